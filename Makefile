@@ -1,0 +1,72 @@
+# socket-burst-dampener
+#
+#   make              both programs, in build/
+#   make STATIC=1     the same, linked statically (CC=musl-gcc is a good choice)
+#   make check        every test
+#   make sanitize     every test, with ASan and UBSan, in build/sanitize/
+#   make lint         formatting, static analysis, shell scripts, manual, and who includes whom
+#   make install      under PREFIX, below DESTDIR; make uninstall takes it away again
+
+VERSION    ?= 0.1.0
+PREFIX     ?= /usr/local
+SBINDIR    ?= $(PREFIX)/sbin
+LIBEXECDIR ?= $(PREFIX)/libexec/socket-burst-dampener
+MANDIR     ?= $(PREFIX)/share/man
+DESTDIR    ?=
+
+CC       ?= cc
+CFLAGS   ?= -O2 -g
+LDFLAGS  ?=
+BUILD    ?= build
+STATIC   ?= 0
+SANITIZE ?= 0
+
+# A distribution's own level wins: redefining it would warn.
+FORTIFY  := $(if $(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+WARNINGS := -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wcast-qual \
+            -Wcast-align -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+            -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wnull-dereference \
+            -Wimplicit-fallthrough -Wdouble-promotion
+HARDENED := -fstack-protector-strong -fPIE
+LINKED   := -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+
+ifeq ($(SANITIZE),1)
+FORTIFY  :=
+HARDENED += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LINKED   += -fsanitize=address,undefined
+endif
+ifeq ($(STATIC),1)
+LINKED   += -static-pie
+else
+LINKED   += -pie
+endif
+
+ALL_CPPFLAGS := -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
+                -DLIBEXEC_DIRECTORY='"$(LIBEXECDIR)"' $(FORTIFY) $(CPPFLAGS)
+ALL_CFLAGS   := -std=gnu11 $(WARNINGS) $(HARDENED) $(CFLAGS)
+ALL_LDFLAGS  := $(LINKED) $(LDFLAGS)
+
+supervisor_objects := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard supervisor/*.c))
+dispatcher_objects := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard dispatcher/*.c))
+# All that the supervisor may use of the dispatcher's.
+shared_objects     := $(patsubst %,$(BUILD)/objects/dispatcher/%.o,wire log)
+programs           := $(BUILD)/socket-burst-dampener $(BUILD)/dispatcher
+
+all: $(programs)
+
+$(BUILD)/socket-burst-dampener: $(supervisor_objects) $(shared_objects)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+
+$(BUILD)/dispatcher: $(dispatcher_objects)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+
+$(BUILD)/objects/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+clean:
+	rm -rf build
+
+-include $(shell find $(BUILD)/objects -name '*.d' 2>/dev/null)
+
+.PHONY: all clean

@@ -1,0 +1,94 @@
+#include "dispatcher/children.h"
+
+#include <stdlib.h>
+
+/* Open addressing with linear probing, at most half full, a power of two in size. */
+static struct {
+    struct child_record *places;
+    uint32_t mask; /* size - 1 */
+    uint32_t count;
+} table;
+
+enum { SMALLEST = 64 };
+
+/* Process ids are handed out in sequence: their low bits spread by themselves. */
+static uint32_t home(int32_t process)
+{
+    return (uint32_t)process & table.mask;
+}
+
+static struct child_record *place_of(int32_t process)
+{
+    uint32_t i = home(process);
+
+    while (table.places[i].process != 0 && table.places[i].process != process)
+        i = (i + 1) & table.mask;
+    return &table.places[i];
+}
+
+int children_reserve(void)
+{
+    struct child_record *old = table.places;
+    uint32_t old_size = old == NULL ? 0 : table.mask + 1;
+    uint32_t size = old == NULL ? SMALLEST : old_size * 2;
+    struct child_record *places;
+
+    if (old != NULL && (table.count + 1) * 2 <= old_size)
+        return 0;
+    places = calloc(size, sizeof(*places));
+    if (places == NULL)
+        return -1;
+    table.places = places;
+    table.mask = size - 1;
+    for (uint32_t i = 0; i < old_size; i++)
+        if (old[i].process != 0)
+            *place_of(old[i].process) = old[i];
+    free(old);
+    return 0;
+}
+
+void children_add(struct child_record child)
+{
+    *place_of(child.process) = child;
+    table.count++;
+}
+
+const struct child_record *children_find(int32_t process)
+{
+    const struct child_record *place;
+
+    if (table.places == NULL || process <= 0)
+        return NULL;
+    place = place_of(process);
+    return place->process == process ? place : NULL;
+}
+
+/* Moves up what linear probing had put behind the freed place, so that every record can still be
+ * reached from its home without passing a free one. */
+static void close_gap(uint32_t gap)
+{
+    uint32_t i = gap;
+
+    for (;;) {
+        i = (i + 1) & table.mask;
+        if (table.places[i].process == 0)
+            break;
+        if (((i - home(table.places[i].process)) & table.mask) >= ((i - gap) & table.mask)) {
+            table.places[gap] = table.places[i];
+            gap = i;
+        }
+    }
+    table.places[gap].process = 0;
+}
+
+bool children_remove(int32_t process, struct child_record *child)
+{
+    const struct child_record *found = children_find(process);
+
+    if (found == NULL)
+        return false;
+    *child = *found;
+    close_gap((uint32_t)(found - table.places));
+    table.count--;
+    return true;
+}

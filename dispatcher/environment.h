@@ -1,0 +1,19 @@
+/*
+ * environment.h - the environment of a handler: what the daemon was started with, less the
+ * variables that speak to the daemon itself or to a connection before it, plus those of this one.
+ *
+ * Prepared once; then a handler's is filled in without allocation.
+ */
+#ifndef DISPATCHER_ENVIRONMENT_H
+#define DISPATCHER_ENVIRONMENT_H
+
+#include "dispatcher/protocol.h"
+
+/* Takes the variables worth keeping from `inherited`, whose strings must stay.  Returns 0, or -1
+ * with errno. */
+int environment_prepare(char *const *inherited);
+
+/* The environment for the handler of one connection; valid until the next call. */
+char **environment_for(const struct message_start *start);
+
+#endif

@@ -1,0 +1,45 @@
+#include "supervisor/address.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+struct endpoint address_endpoint(const union address_socket *address)
+{
+    struct endpoint endpoint = {.family = address->any.sa_family};
+    const struct in6_addr *ipv6 = &address->ipv6.sin6_addr;
+
+    if (endpoint.family == AF_INET) {
+        endpoint.port = ntohs(address->ipv4.sin_port);
+        memcpy(endpoint.address, &address->ipv4.sin_addr, sizeof(address->ipv4.sin_addr));
+    } else if (endpoint.family == AF_INET6) {
+        endpoint.port = ntohs(address->ipv6.sin6_port);
+        if (IN6_IS_ADDR_V4MAPPED(ipv6)) {
+            endpoint.family = AF_INET;
+            memcpy(endpoint.address, &ipv6->s6_addr[12], 4);
+        } else {
+            memcpy(endpoint.address, ipv6, sizeof(*ipv6));
+        }
+    } else {
+        endpoint.family = 0;
+    }
+    return endpoint;
+}
+
+int address_of_socket(int socket, struct endpoint *local)
+{
+    union address_socket address;
+    socklen_t length = sizeof(address);
+
+    memset(&address, 0, sizeof(address));
+    if (getsockname(socket, &address.any, &length) != 0)
+        return -1;
+    *local = address_endpoint(&address);
+    return 0;
+}
+
+const char *address_text(const struct endpoint *endpoint, char text[INET6_ADDRSTRLEN])
+{
+    if (inet_ntop(endpoint->family, endpoint->address, text, INET6_ADDRSTRLEN) == NULL)
+        strcpy(text, "?"); /* of no family that inet_ntop knows */
+    return text;
+}

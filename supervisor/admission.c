@@ -1,0 +1,45 @@
+#include "supervisor/admission.h"
+
+/* Lowers the number that may start to `most`, if it is a limit at all; the first limit that is
+ * reached by this number is the reason. */
+static void limit(struct admission *admission, uint32_t most, enum admission_reason reason)
+{
+    if (admission->start > most) {
+        admission->start = most;
+        admission->reason = reason;
+    }
+}
+
+static uint32_t up_to(uint32_t most, uint32_t active)
+{
+    return most > active ? most - active : 0;
+}
+
+struct admission admission_decide(const struct admission_facts *facts)
+{
+    struct admission admission = {.start = facts->queued, .reason = ADMISSION_NONE};
+
+    if (facts->ending)
+        limit(&admission, 0, ADMISSION_ENDING);
+    if (facts->processes != ADMISSION_UNLIMITED)
+        limit(&admission, up_to(facts->processes, facts->active), ADMISSION_PROCESSES);
+    if (facts->starts_held)
+        limit(&admission, 0, ADMISSION_FAILURE);
+    else if (facts->starts_failed)
+        limit(&admission, 1, ADMISSION_FAILURE);
+    if (facts->load_high)
+        limit(&admission, up_to(1, facts->active), ADMISSION_LOAD);
+    limit(&admission, facts->dispatchers, ADMISSION_DISPATCHERS);
+    return admission;
+}
+
+const char *admission_reason_name(enum admission_reason reason)
+{
+    static const char *const names[ADMISSION_REASONS] = {
+        [ADMISSION_NONE] = "none",           [ADMISSION_ENDING] = "ending",
+        [ADMISSION_PROCESSES] = "processes", [ADMISSION_FAILURE] = "failure",
+        [ADMISSION_LOAD] = "load",           [ADMISSION_DISPATCHERS] = "dispatchers",
+    };
+
+    return names[reason];
+}

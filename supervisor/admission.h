@@ -1,0 +1,46 @@
+/*
+ * admission.h - how many waiting clients may be given a handler now, and why not more.
+ *
+ * A pure function of numbers: it reads no clock, no file and no state.
+ */
+#ifndef SUPERVISOR_ADMISSION_H
+#define SUPERVISOR_ADMISSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { ADMISSION_UNLIMITED = 0 };
+
+struct admission_facts {
+    uint32_t queued;      /* clients waiting */
+    uint32_t active;      /* handlers running, or about to */
+    uint32_t processes;   /* at most so many active; ADMISSION_UNLIMITED */
+    uint32_t dispatchers; /* starts that the dispatchers can take now */
+    bool load_high;       /* the load average is at or above the operator's limit */
+    bool starts_failed;   /* the last start failed: see whether the next one succeeds */
+    bool starts_held;     /* and it is too early to try again */
+    bool ending;          /* the service ends: nobody is started any more */
+};
+
+/* What holds the next client back.  In the order in which they are looked at: the first is told. */
+enum admission_reason {
+    ADMISSION_NONE, /* nothing: nobody is left waiting */
+    ADMISSION_ENDING,
+    ADMISSION_PROCESSES,
+    ADMISSION_FAILURE,
+    ADMISSION_LOAD,
+    ADMISSION_DISPATCHERS,
+    ADMISSION_REASONS /* one more than the last */
+};
+
+struct admission {
+    uint32_t start;               /* so many may start now */
+    enum admission_reason reason; /* why not one more */
+};
+
+struct admission admission_decide(const struct admission_facts *facts);
+
+/* A word for a reason, for logs. */
+const char *admission_reason_name(enum admission_reason reason);
+
+#endif

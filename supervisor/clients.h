@@ -1,0 +1,90 @@
+/*
+ * clients.h - every accepted connection: where it stands, and how those before it ended.
+ *
+ * A connection is in exactly one of three lists, and its state is which.  The lists' lengths are
+ * the only counts there are of waiting and running clients, so that no path can forget to lower
+ * one; and
+ *
+ *     accepted = queued + starting + running + the sum of the ended
+ *
+ * holds at every instant because no function here changes one side alone.
+ */
+#ifndef SUPERVISOR_CLIENTS_H
+#define SUPERVISOR_CLIENTS_H
+
+#include "dispatcher/protocol.h"
+#include "supervisor/queue.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum client_state {
+    CLIENT_QUEUED,   /* waits; we hold its descriptor */
+    CLIENT_STARTING, /* given to a dispatcher; we keep the descriptor until the exec has succeeded
+                      */
+    CLIENT_RUNNING,  /* its handler runs and has the descriptor */
+    CLIENT_STATES
+};
+
+enum client_end {
+    CLIENT_SERVED,  /* a handler ran, whatever its status */
+    CLIENT_DROPPED, /* closed unserved, because the service ended */
+    CLIENT_ENDS
+};
+
+enum { CLIENT_ADOPTED = 255 }; /* for client.dispatcher */
+
+struct client {
+    struct queue_entry entry; /* first: a list entry is the client; holds the ticket, from 1 */
+    uint64_t accepted;        /* microseconds of the loop's clock */
+    uint64_t started;         /* likewise; once running */
+    struct endpoint remote;
+    uint32_t handle; /* how messages name it; see clients_find() */
+    int descriptor;  /* owned; -1 once the handler has it */
+    int32_t process; /* of the handler; 0 before it is known */
+    int32_t status;  /* as wait(2) gives it, once `reaped` */
+    uint8_t state;
+    uint8_t dispatcher; /* index of the one that has it; CLIENT_ADOPTED: it is our own child */
+    bool reaped; /* we have reaped its handler, though its dispatcher is not known dead yet */
+};
+
+struct clients {
+    struct queue lists[CLIENT_STATES]; /* in the order of tickets as far as `queued` is concerned */
+    uint64_t accepted;
+    uint64_t ended[CLIENT_ENDS];
+    struct client **chunks; /* records are allocated by the chunk and never move */
+    size_t chunk_count;
+    struct client *unused; /* linked by entry.next */
+};
+
+void clients_open(struct clients *clients);
+
+/* Makes sure that one more connection can be entered: to be called before it is accepted, so that
+ * no accepted client is lost for want of memory.  Returns 0, or -1 with errno. */
+int clients_reserve(struct clients *clients);
+
+/* Enters a connection at the end of the queue, with the next ticket; takes over the descriptor.
+ * clients_reserve() must have succeeded since the last call. */
+struct client *clients_accept(struct clients *clients, int descriptor,
+                              const struct endpoint *remote, uint64_t now);
+
+/* The client that a message names; NULL if there is none with this handle and ticket. */
+struct client *clients_find(const struct clients *clients, uint32_t handle, uint64_t ticket);
+
+/* Changes the state.  Back to CLIENT_QUEUED, it takes its old place by ticket. */
+void clients_move(struct clients *clients, struct client *client, enum client_state state);
+
+/* Closes the descriptor, if we have it still, and forgets the client. */
+void clients_end(struct clients *clients, struct client *client, enum client_end end);
+
+/* The first in a state, and the one after it; NULL for none. */
+struct client *clients_first(const struct clients *clients, enum client_state state);
+struct client *clients_next(const struct clients *clients, const struct client *client);
+
+uint32_t clients_count(const struct clients *clients, enum client_state state);
+
+/* Whether the identity above holds; anything else is a bug. */
+bool clients_add_up(const struct clients *clients);
+
+#endif

@@ -1,0 +1,93 @@
+#include "supervisor/descriptors.h"
+
+#include "dispatcher/log.h"
+#include "dispatcher/protocol.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1u << 2) /* linux/close_range.h, which not every libc brings along */
+#endif
+
+static int set_close_on_exec(unsigned first)
+{
+    struct rlimit limit;
+
+    if (syscall(SYS_close_range, first, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
+        return 0;
+    if ((errno != ENOSYS && errno != EINVAL) || getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return -1;
+    /* Before Linux 5.11. */
+    for (unsigned descriptor = first; descriptor < limit.rlim_cur; descriptor++)
+        (void)fcntl((int)descriptor, F_SETFD, FD_CLOEXEC); /* fails where nothing is open */
+    return 0;
+}
+
+/* Opens /dev/null until every number up to `last` is taken. */
+static int fill(int last)
+{
+    int descriptor;
+
+    do {
+        descriptor = open("/dev/null", O_RDWR);
+        if (descriptor < 0)
+            return -1;
+    } while (descriptor < last);
+    if (descriptor > last)
+        (void)close(descriptor); /* one too many: all were taken */
+    return 0;
+}
+
+static int move(int *descriptor)
+{
+    int moved = fcntl(*descriptor, F_DUPFD_CLOEXEC, PROTOCOL_LEDGER + 1);
+
+    if (moved < 0)
+        return -1;
+    (void)close(*descriptor); /* the copy is what is used */
+    *descriptor = moved;
+    return 0;
+}
+
+int descriptors_prepare(int *kept)
+{
+    if (fill(STDERR_FILENO) == 0 && set_close_on_exec(STDERR_FILENO + 1) == 0 &&
+        (*kept <= STDERR_FILENO || *kept > PROTOCOL_LEDGER || move(kept) == 0) &&
+        fill(PROTOCOL_LEDGER) == 0 && set_close_on_exec(STDERR_FILENO + 1) == 0)
+        return 0;
+    log_error("cannot prepare the open descriptors: %m");
+    return -1;
+}
+
+uint32_t descriptors_raise(struct rlimit *original)
+{
+    struct rlimit raised;
+
+    if (getrlimit(RLIMIT_NOFILE, original) != 0)
+        log_bug("getrlimit: %m");
+    raised = *original;
+    raised.rlim_cur = raised.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &raised) != 0) {
+        log_warning("cannot raise the limit on open descriptors from %llu to %llu: %m",
+                    (unsigned long long)original->rlim_cur, (unsigned long long)original->rlim_max);
+        raised = *original;
+    }
+    return raised.rlim_cur > INT32_MAX ? INT32_MAX : (uint32_t)raised.rlim_cur;
+}
+
+uint32_t descriptors_used(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    uint32_t used = 0;
+
+    if (directory == NULL)
+        return 0;
+    while (readdir(directory) != NULL)
+        used++;
+    (void)closedir(directory);
+    return used - 3; /* ".", ".." and the directory itself */
+}

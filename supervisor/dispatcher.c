@@ -1,0 +1,335 @@
+#include "supervisor/dispatcher.h"
+
+#include "dispatcher/log.h"
+#include "dispatcher/wire.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    /* One that dies younger than this has its successor delayed: its death may be its own fault. */
+    SHORT_LIFE = LOOP_SECOND,
+    RESTART_FIRST = 10 * LOOP_MILLISECOND,
+    RESTART_LONGEST = LOOP_SECOND
+};
+
+/* ---- its answers ---- */
+
+static struct dispatcher_slot *find_slot(struct dispatcher *dispatcher,
+                                         const struct message_header *header)
+{
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
+        if (dispatcher->slots[i].used && dispatcher->slots[i].ticket == header->ticket &&
+            dispatcher->slots[i].client == header->client)
+            return &dispatcher->slots[i];
+    return NULL;
+}
+
+static void free_slot(struct dispatcher *dispatcher, struct dispatcher_slot *slot)
+{
+    slot->used = false;
+    dispatcher->used--;
+}
+
+static bool take_answer(struct dispatcher *dispatcher, const union message *message)
+{
+    const struct dispatcher_events *events = dispatcher->events;
+    const struct message_header *header = &message->header;
+    struct dispatcher_slot *slot = find_slot(dispatcher, header);
+
+    if (slot == NULL)
+        return false;
+    if (header->type == MESSAGE_STARTED && message->started.process > 0) {
+        free_slot(dispatcher, slot);
+        events->started(events->context, dispatcher->index, header->client, header->ticket,
+                        message->started.process);
+        return true;
+    }
+    if (header->type == MESSAGE_FAILED && message->failed.error > 0) {
+        free_slot(dispatcher, slot);
+        events->failed(events->context, header->client, header->ticket, message->failed.error);
+        return true;
+    }
+    return false;
+}
+
+static bool take_ready(struct dispatcher *dispatcher)
+{
+    if (dispatcher->state == DISPATCHER_READY)
+        return false; /* said twice */
+    if (dispatcher->state == DISPATCHER_STARTING) {
+        dispatcher->state = DISPATCHER_READY;
+        log_debug("dispatcher %u: ready, process %d", dispatcher->index, dispatcher->process);
+    }
+    return true;
+}
+
+static bool take_message(struct dispatcher *dispatcher, const union message *message)
+{
+    const struct dispatcher_events *events = dispatcher->events;
+
+    switch (message->header.type) {
+    case MESSAGE_READY:
+        return take_ready(dispatcher);
+    case MESSAGE_EXITED:
+        return events->exited(events->context, dispatcher->index, &message->exited);
+    default:
+        return take_answer(dispatcher, message);
+    }
+}
+
+/* ---- its end ---- */
+
+/* Death makes the ledger final; until then nothing that it was given may be given to another. */
+static void end_process(struct dispatcher *dispatcher)
+{
+    dispatcher->state = DISPATCHER_ENDING;
+    if (!dispatcher->reaped && kill(dispatcher->process, SIGKILL) != 0)
+        log_bug("cannot kill dispatcher %u, process %d, a child that was not reaped: %m",
+                dispatcher->index, dispatcher->process);
+}
+
+/* Returns what a dead dispatcher never started, and says of what it did start that it runs.  Slots
+ * that show a process are left alone until it is certain whether their exec succeeded. */
+static void settle_slots(struct dispatcher *dispatcher)
+{
+    const struct dispatcher_events *events = dispatcher->events;
+
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
+        struct dispatcher_slot *slot = &dispatcher->slots[i];
+        struct ledger_slot *entry = &dispatcher->ledger->slots[i];
+        int32_t process = __atomic_load_n(&entry->process, __ATOMIC_SEQ_CST);
+        int32_t error = __atomic_load_n(&entry->error, __ATOMIC_SEQ_CST);
+
+        if (!slot->used)
+            continue;
+        if (process == 0 || error != 0) {
+            free_slot(dispatcher, slot);
+            events->returned(events->context, slot->client, slot->ticket);
+        } else if (dispatcher->closed) {
+            free_slot(dispatcher, slot);
+            events->started(events->context, dispatcher->index, slot->client, slot->ticket,
+                            process);
+        }
+    }
+}
+
+static void forget(struct dispatcher *dispatcher)
+{
+    (void)close(dispatcher->source.descriptor); /* all there was to read has been read */
+    (void)munmap(dispatcher->ledger, sizeof(*dispatcher->ledger));
+    dispatcher->source.descriptor = -1;
+    dispatcher->ledger = NULL;
+    dispatcher->state = DISPATCHER_ABSENT;
+}
+
+static void schedule_successor(struct dispatcher *dispatcher)
+{
+    uint64_t now = dispatcher->loop->now;
+
+    if (dispatcher->replaced)
+        dispatcher->restart.deadline =
+            backoff_holds(&dispatcher->backoff, now) ? dispatcher->backoff.until : now;
+}
+
+/* Called when it has been reaped and when its end of file was read, whichever comes first. */
+static void settle(struct dispatcher *dispatcher)
+{
+    const struct dispatcher_events *events = dispatcher->events;
+
+    if (!dispatcher->reaped)
+        return;
+    settle_slots(dispatcher);
+    if (!dispatcher->closed)
+        return;
+    events->gone(events->context, dispatcher->index);
+    forget(dispatcher);
+    schedule_successor(dispatcher);
+}
+
+/* Hears all that it has said. */
+static void hear(void *context)
+{
+    struct dispatcher *dispatcher = context;
+    const unsigned permitted = WIRE_TYPE(MESSAGE_READY) | WIRE_TYPE(MESSAGE_STARTED) |
+                               WIRE_TYPE(MESSAGE_FAILED) | WIRE_TYPE(MESSAGE_EXITED);
+
+    while (!dispatcher->closed) {
+        union message message;
+        int none;
+        enum wire_result result =
+            wire_receive(dispatcher->source.descriptor, permitted, &message, &none, MSG_DONTWAIT);
+
+        if (result == WIRE_EMPTY)
+            return;
+        if (result == WIRE_MESSAGE && take_message(dispatcher, &message))
+            continue;
+        if (result != WIRE_CLOSED)
+            log_error("dispatcher %u, process %d, said what none may say: ending it",
+                      dispatcher->index, dispatcher->process);
+        loop_ignore(dispatcher->loop, &dispatcher->source);
+        dispatcher->closed = true;
+        end_process(dispatcher);
+        settle(dispatcher);
+    }
+}
+
+static void log_death(const struct dispatcher *dispatcher, int status)
+{
+    if (!dispatcher->replaced)
+        return; /* it was to end */
+    if (WIFSIGNALED(status))
+        log_warning("dispatcher %u, process %d, was killed by signal %d: replacing it",
+                    dispatcher->index, dispatcher->process, WTERMSIG(status));
+    else
+        log_warning("dispatcher %u, process %d, exited with status %d: replacing it",
+                    dispatcher->index, dispatcher->process, WEXITSTATUS(status));
+}
+
+void dispatcher_died(struct dispatcher *dispatcher, int status)
+{
+    uint64_t now = dispatcher->loop->now;
+
+    log_death(dispatcher, status);
+    if (now - dispatcher->since < SHORT_LIFE)
+        backoff_failed(&dispatcher->backoff, now);
+    else
+        backoff_succeeded(&dispatcher->backoff);
+    dispatcher->reaped = true;
+    dispatcher->state = DISPATCHER_ENDING;
+    hear(dispatcher); /* what it said before it died counts */
+    if (dispatcher->state == DISPATCHER_ENDING)
+        settle(dispatcher);
+}
+
+/* ---- its beginning ---- */
+
+int dispatcher_begin(struct dispatcher *dispatcher)
+{
+    struct launched launched;
+
+    if (launch_dispatcher(dispatcher->launch, &launched) != 0)
+        return -1;
+    dispatcher->process = launched.process;
+    dispatcher->ledger = launched.ledger;
+    dispatcher->source.descriptor = launched.socket;
+    dispatcher->state = DISPATCHER_STARTING;
+    dispatcher->reaped = false;
+    dispatcher->closed = false;
+    dispatcher->since = dispatcher->loop->now;
+    if (loop_watch(dispatcher->loop, &dispatcher->source) != 0) {
+        /* What it says will not be heard; so it must not go on.  Its successor may be luckier. */
+        log_error("cannot watch dispatcher %u: %m", dispatcher->index);
+        dispatcher->closed = true;
+        end_process(dispatcher);
+    }
+    return 0;
+}
+
+static void begin_successor(void *context)
+{
+    struct dispatcher *dispatcher = context;
+
+    if (dispatcher_begin(dispatcher) == 0)
+        return;
+    log_warning("cannot start dispatcher %u, trying again: %m", dispatcher->index);
+    backoff_failed(&dispatcher->backoff, dispatcher->loop->now);
+    schedule_successor(dispatcher);
+}
+
+void dispatcher_open(struct dispatcher *dispatcher, unsigned index, struct loop *loop,
+                     const struct launch *launch, const struct dispatcher_events *events)
+{
+    *dispatcher = (struct dispatcher){
+        .index = index,
+        .loop = loop,
+        .launch = launch,
+        .events = events,
+        .source = {.descriptor = -1, .ready = hear, .context = dispatcher},
+        .backoff = {.first = RESTART_FIRST, .longest = RESTART_LONGEST},
+        .restart = {.expired = begin_successor, .context = dispatcher},
+    };
+    loop_add_timer(loop, &dispatcher->restart);
+}
+
+int dispatcher_await(struct dispatcher *dispatcher, uint64_t deadline)
+{
+    struct pollfd event = {.fd = dispatcher->source.descriptor, .events = POLLIN};
+    uint64_t now = loop_clock();
+    int left = now < deadline ? (int)((deadline - now) / LOOP_MILLISECOND) : 0;
+
+    if (poll(&event, 1, left) > 0)
+        hear(dispatcher);
+    if (dispatcher->state == DISPATCHER_READY)
+        return 0;
+    log_error("dispatcher %u, process %d, did not become ready", dispatcher->index,
+              dispatcher->process);
+    return -1;
+}
+
+/* ---- its work ---- */
+
+unsigned dispatcher_room(const struct dispatcher *dispatcher)
+{
+    return dispatcher->state == DISPATCHER_READY ? PROTOCOL_SLOTS - dispatcher->used : 0;
+}
+
+int dispatcher_start(struct dispatcher *dispatcher, union message *start, int descriptor)
+{
+    unsigned i = 0;
+
+    while (dispatcher->slots[i].used)
+        i++;
+    start->start.slot = i;
+    __atomic_store_n(&dispatcher->ledger->slots[i].process, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&dispatcher->ledger->slots[i].error, 0, __ATOMIC_SEQ_CST);
+    if (wire_send(dispatcher->source.descriptor, start, descriptor, MSG_DONTWAIT) != 0) {
+        int error = errno;
+        if (error == EPIPE || error == ECONNRESET)
+            end_process(dispatcher);
+        errno = error;
+        return -1;
+    }
+    dispatcher->slots[i] = (struct dispatcher_slot){
+        .used = true, .client = start->header.client, .ticket = start->header.ticket};
+    dispatcher->used++;
+    return 0;
+}
+
+int dispatcher_signal(struct dispatcher *dispatcher, const union message *signal)
+{
+    return wire_send(dispatcher->source.descriptor, signal, -1, MSG_DONTWAIT);
+}
+
+bool dispatcher_find(const struct dispatcher *dispatcher, pid_t process, uint32_t *client,
+                     uint64_t *ticket)
+{
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
+        if (!dispatcher->slots[i].used ||
+            __atomic_load_n(&dispatcher->ledger->slots[i].process, __ATOMIC_SEQ_CST) != process)
+            continue;
+        *client = dispatcher->slots[i].client;
+        *ticket = dispatcher->slots[i].ticket;
+        return true;
+    }
+    return false;
+}
+
+void dispatcher_close(struct dispatcher *dispatcher)
+{
+    dispatcher->replaced = false;
+    dispatcher->restart.deadline = 0;
+    if (dispatcher->state == DISPATCHER_ABSENT)
+        return;
+    loop_ignore(dispatcher->loop, &dispatcher->source);
+    end_process(dispatcher);
+    /* After SIGKILL this does not wait long, and cannot fail but for a signal. */
+    while (!dispatcher->reaped && waitpid(dispatcher->process, NULL, 0) < 0 && errno == EINTR)
+        ;
+    forget(dispatcher);
+}

@@ -1,0 +1,102 @@
+/*
+ * dispatcher.h - one dispatcher as the supervisor sees it: gives it work, hears its answers, and
+ * finds out from the ledger what became of its work when it dies; then starts its successor.
+ *
+ * It knows clients only as the handle and ticket that travel in messages.  What happens to them is
+ * told through struct dispatcher_events: each dispatcher_start() that returned 0 is answered by
+ * exactly one of `started`, `failed` and `returned`, whoever is killed whenever.
+ */
+#ifndef SUPERVISOR_DISPATCHER_H
+#define SUPERVISOR_DISPATCHER_H
+
+#include "dispatcher/protocol.h"
+#include "supervisor/backoff.h"
+#include "supervisor/launch.h"
+#include "supervisor/loop.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct dispatcher_events {
+    /* The handler's exec has succeeded. */
+    void (*started)(void *context, unsigned dispatcher, uint32_t client, uint64_t ticket,
+                    int32_t process);
+    /* No handler was started: `error` says why, an errno. */
+    void (*failed)(void *context, uint32_t client, uint64_t ticket, int error);
+    /* No handler was started, because the dispatcher died. */
+    void (*returned)(void *context, uint32_t client, uint64_t ticket);
+    /* A handler has ended.  Returns false if this dispatcher has no such handler, which a sound one
+     * never says. */
+    bool (*exited)(void *context, unsigned dispatcher, const struct message_exited *message);
+    /* A dispatcher is dead and all it said has been heard: its handlers that are still there are
+     * children of this process now. */
+    void (*gone)(void *context, unsigned dispatcher);
+    void *context;
+};
+
+enum dispatcher_state {
+    DISPATCHER_ABSENT,   /* no process; a successor is due when the timer says */
+    DISPATCHER_STARTING, /* has not said READY yet */
+    DISPATCHER_READY,
+    DISPATCHER_ENDING /* killed or dead, and not settled yet */
+};
+
+struct dispatcher {
+    unsigned index;
+    struct loop *loop;
+    const struct launch *launch;
+    const struct dispatcher_events *events;
+
+    enum dispatcher_state state;
+    pid_t process;
+    struct loop_source source;
+    struct ledger *ledger;
+    struct dispatcher_slot {
+        bool used; /* START was sent, and not answered */
+        uint32_t client;
+        uint64_t ticket;
+    } slots[PROTOCOL_SLOTS];
+    unsigned used; /* slots */
+    bool reaped;   /* it is dead: slots that show no process never will */
+    bool closed;   /* end of file: no child of its is between clone and exec */
+
+    bool replaced; /* it gets a successor when it dies */
+    uint64_t since;
+    struct backoff backoff;
+    struct loop_timer restart;
+};
+
+/* Prepares one that is absent.  All that is passed must stay. */
+void dispatcher_open(struct dispatcher *dispatcher, unsigned index, struct loop *loop,
+                     const struct launch *launch, const struct dispatcher_events *events);
+
+/* Starts its process.  Returns 0, or -1 with errno. */
+int dispatcher_begin(struct dispatcher *dispatcher);
+
+/* Waits until it is ready, or until `deadline`; for the time before the service starts.  Returns 0,
+ * or -1 after logging that it is not. */
+int dispatcher_await(struct dispatcher *dispatcher, uint64_t deadline);
+
+/* How many starts it can be given now. */
+unsigned dispatcher_room(const struct dispatcher *dispatcher);
+
+/* Gives it a client; it must have room.  Fills in the slot; the caller keeps the descriptor.
+ * Returns 0, or -1 with errno and nothing given; if it was found dead, it is not ready any more. */
+int dispatcher_start(struct dispatcher *dispatcher, union message *start, int descriptor);
+
+/* Has it signal a handler's process group.  Returns 0, or -1 with errno; if it dies before it has
+ * done so, nobody says so but `gone`. */
+int dispatcher_signal(struct dispatcher *dispatcher, const union message *signal);
+
+/* Takes note that its process has been reaped. */
+void dispatcher_died(struct dispatcher *dispatcher, int status);
+
+/* Whose start led to this process, if the answer has not been heard.  Returns whether one did. */
+bool dispatcher_find(const struct dispatcher *dispatcher, pid_t process, uint32_t *client,
+                     uint64_t *ticket);
+
+/* Ends it for good and reaps it. */
+void dispatcher_close(struct dispatcher *dispatcher);
+
+#endif

@@ -1,0 +1,231 @@
+#include "supervisor/handlers.h"
+
+#include "dispatcher/log.h"
+#include "dispatcher/wire.h"
+#include "supervisor/address.h"
+#include "supervisor/report.h"
+#include "supervisor/shutdown.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- starting ---- */
+
+int handlers_start(struct server *server, struct client *client)
+{
+    struct clients *clients = &server->clients;
+    union message message;
+
+    wire_header(&message, MESSAGE_START, client->handle, client->entry.ticket);
+    message.start.waited = (uint32_t)((server->loop.now - client->accepted) / LOOP_MILLISECOND);
+    message.start.queued = clients_count(clients, CLIENT_QUEUED) - 1;
+    message.start.running =
+        clients_count(clients, CLIENT_STARTING) + clients_count(clients, CLIENT_RUNNING) + 1;
+    message.start.remote = client->remote;
+    if (address_of_socket(client->descriptor, &message.start.local) != 0 ||
+        pool_start(&server->pool, &message, client->descriptor) != 0)
+        return -1;
+    clients_move(clients, client, CLIENT_STARTING);
+    return 0;
+}
+
+/* The pool vouches for what it says of clients that are starting. */
+static struct client *starting_client(const struct server *server, uint32_t handle, uint64_t ticket)
+{
+    struct client *client = clients_find(&server->clients, handle, ticket);
+
+    if (client == NULL || client->state != CLIENT_STARTING)
+        log_bug("ticket %" PRIu64 " was answered for, and is not starting", ticket);
+    return client;
+}
+
+static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint64_t ticket,
+                       int32_t process)
+{
+    struct server *server = context;
+    struct client *client = starting_client(server, handle, ticket);
+
+    /* From here on only the handler holds the connection, so that the client sees its end. */
+    (void)close(client->descriptor);
+    client->descriptor = -1;
+    client->process = process;
+    client->dispatcher = (uint8_t)dispatcher;
+    client->started = server->loop.now;
+    clients_move(&server->clients, client, CLIENT_RUNNING);
+    if (backoff_failing(&server->starting)) {
+        log_warning("handlers can be started again");
+        backoff_succeeded(&server->starting);
+    }
+    report_started(server, client);
+    shutdown_handler(server, client);
+}
+
+/* Nobody serves this client yet: it takes its place in the queue again. */
+static void put_back(struct server *server, struct client *client)
+{
+    client->reaped = false;
+    if (server->stage >= SERVER_TERMINATING)
+        clients_end(&server->clients, client, CLIENT_DROPPED);
+    else
+        clients_move(&server->clients, client, CLIENT_QUEUED);
+}
+
+static void on_failed(void *context, uint32_t handle, uint64_t ticket, int error)
+{
+    struct server *server = context;
+    struct client *client = starting_client(server, handle, ticket);
+
+    backoff_failed(&server->starting, server->loop.now);
+    errno = error;
+    log_warning("ticket %" PRIu64 ": cannot start a handler, '%s': %m; the client waits, "
+                "next attempt in %" PRIu64 " ms",
+                ticket, server->options->command[0], server->starting.delay / LOOP_MILLISECOND);
+    put_back(server, client);
+}
+
+static void on_returned(void *context, uint32_t handle, uint64_t ticket)
+{
+    struct server *server = context;
+
+    log_debug("ticket %" PRIu64 ": its dispatcher died before it started a handler", ticket);
+    put_back(server, starting_client(server, handle, ticket));
+}
+
+/* ---- ending ---- */
+
+static bool on_exited(void *context, unsigned dispatcher, const struct message_exited *message)
+{
+    struct server *server = context;
+    struct client *client =
+        clients_find(&server->clients, message->header.client, message->header.ticket);
+
+    if (client == NULL || client->state != CLIENT_RUNNING || client->dispatcher != dispatcher)
+        return false;
+    report_ended(server, client, message->status, message->user_time, message->system_time,
+                 message->memory);
+    clients_end(&server->clients, client, CLIENT_SERVED);
+    return true;
+}
+
+/* A handler whose dispatcher is dead: it has ended already, or it is our own child from now on. */
+static void adopt(struct server *server, struct client *client)
+{
+    siginfo_t information;
+
+    if (!client->reaped &&
+        waitid(P_PID, (id_t)client->process, &information, WEXITED | WNOHANG | WNOWAIT) == 0) {
+        client->dispatcher = CLIENT_ADOPTED;
+        log_debug("ticket %" PRIu64 ": adopted process %d", client->entry.ticket, client->process);
+        shutdown_handler(server, client);
+        return;
+    }
+    if (client->reaped)
+        report_ended(server, client, client->status, 0, 0, 0);
+    else
+        report_ended_unseen(server, client);
+    clients_end(&server->clients, client, CLIENT_SERVED);
+}
+
+static void on_gone(void *context, unsigned dispatcher)
+{
+    struct server *server = context;
+    struct client *next;
+
+    for (struct client *client = clients_first(&server->clients, CLIENT_RUNNING); client != NULL;
+         client = next) {
+        next = clients_next(&server->clients, client);
+        if (client->dispatcher == dispatcher)
+            adopt(server, client);
+    }
+}
+
+const struct dispatcher_events handlers_events = {
+    .started = on_started,
+    .failed = on_failed,
+    .returned = on_returned,
+    .exited = on_exited,
+    .gone = on_gone,
+};
+
+/* ---- children of ours ---- */
+
+/* Whose handler a process that we have reaped was; NULL if it was none. */
+static struct client *client_of_process(const struct server *server, pid_t process)
+{
+    uint32_t handle;
+    uint64_t ticket;
+
+    for (struct client *client = clients_first(&server->clients, CLIENT_RUNNING); client != NULL;
+         client = clients_next(&server->clients, client))
+        if (client->process == process)
+            return client;
+    if (pool_find(&server->pool, process, &handle, &ticket))
+        return clients_find(&server->clients, handle, ticket);
+    return NULL;
+}
+
+static uint64_t microseconds(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * LOOP_SECOND + (uint64_t)time.tv_usec;
+}
+
+static void reaped(struct server *server, pid_t process, int status, const struct rusage *usage)
+{
+    struct client *client;
+
+    if (pool_reaped(&server->pool, process, status))
+        return;
+    client = client_of_process(server, process);
+    if (client == NULL) {
+        log_debug("reaped process %d, which a handler left behind", process);
+    } else if (client->state == CLIENT_RUNNING && client->dispatcher == CLIENT_ADOPTED) {
+        report_ended(server, client, status, microseconds(usage->ru_utime),
+                     microseconds(usage->ru_stime), (uint64_t)usage->ru_maxrss);
+        clients_end(&server->clients, client, CLIENT_SERVED);
+    } else {
+        /* Its dispatcher must be dying: on_gone() will settle it, when all is heard. */
+        client->reaped = true;
+        client->status = status;
+    }
+}
+
+void handlers_reap(struct server *server)
+{
+    pool_reap(&server->pool);
+    for (;;) {
+        struct rusage usage;
+        int status;
+        pid_t process = wait4(-1, &status, WNOHANG, &usage);
+
+        if (process > 0)
+            reaped(server, process, status, &usage);
+        else if (process == 0 || errno == ECHILD)
+            return;
+        else if (errno != EINTR)
+            log_bug("wait4: %m");
+    }
+}
+
+void handlers_signal(struct server *server, const struct client *client, int signal_number)
+{
+    union message message;
+
+    if (client->dispatcher == CLIENT_ADOPTED) {
+        /* It leads its group since before its exec, which has succeeded.  It cannot have been
+         * reaped, or it would not be here. */
+        if (kill(-client->process, signal_number) != 0 && errno != ESRCH)
+            log_warning("cannot signal process group %d: %m", client->process);
+        return;
+    }
+    wire_header(&message, MESSAGE_SIGNAL, client->handle, client->entry.ticket);
+    message.signal.process = client->process;
+    message.signal.signal = signal_number;
+    /* If it is dead, on_gone() will signal the handler in its stead. */
+    if (pool_signal(&server->pool, client->dispatcher, &message) != 0 && errno != EPIPE &&
+        errno != ECONNRESET)
+        log_warning("cannot have process group %d signalled: %m", client->process);
+}

@@ -1,0 +1,164 @@
+#include "supervisor/listener.h"
+
+#include "dispatcher/log.h"
+#include "supervisor/address.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int set_flag(int descriptor, int level, int option, int value)
+{
+    return setsockopt(descriptor, level, option, &value, sizeof(value));
+}
+
+/* With `ipv6_only` an IPv6 wildcard leaves IPv4 alone; otherwise it stands for both families,
+ * whatever net.ipv6.bindv6only says. */
+static int open_socket(const union address_socket *address, bool ipv6_only)
+{
+    bool ipv6 = address->any.sa_family == AF_INET6;
+    int descriptor = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int error;
+
+    if (descriptor < 0)
+        return -1;
+    if (set_flag(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) == 0 &&
+        set_flag(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1) == 0 &&
+        (!ipv6 || set_flag(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, ipv6_only) == 0) &&
+        bind(descriptor, &address->any, ipv6 ? sizeof(address->ipv6) : sizeof(address->ipv4)) ==
+            0 &&
+        listen(descriptor, INT_MAX) == 0)
+        return descriptor;
+
+    error = errno;
+    (void)close(descriptor); /* the error that matters is the one before */
+    errno = error;
+    return -1;
+}
+
+static int add(struct listeners *listeners, int descriptor)
+{
+    struct listener *list = realloc(listeners->list, (listeners->count + 1) * sizeof(*list));
+
+    if (list == NULL)
+        return -1;
+    listeners->list = list;
+    list[listeners->count] = (struct listener){.descriptor = descriptor};
+    return address_of_socket(descriptor, &list[listeners->count++].local);
+}
+
+static int open_address(struct listeners *listeners, const union address_socket *address,
+                        bool ipv6_only)
+{
+    int descriptor = open_socket(address, ipv6_only);
+    char text[INET6_ADDRSTRLEN];
+    struct endpoint endpoint;
+
+    if (descriptor >= 0 && add(listeners, descriptor) == 0)
+        return 0;
+    endpoint = address_endpoint(address);
+    log_error("cannot listen on %s port %u: %m", address_text(&endpoint, text), endpoint.port);
+    return -1;
+}
+
+static bool kernel_has_ipv6(void)
+{
+    int descriptor = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (descriptor < 0)
+        return errno != EAFNOSUPPORT;
+    (void)close(descriptor);
+    return true;
+}
+
+/* One IPv6 socket serves both families, as two would collide; where the kernel has no IPv6, an IPv4
+ * one serves alone. */
+static int open_any(struct listeners *listeners, const struct listener_request *request)
+{
+    const union address_socket ipv4 = {
+        .ipv4 = {.sin_family = AF_INET,
+                 .sin_port = htons(request->port),
+                 .sin_addr.s_addr = htonl(INADDR_ANY)},
+    };
+    const union address_socket ipv6 = {
+        .ipv6 = {.sin6_family = AF_INET6,
+                 .sin6_port = htons(request->port),
+                 .sin6_addr = IN6ADDR_ANY_INIT},
+    };
+    bool only_ipv4 = request->ipv4 && !request->ipv6;
+    bool only_ipv6 = request->ipv6 && !request->ipv4;
+
+    if (only_ipv6 || (!only_ipv4 && kernel_has_ipv6()))
+        return open_address(listeners, &ipv6, only_ipv6);
+    return open_address(listeners, &ipv4, false);
+}
+
+static int open_name(struct listeners *listeners, const char *name,
+                     const struct listener_request *request)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    bool one_family = request->ipv4 != request->ipv6;
+    struct addrinfo *found;
+    char port[8];
+    int error;
+    int result = 0;
+
+    if (one_family)
+        hints.ai_family = request->ipv6 ? AF_INET6 : AF_INET;
+    (void)snprintf(port, sizeof(port), "%u", request->port);
+    error = getaddrinfo(name, port, &hints, &found);
+    if (error != 0) {
+        log_error("cannot listen on %s: %s", name,
+                  error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
+        return -1;
+    }
+    for (const struct addrinfo *each = found; each != NULL && result == 0; each = each->ai_next) {
+        union address_socket address;
+        memset(&address, 0, sizeof(address));
+        memcpy(&address, each->ai_addr,
+               each->ai_addrlen < sizeof(address) ? each->ai_addrlen : sizeof(address));
+        result = open_address(listeners, &address, one_family && request->ipv6);
+    }
+    freeaddrinfo(found);
+    return result;
+}
+
+int listeners_open(struct listeners *listeners, const struct listener_request *request)
+{
+    *listeners = (struct listeners){0};
+    if (request->address_count == 0)
+        return open_any(listeners, request);
+    for (size_t i = 0; i < request->address_count; i++)
+        if (open_name(listeners, request->addresses[i], request) != 0)
+            return -1;
+    return 0;
+}
+
+int listener_accept(const struct listener *listener, struct endpoint *remote)
+{
+    union address_socket address;
+    socklen_t length = sizeof(address);
+    int descriptor = accept4(listener->descriptor, &address.any, &length, SOCK_CLOEXEC);
+
+    if (descriptor >= 0)
+        *remote = address_endpoint(&address);
+    return descriptor;
+}
+
+void listener_stop(const struct listener *listener)
+{
+    /* On a socket that listens already, listen(2) sets the backlog anew and cannot fail. */
+    (void)listen(listener->descriptor, 0);
+}
+
+void listener_close(struct listener *listener)
+{
+    if (listener->descriptor >= 0)
+        (void)close(listener->descriptor);
+    listener->descriptor = -1;
+}

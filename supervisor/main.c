@@ -1,0 +1,114 @@
+/*
+ * socket-burst-dampener - accepts every connection at once, queues it, and serves the queue in
+ * order of arrival with a bounded number of handlers.
+ *
+ * This is the supervisor: it owns the listening sockets and the queue.  Handlers are started by
+ * dispatchers, small processes of their own (dispatcher/protocol.h).
+ */
+#include "dispatcher/log.h"
+#include "supervisor/address.h"
+#include "supervisor/command.h"
+#include "supervisor/descriptors.h"
+#include "supervisor/report.h"
+#include "supervisor/signals.h"
+#include "supervisor/usage.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+enum { EXIT_USAGE = 2 };
+
+static void read_options(struct options *options, char *const *argv)
+{
+    if (!options_parse(options, argv))
+        exit(EXIT_USAGE);
+    if (options->help)
+        exit(usage_help() ? EXIT_SUCCESS : EXIT_FAILURE);
+    if (options->version)
+        exit(usage_version() ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static void open_log(unsigned verbosity)
+{
+    log_open(verbosity == 0   ? LOG_LEVEL_WARNING
+             : verbosity == 1 ? LOG_LEVEL_INFO
+                              : LOG_LEVEL_DEBUG);
+}
+
+static struct listener_request listener_request(const struct options *options)
+{
+    return (struct listener_request){
+        .addresses = options->addresses,
+        .address_count = options->address_count,
+        .port = options->port,
+        .ipv4 = options->ipv4,
+        .ipv6 = options->ipv6,
+    };
+}
+
+/* Who reads this may be gone by now; that is no reason not to serve. */
+static void tell_ready(int descriptor, const struct listeners *listeners)
+{
+    if (descriptor < 0)
+        return;
+    for (size_t i = 0; i < listeners->count; i++) {
+        char text[INET6_ADDRSTRLEN];
+        if (dprintf(descriptor, "%s %u\n", address_text(&listeners->list[i].local, text),
+                    listeners->list[i].local.port) < 0)
+            log_warning("--ready-fd: cannot write to it: %m");
+    }
+    if (close(descriptor) != 0)
+        log_warning("--ready-fd: cannot close it: %m");
+}
+
+static int end(const struct server *server)
+{
+    if (!server->interrupted)
+        return server->forced ? EXIT_FAILURE : EXIT_SUCCESS;
+    (void)fputs("interrupted.\n", stderr);
+    signals_die_of(SIGINT);
+}
+
+int main(int argc, char **argv)
+{
+    static struct server server;
+    static struct options options;
+    static struct listeners listeners;
+    static struct launch launch;
+    static char command[PATH_MAX];
+    struct listener_request request;
+    struct rlimit original;
+    uint32_t limit;
+    int status;
+
+    (void)argc;
+    read_options(&options, argv);
+    if (descriptors_prepare(&options.ready_descriptor) != 0)
+        return EXIT_FAILURE;
+    open_log(options.verbosity);
+    if (options.backlog)
+        log_warning("--backlog is ignored: it is always as long as net.core.somaxconn allows");
+
+    status = command_find(options.command[0], command);
+    if (status != 0)
+        return status;
+    request = listener_request(&options);
+    if (listeners_open(&listeners, &request) != 0)
+        return EXIT_FAILURE;
+
+    limit = descriptors_raise(&original);
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+        log_die(EXIT_FAILURE, "cannot become the reaper of orphaned handlers: %m");
+    if (launch_prepare(&launch, command, options.command, &original) != 0 ||
+        server_open(&server, &options, &listeners, &launch, limit) != 0)
+        return EXIT_FAILURE;
+
+    report_listening(&listeners);
+    tell_ready(options.ready_descriptor, &listeners);
+    server_run(&server);
+    return end(&server);
+}

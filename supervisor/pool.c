@@ -1,0 +1,121 @@
+#include "supervisor/pool.h"
+
+#include "dispatcher/log.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/wait.h>
+
+enum { READY_WITHIN = 10 * LOOP_SECOND };
+
+int pool_open(struct pool *pool, struct loop *loop, const struct launch *launch, unsigned count,
+              const struct dispatcher_events *events)
+{
+    uint64_t deadline = loop_clock() + READY_WITHIN;
+
+    pool->count = count;
+    pool->events = *events;
+    for (unsigned i = 0; i < count; i++)
+        dispatcher_open(&pool->dispatchers[i], i, loop, launch, &pool->events);
+    for (unsigned i = 0; i < count; i++) {
+        if (dispatcher_begin(&pool->dispatchers[i]) == 0)
+            continue;
+        log_error("cannot start dispatcher %u: %m", i);
+        return -1;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (dispatcher_await(&pool->dispatchers[i], deadline) != 0)
+            return -1;
+        pool->dispatchers[i].replaced = true;
+    }
+    return 0;
+}
+
+unsigned pool_room(const struct pool *pool)
+{
+    unsigned room = 0;
+
+    for (unsigned i = 0; i < pool->count; i++)
+        room += dispatcher_room(&pool->dispatchers[i]);
+    return room;
+}
+
+static struct dispatcher *least_used(struct pool *pool)
+{
+    struct dispatcher *best = NULL;
+
+    for (unsigned i = 0; i < pool->count; i++)
+        if (dispatcher_room(&pool->dispatchers[i]) > (best == NULL ? 0 : dispatcher_room(best)))
+            best = &pool->dispatchers[i];
+    return best;
+}
+
+int pool_start(struct pool *pool, union message *start, int descriptor)
+{
+    for (;;) {
+        struct dispatcher *dispatcher = least_used(pool);
+
+        if (dispatcher == NULL) {
+            errno = EAGAIN;
+            return -1;
+        }
+        if (dispatcher_start(dispatcher, start, descriptor) == 0)
+            return 0;
+        if (dispatcher->state == DISPATCHER_READY)
+            return -1;
+        /* It has just been found dead: to the next one. */
+    }
+}
+
+int pool_signal(struct pool *pool, unsigned dispatcher, const union message *signal)
+{
+    return dispatcher_signal(&pool->dispatchers[dispatcher], signal);
+}
+
+static bool has_process(const struct dispatcher *dispatcher)
+{
+    return dispatcher->state != DISPATCHER_ABSENT && !dispatcher->reaped;
+}
+
+void pool_reap(struct pool *pool)
+{
+    int status;
+
+    for (unsigned i = 0; i < pool->count; i++)
+        if (has_process(&pool->dispatchers[i]) &&
+            waitpid(pool->dispatchers[i].process, &status, WNOHANG) > 0)
+            dispatcher_died(&pool->dispatchers[i], status);
+}
+
+bool pool_reaped(struct pool *pool, pid_t process, int status)
+{
+    for (unsigned i = 0; i < pool->count; i++) {
+        if (!has_process(&pool->dispatchers[i]) || pool->dispatchers[i].process != process)
+            continue;
+        dispatcher_died(&pool->dispatchers[i], status);
+        return true;
+    }
+    return false;
+}
+
+bool pool_find(const struct pool *pool, pid_t process, uint32_t *client, uint64_t *ticket)
+{
+    for (unsigned i = 0; i < pool->count; i++)
+        if (dispatcher_find(&pool->dispatchers[i], process, client, ticket))
+            return true;
+    return false;
+}
+
+void pool_stop_replacing(struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->count; i++) {
+        pool->dispatchers[i].replaced = false;
+        pool->dispatchers[i].restart.deadline = 0;
+    }
+}
+
+void pool_close(struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->count; i++)
+        dispatcher_close(&pool->dispatchers[i]);
+}

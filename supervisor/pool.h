@@ -1,0 +1,48 @@
+/*
+ * pool.h - the dispatchers together: which of them gets the next client, and whose child it was.
+ */
+#ifndef SUPERVISOR_POOL_H
+#define SUPERVISOR_POOL_H
+
+#include "supervisor/dispatcher.h"
+
+enum { POOL_MAXIMUM = 64 };
+
+struct pool {
+    struct dispatcher dispatchers[POOL_MAXIMUM];
+    unsigned count;
+    struct dispatcher_events events;
+};
+
+/* Starts `count` dispatchers and waits, for some seconds at most, until all are ready.  Returns 0,
+ * or -1 after logging why not.  `loop` and `launch` must stay. */
+int pool_open(struct pool *pool, struct loop *loop, const struct launch *launch, unsigned count,
+              const struct dispatcher_events *events);
+
+/* How many starts can be given out now. */
+unsigned pool_room(const struct pool *pool);
+
+/* Gives a client to the dispatcher with the fewest starts unanswered, so that one that is stuck is
+ * given more only when all are busy.  Returns 0, or -1 with errno and nothing changed. */
+int pool_start(struct pool *pool, union message *start, int descriptor);
+
+/* See dispatcher_signal(). */
+int pool_signal(struct pool *pool, unsigned dispatcher, const union message *signal);
+
+/* Reaps dead dispatchers.  To be called before other children are reaped: then it is known already
+ * which of those are handlers. */
+void pool_reap(struct pool *pool);
+
+/* Takes note of a process that was reaped; returns whether it was a dispatcher. */
+bool pool_reaped(struct pool *pool, pid_t process, int status);
+
+/* See dispatcher_find(). */
+bool pool_find(const struct pool *pool, pid_t process, uint32_t *client, uint64_t *ticket);
+
+/* From now on dead dispatchers get no successor: nobody will be started any more. */
+void pool_stop_replacing(struct pool *pool);
+
+/* Ends and reaps them all. */
+void pool_close(struct pool *pool);
+
+#endif

@@ -1,0 +1,52 @@
+#include "supervisor/queue.h"
+
+#include <stddef.h>
+
+void queue_open(struct queue *queue)
+{
+    queue->ends.previous = &queue->ends;
+    queue->ends.next = &queue->ends;
+    queue->length = 0;
+}
+
+static void insert_before(struct queue *queue, struct queue_entry *place, struct queue_entry *entry)
+{
+    entry->previous = place->previous;
+    entry->next = place;
+    place->previous->next = entry;
+    place->previous = entry;
+    queue->length++;
+}
+
+void queue_append(struct queue *queue, struct queue_entry *entry)
+{
+    insert_before(queue, &queue->ends, entry);
+}
+
+void queue_return(struct queue *queue, struct queue_entry *entry)
+{
+    struct queue_entry *place = queue->ends.next;
+
+    while (place != &queue->ends && place->ticket < entry->ticket)
+        place = place->next;
+    insert_before(queue, place, entry);
+}
+
+void queue_remove(struct queue *queue, struct queue_entry *entry)
+{
+    entry->previous->next = entry->next;
+    entry->next->previous = entry->previous;
+    entry->previous = NULL;
+    entry->next = NULL;
+    queue->length--;
+}
+
+struct queue_entry *queue_first(const struct queue *queue)
+{
+    return queue->length == 0 ? NULL : queue->ends.next;
+}
+
+struct queue_entry *queue_next(const struct queue *queue, const struct queue_entry *entry)
+{
+    return entry->next == &queue->ends ? NULL : entry->next;
+}

@@ -1,0 +1,64 @@
+/*
+ * server.h - the service: its one state, and what happens on each event.
+ *
+ * Everything else in this folder knows its own concern only; here they meet.  After each round of
+ * events server_advance() looks at what can be done now: accept, start, wake up later, or end.
+ */
+#ifndef SUPERVISOR_SERVER_H
+#define SUPERVISOR_SERVER_H
+
+#include "supervisor/admission.h"
+#include "supervisor/backoff.h"
+#include "supervisor/clients.h"
+#include "supervisor/listener.h"
+#include "supervisor/load.h"
+#include "supervisor/loop.h"
+#include "supervisor/options.h"
+#include "supervisor/pool.h"
+
+/* How far the end of the service has come; it only goes down this list. */
+enum server_stage {
+    SERVER_SERVING,
+    SERVER_DRAINING,    /* no new clients; queue and handlers are waited for */
+    SERVER_TERMINATING, /* the queue is dropped; handlers have been sent SIGTERM */
+    SERVER_KILLING      /* they have been sent SIGKILL */
+};
+
+struct server_listener {
+    struct server *server;
+    struct listener *listener;
+    struct loop_source source;
+};
+
+struct server {
+    const struct options *options;
+    struct loop loop;
+    struct clients clients;
+    struct pool pool;
+    struct load load;
+
+    struct server_listener *listeners;
+    size_t listener_count;
+    uint32_t capacity;        /* descriptors there are for clients */
+    bool backlog_waits;       /* somebody is in the kernel's backlog whom we cannot take yet */
+    struct backoff accepting; /* accept failed for want of something */
+    struct backoff starting;  /* handlers cannot be started */
+    struct loop_timer wake;   /* when to look again at what no event will announce */
+
+    struct loop_source signals;
+    enum server_stage stage;
+    struct loop_timer stage_end; /* when to go on to the next stage */
+    bool interrupted;            /* by SIGINT: it is what we die of */
+    bool forced;                 /* not everybody was served, or not every handler left alone */
+};
+
+/* Opens what the service needs besides its listeners and starts the dispatchers.  `options`,
+ * `listeners` and `launch` must stay.  `limit` is how many descriptors this process may have.
+ * Returns 0, or -1 after logging why not. */
+int server_open(struct server *server, const struct options *options, struct listeners *listeners,
+                const struct launch *launch, uint32_t limit);
+
+/* Serves until it is told to end by a signal; nothing is left running. */
+void server_run(struct server *server);
+
+#endif

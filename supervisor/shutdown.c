@@ -1,0 +1,140 @@
+#include "supervisor/shutdown.h"
+
+#include "dispatcher/log.h"
+#include "supervisor/handlers.h"
+
+#include <signal.h>
+
+enum {
+    KILL_AFTER = 5 * LOOP_SECOND,   /* from SIGTERM to SIGKILL */
+    GIVE_UP_AFTER = 2 * LOOP_SECOND /* from SIGKILL to leaving what cannot be killed behind */
+};
+
+void shutdown_handler(struct server *server, const struct client *client)
+{
+    if (server->stage == SERVER_TERMINATING)
+        handlers_signal(server, client, SIGTERM);
+    else if (server->stage == SERVER_KILLING)
+        handlers_signal(server, client, SIGKILL);
+}
+
+static void signal_handlers(struct server *server)
+{
+    for (struct client *client = clients_first(&server->clients, CLIENT_RUNNING); client != NULL;
+         client = clients_next(&server->clients, client))
+        shutdown_handler(server, client);
+}
+
+static void stop_accepting(struct server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++) {
+        loop_ignore(&server->loop, &server->listeners[i].source);
+        listener_close(server->listeners[i].listener);
+    }
+    server->backlog_waits = false;
+}
+
+static void drop_queue(struct server *server)
+{
+    struct client *client;
+    uint32_t dropped = clients_count(&server->clients, CLIENT_QUEUED);
+
+    while ((client = clients_first(&server->clients, CLIENT_QUEUED)) != NULL)
+        clients_end(&server->clients, client, CLIENT_DROPPED);
+    if (dropped > 0)
+        log_warning("closed %u connections that were waiting", dropped);
+}
+
+static void drain(struct server *server)
+{
+    log_info("ending: waiting for %u clients in the queue and %u handlers",
+             clients_count(&server->clients, CLIENT_QUEUED),
+             clients_count(&server->clients, CLIENT_RUNNING) +
+                 clients_count(&server->clients, CLIENT_STARTING));
+    server->stage = SERVER_DRAINING;
+    for (size_t i = 0; i < server->listener_count; i++)
+        listener_stop(server->listeners[i].listener);
+    server->stage_end.deadline = server->loop.now + server->options->drain_timeout;
+}
+
+static void end_handlers(struct server *server, enum server_stage stage)
+{
+    server->stage = stage;
+    server->stage_end.deadline = 0;
+    stop_accepting(server);
+    drop_queue(server);
+    pool_stop_replacing(&server->pool);
+    signal_handlers(server);
+}
+
+static void kill_handlers(struct server *server)
+{
+    server->forced = true;
+    end_handlers(server, SERVER_KILLING);
+    server->stage_end.deadline = server->loop.now + GIVE_UP_AFTER;
+}
+
+static void on_stage_end(void *context)
+{
+    struct server *server = context;
+
+    switch (server->stage) {
+    case SERVER_SERVING:
+        break;
+    case SERVER_DRAINING:
+        log_warning("not drained within the time allowed: ending %u handlers",
+                    clients_count(&server->clients, CLIENT_RUNNING));
+        server->forced = true;
+        end_handlers(server, SERVER_TERMINATING);
+        server->stage_end.deadline = server->loop.now + KILL_AFTER;
+        break;
+    case SERVER_TERMINATING:
+        kill_handlers(server);
+        break;
+    case SERVER_KILLING:
+        log_error("%u handlers could not be ended",
+                  clients_count(&server->clients, CLIENT_RUNNING) +
+                      clients_count(&server->clients, CLIENT_STARTING));
+        loop_stop(&server->loop);
+        break;
+    }
+}
+
+void shutdown_open(struct server *server)
+{
+    server->stage_end = (struct loop_timer){.expired = on_stage_end, .context = server};
+    loop_add_timer(&server->loop, &server->stage_end);
+}
+
+void shutdown_signal(struct server *server, int signal_number)
+{
+    if (signal_number == SIGINT)
+        server->interrupted = true;
+    if (signal_number == SIGINT && server->stage < SERVER_TERMINATING)
+        end_handlers(server, SERVER_TERMINATING);
+    else if (server->stage == SERVER_SERVING)
+        drain(server);
+    else if (server->stage < SERVER_KILLING)
+        kill_handlers(server);
+}
+
+bool shutdown_is_ending(const struct server *server)
+{
+    return server->stage >= SERVER_TERMINATING;
+}
+
+static bool listens(const struct server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++)
+        if (server->listeners[i].listener->descriptor >= 0)
+            return true;
+    return false;
+}
+
+bool shutdown_is_complete(const struct server *server)
+{
+    return server->stage != SERVER_SERVING && !listens(server) &&
+           clients_count(&server->clients, CLIENT_QUEUED) == 0 &&
+           clients_count(&server->clients, CLIENT_STARTING) == 0 &&
+           clients_count(&server->clients, CLIENT_RUNNING) == 0;
+}

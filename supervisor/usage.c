@@ -1,0 +1,60 @@
+#include "supervisor/usage.h"
+
+#include <stdio.h>
+
+#ifndef VERSION
+#error "VERSION must be set"
+#endif
+
+static const char help[] =
+    "Usage: socket-burst-dampener [OPTION]... PORT [OPTION]... [--] CMD [ARG]...\n"
+    "\n"
+    "Accepts every connection to PORT at once, queues it, and serves the queue in\n"
+    "order of arrival with a bounded number of handlers: CMD, run for each\n"
+    "connection as under inetd, with the client on standard input and output.\n"
+    "\n"
+    "  PORT                  number, 0 for any that is free, or name of a service\n"
+    "  CMD [ARG]...          from CMD on, every word belongs to the command\n"
+    "\n"
+    "Listening:\n"
+    "  --address ADDRESS     bind to ADDRESS; may be given several times;\n"
+    "                        default: every address of this machine\n"
+    "  --ipv4, --ipv6        prefer that family; both or neither: both families;\n"
+    "                        --ipv6 alone: no IPv4 at all\n"
+    "\n"
+    "Admission:\n"
+    "  --processes N         at most N handlers at once; 0: no limit; default 1\n"
+    "  --queue N             at most N clients waiting, others stay in the kernel's\n"
+    "                        backlog; default: as many as descriptors allow\n"
+    "  --load-average LOAD   start no second handler while the 1-minute load\n"
+    "                        average is LOAD or more\n"
+    "\n"
+    "Running:\n"
+    "  --dispatchers N       processes that start handlers; default: one for each\n"
+    "                        processor, 2 at least, 8 at most\n"
+    "  --drain-timeout TIME  how long SIGTERM waits for queue and handlers, in s or\n"
+    "                        with ms, s, m or h behind it; default 30s\n"
+    "  --ready-fd FD         once serving, write a line \"ADDRESS PORT\" for each\n"
+    "                        listener to descriptor FD, and close it\n"
+    "  -v, --verbose         log the start and end of each handler; -vv: all else\n"
+    "  -h, --help            show this help\n"
+    "  --version             show the version\n"
+    "\n"
+    "Example:\n"
+    "  socket-burst-dampener 873 --processes $(nproc) --load-average $(nproc) -- \\\n"
+    "      rsync --daemon\n";
+
+static bool print(const char *text)
+{
+    return fputs(text, stdout) >= 0 && fflush(stdout) == 0;
+}
+
+bool usage_help(void)
+{
+    return print(help);
+}
+
+bool usage_version(void)
+{
+    return print("socket-burst-dampener " VERSION "\n");
+}
