@@ -36,7 +36,8 @@ HARDENED += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 LINKED   += -fsanitize=address,undefined
 endif
 ifeq ($(STATIC),1)
-LINKED   += -static-pie
+# musl-gcc links a static-pie dynamically without a word.
+LINKED   += $(if $(findstring musl,$(CC)),-static -no-pie,-static-pie)
 else
 LINKED   += -pie
 endif
@@ -51,22 +52,46 @@ dispatcher_objects := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard dispatcher/
 # All that the supervisor may use of the dispatcher's.
 shared_objects     := $(patsubst %,$(BUILD)/objects/dispatcher/%.o,wire log)
 programs           := $(BUILD)/socket-burst-dampener $(BUILD)/dispatcher
+# Each file in tests/*/ is a program; probes are linked with the parts they test.
+test_programs      := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*/*.c))
+probed_objects     := $(filter-out %/main.o,$(supervisor_objects) $(dispatcher_objects))
 
 all: $(programs)
 
 $(BUILD)/socket-burst-dampener: $(supervisor_objects) $(shared_objects)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
-
 $(BUILD)/dispatcher: $(dispatcher_objects)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+$(BUILD)/tests/probes/%: $(probed_objects)
+$(programs) $(test_programs): $(BUILD)/flags
 
-$(BUILD)/objects/%.o: %.c
+$(programs):
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^)
+
+$(BUILD)/tests/%: $(BUILD)/objects/tests/%.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^)
+
+$(BUILD)/objects/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Changes when the compiler, a flag or a path does, and with it all that was built otherwise.
+flags := $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+$(BUILD)/flags: always
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(flags)' | cmp -s - $@ || printf '%s\n' '$(flags)' >$@
+
+tests: $(programs) $(test_programs)
+
+check:
+	scripts/check
+
+sanitize:
+	scripts/check --sanitize
 
 clean:
 	rm -rf build
 
+.SECONDARY:
 -include $(shell find $(BUILD)/objects -name '*.d' 2>/dev/null)
 
-.PHONY: all clean
+.PHONY: all tests check sanitize clean always

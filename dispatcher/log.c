@@ -74,8 +74,9 @@ static bool put(const char *line, size_t length)
 static void report_dropped(void)
 {
     char line[80];
-    int length = snprintf(line, sizeof(line), "[WARNING] %lu log lines dropped: nobody read them\n",
-                          state.dropped);
+    int length =
+        snprintf(line, sizeof(line), "[WARNING] %lu log lines dropped: they could not be written\n",
+                 state.dropped);
 
     if (length > 0 && put(line, (size_t)length))
         state.dropped = 0;

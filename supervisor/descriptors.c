@@ -55,9 +55,8 @@ static int move(int *descriptor)
 
 int descriptors_prepare(int *kept)
 {
-    if (fill(STDERR_FILENO) == 0 && set_close_on_exec(STDERR_FILENO + 1) == 0 &&
-        (*kept <= STDERR_FILENO || *kept > PROTOCOL_LEDGER || move(kept) == 0) &&
-        fill(PROTOCOL_LEDGER) == 0 && set_close_on_exec(STDERR_FILENO + 1) == 0)
+    if ((*kept < 0 || *kept > PROTOCOL_LEDGER || move(kept) == 0) && fill(PROTOCOL_LEDGER) == 0 &&
+        set_close_on_exec(STDERR_FILENO + 1) == 0)
         return 0;
     log_error("cannot prepare the open descriptors: %m");
     return -1;

@@ -12,7 +12,8 @@
  *   - all others are close-on-exec, so that nothing leaks into handlers;
  *   - the numbers that a dispatcher finds its descriptors at (protocol.h) are taken, so that
  * putting those in place in a new process cannot overwrite anything there.
- * `*kept`, if not -1, is a descriptor the operator gave us; it is moved out of the way.
+ * `*kept`, if not -1, is a descriptor the operator gave us; it is moved out of the way, so that
+ * closing it leaves none of these numbers open to be taken by a client.
  * Returns 0, or -1 after logging why not. */
 int descriptors_prepare(int *kept);
 

@@ -15,7 +15,7 @@ enum {
     /* One that dies younger than this has its successor delayed: its death may be its own fault. */
     SHORT_LIFE = LOOP_SECOND,
     RESTART_FIRST = 10 * LOOP_MILLISECOND,
-    RESTART_LONGEST = LOOP_SECOND
+    RESTART_LONGEST = 250 * LOOP_MILLISECOND
 };
 
 /* ---- its answers ---- */

@@ -105,8 +105,10 @@ static bool on_exited(void *context, unsigned dispatcher, const struct message_e
 
     if (client == NULL || client->state != CLIENT_RUNNING || client->dispatcher != dispatcher)
         return false;
-    report_ended(server, client, message->status, message->user_time, message->system_time,
-                 message->memory);
+    report_ended(server, client, &message->status,
+                 &(struct report_usage){.user_time = message->user_time,
+                                        .system_time = message->system_time,
+                                        .memory = message->memory});
     clients_end(&server->clients, client, CLIENT_SERVED);
     return true;
 }
@@ -123,10 +125,7 @@ static void adopt(struct server *server, struct client *client)
         shutdown_handler(server, client);
         return;
     }
-    if (client->reaped)
-        report_ended(server, client, client->status, 0, 0, 0);
-    else
-        report_ended_unseen(server, client);
+    report_ended(server, client, client->reaped ? &client->status : NULL, NULL);
     clients_end(&server->clients, client, CLIENT_SERVED);
 }
 
@@ -183,8 +182,10 @@ static void reaped(struct server *server, pid_t process, int status, const struc
     if (client == NULL) {
         log_debug("reaped process %d, which a handler left behind", process);
     } else if (client->state == CLIENT_RUNNING && client->dispatcher == CLIENT_ADOPTED) {
-        report_ended(server, client, status, microseconds(usage->ru_utime),
-                     microseconds(usage->ru_stime), (uint64_t)usage->ru_maxrss);
+        report_ended(server, client, &status,
+                     &(struct report_usage){.user_time = microseconds(usage->ru_utime),
+                                            .system_time = microseconds(usage->ru_stime),
+                                            .memory = (uint64_t)usage->ru_maxrss});
         clients_end(&server->clients, client, CLIENT_SERVED);
     } else {
         /* Its dispatcher must be dying: on_gone() will settle it, when all is heard. */

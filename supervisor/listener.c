@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,10 +151,18 @@ int listener_accept(const struct listener *listener, struct endpoint *remote)
     return descriptor;
 }
 
-void listener_stop(const struct listener *listener)
+uint32_t listener_stop(const struct listener *listener)
 {
+    struct tcp_info information;
+    socklen_t length = sizeof(information);
+
     /* On a socket that listens already, listen(2) sets the backlog anew and cannot fail. */
     (void)listen(listener->descriptor, 0);
+    /* Of a listening socket, the unacknowledged are those not accepted yet (net/ipv4/tcp.c,
+     * tcp_get_info()). */
+    if (getsockopt(listener->descriptor, IPPROTO_TCP, TCP_INFO, &information, &length) != 0)
+        log_bug("cannot read the length of a backlog: %m");
+    return information.tcpi_unacked;
 }
 
 void listener_close(struct listener *listener)

@@ -40,8 +40,9 @@ int listeners_open(struct listeners *listeners, const struct listener_request *r
  * blocking, as handlers expect it; accept never waits. */
 int listener_accept(const struct listener *listener, struct endpoint *remote);
 
-/* Lets nobody new into the backlog; who is there already can still be taken. */
-void listener_stop(const struct listener *listener);
+/* Keeps newcomers out of the backlog, as far as the kernel can: while it is empty, one gets in.
+ * Returns how many are in it now: they are the first that listener_accept() will take. */
+uint32_t listener_stop(const struct listener *listener);
 
 void listener_close(struct listener *listener);
 

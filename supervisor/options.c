@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* An apply function takes the option's word, NULL if the option has none, and returns NULL, or what
  * it would have accepted. */
@@ -109,8 +110,9 @@ static const char *apply_ready_descriptor(struct options *options, char *word)
 {
     uint64_t number;
 
-    if (!parse_number(word, INT32_MAX, &number) || fcntl((int)number, F_GETFD) < 0)
-        return "expected the number of an open descriptor";
+    if (!parse_number(word, INT32_MAX, &number) || fcntl((int)number, F_GETFD) < 0 ||
+        number == STDIN_FILENO || number == STDERR_FILENO)
+        return "expected the number of an open descriptor, other than 0 and 2";
     options->ready_descriptor = (int)number;
     return NULL;
 }

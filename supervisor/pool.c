@@ -3,6 +3,7 @@
 #include "dispatcher/log.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/wait.h>
 
@@ -112,6 +113,13 @@ void pool_stop_replacing(struct pool *pool)
         pool->dispatchers[i].replaced = false;
         pool->dispatchers[i].restart.deadline = 0;
     }
+}
+
+void pool_continue(const struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->count; i++)
+        if (has_process(&pool->dispatchers[i]))
+            (void)kill(pool->dispatchers[i].process, SIGCONT); /* a child, and not reaped */
 }
 
 void pool_close(struct pool *pool)

@@ -42,6 +42,9 @@ bool pool_find(const struct pool *pool, pid_t process, uint32_t *client, uint64_
 /* From now on dead dispatchers get no successor: nobody will be started any more. */
 void pool_stop_replacing(struct pool *pool);
 
+/* Lets stopped dispatchers go on, since handlers are signalled through them. */
+void pool_continue(const struct pool *pool);
+
 /* Ends and reaps them all. */
 void pool_close(struct pool *pool);
 

@@ -5,7 +5,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/wait.h>
 
 static double seconds(uint64_t microseconds)
@@ -34,33 +33,25 @@ void report_started(const struct server *server, const struct client *client)
              clients_count(&server->clients, CLIENT_QUEUED));
 }
 
-static void report_end(const struct server *server, const struct client *client, const char *how)
+void report_ended(const struct server *server, const struct client *client, const int *status,
+                  const struct report_usage *usage)
 {
     char text[INET6_ADDRSTRLEN];
-
-    log_info("ticket %" PRIu64 ": ended process %d for %s port %u, ran %.3f s, %s",
-             client->entry.ticket, client->process, address_text(&client->remote, text),
-             client->remote.port, seconds(server->loop.now - client->started), how);
-}
-
-void report_ended(const struct server *server, const struct client *client, int status,
-                  uint64_t user_time, uint64_t system_time, uint64_t memory)
-{
-    char how[120];
+    char how[40] = "status unknown";
+    char used[80] = "";
 
     if (!log_enabled(LOG_LEVEL_INFO))
         return;
-    (void)snprintf(how, sizeof(how), "%s %d, user %.3f s, system %.3f s, memory %" PRIu64 " KiB",
-                   WIFSIGNALED(status) ? "killed by signal" : "status",
-                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), seconds(user_time),
-                   seconds(system_time), memory);
-    report_end(server, client, how);
-}
-
-void report_ended_unseen(const struct server *server, const struct client *client)
-{
-    if (log_enabled(LOG_LEVEL_INFO))
-        report_end(server, client, "status unknown, as its dispatcher died");
+    if (status != NULL)
+        (void)snprintf(how, sizeof(how), "%s %d",
+                       WIFSIGNALED(*status) ? "killed by signal" : "status",
+                       WIFSIGNALED(*status) ? WTERMSIG(*status) : WEXITSTATUS(*status));
+    if (usage != NULL)
+        (void)snprintf(used, sizeof(used), ", user %.3f s, system %.3f s, memory %" PRIu64 " KiB",
+                       seconds(usage->user_time), seconds(usage->system_time), usage->memory);
+    log_info("ticket %" PRIu64 ": ended process %d for %s port %u, ran %.3f s, %s%s",
+             client->entry.ticket, client->process, address_text(&client->remote, text),
+             client->remote.port, seconds(server->loop.now - client->started), how, used);
 }
 
 void report_status(const struct server *server)

@@ -112,6 +112,18 @@ static void accept_failed(struct server *server, int error)
     pause_accepting(server);
 }
 
+/* In draining, those are taken who were in the backlog when it began, and nobody after them. */
+static bool is_drained(const struct server_listener *listener)
+{
+    return listener->server->stage == SERVER_DRAINING && listener->left == 0;
+}
+
+static void close_listener(struct server_listener *listener)
+{
+    loop_ignore(&listener->server->loop, &listener->source);
+    listener_close(listener->listener);
+}
+
 static void accept_clients(void *context)
 {
     struct server_listener *from = context;
@@ -121,6 +133,10 @@ static void accept_clients(void *context)
         struct endpoint remote;
         int descriptor;
 
+        if (is_drained(from)) {
+            close_listener(from);
+            return;
+        }
         if (!has_room(server)) {
             pause_accepting(server);
             return;
@@ -130,13 +146,11 @@ static void accept_clients(void *context)
         if (descriptor >= 0) {
             (void)clients_accept(&server->clients, descriptor, &remote, server->loop.now);
             backoff_succeeded(&server->accepting);
+            from->left -= server->stage == SERVER_DRAINING;
         } else if (errno == EAGAIN) {
-            if (server->stage != SERVER_DRAINING)
+            from->left = 0; /* some have gone by themselves */
+            if (!is_drained(from))
                 return;
-            /* Nobody new gets into this backlog, and nobody is left in it. */
-            loop_ignore(&server->loop, &from->source);
-            listener_close(from->listener);
-            return;
         } else if (!concerns_client_only(errno)) {
             accept_failed(server, errno);
             return;
@@ -200,6 +214,9 @@ static void advance(void *context)
     server->wake.deadline = next_look(server);
     if (!clients_add_up(&server->clients))
         log_bug("accepted clients do not add up");
+    if (server->status_asked)
+        report_status(server);
+    server->status_asked = false;
     if (shutdown_is_complete(server))
         loop_stop(&server->loop);
 }
@@ -220,7 +237,7 @@ static void on_signal(void *context)
             handlers_reap(server);
             break;
         case SIGUSR1:
-            report_status(server);
+            server->status_asked = true;
             break;
         case SIGHUP:
             log_info("SIGHUP: there are no files to read again");
@@ -310,8 +327,6 @@ int server_open(struct server *server, const struct options *options, struct lis
 void server_run(struct server *server)
 {
     loop_run(&server->loop, advance, server);
-    if (!clients_add_up(&server->clients))
-        log_bug("accepted clients do not add up");
     pool_close(&server->pool);
     loop_close(&server->loop);
 }

@@ -28,6 +28,7 @@ struct server_listener {
     struct server *server;
     struct listener *listener;
     struct loop_source source;
+    uint32_t left; /* in draining: how many of its backlog are still to be accepted */
 };
 
 struct server {
@@ -46,6 +47,7 @@ struct server {
     struct loop_timer wake;   /* when to look again at what no event will announce */
 
     struct loop_source signals;
+    bool status_asked; /* answered after the round, when nobody is on the way between two states */
     enum server_stage stage;
     struct loop_timer stage_end; /* when to go on to the next stage */
     bool interrupted;            /* by SIGINT: it is what we die of */

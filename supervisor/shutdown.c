@@ -10,6 +10,12 @@ enum {
     GIVE_UP_AFTER = 2 * LOOP_SECOND /* from SIGKILL to leaving what cannot be killed behind */
 };
 
+static uint32_t active(const struct server *server)
+{
+    return clients_count(&server->clients, CLIENT_STARTING) +
+           clients_count(&server->clients, CLIENT_RUNNING);
+}
+
 void shutdown_handler(struct server *server, const struct client *client)
 {
     if (server->stage == SERVER_TERMINATING)
@@ -48,13 +54,12 @@ static void drop_queue(struct server *server)
 static void drain(struct server *server)
 {
     log_info("ending: waiting for %u clients in the queue and %u handlers",
-             clients_count(&server->clients, CLIENT_QUEUED),
-             clients_count(&server->clients, CLIENT_RUNNING) +
-                 clients_count(&server->clients, CLIENT_STARTING));
+             clients_count(&server->clients, CLIENT_QUEUED), active(server));
     server->stage = SERVER_DRAINING;
     for (size_t i = 0; i < server->listener_count; i++)
-        listener_stop(server->listeners[i].listener);
-    server->stage_end.deadline = server->loop.now + server->options->drain_timeout;
+        server->listeners[i].left = listener_stop(server->listeners[i].listener);
+    /* Later than now: with no time allowed, what is over already is still found to be. */
+    server->stage_end.deadline = server->loop.now + server->options->drain_timeout + 1;
 }
 
 static void end_handlers(struct server *server, enum server_stage stage)
@@ -64,6 +69,7 @@ static void end_handlers(struct server *server, enum server_stage stage)
     stop_accepting(server);
     drop_queue(server);
     pool_stop_replacing(&server->pool);
+    pool_continue(&server->pool);
     signal_handlers(server);
 }
 
@@ -82,8 +88,7 @@ static void on_stage_end(void *context)
     case SERVER_SERVING:
         break;
     case SERVER_DRAINING:
-        log_warning("not drained within the time allowed: ending %u handlers",
-                    clients_count(&server->clients, CLIENT_RUNNING));
+        log_warning("not drained within the time allowed: ending %u handlers", active(server));
         server->forced = true;
         end_handlers(server, SERVER_TERMINATING);
         server->stage_end.deadline = server->loop.now + KILL_AFTER;
@@ -92,9 +97,7 @@ static void on_stage_end(void *context)
         kill_handlers(server);
         break;
     case SERVER_KILLING:
-        log_error("%u handlers could not be ended",
-                  clients_count(&server->clients, CLIENT_RUNNING) +
-                      clients_count(&server->clients, CLIENT_STARTING));
+        log_error("%u handlers could not be ended", active(server));
         loop_stop(&server->loop);
         break;
     }

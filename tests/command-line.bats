@@ -1,0 +1,220 @@
+#!/usr/bin/env bats
+# Every form of the command line: what is accepted, and what is said of what is not.
+
+load helpers
+
+# $1: what the message must hold; the rest: words.  One line, status 2, and nothing served.
+refuses() {
+    local expected=$1
+    shift
+    run "$DAMPENER" "$@"
+    echo "$output"
+    [[ $status == 2 ]]
+    [[ ${#lines[@]} == 1 ]]
+    [[ $output == "socket-burst-dampener: "*"$expected"* ]]
+}
+
+serves() {
+    start --address 127.0.0.1 "$@"
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    stop
+    [[ $STATUS == 0 ]]
+}
+
+@test "PORT: what is no port or service is refused" {
+    local word
+    for word in 65536 -1 12x '' ' 80' 0x50 no-such-service 99999999999999999999; do
+        refuses "PORT: '$word': expected a number from 0 to 65535 or the name of a TCP service" \
+            "$word" cat
+    done
+}
+
+@test "PORT: a service is found by its name" {
+    # In a network of its own the port is free and nobody else is met.
+    [[ $(id -u) == 0 ]] || skip "a network namespace needs root"
+    getent services rsync || skip "/etc/services does not name rsync"
+    # shellcheck disable=SC2016
+    WRAPPER=(unshare --net sh -c 'ip link set lo up; exec "$@"' sh)
+    start --address 127.0.0.1 rsync cat
+    [[ $PORT == 873 ]]
+}
+
+@test "PORT and CMD are required" {
+    refuses "PORT and CMD are missing"
+    refuses "PORT and CMD are missing" --processes 1
+    refuses "CMD is missing" 0
+    refuses "CMD is missing" 0 --processes 1
+    refuses "CMD is missing" 0 --
+    refuses "CMD: '': expected a command" 0 ''
+}
+
+@test "--processes: a whole number from 0" {
+    local word
+    for word in -1 x '' 1.5 4194305 1k ' 1' +1 99999999999999999999; do
+        refuses "--processes: '$word': expected a whole number from 0 (no limit) to 4194304" \
+            --processes "$word" 0 cat
+    done
+    serves --processes 3 0 cat
+    serves --processes=0 0 cat
+}
+
+@test "--queue: a whole number from 0" {
+    local word
+    for word in -1 x '' 4294967295; do
+        refuses "--queue: '$word': expected a whole number from 0 to 4294967294" --queue "$word" 0 cat
+    done
+    serves --queue 0 0 cat
+    serves --queue 4294967294 0 cat
+}
+
+@test "--dispatchers: a whole number from 1 to 64" {
+    local word
+    for word in 0 65 -1 x ''; do
+        refuses "--dispatchers: '$word': expected a whole number from 1 to 64" \
+            --dispatchers "$word" 0 cat
+    done
+    start --address 127.0.0.1 --dispatchers 5 0 cat
+    [[ $(dispatchers | wc -l) == 5 ]]
+}
+
+@test "--dispatchers: by default the processors this process may use, but 2 at least" {
+    WRAPPER=(taskset -c 0)
+    start --address 127.0.0.1 0 cat
+    [[ $(dispatchers | wc -l) == 2 ]]
+}
+
+@test "--load-average: a number of 0 or more" {
+    local word
+    for word in -1 x '' nan inf 1e3 0x4 1. .5 1,5; do
+        refuses "--load-average: '$word': expected a number of 0 or more" \
+            --load-average "$word" 0 cat
+    done
+    serves --load-average 2.5 0 cat
+    serves --load-average 0 0 cat # one is always allowed
+}
+
+@test "--drain-timeout: a time with or without a unit" {
+    local word
+    for word in -1 x '' 1d 1.s 's' '1 s' 9999999h 1ms2; do
+        refuses "--drain-timeout: '$word': expected a time up to a year" \
+            --drain-timeout "$word" 0 cat
+    done
+    for word in 0 1 1.5 10s 500ms 2m 0.5h; do serves --drain-timeout "$word" 0 cat; done
+}
+
+@test "--ready-fd: an open descriptor" {
+    local word
+    for word in -1 x '' 99 2147483648 0 2; do
+        refuses "--ready-fd: '$word': expected the number of an open descriptor" \
+            --ready-fd "$word" 0 cat
+    done
+}
+
+@test "--ready-fd: one line for each listener, then the descriptor is closed" {
+    local line lines=() serving
+    exec {serving}< <(close_descriptors; exec "$DAMPENER" --ready-fd 1 \
+        --address 127.0.0.1 --address ::1 0 cat 2>>"$LOG" </dev/null)
+    DAEMON=$!
+    while read -r line; do lines+=("$line"); done <&"$serving" # until the end of file
+    exec {serving}<&-
+    is_alive "$DAEMON"
+    [[ ${#lines[@]} == 2 ]]
+    [[ ${lines[0]} =~ ^127\.0\.0\.1\ [1-9][0-9]*$ ]]
+    [[ ${lines[1]} =~ ^::1\ [1-9][0-9]*$ ]]
+    DESCRIPTORS=$(open_descriptors "$DAEMON")
+}
+
+@test "--ready-fd: works for a descriptor the dispatchers use themselves" {
+    local number
+    for number in 3 4; do
+        (
+            close_descriptors
+            eval "exec $number>ready.$number"
+            exec "$DAMPENER" --address 127.0.0.1 --ready-fd "$number" 0 cat 2>>"$LOG" </dev/null
+        ) &
+        DAEMON=$!
+        await has_content "ready.$number"
+        read -r ADDRESS PORT <"ready.$number"
+        [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+        stop
+        [[ $STATUS == 0 ]]
+    done
+}
+
+@test "--address: not empty, and a host that exists" {
+    refuses "--address: '': expected an address or host name" --address '' 0 cat
+    run "$DAMPENER" --address 256.256.256.256 0 cat
+    [[ $status == 1 ]]
+    [[ $output == "[ERROR] cannot listen on 256.256.256.256: "* ]]
+}
+
+@test "--backlog is ignored with a warning" {
+    serves --backlog 5 0 cat
+    grep -q '^\[WARNING\] --backlog is ignored' "$LOG"
+}
+
+@test "unknown options, and options without their value, are refused" {
+    refuses "--no-such: no such option" --no-such 0 cat
+    refuses "-x: no such option" -x 0 cat
+    refuses "-x: no such option" -vx 0 cat
+    refuses "--processes: needs a value" 0 --processes
+    refuses "--ipv4: takes no value, but was given 'x'" --ipv4=x 0 cat
+}
+
+@test "options may be shortened while unambiguous" {
+    serves --proc 2 --load 99 --dr=1 0 cat
+    refuses "--ipv: ambiguous, it could be --ipv4 or --ipv6" --ipv 0 cat
+    refuses "--d: ambiguous, it could be --dispatchers or --drain-timeout" --d 1 0 cat
+}
+
+@test "options stand before or after PORT, and -- ends them" {
+    serves --processes 2 0 --load-average 99 -v cat
+    serves 0 --processes 2 -- cat
+    serves --processes 2 -- 0 cat
+    serves -- 0 -- cat
+}
+
+@test "from CMD on every word belongs to the command" {
+    start --address 127.0.0.1 0 bash -c 'echo "$@"' bash --processes 0 -- -h --version
+    [[ $(nc -N 127.0.0.1 "$PORT" </dev/null) == "--processes 0 -- -h --version" ]]
+}
+
+@test "--help fits 80 columns and names every option" {
+    run "$DAMPENER" --help
+    [[ $status == 0 ]]
+    local line option
+    for line in "${lines[@]}"; do ((${#line} <= 80)); done
+    for option in address ipv4 ipv6 processes queue load-average dispatchers drain-timeout ready-fd \
+        verbose help version; do
+        [[ $output == *"--$option"* ]]
+    done
+    [[ $("$DAMPENER" -h) == "$output" ]]
+}
+
+@test "--help and --version fail if they cannot be written" {
+    run bash -c '"$0" --help >/dev/full' "$DAMPENER"
+    [[ $status == 1 ]]
+    run bash -c '"$0" --version >/dev/full' "$DAMPENER"
+    [[ $status == 1 ]]
+}
+
+@test "--version names the program and its version" {
+    run "$DAMPENER" --version
+    [[ $status == 0 ]]
+    [[ $output =~ ^socket-burst-dampener\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+}
+
+@test "-v logs the listener and each handler, the default level logs neither" {
+    serves -v 0 cat
+    grep -q '^\[INFO\] listening on 127\.0\.0\.1 port [0-9]*$' "$LOG"
+    grep -Eq '^\[INFO\] ticket 1: started process [0-9]+ for 127\.0\.0\.1 port [0-9]+, waited 0\.[0-9]{3} s, 0 waiting$' "$LOG"
+    grep -Eq '^\[INFO\] ticket 1: ended process [0-9]+ for 127\.0\.0\.1 port [0-9]+, ran [0-9]+\.[0-9]{3} s, status 0, user ' "$LOG"
+    : >"$LOG"
+    serves 0 cat
+    [[ ! -s $LOG ]]
+    serves -vv 0 cat
+    grep -q '^\[DEBUG\] ' "$LOG"
+    : >"$LOG"
+    serves -v --verbose 0 cat
+    grep -q '^\[DEBUG\] ' "$LOG"
+}

@@ -1,0 +1,142 @@
+#!/usr/bin/env bats
+# What the death, the stop and the return of dispatchers mean to clients: nothing.
+
+load helpers
+
+# The processes that have said last, for each place in the pool, that they are ready.  A process that
+# is a child of the daemon and named like a dispatcher may also be a handler just before its exec.
+ready_dispatchers() {
+    local process
+    for process in $(sed -n 's/^\[DEBUG\] dispatcher \([0-9]*\): ready, process \([0-9]*\)$/\1 \2/p' \
+        "$LOG" | awk '{ last[$1] = $2 } END { for (i in last) print last[i] }'); do
+        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == dispatcher ]]; then echo "$process"; fi
+    done
+}
+
+# Kills one after the other for as long as the client lives; sets KILLED.
+kill_dispatchers_while() {
+    local process
+    KILLED=0
+    while is_alive "$1"; do
+        for process in $(ready_dispatchers); do
+            if kill -KILL "$process" 2>/dev/null; then KILLED=$((KILLED + 1)); fi
+        done
+    done
+}
+
+each_answered_once() {
+    [[ $(cat burst) == "connected $1 answered $1 failed 0" ]] || { cat burst; return 1; }
+    # Each line is a ticket and the number that its client sent: here both are the same.
+    diff <(seq "$1" | awk '{ print $1, $1 }') <(sort -n "$ANSWERS")
+}
+
+@test "dispatchers killed one after the other in a burst: every client is answered exactly once" {
+    start -vv --address 127.0.0.1 --processes 8 --dispatchers 4 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 10
+    "$BURST" "$ADDRESS" "$PORT" 3000 >burst &
+    local client=$!
+    kill_dispatchers_while "$client"
+    wait "$client" || true
+    echo "killed: $KILLED"
+    ((KILLED >= 50))
+    each_answered_once 3000
+    (($(most_handlers) <= 8))
+    status_is served 3000
+    grep -q 'adopted process' "$LOG"
+    refute grep 'said what none may say' "$LOG"
+}
+
+@test "all dispatchers killed at the same moment, again and again: nobody is lost or served twice" {
+    start -vv --address 127.0.0.1 --processes 8 --dispatchers 4 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 20
+    "$BURST" "$ADDRESS" "$PORT" 800 >burst &
+    local client=$! all
+    KILLED=0
+    while is_alive "$client"; do
+        mapfile -t all < <(ready_dispatchers)
+        if ((${#all[@]} == 4)) && kill -KILL "${all[@]}" 2>/dev/null; then
+            KILLED=$((KILLED + 1))
+        fi
+    done
+    wait "$client" || true
+    echo "killed all: $KILLED times"
+    ((KILLED >= 3))
+    each_answered_once 800
+    (($(most_handlers) <= 8))
+}
+
+@test "a running handler outlives its dispatcher and its end is still seen" {
+    start -vv --address 127.0.0.1 --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER" 1000
+    "$BURST" "$ADDRESS" "$PORT" 2 >burst &
+    local client=$!
+    await status_is running 1
+    # shellcheck disable=SC2046
+    kill -KILL $(ready_dispatchers)
+    wait "$client"
+    each_answered_once 2
+    [[ $(most_handlers) == 1 ]]
+    status_is served 2
+    grep -q 'ticket 1: ended process .* status 0,' "$LOG"
+}
+
+@test "a stopped dispatcher delays only what it holds" {
+    start -vv --address 127.0.0.1 --processes 8 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local stopped
+    stopped=$(ready_dispatchers | head -n 1)
+    kill -STOP "$stopped"
+    "$BURST" "$ADDRESS" "$PORT" 500 >burst &
+    local client=$!
+    await all_but_few_are_served
+    kill -CONT "$stopped"
+    wait "$client"
+    each_answered_once 500
+}
+
+# PROTOCOL_SLOTS, and no more, can be with the stopped one.
+all_but_few_are_served() { (($(status_of served) >= 496)); }
+
+@test "a stopped dispatcher that is killed gives back what it held" {
+    start -vv --address 127.0.0.1 --processes 8 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local stopped
+    stopped=$(ready_dispatchers | head -n 1)
+    kill -STOP "$stopped"
+    "$BURST" "$ADDRESS" "$PORT" 100 >burst &
+    local client=$!
+    await status_is queued 0
+    (($(status_of starting) > 0))
+    kill -KILL "$stopped"
+    wait "$client"
+    each_answered_once 100
+}
+
+@test "a dispatcher that dies is replaced, and the log says so" {
+    start -vv --address 127.0.0.1 --dispatchers 3 0 /bin/cat
+    local victim
+    victim=$(ready_dispatchers | head -n 1)
+    kill -KILL "$victim"
+    await has_line "process $victim, was killed by signal 9: replacing it" "$LOG"
+    await has_ready_dispatchers 3
+}
+
+has_ready_dispatchers() { [[ $(ready_dispatchers | wc -l) == "$1" ]]; }
+
+@test "a dispatcher that keeps dying is replaced with growing delay" {
+    start -vv --address 127.0.0.1 --dispatchers 2 0 /bin/cat
+    local before i
+    for ((i = 0; i < 8; i++)); do
+        await has_ready_dispatchers 2
+        # shellcheck disable=SC2046
+        kill -KILL $(ready_dispatchers)
+    done
+    before=$(date +%s%N)
+    await has_ready_dispatchers 2
+    # 10 ms doubled five times is over the most, 250 ms.
+    (($(date +%s%N) - before > 200000000))
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+}
+
+@test "dispatchers end with their supervisor, even if it is killed" {
+    start --address 127.0.0.1 0 /bin/cat
+    kill -KILL "$DAEMON"
+    await nothing_is_left
+}

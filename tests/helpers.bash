@@ -1,0 +1,194 @@
+# Shared by all tests: starts a daemon, asks it how it stands, and ends it with nothing left behind.
+# shellcheck shell=bash
+
+ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+BUILD=${DAMPENER_BUILD:-$ROOT/build}
+DAMPENER=$BUILD/socket-burst-dampener
+BURST=$BUILD/tests/clients/burst
+ANSWER=$BUILD/tests/handlers/answer
+STATE=$BUILD/tests/handlers/state
+PROBES=$BUILD/tests/probes
+
+# A sanitizer's finding must not look like an ordinary exit.
+export ASAN_OPTIONS=exitcode=99:detect_leaks=0
+export UBSAN_OPTIONS=halt_on_error=1:exitcode=99
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return 1
+    LOG=$BATS_TEST_TMPDIR/log
+    READY=$BATS_TEST_TMPDIR/ready
+    ANSWERS=$BATS_TEST_TMPDIR/answers
+    COUNTER=$BATS_TEST_TMPDIR/counter
+    DAEMON=
+    # Every process of this test carries it, so that one left behind is found wherever it went.
+    export DAMPENER_TEST=$BATS_TEST_TMPDIR
+    : >"$LOG"
+    : >"$ANSWERS"
+}
+
+# Waits until a command succeeds, or fails after some seconds.
+await() {
+    local deadline=$((SECONDS + 20))
+    while ((SECONDS < deadline)); do
+        if "$@"; then return 0; fi
+        sleep 0.02
+    done
+    echo "waited in vain for: $*" >&2
+    return 1
+}
+
+# bats waits for whoever holds its descriptors.
+close_descriptors() {
+    local path descriptor
+    for path in /proc/self/fd/*; do
+        descriptor=${path##*/}
+        if ((descriptor > 2)); then eval "exec $descriptor>&-"; fi
+    done 2>/dev/null
+}
+
+is_alive() { kill -0 "$1" 2>/dev/null; }
+is_gone() { ! is_alive "$1"; }
+has_content() { [[ -s $1 ]]; }
+has_line() { grep -q -- "$1" "$2"; }
+
+# Starts the daemon with the given words and waits until it serves.  Sets DAEMON, ADDRESS and PORT
+# (of its first listener), and DESCRIPTORS.  WRAPPER may hold a command to start it with.
+start() {
+    rm -f "$READY"
+    (
+        close_descriptors
+        exec ${WRAPPER[@]+"${WRAPPER[@]}"} "$DAMPENER" --ready-fd 7 "$@" \
+            7>"$READY.new" 2>>"$LOG" </dev/null >/dev/null
+    ) &
+    DAEMON=$!
+    await is_ready_or_gone
+    is_alive "$DAEMON" || return 1
+    mv "$READY.new" "$READY"
+    read -r ADDRESS PORT <"$READY"
+    DESCRIPTORS=$(open_descriptors "$DAEMON")
+}
+
+is_ready_or_gone() { [[ -s $READY.new ]] || is_gone "$DAEMON"; }
+
+open_descriptors() {
+    local entries=("/proc/$1/fd/"*)
+    echo "${#entries[@]}"
+}
+
+# Without the successors' names the shell shows: those that have said they are ready and still run.
+dispatchers() {
+    local process
+    for process in $(children "$DAEMON"); do
+        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == dispatcher ]]; then echo "$process"; fi
+    done
+}
+
+children() { cat "/proc/$1/task/$1/children" 2>/dev/null || true; }
+
+# All processes of this test but its shell.
+processes_of_test() {
+    local file process
+    for file in $(grep -lsa "DAMPENER_TEST=$DAMPENER_TEST" /proc/[0-9]*/environ); do
+        process=${file#/proc/}
+        process=${process%/environ}
+        # shellcheck disable=SC2009
+        if [[ $process != "$$" && $process != "$BASHPID" ]] &&
+            ! grep -qs bats "/proc/$process/cmdline"; then
+            echo "$process $(tr '\0' ' ' <"/proc/$process/cmdline" 2>/dev/null)"
+        fi
+    done 2>/dev/null
+}
+
+# The number that the daemon gives for a word of its status line, such as queued or served.
+status_of() {
+    local before line
+    before=$(grep -c '^\[INFO\] status: ' "$LOG" || true)
+    kill -USR1 "$DAEMON"
+    await status_lines_exceed "$before"
+    line=$(grep '^\[INFO\] status: ' "$LOG" | tail -n 1)
+    [[ $line =~ $1\ ([0-9]+) ]]
+    echo "${BASH_REMATCH[1]}"
+}
+
+status_lines_exceed() { (($(grep -c '^\[INFO\] status: ' "$LOG" || true) > $1)); }
+
+status_is() { [[ $(status_of "$1") == "$2" ]]; }
+
+# In clock ticks, of all of a process' life.
+processor_time() {
+    local fields
+    read -r -a fields <"/proc/$1/stat"
+    echo $((fields[13] + fields[14]))
+}
+
+# From the file that tests/handlers/answer.c keeps.
+most_handlers() { od -An -td4 -j4 -N4 "$COUNTER" | tr -d ' '; }
+
+# Ends the daemon as an operator would; STATUS is its exit status.
+stop() {
+    kill -"${1:-TERM}" "$DAEMON"
+    finish
+}
+
+finish() {
+    await is_gone "$DAEMON"
+    STATUS=0
+    wait "$DAEMON" || STATUS=$?
+    DAEMON=
+}
+
+has_no_zombies() {
+    local process
+    for process in $(children "$DAEMON") $(for dispatcher in $(dispatchers); do
+        children "$dispatcher"
+    done); do
+        if grep -q '^State:.Z' "/proc/$process/status" 2>/dev/null; then return 1; fi
+    done
+}
+
+has_its_descriptors() { (($(open_descriptors "$DAEMON") <= DESCRIPTORS)); }
+
+nothing_is_left() { [[ -z $(processes_of_test) ]]; }
+
+# The daemon must be as it was when it started, then end, and take everything with it.
+check_and_end() {
+    if [[ -n $DAEMON ]] && is_alive "$DAEMON"; then
+        await has_no_zombies || { echo "zombies were left" >&2; return 1; }
+        await has_its_descriptors || {
+            echo "descriptors were left:" >&2
+            ls -l "/proc/$DAEMON/fd" >&2
+            return 1
+        }
+        stop
+    fi
+    await nothing_is_left || { processes_of_test >&2; return 1; }
+}
+
+teardown() {
+    local failed=0
+    if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then failed=1; fi
+    check_and_end || failed=1
+    if grep -q -e '^\[BUG\]' -e 'Sanitizer' -e 'runtime error' "$LOG"; then failed=1; fi
+    if ((failed)); then
+        echo "--- log of the daemon (last lines)" >&2
+        tail -n 60 "$LOG" >&2
+        end_by_force
+        return 1
+    fi
+}
+
+end_by_force() {
+    local process rest
+    while read -r process rest; do
+        echo "killing what was left: $process $rest" >&2
+        kill -KILL "$process" 2>/dev/null || true
+    done < <(processes_of_test)
+}
+
+# "! command" alone does not fail a test.
+refute() {
+    if "$@"; then
+        echo "succeeded, and should not have: $*" >&2
+        return 1
+    fi
+}

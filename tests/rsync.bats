@@ -1,0 +1,69 @@
+#!/usr/bin/env bats
+# The service this program was made for, with the real programs.
+
+load helpers
+
+make_module() {
+    local i
+    mkdir module
+    for i in 1 2 3; do head -c $((i * 20000)) /dev/urandom >"module/file$i"; done
+    mkdir module/folder
+    echo text >module/folder/text
+    cat >rsyncd.conf <<CONFIGURATION
+use chroot = no
+log file = $PWD/rsyncd.log
+[module]
+    path = $PWD/module
+    read only = yes
+CONFIGURATION
+}
+
+fetch() { rsync -a "rsync://$ADDRESS:$PORT/module/" "copies/$1/" >"output.$1" 2>&1; }
+
+@test "200 real rsync clients at once through 4 handlers: all files arrive intact" {
+    command -v rsync >/dev/null || skip "rsync is not installed"
+    make_module
+    start --address 127.0.0.1 --processes 4 0 -- \
+        "$BUILD/tests/handlers/counted" "$COUNTER" rsync --daemon --config="$PWD/rsyncd.conf"
+    mkdir copies
+    local i clients=()
+    for ((i = 1; i <= 200; i++)); do
+        fetch "$i" &
+        clients+=($!)
+    done
+    for i in "${clients[@]}"; do wait "$i"; done
+    for ((i = 1; i <= 200; i++)); do diff -r module "copies/$i"; done
+    # Counted by the handlers: all four were used, and never a fifth.
+    [[ $(most_handlers) == 4 ]]
+    status_is served 200
+}
+
+@test "the example of the Python program runs word for word" {
+    command -v rsync >/dev/null || skip "rsync is not installed"
+    [[ $(id -u) == 0 ]] || skip "port 873 needs root"
+    make_module
+    # As written, but for a private /etc/rsyncd.conf and network with its own port 873.
+    cp -a /etc etc
+    cp rsyncd.conf etc/
+    local reached
+    # shellcheck disable=SC2016
+    reached=$(PATH=$BUILD:$PATH unshare --mount --net bash -c '
+        set -e
+        mount --bind etc /etc
+        ip link set lo up
+        socket-burst-dampener 873 --processes $(nproc) --load-average $(nproc) -- rsync --daemon \
+            2>>log </dev/null >/dev/null 3>&- 4>&- &
+        daemon=$!
+        for ((i = 0; i < 500; i++)); do
+            rsync -a rsync://127.0.0.1/module/ copy/ >/dev/null 2>&1 && break
+            sleep 0.02
+        done
+        rsync -a rsync://localhost/module/ second/
+        kill $daemon
+        wait $daemon
+        echo served
+    ')
+    [[ $reached == served ]]
+    diff -r module copy
+    diff -r module second
+}
