@@ -1,0 +1,22 @@
+/*
+ * check.h - for probes: says which expectation was not met, and goes on to the next.
+ */
+#ifndef TESTS_CHECK_H
+#define TESTS_CHECK_H
+
+#include <stdio.h>
+
+static int check_failures;
+
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            (void)fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);          \
+            check_failures++;                                                                      \
+        }                                                                                          \
+    } while (0)
+
+/* The exit status of a probe. */
+#define CHECK_RESULT() (check_failures == 0 ? 0 : 1)
+
+#endif

@@ -1,0 +1,40 @@
+#!/usr/bin/env bats
+# Nothing happens when nothing happens.
+
+load helpers
+
+# System calls of a daemon and its dispatchers in ten seconds, after one served client.
+@test "idle for 10 s: no process makes a single system call" {
+    command -v strace >/dev/null || skip "strace is not installed"
+    start --address 127.0.0.1 --processes 4 --load-average 0.01 --queue 5 0 cat
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    await status_is served 1
+    local process targets=(-p "$DAEMON")
+    for process in $(dispatchers); do targets+=(-p "$process"); done
+    strace -f -qq -ttt -o trace "${targets[@]}" 3>&- 4>&- &
+    local tracer=$!
+    await is_traced "$DAEMON"
+    for process in $(dispatchers); do await is_traced "$process"; done
+    # Attaching interrupts what each process waits in; it goes back to it, and then there is silence.
+    await has_settled
+    local begin
+    begin=$(wc -l <trace)
+    sleep 10
+    kill -INT "$tracer"
+    wait "$tracer" || true
+    # What is left behind are the calls that the end of tracing cuts off.
+    tail -n +$((begin + 1)) trace | grep -v 'detached' >calls || true
+    cat calls
+    [[ ! -s calls ]]
+    # The tracing itself works: a client is seen.
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+}
+
+is_traced() { grep -q "^TracerPid:.*[1-9]" "/proc/$1/status"; }
+
+has_settled() {
+    local before
+    before=$(wc -l <trace)
+    sleep 0.3
+    [[ $(wc -l <trace) == "$before" ]]
+}

@@ -1,0 +1,137 @@
+#!/usr/bin/env bats
+# What is scarce: descriptors, processes, room in the log's pipe.
+
+load helpers
+
+# Few enough descriptors that a burst cannot be accepted whole.
+few_descriptors() {
+    # shellcheck disable=SC2016
+    WRAPPER=(bash -c 'ulimit -n 32; exec "$@"' bash)
+}
+
+@test "with 32 descriptors everyone is answered, without a busy loop" {
+    few_descriptors
+    start --address 127.0.0.1 --processes 2 0 "$ANSWER" "$ANSWERS" "$COUNTER" 10
+    local before after
+    before=$(processor_time "$DAEMON")
+    run "$BURST" "$ADDRESS" "$PORT" 300
+    after=$(processor_time "$DAEMON")
+    [[ $output == "connected 300 answered 300 failed 0" ]]
+    echo "ticks: $((after - before))"
+    # The burst takes 1.5 s and more; a busy loop would take all of it. 100 ticks are a second.
+    ((after - before <= 30))
+    refute grep -q 'cannot accept' "$LOG" # it does not come to that
+}
+
+@test "with 32 descriptors dispatchers can still be replaced while the queue is full" {
+    few_descriptors
+    start -vv --address 127.0.0.1 --processes 1 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER" 300
+    "$BURST" "$ADDRESS" "$PORT" 40 >burst &
+    local client=$!
+    await has_line 'ticket 1: started' "$LOG"
+    # shellcheck disable=SC2046
+    kill -KILL $(dispatchers)
+    await has_line 'ticket 3: started' "$LOG"
+    refute grep 'cannot start dispatcher' "$LOG"
+    kill "$client"
+    wait "$client" || true
+    stop INT
+}
+
+@test "a limit too low for any client is said at the start, status 1" {
+    run bash -c 'ulimit -n 15; exec "$@"' bash "$DAMPENER" --address 127.0.0.1 --dispatchers 8 0 cat
+    echo "$output"
+    [[ $status == 1 ]]
+    [[ $output == *"[ERROR] "* ]]
+}
+
+@test "accept that fails for want of descriptors is tried again later, and nobody is lost" {
+    start --address 127.0.0.1 --processes 2 0 "$ANSWER" "$ANSWERS" "$COUNTER" 10
+    # Behind its back: as when the whole system runs out (ENFILE), which no reserve can prevent.
+    local used=$DESCRIPTORS before after
+    prlimit --pid "$DAEMON" --nofile=$((used + 2)):4096
+    before=$(processor_time "$DAEMON")
+    "$BURST" "$ADDRESS" "$PORT" 30 >burst &
+    local client=$!
+    await has_line 'cannot accept connections: Too many open files' "$LOG"
+    sleep 1
+    after=$(processor_time "$DAEMON")
+    ((after - before <= 20))
+    prlimit --pid "$DAEMON" --nofile=4096:4096
+    wait "$client"
+    [[ $(cat burst) == "connected 30 answered 30 failed 0" ]]
+}
+
+@test "when no process can be forked clients wait, and are served when one can" {
+    [[ $(id -u) == 0 ]] || skip "needs root to become another user"
+    local user=64123
+    # A user of its own: the limit counts all of a user's processes.
+    chmod 777 .
+    chmod o+x .. "$BATS_RUN_TMPDIR"
+    chmod 666 "$LOG" "$ANSWERS"
+    local become=(setpriv --reuid "$user" --regid "$user" --clear-groups)
+    WRAPPER=("${become[@]}")
+    cp "$BUILD/socket-burst-dampener" "$BUILD/dispatcher" "$ANSWER" .
+    DAMPENER=$PWD/socket-burst-dampener
+    start --address 127.0.0.1 --dispatchers 2 --processes 4 0 ./answer "$ANSWERS" "$COUNTER"
+    local process
+    for process in $(dispatchers); do "${become[@]}" prlimit --pid "$process" --nproc=3:; done
+    "$BURST" "$ADDRESS" "$PORT" 10 >burst &
+    local client=$!
+    await has_line "cannot start a handler, './answer': Resource temporarily unavailable" "$LOG"
+    for process in $(dispatchers); do "${become[@]}" prlimit --pid "$process" --nproc=100:; done
+    wait "$client"
+    [[ $(cat burst) == "connected 10 answered 10 failed 0" ]]
+}
+
+@test "standard error a pipe that nobody reads: service goes on, and what was left out is counted" {
+    mkfifo pipe
+    exec 8<>pipe # keeps it open for reading without reading
+    (
+        close_descriptors
+        exec "$DAMPENER" -vv --address 127.0.0.1 --processes 8 --ready-fd 7 0 \
+            "$ANSWER" "$ANSWERS" "$COUNTER" 7>"$READY" 2>pipe </dev/null
+    ) &
+    DAEMON=$!
+    await has_content "$READY"
+    read -r ADDRESS PORT <"$READY"
+    DESCRIPTORS=$(open_descriptors "$DAEMON")
+    # Each client means two lines of some hundred bytes: far more than a pipe holds.
+    run "$BURST" "$ADDRESS" "$PORT" 1500
+    [[ $output == "connected 1500 answered 1500 failed 0" ]]
+    timeout 1 cat <&8 >read || true
+    kill -USR1 "$DAEMON"
+    IFS= read -r -t 10 line <&8
+    echo "$line"
+    [[ $line =~ ^\[WARNING\]\ [0-9]+\ log\ lines\ dropped ]]
+    exec 8>&-
+}
+
+@test "standard error that is closed, or nobody's any more, does not end the service" {
+    mkfifo pipe
+    sleep 1000 <pipe &
+    local reader=$!
+    (
+        close_descriptors
+        exec "$DAMPENER" -vv --address 127.0.0.1 --ready-fd 7 0 cat 7>"$READY" 2>pipe </dev/null
+    ) &
+    DAEMON=$!
+    await has_content "$READY"
+    read -r ADDRESS PORT <"$READY"
+    DESCRIPTORS=$(open_descriptors "$DAEMON")
+    kill "$reader"
+    wait "$reader" || true
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    stop
+    [[ $STATUS == 0 ]]
+    rm "$READY"
+    (
+        close_descriptors
+        exec "$DAMPENER" -vv --address 127.0.0.1 --ready-fd 7 0 cat 7>"$READY" 0<&- 1>&- 2>&-
+    ) &
+    DAEMON=$!
+    await has_content "$READY"
+    read -r ADDRESS PORT <"$READY"
+    DESCRIPTORS=$(open_descriptors "$DAEMON")
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+}

@@ -1,0 +1,105 @@
+#!/usr/bin/env bats
+# Addresses, families, and what is said when one cannot be listened on.
+
+load helpers
+
+answers() { [[ $(echo hello | timeout 5 nc -N "$1" "$2") == hello ]]; }
+does_not_answer() { refute timeout 5 nc -z "$1" "$2" 2>/dev/null; }
+
+@test "without an address both families are served by one socket" {
+    start -v 0 cat
+    answers 127.0.0.1 "$PORT"
+    answers ::1 "$PORT"
+    grep -q "listening on :: port $PORT\$" "$LOG"
+    [[ $(wc -l <"$READY") == 1 ]]
+}
+
+@test "both families are served also where net.ipv6.bindv6only is set" {
+    [[ $(id -u) == 0 ]] || skip "a network namespace needs root"
+    # shellcheck disable=SC2016
+    WRAPPER=(unshare --net sh -c 'ip link set lo up; echo 1 >/proc/sys/net/ipv6/bindv6only; exec "$@"' sh)
+    start 0 cat
+    nsenter --target "$DAEMON" --net nc -z 127.0.0.1 "$PORT"
+    nsenter --target "$DAEMON" --net nc -z ::1 "$PORT"
+}
+
+@test "--ipv4 alone listens on IPv4 only" {
+    start --ipv4 0 cat
+    [[ $ADDRESS == 0.0.0.0 ]]
+    answers 127.0.0.1 "$PORT"
+    does_not_answer ::1 "$PORT"
+}
+
+@test "--ipv6 alone listens on IPv6 only, so that another service can have IPv4" {
+    start --ipv6 0 cat
+    [[ $ADDRESS == :: ]]
+    answers ::1 "$PORT"
+    does_not_answer 127.0.0.1 "$PORT"
+}
+
+@test "--ipv4 and --ipv6 together are as neither" {
+    start --ipv4 --ipv6 0 cat
+    answers 127.0.0.1 "$PORT"
+    answers ::1 "$PORT"
+}
+
+@test "several addresses of both families are all served" {
+    start --address 127.0.0.1 --address ::1 --address 127.0.0.2 0 cat
+    [[ $(wc -l <"$READY") == 3 ]]
+    local address port
+    while read -r address port; do answers "$address" "$port"; done <"$READY"
+    does_not_answer 127.0.0.3 "$PORT"
+}
+
+@test "a host name is listened on at all its addresses, or those of the preferred family" {
+    start --ipv4 --address localhost 0 cat
+    [[ $(cat "$READY") == "127.0.0.1 $PORT" ]]
+    answers 127.0.0.1 "$PORT"
+}
+
+@test "a port in use is named with its address, status 1" {
+    start --address 127.0.0.1 0 cat
+    run "$DAMPENER" --address 127.0.0.1 "$PORT" cat
+    [[ $status == 1 ]]
+    [[ $output == "[ERROR] cannot listen on 127.0.0.1 port $PORT: Address already in use" ]]
+    answers 127.0.0.1 "$PORT"
+}
+
+@test "an address that is not here is named, status 1, and no other one is served" {
+    run "$DAMPENER" --address 127.0.0.1 --address 192.0.2.1 0 cat
+    [[ $status == 1 ]]
+    [[ $output == "[ERROR] cannot listen on 192.0.2.1 port 0: "* ]]
+}
+
+@test "the port is free again at once after the end" {
+    start --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local port=$PORT
+    "$BURST" 127.0.0.1 "$port" 5 # leaves connections in TIME_WAIT
+    stop
+    start --address 127.0.0.1 "$port" cat
+    answers 127.0.0.1 "$port"
+}
+
+@test "the backlog is as long as the kernel allows, and accepted sockets have keepalive" {
+    start --address 127.0.0.1 0 sleep 5
+    exec 9<>"/dev/tcp/127.0.0.1/$PORT"
+    await status_is running 1
+    ss -Hltn "sport = :$PORT" | awk '{ exit $3 != '"$(cat /proc/sys/net/core/somaxconn)"' }'
+    ss -Htno "sport = :$PORT" | grep -q keepalive
+    exec 9>&-
+    stop INT
+}
+
+@test "where the kernel has no IPv6 the default is IPv4" {
+    # A system call filter stands in for such a kernel.
+    command -v strace >/dev/null || skip "strace is not installed"
+    local number
+    # The first two IPv6 sockets asked for, whichever they are.
+    WRAPPER=(strace -qq -o /dev/null -e trace=socket -e inject=socket:error=EAFNOSUPPORT:when=1)
+    start 0 cat
+    [[ $ADDRESS == 0.0.0.0 ]]
+    answers 127.0.0.1 "$PORT"
+    number=$(children "$DAEMON")
+    kill -TERM "${number%% *}"
+    finish
+}

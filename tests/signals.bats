@@ -1,0 +1,204 @@
+#!/usr/bin/env bats
+# How the service ends.
+
+load helpers
+
+# A handler that notes each SIGTERM, and ends by it unless $1 is "stubborn".
+make_noting_handler() {
+    cat >handler <<'HANDLER'
+#!/bin/bash
+trap 'echo "$DAMPENER_TICKET" >>terminated; [[ $1 == stubborn ]] || exit 0' TERM
+echo started
+for ((i = 0; i < 600; i++)); do sleep 0.1 & wait $!; done
+HANDLER
+    chmod +x handler
+}
+
+connect_silently() { exec {CLIENT}<>"/dev/tcp/127.0.0.1/$PORT"; }
+
+
+@test "SIGTERM with 50 waiting and 4 running: all 54 are answered, status 0" {
+    start -v --address 127.0.0.1 --processes 4 0 "$ANSWER" "$ANSWERS" "$COUNTER" 100
+    "$BURST" "$ADDRESS" "$PORT" 54 >burst &
+    local client=$!
+    await status_is accepted 54
+    stop TERM
+    wait "$client"
+    [[ $(cat burst) == "connected 54 answered 54 failed 0" ]]
+    [[ $STATUS == 0 ]]
+    grep -q 'ending: waiting for [1-9][0-9]* clients in the queue and 4 handlers' "$LOG"
+}
+
+@test "SIGTERM also serves who is in the kernel's backlog by then, and takes nobody new" {
+    start --address 127.0.0.1 --processes 1 --queue 3 0 "$ANSWER" "$ANSWERS" "$COUNTER" 100
+    "$BURST" "$ADDRESS" "$PORT" 20 >burst &
+    local client=$!
+    await backlog_is 16
+    # While the drain goes on others try to get in.
+    (close_descriptors; while nc -z 127.0.0.1 "$PORT" 2>/dev/null; do :; done) &
+    local others=$!
+    stop TERM
+    wait "$client"
+    wait "$others" || true
+    cat burst
+    [[ $(cat burst) == "connected 20 answered 20 failed 0" ]]
+    [[ $STATUS == 0 ]]
+}
+
+backlog_is() { [[ $(ss -Hltn "sport = :$PORT" | awk '{ print $2 }') == "$1" ]]; }
+
+@test "SIGTERM closes the listener, so that a successor can have the port" {
+    start --address 127.0.0.1 0 sleep 60
+    connect_silently
+    await status_is running 1
+    local first=$DAEMON port=$PORT
+    kill -TERM "$first"
+    await cannot_connect "$port"
+    start --address 127.0.0.1 "$port" cat
+    [[ $(echo hello | nc -N 127.0.0.1 "$port") == hello ]]
+    stop
+    DAEMON=$first
+    stop INT
+}
+
+cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
+
+@test "an idle service ends at once by SIGTERM, also with no time to drain: status 0" {
+    start --address 127.0.0.1 --drain-timeout 0 0 cat
+    stop TERM
+    [[ $STATUS == 0 ]]
+    [[ ! -s $LOG ]]
+}
+
+@test "--drain-timeout: then handlers get SIGTERM and the queue is closed, status 1" {
+    make_noting_handler
+    start --address 127.0.0.1 --processes 2 --drain-timeout 300ms 0 ./handler
+    connect_silently
+    connect_silently
+    connect_silently
+    local waiting=$CLIENT
+    await status_is queued 1
+    local begin=$EPOCHREALTIME
+    stop TERM
+    [[ $STATUS == 1 ]]
+    awk -v begin="$begin" -v end="$EPOCHREALTIME" 'BEGIN { exit !(end - begin >= 0.3 && end - begin < 5) }'
+    [[ $(sort terminated) == "1
+2" ]]
+    # The one that waited sees the end of its connection and nothing else.
+    [[ -z $(timeout 5 cat <&"$waiting") ]]
+    grep -q 'closed 1 connections that were waiting' "$LOG"
+}
+
+@test "a handler that ignores SIGTERM is killed 5 s later" {
+    make_noting_handler
+    start --address 127.0.0.1 --drain-timeout 0 0 ./handler stubborn
+    connect_silently
+    read -r -u "$CLIENT" _
+    local begin=$EPOCHREALTIME
+    stop TERM
+    [[ $STATUS == 1 ]]
+    [[ $(cat terminated) == 1 ]]
+    awk -v begin="$begin" -v end="$EPOCHREALTIME" 'BEGIN { exit !(end - begin >= 5 && end - begin < 9) }'
+}
+
+@test "a second SIGTERM ends everything at once, status 1" {
+    make_noting_handler
+    start -v --address 127.0.0.1 --processes 1 0 ./handler stubborn
+    connect_silently
+    read -r -u "$CLIENT" _
+    connect_silently
+    await status_is queued 1
+    kill -TERM "$DAEMON"
+    await has_line 'ending: waiting for' "$LOG"
+    local begin=$EPOCHREALTIME
+    stop TERM
+    [[ $STATUS == 1 ]]
+    awk -v begin="$begin" -v end="$EPOCHREALTIME" 'BEGIN { exit !(end - begin < 2) }'
+    [[ ! -e terminated ]]
+}
+
+@test "SIGINT: handlers get SIGTERM and are waited for, then it dies of SIGINT, interrupted." {
+    make_noting_handler
+    start --address 127.0.0.1 --processes 3 0 ./handler
+    local i
+    for i in 1 2 3; do
+        connect_silently
+        read -r -u "$CLIENT" _
+    done
+    connect_silently
+    await status_is queued 1
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+    [[ $(tail -n 1 "$LOG") == "interrupted." ]]
+    [[ $(sort terminated) == "1
+2
+3" ]]
+}
+
+@test "SIGINT waits for a stubborn handler until a second one" {
+    make_noting_handler
+    start --address 127.0.0.1 0 ./handler stubborn
+    connect_silently
+    read -r -u "$CLIENT" _
+    kill -INT "$DAEMON"
+    await has_content terminated
+    is_alive "$DAEMON"
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+    [[ $(tail -n 1 "$LOG") == "interrupted." ]]
+}
+
+@test "SIGINT ends an idle service, even one started with SIGINT ignored" {
+    # As a shell without job control starts what stands behind an ampersand.
+    # shellcheck disable=SC2016
+    WRAPPER=(bash -c 'trap "" INT; exec "$@"' bash)
+    start --address 127.0.0.1 0 cat
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+}
+
+@test "handlers of a stopped dispatcher are ended as well" {
+    make_noting_handler
+    start --address 127.0.0.1 --processes 1 0 ./handler
+    connect_silently
+    read -r -u "$CLIENT" _
+    # shellcheck disable=SC2046
+    kill -STOP $(dispatchers)
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+    [[ $(cat terminated) == 1 ]]
+}
+
+@test "handlers whose dispatcher was killed are ended as well, with their whole group" {
+    start -v --address 127.0.0.1 --processes 1 0 bash -c 'sleep 1000 & echo started; wait'
+    connect_silently
+    read -r -u "$CLIENT" _
+    # shellcheck disable=SC2046
+    kill -KILL $(dispatchers)
+    await has_line 'replacing it' "$LOG"
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+    await nothing_is_left
+}
+
+@test "SIGHUP and SIGUSR1 do not end the service" {
+    start -v --address 127.0.0.1 0 cat
+    kill -HUP "$DAEMON"
+    await has_line 'SIGHUP' "$LOG"
+    status_is accepted 0
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+}
+
+@test "signals to the whole process group reach the daemon alone: it drains" {
+    start --address 127.0.0.1 --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER" 300
+    "$BURST" "$ADDRESS" "$PORT" 3 >burst &
+    local client=$!
+    await status_is accepted 3
+    # As a service manager does that signals every process it knows: dispatchers must not mind.
+    # shellcheck disable=SC2046
+    kill -TERM $(dispatchers)
+    stop TERM
+    wait "$client"
+    [[ $(cat burst) == "connected 3 answered 3 failed 0" ]]
+    [[ $STATUS == 0 ]]
+}
