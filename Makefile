@@ -15,6 +15,7 @@ MANDIR     ?= $(PREFIX)/share/man
 DESTDIR    ?=
 
 CC       ?= cc
+INSTALL  ?= install
 CFLAGS   ?= -O2 -g
 LDFLAGS  ?=
 BUILD    ?= build
@@ -32,8 +33,7 @@ LINKED   := -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 
 ifeq ($(SANITIZE),1)
 FORTIFY  :=
-HARDENED += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-LINKED   += -fsanitize=address,undefined
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 ifeq ($(STATIC),1)
 # musl-gcc links a static-pie dynamically without a word.
@@ -60,22 +60,25 @@ all: $(programs)
 
 $(BUILD)/socket-burst-dampener: $(supervisor_objects) $(shared_objects)
 $(BUILD)/dispatcher: $(dispatcher_objects)
-$(BUILD)/tests/probes/%: $(probed_objects)
+$(filter $(BUILD)/tests/probes/%,$(test_programs)): $(probed_objects)
 $(programs) $(test_programs): $(BUILD)/flags
 
+# Handlers and clients of the tests are not what is examined.
+$(BUILD)/tests/handlers/% $(BUILD)/tests/clients/%: SANITIZERS :=
+
 $(programs):
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^)
+	$(CC) $(ALL_CFLAGS) $(SANITIZERS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^)
 
 $(BUILD)/tests/%: $(BUILD)/objects/tests/%.o
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^)
+	$(CC) $(ALL_CFLAGS) $(SANITIZERS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^)
 
 $(BUILD)/objects/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(SANITIZERS) -MMD -MP -c -o $@ $<
 
 # Changes when the compiler, a flag or a path does, and with it all that was built otherwise.
-flags := $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+flags := $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(SANITIZERS) $(ALL_LDFLAGS)
 $(BUILD)/flags: always
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(flags)' | cmp -s - $@ || printf '%s\n' '$(flags)' >$@
@@ -88,10 +91,25 @@ check:
 sanitize:
 	scripts/check --sanitize
 
+lint:
+	scripts/lint
+
+# The supervisor is told at compile time where the dispatcher will be: another PREFIX builds anew.
+install: all
+	$(INSTALL) -d "$(DESTDIR)$(SBINDIR)" "$(DESTDIR)$(LIBEXECDIR)" "$(DESTDIR)$(MANDIR)/man8"
+	$(INSTALL) -m 755 $(BUILD)/socket-burst-dampener "$(DESTDIR)$(SBINDIR)"
+	$(INSTALL) -m 755 $(BUILD)/dispatcher "$(DESTDIR)$(LIBEXECDIR)"
+	$(INSTALL) -m 644 supervisor/socket-burst-dampener.8 "$(DESTDIR)$(MANDIR)/man8"
+
+uninstall:
+	rm -f "$(DESTDIR)$(SBINDIR)/socket-burst-dampener" "$(DESTDIR)$(LIBEXECDIR)/dispatcher" \
+	    "$(DESTDIR)$(MANDIR)/man8/socket-burst-dampener.8"
+	[ ! -d "$(DESTDIR)$(LIBEXECDIR)" ] || rmdir "$(DESTDIR)$(LIBEXECDIR)"
+
 clean:
 	rm -rf build
 
 .SECONDARY:
 -include $(shell find $(BUILD)/objects -name '*.d' 2>/dev/null)
 
-.PHONY: all tests check sanitize clean always
+.PHONY: all tests check sanitize lint install uninstall clean always

@@ -10,7 +10,7 @@ STATE=$BUILD/tests/handlers/state
 PROBES=$BUILD/tests/probes
 
 # A sanitizer's finding must not look like an ordinary exit.
-export ASAN_OPTIONS=exitcode=99:detect_leaks=0
+export ASAN_OPTIONS=exitcode=99
 export UBSAN_OPTIONS=halt_on_error=1:exitcode=99
 
 setup() {
