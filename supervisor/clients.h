@@ -46,6 +46,7 @@ struct client {
     int32_t status;  /* as wait(2) gives it, once `reaped` */
     uint8_t state;
     uint8_t dispatcher; /* index of the one that has it; CLIENT_ADOPTED: it is our own child */
+    uint8_t signalled;  /* the signal its handler has been sent; 0: none */
     bool reaped; /* we have reaped its handler, though its dispatcher is not known dead yet */
 };
 

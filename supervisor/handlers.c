@@ -4,7 +4,6 @@
 #include "dispatcher/wire.h"
 #include "supervisor/address.h"
 #include "supervisor/report.h"
-#include "supervisor/shutdown.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,9 +12,59 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* ---- signalling ---- */
+
+static void signal_own_child(const struct client *client, int signal_number)
+{
+    /* It leads its group since before its exec, which has succeeded.  It cannot have been reaped,
+     * or it would not be here. */
+    if (kill(-client->process, signal_number) != 0 && errno != ESRCH)
+        log_warning("cannot signal process group %d: %m", client->process);
+}
+
+static void signal_through_dispatcher(struct server *server, struct client *client)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_SIGNAL, client->handle, client->entry.ticket);
+    message.signal.process = client->process;
+    message.signal.signal = server->ending_signal;
+    if (pool_signal(&server->pool, client->dispatcher, &message) == 0)
+        return;
+    /* Not sent.  If the dispatcher is dead, on_gone() will see to it; else it is sent later. */
+    client->signalled = 0;
+    server->signals_owed = true;
+}
+
+static void signal_if_ending(struct server *server, struct client *client)
+{
+    if (client->signalled == server->ending_signal)
+        return;
+    client->signalled = (uint8_t)server->ending_signal;
+    if (client->dispatcher == CLIENT_ADOPTED)
+        signal_own_child(client, server->ending_signal);
+    else
+        signal_through_dispatcher(server, client);
+}
+
+void handlers_signal_owed(struct server *server)
+{
+    server->signals_owed = false;
+    for (struct client *client = clients_first(&server->clients, CLIENT_RUNNING); client != NULL;
+         client = clients_next(&server->clients, client))
+        signal_if_ending(server, client);
+}
+
+void handlers_end(struct server *server, int signal_number)
+{
+    server->ending_signal = signal_number;
+    handlers_signal_owed(server);
+}
+
 /* ---- starting ---- */
 
-int handlers_start(struct server *server, struct client *client)
+/* Gives a waiting client to a dispatcher.  Returns 0, or -1 with errno; it waits on then. */
+static int give(struct server *server, struct client *client)
 {
     struct clients *clients = &server->clients;
     union message message;
@@ -31,6 +80,44 @@ int handlers_start(struct server *server, struct client *client)
         return -1;
     clients_move(clients, client, CLIENT_STARTING);
     return 0;
+}
+
+struct admission handlers_admission(struct server *server, uint32_t queued)
+{
+    const struct options *options = server->options;
+    struct admission_facts facts = {
+        .queued = queued,
+        .active = clients_count(&server->clients, CLIENT_STARTING) +
+                  clients_count(&server->clients, CLIENT_RUNNING),
+        .processes = options->processes,
+        .dispatchers = pool_room(&server->pool),
+        .starts_failed = backoff_failing(&server->starting),
+        .starts_held = backoff_holds(&server->starting, server->loop.now),
+        .ending = server->ending_signal != 0,
+    };
+
+    if (options->load_limited && queued > 0)
+        facts.load_high = load_average(&server->load, server->loop.now) >= options->load_average;
+    return admission_decide(&facts);
+}
+
+void handlers_start_waiting(struct server *server)
+{
+    uint32_t start =
+        handlers_admission(server, clients_count(&server->clients, CLIENT_QUEUED)).start;
+
+    for (; start > 0; start--) {
+        if (give(server, clients_first(&server->clients, CLIENT_QUEUED)) != 0) {
+            /* EAGAIN: all dispatchers have just turned out to be dead, which will be news itself.
+             */
+            if (errno != EAGAIN) {
+                backoff_failed(&server->starting, server->loop.now);
+                log_warning("cannot give a client to a dispatcher: %m; trying again");
+            }
+            return;
+        }
+        backoff_attempted(&server->starting, server->loop.now);
+    }
 }
 
 /* The pool vouches for what it says of clients that are starting. */
@@ -61,14 +148,14 @@ static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint
         backoff_succeeded(&server->starting);
     }
     report_started(server, client);
-    shutdown_handler(server, client);
+    signal_if_ending(server, client);
 }
 
 /* Nobody serves this client yet: it takes its place in the queue again. */
 static void put_back(struct server *server, struct client *client)
 {
     client->reaped = false;
-    if (server->stage >= SERVER_TERMINATING)
+    if (server->ending_signal != 0)
         clients_end(&server->clients, client, CLIENT_DROPPED);
     else
         clients_move(&server->clients, client, CLIENT_QUEUED);
@@ -121,8 +208,10 @@ static void adopt(struct server *server, struct client *client)
     if (!client->reaped &&
         waitid(P_PID, (id_t)client->process, &information, WEXITED | WNOHANG | WNOWAIT) == 0) {
         client->dispatcher = CLIENT_ADOPTED;
+        client->signalled =
+            0; /* whether it was passed on is not known: twice is better than never */
         log_debug("ticket %" PRIu64 ": adopted process %d", client->entry.ticket, client->process);
-        shutdown_handler(server, client);
+        signal_if_ending(server, client);
         return;
     }
     report_ended(server, client, client->reaped ? &client->status : NULL, NULL);
@@ -209,24 +298,4 @@ void handlers_reap(struct server *server)
         else if (errno != EINTR)
             log_bug("wait4: %m");
     }
-}
-
-void handlers_signal(struct server *server, const struct client *client, int signal_number)
-{
-    union message message;
-
-    if (client->dispatcher == CLIENT_ADOPTED) {
-        /* It leads its group since before its exec, which has succeeded.  It cannot have been
-         * reaped, or it would not be here. */
-        if (kill(-client->process, signal_number) != 0 && errno != ESRCH)
-            log_warning("cannot signal process group %d: %m", client->process);
-        return;
-    }
-    wire_header(&message, MESSAGE_SIGNAL, client->handle, client->entry.ticket);
-    message.signal.process = client->process;
-    message.signal.signal = signal_number;
-    /* If it is dead, on_gone() will signal the handler in its stead. */
-    if (pool_signal(&server->pool, client->dispatcher, &message) != 0 && errno != EPIPE &&
-        errno != ECONNRESET)
-        log_warning("cannot have process group %d signalled: %m", client->process);
 }

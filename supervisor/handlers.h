@@ -1,5 +1,6 @@
 /*
- * handlers.h - from START to the end of a handler: what dispatchers and the kernel say of it.
+ * handlers.h - from the queue to the end of a handler: who is started when, and what dispatchers
+ * and the kernel say of it.
  */
 #ifndef SUPERVISOR_HANDLERS_H
 #define SUPERVISOR_HANDLERS_H
@@ -9,15 +10,21 @@
 /* What the dispatchers report, with the server as context. */
 extern const struct dispatcher_events handlers_events;
 
-/* Gives the first waiting client to a dispatcher.  Returns 0, or -1 with errno; it waits on then.
- */
-int handlers_start(struct server *server, struct client *client);
+/* How many of `queued` waiting clients may start now, and why not more. */
+struct admission handlers_admission(struct server *server, uint32_t queued);
+
+/* Starts as many of the waiting clients as that allows. */
+void handlers_start_waiting(struct server *server);
 
 /* Reaps all children that have ended: dispatchers, handlers that were adopted from dead ones, and
  * whatever else a handler left behind. */
 void handlers_reap(struct server *server);
 
-/* Signals the process group of a running handler. */
-void handlers_signal(struct server *server, const struct client *client, int signal_number);
+/* From now on nobody is started, and the process group of each handler, whether it runs already or
+ * is only on its way, gets this signal. */
+void handlers_end(struct server *server, int signal_number);
+
+/* Signals those that could not be signalled when they should have been (server->signals_owed). */
+void handlers_signal_owed(struct server *server);
 
 #endif

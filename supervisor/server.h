@@ -50,8 +50,10 @@ struct server {
     bool status_asked; /* answered after the round, when nobody is on the way between two states */
     enum server_stage stage;
     struct loop_timer stage_end; /* when to go on to the next stage */
-    bool interrupted;            /* by SIGINT: it is what we die of */
-    bool forced;                 /* not everybody was served, or not every handler left alone */
+    int ending_signal;           /* what every handler is to get; 0: nothing, service goes on */
+    bool signals_owed; /* some have not been sent it: their dispatcher's socket was full */
+    bool interrupted;  /* by SIGINT: it is what we die of */
+    bool forced;       /* not everybody was served, or not every handler left alone */
 };
 
 /* Opens what the service needs besides its listeners and starts the dispatchers.  `options`,

@@ -1,6 +1,7 @@
 #include "supervisor/shutdown.h"
 
 #include "dispatcher/log.h"
+#include "supervisor/accept.h"
 #include "supervisor/handlers.h"
 
 #include <signal.h>
@@ -14,30 +15,6 @@ static uint32_t active(const struct server *server)
 {
     return clients_count(&server->clients, CLIENT_STARTING) +
            clients_count(&server->clients, CLIENT_RUNNING);
-}
-
-void shutdown_handler(struct server *server, const struct client *client)
-{
-    if (server->stage == SERVER_TERMINATING)
-        handlers_signal(server, client, SIGTERM);
-    else if (server->stage == SERVER_KILLING)
-        handlers_signal(server, client, SIGKILL);
-}
-
-static void signal_handlers(struct server *server)
-{
-    for (struct client *client = clients_first(&server->clients, CLIENT_RUNNING); client != NULL;
-         client = clients_next(&server->clients, client))
-        shutdown_handler(server, client);
-}
-
-static void stop_accepting(struct server *server)
-{
-    for (size_t i = 0; i < server->listener_count; i++) {
-        loop_ignore(&server->loop, &server->listeners[i].source);
-        listener_close(server->listeners[i].listener);
-    }
-    server->backlog_waits = false;
 }
 
 static void drop_queue(struct server *server)
@@ -56,27 +33,26 @@ static void drain(struct server *server)
     log_info("ending: waiting for %u clients in the queue and %u handlers",
              clients_count(&server->clients, CLIENT_QUEUED), active(server));
     server->stage = SERVER_DRAINING;
-    for (size_t i = 0; i < server->listener_count; i++)
-        server->listeners[i].left = listener_stop(server->listeners[i].listener);
+    accept_drain(server);
     /* Later than now: with no time allowed, what is over already is still found to be. */
     server->stage_end.deadline = server->loop.now + server->options->drain_timeout + 1;
 }
 
-static void end_handlers(struct server *server, enum server_stage stage)
+static void end_handlers(struct server *server, enum server_stage stage, int signal_number)
 {
     server->stage = stage;
     server->stage_end.deadline = 0;
-    stop_accepting(server);
+    accept_stop(server);
     drop_queue(server);
     pool_stop_replacing(&server->pool);
     pool_continue(&server->pool);
-    signal_handlers(server);
+    handlers_end(server, signal_number);
 }
 
 static void kill_handlers(struct server *server)
 {
     server->forced = true;
-    end_handlers(server, SERVER_KILLING);
+    end_handlers(server, SERVER_KILLING, SIGKILL);
     server->stage_end.deadline = server->loop.now + GIVE_UP_AFTER;
 }
 
@@ -90,7 +66,7 @@ static void on_stage_end(void *context)
     case SERVER_DRAINING:
         log_warning("not drained within the time allowed: ending %u handlers", active(server));
         server->forced = true;
-        end_handlers(server, SERVER_TERMINATING);
+        end_handlers(server, SERVER_TERMINATING, SIGTERM);
         server->stage_end.deadline = server->loop.now + KILL_AFTER;
         break;
     case SERVER_TERMINATING:
@@ -114,29 +90,16 @@ void shutdown_signal(struct server *server, int signal_number)
     if (signal_number == SIGINT)
         server->interrupted = true;
     if (signal_number == SIGINT && server->stage < SERVER_TERMINATING)
-        end_handlers(server, SERVER_TERMINATING);
+        end_handlers(server, SERVER_TERMINATING, SIGTERM);
     else if (server->stage == SERVER_SERVING)
         drain(server);
     else if (server->stage < SERVER_KILLING)
         kill_handlers(server);
 }
 
-bool shutdown_is_ending(const struct server *server)
-{
-    return server->stage >= SERVER_TERMINATING;
-}
-
-static bool listens(const struct server *server)
-{
-    for (size_t i = 0; i < server->listener_count; i++)
-        if (server->listeners[i].listener->descriptor >= 0)
-            return true;
-    return false;
-}
-
 bool shutdown_is_complete(const struct server *server)
 {
-    return server->stage != SERVER_SERVING && !listens(server) &&
+    return server->stage != SERVER_SERVING && accept_has_ended(server) &&
            clients_count(&server->clients, CLIENT_QUEUED) == 0 &&
            clients_count(&server->clients, CLIENT_STARTING) == 0 &&
            clients_count(&server->clients, CLIENT_RUNNING) == 0;

@@ -17,12 +17,6 @@ void shutdown_open(struct server *server);
 /* SIGTERM or SIGINT has come. */
 void shutdown_signal(struct server *server, int signal_number);
 
-/* A handler runs, or has become our child: it gets the signal that the others have been sent. */
-void shutdown_handler(struct server *server, const struct client *client);
-
-/* Whether the stage is such that nobody is started any more. */
-bool shutdown_is_ending(const struct server *server);
-
 /* Whether all that had to be waited for is over. */
 bool shutdown_is_complete(const struct server *server);
 

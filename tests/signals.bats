@@ -169,6 +169,17 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
     [[ $(cat terminated) == 1 ]]
 }
 
+@test "SIGINT ends a thousand handlers of one dispatcher, more than a socket holds messages for" {
+    start --address 127.0.0.1 --processes 0 --dispatchers 1 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 60000
+    "$BURST" "$ADDRESS" "$PORT" 1000 >burst 2>&1 &
+    local client=$!
+    await status_is running 1000
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+    wait "$client" || true
+}
+
 @test "handlers whose dispatcher was killed are ended as well, with their whole group" {
     start -v --address 127.0.0.1 --processes 1 0 bash -c 'sleep 1000 & echo started; wait'
     connect_silently

@@ -16,7 +16,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ANSWER_MAXIMUM = 24, PATIENCE = 120 * 1000 /* milliseconds without any news */ };
+enum {
+    ANSWER_MAXIMUM = 24,
+    COMPLAINTS = 5,
+    PATIENCE = 120 * 1000 /* milliseconds without any news */
+};
 
 struct client {
     char answer[ANSWER_MAXIMUM];
@@ -53,6 +57,15 @@ static void raise_limit(void)
     }
 }
 
+/* Only the first few: thousands may fail for one reason. */
+static void complain(unsigned number, const char *what, const char *why)
+{
+    static int complaints;
+
+    if (complaints++ < COMPLAINTS)
+        fprintf(stderr, "burst: client %u %s: %s\n", number, what, why);
+}
+
 static int connect_one(const struct sockaddr_storage *address, socklen_t length, unsigned number)
 {
     char line[ANSWER_MAXIMUM];
@@ -61,7 +74,7 @@ static int connect_one(const struct sockaddr_storage *address, socklen_t length,
 
     if (client < 0 || connect(client, (const struct sockaddr *)address, length) != 0 ||
         send(client, line, (size_t)size, MSG_NOSIGNAL) != size) {
-        fprintf(stderr, "burst: client %u cannot connect: %s\n", number, strerror(errno));
+        complain(number, "cannot connect", strerror(errno));
         if (client >= 0)
             (void)close(client);
         return -1;
@@ -87,8 +100,7 @@ static int receive(int descriptor, struct client *client, unsigned number, int *
     *right = got == 0 && client->length == strlen(expected) &&
              memcmp(client->answer, expected, client->length) == 0;
     if (!*right)
-        fprintf(stderr, "burst: client %u was answered %zu bytes: %s\n", number, client->length,
-                got < 0 ? strerror(errno) : "not what it sent");
+        complain(number, "was not answered", got < 0 ? strerror(errno) : "not what it sent");
     return 1;
 }
 

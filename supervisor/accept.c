@@ -1,0 +1,180 @@
+#include "supervisor/accept.h"
+
+#include "dispatcher/log.h"
+#include "supervisor/handlers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { BATCH = 64 /* clients accepted before other events get their turn */ };
+
+/* Whether one more client can be taken: there is a descriptor for it, and then no more than --queue
+ * clients are left that cannot be started at once. */
+static bool has_room(struct server *server)
+{
+    uint32_t queued = clients_count(&server->clients, CLIENT_QUEUED);
+
+    return queued + clients_count(&server->clients, CLIENT_STARTING) < server->capacity &&
+           queued + 1 - handlers_admission(server, queued + 1).start <= server->options->queue &&
+           !backoff_holds(&server->accepting, server->loop.now);
+}
+
+/* Leaves the listeners alone until has_room(): what comes stays in the kernel's backlog. */
+static void pause_accepting(struct server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++)
+        loop_ignore(&server->loop, &server->listeners[i].source);
+    server->backlog_waits = true;
+}
+
+/* Whether accept failed for this one client only (accept(2): pending errors of the new socket). */
+static bool concerns_client_only(int error)
+{
+    switch (error) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPERM:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+    case EOPNOTSUPP:
+    case ETIMEDOUT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void accept_failed(struct server *server, int error)
+{
+    backoff_failed(&server->accepting, server->loop.now);
+    errno = error;
+    log_warning("cannot accept connections: %m; they wait in the kernel's backlog, next attempt "
+                "in %llu ms",
+                (unsigned long long)server->accepting.delay / LOOP_MILLISECOND);
+    pause_accepting(server);
+}
+
+/* In draining, those are taken who were in the backlog when it began, and nobody after them. */
+static bool is_drained(const struct server_listener *listener)
+{
+    return listener->server->stage == SERVER_DRAINING && listener->left == 0;
+}
+
+static void close_listener(struct server_listener *listener)
+{
+    loop_ignore(&listener->server->loop, &listener->source);
+    listener_close(listener->listener);
+}
+
+static void accept_clients(void *context)
+{
+    struct server_listener *from = context;
+    struct server *server = from->server;
+
+    for (int i = 0; i < BATCH; i++) {
+        struct endpoint remote;
+        int descriptor;
+
+        if (is_drained(from)) {
+            close_listener(from);
+            return;
+        }
+        if (!has_room(server)) {
+            pause_accepting(server);
+            return;
+        }
+        descriptor =
+            clients_reserve(&server->clients) == 0 ? listener_accept(from->listener, &remote) : -1;
+        if (descriptor >= 0) {
+            (void)clients_accept(&server->clients, descriptor, &remote, server->loop.now);
+            backoff_succeeded(&server->accepting);
+            from->left -= server->stage == SERVER_DRAINING;
+        } else if (errno == EAGAIN) {
+            from->left = 0; /* some have gone by themselves */
+            if (!is_drained(from))
+                return;
+        } else if (!concerns_client_only(errno)) {
+            accept_failed(server, errno);
+            return;
+        }
+    }
+}
+
+/* In draining, the backlog is emptied without waiting for an event, since an empty one causes none.
+ */
+void accept_resume(struct server *server)
+{
+    if (!has_room(server))
+        return;
+    server->backlog_waits = false;
+    for (size_t i = 0; i < server->listener_count; i++) {
+        struct server_listener *each = &server->listeners[i];
+
+        if (each->listener->descriptor < 0)
+            continue;
+        if (server->stage == SERVER_DRAINING)
+            accept_clients(each);
+        if (each->listener->descriptor >= 0 && !server->backlog_waits &&
+            loop_watch(&server->loop, &each->source) != 0)
+            accept_failed(server, errno);
+    }
+}
+
+void accept_drain(struct server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++) {
+        struct server_listener *each = &server->listeners[i];
+
+        each->left = listener_stop(each->listener);
+        if (each->left == 0)
+            close_listener(each);
+    }
+}
+
+void accept_stop(struct server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++)
+        close_listener(&server->listeners[i]);
+    server->backlog_waits = false;
+}
+
+bool accept_has_ended(const struct server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++)
+        if (server->listeners[i].listener->descriptor >= 0)
+            return false;
+    return true;
+}
+
+uint64_t accept_next_attempt(const struct server *server)
+{
+    return server->backlog_waits && backoff_holds(&server->accepting, server->loop.now)
+               ? server->accepting.until
+               : 0;
+}
+
+int accept_open(struct server *server, struct listeners *listeners)
+{
+    server->listeners = calloc(listeners->count, sizeof(*server->listeners));
+    if (server->listeners == NULL)
+        return -1;
+    server->listener_count = listeners->count;
+    for (size_t i = 0; i < listeners->count; i++) {
+        struct server_listener *each = &server->listeners[i];
+        *each = (struct server_listener){
+            .server = server,
+            .listener = &listeners->list[i],
+            .source = {.descriptor = listeners->list[i].descriptor,
+                       .ready = accept_clients,
+                       .context = each},
+        };
+        if (loop_watch(&server->loop, &each->source) != 0)
+            return -1;
+    }
+    return 0;
+}

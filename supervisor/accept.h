@@ -1,0 +1,28 @@
+/*
+ * accept.h - from the kernel's backlog into the queue: when clients are accepted, and when they are
+ * left where they are.
+ */
+#ifndef SUPERVISOR_ACCEPT_H
+#define SUPERVISOR_ACCEPT_H
+
+#include "supervisor/server.h"
+
+/* Begins to listen for clients.  Returns 0, or -1 with errno. */
+int accept_open(struct server *server, struct listeners *listeners);
+
+/* Goes back to listening, if that was left for want of room and there is some now. */
+void accept_resume(struct server *server);
+
+/* Accepts nobody but those who are in the backlog now, as there is room for them. */
+void accept_drain(struct server *server);
+
+/* Accepts nobody any more. */
+void accept_stop(struct server *server);
+
+/* Whether all listeners are closed. */
+bool accept_has_ended(const struct server *server);
+
+/* When to try again what no event will announce; 0: nothing. */
+uint64_t accept_next_attempt(const struct server *server);
+
+#endif
