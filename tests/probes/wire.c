@@ -44,10 +44,10 @@ static void send_raw(const void *bytes, size_t length, unsigned count)
     if (count > 0) {
         control.header.cmsg_level = SOL_SOCKET;
         control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+        control.header.cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
         memcpy(CMSG_DATA(&control.header), zeros, count * sizeof(int));
         envelope.msg_control = &control;
-        envelope.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        envelope.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
     }
     CHECK(sendmsg(ours, &envelope, 0) == (ssize_t)length);
 }

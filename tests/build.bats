@@ -1,0 +1,92 @@
+#!/usr/bin/env bats
+# Building, installing and documenting: what a packager and a new user meet.
+
+load helpers
+
+make_here() { make -C "$ROOT" --no-print-directory -s "$@"; }
+
+# A build of its own, with every warning an error.
+builds_clean() {
+    command -v "$1" >/dev/null || skip "$1 is not installed"
+    make_here -j2 BUILD="$PWD/build" CC="$1" CFLAGS='-O2 -Werror' "${@:2}" all tests
+}
+
+serves() {
+    DAMPENER=$1
+    start --address 127.0.0.1 0 cat
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+}
+
+@test "gcc builds without a warning" { builds_clean gcc; }
+@test "clang builds without a warning" { builds_clean clang; }
+
+@test "musl-gcc builds without a warning, and the result serves" {
+    builds_clean musl-gcc
+    serves "$PWD/build/socket-burst-dampener"
+}
+
+@test "STATIC=1 gives static programs that serve" {
+    builds_clean musl-gcc STATIC=1
+    local program
+    for program in socket-burst-dampener dispatcher; do
+        run ldd "build/$program"
+        [[ $output == *"not a dynamic executable"* || $output == *"statically linked"* ]]
+    done
+    serves "$PWD/build/socket-burst-dampener"
+}
+
+@test "the programs are position-independent, with read-only relocations and no executable stack" {
+    command -v readelf >/dev/null || skip "readelf is not installed"
+    local program
+    for program in "$DAMPENER" "$BUILD/dispatcher"; do
+        readelf -h "$program" | grep -q 'Type: *DYN'
+        readelf -d "$program" | grep -q 'FLAGS.*NOW'
+        readelf -lW "$program" | grep -q GNU_RELRO
+        readelf -lW "$program" | grep -q 'GNU_STACK.* RW '
+    done
+}
+
+@test "installed programs find each other, and uninstall leaves nothing" {
+    make_here BUILD="$PWD/build" PREFIX="$PWD/prefix" install
+    [[ $(cd prefix && find . -type f | sort) == "./libexec/socket-burst-dampener/dispatcher
+./sbin/socket-burst-dampener
+./share/man/man8/socket-burst-dampener.8" ]]
+    rm -r build
+    serves "$PWD/prefix/sbin/socket-burst-dampener"
+    check_and_end
+    make_here BUILD="$PWD/build" PREFIX="$PWD/prefix" uninstall
+    [[ -z $(find prefix -type f) ]]
+    [[ ! -e prefix/libexec/socket-burst-dampener ]]
+}
+
+@test "DESTDIR is only where files are put, not where programs look" {
+    make_here BUILD="$PWD/build" PREFIX=/usr DESTDIR="$PWD/image" install
+    [[ -x image/usr/sbin/socket-burst-dampener ]]
+    run image/usr/sbin/socket-burst-dampener 0 cat
+    [[ $status == 1 ]]
+    [[ $output == *"cannot find the dispatcher"*"/usr/libexec/socket-burst-dampener/dispatcher"* ]]
+}
+
+@test "a running daemon does not mind that its programs are replaced or removed" {
+    mkdir copy
+    cp "$DAMPENER" "$BUILD/dispatcher" copy/
+    DAMPENER=$PWD/copy/socket-burst-dampener
+    start -vv --address 127.0.0.1 0 cat
+    rm -r copy
+    # shellcheck disable=SC2046
+    kill -KILL $(dispatchers)
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    grep -q 'replacing it' "$LOG"
+}
+
+@test "the manual is clean, and it and README name every option" {
+    local option
+    for option in $("$DAMPENER" --help | grep -E '^  (-[a-z], )?--' |
+        grep -oE -- '--[a-z][a-z0-9-]+' | sort -u); do
+        grep -q -- "\*\*\`$option\|\`$option" "$ROOT/README.md" || { echo "README: $option" >&2; false; }
+        grep -q -- "Fl -${option#--}" "$ROOT/supervisor/socket-burst-dampener.8" ||
+            { echo "manual: $option" >&2; false; }
+    done
+    command -v mandoc >/dev/null || skip "mandoc is not installed"
+    mandoc -Tlint -W warning "$ROOT/supervisor/socket-burst-dampener.8"
+}
