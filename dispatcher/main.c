@@ -135,12 +135,13 @@ static void reap(void)
     }
 }
 
-static void take_signals(int signals)
+/* Only SIGCHLD can come, once however many children have ended; who they are is wait4's to tell. */
+static void take_signal(int signals)
 {
     struct signalfd_siginfo information;
 
-    while (read(signals, &information, sizeof(information)) > 0)
-        ; /* only SIGCHLD can come, and its details are wait4's to tell */
+    if (read(signals, &information, sizeof(information)) < 0 && errno != EAGAIN && errno != EINTR)
+        log_bug("dispatcher: cannot read signals: %m");
 }
 
 /* Takes all requests that are there.  A request that is not of the protocol is refused and logged:
@@ -240,7 +241,7 @@ static _Noreturn void serve(struct dispatcher *dispatcher)
             continue;
         }
         if (events[1].revents != 0) {
-            take_signals(dispatcher->signals);
+            take_signal(dispatcher->signals);
             reap();
         }
         if (events[0].revents != 0)

@@ -14,6 +14,9 @@
 enum {
     /* One that dies younger than this has its successor delayed: its death may be its own fault. */
     SHORT_LIFE = LOOP_SECOND,
+    /* One that answers nothing for so long is stuck, in the exec of a handler on a dead file system
+     * perhaps, or stopped.  Ending it loses nothing, and frees the clients it has not started. */
+    PATIENCE = 10 * LOOP_SECOND,
     RESTART_FIRST = 10 * LOOP_MILLISECOND,
     RESTART_LONGEST = 250 * LOOP_MILLISECOND
 };
@@ -30,10 +33,20 @@ static struct dispatcher_slot *find_slot(struct dispatcher *dispatcher,
     return NULL;
 }
 
+/* It has answered, or been asked: counts its time anew. */
+static void expect_answer(struct dispatcher *dispatcher)
+{
+    bool due = (dispatcher->state == DISPATCHER_READY && dispatcher->used > 0) ||
+               dispatcher->state == DISPATCHER_STARTING;
+
+    dispatcher->patience.deadline = due ? dispatcher->loop->now + PATIENCE : 0;
+}
+
 static void free_slot(struct dispatcher *dispatcher, struct dispatcher_slot *slot)
 {
     slot->used = false;
     dispatcher->used--;
+    expect_answer(dispatcher);
 }
 
 static bool take_answer(struct dispatcher *dispatcher, const union message *message)
@@ -64,6 +77,7 @@ static bool take_ready(struct dispatcher *dispatcher)
         return false; /* said twice */
     if (dispatcher->state == DISPATCHER_STARTING) {
         dispatcher->state = DISPATCHER_READY;
+        expect_answer(dispatcher);
         log_debug("dispatcher %u: ready, process %d", dispatcher->index, dispatcher->process);
     }
     return true;
@@ -89,6 +103,7 @@ static bool take_message(struct dispatcher *dispatcher, const union message *mes
 static void end_process(struct dispatcher *dispatcher)
 {
     dispatcher->state = DISPATCHER_ENDING;
+    dispatcher->patience.deadline = 0;
     if (!dispatcher->reaped && kill(dispatcher->process, SIGKILL) != 0)
         log_bug("cannot kill dispatcher %u, process %d, a child that was not reaped: %m",
                 dispatcher->index, dispatcher->process);
@@ -126,6 +141,7 @@ static void forget(struct dispatcher *dispatcher)
     dispatcher->source.descriptor = -1;
     dispatcher->ledger = NULL;
     dispatcher->state = DISPATCHER_ABSENT;
+    dispatcher->patience.deadline = 0;
 }
 
 static void schedule_successor(struct dispatcher *dispatcher)
@@ -222,6 +238,7 @@ int dispatcher_begin(struct dispatcher *dispatcher)
     dispatcher->reaped = false;
     dispatcher->closed = false;
     dispatcher->since = dispatcher->loop->now;
+    expect_answer(dispatcher);
     if (loop_watch(dispatcher->loop, &dispatcher->source) != 0) {
         /* What it says will not be heard; so it must not go on.  Its successor may be luckier. */
         log_error("cannot watch dispatcher %u: %m", dispatcher->index);
@@ -229,6 +246,15 @@ int dispatcher_begin(struct dispatcher *dispatcher)
         end_process(dispatcher);
     }
     return 0;
+}
+
+static void lose_patience(void *context)
+{
+    struct dispatcher *dispatcher = context;
+
+    log_warning("dispatcher %u, process %d, has not answered for 10 s: ending it",
+                dispatcher->index, dispatcher->process);
+    end_process(dispatcher);
 }
 
 static void begin_successor(void *context)
@@ -253,8 +279,10 @@ void dispatcher_open(struct dispatcher *dispatcher, unsigned index, struct loop 
         .source = {.descriptor = -1, .ready = hear, .context = dispatcher},
         .backoff = {.first = RESTART_FIRST, .longest = RESTART_LONGEST},
         .restart = {.expired = begin_successor, .context = dispatcher},
+        .patience = {.expired = lose_patience, .context = dispatcher},
     };
     loop_add_timer(loop, &dispatcher->restart);
+    loop_add_timer(loop, &dispatcher->patience);
 }
 
 int dispatcher_await(struct dispatcher *dispatcher, uint64_t deadline)
@@ -297,7 +325,8 @@ int dispatcher_start(struct dispatcher *dispatcher, union message *start, int de
     }
     dispatcher->slots[i] = (struct dispatcher_slot){
         .used = true, .client = start->header.client, .ticket = start->header.ticket};
-    dispatcher->used++;
+    if (dispatcher->used++ == 0)
+        expect_answer(dispatcher);
     return 0;
 }
 

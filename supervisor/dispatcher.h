@@ -65,6 +65,8 @@ struct dispatcher {
     uint64_t since;
     struct backoff backoff;
     struct loop_timer restart;
+    struct loop_timer
+        patience; /* set while an answer is due; no answer at all until then ends it */
 };
 
 /* Prepares one that is absent.  All that is passed must stay. */

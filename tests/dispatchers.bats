@@ -109,6 +109,18 @@ all_but_few_are_served() { (($(status_of served) >= 496)); }
     each_answered_once 100
 }
 
+@test "a dispatcher that answers nothing for 10 s is ended, and its clients are served by another" {
+    start -vv --address 127.0.0.1 --processes 1 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    # The only handler that is allowed is in the hands of one of them.
+    local stopped
+    stopped=$(sed -n 's/.*dispatcher 0: ready, process //p' "$LOG")
+    kill -STOP "$stopped"
+    "$BURST" "$ADDRESS" "$PORT" 10 >burst
+    each_answered_once 10
+    grep -q "dispatcher 0, process $stopped, has not answered for 10 s: ending it" "$LOG"
+    await has_ready_dispatchers 2
+}
+
 @test "a dispatcher that dies is replaced, and the log says so" {
     start -vv --address 127.0.0.1 --dispatchers 3 0 /bin/cat
     local victim
