@@ -7,10 +7,10 @@ load helpers
 # is a child of the daemon and named like a dispatcher may also be a handler just before its exec.
 ready_dispatchers() {
     local process
-    for process in $(sed -n 's/^\[DEBUG\] dispatcher \([0-9]*\): ready, process \([0-9]*\)$/\1 \2/p' \
-        "$LOG" | awk '{ last[$1] = $2 } END { for (i in last) print last[i] }'); do
+    while read -r process; do
         if [[ $(cat "/proc/$process/comm" 2>/dev/null) == dispatcher ]]; then echo "$process"; fi
-    done
+    done < <(sed -n 's/^\[DEBUG\] dispatcher \([0-9]*\): ready, process \([0-9]*\)$/\1 \2/p' "$LOG" |
+        awk '{ last[$1] = $2 } END { for (i in last) print last[i] }')
 }
 
 # Kills one after the other for as long as the client lives; sets KILLED.

@@ -145,8 +145,8 @@ has_passed() { (($(date +%s%N) - $1 > 300000000)); }
 }
 
 @test "a client sees the end of the connection when its handler closes it and goes on running" {
-    start --address 127.0.0.1 0 bash -c 'echo done; exec 0<&- 1>&-; exec sleep 60'
-    [[ $(timeout 10 nc -N 127.0.0.1 "$PORT" </dev/null) == done ]]
+    start --address 127.0.0.1 0 bash -c 'echo served; exec 0<&- 1>&-; exec sleep 60'
+    [[ $(timeout 10 nc -N 127.0.0.1 "$PORT" </dev/null) == served ]]
     status_is running 1
     stop INT # the sleeping handler gets SIGTERM
 }

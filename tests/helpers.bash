@@ -75,7 +75,7 @@ open_descriptors() {
     echo "${#entries[@]}"
 }
 
-# Without the successors' names the shell shows: those that have said they are ready and still run.
+# The processes of the dispatchers. (See ready_dispatchers() in dispatchers.bats for a stricter view.)
 dispatchers() {
     local process
     for process in $(children "$DAEMON"); do
@@ -85,18 +85,17 @@ dispatchers() {
 
 children() { cat "/proc/$1/task/$1/children" 2>/dev/null || true; }
 
-# All processes of this test but its shell.
+# All processes of this test, a line each, but those of bats and the one that looks for them.
 processes_of_test() {
-    local file process
-    for file in $(grep -lsa "DAMPENER_TEST=$DAMPENER_TEST" /proc/[0-9]*/environ); do
+    local file process command
+    while read -r file; do
         process=${file#/proc/}
         process=${process%/environ}
-        # shellcheck disable=SC2009
-        if [[ $process != "$$" && $process != "$BASHPID" ]] &&
-            ! grep -qs bats "/proc/$process/cmdline"; then
-            echo "$process $(tr '\0' ' ' <"/proc/$process/cmdline" 2>/dev/null)"
+        command=$(tr '\0' ' ' <"/proc/$process/cmdline")
+        if [[ $command != *bats-core* && $command != "grep -lsa "* ]]; then
+            echo "$process $command"
         fi
-    done 2>/dev/null
+    done < <(grep -lsa "DAMPENER_TEST=$DAMPENER_TEST" /proc/[0-9]*/environ) 2>/dev/null
 }
 
 # The number that the daemon gives for a word of its status line, such as queued or served.

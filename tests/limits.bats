@@ -99,7 +99,7 @@ few_descriptors() {
     # Each client means two lines of some hundred bytes: far more than a pipe holds.
     run "$BURST" "$ADDRESS" "$PORT" 1500
     [[ $output == "connected 1500 answered 1500 failed 0" ]]
-    timeout 1 cat <&8 >read || true
+    timeout 1 cat <&8 >what-was-read || true
     kill -USR1 "$DAEMON"
     IFS= read -r -t 10 line <&8
     echo "$line"
@@ -109,7 +109,7 @@ few_descriptors() {
 
 @test "standard error that is closed, or nobody's any more, does not end the service" {
     mkfifo pipe
-    sleep 1000 <pipe &
+    cat <pipe >/dev/null &
     local reader=$!
     (
         close_descriptors

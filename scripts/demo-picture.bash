@@ -1,4 +1,4 @@
-# Sourced by scripts/demo: what the daemon's log says, as a picture.  shellcheck shell=bash
+# Sourced by demo-show.bash: what the daemon's log says, as a picture.  shellcheck shell=bash
 #
 # On a terminal it is redrawn in place; elsewhere it is a line about every second.
 
