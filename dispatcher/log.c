@@ -4,11 +4,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* How to write without ever blocking depends on what standard error is.  O_NONBLOCK belongs to the
@@ -53,17 +56,29 @@ bool log_enabled(enum log_level level)
     return level >= state.level;
 }
 
-static bool put(const char *line, size_t length)
+/* Asks before writing.  That alone would not do, as handlers share standard error and may fill it
+ * in between: so where the kernel knows how (for pipes since Linux 6.5), it is told not to wait. */
+static bool put_polled(const char *line, size_t length)
 {
     struct pollfd ready = {.fd = state.descriptor, .events = POLLOUT};
+    struct iovec content = {.iov_base = (void *)(uintptr_t)line, .iov_len = length};
+    const int no_wait = 0x8; /* RWF_NOWAIT of linux/fs.h */
+    long written = syscall(SYS_pwritev2, state.descriptor, &content, 1L, -1L, -1L, no_wait);
 
+    if (written >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL))
+        return written == (long)length;
+    if (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0)
+        return false;
+    return write(state.descriptor, line, length) == (ssize_t)length;
+}
+
+static bool put(const char *line, size_t length)
+{
     switch (state.method) {
     case LOG_SOCKET:
         return send(state.descriptor, line, length, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)length;
     case LOG_POLLED:
-        if (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0)
-            return false;
-        break;
+        return put_polled(line, length);
     case LOG_PLAIN:
     case LOG_REOPENED:
         break;
@@ -82,6 +97,22 @@ static void report_dropped(void)
         state.dropped = 0;
 }
 
+static void put_or_count(const char *line, size_t length)
+{
+    if (state.dropped > 0)
+        report_dropped();
+    if (state.dropped > 0 || !put(line, length))
+        state.dropped++;
+}
+
+void log_plain(const char *line)
+{
+    char text[LOG_LINE_MAXIMUM];
+    int length = snprintf(text, sizeof(text), "%s\n", line);
+
+    put_or_count(text, (size_t)length);
+}
+
 __attribute__((format(printf, 2, 0))) static void write_line(const char *level, const char *format,
                                                              va_list arguments)
 {
@@ -98,10 +129,7 @@ __attribute__((format(printf, 2, 0))) static void write_line(const char *level, 
         length = sizeof(line) - 1;
     line[length++] = '\n';
 
-    if (state.dropped > 0)
-        report_dropped();
-    if (state.dropped > 0 || !put(line, length))
-        state.dropped++;
+    put_or_count(line, length);
     errno = error;
 }
 

@@ -35,6 +35,9 @@ __attribute__((format(printf, 2, 3))) void log_write(enum log_level level, const
 #define log_error(...)   log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_answer(...)  log_write(LOG_LEVEL_ANSWER, __VA_ARGS__)
 
+/* A line as it is, without a level. */
+void log_plain(const char *line);
+
 /* For what the program cannot go on from: logs an error and exits with `status`. */
 _Noreturn __attribute__((format(printf, 2, 3))) void log_die(int status, const char *format, ...);
 

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -38,14 +39,24 @@ static _Noreturn void leave(void)
     exit(0);
 }
 
+/* Whether it is memory that the kernel lacks; if so, waits a moment for some to come free. */
+static bool lacks_memory(void)
+{
+    if (errno != ENOMEM && errno != ENOBUFS && errno != EAGAIN)
+        return false;
+    (void)poll(NULL, 0, 10); /* milliseconds; a signal may cut it short */
+    return true;
+}
+
 static void reply(const union message *message)
 {
     /* Waits if the supervisor is behind: there is nothing better to do. */
-    if (wire_send(PROTOCOL_SOCKET, message, -1, 0) == 0)
-        return;
-    if (errno == EPIPE || errno == ECONNRESET)
-        leave();
-    log_die(1, "dispatcher: cannot answer the supervisor: %m");
+    while (wire_send(PROTOCOL_SOCKET, message, -1, 0) != 0) {
+        if (errno == EPIPE || errno == ECONNRESET)
+            leave();
+        if (!lacks_memory())
+            log_die(1, "dispatcher: cannot answer the supervisor: %m");
+    }
 }
 
 static void reply_failed(const struct message_header *request, int error)
@@ -109,7 +120,7 @@ static void report_exited(int32_t process, int status, const struct rusage *usag
     union message message;
 
     if (!children_remove(process, &child))
-        log_bug("dispatcher: reaped process %d, which it did not start", process);
+        return; /* a handler has made it a child of ours, by CLONE_PARENT; it is nobody's client */
     wire_header(&message, MESSAGE_EXITED, child.client, child.ticket);
     message.exited.status = status;
     message.exited.memory = (uint32_t)usage->ru_maxrss;
@@ -175,7 +186,9 @@ static void take_requests(struct dispatcher *dispatcher)
         case WIRE_CLOSED:
             leave();
         case WIRE_ERROR:
-            log_die(1, "dispatcher: cannot receive from the supervisor: %m");
+            if (!lacks_memory())
+                log_die(1, "dispatcher: cannot receive from the supervisor: %m");
+            return;
         }
     }
 }
@@ -236,7 +249,7 @@ static _Noreturn void serve(struct dispatcher *dispatcher)
 
     for (;;) {
         if (poll(events, 2, -1) < 0) {
-            if (errno != EINTR && errno != EAGAIN && errno != ENOMEM)
+            if (errno != EINTR && !lacks_memory())
                 log_die(1, "dispatcher: poll: %m");
             continue;
         }

@@ -35,6 +35,8 @@
  *     process, error 0       the handler was started; it is now a child of the supervisor
  *     process, error         the exec failed; no handler was started
  *
+ * A child that somebody kills between clone and exec counts as a handler that was killed.
+ *
  * No child is left between clone and exec when the supervisor's end of the socket reads end of
  * file, as every such child still holds the dispatcher's end, which is close-on-exec.
  */

@@ -40,6 +40,7 @@ int spawn_handler(const struct spawn_command *command, char *const *environment,
 {
     struct child child = {
         .command = command, .environment = environment, .client = client, .slot = slot};
+    pid_t process;
     int error;
 
     /* The kernel ignores it if it cannot write the process id.  These writes, besides clearing the
@@ -47,15 +48,19 @@ int spawn_handler(const struct spawn_command *command, char *const *environment,
     __atomic_store_n(&slot->process, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&slot->error, 0, __ATOMIC_SEQ_CST);
 
-    if (clone(become_handler, stack + STACK_SIZE,
-              CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | SIGCHLD, &child, &slot->process) < 0)
+    process = clone(become_handler, stack + STACK_SIZE,
+                    CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | SIGCHLD, &child, &slot->process);
+    if (process < 0)
         return errno;
+    /* Should the kernel have failed to write it after all: as long as we live, it is not too late.
+     */
+    __atomic_store_n(&slot->process, process, __ATOMIC_SEQ_CST);
 
     error = __atomic_load_n(&slot->error, __ATOMIC_SEQ_CST);
     if (error == 0)
         return 0;
     /* It has called _exit(): this does not wait long, and cannot fail for a child of ours. */
-    while (waitpid(slot->process, NULL, 0) < 0 && errno == EINTR)
+    while (waitpid(process, NULL, 0) < 0 && errno == EINTR)
         ;
     return error;
 }

@@ -75,6 +75,7 @@ static void accept_clients(void *context)
 {
     struct server_listener *from = context;
     struct server *server = from->server;
+    int failures = 0;
 
     for (int i = 0; i < BATCH; i++) {
         struct endpoint remote;
@@ -93,12 +94,14 @@ static void accept_clients(void *context)
         if (descriptor >= 0) {
             (void)clients_accept(&server->clients, descriptor, &remote, server->loop.now);
             backoff_succeeded(&server->accepting);
-            from->left -= server->stage == SERVER_DRAINING;
+            if (server->stage == SERVER_DRAINING)
+                from->left--;
         } else if (errno == EAGAIN) {
             from->left = 0; /* some have gone by themselves */
             if (!is_drained(from))
                 return;
-        } else if (!concerns_client_only(errno)) {
+        } else if (!concerns_client_only(errno) || ++failures == BATCH) {
+            /* A whole batch of clients with the same fate is none of theirs. */
             accept_failed(server, errno);
             return;
         }
@@ -134,6 +137,8 @@ void accept_drain(struct server *server)
         if (each->left == 0)
             close_listener(each);
     }
+    if (accept_has_ended(server))
+        server->backlog_waits = false;
 }
 
 void accept_stop(struct server *server)

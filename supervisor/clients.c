@@ -132,6 +132,11 @@ uint32_t clients_count(const struct clients *clients, enum client_state state)
     return clients->lists[state].length;
 }
 
+uint32_t clients_active(const struct clients *clients)
+{
+    return clients->lists[CLIENT_STARTING].length + clients->lists[CLIENT_RUNNING].length;
+}
+
 bool clients_add_up(const struct clients *clients)
 {
     uint64_t sum = 0;

@@ -85,6 +85,9 @@ struct client *clients_next(const struct clients *clients, const struct client *
 
 uint32_t clients_count(const struct clients *clients, enum client_state state);
 
+/* Those that have a handler, or are about to: starting and running. */
+uint32_t clients_active(const struct clients *clients);
+
 /* Whether the identity above holds; anything else is a bug. */
 bool clients_add_up(const struct clients *clients);
 

@@ -78,13 +78,23 @@ uint32_t descriptors_raise(struct rlimit *original)
     return raised.rlim_cur > INT32_MAX ? INT32_MAX : (uint32_t)raised.rlim_cur;
 }
 
-uint32_t descriptors_used(void)
+/* Without /proc: as long as the limit is high, but only once. */
+static uint32_t count_one_by_one(uint32_t limit)
+{
+    uint32_t used = 0;
+
+    for (uint32_t descriptor = 0; descriptor < limit; descriptor++)
+        used += fcntl((int)descriptor, F_GETFD) >= 0;
+    return used;
+}
+
+uint32_t descriptors_used(uint32_t limit)
 {
     DIR *directory = opendir("/proc/self/fd");
     uint32_t used = 0;
 
     if (directory == NULL)
-        return 0;
+        return count_one_by_one(limit);
     while (readdir(directory) != NULL)
         used++;
     (void)closedir(directory);

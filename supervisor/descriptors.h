@@ -21,7 +21,7 @@ int descriptors_prepare(int *kept);
  * Returns the limit now in force. */
 uint32_t descriptors_raise(struct rlimit *original);
 
-/* How many descriptors are open. */
-uint32_t descriptors_used(void);
+/* How many descriptors are open; all are below `limit`. */
+uint32_t descriptors_used(uint32_t limit);
 
 #endif

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -23,13 +25,13 @@ enum {
 
 /* ---- its answers ---- */
 
-static struct dispatcher_slot *find_slot(struct dispatcher *dispatcher,
-                                         const struct message_header *header)
+static struct remains_start *find_start(struct dispatcher *dispatcher,
+                                        const struct message_header *header)
 {
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
-        if (dispatcher->slots[i].used && dispatcher->slots[i].ticket == header->ticket &&
-            dispatcher->slots[i].client == header->client)
-            return &dispatcher->slots[i];
+        if (dispatcher->starts[i].used && dispatcher->starts[i].ticket == header->ticket &&
+            dispatcher->starts[i].client == header->client)
+            return &dispatcher->starts[i];
     return NULL;
 }
 
@@ -42,9 +44,9 @@ static void expect_answer(struct dispatcher *dispatcher)
     dispatcher->patience.deadline = due ? dispatcher->loop->now + PATIENCE : 0;
 }
 
-static void free_slot(struct dispatcher *dispatcher, struct dispatcher_slot *slot)
+static void free_slot(struct dispatcher *dispatcher, struct remains_start *start)
 {
-    slot->used = false;
+    start->used = false;
     dispatcher->used--;
     expect_answer(dispatcher);
 }
@@ -53,18 +55,18 @@ static bool take_answer(struct dispatcher *dispatcher, const union message *mess
 {
     const struct dispatcher_events *events = dispatcher->events;
     const struct message_header *header = &message->header;
-    struct dispatcher_slot *slot = find_slot(dispatcher, header);
+    struct remains_start *start = find_start(dispatcher, header);
 
-    if (slot == NULL)
+    if (start == NULL)
         return false;
     if (header->type == MESSAGE_STARTED && message->started.process > 0) {
-        free_slot(dispatcher, slot);
+        free_slot(dispatcher, start);
         events->started(events->context, dispatcher->index, header->client, header->ticket,
                         message->started.process);
         return true;
     }
     if (header->type == MESSAGE_FAILED && message->failed.error > 0) {
-        free_slot(dispatcher, slot);
+        free_slot(dispatcher, start);
         events->failed(events->context, header->client, header->ticket, message->failed.error);
         return true;
     }
@@ -109,39 +111,44 @@ static void end_process(struct dispatcher *dispatcher)
                 dispatcher->index, dispatcher->process);
 }
 
-/* Returns what a dead dispatcher never started, and says of what it did start that it runs.  Slots
- * that show a process are left alone until it is certain whether their exec succeeded. */
-static void settle_slots(struct dispatcher *dispatcher)
-{
-    const struct dispatcher_events *events = dispatcher->events;
-
-    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
-        struct dispatcher_slot *slot = &dispatcher->slots[i];
-        struct ledger_slot *entry = &dispatcher->ledger->slots[i];
-        int32_t process = __atomic_load_n(&entry->process, __ATOMIC_SEQ_CST);
-        int32_t error = __atomic_load_n(&entry->error, __ATOMIC_SEQ_CST);
-
-        if (!slot->used)
-            continue;
-        if (process == 0 || error != 0) {
-            free_slot(dispatcher, slot);
-            events->returned(events->context, slot->client, slot->ticket);
-        } else if (dispatcher->closed) {
-            free_slot(dispatcher, slot);
-            events->started(events->context, dispatcher->index, slot->client, slot->ticket,
-                            process);
-        }
-    }
-}
-
 static void forget(struct dispatcher *dispatcher)
 {
-    (void)close(dispatcher->source.descriptor); /* all there was to read has been read */
-    (void)munmap(dispatcher->ledger, sizeof(*dispatcher->ledger));
+    loop_ignore(dispatcher->loop, &dispatcher->source);
+    if (dispatcher->source.descriptor >= 0) {
+        (void)close(dispatcher->source.descriptor); /* all there was to read has been read */
+        (void)munmap(dispatcher->ledger, sizeof(*dispatcher->ledger));
+    }
+    free(dispatcher->remains);
+    dispatcher->remains = NULL;
     dispatcher->source.descriptor = -1;
     dispatcher->ledger = NULL;
+    memset(dispatcher->starts, 0, sizeof(dispatcher->starts));
+    dispatcher->used = 0;
     dispatcher->state = DISPATCHER_ABSENT;
     dispatcher->patience.deadline = 0;
+}
+
+/* A child of it is between clone and exec: that is watched apart from its successor. */
+static void leave_remains(struct dispatcher *dispatcher)
+{
+    struct remains *remains = dispatcher->remains;
+
+    loop_ignore(dispatcher->loop, &dispatcher->source);
+    *remains = (struct remains){
+        .loop = dispatcher->loop,
+        .events = &dispatcher->events->unanswered,
+        .source = {.descriptor = dispatcher->source.descriptor},
+        .ledger = dispatcher->ledger,
+    };
+    memcpy(remains->starts, dispatcher->starts, sizeof(remains->starts));
+    if (remains_watch(remains, dispatcher->left) == 0) {
+        dispatcher->remains = NULL;
+        dispatcher->source.descriptor = -1;
+        return;
+    }
+    log_error("cannot watch what dispatcher %u left behind: %m; taking its handlers for started",
+              dispatcher->index);
+    (void)remains_decide(dispatcher->starts, dispatcher->ledger, true, remains->events);
 }
 
 static void schedule_successor(struct dispatcher *dispatcher)
@@ -153,19 +160,34 @@ static void schedule_successor(struct dispatcher *dispatcher)
             backoff_holds(&dispatcher->backoff, now) ? dispatcher->backoff.until : now;
 }
 
-/* Called when it has been reaped and when its end of file was read, whichever comes first. */
+/* It is dead, and all it said has been heard. */
 static void settle(struct dispatcher *dispatcher)
 {
     const struct dispatcher_events *events = dispatcher->events;
+    bool left = remains_decide(dispatcher->starts, dispatcher->ledger, dispatcher->closed,
+                               &events->unanswered);
 
-    if (!dispatcher->reaped)
-        return;
-    settle_slots(dispatcher);
-    if (!dispatcher->closed)
-        return;
     events->gone(events->context, dispatcher->index);
+    if (left)
+        leave_remains(dispatcher);
     forget(dispatcher);
     schedule_successor(dispatcher);
+}
+
+static void distrust(struct dispatcher *dispatcher)
+{
+    log_error("dispatcher %u, process %d, said what none may say: ending it", dispatcher->index,
+              dispatcher->process);
+    dispatcher->distrusted = true;
+    end_process(dispatcher);
+}
+
+/* It has ended, or cannot be heard any more; in either case it must be dead before it is settled.
+ */
+static void stop_hearing(struct dispatcher *dispatcher)
+{
+    loop_ignore(dispatcher->loop, &dispatcher->source);
+    end_process(dispatcher);
 }
 
 /* Hears all that it has said. */
@@ -178,20 +200,30 @@ static void hear(void *context)
     while (!dispatcher->closed) {
         union message message;
         int none;
-        enum wire_result result =
-            wire_receive(dispatcher->source.descriptor, permitted, &message, &none, MSG_DONTWAIT);
 
-        if (result == WIRE_EMPTY)
+        switch (
+            wire_receive(dispatcher->source.descriptor, permitted, &message, &none, MSG_DONTWAIT)) {
+        case WIRE_MESSAGE:
+            if (!dispatcher->distrusted && !take_message(dispatcher, &message))
+                distrust(dispatcher);
+            break;
+        case WIRE_NO_DESCRIPTOR:
+        case WIRE_MALFORMED:
+            if (!dispatcher->distrusted)
+                distrust(dispatcher);
+            break;
+        case WIRE_EMPTY:
             return;
-        if (result == WIRE_MESSAGE && take_message(dispatcher, &message))
-            continue;
-        if (result != WIRE_CLOSED)
-            log_error("dispatcher %u, process %d, said what none may say: ending it",
-                      dispatcher->index, dispatcher->process);
-        loop_ignore(dispatcher->loop, &dispatcher->source);
-        dispatcher->closed = true;
-        end_process(dispatcher);
-        settle(dispatcher);
+        case WIRE_CLOSED:
+            dispatcher->closed = true;
+            stop_hearing(dispatcher);
+            return;
+        case WIRE_ERROR:
+            log_error("cannot hear dispatcher %u, process %d: %m; ending it", dispatcher->index,
+                      dispatcher->process);
+            stop_hearing(dispatcher);
+            return;
+        }
     }
 }
 
@@ -219,8 +251,7 @@ void dispatcher_died(struct dispatcher *dispatcher, int status)
     dispatcher->reaped = true;
     dispatcher->state = DISPATCHER_ENDING;
     hear(dispatcher); /* what it said before it died counts */
-    if (dispatcher->state == DISPATCHER_ENDING)
-        settle(dispatcher);
+    settle(dispatcher);
 }
 
 /* ---- its beginning ---- */
@@ -229,20 +260,24 @@ int dispatcher_begin(struct dispatcher *dispatcher)
 {
     struct launched launched;
 
-    if (launch_dispatcher(dispatcher->launch, &launched) != 0)
+    dispatcher->remains = malloc(sizeof(*dispatcher->remains));
+    if (dispatcher->remains == NULL || launch_dispatcher(dispatcher->launch, &launched) != 0) {
+        free(dispatcher->remains);
+        dispatcher->remains = NULL;
         return -1;
+    }
     dispatcher->process = launched.process;
     dispatcher->ledger = launched.ledger;
     dispatcher->source.descriptor = launched.socket;
     dispatcher->state = DISPATCHER_STARTING;
     dispatcher->reaped = false;
     dispatcher->closed = false;
+    dispatcher->distrusted = false;
     dispatcher->since = dispatcher->loop->now;
     expect_answer(dispatcher);
     if (loop_watch(dispatcher->loop, &dispatcher->source) != 0) {
         /* What it says will not be heard; so it must not go on.  Its successor may be luckier. */
         log_error("cannot watch dispatcher %u: %m", dispatcher->index);
-        dispatcher->closed = true;
         end_process(dispatcher);
     }
     return 0;
@@ -269,13 +304,15 @@ static void begin_successor(void *context)
 }
 
 void dispatcher_open(struct dispatcher *dispatcher, unsigned index, struct loop *loop,
-                     const struct launch *launch, const struct dispatcher_events *events)
+                     struct launch *launch, const struct dispatcher_events *events,
+                     struct remains **left)
 {
     *dispatcher = (struct dispatcher){
         .index = index,
         .loop = loop,
         .launch = launch,
         .events = events,
+        .left = left,
         .source = {.descriptor = -1, .ready = hear, .context = dispatcher},
         .backoff = {.first = RESTART_FIRST, .longest = RESTART_LONGEST},
         .restart = {.expired = begin_successor, .context = dispatcher},
@@ -283,6 +320,13 @@ void dispatcher_open(struct dispatcher *dispatcher, unsigned index, struct loop 
     };
     loop_add_timer(loop, &dispatcher->restart);
     loop_add_timer(loop, &dispatcher->patience);
+}
+
+void dispatcher_keep(struct dispatcher *dispatcher)
+{
+    dispatcher->replaced = true;
+    if (dispatcher->state == DISPATCHER_ABSENT)
+        schedule_successor(dispatcher);
 }
 
 int dispatcher_await(struct dispatcher *dispatcher, uint64_t deadline)
@@ -311,7 +355,7 @@ int dispatcher_start(struct dispatcher *dispatcher, union message *start, int de
 {
     unsigned i = 0;
 
-    while (dispatcher->slots[i].used)
+    while (dispatcher->starts[i].used)
         i++;
     start->start.slot = i;
     __atomic_store_n(&dispatcher->ledger->slots[i].process, 0, __ATOMIC_SEQ_CST);
@@ -323,7 +367,7 @@ int dispatcher_start(struct dispatcher *dispatcher, union message *start, int de
         errno = error;
         return -1;
     }
-    dispatcher->slots[i] = (struct dispatcher_slot){
+    dispatcher->starts[i] = (struct remains_start){
         .used = true, .client = start->header.client, .ticket = start->header.ticket};
     if (dispatcher->used++ == 0)
         expect_answer(dispatcher);
@@ -335,18 +379,11 @@ int dispatcher_signal(struct dispatcher *dispatcher, const union message *signal
     return wire_send(dispatcher->source.descriptor, signal, -1, MSG_DONTWAIT);
 }
 
-bool dispatcher_find(const struct dispatcher *dispatcher, pid_t process, uint32_t *client,
-                     uint64_t *ticket)
+bool dispatcher_reaped(struct dispatcher *dispatcher, pid_t process, uint32_t *client,
+                       uint64_t *ticket)
 {
-    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
-        if (!dispatcher->slots[i].used ||
-            __atomic_load_n(&dispatcher->ledger->slots[i].process, __ATOMIC_SEQ_CST) != process)
-            continue;
-        *client = dispatcher->slots[i].client;
-        *ticket = dispatcher->slots[i].ticket;
-        return true;
-    }
-    return false;
+    return dispatcher->state != DISPATCHER_ABSENT &&
+           remains_reaped_start(dispatcher->starts, dispatcher->ledger, process, client, ticket);
 }
 
 void dispatcher_close(struct dispatcher *dispatcher)
@@ -355,7 +392,6 @@ void dispatcher_close(struct dispatcher *dispatcher)
     dispatcher->restart.deadline = 0;
     if (dispatcher->state == DISPATCHER_ABSENT)
         return;
-    loop_ignore(dispatcher->loop, &dispatcher->source);
     end_process(dispatcher);
     /* After SIGKILL this does not wait long, and cannot fail but for a signal. */
     while (!dispatcher->reaped && waitpid(dispatcher->process, NULL, 0) < 0 && errno == EINTR)

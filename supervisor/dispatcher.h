@@ -4,7 +4,7 @@
  *
  * It knows clients only as the handle and ticket that travel in messages.  What happens to them is
  * told through struct dispatcher_events: each dispatcher_start() that returned 0 is answered by
- * exactly one of `started`, `failed` and `returned`, whoever is killed whenever.
+ * exactly one of `started`, `failed`, `returned` and `orphaned`, whoever is killed whenever.
  */
 #ifndef SUPERVISOR_DISPATCHER_H
 #define SUPERVISOR_DISPATCHER_H
@@ -13,6 +13,7 @@
 #include "supervisor/backoff.h"
 #include "supervisor/launch.h"
 #include "supervisor/loop.h"
+#include "supervisor/remains.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,42 +25,41 @@ struct dispatcher_events {
                     int32_t process);
     /* No handler was started: `error` says why, an errno. */
     void (*failed)(void *context, uint32_t client, uint64_t ticket, int error);
-    /* No handler was started, because the dispatcher died. */
-    void (*returned)(void *context, uint32_t client, uint64_t ticket);
     /* A handler has ended.  Returns false if this dispatcher has no such handler, which a sound one
      * never says. */
     bool (*exited)(void *context, unsigned dispatcher, const struct message_exited *message);
-    /* A dispatcher is dead and all it said has been heard: its handlers that are still there are
-     * children of this process now. */
+    /* A dispatcher is dead and all it said has been heard: handlers of which it has said that they
+     * were started, and not that they have ended, are children of this process now. */
     void (*gone)(void *context, unsigned dispatcher);
     void *context;
+    /* What becomes of a start that a dispatcher has not answered when it dies. */
+    struct remains_events unanswered;
 };
 
 enum dispatcher_state {
     DISPATCHER_ABSENT,   /* no process; a successor is due when the timer says */
     DISPATCHER_STARTING, /* has not said READY yet */
     DISPATCHER_READY,
-    DISPATCHER_ENDING /* killed or dead, and not settled yet */
+    DISPATCHER_ENDING /* killed or dead, and not reaped yet */
 };
 
 struct dispatcher {
     unsigned index;
     struct loop *loop;
-    const struct launch *launch;
+    struct launch *launch;
     const struct dispatcher_events *events;
+    struct remains **left;
 
     enum dispatcher_state state;
     pid_t process;
     struct loop_source source;
     struct ledger *ledger;
-    struct dispatcher_slot {
-        bool used; /* START was sent, and not answered */
-        uint32_t client;
-        uint64_t ticket;
-    } slots[PROTOCOL_SLOTS];
-    unsigned used; /* slots */
-    bool reaped;   /* it is dead: slots that show no process never will */
-    bool closed;   /* end of file: no child of its is between clone and exec */
+    struct remains_start starts[PROTOCOL_SLOTS]; /* unanswered, by ledger slot */
+    struct remains *remains; /* to take over socket and ledger at its death, if need be */
+    unsigned used;           /* slots */
+    bool reaped;             /* it is dead: slots that show no process never will */
+    bool closed;             /* end of file was read: no child of its is between clone and exec */
+    bool distrusted;         /* it broke the protocol: nothing it says counts any more */
 
     bool replaced; /* it gets a successor when it dies */
     uint64_t since;
@@ -69,9 +69,14 @@ struct dispatcher {
         patience; /* set while an answer is due; no answer at all until then ends it */
 };
 
-/* Prepares one that is absent.  All that is passed must stay. */
+/* Prepares one that is absent.  All that is passed must stay; to `left` is added what it leaves
+ * undecided when it dies. */
 void dispatcher_open(struct dispatcher *dispatcher, unsigned index, struct loop *loop,
-                     const struct launch *launch, const struct dispatcher_events *events);
+                     struct launch *launch, const struct dispatcher_events *events,
+                     struct remains **left);
+
+/* Has it replaced if it dies from now on, or if it could not be started. */
+void dispatcher_keep(struct dispatcher *dispatcher);
 
 /* Starts its process.  Returns 0, or -1 with errno. */
 int dispatcher_begin(struct dispatcher *dispatcher);
@@ -94,9 +99,9 @@ int dispatcher_signal(struct dispatcher *dispatcher, const union message *signal
 /* Takes note that its process has been reaped. */
 void dispatcher_died(struct dispatcher *dispatcher, int status);
 
-/* Whose start led to this process, if the answer has not been heard.  Returns whether one did. */
-bool dispatcher_find(const struct dispatcher *dispatcher, pid_t process, uint32_t *client,
-                     uint64_t *ticket);
+/* See remains_reaped(). */
+bool dispatcher_reaped(struct dispatcher *dispatcher, pid_t process, uint32_t *client,
+                       uint64_t *ticket);
 
 /* Ends it for good and reaps it. */
 void dispatcher_close(struct dispatcher *dispatcher);

@@ -58,28 +58,31 @@ void handlers_signal_owed(struct server *server)
 void handlers_end(struct server *server, int signal_number)
 {
     server->ending_signal = signal_number;
+    pool_signal_left(&server->pool, signal_number);
     handlers_signal_owed(server);
 }
 
 /* ---- starting ---- */
 
-/* Gives a waiting client to a dispatcher.  Returns 0, or -1 with errno; it waits on then. */
-static int give(struct server *server, struct client *client)
+/* Gives a waiting client to a dispatcher; if that does not succeed, it waits on. */
+static enum pool_result give(struct server *server, struct client *client)
 {
     struct clients *clients = &server->clients;
     union message message;
+    enum pool_result result;
 
     wire_header(&message, MESSAGE_START, client->handle, client->entry.ticket);
     message.start.waited = (uint32_t)((server->loop.now - client->accepted) / LOOP_MILLISECOND);
     message.start.queued = clients_count(clients, CLIENT_QUEUED) - 1;
-    message.start.running =
-        clients_count(clients, CLIENT_STARTING) + clients_count(clients, CLIENT_RUNNING) + 1;
+    message.start.running = clients_active(clients) + 1;
     message.start.remote = client->remote;
-    if (address_of_socket(client->descriptor, &message.start.local) != 0 ||
-        pool_start(&server->pool, &message, client->descriptor) != 0)
-        return -1;
-    clients_move(clients, client, CLIENT_STARTING);
-    return 0;
+    /* It fails for no connected socket.  If it ever does, this client must not hold up the others:
+     * the handler is told no local address then. */
+    (void)address_of_socket(client->descriptor, &message.start.local);
+    result = pool_start(&server->pool, &message, client->descriptor);
+    if (result == POOL_STARTED)
+        clients_move(clients, client, CLIENT_STARTING);
+    return result;
 }
 
 struct admission handlers_admission(struct server *server, uint32_t queued)
@@ -87,8 +90,7 @@ struct admission handlers_admission(struct server *server, uint32_t queued)
     const struct options *options = server->options;
     struct admission_facts facts = {
         .queued = queued,
-        .active = clients_count(&server->clients, CLIENT_STARTING) +
-                  clients_count(&server->clients, CLIENT_RUNNING),
+        .active = clients_active(&server->clients),
         .processes = options->processes,
         .dispatchers = pool_room(&server->pool),
         .starts_failed = backoff_failing(&server->starting),
@@ -103,20 +105,22 @@ struct admission handlers_admission(struct server *server, uint32_t queued)
 
 void handlers_start_waiting(struct server *server)
 {
-    uint32_t start =
-        handlers_admission(server, clients_count(&server->clients, CLIENT_QUEUED)).start;
+    struct admission admission =
+        handlers_admission(server, clients_count(&server->clients, CLIENT_QUEUED));
 
-    for (; start > 0; start--) {
-        if (give(server, clients_first(&server->clients, CLIENT_QUEUED)) != 0) {
-            /* EAGAIN: all dispatchers have just turned out to be dead, which will be news itself.
-             */
-            if (errno != EAGAIN) {
-                backoff_failed(&server->starting, server->loop.now);
-                log_warning("cannot give a client to a dispatcher: %m; trying again");
-            }
+    server->held_back_by = admission.reason;
+    for (; admission.start > 0; admission.start--) {
+        switch (give(server, clients_first(&server->clients, CLIENT_QUEUED))) {
+        case POOL_STARTED:
+            backoff_attempted(&server->starting, server->loop.now);
+            break;
+        case POOL_NOBODY:
+            return;
+        case POOL_FAILED:
+            backoff_failed(&server->starting, server->loop.now);
+            log_warning("cannot give a client to a dispatcher: %m; trying again");
             return;
         }
-        backoff_attempted(&server->starting, server->loop.now);
     }
 }
 
@@ -130,12 +134,9 @@ static struct client *starting_client(const struct server *server, uint32_t hand
     return client;
 }
 
-static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint64_t ticket,
-                       int32_t process)
+static void enter_running(struct server *server, struct client *client, unsigned dispatcher,
+                          int32_t process)
 {
-    struct server *server = context;
-    struct client *client = starting_client(server, handle, ticket);
-
     /* From here on only the handler holds the connection, so that the client sees its end. */
     (void)close(client->descriptor);
     client->descriptor = -1;
@@ -148,6 +149,15 @@ static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint
         backoff_succeeded(&server->starting);
     }
     report_started(server, client);
+}
+
+static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint64_t ticket,
+                       int32_t process)
+{
+    struct server *server = context;
+    struct client *client = starting_client(server, handle, ticket);
+
+    enter_running(server, client, dispatcher, process);
     signal_if_ending(server, client);
 }
 
@@ -218,6 +228,15 @@ static void adopt(struct server *server, struct client *client)
     clients_end(&server->clients, client, CLIENT_SERVED);
 }
 
+static void on_orphaned(void *context, uint32_t handle, uint64_t ticket, int32_t process)
+{
+    struct server *server = context;
+    struct client *client = starting_client(server, handle, ticket);
+
+    enter_running(server, client, CLIENT_ADOPTED, process);
+    adopt(server, client);
+}
+
 static void on_gone(void *context, unsigned dispatcher)
 {
     struct server *server = context;
@@ -234,15 +253,15 @@ static void on_gone(void *context, unsigned dispatcher)
 const struct dispatcher_events handlers_events = {
     .started = on_started,
     .failed = on_failed,
-    .returned = on_returned,
     .exited = on_exited,
     .gone = on_gone,
+    .unanswered = {.returned = on_returned, .orphaned = on_orphaned},
 };
 
 /* ---- children of ours ---- */
 
 /* Whose handler a process that we have reaped was; NULL if it was none. */
-static struct client *client_of_process(const struct server *server, pid_t process)
+static struct client *client_of_process(struct server *server, pid_t process)
 {
     uint32_t handle;
     uint64_t ticket;
@@ -251,7 +270,7 @@ static struct client *client_of_process(const struct server *server, pid_t proce
          client = clients_next(&server->clients, client))
         if (client->process == process)
             return client;
-    if (pool_find(&server->pool, process, &handle, &ticket))
+    if (pool_reaped_start(&server->pool, process, &handle, &ticket))
         return clients_find(&server->clients, handle, ticket);
     return NULL;
 }

@@ -29,7 +29,8 @@ static int open_program(void)
     if (program < 0)
         program = open(LIBEXEC_DIRECTORY "/dispatcher", O_PATH | O_CLOEXEC);
     if (program < 0)
-        log_error("cannot find the dispatcher, neither as %s nor as %s: %m", path,
+        log_error("cannot find the dispatcher, neither as %s nor as %s: %m",
+                  slash == NULL ? "a neighbour of this program" : path,
                   LIBEXEC_DIRECTORY "/dispatcher");
     return program;
 }
@@ -44,6 +45,8 @@ int launch_prepare(struct launch *launch, const char *path, char *const *command
     *launch = (struct launch){.limit = *limit, .program = open_program()};
     if (launch->program < 0)
         return -1;
+    for (int i = 0; i < LAUNCH_DESCRIPTORS; i++)
+        launch->reserve[i] = -1;
     launch->arguments = calloc(count + 3, sizeof(*launch->arguments));
     if (launch->arguments == NULL) {
         log_error("cannot prepare the dispatchers: %m");
@@ -85,7 +88,24 @@ static int open_ledger(struct ledger **ledger)
     return -1;
 }
 
-int launch_dispatcher(const struct launch *launch, struct launched *launched)
+static void release_reserve(struct launch *launch)
+{
+    for (int i = 0; i < LAUNCH_DESCRIPTORS; i++) {
+        if (launch->reserve[i] >= 0)
+            (void)close(launch->reserve[i]); /* there is nothing in it */
+        launch->reserve[i] = -1;
+    }
+}
+
+/* What cannot be had again now, is had the next time. */
+static void take_reserve(struct launch *launch)
+{
+    for (int i = 0; i < LAUNCH_DESCRIPTORS; i++)
+        if (launch->reserve[i] < 0)
+            launch->reserve[i] = fcntl(launch->program, F_DUPFD_CLOEXEC, 0);
+}
+
+static int launch_process(const struct launch *launch, struct launched *launched)
 {
     int ends[2];
     int memory = open_ledger(&launched->ledger);
@@ -111,4 +131,17 @@ int launch_dispatcher(const struct launch *launch, struct launched *launched)
     (void)munmap(launched->ledger, sizeof(*launched->ledger));
     errno = error;
     return -1;
+}
+
+int launch_dispatcher(struct launch *launch, struct launched *launched)
+{
+    int result;
+    int error;
+
+    release_reserve(launch);
+    result = launch_process(launch, launched);
+    error = errno;
+    take_reserve(launch);
+    errno = error;
+    return result;
 }

@@ -12,11 +12,15 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+enum { LAUNCH_DESCRIPTORS = 3 }; /* that starting one takes */
+
 /* What all dispatchers are started with. */
 struct launch {
     int program;      /* an O_PATH descriptor: replaced files do not matter to a running daemon */
     char **arguments; /* "dispatcher", then the path and argument vector of the handler */
-    struct rlimit limit; /* RLIMIT_NOFILE for the dispatcher */
+    struct rlimit limit;             /* RLIMIT_NOFILE for the dispatcher */
+    int reserve[LAUNCH_DESCRIPTORS]; /* open for nothing else than to be free when they are needed
+                                      */
 };
 
 struct launched {
@@ -30,8 +34,9 @@ struct launched {
 int launch_prepare(struct launch *launch, const char *path, char *const *command,
                    const struct rlimit *limit);
 
-/* Starts one.  Returns 0, or -1 with errno and nothing left behind.  Never waits: whether the
+/* Starts one, with descriptors kept for it, so that it can be done when clients have all others.
+ * Returns 0, or -1 with errno and nothing left behind.  Never waits: whether the
  * program could be executed shows in READY, or in the end of the process. */
-int launch_dispatcher(const struct launch *launch, struct launched *launched);
+int launch_dispatcher(struct launch *launch, struct launched *launched);
 
 #endif

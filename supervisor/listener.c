@@ -123,7 +123,9 @@ static int open_name(struct listeners *listeners, const char *name,
         memset(&address, 0, sizeof(address));
         memcpy(&address, each->ai_addr,
                each->ai_addrlen < sizeof(address) ? each->ai_addrlen : sizeof(address));
-        result = open_address(listeners, &address, one_family && request->ipv6);
+        /* Several addresses would collide with one that stands for both families. */
+        result = open_address(listeners, &address,
+                              (one_family && request->ipv6) || request->address_count > 1);
     }
     freeaddrinfo(found);
     return result;

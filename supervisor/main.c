@@ -69,7 +69,7 @@ static int end(const struct server *server)
 {
     if (!server->interrupted)
         return server->forced ? EXIT_FAILURE : EXIT_SUCCESS;
-    (void)fputs("interrupted.\n", stderr);
+    log_plain("interrupted.");
     signals_die_of(SIGINT);
 }
 
@@ -86,6 +86,7 @@ int main(int argc, char **argv)
     int status;
 
     (void)argc;
+    signals_prepare();
     read_options(&options, argv);
     if (descriptors_prepare(&options.ready_descriptor) != 0)
         return EXIT_FAILURE;

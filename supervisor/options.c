@@ -64,6 +64,7 @@ static const char *apply_processes(struct options *options, char *word)
 {
     uint64_t number;
 
+    static_assert(OPTIONS_PROCESSES_MAXIMUM == 4194304, "the text below names it");
     if (!parse_number(word, OPTIONS_PROCESSES_MAXIMUM, &number))
         return "expected a whole number from 0 (no limit) to 4194304";
     options->processes = (uint32_t)number;
@@ -74,6 +75,7 @@ static const char *apply_queue(struct options *options, char *word)
 {
     uint64_t number;
 
+    static_assert(OPTIONS_QUEUE_UNLIMITED == 4294967294, "the text below names it");
     if (!parse_number(word, OPTIONS_QUEUE_UNLIMITED, &number))
         return "expected a whole number from 0 to 4294967294";
     options->queue = (uint32_t)number;

@@ -2,32 +2,35 @@
 
 #include "dispatcher/log.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/wait.h>
 
 enum { READY_WITHIN = 10 * LOOP_SECOND };
 
-int pool_open(struct pool *pool, struct loop *loop, const struct launch *launch, unsigned count,
+int pool_open(struct pool *pool, struct loop *loop, struct launch *launch, unsigned count,
               const struct dispatcher_events *events)
 {
     uint64_t deadline = loop_clock() + READY_WITHIN;
 
     pool->count = count;
     pool->events = *events;
+    pool->left = NULL;
     for (unsigned i = 0; i < count; i++)
-        dispatcher_open(&pool->dispatchers[i], i, loop, launch, &pool->events);
+        dispatcher_open(&pool->dispatchers[i], i, loop, launch, &pool->events, &pool->left);
     for (unsigned i = 0; i < count; i++) {
         if (dispatcher_begin(&pool->dispatchers[i]) == 0)
             continue;
-        log_error("cannot start dispatcher %u: %m", i);
-        return -1;
+        log_warning("cannot start dispatcher %u yet: %m", i);
+        if (i == 0)
+            return -1;
+        break;
     }
     for (unsigned i = 0; i < count; i++) {
-        if (dispatcher_await(&pool->dispatchers[i], deadline) != 0)
+        if (pool->dispatchers[i].state != DISPATCHER_ABSENT &&
+            dispatcher_await(&pool->dispatchers[i], deadline) != 0)
             return -1;
-        pool->dispatchers[i].replaced = true;
+        dispatcher_keep(&pool->dispatchers[i]);
     }
     return 0;
 }
@@ -51,21 +54,18 @@ static struct dispatcher *least_used(struct pool *pool)
     return best;
 }
 
-int pool_start(struct pool *pool, union message *start, int descriptor)
+enum pool_result pool_start(struct pool *pool, union message *start, int descriptor)
 {
-    for (;;) {
-        struct dispatcher *dispatcher = least_used(pool);
+    struct dispatcher *dispatcher;
 
-        if (dispatcher == NULL) {
-            errno = EAGAIN;
-            return -1;
-        }
+    while ((dispatcher = least_used(pool)) != NULL) {
         if (dispatcher_start(dispatcher, start, descriptor) == 0)
-            return 0;
+            return POOL_STARTED;
         if (dispatcher->state == DISPATCHER_READY)
-            return -1;
+            return POOL_FAILED;
         /* It has just been found dead: to the next one. */
     }
+    return POOL_NOBODY;
 }
 
 int pool_signal(struct pool *pool, unsigned dispatcher, const union message *signal)
@@ -99,12 +99,17 @@ bool pool_reaped(struct pool *pool, pid_t process, int status)
     return false;
 }
 
-bool pool_find(const struct pool *pool, pid_t process, uint32_t *client, uint64_t *ticket)
+bool pool_reaped_start(struct pool *pool, pid_t process, uint32_t *client, uint64_t *ticket)
 {
     for (unsigned i = 0; i < pool->count; i++)
-        if (dispatcher_find(&pool->dispatchers[i], process, client, ticket))
+        if (dispatcher_reaped(&pool->dispatchers[i], process, client, ticket))
             return true;
-    return false;
+    return remains_reaped(pool->left, process, client, ticket);
+}
+
+void pool_signal_left(const struct pool *pool, int signal_number)
+{
+    remains_signal(pool->left, signal_number);
 }
 
 void pool_stop_replacing(struct pool *pool)
@@ -126,4 +131,5 @@ void pool_close(struct pool *pool)
 {
     for (unsigned i = 0; i < pool->count; i++)
         dispatcher_close(&pool->dispatchers[i]);
+    remains_close(&pool->left);
 }

@@ -12,19 +12,27 @@ struct pool {
     struct dispatcher dispatchers[POOL_MAXIMUM];
     unsigned count;
     struct dispatcher_events events;
+    struct remains *left; /* of dead dispatchers: children whose exec has not come back */
 };
 
-/* Starts `count` dispatchers and waits, for some seconds at most, until all are ready.  Returns 0,
- * or -1 after logging why not.  `loop` and `launch` must stay. */
-int pool_open(struct pool *pool, struct loop *loop, const struct launch *launch, unsigned count,
+enum pool_result {
+    POOL_STARTED,
+    POOL_NOBODY, /* no dispatcher can take it; when one can again, that will be an event */
+    POOL_FAILED  /* errno says why; it may be tried again */
+};
+
+/* Starts `count` dispatchers and waits, for some seconds at most, until all are ready.  If not all
+ * can be started, those that can, one at least, have to do at first.  Returns 0, or -1 after
+ * logging why not.  `loop` and `launch` must stay. */
+int pool_open(struct pool *pool, struct loop *loop, struct launch *launch, unsigned count,
               const struct dispatcher_events *events);
 
 /* How many starts can be given out now. */
 unsigned pool_room(const struct pool *pool);
 
 /* Gives a client to the dispatcher with the fewest starts unanswered, so that one that is stuck is
- * given more only when all are busy.  Returns 0, or -1 with errno and nothing changed. */
-int pool_start(struct pool *pool, union message *start, int descriptor);
+ * given more only when all are busy. */
+enum pool_result pool_start(struct pool *pool, union message *start, int descriptor);
 
 /* See dispatcher_signal(). */
 int pool_signal(struct pool *pool, unsigned dispatcher, const union message *signal);
@@ -36,8 +44,12 @@ void pool_reap(struct pool *pool);
 /* Takes note of a process that was reaped; returns whether it was a dispatcher. */
 bool pool_reaped(struct pool *pool, pid_t process, int status);
 
-/* See dispatcher_find(). */
-bool pool_find(const struct pool *pool, pid_t process, uint32_t *client, uint64_t *ticket);
+/* Takes note that a process which is no dispatcher has been reaped, and tells whose start led to
+ * it, if that start has not been answered.  Returns whether there is one. */
+bool pool_reaped_start(struct pool *pool, pid_t process, uint32_t *client, uint64_t *ticket);
+
+/* Signals handlers of dead dispatchers whose exec has not come back. */
+void pool_signal_left(const struct pool *pool, int signal_number);
 
 /* From now on dead dispatchers get no successor: nobody will be started any more. */
 void pool_stop_replacing(struct pool *pool);

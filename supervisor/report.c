@@ -59,8 +59,9 @@ void report_status(const struct server *server)
     const struct clients *clients = &server->clients;
 
     log_answer("status: accepted %" PRIu64 ", queued %u, starting %u, running %u, served %" PRIu64
-               ", dropped %" PRIu64,
+               ", dropped %" PRIu64 ", held back by %s",
                clients->accepted, clients_count(clients, CLIENT_QUEUED),
                clients_count(clients, CLIENT_STARTING), clients_count(clients, CLIENT_RUNNING),
-               clients->ended[CLIENT_SERVED], clients->ended[CLIENT_DROPPED]);
+               clients->ended[CLIENT_SERVED], clients->ended[CLIENT_DROPPED],
+               admission_reason_name(server->held_back_by));
 }

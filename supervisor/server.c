@@ -18,7 +18,7 @@ enum {
     SEND_AGAIN = 10 * LOOP_MILLISECOND, /* what a dispatcher's socket had no room for */
     RETRY_FIRST = 100 * LOOP_MILLISECOND,
     RETRY_LONGEST = 5 * LOOP_SECOND,
-    DESCRIPTORS_SPARE = 4 /* for starting a dispatcher while the queue is full */
+    DESCRIPTORS_SPARE = 1 /* for what libc opens now and then */
 };
 
 /* ---- after each round ---- */
@@ -39,7 +39,8 @@ static uint64_t next_look(struct server *server)
         look = server->loop.now + LOOK_AGAIN;
         break;
     case ADMISSION_FAILURE:
-        look = server->starting.until;
+        if (backoff_holds(&server->starting, server->loop.now))
+            look = server->starting.until;
         break;
     default:
         break;
@@ -120,7 +121,7 @@ static int open_sources(struct server *server, struct listeners *listeners)
 }
 
 int server_open(struct server *server, const struct options *options, struct listeners *listeners,
-                const struct launch *launch, uint32_t limit)
+                struct launch *launch, uint32_t limit)
 {
     struct dispatcher_events events = handlers_events;
     unsigned dispatchers = options->dispatchers == 0 ? default_dispatchers() : options->dispatchers;
@@ -135,9 +136,10 @@ int server_open(struct server *server, const struct options *options, struct lis
         return -1;
     }
     events.context = server;
+    events.unanswered.context = server;
     if (pool_open(&server->pool, &server->loop, launch, dispatchers, &events) != 0)
         return -1;
-    used = descriptors_used() + DESCRIPTORS_SPARE;
+    used = descriptors_used(limit) + DESCRIPTORS_SPARE;
     if (limit <= used) {
         log_error("the limit on open descriptors, %u, leaves none for clients: at least %u needed",
                   limit, used + 1);

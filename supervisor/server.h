@@ -40,7 +40,8 @@ struct server {
 
     struct server_listener *listeners;
     size_t listener_count;
-    uint32_t capacity;        /* descriptors there are for clients */
+    uint32_t capacity;                  /* descriptors there are for clients */
+    enum admission_reason held_back_by; /* why not more of the waiting clients were started */
     bool backlog_waits;       /* somebody is in the kernel's backlog whom we cannot take yet */
     struct backoff accepting; /* accept failed for want of something */
     struct backoff starting;  /* handlers cannot be started */
@@ -60,7 +61,7 @@ struct server {
  * `listeners` and `launch` must stay.  `limit` is how many descriptors this process may have.
  * Returns 0, or -1 after logging why not. */
 int server_open(struct server *server, const struct options *options, struct listeners *listeners,
-                const struct launch *launch, uint32_t limit);
+                struct launch *launch, uint32_t limit);
 
 /* Serves until it is told to end by a signal; nothing is left running. */
 void server_run(struct server *server);

@@ -11,12 +11,6 @@ enum {
     GIVE_UP_AFTER = 2 * LOOP_SECOND /* from SIGKILL to leaving what cannot be killed behind */
 };
 
-static uint32_t active(const struct server *server)
-{
-    return clients_count(&server->clients, CLIENT_STARTING) +
-           clients_count(&server->clients, CLIENT_RUNNING);
-}
-
 static void drop_queue(struct server *server)
 {
     struct client *client;
@@ -31,7 +25,7 @@ static void drop_queue(struct server *server)
 static void drain(struct server *server)
 {
     log_info("ending: waiting for %u clients in the queue and %u handlers",
-             clients_count(&server->clients, CLIENT_QUEUED), active(server));
+             clients_count(&server->clients, CLIENT_QUEUED), clients_active(&server->clients));
     server->stage = SERVER_DRAINING;
     accept_drain(server);
     /* Later than now: with no time allowed, what is over already is still found to be. */
@@ -64,7 +58,8 @@ static void on_stage_end(void *context)
     case SERVER_SERVING:
         break;
     case SERVER_DRAINING:
-        log_warning("not drained within the time allowed: ending %u handlers", active(server));
+        log_warning("not drained within the time allowed: ending %u handlers",
+                    clients_active(&server->clients));
         server->forced = true;
         end_handlers(server, SERVER_TERMINATING, SIGTERM);
         server->stage_end.deadline = server->loop.now + KILL_AFTER;
@@ -73,7 +68,7 @@ static void on_stage_end(void *context)
         kill_handlers(server);
         break;
     case SERVER_KILLING:
-        log_error("%u handlers could not be ended", active(server));
+        log_error("%u handlers could not be ended", clients_active(&server->clients));
         loop_stop(&server->loop);
         break;
     }
@@ -101,6 +96,5 @@ bool shutdown_is_complete(const struct server *server)
 {
     return server->stage != SERVER_SERVING && accept_has_ended(server) &&
            clients_count(&server->clients, CLIENT_QUEUED) == 0 &&
-           clients_count(&server->clients, CLIENT_STARTING) == 0 &&
-           clients_count(&server->clients, CLIENT_RUNNING) == 0;
+           clients_active(&server->clients) == 0;
 }

@@ -4,28 +4,49 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
+#include <stddef.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+/* Until the service has begun, these do what they do to any program. */
+static const int heard[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+
+/* Ours to die of, if we are wrong; and those by which a person at the terminal means us. */
+static const int let_through[] = {SIGSEGV, SIGBUS, SIGFPE,  SIGILL,  SIGTRAP,
+                                  SIGABRT, SIGSYS, SIGQUIT, SIGTSTP, SIGCONT};
+
+static int count(size_t size)
+{
+    return (int)(size / sizeof(int));
+}
+
+void signals_prepare(void)
+{
+    sigset_t set;
+
+    (void)sigfillset(&set);
+    for (int i = 0; i < count(sizeof(heard)); i++)
+        (void)sigdelset(&set, heard[i]);
+    for (int i = 0; i < count(sizeof(let_through)); i++)
+        (void)sigdelset(&set, let_through[i]);
+    if (sigprocmask(SIG_SETMASK, &set, NULL) != 0)
+        log_bug("sigprocmask: %m");
+}
+
 int signals_open(void)
 {
-    static const int heard[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1};
     sigset_t set;
-    int descriptor;
 
     (void)sigemptyset(&set);
-    for (unsigned i = 0; i < sizeof(heard) / sizeof(*heard); i++) {
+    for (int i = 0; i < count(sizeof(heard)); i++) {
         (void)sigaddset(&set, heard[i]);
         /* One that was ignored when we were started would never come, and ignoring SIGCHLD would
          * have the kernel reap our children. */
         (void)signal(heard[i], SIG_DFL);
     }
-    descriptor = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    (void)sigaddset(&set, SIGPIPE); /* writing tells by its errno */
-    if (descriptor < 0 || sigprocmask(SIG_SETMASK, &set, NULL) != 0)
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return -1;
-    return descriptor;
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
 int signals_next(int descriptor)
@@ -48,5 +69,6 @@ void signals_die_of(int signal_number)
     (void)sigaddset(&set, signal_number);
     (void)raise(signal_number); /* stays pending until the mask lets it through */
     (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
-    abort(); /* cannot be reached */
+    _exit(128 +
+          signal_number); /* the first process of a namespace does not die of it (signal(7)) */
 }

@@ -4,8 +4,14 @@
 #ifndef SUPERVISOR_SIGNALS_H
 #define SUPERVISOR_SIGNALS_H
 
-/* Blocks all that would end or stop the service, and SIGPIPE.  Returns the descriptor to read
- * signals from (non-blocking, close-on-exec), or -1 with errno. */
+/* To be called first of all.  From now on no signal ends or stops this process that has its origin
+ * in the daemon's own doings, such as writing to a pipe that nobody reads (SIGPIPE), to a file that
+ * may not grow (SIGXFSZ) or to a terminal (SIGTTOU), or that nobody would send a daemon on purpose.
+ */
+void signals_prepare(void);
+
+/* The service takes the rest over: SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGCHLD.  Returns the
+ * descriptor to read them from (non-blocking, close-on-exec), or -1 with errno. */
 int signals_open(void);
 
 /* The next signal that has come, or 0 for none. */

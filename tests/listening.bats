@@ -51,6 +51,15 @@ does_not_answer() { refute timeout 5 nc -z "$1" "$2" 2>/dev/null; }
     does_not_answer 127.0.0.3 "$PORT"
 }
 
+@test "both wildcards can be given together" {
+    start --address :: --address 0.0.0.0 0 cat
+    local address port
+    while read -r address port; do
+        if [[ $address == :: ]]; then answers ::1 "$port"; else answers 127.0.0.1 "$port"; fi
+    done <"$READY"
+    [[ $(wc -l <"$READY") == 2 ]]
+}
+
 @test "a host name is listened on at all its addresses, or those of the preferred family" {
     start --ipv4 --address localhost 0 cat
     [[ $(cat "$READY") == "127.0.0.1 $PORT" ]]

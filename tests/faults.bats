@@ -1,0 +1,207 @@
+#!/usr/bin/env bats
+# Faults that are made to happen: system calls that fail or hang, signals from nowhere.
+
+load helpers
+
+needs_strace() { command -v strace >/dev/null || skip "strace is not installed"; }
+
+# Starts the daemon with one kind of its system calls failing: $1 as strace's -e inject takes it.
+start_with_fault() {
+    needs_strace
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker cannot be traced
+    local fault=$1
+    shift
+    WRAPPER=(strace -D -qq -o /dev/null -e "trace=${fault%%:*}" -e "inject=$fault")
+    start "$@"
+}
+
+# Makes the calls of one process fail or hang from now on; sets TRACER.
+inject() {
+    strace -f -qq -o /dev/null -p "$1" -e "trace=${2%%:*}" -e "inject=$2" 3>&- 4>&- &
+    TRACER=$!
+    await has_line '^TracerPid:.*[1-9]' "/proc/$1/status"
+}
+
+stop_injecting() {
+    kill "$TRACER"
+    wait "$TRACER" || true
+}
+
+@test "an exec that hangs holds up neither the handlers of its dispatcher nor a successor" {
+    needs_strace
+    start -vv --address 127.0.0.1 --processes 4 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER" 1500
+    "$BURST" "$ADDRESS" "$PORT" 1 >first &
+    local first=$! dispatcher
+    await status_is running 1
+    dispatcher=$(dispatchers)
+    inject "$dispatcher" execve:delay_enter=20s
+    "$BURST" "$ADDRESS" "$PORT" 1 >second &
+    local second=$!
+    await status_is starting 1
+    kill -KILL "$dispatcher"
+    # The first one's end is seen although its dispatcher is dead and cannot be settled yet.
+    await status_is served 1
+    wait "$first"
+    # Somebody new is served by the successor.
+    "$BURST" "$ADDRESS" "$PORT" 1
+    status_is starting 1
+    # The exec comes back: its client is served, and by this handler.
+    stop_injecting
+    wait "$second"
+    [[ $(cat second) == "connected 1 answered 1 failed 0" ]]
+    await status_is served 3
+    [[ $(wc -l <"$ANSWERS") == 3 ]]
+}
+
+@test "an exec that hangs is given up by its dispatcher's supervisor after 10 s, others go on" {
+    needs_strace
+    start -vv --address 127.0.0.1 --processes 4 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    inject "$(dispatchers)" execve:delay_enter=14s
+    "$BURST" "$ADDRESS" "$PORT" 1 >hanging &
+    local hanging=$!
+    await status_is starting 1
+    "$BURST" "$ADDRESS" "$PORT" 5 # waits behind it, until it is given up
+    grep -q 'has not answered for 10 s' "$LOG"
+    stop_injecting
+    wait "$hanging"
+    [[ $(cat hanging) == "connected 1 answered 1 failed 0" ]]
+}
+
+@test "SIGINT twice ends also a handler whose exec hangs" {
+    needs_strace
+    start -vv --address 127.0.0.1 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local dispatcher
+    dispatcher=$(dispatchers)
+    inject "$dispatcher" execve:delay_enter=6s
+    "$BURST" "$ADDRESS" "$PORT" 1 >hanging 2>&1 &
+    local hanging=$!
+    await status_is starting 1
+    kill -KILL "$dispatcher"
+    await has_line 'replacing it' "$LOG"
+    kill -INT "$DAEMON"
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+    wait "$hanging" || true
+    wait "$TRACER" || true
+    await nothing_is_left
+}
+
+@test "accept that fails for every client is no busy loop, and is logged" {
+    needs_strace
+    start --address 127.0.0.1 0 cat
+    local before after
+    inject "$DAEMON" accept4:error=EPERM
+    echo hello | nc -N 127.0.0.1 "$PORT" >answer &
+    local client=$!
+    await has_line 'cannot accept connections: Operation not permitted' "$LOG"
+    before=$(processor_time "$DAEMON")
+    sleep 1
+    after=$(processor_time "$DAEMON")
+    ((after - before <= 30))
+    stop_injecting
+    wait "$client"
+    [[ $(cat answer) == hello ]]
+}
+
+@test "a client that is gone before it is accepted stops nobody" {
+    start_with_fault accept4:error=ECONNABORTED:when=1..3 --address 127.0.0.1 0 cat
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+}
+
+@test "a message that cannot be sent to a dispatcher is sent again: ENOBUFS, EAGAIN, ETOOMANYREFS" {
+    local error
+    for error in ENOBUFS EAGAIN ETOOMANYREFS; do
+        start_with_fault "sendmsg:error=$error:when=1..2" --address 127.0.0.1 0 cat
+        [[ $(echo hello | timeout 10 nc -N 127.0.0.1 "$PORT") == hello ]]
+        grep -q 'cannot give a client to a dispatcher' "$LOG"
+        stop
+        : >"$LOG"
+    done
+}
+
+@test "a dispatcher that lacks memory for an answer tries again and lives" {
+    needs_strace
+    start -vv --address 127.0.0.1 --dispatchers 1 0 cat
+    inject "$(dispatchers)" sendmsg:error=ENOBUFS:when=1..3
+    [[ $(echo hello | timeout 10 nc -N 127.0.0.1 "$PORT") == hello ]]
+    await status_is served 1
+    stop_injecting
+    refute grep 'replacing it' "$LOG"
+}
+
+@test "a handler that gives its dispatcher a child does it no harm" {
+    start --address 127.0.0.1 --dispatchers 1 0 "$BUILD/tests/handlers/stepchild"
+    local i
+    for i in 1 2 3; do [[ $(nc -N 127.0.0.1 "$PORT" </dev/null) == served ]]; done
+    await status_is served 3
+    refute grep -e 'replacing it' -e BUG "$LOG"
+}
+
+@test "a handler that kills its dispatcher is served to the end, and so are others" {
+    # shellcheck disable=SC2016
+    start --address 127.0.0.1 --processes 4 --dispatchers 1 0 bash -c 'kill -KILL $PPID; echo served'
+    local i
+    for i in 1 2 3 4 5; do [[ $(timeout 10 nc -N 127.0.0.1 "$PORT" </dev/null) == served ]]; done
+    await status_is served 5
+}
+
+@test "signals that nobody would send on purpose do not end the service" {
+    start --address 127.0.0.1 0 cat
+    local name
+    for name in PIPE USR2 ALRM VTALRM PROF IO XCPU XFSZ TTIN TTOU URG WINCH; do
+        kill -s "$name" "$DAEMON"
+    done
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+}
+
+@test "a log file that may not grow does not end the service" {
+    # shellcheck disable=SC2016
+    WRAPPER=(bash -c 'ulimit -f 8; exec "$@"' bash)
+    start -vv --address 127.0.0.1 --processes 8 0 true
+    local i
+    for ((i = 0; i < 60; i++)); do nc -N 127.0.0.1 "$PORT" </dev/null; done
+    (($(stat -c %s "$LOG") <= 8192))
+    nc -z 127.0.0.1 "$PORT"
+    kill -TERM "$DAEMON"
+    finish
+    [[ $STATUS == 0 ]]
+}
+
+@test "SIGINT ends it also if standard error is full, and as the first process of a namespace" {
+    mkfifo pipe
+    exec 8<>pipe
+    dd if=/dev/zero of=pipe bs=4096 oflag=nonblock status=none 2>/dev/null || true
+    (
+        close_descriptors
+        exec "$DAMPENER" --address 127.0.0.1 --ready-fd 7 0 cat 7>"$READY" 2>pipe </dev/null
+    ) &
+    DAEMON=$!
+    await has_content "$READY"
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+    exec 8>&-
+
+    [[ $(id -u) == 0 ]] || skip "a process namespace needs root"
+    WRAPPER=(unshare --pid --fork --mount-proc)
+    start --address 127.0.0.1 0 cat
+    local unshare=$DAEMON
+    kill -INT "$(children "$unshare")"
+    finish
+    [[ $STATUS == $((128 + 2)) ]]
+}
+
+@test "with too few processes allowed for all dispatchers, those that there are serve" {
+    [[ $(id -u) == 0 ]] || skip "needs root to become another user"
+    chmod 777 .
+    chmod o+x .. "$BATS_RUN_TMPDIR"
+    cp "$BUILD/socket-burst-dampener" "$BUILD/dispatcher" .
+    DAMPENER=$PWD/socket-burst-dampener
+    # The daemon, two dispatchers and one handler.
+    # shellcheck disable=SC2016
+    WRAPPER=(setpriv --reuid 64124 --regid 64124 --clear-groups bash -c 'ulimit -u 3; exec "$@"' bash)
+    start --address 127.0.0.1 --dispatchers 8 0 cat
+    grep -q 'cannot start dispatcher 2 yet: Resource temporarily unavailable' "$LOG"
+    [[ $(dispatchers | wc -l) == 2 ]]
+    stop
+    [[ $STATUS == 0 ]]
+}
