@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -25,52 +24,29 @@ enum {
 
 /* ---- its answers ---- */
 
-static struct remains_start *find_start(struct dispatcher *dispatcher,
-                                        const struct message_header *header)
-{
-    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
-        if (dispatcher->starts[i].used && dispatcher->starts[i].ticket == header->ticket &&
-            dispatcher->starts[i].client == header->client)
-            return &dispatcher->starts[i];
-    return NULL;
-}
-
 /* It has answered, or been asked: counts its time anew. */
 static void expect_answer(struct dispatcher *dispatcher)
 {
-    bool due = (dispatcher->state == DISPATCHER_READY && dispatcher->used > 0) ||
+    bool due = (dispatcher->state == DISPATCHER_READY && dispatcher->starts.count > 0) ||
                dispatcher->state == DISPATCHER_STARTING;
 
     dispatcher->patience.deadline = due ? dispatcher->loop->now + PATIENCE : 0;
-}
-
-static void free_slot(struct dispatcher *dispatcher, struct remains_start *start)
-{
-    start->used = false;
-    dispatcher->used--;
-    expect_answer(dispatcher);
 }
 
 static bool take_answer(struct dispatcher *dispatcher, const union message *message)
 {
     const struct dispatcher_events *events = dispatcher->events;
     const struct message_header *header = &message->header;
-    struct remains_start *start = find_start(dispatcher, header);
 
-    if (start == NULL)
+    if (!starts_answer(&dispatcher->starts, header))
         return false;
-    if (header->type == MESSAGE_STARTED && message->started.process > 0) {
-        free_slot(dispatcher, start);
+    expect_answer(dispatcher);
+    if (header->type == MESSAGE_STARTED)
         events->started(events->context, dispatcher->index, header->client, header->ticket,
                         message->started.process);
-        return true;
-    }
-    if (header->type == MESSAGE_FAILED && message->failed.error > 0) {
-        free_slot(dispatcher, start);
+    else
         events->failed(events->context, header->client, header->ticket, message->failed.error);
-        return true;
-    }
-    return false;
+    return true;
 }
 
 static bool take_ready(struct dispatcher *dispatcher)
@@ -92,10 +68,14 @@ static bool take_message(struct dispatcher *dispatcher, const union message *mes
     switch (message->header.type) {
     case MESSAGE_READY:
         return take_ready(dispatcher);
+    case MESSAGE_STARTED:
+        return message->started.process > 0 && take_answer(dispatcher, message);
+    case MESSAGE_FAILED:
+        return message->failed.error > 0 && take_answer(dispatcher, message);
     case MESSAGE_EXITED:
         return events->exited(events->context, dispatcher->index, &message->exited);
     default:
-        return take_answer(dispatcher, message);
+        return false;
     }
 }
 
@@ -116,14 +96,12 @@ static void forget(struct dispatcher *dispatcher)
     loop_ignore(dispatcher->loop, &dispatcher->source);
     if (dispatcher->source.descriptor >= 0) {
         (void)close(dispatcher->source.descriptor); /* all there was to read has been read */
-        (void)munmap(dispatcher->ledger, sizeof(*dispatcher->ledger));
+        (void)munmap(dispatcher->starts.ledger, sizeof(*dispatcher->starts.ledger));
     }
     free(dispatcher->remains);
     dispatcher->remains = NULL;
     dispatcher->source.descriptor = -1;
-    dispatcher->ledger = NULL;
-    memset(dispatcher->starts, 0, sizeof(dispatcher->starts));
-    dispatcher->used = 0;
+    dispatcher->starts = (struct starts){0};
     dispatcher->state = DISPATCHER_ABSENT;
     dispatcher->patience.deadline = 0;
 }
@@ -138,9 +116,8 @@ static void leave_remains(struct dispatcher *dispatcher)
         .loop = dispatcher->loop,
         .events = &dispatcher->events->unanswered,
         .source = {.descriptor = dispatcher->source.descriptor},
-        .ledger = dispatcher->ledger,
+        .starts = dispatcher->starts,
     };
-    memcpy(remains->starts, dispatcher->starts, sizeof(remains->starts));
     if (remains_watch(remains, dispatcher->left) == 0) {
         dispatcher->remains = NULL;
         dispatcher->source.descriptor = -1;
@@ -148,7 +125,7 @@ static void leave_remains(struct dispatcher *dispatcher)
     }
     log_error("cannot watch what dispatcher %u left behind: %m; taking its handlers for started",
               dispatcher->index);
-    (void)remains_decide(dispatcher->starts, dispatcher->ledger, true, remains->events);
+    starts_decide(&dispatcher->starts, true, remains->events);
 }
 
 static void schedule_successor(struct dispatcher *dispatcher)
@@ -164,11 +141,10 @@ static void schedule_successor(struct dispatcher *dispatcher)
 static void settle(struct dispatcher *dispatcher)
 {
     const struct dispatcher_events *events = dispatcher->events;
-    bool left = remains_decide(dispatcher->starts, dispatcher->ledger, dispatcher->closed,
-                               &events->unanswered);
 
+    starts_decide(&dispatcher->starts, dispatcher->closed, &events->unanswered);
     events->gone(events->context, dispatcher->index);
-    if (left)
+    if (dispatcher->starts.count > 0)
         leave_remains(dispatcher);
     forget(dispatcher);
     schedule_successor(dispatcher);
@@ -267,7 +243,7 @@ int dispatcher_begin(struct dispatcher *dispatcher)
         return -1;
     }
     dispatcher->process = launched.process;
-    dispatcher->ledger = launched.ledger;
+    dispatcher->starts = (struct starts){.ledger = launched.ledger};
     dispatcher->source.descriptor = launched.socket;
     dispatcher->state = DISPATCHER_STARTING;
     dispatcher->reaped = false;
@@ -348,18 +324,12 @@ int dispatcher_await(struct dispatcher *dispatcher, uint64_t deadline)
 
 unsigned dispatcher_room(const struct dispatcher *dispatcher)
 {
-    return dispatcher->state == DISPATCHER_READY ? PROTOCOL_SLOTS - dispatcher->used : 0;
+    return dispatcher->state == DISPATCHER_READY ? PROTOCOL_SLOTS - dispatcher->starts.count : 0;
 }
 
 int dispatcher_start(struct dispatcher *dispatcher, union message *start, int descriptor)
 {
-    unsigned i = 0;
-
-    while (dispatcher->starts[i].used)
-        i++;
-    start->start.slot = i;
-    __atomic_store_n(&dispatcher->ledger->slots[i].process, 0, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&dispatcher->ledger->slots[i].error, 0, __ATOMIC_SEQ_CST);
+    start->start.slot = starts_prepare(&dispatcher->starts);
     if (wire_send(dispatcher->source.descriptor, start, descriptor, MSG_DONTWAIT) != 0) {
         int error = errno;
         if (error == EPIPE || error == ECONNRESET)
@@ -367,9 +337,8 @@ int dispatcher_start(struct dispatcher *dispatcher, union message *start, int de
         errno = error;
         return -1;
     }
-    dispatcher->starts[i] = (struct remains_start){
-        .used = true, .client = start->header.client, .ticket = start->header.ticket};
-    if (dispatcher->used++ == 0)
+    starts_add(&dispatcher->starts, start->start.slot, &start->header);
+    if (dispatcher->starts.count == 1)
         expect_answer(dispatcher);
     return 0;
 }
@@ -383,7 +352,7 @@ bool dispatcher_reaped(struct dispatcher *dispatcher, pid_t process, uint32_t *c
                        uint64_t *ticket)
 {
     return dispatcher->state != DISPATCHER_ABSENT &&
-           remains_reaped_start(dispatcher->starts, dispatcher->ledger, process, client, ticket);
+           starts_reaped(&dispatcher->starts, process, client, ticket);
 }
 
 void dispatcher_close(struct dispatcher *dispatcher)

@@ -33,7 +33,7 @@ struct dispatcher_events {
     void (*gone)(void *context, unsigned dispatcher);
     void *context;
     /* What becomes of a start that a dispatcher has not answered when it dies. */
-    struct remains_events unanswered;
+    struct starts_events unanswered;
 };
 
 enum dispatcher_state {
@@ -53,10 +53,8 @@ struct dispatcher {
     enum dispatcher_state state;
     pid_t process;
     struct loop_source source;
-    struct ledger *ledger;
-    struct remains_start starts[PROTOCOL_SLOTS]; /* unanswered, by ledger slot */
+    struct starts starts;    /* not answered yet */
     struct remains *remains; /* to take over socket and ledger at its death, if need be */
-    unsigned used;           /* slots */
     bool reaped;             /* it is dead: slots that show no process never will */
     bool closed;             /* end of file was read: no child of its is between clone and exec */
     bool distrusted;         /* it broke the protocol: nothing it says counts any more */
@@ -99,7 +97,7 @@ int dispatcher_signal(struct dispatcher *dispatcher, const union message *signal
 /* Takes note that its process has been reaped. */
 void dispatcher_died(struct dispatcher *dispatcher, int status);
 
-/* See remains_reaped(). */
+/* See starts_reaped(). */
 bool dispatcher_reaped(struct dispatcher *dispatcher, pid_t process, uint32_t *client,
                        uint64_t *ticket);
 

@@ -23,7 +23,7 @@ inject() {
 }
 
 stop_injecting() {
-    kill "$TRACER"
+    kill "$TRACER" 2>/dev/null || true # it ends by itself with the last process it traces
     wait "$TRACER" || true
 }
 

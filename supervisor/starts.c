@@ -1,0 +1,91 @@
+#include "supervisor/starts.h"
+
+#include <signal.h>
+#include <stddef.h>
+
+static int32_t process_in(const struct starts *starts, unsigned slot)
+{
+    return __atomic_load_n(&starts->ledger->slots[slot].process, __ATOMIC_SEQ_CST);
+}
+
+static int32_t error_in(const struct starts *starts, unsigned slot)
+{
+    return __atomic_load_n(&starts->ledger->slots[slot].error, __ATOMIC_SEQ_CST);
+}
+
+static void take_out(struct starts *starts, unsigned slot)
+{
+    starts->slots[slot].used = false;
+    starts->count--;
+}
+
+unsigned starts_prepare(const struct starts *starts)
+{
+    unsigned slot = 0;
+
+    while (starts->slots[slot].used)
+        slot++;
+    __atomic_store_n(&starts->ledger->slots[slot].process, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&starts->ledger->slots[slot].error, 0, __ATOMIC_SEQ_CST);
+    return slot;
+}
+
+void starts_add(struct starts *starts, unsigned slot, const struct message_header *start)
+{
+    starts->slots[slot] =
+        (struct starts_slot){.used = true, .client = start->client, .ticket = start->ticket};
+    starts->count++;
+}
+
+bool starts_answer(struct starts *starts, const struct message_header *answer)
+{
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
+        const struct starts_slot *slot = &starts->slots[i];
+
+        if (!slot->used || slot->ticket != answer->ticket || slot->client != answer->client)
+            continue;
+        take_out(starts, i);
+        return true;
+    }
+    return false;
+}
+
+void starts_decide(struct starts *starts, bool closed, const struct starts_events *events)
+{
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
+        const struct starts_slot *slot = &starts->slots[i];
+        int32_t process = process_in(starts, i);
+
+        if (!slot->used)
+            continue;
+        if (process == 0 || error_in(starts, i) != 0) {
+            take_out(starts, i);
+            events->returned(events->context, slot->client, slot->ticket);
+        } else if (closed) {
+            take_out(starts, i);
+            events->orphaned(events->context, slot->client, slot->ticket, process);
+        }
+    }
+}
+
+bool starts_reaped(struct starts *starts, pid_t process, uint32_t *client, uint64_t *ticket)
+{
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
+        struct starts_slot *slot = &starts->slots[i];
+
+        if (!slot->used || process_in(starts, i) != process)
+            continue;
+        slot->reaped = true;
+        *client = slot->client;
+        *ticket = slot->ticket;
+        return true;
+    }
+    return false;
+}
+
+void starts_signal(const struct starts *starts, int signal_number)
+{
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
+        if (starts->slots[i].used && !starts->slots[i].reaped)
+            (void)kill(process_in(starts, i), signal_number); /* not reaped, so it is there */
+}

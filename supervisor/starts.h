@@ -1,0 +1,56 @@
+/*
+ * starts.h - the starts that one dispatcher has been given and has not answered, slot by slot as in
+ * the ledger, and what the ledger says of them once it is dead.
+ *
+ * Clients are known only as the handle and ticket that travel in messages.
+ */
+#ifndef SUPERVISOR_STARTS_H
+#define SUPERVISOR_STARTS_H
+
+#include "dispatcher/protocol.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct starts {
+    struct ledger *ledger;
+    unsigned count;
+    struct starts_slot {
+        bool used;
+        bool reaped; /* its process: must not be signalled any more */
+        uint32_t client;
+        uint64_t ticket;
+    } slots[PROTOCOL_SLOTS];
+};
+
+/* What becomes of a start that is not answered: exactly one of them is called for each. */
+struct starts_events {
+    /* No handler runs for it, and none will. */
+    void (*returned)(void *context, uint32_t client, uint64_t ticket);
+    /* Its handler was started, and is a child of this process. */
+    void (*orphaned)(void *context, uint32_t client, uint64_t ticket, int32_t process);
+    void *context;
+};
+
+/* A free slot, cleared in the ledger as protocol.h wants it; there must be one. */
+unsigned starts_prepare(const struct starts *starts);
+
+/* Enters the start that was sent for it. */
+void starts_add(struct starts *starts, unsigned slot, const struct message_header *start);
+
+/* Takes out the start that a message answers; returns whether there is one. */
+bool starts_answer(struct starts *starts, const struct message_header *answer);
+
+/* Decides of each start of a dead dispatcher what the ledger can tell, and takes it out.  With
+ * `closed`, its end of file has been read, and that is all of them. */
+void starts_decide(struct starts *starts, bool closed, const struct starts_events *events);
+
+/* Takes note that a process has been reaped, and tells whose start led to it; returns whether one
+ * did. */
+bool starts_reaped(struct starts *starts, pid_t process, uint32_t *client, uint64_t *ticket);
+
+/* Signals the processes of those that are left of a dead dispatcher: children of ours. */
+void starts_signal(const struct starts *starts, int signal_number);
+
+#endif
