@@ -31,8 +31,6 @@ struct dispatcher {
     int signals;
 };
 
-extern char **environ;
-
 /* The supervisor is gone or has closed its end: nothing is left to do.  Handlers go on. */
 static _Noreturn void leave(void)
 {

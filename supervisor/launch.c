@@ -17,9 +17,11 @@
 
 static int open_program(void)
 {
+    const size_t most = PATH_MAX - sizeof("dispatcher");
     char path[PATH_MAX] = "";
-    ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - sizeof("dispatcher"));
-    char *slash = length > 0 ? strrchr(path, '/') : NULL;
+    ssize_t length = readlink("/proc/self/exe", path, most);
+    /* A path as long as the room for it may be cut short. */
+    char *slash = length > 0 && (size_t)length < most ? strrchr(path, '/') : NULL;
     int program = -1;
 
     if (slash != NULL) {

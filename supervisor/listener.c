@@ -99,6 +99,16 @@ static int open_any(struct listeners *listeners, const struct listener_request *
     return open_address(listeners, &ipv4, false);
 }
 
+/* A resolver may give an address twice, if the hosts file names it for two families. */
+static bool is_repeated(const struct addrinfo *first, const struct addrinfo *address)
+{
+    for (; first != address; first = first->ai_next)
+        if (first->ai_addrlen == address->ai_addrlen &&
+            memcmp(first->ai_addr, address->ai_addr, address->ai_addrlen) == 0)
+            return true;
+    return false;
+}
+
 static int open_name(struct listeners *listeners, const char *name,
                      const struct listener_request *request)
 {
@@ -120,6 +130,9 @@ static int open_name(struct listeners *listeners, const char *name,
     }
     for (const struct addrinfo *each = found; each != NULL && result == 0; each = each->ai_next) {
         union address_socket address;
+
+        if (is_repeated(found, each))
+            continue;
         memset(&address, 0, sizeof(address));
         memcpy(&address, each->ai_addr,
                each->ai_addrlen < sizeof(address) ? each->ai_addrlen : sizeof(address));

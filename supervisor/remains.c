@@ -8,9 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void forget(struct remains *remains)
+static void forget(struct remains **list, struct remains *remains)
 {
-    struct remains **place = remains->list;
+    struct remains **place = list;
 
     while (*place != remains)
         place = &(*place)->next;
@@ -32,7 +32,7 @@ static void on_readable(void *context)
         WIRE_EMPTY)
         return;
     starts_decide(&remains->starts, true, remains->events);
-    forget(remains);
+    forget(remains->list, remains);
 }
 
 int remains_watch(struct remains *remains, struct remains **list)
@@ -65,5 +65,5 @@ void remains_signal(const struct remains *list, int signal_number)
 void remains_close(struct remains **list)
 {
     while (*list != NULL)
-        forget(*list);
+        forget(list, *list);
 }

@@ -51,6 +51,15 @@ does_not_answer() { refute timeout 5 nc -z "$1" "$2" 2>/dev/null; }
     does_not_answer 127.0.0.3 "$PORT"
 }
 
+@test "a host name that the hosts file has for both families is listened on once" {
+    [[ $(id -u) == 0 ]] || skip "a mount namespace needs root"
+    printf '127.0.0.1 localhost\n::1 localhost ip6-localhost\n' >hosts
+    # shellcheck disable=SC2016
+    WRAPPER=(unshare --mount sh -c 'mount --bind hosts /etc/hosts && exec "$@"' sh)
+    start --ipv4 --address localhost 0 cat
+    [[ $(wc -l <"$READY") == 1 ]]
+}
+
 @test "both wildcards can be given together" {
     start --address :: --address 0.0.0.0 0 cat
     local address port
