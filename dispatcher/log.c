@@ -108,9 +108,12 @@ static void put_or_count(const char *line, size_t length)
 void log_plain(const char *line)
 {
     char text[LOG_LINE_MAXIMUM];
-    int length = snprintf(text, sizeof(text), "%s\n", line);
+    int error = errno;
+    int length = snprintf(text, sizeof(text), "%.*s\n", LOG_LINE_MAXIMUM - 2, line);
 
-    put_or_count(text, (size_t)length);
+    if (length > 0)
+        put_or_count(text, (size_t)length);
+    errno = error;
 }
 
 __attribute__((format(printf, 2, 0))) static void write_line(const char *level, const char *format,

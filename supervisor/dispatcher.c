@@ -19,7 +19,8 @@ enum {
      * perhaps, or stopped.  Ending it loses nothing, and frees the clients it has not started. */
     PATIENCE = 10 * LOOP_SECOND,
     RESTART_FIRST = 10 * LOOP_MILLISECOND,
-    RESTART_LONGEST = 250 * LOOP_MILLISECOND
+    RESTART_LONGEST = 250 * LOOP_MILLISECOND,
+    LAUNCH_LONGEST = 5 * LOOP_SECOND /* where there is no room for another process */
 };
 
 /* ---- its answers ---- */
@@ -30,7 +31,8 @@ static void expect_answer(struct dispatcher *dispatcher)
     bool due = (dispatcher->state == DISPATCHER_READY && dispatcher->starts.count > 0) ||
                dispatcher->state == DISPATCHER_STARTING;
 
-    dispatcher->patience.deadline = due ? dispatcher->loop->now + PATIENCE : 0;
+    dispatcher->answer_due = dispatcher->loop->now + PATIENCE;
+    dispatcher->patience.deadline = due ? dispatcher->answer_due : 0;
 }
 
 static bool take_answer(struct dispatcher *dispatcher, const union message *message)
@@ -94,6 +96,9 @@ static void end_process(struct dispatcher *dispatcher)
 static void forget(struct dispatcher *dispatcher)
 {
     loop_ignore(dispatcher->loop, &dispatcher->source);
+    if (dispatcher->peer >= 0)
+        (void)close(dispatcher->peer);
+    dispatcher->peer = -1;
     if (dispatcher->source.descriptor >= 0) {
         (void)close(dispatcher->source.descriptor); /* all there was to read has been read */
         (void)munmap(dispatcher->starts.ledger, sizeof(*dispatcher->starts.ledger));
@@ -143,9 +148,9 @@ static void settle(struct dispatcher *dispatcher)
     const struct dispatcher_events *events = dispatcher->events;
 
     starts_decide(&dispatcher->starts, dispatcher->closed, &events->unanswered);
-    events->gone(events->context, dispatcher->index);
     if (dispatcher->starts.count > 0)
         leave_remains(dispatcher);
+    events->gone(events->context, dispatcher->index);
     forget(dispatcher);
     schedule_successor(dispatcher);
 }
@@ -215,17 +220,33 @@ static void log_death(const struct dispatcher *dispatcher, int status)
                     dispatcher->index, dispatcher->process, WEXITSTATUS(status));
 }
 
+/* Requests that it has not read hold copies of clients' descriptors, and a child of its whose exec
+ * hangs would keep them open with its end of the socket: those clients would not see the end of
+ * their connections.  Received without room for descriptors, they are closed by the kernel.  After
+ * that our copy must go as well, for end of file to tell that there is no such child. */
+static void empty_peer(struct dispatcher *dispatcher)
+{
+    char byte;
+
+    while (recv(dispatcher->peer, &byte, sizeof(byte), MSG_DONTWAIT) > 0)
+        ;
+    (void)close(dispatcher->peer);
+    dispatcher->peer = -1;
+}
+
 void dispatcher_died(struct dispatcher *dispatcher, int status)
 {
     uint64_t now = dispatcher->loop->now;
 
     log_death(dispatcher, status);
+    dispatcher->backoff.longest = RESTART_LONGEST;
     if (now - dispatcher->since < SHORT_LIFE)
         backoff_failed(&dispatcher->backoff, now);
     else
         backoff_succeeded(&dispatcher->backoff);
     dispatcher->reaped = true;
     dispatcher->state = DISPATCHER_ENDING;
+    empty_peer(dispatcher);
     hear(dispatcher); /* what it said before it died counts */
     settle(dispatcher);
 }
@@ -245,6 +266,7 @@ int dispatcher_begin(struct dispatcher *dispatcher)
     dispatcher->process = launched.process;
     dispatcher->starts = (struct starts){.ledger = launched.ledger};
     dispatcher->source.descriptor = launched.socket;
+    dispatcher->peer = launched.peer;
     dispatcher->state = DISPATCHER_STARTING;
     dispatcher->reaped = false;
     dispatcher->closed = false;
@@ -263,6 +285,15 @@ static void lose_patience(void *context)
 {
     struct dispatcher *dispatcher = context;
 
+    hear(dispatcher); /* an answer may lie there unread */
+    if (dispatcher->state == DISPATCHER_ENDING || dispatcher->patience.deadline != 0 ||
+        (dispatcher->state == DISPATCHER_READY && dispatcher->starts.count == 0))
+        return;
+    if (dispatcher->loop->now - dispatcher->answer_due > LOOP_SECOND) {
+        /* It was we who slept, frozen perhaps together with it. */
+        expect_answer(dispatcher);
+        return;
+    }
     log_warning("dispatcher %u, process %d, has not answered for 10 s: ending it",
                 dispatcher->index, dispatcher->process);
     end_process(dispatcher);
@@ -274,7 +305,9 @@ static void begin_successor(void *context)
 
     if (dispatcher_begin(dispatcher) == 0)
         return;
-    log_warning("cannot start dispatcher %u, trying again: %m", dispatcher->index);
+    if (dispatcher->backoff.longest != LAUNCH_LONGEST)
+        log_warning("cannot start dispatcher %u, trying again: %m", dispatcher->index);
+    dispatcher->backoff.longest = LAUNCH_LONGEST;
     backoff_failed(&dispatcher->backoff, dispatcher->loop->now);
     schedule_successor(dispatcher);
 }
@@ -290,6 +323,7 @@ void dispatcher_open(struct dispatcher *dispatcher, unsigned index, struct loop 
         .events = events,
         .left = left,
         .source = {.descriptor = -1, .ready = hear, .context = dispatcher},
+        .peer = -1,
         .backoff = {.first = RESTART_FIRST, .longest = RESTART_LONGEST},
         .restart = {.expired = begin_successor, .context = dispatcher},
         .patience = {.expired = lose_patience, .context = dispatcher},
@@ -351,8 +385,7 @@ int dispatcher_signal(struct dispatcher *dispatcher, const union message *signal
 bool dispatcher_reaped(struct dispatcher *dispatcher, pid_t process, uint32_t *client,
                        uint64_t *ticket)
 {
-    return dispatcher->state != DISPATCHER_ABSENT &&
-           starts_reaped(&dispatcher->starts, process, client, ticket);
+    return starts_reaped(&dispatcher->starts, process, client, ticket);
 }
 
 void dispatcher_close(struct dispatcher *dispatcher)

@@ -4,7 +4,8 @@
  *
  * It knows clients only as the handle and ticket that travel in messages.  What happens to them is
  * told through struct dispatcher_events: each dispatcher_start() that returned 0 is answered by
- * exactly one of `started`, `failed`, `returned` and `orphaned`, whoever is killed whenever.
+ * exactly one of `started`, `failed`, `returned` and `orphaned`, whoever is killed whenever,
+ * until dispatcher_close().
  */
 #ifndef SUPERVISOR_DISPATCHER_H
 #define SUPERVISOR_DISPATCHER_H
@@ -53,6 +54,7 @@ struct dispatcher {
     enum dispatcher_state state;
     pid_t process;
     struct loop_source source;
+    int peer;                /* a copy of its end of the socket, closed when it is dead */
     struct starts starts;    /* not answered yet */
     struct remains *remains; /* to take over socket and ledger at its death, if need be */
     bool reaped;             /* it is dead: slots that show no process never will */
@@ -63,8 +65,9 @@ struct dispatcher {
     uint64_t since;
     struct backoff backoff;
     struct loop_timer restart;
-    struct loop_timer
-        patience; /* set while an answer is due; no answer at all until then ends it */
+    /* Set while an answer is due; no answer at all until then ends it. */
+    struct loop_timer patience;
+    uint64_t answer_due; /* when that is */
 };
 
 /* Prepares one that is absent.  All that is passed must stay; to `left` is added what it leaves

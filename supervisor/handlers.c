@@ -115,8 +115,10 @@ void handlers_start_waiting(struct server *server)
             backoff_attempted(&server->starting, server->loop.now);
             break;
         case POOL_NOBODY:
+            server->held_back_by = ADMISSION_DISPATCHERS;
             return;
         case POOL_FAILED:
+            server->held_back_by = ADMISSION_FAILURE;
             backoff_failed(&server->starting, server->loop.now);
             log_warning("cannot give a client to a dispatcher: %m; trying again");
             return;
@@ -248,6 +250,8 @@ static void on_gone(void *context, unsigned dispatcher)
         if (client->dispatcher == dispatcher)
             adopt(server, client);
     }
+    if (server->ending_signal != 0)
+        pool_signal_left(&server->pool, server->ending_signal);
 }
 
 const struct dispatcher_events handlers_events = {

@@ -120,12 +120,13 @@ static int launch_process(const struct launch *launch, struct launched *launched
         error = errno;
         if (launched->process == 0)
             become_dispatcher(launch, ends[1], memory);
-        (void)close(ends[1]); /* the process has its own, or there is none */
-        (void)close(memory);
+        (void)close(memory); /* mapped here, and inherited there */
         launched->socket = ends[0];
+        launched->peer = ends[1];
         if (launched->process > 0)
             return 0;
         (void)close(ends[0]);
+        (void)close(ends[1]);
     } else {
         error = errno;
         (void)close(memory);

@@ -26,6 +26,7 @@ struct launch {
 struct launched {
     pid_t process;
     int socket;            /* our end; the caller's to close */
+    int peer;              /* a copy of its end, to empty it when it is dead; likewise */
     struct ledger *ledger; /* shared with the process; the caller's to unmap */
 };
 

@@ -120,6 +120,13 @@ void pool_stop_replacing(struct pool *pool)
     }
 }
 
+void pool_kill(struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->count; i++)
+        if (has_process(&pool->dispatchers[i]))
+            (void)kill(pool->dispatchers[i].process, SIGKILL); /* a child, and not reaped */
+}
+
 void pool_continue(const struct pool *pool)
 {
     for (unsigned i = 0; i < pool->count; i++)

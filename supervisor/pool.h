@@ -31,7 +31,7 @@ int pool_open(struct pool *pool, struct loop *loop, struct launch *launch, unsig
 unsigned pool_room(const struct pool *pool);
 
 /* Gives a client to the dispatcher with the fewest starts unanswered, so that one that is stuck is
- * given more only when all are busy. */
+ * given more only when the others have as many. */
 enum pool_result pool_start(struct pool *pool, union message *start, int descriptor);
 
 /* See dispatcher_signal(). */
@@ -53,6 +53,9 @@ void pool_signal_left(const struct pool *pool, int signal_number);
 
 /* From now on dead dispatchers get no successor: nobody will be started any more. */
 void pool_stop_replacing(struct pool *pool);
+
+/* Kills all dispatchers: their handlers become children of this process. */
+void pool_kill(struct pool *pool);
 
 /* Lets stopped dispatchers go on, since handlers are signalled through them. */
 void pool_continue(const struct pool *pool);

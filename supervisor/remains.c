@@ -21,15 +21,18 @@ static void forget(struct remains **list, struct remains *remains)
     free(remains);
 }
 
-/* Only the end of file can come: who could speak is dead, and has been heard. */
+/* Who could speak is dead, and has been heard as far as that was possible: only the end of file
+ * tells something. */
 static void on_readable(void *context)
 {
     struct remains *remains = context;
     union message message;
     int descriptor;
 
-    if (wire_receive(remains->source.descriptor, 0, &message, &descriptor, MSG_DONTWAIT) ==
-        WIRE_EMPTY)
+    enum wire_result result =
+        wire_receive(remains->source.descriptor, 0, &message, &descriptor, MSG_DONTWAIT);
+
+    if (result != WIRE_CLOSED && result != WIRE_ERROR)
         return;
     starts_decide(&remains->starts, true, remains->events);
     forget(remains->list, remains);

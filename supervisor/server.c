@@ -141,8 +141,8 @@ int server_open(struct server *server, const struct options *options, struct lis
         return -1;
     used = descriptors_used(limit) + DESCRIPTORS_SPARE;
     if (limit <= used) {
-        log_error("the limit on open descriptors, %u, leaves none for clients: at least %u needed",
-                  limit, used + 1);
+        log_error("the limit on open descriptors, %u, leaves none for clients with %u dispatchers",
+                  limit, dispatchers);
         return -1;
     }
     server->capacity = limit - used;

@@ -2,7 +2,7 @@
  * server.h - the service: its one state, and what happens on each event.
  *
  * Everything else in this folder knows its own concern only; here they meet.  After each round of
- * events server_advance() looks at what can be done now: accept, start, wake up later, or end.
+ * events it looks at what can be done now: accept, start, wake up later, or end.
  */
 #ifndef SUPERVISOR_SERVER_H
 #define SUPERVISOR_SERVER_H
@@ -52,7 +52,7 @@ struct server {
     enum server_stage stage;
     struct loop_timer stage_end; /* when to go on to the next stage */
     int ending_signal;           /* what every handler is to get; 0: nothing, service goes on */
-    bool signals_owed; /* some have not been sent it: their dispatcher's socket was full */
+    bool signals_owed; /* some have not been sent it: their dispatcher could not take it */
     bool interrupted;  /* by SIGINT: it is what we die of */
     bool forced;       /* not everybody was served, or not every handler left alone */
 };

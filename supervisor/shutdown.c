@@ -46,6 +46,9 @@ static void end_handlers(struct server *server, enum server_stage stage, int sig
 static void kill_handlers(struct server *server)
 {
     server->forced = true;
+    /* Handlers are signalled through dispatchers, any of which may be stuck in an exec; without
+     * them the handlers are our own children.  The ledger makes this safe. */
+    pool_kill(&server->pool);
     end_handlers(server, SERVER_KILLING, SIGKILL);
     server->stage_end.deadline = server->loop.now + GIVE_UP_AFTER;
 }

@@ -3,9 +3,13 @@
 #include <signal.h>
 #include <stddef.h>
 
+/* 0 for what no process can be: a dispatcher can write there, and kill(2) takes -1 for everybody.
+ */
 static int32_t process_in(const struct starts *starts, unsigned slot)
 {
-    return __atomic_load_n(&starts->ledger->slots[slot].process, __ATOMIC_SEQ_CST);
+    int32_t process = __atomic_load_n(&starts->ledger->slots[slot].process, __ATOMIC_SEQ_CST);
+
+    return process > 1 ? process : 0;
 }
 
 static int32_t error_in(const struct starts *starts, unsigned slot)
@@ -86,6 +90,6 @@ bool starts_reaped(struct starts *starts, pid_t process, uint32_t *client, uint6
 void starts_signal(const struct starts *starts, int signal_number)
 {
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
-        if (starts->slots[i].used && !starts->slots[i].reaped)
+        if (starts->slots[i].used && !starts->slots[i].reaped && process_in(starts, i) != 0)
             (void)kill(process_in(starts, i), signal_number); /* not reaped, so it is there */
 }

@@ -67,6 +67,50 @@ stop_injecting() {
     [[ $(cat hanging) == "connected 1 answered 1 failed 0" ]]
 }
 
+@test "clients served in the place of a hanging one see the end of their connections at once" {
+    needs_strace
+    start -vv --address 127.0.0.1 --processes 8 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local dispatcher
+    dispatcher=$(dispatchers)
+    inject "$dispatcher" execve:delay_enter=14s
+    "$BURST" "$ADDRESS" "$PORT" 1 >hanging &
+    local hanging=$!
+    await status_is starting 1
+    # These lie in the socket of the dispatcher that hangs.
+    "$BURST" "$ADDRESS" "$PORT" 3 >others &
+    local others=$!
+    await status_is starting 4
+    kill -KILL "$dispatcher"
+    await is_gone "$others"
+    [[ $(cat others) == "connected 3 answered 3 failed 0" ]]
+    status_is starting 1
+    stop_injecting
+    wait "$hanging"
+}
+
+@test "a second SIGTERM ends also handlers of a dispatcher that hangs, and the one that hangs" {
+    needs_strace
+    start -vv --address 127.0.0.1 --processes 8 --dispatchers 1 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 30000
+    "$BURST" "$ADDRESS" "$PORT" 1 >running 2>&1 &
+    local running=$!
+    await status_is running 1
+    inject "$(dispatchers)" execve:delay_enter=6s
+    "$BURST" "$ADDRESS" "$PORT" 1 >hanging 2>&1 &
+    local hanging=$!
+    await status_is starting 1
+    kill -TERM "$DAEMON"
+    await has_line 'ending: waiting for' "$LOG"
+    stop TERM
+    [[ $STATUS == 1 ]]
+    wait "$running" || true
+    wait "$hanging" || true
+    wait "$TRACER" || true
+    await nothing_is_left
+    # Nobody is answered by a handler of a service that has ended.
+    [[ ! -s $ANSWERS ]]
+}
+
 @test "SIGINT twice ends also a handler whose exec hangs" {
     needs_strace
     start -vv --address 127.0.0.1 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
