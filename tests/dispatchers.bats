@@ -152,3 +152,33 @@ has_ready_dispatchers() { [[ $(ready_dispatchers | wc -l) == "$1" ]]; }
     kill -KILL "$DAEMON"
     await nothing_is_left
 }
+
+session_of() { awk '{ print $6 }' "/proc/$1/stat"; }
+
+@test "dispatchers have sessions of their own, and block what is sent to every process" {
+    start --address 127.0.0.1 0 cat
+    local process
+    for process in $(dispatchers); do
+        [[ $(session_of "$process") == "$process" ]]
+        kill -TERM "$process"
+        kill -INT "$process"
+        kill -HUP "$process"
+    done
+    sleep 0.3
+    refute grep 'replacing it' "$LOG"
+}
+
+@test "one that is stuck gets no more clients while others are not" {
+    start -vv --address 127.0.0.1 --processes 8 --dispatchers 2 0 cat
+    local stopped i
+    stopped=$(sed -n 's/.*dispatcher 0: ready, process //p' "$LOG")
+    kill -STOP "$stopped"
+    (close_descriptors; exec nc -N 127.0.0.1 "$PORT" <<<stuck >answer) &
+    local client=$!
+    await status_is starting 1
+    for i in 1 2 3 4 5; do [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]; done
+    status_is starting 1
+    kill -CONT "$stopped"
+    wait "$client"
+    [[ $(cat answer) == stuck ]]
+}

@@ -249,3 +249,83 @@ stop_injecting() {
     stop
     [[ $STATUS == 0 ]]
 }
+
+@test "a dispatcher killed after an exec that failed, before it says so: the client waits on" {
+    needs_strace
+    cp "$ANSWER" handler
+    start -vv --address 127.0.0.1 --dispatchers 1 0 ./handler "$ANSWERS" "$COUNTER"
+    local dispatcher
+    dispatcher=$(dispatchers)
+    mv handler hidden
+    inject "$dispatcher" sendmsg:delay_enter=3000000
+    "$BURST" "$ADDRESS" "$PORT" 1 >burst &
+    local client=$!
+    await status_is starting 1
+    sleep 0.5 # the exec has failed by now, and the answer is on its way
+    kill -KILL "$dispatcher"
+    mv hidden handler
+    wait "$client"
+    [[ $(cat burst) == "connected 1 answered 1 failed 0" ]]
+    grep -q 'ticket 1: its dispatcher died before it started a handler' "$LOG"
+    wait "$TRACER" || true
+}
+
+@test "a dispatcher killed while its handler is in an exec that will fail: the client waits on" {
+    needs_strace
+    cp "$ANSWER" handler
+    start -vv --address 127.0.0.1 --dispatchers 1 0 ./handler "$ANSWERS" "$COUNTER"
+    local dispatcher
+    dispatcher=$(dispatchers)
+    mv handler hidden
+    inject "$dispatcher" execve:delay_enter=2000000
+    "$BURST" "$ADDRESS" "$PORT" 1 >burst &
+    local client=$!
+    await status_is starting 1
+    sleep 0.5
+    kill -KILL "$dispatcher"
+    await has_line "process $dispatcher, was killed" "$LOG"
+    sleep 0.2
+    # Nobody knows yet whether it will run.
+    status_is starting 1
+    await has_line 'ticket 1: its dispatcher died before it started a handler' "$LOG"
+    mv hidden handler
+    wait "$client"
+    [[ $(cat burst) == "connected 1 answered 1 failed 0" ]]
+    wait "$TRACER" || true
+}
+
+@test "a dispatcher killed before it passed on a signal: the handler gets it all the same" {
+    needs_strace
+    make_noting_handler
+    start -vv --address 127.0.0.1 --dispatchers 1 0 ./handler
+    local dispatcher
+    connect_silently
+    read -r -u "$CLIENT" _
+    dispatcher=$(dispatchers)
+    inject "$dispatcher" recvmsg:delay_enter=3000000
+    kill -INT "$DAEMON"
+    sleep 0.5
+    [[ ! -e terminated ]]
+    kill -KILL "$dispatcher"
+    finish
+    [[ $STATUS == $((128 + 2)) ]]
+    [[ $(cat terminated) == 1 ]]
+    wait "$TRACER" || true
+}
+
+@test "a handler that a dispatcher reaped and did not report is known to have ended" {
+    needs_strace
+    start -vv --address 127.0.0.1 --dispatchers 1 0 bash -c 'read -r'
+    local dispatcher
+    dispatcher=$(dispatchers)
+    connect_silently
+    await status_is running 1
+    inject "$dispatcher" sendmsg:delay_enter=3000000
+    echo >&"$CLIENT"
+    sleep 0.5
+    kill -KILL "$dispatcher"
+    await has_line 'ticket 1: ended process .* status unknown$' "$LOG"
+    status_is running 0
+    status_is served 1
+    wait "$TRACER" || true
+}

@@ -191,3 +191,17 @@ refute() {
         return 1
     fi
 }
+
+# Connects and says nothing; the descriptor is in CLIENT.
+connect_silently() { exec {CLIENT}<>"/dev/tcp/127.0.0.1/$PORT"; }
+
+# A handler that notes each SIGTERM, and ends by it unless $1 is "stubborn".
+make_noting_handler() {
+    cat >handler <<'HANDLER'
+#!/bin/bash
+trap 'echo "$DAMPENER_TICKET" >>terminated; [[ $1 == stubborn ]] || exit 0' TERM
+echo started
+for ((i = 0; i < 600; i++)); do sleep 0.1 & wait $!; done
+HANDLER
+    chmod +x handler
+}

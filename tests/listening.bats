@@ -122,3 +122,24 @@ does_not_answer() { refute timeout 5 nc -z "$1" "$2" 2>/dev/null; }
     kill -TERM "${number%% *}"
     finish
 }
+
+@test "--ipv6 with :: as the address listens on IPv6 only" {
+    start --ipv6 --address :: 0 cat
+    answers ::1 "$PORT"
+    does_not_answer 127.0.0.1 "$PORT"
+}
+
+@test "a host name of both families is listened on at both, or at the preferred one" {
+    [[ $(id -u) == 0 ]] || skip "a mount namespace needs root"
+    printf '127.0.0.1 both\n::1 both\n' >hosts
+    # shellcheck disable=SC2016
+    WRAPPER=(unshare --mount sh -c 'mount --bind hosts /etc/hosts && exec "$@"' sh)
+    start --address both 0 cat
+    [[ $(cut -d ' ' -f 1 "$READY" | sort) == $'127.0.0.1\n::1' ]]
+    stop
+    start --ipv4 --address both 0 cat
+    [[ $(cut -d " " -f 1 "$READY" | sort -u) == 127.0.0.1 ]]
+    stop
+    start --ipv6 --address both 0 cat
+    [[ $(cut -d " " -f 1 "$READY" | sort -u) == ::1 ]]
+}

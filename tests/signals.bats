@@ -3,19 +3,6 @@
 
 load helpers
 
-# A handler that notes each SIGTERM, and ends by it unless $1 is "stubborn".
-make_noting_handler() {
-    cat >handler <<'HANDLER'
-#!/bin/bash
-trap 'echo "$DAMPENER_TICKET" >>terminated; [[ $1 == stubborn ]] || exit 0' TERM
-echo started
-for ((i = 0; i < 600; i++)); do sleep 0.1 & wait $!; done
-HANDLER
-    chmod +x handler
-}
-
-connect_silently() { exec {CLIENT}<>"/dev/tcp/127.0.0.1/$PORT"; }
-
 
 @test "SIGTERM with 50 waiting and 4 running: all 54 are answered, status 0" {
     start -v --address 127.0.0.1 --processes 4 0 "$ANSWER" "$ANSWERS" "$COUNTER" 100
@@ -212,4 +199,60 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
     wait "$client"
     [[ $(cat burst) == "connected 3 answered 3 failed 0" ]]
     [[ $STATUS == 0 ]]
+}
+
+@test "SIGINT while draining ends the handlers at once" {
+    make_noting_handler
+    start -v --address 127.0.0.1 0 ./handler
+    connect_silently
+    read -r -u "$CLIENT" _
+    kill -TERM "$DAEMON"
+    await has_line 'ending: waiting for' "$LOG"
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+    [[ $(cat terminated) == 1 ]]
+}
+
+@test "SIGINT alone kills nobody, however long it takes" {
+    make_noting_handler
+    start --address 127.0.0.1 0 ./handler stubborn
+    connect_silently
+    read -r -u "$CLIENT" _
+    kill -INT "$DAEMON"
+    sleep 6 # after SIGTERM it would be killed after 5
+    is_alive "$DAEMON"
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+}
+
+@test "handlers are ended with their whole group" {
+    start --address 127.0.0.1 --processes 1 0 bash -c 'sleep 1000 & echo started; wait'
+    connect_silently
+    read -r -u "$CLIENT" _
+    stop INT
+    await nothing_is_left
+}
+
+@test "once handlers are ended no dispatcher is started any more" {
+    make_noting_handler
+    start -vv --address 127.0.0.1 0 ./handler stubborn
+    connect_silently
+    read -r -u "$CLIENT" _
+    kill -INT "$DAEMON"
+    await has_content terminated
+    # shellcheck disable=SC2046
+    kill -KILL $(dispatchers)
+    await has_line 'adopted process' "$LOG"
+    sleep 0.5
+    [[ -z $(dispatchers) ]]
+    stop INT
+}
+
+@test "started with SIGCHLD ignored it hears of its children all the same" {
+    env --ignore-signal=CHLD true || skip "env cannot ignore signals"
+    WRAPPER=(env --ignore-signal=CHLD)
+    start -vv --address 127.0.0.1 --dispatchers 1 0 cat
+    kill -KILL "$(dispatchers)"
+    await has_line 'replacing it' "$LOG"
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
 }
