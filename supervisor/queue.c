@@ -41,12 +41,28 @@ void queue_remove(struct queue *queue, struct queue_entry *entry)
     queue->length--;
 }
 
+/* The ring's own entry is the end of the list in both directions. */
+static struct queue_entry *unless_end(const struct queue *queue, struct queue_entry *entry)
+{
+    return entry == &queue->ends ? NULL : entry;
+}
+
 struct queue_entry *queue_first(const struct queue *queue)
 {
-    return queue->length == 0 ? NULL : queue->ends.next;
+    return unless_end(queue, queue->ends.next);
+}
+
+struct queue_entry *queue_last(const struct queue *queue)
+{
+    return unless_end(queue, queue->ends.previous);
 }
 
 struct queue_entry *queue_next(const struct queue *queue, const struct queue_entry *entry)
 {
-    return entry->next == &queue->ends ? NULL : entry->next;
+    return unless_end(queue, entry->next);
+}
+
+struct queue_entry *queue_previous(const struct queue *queue, const struct queue_entry *entry)
+{
+    return unless_end(queue, entry->previous);
 }

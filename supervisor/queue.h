@@ -32,8 +32,10 @@ void queue_return(struct queue *queue, struct queue_entry *entry);
 /* Takes out an entry that is in this queue. */
 void queue_remove(struct queue *queue, struct queue_entry *entry);
 
-/* The first entry, or NULL; and the one after an entry, or NULL. */
+/* The first entry and the last; the one after an entry and the one before it.  NULL for none. */
 struct queue_entry *queue_first(const struct queue *queue);
+struct queue_entry *queue_last(const struct queue *queue);
 struct queue_entry *queue_next(const struct queue *queue, const struct queue_entry *entry);
+struct queue_entry *queue_previous(const struct queue *queue, const struct queue_entry *entry);
 
 #endif

@@ -1,0 +1,106 @@
+#include "supervisor/heap.h"
+
+#include <stdlib.h>
+
+void heap_open(struct heap *heap)
+{
+    *heap = (struct heap){0};
+}
+
+int heap_reserve(struct heap *heap, uint32_t count)
+{
+    enum { LEAST = 16 };
+    uint32_t capacity = heap->capacity < LEAST ? LEAST : heap->capacity;
+    struct heap_item *items;
+
+    if (count <= heap->capacity)
+        return 0;
+    while (capacity < count)
+        capacity *= 2;
+    items = realloc(heap->items, capacity * sizeof(*items));
+    if (items == NULL)
+        return -1;
+    heap->items = items;
+    heap->capacity = capacity;
+    return 0;
+}
+
+void heap_release(struct heap *heap)
+{
+    free(heap->items);
+    heap_open(heap);
+}
+
+static void put(struct heap *heap, uint32_t place, struct heap_item item)
+{
+    heap->items[place] = item;
+    item.entry->place = place;
+}
+
+/* Puts an item in at a place that is free, or above it. */
+static void put_upwards(struct heap *heap, uint32_t place, struct heap_item item)
+{
+    while (place > 0) {
+        uint32_t parent = (place - 1) / 2;
+
+        if (heap->items[parent].key <= item.key)
+            break;
+        put(heap, place, heap->items[parent]);
+        place = parent;
+    }
+    put(heap, place, item);
+}
+
+/* Puts an item in at a place that is free, or below it. */
+static void put_downwards(struct heap *heap, uint32_t place, struct heap_item item)
+{
+    for (;;) {
+        uint32_t child = 2 * place + 1;
+
+        if (child >= heap->length)
+            break;
+        if (child + 1 < heap->length && heap->items[child + 1].key < heap->items[child].key)
+            child++;
+        if (item.key <= heap->items[child].key)
+            break;
+        put(heap, place, heap->items[child]);
+        place = child;
+    }
+    put(heap, place, item);
+}
+
+static void put_near(struct heap *heap, uint32_t place, struct heap_item item)
+{
+    if (place > 0 && item.key < heap->items[(place - 1) / 2].key)
+        put_upwards(heap, place, item);
+    else
+        put_downwards(heap, place, item);
+}
+
+void heap_insert(struct heap *heap, struct heap_entry *entry, uint64_t key)
+{
+    entry->key = key;
+    heap->length++;
+    put_upwards(heap, heap->length - 1, (struct heap_item){.key = key, .entry = entry});
+}
+
+void heap_remove(struct heap *heap, struct heap_entry *entry)
+{
+    uint32_t place = entry->place;
+
+    entry->place = HEAP_OUTSIDE;
+    heap->length--;
+    if (place < heap->length)
+        put_near(heap, place, heap->items[heap->length]);
+}
+
+void heap_change(struct heap *heap, struct heap_entry *entry, uint64_t key)
+{
+    entry->key = key;
+    put_near(heap, entry->place, (struct heap_item){.key = key, .entry = entry});
+}
+
+struct heap_entry *heap_first(const struct heap *heap)
+{
+    return heap->length == 0 ? NULL : heap->items[0].entry;
+}

@@ -1,0 +1,75 @@
+#include "supervisor/slab.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { CHUNK = 512 }; /* records in a chunk */
+
+struct slab_unused {
+    struct slab_unused *next;
+    uint32_t index;
+};
+
+static_assert(sizeof(struct slab_unused) <= SLAB_OVERWRITTEN, "slab.h promises no more");
+
+void slab_open(struct slab *slab, size_t size)
+{
+    *slab = (struct slab){.size = size};
+}
+
+int slab_reserve(struct slab *slab)
+{
+    char **chunks;
+
+    if (slab->unused != NULL || slab->fresh < slab->chunk_count * CHUNK)
+        return 0;
+    chunks = realloc(slab->chunks, (slab->chunk_count + 1) * sizeof(*chunks));
+    if (chunks == NULL)
+        return -1;
+    slab->chunks = chunks;
+    chunks[slab->chunk_count] = calloc(CHUNK, slab->size);
+    if (chunks[slab->chunk_count] == NULL)
+        return -1;
+    slab->chunk_count++;
+    return 0;
+}
+
+void *slab_at(const struct slab *slab, uint32_t index)
+{
+    if (index / CHUNK >= slab->chunk_count)
+        return NULL;
+    return slab->chunks[index / CHUNK] + (index % CHUNK) * slab->size;
+}
+
+void *slab_take(struct slab *slab, uint32_t *index)
+{
+    struct slab_unused *record = slab->unused;
+
+    slab->taken++;
+    if (record == NULL) {
+        *index = slab->fresh++;
+        return slab_at(slab, *index);
+    }
+    slab->unused = record->next;
+    *index = record->index;
+    return record;
+}
+
+static void release(struct slab *slab)
+{
+    while (slab->chunk_count > 0)
+        free(slab->chunks[--slab->chunk_count]);
+    slab->unused = NULL;
+    slab->fresh = 0;
+}
+
+void slab_return(struct slab *slab, void *record, uint32_t index)
+{
+    struct slab_unused *unused = record;
+
+    *unused = (struct slab_unused){.next = slab->unused, .index = index};
+    slab->unused = unused;
+    slab->taken--;
+    if (slab->taken == 0 && slab->chunk_count > 1)
+        release(slab);
+}

@@ -1,0 +1,106 @@
+/*
+ * Accounts of sources: what is one source and what is not, and that a table of many finds each.
+ */
+#include "supervisor/source.h"
+
+#include "tests/check.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MANY = 20000 };
+
+static struct sources sources;
+
+static struct endpoint endpoint(const char *text)
+{
+    struct endpoint endpoint = {.port = 1234};
+
+    endpoint.family = strchr(text, ':') == NULL ? AF_INET : AF_INET6;
+    CHECK(inet_pton(endpoint.family, text, endpoint.address) == 1);
+    return endpoint;
+}
+
+static struct source *find(const struct endpoint *remote)
+{
+    CHECK(sources_reserve(&sources) == 0);
+    return sources_find(&sources, remote);
+}
+
+/* Whether two addresses are one source, with these prefix lengths. */
+static bool are_one(unsigned ipv4, unsigned ipv6, const char *one, const char *other)
+{
+    struct endpoint first = endpoint(one);
+    struct endpoint second = endpoint(other);
+
+    CHECK(sources_open(&sources, sizeof(struct source), ipv4, ipv6) == 0);
+    return find(&first) == find(&second);
+}
+
+static void check_prefixes(void)
+{
+    CHECK(are_one(32, 64, "192.0.2.1", "192.0.2.1"));
+    CHECK(!are_one(32, 64, "192.0.2.1", "192.0.2.0"));
+    CHECK(are_one(31, 64, "192.0.2.1", "192.0.2.0"));
+    CHECK(!are_one(31, 64, "192.0.2.1", "192.0.2.2"));
+    CHECK(are_one(24, 64, "192.0.2.1", "192.0.2.255"));
+    CHECK(!are_one(24, 64, "192.0.2.1", "192.0.3.1"));
+    CHECK(are_one(1, 64, "128.0.0.0", "255.255.255.255"));
+    CHECK(!are_one(1, 64, "127.255.255.255", "128.0.0.0"));
+    CHECK(are_one(0, 64, "0.0.0.0", "255.255.255.255"));
+    CHECK(are_one(32, 64, "2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff"));
+    CHECK(!are_one(32, 64, "2001:db8::1", "2001:db8:0:1::1"));
+    CHECK(!are_one(32, 65, "2001:db8::1", "2001:db8::8000:0:0:1"));
+    CHECK(are_one(32, 32, "2001:db8::1", "2001:db8:ffff::1"));
+    CHECK(!are_one(32, 128, "2001:db8::1", "2001:db8::2"));
+    CHECK(are_one(32, 0, "::", "ffff::"));
+    CHECK(!are_one(0, 0, "::", "0.0.0.0"));
+}
+
+static struct endpoint numbered(uint32_t number)
+{
+    struct endpoint endpoint = {.family = AF_INET};
+    uint32_t address = htonl(number * 2654435761u); /* far from each other */
+
+    memcpy(endpoint.address, &address, sizeof(address));
+    return endpoint;
+}
+
+static void check_many(void)
+{
+    static struct source *found[MANY];
+
+    CHECK(sources_open(&sources, sizeof(struct source), 32, 64) == 0);
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct endpoint remote = numbered(i);
+        found[i] = find(&remote);
+        CHECK(found[i]->members++ == 0);
+    }
+    CHECK(sources_count(&sources) == MANY);
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct endpoint remote = numbered(i);
+        CHECK(find(&remote) == found[i]);
+    }
+    for (uint32_t i = 0; i < MANY; i += 2)
+        sources_forget(&sources, found[i]);
+    CHECK(sources_count(&sources) == MANY / 2);
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct endpoint remote = numbered(i);
+        struct source *source = find(&remote);
+        CHECK(source->members == i % 2);
+        if (i % 2 == 0)
+            sources_forget(&sources, source);
+    }
+    for (uint32_t i = 1; i < MANY; i += 2)
+        sources_forget(&sources, found[i]);
+    CHECK(sources_count(&sources) == 0);
+    CHECK(sources.bucket_capacity == 0 && sources.records.chunk_count == 0);
+}
+
+int main(void)
+{
+    check_prefixes();
+    check_many();
+    return CHECK_RESULT();
+}
