@@ -1,0 +1,39 @@
+#include "supervisor/rate.h"
+
+void rate_open(struct rate *rate, uint32_t count, uint64_t period, uint64_t now)
+{
+    *rate =
+        (struct rate){.count = count, .period = period, .level = count * period, .filled_at = now};
+}
+
+static void fill(struct rate *rate, uint64_t now)
+{
+    uint64_t full = rate->count * rate->period;
+    uint64_t passed = now - rate->filled_at;
+
+    rate->filled_at = now;
+    if (passed >= rate->period || full - rate->level <= passed * rate->count)
+        rate->level = full;
+    else
+        rate->level += passed * rate->count;
+}
+
+uint32_t rate_tokens(struct rate *rate, uint64_t now)
+{
+    fill(rate, now);
+    return (uint32_t)(rate->level / rate->period);
+}
+
+void rate_take(struct rate *rate)
+{
+    rate->level -= rate->period;
+}
+
+uint64_t rate_next(struct rate *rate, uint64_t now)
+{
+    uint64_t missing;
+
+    fill(rate, now);
+    missing = rate->period - rate->level % rate->period;
+    return now + (missing + rate->count - 1) / rate->count;
+}
