@@ -2,21 +2,25 @@
 
 #include "dispatcher/log.h"
 #include "supervisor/handlers.h"
+#include "supervisor/report.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-enum { BATCH = 64 /* clients accepted before other events get their turn */ };
+enum { BATCH = ACCEPT_BATCH };
 
 /* Whether one more client can be taken: there is a descriptor for it, and then no more than --queue
- * clients are left that cannot be started at once. */
+ * clients are left that cannot be started at once, or who is too many is refused later. */
 static bool has_room(struct server *server)
 {
     uint32_t queued = clients_count(&server->clients, CLIENT_QUEUED);
 
-    return queued + clients_count(&server->clients, CLIENT_STARTING) < server->capacity &&
-           queued + 1 - handlers_admission(server, queued + 1).start <= server->options->queue &&
-           !backoff_holds(&server->accepting, server->loop.now);
+    if (queued + clients_count(&server->clients, CLIENT_STARTING) >= server->capacity ||
+        backoff_holds(&server->accepting, server->loop.now))
+        return false;
+    return server->options->refuse ||
+           queued + 1 - handlers_admission(server, 1).start <= server->queue_maximum;
 }
 
 /* Leaves the listeners alone until has_room(): what comes stays in the kernel's backlog. */
@@ -71,6 +75,19 @@ static void close_listener(struct server_listener *listener)
     listener_close(listener->listener);
 }
 
+/* A connection has come: it waits from now on, unless the rules say that it is not served. */
+static void enter(struct server *server, int descriptor, const struct endpoint *remote)
+{
+    if (access_allows(&server->policy.access, remote)) {
+        loop_update(&server->loop); /* it is from now that it waits */
+        (void)clients_accept(&server->clients, descriptor, remote, server->loop.now);
+        return;
+    }
+    report_refused(server, remote, CLIENT_DENIED);
+    clients_turn_away(&server->clients, CLIENT_DENIED);
+    (void)close(descriptor); /* nothing was sent */
+}
+
 static void accept_clients(void *context)
 {
     struct server_listener *from = context;
@@ -92,7 +109,7 @@ static void accept_clients(void *context)
         descriptor =
             clients_reserve(&server->clients) == 0 ? listener_accept(from->listener, &remote) : -1;
         if (descriptor >= 0) {
-            (void)clients_accept(&server->clients, descriptor, &remote, server->loop.now);
+            enter(server, descriptor, &remote);
             backoff_succeeded(&server->accepting);
             if (server->stage == SERVER_DRAINING)
                 from->left--;

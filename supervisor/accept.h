@@ -7,6 +7,8 @@
 
 #include "supervisor/server.h"
 
+enum { ACCEPT_BATCH = 64 /* clients accepted before other events get their turn */ };
+
 /* Begins to listen for clients.  Returns 0, or -1 with errno. */
 int accept_open(struct server *server, struct listeners *listeners);
 

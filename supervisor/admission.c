@@ -1,7 +1,7 @@
 #include "supervisor/admission.h"
 
-/* Lowers the number that may start to `most`, if it is a limit at all; the first limit that is
- * reached by this number is the reason. */
+/* Lowers the number that may start to `most`; the first limit that
+ * is reached by this number is the reason. */
 static void limit(struct admission *admission, uint32_t most, enum admission_reason reason)
 {
     if (admission->start > most) {
@@ -21,14 +21,20 @@ struct admission admission_decide(const struct admission_facts *facts)
 
     if (facts->ending)
         limit(&admission, 0, ADMISSION_ENDING);
-    if (facts->processes != ADMISSION_UNLIMITED)
-        limit(&admission, up_to(facts->processes, facts->active), ADMISSION_PROCESSES);
+    limit(&admission, up_to(facts->processes, facts->active), ADMISSION_PROCESSES);
+    limit(&admission, facts->startable, ADMISSION_SOURCE);
     if (facts->starts_held)
         limit(&admission, 0, ADMISSION_FAILURE);
     else if (facts->starts_failed)
         limit(&admission, 1, ADMISSION_FAILURE);
     if (facts->load_high)
         limit(&admission, up_to(1, facts->active), ADMISSION_LOAD);
+    for (int i = 0; i < ADMISSION_PRESSURES; i++)
+        if (facts->pressure_high[i])
+            limit(&admission, up_to(1, facts->active), ADMISSION_PRESSURE_CPU + i);
+    limit(&admission, up_to(facts->opening, facts->active), ADMISSION_OPENING);
+    limit(&admission, facts->tokens, ADMISSION_RATE);
+    admission.permitted = admission.start;
     limit(&admission, facts->dispatchers, ADMISSION_DISPATCHERS);
     return admission;
 }
@@ -36,9 +42,18 @@ struct admission admission_decide(const struct admission_facts *facts)
 const char *admission_reason_name(enum admission_reason reason)
 {
     static const char *const names[ADMISSION_REASONS] = {
-        [ADMISSION_NONE] = "none",           [ADMISSION_ENDING] = "ending",
-        [ADMISSION_PROCESSES] = "processes", [ADMISSION_FAILURE] = "failure",
-        [ADMISSION_LOAD] = "load",           [ADMISSION_DISPATCHERS] = "dispatchers",
+        [ADMISSION_NONE] = "none",
+        [ADMISSION_ENDING] = "ending",
+        [ADMISSION_PROCESSES] = "processes",
+        [ADMISSION_SOURCE] = "per-source",
+        [ADMISSION_FAILURE] = "failure",
+        [ADMISSION_LOAD] = "load",
+        [ADMISSION_PRESSURE_CPU] = "cpu-pressure",
+        [ADMISSION_PRESSURE_MEMORY] = "memory-pressure",
+        [ADMISSION_PRESSURE_IO] = "io-pressure",
+        [ADMISSION_OPENING] = "opening",
+        [ADMISSION_RATE] = "rate",
+        [ADMISSION_DISPATCHERS] = "dispatchers",
     };
 
     return names[reason];

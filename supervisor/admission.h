@@ -9,17 +9,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { ADMISSION_UNLIMITED = 0 };
+enum { ADMISSION_UNLIMITED = UINT32_MAX };
+
+/* Pressures, as Linux names them (Documentation/accounting/psi.rst). */
+enum admission_pressure { ADMISSION_CPU, ADMISSION_MEMORY, ADMISSION_IO, ADMISSION_PRESSURES };
 
 struct admission_facts {
     uint32_t queued;      /* clients waiting */
+    uint32_t startable;   /* of these, so many may start as far as their sources are concerned */
     uint32_t active;      /* handlers running, or about to */
-    uint32_t processes;   /* at most so many active; ADMISSION_UNLIMITED */
+    uint32_t processes;   /* at most so many active */
+    uint32_t opening;     /* likewise, while gates open gradually */
+    uint32_t tokens;      /* so many starts are left of the rate */
     uint32_t dispatchers; /* starts that the dispatchers can take now */
     bool load_high;       /* the load average is at or above the operator's limit */
-    bool starts_failed;   /* the last start failed: see whether the next one succeeds */
-    bool starts_held;     /* and it is too early to try again */
-    bool ending;          /* the service ends: nobody is started any more */
+    bool pressure_high[ADMISSION_PRESSURES]; /* likewise */
+    bool starts_failed; /* the last start failed: see whether the next one succeeds */
+    bool starts_held;   /* and it is too early to try again */
+    bool ending;        /* the service ends: nobody is started any more */
 };
 
 /* What holds the next client back.  In the order in which they are looked at: the first is told. */
@@ -27,14 +34,21 @@ enum admission_reason {
     ADMISSION_NONE, /* nothing: nobody is left waiting */
     ADMISSION_ENDING,
     ADMISSION_PROCESSES,
+    ADMISSION_SOURCE,
     ADMISSION_FAILURE,
     ADMISSION_LOAD,
+    ADMISSION_PRESSURE_CPU, /* and the others, in the order of enum admission_pressure */
+    ADMISSION_PRESSURE_MEMORY,
+    ADMISSION_PRESSURE_IO,
+    ADMISSION_OPENING,
+    ADMISSION_RATE,
     ADMISSION_DISPATCHERS,
     ADMISSION_REASONS /* one more than the last */
 };
 
 struct admission {
-    uint32_t start;               /* so many may start now */
+    uint32_t permitted;           /* so many may start */
+    uint32_t start;               /* so many of them now: dispatchers have room for no more */
     enum admission_reason reason; /* why not one more */
 };
 

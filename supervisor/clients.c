@@ -1,134 +1,155 @@
 #include "supervisor/clients.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
-enum { CHUNK = 256 };
-
-void clients_open(struct clients *clients)
+int clients_open(struct clients *clients, const struct order_rules *rules)
 {
     *clients = (struct clients){0};
     for (int state = 0; state < CLIENT_STATES; state++)
         queue_open(&clients->lists[state]);
-}
-
-static struct client *client_of(struct queue_entry *entry)
-{
-    return (struct client *)entry; /* its first member */
-}
-
-static void put_unused(struct clients *clients, struct client *client)
-{
-    client->entry.next = clients->unused == NULL ? NULL : &clients->unused->entry;
-    client->entry.ticket = 0; /* no ticket is 0: clients_find() will not find it */
-    clients->unused = client;
+    queue_open(&clients->arrivals);
+    slab_open(&clients->records, sizeof(struct client));
+    return order_open(&clients->order, rules);
 }
 
 int clients_reserve(struct clients *clients)
 {
-    size_t count = clients->chunk_count;
-    struct client **chunks;
-
-    if (clients->unused != NULL)
-        return 0;
-    chunks = realloc(clients->chunks, (count + 1) * sizeof(struct client *));
-    if (chunks == NULL)
-        return -1;
-    clients->chunks = chunks;
-    chunks[count] = calloc(CHUNK, sizeof(struct client));
-    if (chunks[count] == NULL)
-        return -1;
-    clients->chunk_count++;
-    for (size_t i = CHUNK; i-- > 0;) {
-        chunks[count][i].handle = (uint32_t)(count * CHUNK + i);
-        put_unused(clients, &chunks[count][i]);
-    }
-    return 0;
-}
-
-/* Gives back what a burst took, when the last of it has gone. */
-static void remove_chunks(struct clients *clients)
-{
-    while (clients->chunk_count > 0)
-        free(clients->chunks[--clients->chunk_count]);
-    clients->unused = NULL;
-}
-
-static bool is_empty(const struct clients *clients)
-{
-    for (int state = 0; state < CLIENT_STATES; state++)
-        if (clients->lists[state].length > 0)
-            return false;
-    return true;
+    return slab_reserve(&clients->records) == 0 ? order_reserve(&clients->order) : -1;
 }
 
 struct client *clients_accept(struct clients *clients, int descriptor,
                               const struct endpoint *remote, uint64_t now)
 {
-    struct client *client = clients->unused;
-    struct queue_entry *rest = client->entry.next;
+    uint32_t handle;
+    struct client *client = slab_take(&clients->records, &handle);
 
-    clients->unused = rest == NULL ? NULL : client_of(rest);
     *client = (struct client){
-        .entry.ticket = ++clients->accepted,
+        .place.entry.ticket = ++clients->accepted,
+        .arrival.ticket = clients->accepted,
         .accepted = now,
         .remote = *remote,
-        .handle = client->handle,
+        .handle = handle,
         .descriptor = descriptor,
         .state = CLIENT_QUEUED,
     };
-    queue_append(&clients->lists[CLIENT_QUEUED], &client->entry);
+    order_join(&clients->order, &client->place, remote);
+    queue_append(&clients->arrivals, &client->arrival);
     return client;
+}
+
+struct client *clients_with_handle(const struct clients *clients, uint32_t handle)
+{
+    struct client *client = slab_at(&clients->records, handle);
+
+    return client != NULL && clients_ticket(client) != 0 ? client : NULL;
 }
 
 struct client *clients_find(const struct clients *clients, uint32_t handle, uint64_t ticket)
 {
-    struct client *client;
+    struct client *client = clients_with_handle(clients, handle);
 
-    if (handle / CHUNK >= clients->chunk_count)
-        return NULL;
-    client = &clients->chunks[handle / CHUNK][handle % CHUNK];
-    return ticket != 0 && client->entry.ticket == ticket ? client : NULL;
+    return client != NULL && clients_ticket(client) == ticket ? client : NULL;
 }
+
+uint64_t clients_ticket(const struct client *client)
+{
+    return client->place.entry.ticket;
+}
+
+struct client *clients_next_turn(const struct clients *clients)
+{
+    return (struct client *)order_next(&clients->order); /* its first member */
+}
+
+/* ---- from state to state ---- */
 
 void clients_move(struct clients *clients, struct client *client, enum client_state state)
 {
-    queue_remove(&clients->lists[client->state], &client->entry);
+    if (client->state == CLIENT_QUEUED)
+        order_activate(&clients->order, &client->place);
+    else
+        queue_remove(&clients->lists[client->state], &client->place.entry);
     client->state = (uint8_t)state;
     if (state == CLIENT_QUEUED)
-        queue_return(&clients->lists[state], &client->entry);
+        order_return(&clients->order, &client->place);
     else
-        queue_append(&clients->lists[state], &client->entry);
+        queue_append(&clients->lists[state], &client->place.entry);
+    if (state == CLIENT_RUNNING)
+        queue_remove(&clients->arrivals, &client->arrival);
 }
 
 void clients_end(struct clients *clients, struct client *client, enum client_end end)
 {
     if (client->descriptor >= 0)
         (void)close(client->descriptor); /* nothing of ours is buffered in it */
-    client->descriptor = -1;
-    queue_remove(&clients->lists[client->state], &client->entry);
+    if (client->state != CLIENT_RUNNING)
+        queue_remove(&clients->arrivals, &client->arrival);
+    if (client->state == CLIENT_QUEUED) {
+        order_leave_waiting(&clients->order, &client->place);
+    } else {
+        queue_remove(&clients->lists[client->state], &client->place.entry);
+        order_leave_active(&clients->order, &client->place);
+    }
     clients->ended[end]++;
-    put_unused(clients, client);
-    if (clients->chunk_count > 1 && is_empty(clients))
-        remove_chunks(clients);
+    client->place.entry.ticket = 0; /* no ticket is 0: it cannot be found any more */
+    slab_return(&clients->records, client, client->handle);
+}
+
+void clients_turn_away(struct clients *clients, enum client_end end)
+{
+    clients->accepted++;
+    clients->ended[end]++;
+}
+
+/* ---- walks ---- */
+
+static struct client *of_arrival(struct queue_entry *entry)
+{
+    return (struct client *)(void *)((char *)entry - offsetof(struct client, arrival));
+}
+
+/* Beginning with `entry`, the first client that waits.  Those that are starting are skipped: they
+ * are no more than the dispatchers can take. */
+static struct client *waiting_from(const struct clients *clients, struct queue_entry *entry,
+                                   struct queue_entry *(*next)(const struct queue *,
+                                                               const struct queue_entry *))
+{
+    while (entry != NULL && of_arrival(entry)->state != CLIENT_QUEUED)
+        entry = next(&clients->arrivals, entry);
+    return entry == NULL ? NULL : of_arrival(entry);
 }
 
 struct client *clients_first(const struct clients *clients, enum client_state state)
 {
-    struct queue_entry *entry = queue_first(&clients->lists[state]);
-
-    return entry == NULL ? NULL : client_of(entry);
+    if (state == CLIENT_QUEUED)
+        return waiting_from(clients, queue_first(&clients->arrivals), queue_next);
+    return (struct client *)queue_first(&clients->lists[state]); /* its first member's first */
 }
 
 struct client *clients_next(const struct clients *clients, const struct client *client)
 {
-    struct queue_entry *entry = queue_next(&clients->lists[client->state], &client->entry);
-
-    return entry == NULL ? NULL : client_of(entry);
+    if (client->state == CLIENT_QUEUED)
+        return waiting_from(clients, queue_next(&clients->arrivals, &client->arrival), queue_next);
+    return (struct client *)queue_next(&clients->lists[client->state], &client->place.entry);
 }
+
+struct client *clients_newest(const struct clients *clients)
+{
+    return waiting_from(clients, queue_last(&clients->arrivals), queue_previous);
+}
+
+struct client *clients_before(const struct clients *clients, const struct client *client)
+{
+    return waiting_from(clients, queue_previous(&clients->arrivals, &client->arrival),
+                        queue_previous);
+}
+
+/* ---- counts ---- */
 
 uint32_t clients_count(const struct clients *clients, enum client_state state)
 {
+    if (state == CLIENT_QUEUED)
+        return clients->arrivals.length - clients->lists[CLIENT_STARTING].length;
     return clients->lists[state].length;
 }
 
@@ -137,12 +158,27 @@ uint32_t clients_active(const struct clients *clients)
     return clients->lists[CLIENT_STARTING].length + clients->lists[CLIENT_RUNNING].length;
 }
 
+uint32_t clients_startable(const struct clients *clients)
+{
+    return clients->order.startable;
+}
+
+uint32_t clients_of_source(const struct client *client)
+{
+    return client->place.line->waiting.length;
+}
+
+uint32_t clients_sources(const struct clients *clients)
+{
+    return sources_count(&clients->order.sources);
+}
+
 bool clients_add_up(const struct clients *clients)
 {
     uint64_t sum = 0;
 
     for (int state = 0; state < CLIENT_STATES; state++)
-        sum += clients->lists[state].length;
+        sum += clients_count(clients, (enum client_state)state);
     for (int end = 0; end < CLIENT_ENDS; end++)
         sum += clients->ended[end];
     return sum == clients->accepted;

@@ -1,9 +1,9 @@
 /*
  * clients.h - every accepted connection: where it stands, and how those before it ended.
  *
- * A connection is in exactly one of three lists, and its state is which.  The lists' lengths are
- * the only counts there are of waiting and running clients, so that no path can forget to lower
- * one; and
+ * A connection is in exactly one of three states, and each state is a list: the waiting ones are
+ * kept by order.h, the others here.  The lists' lengths are the only counts there are of waiting
+ * and running clients, so that no path can forget to lower one; and
  *
  *     accepted = queued + starting + running + the sum of the ended
  *
@@ -13,7 +13,9 @@
 #define SUPERVISOR_CLIENTS_H
 
 #include "dispatcher/protocol.h"
+#include "supervisor/order.h"
 #include "supervisor/queue.h"
+#include "supervisor/slab.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,17 +30,23 @@ enum client_state {
 };
 
 enum client_end {
-    CLIENT_SERVED,  /* a handler ran, whatever its status */
-    CLIENT_DROPPED, /* closed unserved, because the service ended */
+    CLIENT_SERVED,          /* a handler ran, whatever its status */
+    CLIENT_ABANDONED,       /* gave up while it waited */
+    CLIENT_DENIED,          /* refused by the access rules */
+    CLIENT_REFUSED_QUEUE,   /* refused, as too many waited */
+    CLIENT_REFUSED_SOURCE,  /* refused, as too many of its source waited */
+    CLIENT_REFUSED_TIMEOUT, /* refused, as it had waited too long */
+    CLIENT_DROPPED,         /* closed unserved, because the service ended */
     CLIENT_ENDS
 };
 
 enum { CLIENT_ADOPTED = 255 }; /* for client.dispatcher */
 
 struct client {
-    struct queue_entry entry; /* first: a list entry is the client; holds the ticket, from 1 */
-    uint64_t accepted;        /* microseconds of the loop's clock */
-    uint64_t started;         /* likewise; once running */
+    struct order_member place;  /* first: a list entry is the client; holds the ticket, from 1 */
+    struct queue_entry arrival; /* while it waits or is starting */
+    uint64_t accepted;          /* microseconds of the loop's clock */
+    uint64_t started;           /* likewise; once running */
     struct endpoint remote;
     uint32_t handle; /* how messages name it; see clients_find() */
     int descriptor;  /* owned; -1 once the handler has it */
@@ -47,19 +55,22 @@ struct client {
     uint8_t state;
     uint8_t dispatcher; /* index of the one that has it; CLIENT_ADOPTED: it is our own child */
     uint8_t signalled;  /* the signal its handler has been sent; 0: none */
-    bool reaped; /* we have reaped its handler, though its dispatcher is not known dead yet */
+    bool reaped;  /* we have reaped its handler, though its dispatcher is not known dead yet */
+    bool watched; /* for signs that it gives up */
 };
 
 struct clients {
-    struct queue lists[CLIENT_STATES]; /* in the order of tickets as far as `queued` is concerned */
+    struct order order;                /* those who wait */
+    struct queue lists[CLIENT_STATES]; /* the others */
+    struct queue arrivals; /* those waiting and starting, by ticket, so that one who waits again has
+                            * kept the place */
     uint64_t accepted;
     uint64_t ended[CLIENT_ENDS];
-    struct client **chunks; /* records are allocated by the chunk and never move */
-    size_t chunk_count;
-    struct client *unused; /* linked by entry.next */
+    struct slab records;
 };
 
-void clients_open(struct clients *clients);
+/* Returns 0, or -1 with errno. */
+int clients_open(struct clients *clients, const struct order_rules *rules);
 
 /* Makes sure that one more connection can be entered: to be called before it is accepted, so that
  * no accepted client is lost for want of memory.  Returns 0, or -1 with errno. */
@@ -73,20 +84,45 @@ struct client *clients_accept(struct clients *clients, int descriptor,
 /* The client that a message names; NULL if there is none with this handle and ticket. */
 struct client *clients_find(const struct clients *clients, uint32_t handle, uint64_t ticket);
 
+/* Any client, by its handle alone; NULL if there is none. */
+struct client *clients_with_handle(const struct clients *clients, uint32_t handle);
+
+/* The ticket of a client. */
+uint64_t clients_ticket(const struct client *client);
+
+/* The waiting client whose turn it is; NULL if nobody's. */
+struct client *clients_next_turn(const struct clients *clients);
+
 /* Changes the state.  Back to CLIENT_QUEUED, it takes its old place by ticket. */
 void clients_move(struct clients *clients, struct client *client, enum client_state state);
 
 /* Closes the descriptor, if we have it still, and forgets the client. */
 void clients_end(struct clients *clients, struct client *client, enum client_end end);
 
-/* The first in a state, and the one after it; NULL for none. */
+/* Counts a connection that has come and was turned away before it was entered. */
+void clients_turn_away(struct clients *clients, enum client_end end);
+
+/* The first in a state, and the one after it; of those who wait, by arrival.  NULL for none. */
 struct client *clients_first(const struct clients *clients, enum client_state state);
 struct client *clients_next(const struct clients *clients, const struct client *client);
+
+/* Of those who wait, the one that came last, and the one that came before it.  NULL for none. */
+struct client *clients_newest(const struct clients *clients);
+struct client *clients_before(const struct clients *clients, const struct client *client);
 
 uint32_t clients_count(const struct clients *clients, enum client_state state);
 
 /* Those that have a handler, or are about to: starting and running. */
 uint32_t clients_active(const struct clients *clients);
+
+/* Of those who wait, so many may start as far as their sources are concerned. */
+uint32_t clients_startable(const struct clients *clients);
+
+/* How many wait of the source of this client; of all, where sources are not told apart. */
+uint32_t clients_of_source(const struct client *client);
+
+/* How many sources there are accounts of: 0 where they are not told apart. */
+uint32_t clients_sources(const struct clients *clients);
 
 /* Whether the identity above holds; anything else is a bug. */
 bool clients_add_up(const struct clients *clients);

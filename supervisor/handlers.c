@@ -4,6 +4,7 @@
 #include "dispatcher/wire.h"
 #include "supervisor/address.h"
 #include "supervisor/report.h"
+#include "supervisor/waiting.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,7 +27,7 @@ static void signal_through_dispatcher(struct server *server, struct client *clie
 {
     union message message;
 
-    wire_header(&message, MESSAGE_SIGNAL, client->handle, client->entry.ticket);
+    wire_header(&message, MESSAGE_SIGNAL, client->handle, clients_ticket(client));
     message.signal.process = client->process;
     message.signal.signal = server->ending_signal;
     if (pool_signal(&server->pool, client->dispatcher, &message) == 0)
@@ -71,7 +72,7 @@ static enum pool_result give(struct server *server, struct client *client)
     union message message;
     enum pool_result result;
 
-    wire_header(&message, MESSAGE_START, client->handle, client->entry.ticket);
+    wire_header(&message, MESSAGE_START, client->handle, clients_ticket(client));
     message.start.waited = (uint32_t)((server->loop.now - client->accepted) / LOOP_MILLISECOND);
     message.start.queued = clients_count(clients, CLIENT_QUEUED) - 1;
     message.start.running = clients_active(clients) + 1;
@@ -85,34 +86,50 @@ static enum pool_result give(struct server *server, struct client *client)
     return result;
 }
 
-struct admission handlers_admission(struct server *server, uint32_t queued)
+struct admission handlers_admission(struct server *server, uint32_t newcomers)
 {
     const struct options *options = server->options;
     struct admission_facts facts = {
-        .queued = queued,
+        .queued = clients_count(&server->clients, CLIENT_QUEUED) + newcomers,
+        .startable = clients_startable(&server->clients) + newcomers,
         .active = clients_active(&server->clients),
-        .processes = options->processes,
+        .processes = options->processes == 0 ? ADMISSION_UNLIMITED : options->processes,
         .dispatchers = pool_room(&server->pool),
         .starts_failed = backoff_failing(&server->starting),
         .starts_held = backoff_holds(&server->starting, server->loop.now),
         .ending = server->ending_signal != 0,
     };
 
-    if (options->load_limited && queued > 0)
-        facts.load_high = load_average(&server->load, server->loop.now) >= options->load_average;
+    if (facts.queued == 0)
+        return (struct admission){.reason = ADMISSION_NONE};
+    gates_look(&server->gates, &facts, server->loop.now);
     return admission_decide(&facts);
+}
+
+/* Whose turn it is, of those who are still there. */
+static struct client *next_present(struct server *server)
+{
+    struct client *client = clients_next_turn(&server->clients);
+
+    while (client != NULL && !waiting_is_there(server, client))
+        client = clients_next_turn(&server->clients);
+    return client;
 }
 
 void handlers_start_waiting(struct server *server)
 {
-    struct admission admission =
-        handlers_admission(server, clients_count(&server->clients, CLIENT_QUEUED));
+    struct admission admission;
+    struct client *client;
 
+    waiting_look(server);
+    admission = handlers_admission(server, 0);
     server->held_back_by = admission.reason;
-    for (; admission.start > 0; admission.start--) {
-        switch (give(server, clients_first(&server->clients, CLIENT_QUEUED))) {
+    for (; admission.start > 0 && (client = next_present(server)) != NULL; admission.start--) {
+        switch (give(server, client)) {
         case POOL_STARTED:
+            waiting_unwatch(server, client);
             backoff_attempted(&server->starting, server->loop.now);
+            gates_passed(&server->gates);
             break;
         case POOL_NOBODY:
             server->held_back_by = ADMISSION_DISPATCHERS;
@@ -167,10 +184,12 @@ static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint
 static void put_back(struct server *server, struct client *client)
 {
     client->reaped = false;
-    if (server->ending_signal != 0)
+    if (server->ending_signal != 0) {
         clients_end(&server->clients, client, CLIENT_DROPPED);
-    else
-        clients_move(&server->clients, client, CLIENT_QUEUED);
+        return;
+    }
+    clients_move(&server->clients, client, CLIENT_QUEUED);
+    waiting_watch(server, client);
 }
 
 static void on_failed(void *context, uint32_t handle, uint64_t ticket, int error)
@@ -222,7 +241,8 @@ static void adopt(struct server *server, struct client *client)
         client->dispatcher = CLIENT_ADOPTED;
         client->signalled =
             0; /* whether it was passed on is not known: twice is better than never */
-        log_debug("ticket %" PRIu64 ": adopted process %d", client->entry.ticket, client->process);
+        log_debug("ticket %" PRIu64 ": adopted process %d", clients_ticket(client),
+                  client->process);
         signal_if_ending(server, client);
         return;
     }

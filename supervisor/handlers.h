@@ -10,8 +10,8 @@
 /* What the dispatchers report, with the server as context. */
 extern const struct dispatcher_events handlers_events;
 
-/* How many of `queued` waiting clients may start now, and why not more. */
-struct admission handlers_admission(struct server *server, uint32_t queued);
+/* How many of the waiting clients may start now, and of so many newcomers, and why not more. */
+struct admission handlers_admission(struct server *server, uint32_t newcomers);
 
 /* Starts as many of the waiting clients as that allows. */
 void handlers_start_waiting(struct server *server);

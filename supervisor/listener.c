@@ -18,6 +18,34 @@ static int set_flag(int descriptor, int level, int option, int value)
     return setsockopt(descriptor, level, option, &value, sizeof(value));
 }
 
+/* How soon a peer that has vanished without a word is found: clients inherit it.  The system's
+ * default takes more than two hours (tcp(7)); whoever has set it to less has a reason. */
+static const struct {
+    int option;
+    int most;
+} keepalive[] = {
+    {.option = TCP_KEEPIDLE, .most = 60},  /* seconds of silence until it is asked */
+    {.option = TCP_KEEPINTVL, .most = 10}, /* seconds between two questions */
+    {.option = TCP_KEEPCNT, .most = 6},    /* questions without an answer */
+};
+
+static int set_keepalive(int descriptor)
+{
+    if (set_flag(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1) != 0)
+        return -1;
+    for (size_t i = 0; i < sizeof(keepalive) / sizeof(*keepalive); i++) {
+        int value;
+        socklen_t length = sizeof(value);
+
+        if (getsockopt(descriptor, IPPROTO_TCP, keepalive[i].option, &value, &length) != 0)
+            return -1;
+        if (value > keepalive[i].most &&
+            set_flag(descriptor, IPPROTO_TCP, keepalive[i].option, keepalive[i].most) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* With `ipv6_only` an IPv6 wildcard leaves IPv4 alone; otherwise it stands for both families,
  * whatever net.ipv6.bindv6only says. */
 static int open_socket(const union address_socket *address, bool ipv6_only)
@@ -28,8 +56,7 @@ static int open_socket(const union address_socket *address, bool ipv6_only)
 
     if (descriptor < 0)
         return -1;
-    if (set_flag(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) == 0 &&
-        set_flag(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1) == 0 &&
+    if (set_flag(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) == 0 && set_keepalive(descriptor) == 0 &&
         (!ipv6 || set_flag(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, ipv6_only) == 0) &&
         bind(descriptor, &address->any, ipv6 ? sizeof(address->ipv6) : sizeof(address->ipv4)) ==
             0 &&

@@ -105,6 +105,11 @@ void loop_run(struct loop *loop, void (*after)(void *context), void *context)
     }
 }
 
+void loop_update(struct loop *loop)
+{
+    loop->now = loop_clock();
+}
+
 void loop_stop(struct loop *loop)
 {
     loop->stopped = true;

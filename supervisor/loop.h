@@ -52,6 +52,9 @@ void loop_add_timer(struct loop *loop, struct loop_timer *timer);
 void loop_run(struct loop *loop, void (*after)(void *context), void *context);
 void loop_stop(struct loop *loop);
 
+/* Brings `now` up to date within a round, where that matters. */
+void loop_update(struct loop *loop);
+
 /* The clock itself, for use outside of loop_run(). */
 uint64_t loop_clock(void);
 

@@ -4,11 +4,31 @@
 #ifndef SUPERVISOR_OPTIONS_H
 #define SUPERVISOR_OPTIONS_H
 
+#include "supervisor/access.h"
+#include "supervisor/admission.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { OPTIONS_QUEUE_UNLIMITED = UINT32_MAX - 1, OPTIONS_PROCESSES_MAXIMUM = 4194304 };
+enum {
+    OPTIONS_PROCESSES_MAXIMUM = 4194304, /* process ids there can be (proc_pid_max(5)) */
+    OPTIONS_QUEUE_MAXIMUM = UINT32_MAX - 1,
+    OPTIONS_NONE = UINT32_MAX /* a limit that was not given */
+};
+
+/* Which sign takes a waiting client out of the queue. */
+enum options_abandon {
+    OPTIONS_ABANDON_HANGUP,     /* a reset, or a connection that has broken */
+    OPTIONS_ABANDON_HALF_CLOSE, /* also the end of what it sends */
+    OPTIONS_ABANDON_NEVER
+};
+
+/* The percentage of time at which a gate closes. */
+struct options_pressure {
+    bool limited;
+    double percent;
+};
 
 struct options {
     /* listening */
@@ -20,16 +40,30 @@ struct options {
     bool backlog; /* given, and to be warned about */
 
     /* admission */
-    uint32_t processes; /* 0: no limit */
-    uint32_t queue;     /* most clients waiting */
+    uint32_t processes;        /* 0: no limit */
+    uint32_t queue;            /* most clients waiting */
+    uint64_t queue_timeout;    /* microseconds; 0: none */
+    bool refuse;               /* with the queue full, instead of leaving clients in the backlog */
+    const char *busy_message;  /* as given; NULL: none */
+    bool fair;                 /* sources in turn */
+    uint32_t per_source;       /* OPTIONS_NONE */
+    uint32_t per_source_queue; /* OPTIONS_NONE */
+    uint32_t ipv4_prefix;      /* what one source is: prefix lengths */
+    uint32_t ipv6_prefix;
     bool load_limited;
     double load_average;
+    struct options_pressure pressures[ADMISSION_PRESSURES];
+    uint32_t rate; /* starts per period; OPTIONS_NONE */
+    uint64_t rate_period;
+    struct access_rules access; /* as given; those of the file come on top */
+    const char *access_file;    /* NULL: none */
+    enum options_abandon abandon;
 
     /* running */
-    unsigned dispatchers;   /* 0: not given */
+    uint32_t dispatchers;   /* 0: not given */
     uint64_t drain_timeout; /* microseconds */
     int ready_descriptor;   /* -1: none */
-    unsigned verbosity;
+    uint32_t verbosity;
 
     bool help;
     bool version;

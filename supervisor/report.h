@@ -22,6 +22,19 @@ void report_started(const struct server *server, const struct client *client);
 void report_ended(const struct server *server, const struct client *client, const int *status,
                   const struct report_usage *usage);
 
+/* Sets up what the refusals need. */
+void report_open(struct server *server);
+
+/* One line for a client that gave up while it waited. */
+void report_abandoned(const struct server *server, const struct client *client);
+
+/* One line for a client that is refused for this reason; but if there are many, only a few of them,
+ * and later how many there were more. */
+void report_refused(struct server *server, const struct endpoint *remote, enum client_end reason);
+
+/* Says at the end what report_refused() owes. */
+void report_left_out(struct server *server);
+
 /* One line with all counts, whatever the log level. */
 void report_status(const struct server *server);
 

@@ -7,6 +7,7 @@
 #include "supervisor/report.h"
 #include "supervisor/shutdown.h"
 #include "supervisor/signals.h"
+#include "supervisor/waiting.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -14,38 +15,36 @@
 #include <stdlib.h>
 
 enum {
-    LOOK_AGAIN = LOOP_SECOND,           /* at the load average, while it holds somebody back */
     SEND_AGAIN = 10 * LOOP_MILLISECOND, /* what a dispatcher's socket had no room for */
     RETRY_FIRST = 100 * LOOP_MILLISECOND,
     RETRY_LONGEST = 5 * LOOP_SECOND,
-    DESCRIPTORS_SPARE = 1 /* for what libc opens now and then */
+    DESCRIPTORS_SPARE = 1, /* for what libc opens now and then */
+    REFUSED_SHARE = 8      /* at most one in so many is for those who are refused */
 };
 
 /* ---- after each round ---- */
 
+static uint64_t earlier(uint64_t one, uint64_t other)
+{
+    return one == 0 || (other != 0 && other < one) ? other : one;
+}
+
 /* Only what somebody waits for and no event will announce needs a clock. */
 static uint64_t next_look(struct server *server)
 {
-    uint32_t waiting = clients_count(&server->clients, CLIENT_QUEUED) + server->backlog_waits;
-    uint64_t attempt = accept_next_attempt(server);
-    uint64_t look = 0;
+    uint32_t backlog = server->backlog_waits ? 1 : 0;
+    uint64_t now = server->loop.now;
+    uint64_t look = earlier(accept_next_attempt(server), waiting_deadline(server));
+    enum admission_reason reason;
 
     if (server->signals_owed)
-        return server->loop.now + SEND_AGAIN;
-    if (waiting == 0)
+        return now + SEND_AGAIN;
+    if (clients_count(&server->clients, CLIENT_QUEUED) + backlog == 0)
         return 0;
-    switch (handlers_admission(server, waiting).reason) {
-    case ADMISSION_LOAD:
-        look = server->loop.now + LOOK_AGAIN;
-        break;
-    case ADMISSION_FAILURE:
-        if (backoff_holds(&server->starting, server->loop.now))
-            look = server->starting.until;
-        break;
-    default:
-        break;
-    }
-    return look == 0 || (attempt != 0 && attempt < look) ? attempt : look;
+    reason = handlers_admission(server, backlog).reason;
+    if (reason == ADMISSION_FAILURE && backoff_holds(&server->starting, now))
+        return earlier(look, server->starting.until);
+    return earlier(look, gates_next_look(&server->gates, reason, now));
 }
 
 static void advance(void *context)
@@ -55,7 +54,9 @@ static void advance(void *context)
     accept_resume(server);
     if (server->signals_owed)
         handlers_signal_owed(server);
+    waiting_expire(server);
     handlers_start_waiting(server);
+    waiting_judge(server);
     server->wake.deadline = next_look(server);
     if (!clients_add_up(&server->clients))
         log_bug("accepted clients do not add up");
@@ -69,6 +70,14 @@ static void advance(void *context)
 static void on_wake(void *context)
 {
     (void)context; /* advance() follows each round */
+}
+
+static void reload(struct server *server)
+{
+    if (policy_read(&server->policy, server->options))
+        log_info("SIGHUP: files were read again");
+    else
+        log_warning("SIGHUP: what could not be read again stays as it was");
 }
 
 static void on_signal(void *context)
@@ -85,7 +94,7 @@ static void on_signal(void *context)
             server->status_asked = true;
             break;
         case SIGHUP:
-            log_info("SIGHUP: there are no files to read again");
+            reload(server);
             break;
         default:
             shutdown_signal(server, signal_number);
@@ -116,8 +125,51 @@ static int open_sources(struct server *server, struct listeners *listeners)
         return -1;
     server->wake = (struct loop_timer){.expired = on_wake, .context = server};
     loop_add_timer(&server->loop, &server->wake);
+    report_open(server);
     shutdown_open(server);
-    return server->options->load_limited ? load_open(&server->load) : 0;
+    return waiting_open(server);
+}
+
+/* Divides the descriptors that are left between those who wait and those who are refused. */
+static int divide_descriptors(struct server *server, uint32_t limit, unsigned dispatchers)
+{
+    const struct options *options = server->options;
+    uint32_t used = descriptors_used(limit) + DESCRIPTORS_SPARE;
+    uint32_t left = limit > used ? limit - used : 0;
+    uint32_t share = left / REFUSED_SHARE;
+    uint32_t refused = 0;
+    uint32_t judged = 0; /* newcomers, on top of a full queue */
+
+    if (options->refuse)
+        judged = share < ACCEPT_BATCH ? share : ACCEPT_BATCH;
+    if (options->refuse || options->queue_timeout > 0 || options->per_source_queue != OPTIONS_NONE)
+        refused = share < REFUSALS_MAXIMUM ? share : REFUSALS_MAXIMUM;
+    if (left == 0 || (options->refuse && judged == 0)) {
+        log_error("the limit on open descriptors, %u, leaves %s for clients with %u dispatchers",
+                  limit, left == 0 ? "none" : "too few", dispatchers);
+        return -1;
+    }
+    refusals_open(&server->refusals, &server->loop, &server->policy.busy, refused);
+    server->capacity = left - refused;
+    server->queue_maximum = server->capacity - judged;
+    if (server->queue_maximum > options->queue)
+        server->queue_maximum = options->queue;
+    return 0;
+}
+
+static int open_clients(struct server *server)
+{
+    const struct options *options = server->options;
+
+    return clients_open(&server->clients,
+                        &(struct order_rules){
+                            .fair = options->fair,
+                            .by_source = options->fair || options->per_source != OPTIONS_NONE ||
+                                         options->per_source_queue != OPTIONS_NONE,
+                            .per_source = options->per_source,
+                            .ipv4_length = options->ipv4_prefix,
+                            .ipv6_length = options->ipv6_prefix,
+                        });
 }
 
 int server_open(struct server *server, const struct options *options, struct listeners *listeners,
@@ -125,13 +177,14 @@ int server_open(struct server *server, const struct options *options, struct lis
 {
     struct dispatcher_events events = handlers_events;
     unsigned dispatchers = options->dispatchers == 0 ? default_dispatchers() : options->dispatchers;
-    uint32_t used;
 
     server->options = options;
     server->accepting = (struct backoff){.first = RETRY_FIRST, .longest = RETRY_LONGEST};
     server->starting = server->accepting;
-    clients_open(&server->clients);
-    if (open_sources(server, listeners) != 0) {
+    if (!policy_read(&server->policy, options) ||
+        gates_open(&server->gates, options, loop_clock()) != 0)
+        return -1;
+    if (open_clients(server) != 0 || open_sources(server, listeners) != 0) {
         log_error("cannot prepare the service: %m");
         return -1;
     }
@@ -139,19 +192,13 @@ int server_open(struct server *server, const struct options *options, struct lis
     events.unanswered.context = server;
     if (pool_open(&server->pool, &server->loop, launch, dispatchers, &events) != 0)
         return -1;
-    used = descriptors_used(limit) + DESCRIPTORS_SPARE;
-    if (limit <= used) {
-        log_error("the limit on open descriptors, %u, leaves none for clients with %u dispatchers",
-                  limit, dispatchers);
-        return -1;
-    }
-    server->capacity = limit - used;
-    return 0;
+    return divide_descriptors(server, limit, dispatchers);
 }
 
 void server_run(struct server *server)
 {
     loop_run(&server->loop, advance, server);
+    report_left_out(server);
     pool_close(&server->pool);
     loop_close(&server->loop);
 }

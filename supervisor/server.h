@@ -10,11 +10,15 @@
 #include "supervisor/admission.h"
 #include "supervisor/backoff.h"
 #include "supervisor/clients.h"
+#include "supervisor/gates.h"
+#include "supervisor/limiter.h"
 #include "supervisor/listener.h"
-#include "supervisor/load.h"
 #include "supervisor/loop.h"
 #include "supervisor/options.h"
+#include "supervisor/policy.h"
 #include "supervisor/pool.h"
+#include "supervisor/refusal.h"
+#include "supervisor/watch.h"
 
 /* How far the end of the service has come; it only goes down this list. */
 enum server_stage {
@@ -36,11 +40,16 @@ struct server {
     struct loop loop;
     struct clients clients;
     struct pool pool;
-    struct load load;
+    struct gates gates;
+    struct policy policy;
+    struct watch watch; /* over those who wait */
+    struct refusals refusals;
 
     struct server_listener *listeners;
     size_t listener_count;
-    uint32_t capacity;                  /* descriptors there are for clients */
+    uint32_t capacity;                  /* descriptors there are for clients that wait */
+    uint32_t queue_maximum;             /* clients that may wait, once those are started that may */
+    uint64_t judged;                    /* up to this ticket: waiting_judge() */
     enum admission_reason held_back_by; /* why not more of the waiting clients were started */
     bool backlog_waits;       /* somebody is in the kernel's backlog whom we cannot take yet */
     struct backoff accepting; /* accept failed for want of something */
@@ -48,6 +57,8 @@ struct server {
     struct loop_timer wake;   /* when to look again at what no event will announce */
 
     struct loop_source signals;
+    struct limiter refused[CLIENT_ENDS]; /* lines in the log */
+    struct loop_timer refused_told;      /* when to say how many were left out */
     bool status_asked; /* answered after the round, when nobody is on the way between two states */
     enum server_stage stage;
     struct loop_timer stage_end; /* when to go on to the next stage */

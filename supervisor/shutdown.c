@@ -3,6 +3,7 @@
 #include "dispatcher/log.h"
 #include "supervisor/accept.h"
 #include "supervisor/handlers.h"
+#include "supervisor/waiting.h"
 
 #include <signal.h>
 
@@ -16,8 +17,10 @@ static void drop_queue(struct server *server)
     struct client *client;
     uint32_t dropped = clients_count(&server->clients, CLIENT_QUEUED);
 
-    while ((client = clients_first(&server->clients, CLIENT_QUEUED)) != NULL)
+    while ((client = clients_first(&server->clients, CLIENT_QUEUED)) != NULL) {
+        waiting_unwatch(server, client);
         clients_end(&server->clients, client, CLIENT_DROPPED);
+    }
     if (dropped > 0)
         log_warning("closed %u connections that were waiting", dropped);
 }
@@ -99,5 +102,6 @@ bool shutdown_is_complete(const struct server *server)
 {
     return server->stage != SERVER_SERVING && accept_has_ended(server) &&
            clients_count(&server->clients, CLIENT_QUEUED) == 0 &&
-           clients_active(&server->clients) == 0;
+           clients_active(&server->clients) == 0 &&
+           (server->stage != SERVER_DRAINING || refusals_count(&server->refusals) == 0);
 }

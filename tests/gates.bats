@@ -1,0 +1,204 @@
+#!/usr/bin/env bats
+# What holds handlers back for a while: load average and pressure, with files of the test's own in the
+# place of the kernel's, and the rate.
+
+load helpers
+
+# The reason that the daemon gives.
+held_back_by() {
+    status_of accepted >/dev/null
+    sed -n 's/^\[INFO\] status: .* held back by //p' "$LOG" | tail -n 1
+}
+
+# In place and of constant length: it is never seen empty.
+set_load() { printf '%s 0.50 0.50 1/100 12345\n' "$1" 1<>loadavg; }
+
+start_under_load() {
+    [[ $(id -u) == 0 ]] || skip "a mount namespace needs root"
+    set_load "$1"
+    shift
+    # shellcheck disable=SC2016
+    WRAPPER=(unshare --mount sh -c 'mount --bind loadavg /proc/loadavg && exec "$@"' sh)
+    start "$@"
+}
+
+@test "above the load average exactly one handler runs; below it the queue moves by itself" {
+    start_under_load 9.00 --address 127.0.0.1 --processes 8 --load-average 4 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 9000
+    "$BURST" "$ADDRESS" "$PORT" 3 >burst &
+    local client=$!
+    await status_is running 1
+    sleep 1.5 # longer than the time after which the load is looked at again
+    status_is running 1
+    status_is queued 2
+    [[ $(held_back_by) == load ]]
+    set_load 1.00
+    # None has had to end for it; but they do not come in all at once.
+    await status_is running 2
+    [[ $(held_back_by) == opening ]]
+    await status_is running 3
+    status_is served 0
+    wait "$client"
+    [[ $(cat burst) == "connected 3 answered 3 failed 0" ]]
+}
+
+@test "a load of exactly the limit holds back, as in the Python program" {
+    start_under_load 4.00 --address 127.0.0.1 --processes 8 --load-average 4 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 20
+    run "$BURST" "$ADDRESS" "$PORT" 20
+    [[ $output == "connected 20 answered 20 failed 0" ]]
+    [[ $(most_handlers) == 1 ]]
+}
+
+@test "with a queue of 0 the backlog moves when the load falls, though nothing else happens" {
+    start_under_load 9.00 -v --address 127.0.0.1 --processes 8 --queue 0 --load-average 4 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 9000
+    "$BURST" "$ADDRESS" "$PORT" 3 >burst &
+    local client=$!
+    await has_line 'ticket 1: started' "$LOG"
+    sleep 0.5
+    set_load 1.00
+    await has_line 'ticket 3: started' "$LOG"
+    refute grep 'ticket 1: ended' "$LOG"
+    wait "$client"
+}
+
+@test "without anybody waiting the load average is not looked at" {
+    start_under_load 9.00 --address 127.0.0.1 --load-average 4 0 /bin/cat
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    await status_is served 1
+    local before
+    before=$(processor_switches "$DAEMON")
+    sleep 2.5 # two looks, were there any
+    [[ $(processor_switches "$DAEMON") == "$before" ]]
+}
+
+processor_switches() { awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$1/status"; }
+
+@test "when the load falls the queue moves, though nothing else happens" {
+    start_under_load 9.00 -v --address 127.0.0.1 --processes 8 --load-average 4 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 9000
+    "$BURST" "$ADDRESS" "$PORT" 3 >burst &
+    local client=$!
+    await has_line 'ticket 1: started' "$LOG"
+    sleep 0.5
+    set_load 1.00
+    # Asking for the status would be an event itself.
+    await has_line 'ticket 3: started' "$LOG"
+    refute grep 'ticket 1: ended' "$LOG"
+    wait "$client"
+    [[ $(cat burst) == "connected 3 answered 3 failed 0" ]]
+}
+
+# ---- pressure ----
+
+# $1: cpu, memory or io; $2: its average over ten seconds.  In place, as set_load().
+set_pressure() {
+    printf 'some avg10=%5.2f avg60=0.00 avg300=0.00 total=0\n%s\n' "$2" \
+        'full avg10=0.00 avg60=0.00 avg300=0.00 total=0' 1<>"pressure.$1"
+}
+
+# $1: the pressure, $2: its value; the rest: words.
+start_under_pressure() {
+    [[ $(id -u) == 0 ]] || skip "a mount namespace needs root"
+    [[ -e /proc/pressure/$1 ]] || skip "the kernel has no pressure stall information"
+    set_pressure "$1" "$2"
+    # shellcheck disable=SC2016
+    WRAPPER=(unshare --mount sh -c 'mount --bind "$0" "$1" && shift && exec "$@"' \
+        "pressure.$1" "/proc/pressure/$1")
+    shift 2
+    start "$@"
+}
+
+@test "above each of the pressures exactly one handler runs; below it the queue moves by itself" {
+    local pressure
+    for pressure in cpu memory io; do
+        start_under_pressure "$pressure" 60 -v --address 127.0.0.1 --processes 8 \
+            --pressure "$pressure=40.5" 0 "$ANSWER" "$ANSWERS" "$COUNTER" 5000
+        "$BURST" "$ADDRESS" "$PORT" 3 >burst &
+        local client=$!
+        await status_is running 1
+        sleep 1.2
+        status_is running 1
+        status_is queued 2
+        [[ $(held_back_by) == "$pressure-pressure" ]]
+        set_pressure "$pressure" 40.49
+        await has_line 'ticket 3: started' "$LOG"
+        refute grep 'ticket 1: ended' "$LOG"
+        wait "$client"
+        [[ $(cat burst) == "connected 3 answered 3 failed 0" ]]
+        stop
+        [[ $STATUS == 0 ]]
+        : >"$LOG"
+    done
+}
+
+@test "a pressure of exactly the limit holds back, and other pressures do not matter" {
+    start_under_pressure io 40.50 --address 127.0.0.1 --processes 8 --pressure cpu=100,io=40.5 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 20
+    "$BURST" "$ADDRESS" "$PORT" 20
+    [[ $(most_handlers) == 1 ]]
+    stop
+    rm "$COUNTER"
+    start_under_pressure io 99 --address 127.0.0.1 --processes 8 --pressure memory=100 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 300
+    "$BURST" "$ADDRESS" "$PORT" 20
+    [[ $(most_handlers) == 8 ]]
+}
+
+@test "without pressure stall information --pressure is an error at the start" {
+    [[ $(id -u) == 0 ]] || skip "a mount namespace needs root"
+    # shellcheck disable=SC2016
+    run unshare --mount sh -c 'mount -t tmpfs none "$0" && exec "$@"' /proc/pressure \
+        "$DAMPENER" --pressure memory=10 0 cat
+    echo "$output"
+    [[ $status == 1 ]]
+    [[ $output == *"[ERROR] --pressure: cannot read /proc/pressure/memory: No such file or directory; "* ]]
+    # A kernel that has it, but not at work.
+    : >empty
+    # shellcheck disable=SC2016
+    run unshare --mount sh -c 'mount --bind empty "$0" && exec "$@"' /proc/pressure/memory \
+        "$DAMPENER" --pressure memory=10 0 cat
+    echo "$output"
+    [[ $status == 1 ]]
+    [[ $output == *"[ERROR] --pressure: cannot read /proc/pressure/memory: No data available; "* ]]
+}
+
+@test "a pressure that cannot be read any more holds nobody back, and is logged once" {
+    start_under_pressure io 99 --address 127.0.0.1 --processes 2 --pressure io=40 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 3000
+    "$BURST" "$ADDRESS" "$PORT" 3 >burst &
+    local client=$!
+    await status_is running 1
+    : >pressure.io
+    await status_is running 2
+    sleep 1.2
+    [[ $(grep -c 'cannot read /proc/pressure/io' "$LOG") == 1 ]]
+    wait "$client"
+}
+
+# ---- rate ----
+
+milliseconds_since() { echo $(((${EPOCHREALTIME//[!0-9]/} - $1) / 1000)); }
+
+@test "--rate 20/1s: 100 clients take 4 to 6 seconds, and none is refused" {
+    start --address 127.0.0.1 --processes 8 --rate 20/1s 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local begin=${EPOCHREALTIME//[!0-9]/} took
+    "$BURST" "$ADDRESS" "$PORT" 100 >burst
+    took=$(milliseconds_since "$begin")
+    echo "$took ms"
+    [[ $(cat burst) == "connected 100 answered 100 failed 0" ]]
+    ((took >= 4000 && took <= 6000))
+}
+
+@test "--rate holds the first handler back, too, and lets it in when it is time" {
+    start --address 127.0.0.1 --rate 1/1500ms 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local begin=${EPOCHREALTIME//[!0-9]/}
+    "$BURST" "$ADDRESS" "$PORT" 1
+    "$BURST" "$ADDRESS" "$PORT" 1 &
+    local client=$!
+    await status_is queued 1
+    [[ $(held_back_by) == rate ]]
+    wait "$client"
+    (($(milliseconds_since "$begin") >= 1500))
+}
