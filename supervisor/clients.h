@@ -55,8 +55,8 @@ struct client {
     uint8_t state;
     uint8_t dispatcher; /* index of the one that has it; CLIENT_ADOPTED: it is our own child */
     uint8_t signalled;  /* the signal its handler has been sent; 0: none */
-    bool reaped;  /* we have reaped its handler, though its dispatcher is not known dead yet */
-    bool watched; /* for signs that it gives up */
+    bool reaped : 1;  /* we have reaped its handler, though its dispatcher is not known dead yet */
+    bool watched : 1; /* for signs that it gives up */
 };
 
 struct clients {

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+enum { CHILDREN = 4 };
+
 void heap_open(struct heap *heap)
 {
     *heap = (struct heap){0};
@@ -41,7 +43,7 @@ static void put(struct heap *heap, uint32_t place, struct heap_item item)
 static void put_upwards(struct heap *heap, uint32_t place, struct heap_item item)
 {
     while (place > 0) {
-        uint32_t parent = (place - 1) / 2;
+        uint32_t parent = (place - 1) / CHILDREN;
 
         if (heap->items[parent].key <= item.key)
             break;
@@ -51,16 +53,23 @@ static void put_upwards(struct heap *heap, uint32_t place, struct heap_item item
     put(heap, place, item);
 }
 
+/* The child with the lowest key of a place that has some. */
+static uint32_t lowest_child(const struct heap *heap, uint32_t first)
+{
+    uint32_t lowest = first;
+
+    for (uint32_t child = first + 1; child < heap->length && child < first + CHILDREN; child++)
+        if (heap->items[child].key < heap->items[lowest].key)
+            lowest = child;
+    return lowest;
+}
+
 /* Puts an item in at a place that is free, or below it. */
 static void put_downwards(struct heap *heap, uint32_t place, struct heap_item item)
 {
-    for (;;) {
-        uint32_t child = 2 * place + 1;
+    while (CHILDREN * place + 1 < heap->length) {
+        uint32_t child = lowest_child(heap, CHILDREN * place + 1);
 
-        if (child >= heap->length)
-            break;
-        if (child + 1 < heap->length && heap->items[child + 1].key < heap->items[child].key)
-            child++;
         if (item.key <= heap->items[child].key)
             break;
         put(heap, place, heap->items[child]);
@@ -71,7 +80,7 @@ static void put_downwards(struct heap *heap, uint32_t place, struct heap_item it
 
 static void put_near(struct heap *heap, uint32_t place, struct heap_item item)
 {
-    if (place > 0 && item.key < heap->items[(place - 1) / 2].key)
+    if (place > 0 && item.key < heap->items[(place - 1) / CHILDREN].key)
         put_upwards(heap, place, item);
     else
         put_downwards(heap, place, item);

@@ -2,8 +2,9 @@
  * heap.h - a priority queue: the entry with the lowest key first.
  *
  * Intrusive: an entry lies inside its owner's record and knows its place, so that it can be taken
- * out from anywhere.  A binary heap; each operation takes time that grows with the logarithm of the
- * number of entries.  Entries with equal keys come in no particular order.
+ * out from anywhere.  A heap of which each entry has four others below it,
+ * as that touches less memory than two; each operation takes time that grows with the logarithm of
+ * the number of entries.  Entries with equal keys come in no particular order.
  */
 #ifndef SUPERVISOR_HEAP_H
 #define SUPERVISOR_HEAP_H

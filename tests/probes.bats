@@ -14,3 +14,4 @@ load helpers
 @test "brakes: the rate, the opening of gates, the limit on lines in the log" { "$PROBES/brakes"; }
 @test "busy: what is a text, what is a file, and what is neither" { "$PROBES/busy"; }
 @test "access: the most specific rule decides, and wrong rules are refused" { "$PROBES/access"; }
+@test "scale: a million who wait cost no more each than a thousand" { "$PROBES/scale"; }

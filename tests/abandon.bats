@@ -1,0 +1,166 @@
+#!/usr/bin/env bats
+# Clients that give up while they wait: --abandon.
+
+load helpers
+
+@test "500 clients connect and 400 reset at once: 100 handlers start" {
+    start --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    connect_silently
+    await status_is running 1
+    "$BURST" -h 400 "$ADDRESS" "$PORT" 500 >burst &
+    local client=$!
+    await status_is abandoned 400
+    status_is queued 100
+    echo >&"$CLIENT"
+    wait "$client"
+    [[ $(cat burst) == "connected 500 answered 100 refused 0 hungup 400 failed 0" ]]
+    [[ $(tail -n +2 "$ANSWERS" | wc -l) == 100 ]]
+    await status_is served 101
+}
+
+@test "who resets in the same moment in which a handler falls free costs none" {
+    start --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local client
+    connect_silently
+    await status_is running 1
+    "$BURST" -H -h 300 "$ADDRESS" "$PORT" 300 >burst &
+    client=$!
+    await has_line waiting burst
+    await status_is queued 300
+    # All of it is there for the daemon when it goes on.
+    kill -STOP "$DAEMON"
+    kill -USR1 "$client"
+    echo >&"$CLIENT"
+    await has_line hungup burst
+    kill -CONT "$DAEMON"
+    wait "$client"
+    await status_is abandoned 300
+    status_is served 1
+}
+
+@test "who has reset before it is accepted is not served" {
+    start --address 127.0.0.1 --processes 4 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    kill -STOP "$DAEMON"
+    "$BURST" -h 20 "$ADDRESS" "$PORT" 20 >burst
+    kill -CONT "$DAEMON"
+    await status_is abandoned 20
+    status_is served 0
+    [[ $(cat burst) == "connected 20 answered 0 refused 0 hungup 20 failed 0" ]]
+}
+
+@test "half-closed clients are served by default, and with --abandon never" {
+    local words
+    for words in "" "--abandon=hangup" "--abandon=never"; do
+        # shellcheck disable=SC2086
+        start $words --address 127.0.0.1 --processes 2 0 "$ANSWER" "$ANSWERS" "$COUNTER" 5
+        run "$BURST" -c "$ADDRESS" "$PORT" 100
+        [[ $output == "connected 100 answered 100 failed 0" ]]
+        [[ $(printf 'hello\n' | nc -N 127.0.0.1 "$PORT") == hello ]]
+        stop
+    done
+}
+
+@test "--abandon half-close: who has sent FIN leaves the queue, others stay" {
+    start --abandon half-close --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    connect_silently
+    await status_is running 1
+    "$BURST" -c -m '' "$ADDRESS" "$PORT" 30 >gone
+    [[ $(cat gone) == "connected 30 answered 0 refused 30 hungup 0 failed 0" ]]
+    "$BURST" "$ADDRESS" "$PORT" 5 >stay &
+    local stay=$!
+    await status_is queued 5
+    status_is abandoned 30
+    echo >&"$CLIENT"
+    wait "$stay"
+    [[ $(cat stay) == "connected 5 answered 5 failed 0" ]]
+}
+
+@test "--abandon never: even who has reset is given a handler" {
+    # shellcheck disable=SC2016
+    start --abandon never --address 127.0.0.1 0 bash -c 'read -r line; echo x >>started'
+    connect_silently
+    await status_is running 1
+    "$BURST" -h 10 "$ADDRESS" "$PORT" 10
+    status_is queued 10
+    echo >&"$CLIENT"
+    await status_is served 11
+    [[ $(wc -l <started) == 11 ]]
+}
+
+@test "what waiting clients send wakes nobody" {
+    start --address 127.0.0.1 0 cat
+    connect_silently
+    await status_is running 1
+    local first=$CLIENT before i
+    connect_silently
+    await status_is queued 1
+    before=$(awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$DAEMON/status")
+    for ((i = 0; i < 20; i++)); do echo hello >&"$CLIENT"; done
+    sleep 0.3
+    [[ $(awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$DAEMON/status") == "$before" ]]
+    exec {first}>&-
+    exec {CLIENT}>&-
+}
+
+@test "without memory for watching, who has reset is noticed when its turn comes" {
+    command -v strace >/dev/null || skip "strace is not installed"
+    start --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    connect_silently
+    await status_is running 1
+    strace -qq -o /dev/null -p "$DAEMON" -e trace=epoll_ctl -e inject=epoll_ctl:error=ENOSPC \
+        3>&- 4>&- &
+    local tracer=$!
+    await has_line '^TracerPid:.*[1-9]' "/proc/$DAEMON/status"
+    "$BURST" -h 20 "$ADDRESS" "$PORT" 30 >burst &
+    local client=$!
+    await status_is queued 30
+    echo >&"$CLIENT"
+    wait "$client"
+    [[ $(cat burst) == "connected 30 answered 10 refused 0 hungup 20 failed 0" ]]
+    await status_is abandoned 20
+    kill "$tracer"
+    wait "$tracer" || true
+}
+
+@test "a client that vanished without a word is found by keepalive" {
+    [[ $(id -u) == 0 ]] || skip "a network namespace needs root"
+    # Two machines with a cable between, which is cut.
+    export DAMPENER BURST ANSWER
+    unshare --net --mount bash -euo pipefail -c "$(declare -f cut_the_cable); cut_the_cable" 3>&- 4>&-
+    cat log
+    grep -q 'ticket 2: given up by 192.0.2.2' log
+    grep -q 'status: accepted 2, queued 0, starting 0, running 1, served 0, abandoned 1,' log
+}
+
+cut_the_cable() {
+    local address port daemon client other
+    unshare --net sleep 60 &
+    other=$!
+    while [[ $(readlink /proc/$other/ns/net) == $(readlink /proc/self/ns/net) ]]; do sleep 0.02; done
+    ip link set lo up
+    ip link add here type veth peer name there netns "$other"
+    ip address add 192.0.2.1/24 dev here
+    ip link set here up
+    nsenter --net=/proc/$other/ns/net sh -c 'ip address add 192.0.2.2/24 dev there; ip link set there up'
+    # A system that has been told to find out sooner than the daemon would.
+    sysctl -q net.ipv4.tcp_keepalive_time=1 net.ipv4.tcp_keepalive_intvl=1 net.ipv4.tcp_keepalive_probes=2
+    "$DAMPENER" -v --ready-fd 7 --address 192.0.2.1 0 sleep 50 7>ready 2>log </dev/null >/dev/null &
+    daemon=$!
+    while [[ ! -s ready ]]; do sleep 0.02; done
+    read -r address port <ready
+    exec 8<>"/dev/tcp/192.0.2.1/$port" # has the only handler
+    while ! grep -q 'ticket 1: started' log; do sleep 0.02; done
+    nsenter --net=/proc/$other/ns/net nc 192.0.2.1 "$port" </dev/null &
+    client=$!
+    while kill -USR1 "$daemon"; sleep 0.1; ! grep -q 'accepted 2, queued 1' log; do :; done
+    ip link set here down
+    for ((i = 0; i < 150; i++)); do
+        if grep -q 'ticket 2: given up' log; then break; fi
+        sleep 0.1
+    done
+    kill -USR1 "$daemon"
+    sleep 0.2
+    kill "$client" "$other"
+    kill -INT "$daemon"
+    wait
+}

@@ -1,0 +1,231 @@
+#!/usr/bin/env bats
+# Who is refused, how it is told, and what it costs: --queue, --queue-timeout, --when-full,
+# --busy-message, --per-source-queue.
+
+load helpers
+
+BUSY='sorry, busy\r\n'
+
+refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 failed 0" ]]; }
+
+@test "--when-full refuse: as many as fit are served in order, the rest is told" {
+    start --address 127.0.0.1 --queue 10 --when-full refuse --busy-message "$BUSY" 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 300
+    connect_silently
+    await status_is running 1
+    "$BURST" -m "$BUSY" "$ADDRESS" "$PORT" 200 >burst &
+    local client=$!
+    await status_is accepted 201
+    status_is queued 10
+    echo >&"$CLIENT"
+    wait "$client"
+    refuses_the_rest "$(cat burst)" 200 10 190
+    # Those that came first were taken.
+    [[ $(tail -n +2 "$ANSWERS") == "$(seq 10 | awk '{ print $1 + 1, $1 }')" ]]
+    status_is refused-queue 190
+    await status_is lingering 0
+}
+
+@test "--queue 0 --when-full refuse: who cannot start at once is refused" {
+    start --address 127.0.0.1 --queue 0 --processes 3 --when-full refuse --busy-message "$BUSY" 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 2000
+    run "$BURST" -m "$BUSY" "$ADDRESS" "$PORT" 50
+    refuses_the_rest "$output" 50 3 47
+}
+
+@test "nobody is refused because dispatchers have their hands full for a moment" {
+    # 200 may run, but one dispatcher takes only a few at a time.
+    start --address 127.0.0.1 --queue 0 --processes 200 --dispatchers 1 --when-full refuse \
+        --per-source-queue 0 0 "$ANSWER" "$ANSWERS" "$COUNTER" 2000
+    run "$BURST" -m '' "$ADDRESS" "$PORT" 200
+    refuses_the_rest "$output" 200 200 0
+}
+
+@test "--when-full refuse without --queue refuses when descriptors run out" {
+    # shellcheck disable=SC2016
+    WRAPPER=(bash -c 'ulimit -n 128; exec "$@"' bash)
+    start --address 127.0.0.1 --when-full refuse --busy-message "$BUSY" 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 300
+    connect_silently
+    await status_is running 1
+    "$BURST" -m "$BUSY" "$ADDRESS" "$PORT" 300 >burst &
+    local client=$! queued
+    await status_is accepted 301
+    queued=$(status_of queued)
+    echo "queued: $queued"
+    ((queued >= 60 && queued <= 110))
+    exec {CLIENT}>&-
+    kill -INT "$DAEMON"
+    wait "$client" || true
+    grep -q "refused $((300 - queued)) " burst
+    finish
+}
+
+@test "a refused client that has sent 64 KiB reads the message all the same" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message "$BUSY" 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER"
+    connect_silently
+    await status_is running 1
+    run "$BURST" -b 65536 -m "$BUSY" "$ADDRESS" "$PORT" 50
+    echo "$output"
+    refuses_the_rest "$output" 50 0 50
+    exec {CLIENT}>&-
+}
+
+@test "the message arrives over a network with a delay, while the client still sends" {
+    [[ $(id -u) == 0 ]] || skip "a network namespace needs root"
+    # shellcheck disable=SC2016
+    unshare --net bash -c 'ip link set lo up; tc qdisc add dev lo root netem delay 50ms' 2>/dev/null ||
+        skip "the kernel cannot delay packets"
+    # shellcheck disable=SC2016
+    unshare --net bash -euo pipefail -c '
+        ip link set lo up
+        tc qdisc add dev lo root netem delay 50ms
+        "$0" --ready-fd 7 --address 127.0.0.1 --queue 0 --when-full refuse --busy-message busy 0 \
+            sleep 2 7>ready 2>>log </dev/null >/dev/null &
+        while [[ ! -s ready ]]; do sleep 0.02; done
+        read -r address port <ready
+        nc 127.0.0.1 "$port" </dev/null >/dev/null &
+        while ! grep -q . /proc/$!/net/tcp; do sleep 0.02; done
+        sleep 0.5
+        "$1" -b 262144 -m busy 127.0.0.1 "$port" 10 >burst
+        kill %1
+        wait %1 || true
+        kill %2 2>/dev/null || true' "$DAMPENER" "$BURST" 3>&- 4>&-
+    cat burst
+    refuses_the_rest "$(cat burst)" 10 0 10
+}
+
+@test "a refused client that never closes is closed after two seconds, many of them in turn" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message busy 0 sleep 100
+    connect_silently
+    await status_is running 1
+    local keep i fds=()
+    for ((i = 0; i < 400; i++)); do
+        exec {keep}<>"/dev/tcp/127.0.0.1/$PORT"
+        fds+=("$keep")
+    done
+    await status_is refused-queue 400
+    (($(status_of lingering) <= 256))
+    (($(open_descriptors "$DAEMON") <= DESCRIPTORS + 256))
+    sleep 2.2
+    status_is lingering 0
+    has_its_descriptors
+    # The oldest, which had to make room, has its message, too.
+    [[ $(timeout 5 cat <&"${fds[0]}") == busy ]]
+    for keep in "${fds[@]}"; do exec {keep}>&-; done
+    stop INT
+}
+
+@test "a refused client that sends without end is cut off" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message busy 0 sleep 100
+    connect_silently
+    await status_is running 1
+    local before after
+    before=$(processor_time "$DAEMON")
+    timeout 10 nc 127.0.0.1 "$PORT" </dev/zero >/dev/null || true
+    after=$(processor_time "$DAEMON")
+    await status_is lingering 0
+    ((after - before <= 50))
+    stop INT
+}
+
+@test "--queue-timeout: refused after the time, with the message, also with 64 KiB sent" {
+    local bytes shortest longest
+    for bytes in 0 65536; do
+        start --address 127.0.0.1 --queue-timeout 1 --busy-message "$BUSY" 0 \
+            "$ANSWER" "$ANSWERS" "$COUNTER"
+        connect_silently
+        await status_is running 1
+        "$BURST" -e 0 -w -b "$bytes" -m "$BUSY" "$ADDRESS" "$PORT" 20 >burst
+        cat burst
+        refuses_the_rest "$(head -n 1 burst)" 20 0 20
+        read -r _ _ shortest _ _ _ _ _ _ _ _ longest _ <<<"$(tail -n 1 burst)"
+        ((shortest >= 1000 && longest <= 1300))
+        status_is refused-timeout 20
+        exec {CLIENT}>&-
+        stop
+        [[ $STATUS == 0 ]]
+    done
+}
+
+@test "--queue-timeout wakes nobody while nobody waits, and ends nobody who runs" {
+    start --address 127.0.0.1 --queue-timeout 300ms 0 "$ANSWER" "$ANSWERS" "$COUNTER" 1000
+    run "$BURST" "$ADDRESS" "$PORT" 1
+    [[ $output == "connected 1 answered 1 failed 0" ]]
+}
+
+@test "--per-source-queue: the newest of a source are refused, others are not" {
+    start --address 127.0.0.1 --per-source-queue 5 --busy-message "$BUSY" 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 5
+    connect_silently
+    await status_is running 1
+    "$BURST" -f 127.0.0.2 -m "$BUSY" "$ADDRESS" "$PORT" 30 >first &
+    local first=$!
+    await status_is accepted 31
+    "$BURST" -f 127.0.0.3 -m "$BUSY" "$ADDRESS" "$PORT" 3 >second &
+    local second=$!
+    await status_is accepted 34
+    status_is queued 8
+    status_is refused-source 25
+    status_is sources 3
+    echo >&"$CLIENT"
+    wait "$first" "$second"
+    refuses_the_rest "$(cat first)" 30 5 25
+    refuses_the_rest "$(cat second)" 3 3 0
+}
+
+@test "without --busy-message a refused client sees the end of the connection, and no reset" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse 0 sleep 100
+    connect_silently
+    await status_is running 1
+    local refused
+    exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
+    echo hello >&"$refused"
+    run cat <&"$refused"
+    [[ $status == 0 && -z $output ]]
+    exec {refused}>&-
+    stop INT
+}
+
+@test "--busy-message @FILE is read at the start and again at SIGHUP; a bad one keeps the old" {
+    printf 'one\n' >message
+    start -v --address 127.0.0.1 --queue 0 --when-full refuse --busy-message @message 0 sleep 100
+    connect_silently
+    await status_is running 1
+    [[ $(nc 127.0.0.1 "$PORT" </dev/null) == one ]]
+    printf 'two\n' >message
+    kill -HUP "$DAEMON"
+    await has_line 'SIGHUP: files were read again' "$LOG"
+    [[ $(nc 127.0.0.1 "$PORT" </dev/null) == two ]]
+    head -c 4097 /dev/zero >message
+    kill -HUP "$DAEMON"
+    await has_line 'SIGHUP: what could not be read again stays as it was' "$LOG"
+    grep -q 'ERROR. --busy-message: cannot read message: it is longer than 4096 bytes' "$LOG"
+    [[ $(nc 127.0.0.1 "$PORT" </dev/null) == two ]]
+    rm message
+    mkfifo message # opening it must not wait
+    kill -HUP "$DAEMON"
+    await has_line 'message: it is not a regular file' "$LOG"
+    [[ $(nc 127.0.0.1 "$PORT" </dev/null) == two ]]
+    stop INT
+}
+
+@test "a file for --busy-message that is not there is an error at the start" {
+    run "$DAMPENER" --busy-message @missing 0 cat
+    echo "$output"
+    [[ $status == 1 ]]
+    [[ $output == *"[ERROR] --busy-message: cannot read missing: No such file or directory;"* ]]
+}
+
+@test "each refusal is logged with its reason, but of many only a few, and how many more" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse --deny 127.0.0.9 0 sleep 100
+    connect_silently
+    await status_is running 1
+    "$BURST" -m '' "$ADDRESS" "$PORT" 50
+    "$BURST" -f 127.0.0.9 -m '' "$ADDRESS" "$PORT" 3
+    [[ $(grep -c '^\[WARNING\] refused 127.0.0.1 port [0-9]*: the queue is full$' "$LOG") == 5 ]]
+    [[ $(grep -c '^\[WARNING\] refused 127.0.0.9 port [0-9]*: denied by the access rules$' "$LOG") == 3 ]]
+    await has_line '^.WARNING. refused 45 more, not logged one by one: the queue is full$' "$LOG"
+    stop INT
+}
