@@ -4,7 +4,7 @@
 #ifndef SUPERVISOR_OPTIONS_H
 #define SUPERVISOR_OPTIONS_H
 
-#include "supervisor/access.h"
+#include "supervisor/access_rules.h"
 #include "supervisor/admission.h"
 
 #include <stdbool.h>

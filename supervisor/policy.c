@@ -22,7 +22,7 @@ static bool add_access_file(struct access_rules *rules, const char *path)
         log_error("--access-file: cannot read %s: %s", path, unreadable);
         return false;
     }
-    right = access_add_text(rules, text, length, wrong);
+    right = access_rules_add_text(rules, text, length, wrong);
     if (!right)
         log_error("--access-file: %s: %s", path, wrong);
     free(text);

@@ -244,7 +244,7 @@ static void check_words(void)
         const struct rule_case *each = &words[i];
         struct access_rules rules = {0};
         int failures = check_failures;
-        const char *error = access_add(&rules, true, each->word, 3);
+        const char *error = access_rules_add(&rules, true, each->word, 3);
         char text[64];
 
         if (each->rule == NULL) {
@@ -265,14 +265,15 @@ static void check_all_is_two_rules(void)
     struct access_rules rules = {0};
     char text[64];
 
-    CHECK(access_add(&rules, false, "all", 0) == NULL && rules.count == 2);
+    CHECK(access_rules_add(&rules, false, "all", 0) == NULL && rules.count == 2);
     CHECK(strcmp(rule_text(&rules.list[0], text), "0.0.0.0/0") == 0 && !rules.list[0].allow);
     CHECK(strcmp(rule_text(&rules.list[1], text), "::/0") == 0 && !rules.list[1].allow);
     access_rules_free(&rules);
     CHECK(rules.list == NULL && rules.count == 0 && rules.capacity == 0);
-    CHECK(access_add(&rules, true, "::1", 0) == NULL && rules.count == 1); /* may be used again */
+    CHECK(access_rules_add(&rules, true, "::1", 0) == NULL &&
+          rules.count == 1);   /* may be used again */
     while (rules.count < 1000) /* odd numbers: the two do not always fit in together */
-        CHECK(access_add(&rules, true, "all", 0) == NULL);
+        CHECK(access_rules_add(&rules, true, "all", 0) == NULL);
     CHECK(rules.count == 1001 && rules.list[1000].family == AF_INET6);
     access_rules_free(&rules);
 }
@@ -287,7 +288,7 @@ static bool add_bytes(struct access_rules *rules, const char *bytes, size_t leng
     if (copy == NULL)
         abort();
     memcpy(copy, bytes, length);
-    added = access_add_text(rules, copy, length, error);
+    added = access_rules_add_text(rules, copy, length, error);
     free(copy);
     return added;
 }
@@ -300,7 +301,7 @@ static void check_texts(void)
         char error[ACCESS_ERROR_MAXIMUM] = "";
         int failures = check_failures;
 
-        CHECK(access_add(&rules, true, "::1", 0) == NULL);
+        CHECK(access_rules_add(&rules, true, "::1", 0) == NULL);
         if (each->error == NULL) {
             CHECK(add_bytes(&rules, each->text, strlen(each->text), error));
             CHECK(rules.count == 1 + each->count && *error == '\0');
@@ -313,7 +314,8 @@ static void check_texts(void)
             (void)fprintf(stderr, "  in \"%s\": %s\n", each->text, error);
         access_rules_free(&rules);
     }
-    CHECK(access_add_text(&(struct access_rules){0}, NULL, 0, (char[ACCESS_ERROR_MAXIMUM]){0}));
+    CHECK(
+        access_rules_add_text(&(struct access_rules){0}, NULL, 0, (char[ACCESS_ERROR_MAXIMUM]){0}));
 }
 
 static void check_line_numbers(void)
@@ -406,7 +408,7 @@ static void check_nested(const char *address, unsigned bits, bool outermost_firs
         unsigned length = outermost_first ? i : bits - i;
         char word[INET6_ADDRSTRLEN + 8];
         (void)snprintf(word, sizeof(word), "%s/%u", address, length);
-        CHECK(access_add(&rules, length % 2 == 0, word, i) == NULL);
+        CHECK(access_rules_add(&rules, length % 2 == 0, word, i) == NULL);
     }
     CHECK(access_build(&access, &rules, error));
     CHECK(access_allows(&access, &inside));
@@ -429,13 +431,13 @@ static void check_only_the_address_counts(void)
 
     memset(remote.address + 4, 0xff, sizeof(remote.address) - 4);
     remote.port = 1;
-    CHECK(access_add(&rules, false, "9.255.255.255", 0) == NULL);
-    CHECK(access_add(&rules, true, "10.0.0.0", 0) == NULL);
-    CHECK(access_add(&rules, false, "10.0.0.1", 0) == NULL);
+    CHECK(access_rules_add(&rules, false, "9.255.255.255", 0) == NULL);
+    CHECK(access_rules_add(&rules, true, "10.0.0.0", 0) == NULL);
+    CHECK(access_rules_add(&rules, false, "10.0.0.1", 0) == NULL);
     CHECK(access_build(&access, &rules, error) && access_allows(&access, &remote));
     memset(remote.address, 0, 4);
     CHECK(access_allows(&access, &remote));
-    CHECK(access_add(&rules, false, "0.0.0.0", 0) == NULL);
+    CHECK(access_rules_add(&rules, false, "0.0.0.0", 0) == NULL);
     CHECK(access_build(&access, &rules, error) && !access_allows(&access, &remote));
     access_free(&access);
     access_rules_free(&rules);
@@ -449,7 +451,7 @@ static bool build(struct access *access, const char *text, const char *denied,
     bool built;
 
     CHECK(add_bytes(&rules, text, strlen(text), error));
-    CHECK(denied == NULL || access_add(&rules, false, denied, 0) == NULL);
+    CHECK(denied == NULL || access_rules_add(&rules, false, denied, 0) == NULL);
     built = access_build(access, &rules, error);
     access_rules_free(&rules);
     return built;
@@ -569,7 +571,8 @@ static void add_random_rule(struct access_rules *rules, bool dense, bool only_al
     for (unsigned bit = length; bit < bits; bit++)
         rule.address[bit / 8] = (uint8_t)(rule.address[bit / 8] & ~(0x80U >> bit % 8));
     if (!has_prefix(rules, &rule))
-        CHECK(access_add(rules, only_allow || rand() % 2 == 0, rule_text(&rule, text), 1) == NULL);
+        CHECK(access_rules_add(rules, only_allow || rand() % 2 == 0, rule_text(&rule, text), 1) ==
+              NULL);
 }
 
 /* Moves to the next address, or to the one before; around the ends, too. */
@@ -660,7 +663,7 @@ static double cost_of(unsigned count, size_t *ranges)
     for (unsigned i = 0; i < count; i++) {
         char word[64];
         (void)snprintf(word, sizeof(word), "10.%u.%u.0/25", i / 256, i % 256);
-        CHECK(access_add(&rules, false, word, i) == NULL);
+        CHECK(access_rules_add(&rules, false, word, i) == NULL);
     }
     CHECK(access_build(&access, &rules, error));
     for (size_t i = 0; i < sizeof(remotes) / sizeof(*remotes); i++) {

@@ -1,0 +1,182 @@
+#include "supervisor/value.h"
+
+#include "supervisor/busy.h"
+#include "supervisor/parse.h"
+#include "supervisor/rate.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *value_address(struct options *options, char *word)
+{
+    size_t count = options->address_count;
+    char **addresses;
+
+    if (*word == '\0')
+        return "expected an address or host name";
+    addresses = realloc(options->addresses, (count + 1) * sizeof(*addresses));
+    if (addresses == NULL)
+        return "out of memory";
+    addresses[count] = word;
+    options->addresses = addresses;
+    options->address_count = count + 1;
+    return NULL;
+}
+
+const char *value_backlog(struct options *options, char *word)
+{
+    (void)word; /* the Python program took any word */
+    options->backlog = true;
+    return NULL;
+}
+
+const char *value_when_full(struct options *options, char *word)
+{
+    options->refuse = strcmp(word, "refuse") == 0;
+    return options->refuse || strcmp(word, "wait") == 0 ? NULL : "expected wait or refuse";
+}
+
+const char *value_busy_message(struct options *options, char *word)
+{
+    struct busy_message message;
+
+    options->busy_message = word;
+    return busy_parse(&message, word);
+}
+
+const char *value_order(struct options *options, char *word)
+{
+    options->fair = strcmp(word, "fair") == 0;
+    return options->fair || strcmp(word, "arrival") == 0 ? NULL : "expected arrival or fair";
+}
+
+/* Reads "V4" or "V4,V6". */
+const char *value_source_prefix(struct options *options, char *word)
+{
+    const char *expected = "expected one or two prefix lengths, such as 32,64: up to 32 for IPv4, "
+                           "up to 128 for IPv6";
+    const char *comma = strchr(word, ',');
+    char ipv4[4] = "";
+    uint64_t number;
+
+    (void)snprintf(ipv4, sizeof(ipv4), "%.*s", (int)strcspn(word, ","), word);
+    if (strcspn(word, ",") >= sizeof(ipv4) || !parse_number(ipv4, 32, &number))
+        return expected;
+    options->ipv4_prefix = (uint32_t)number;
+    if (comma == NULL)
+        return NULL;
+    if (!parse_number(comma + 1, 128, &number))
+        return expected;
+    options->ipv6_prefix = (uint32_t)number;
+    return NULL;
+}
+
+const char *value_load_average(struct options *options, char *word)
+{
+    if (!parse_decimal(word, &options->load_average))
+        return "expected a number of 0 or more, such as 4 or 2.5";
+    options->load_limited = true;
+    return NULL;
+}
+
+/* Reads "NAME=PERCENT" and enters it. */
+static bool enter_pressure(struct options_pressure *pressures, const char *word)
+{
+    static const char *const names[ADMISSION_PRESSURES] = {
+        [ADMISSION_CPU] = "cpu=", [ADMISSION_MEMORY] = "memory=", [ADMISSION_IO] = "io="};
+
+    for (int i = 0; i < ADMISSION_PRESSURES; i++) {
+        double percent;
+
+        if (strncmp(word, names[i], strlen(names[i])) != 0)
+            continue;
+        if (pressures[i].limited || !parse_decimal(word + strlen(names[i]), &percent) ||
+            percent > 100)
+            return false;
+        pressures[i] = (struct options_pressure){.limited = true, .percent = percent};
+        return true;
+    }
+    return false;
+}
+
+const char *value_pressure(struct options *options, char *word)
+{
+    struct options_pressure pressures[ADMISSION_PRESSURES] = {{.limited = false}};
+    const char *rest = word;
+
+    do {
+        char one[32];
+        size_t length = strcspn(rest, ",");
+
+        (void)snprintf(one, sizeof(one), "%.*s", (int)length, rest);
+        if (length >= sizeof(one) || !enter_pressure(pressures, one))
+            return "expected one or more of cpu=P, memory=P and io=P with commas between, each "
+                   "once, P a percentage up to 100";
+        rest += length;
+    } while (*rest++ == ',');
+    memcpy(options->pressures, pressures, sizeof(pressures));
+    return NULL;
+}
+
+/* Reads "N" or "N/TIME". */
+const char *value_rate(struct options *options, char *word)
+{
+    static_assert(RATE_COUNT_MAXIMUM == 1000000, "the text below names it");
+    const char *expected = "expected N or N/TIME, such as 20 or 100/1m, with N from 1 to 1000000 "
+                           "and TIME from 1ms to 24h";
+    const char *slash = strchr(word, '/');
+    uint64_t number;
+    uint64_t period = 1000000;
+    char count[8];
+
+    (void)snprintf(count, sizeof(count), "%.*s", (int)strcspn(word, "/"), word);
+    if (strcspn(word, "/") >= sizeof(count) || !parse_number(count, RATE_COUNT_MAXIMUM, &number) ||
+        number == 0)
+        return expected;
+    if (slash != NULL &&
+        (!parse_time(slash + 1, &period) || period < 1000 || period > RATE_PERIOD_MAXIMUM))
+        return expected;
+    options->rate = (uint32_t)number;
+    options->rate_period = period;
+    return NULL;
+}
+
+const char *value_allow(struct options *options, char *word)
+{
+    return access_rules_add(&options->access, true, word, 0);
+}
+
+const char *value_deny(struct options *options, char *word)
+{
+    return access_rules_add(&options->access, false, word, 0);
+}
+
+const char *value_abandon(struct options *options, char *word)
+{
+    static const char *const names[] = {[OPTIONS_ABANDON_HANGUP] = "hangup",
+                                        [OPTIONS_ABANDON_HALF_CLOSE] = "half-close",
+                                        [OPTIONS_ABANDON_NEVER] = "never"};
+
+    for (int i = OPTIONS_ABANDON_HANGUP; i <= OPTIONS_ABANDON_NEVER; i++) {
+        if (strcmp(word, names[i]) != 0)
+            continue;
+        options->abandon = (enum options_abandon)i;
+        return NULL;
+    }
+    return "expected hangup, half-close or never";
+}
+
+const char *value_ready_descriptor(struct options *options, char *word)
+{
+    uint64_t number;
+
+    if (!parse_number(word, INT32_MAX, &number) || fcntl((int)number, F_GETFD) < 0 ||
+        number == STDIN_FILENO || number == STDERR_FILENO)
+        return "expected the number of an open descriptor, other than 0 and 2";
+    options->ready_descriptor = (int)number;
+    return NULL;
+}
