@@ -83,6 +83,87 @@ serves() {
     [[ $(dispatchers | wc -l) == 2 ]]
 }
 
+@test "--queue-timeout: a time from 1 ms on" {
+    local word
+    for word in 0 0.5ms x '' -1 1d 9000h; do
+        refuses "--queue-timeout: '$word': expected a time from 1ms up to a year" \
+            --queue-timeout "$word" 0 cat
+    done
+    serves --queue-timeout 1.5m 0 cat
+}
+
+@test "--when-full, --order and --abandon: one of their words" {
+    refuses "--when-full: 'drop': expected wait or refuse" --when-full drop 0 cat
+    refuses "--when-full: '': expected wait or refuse" --when-full '' 0 cat
+    refuses "--order: 'Fair': expected arrival or fair" --order Fair 0 cat
+    refuses "--abandon: 'half': expected hangup, half-close or never" --abandon half 0 cat
+    serves --when-full wait --order arrival --abandon hangup 0 cat
+    serves --when-full refuse --order fair --abandon never 0 cat
+}
+
+@test "--busy-message: a text with three escapes, or a file" {
+    local word
+    for word in 'a\t' 'a\' '@' "$(printf '%4097s' x)"; do
+        refuses "--busy-message: '$word': expected a text of 4096 bytes at most, with \\n, \\r, \\\\ and" \
+            --busy-message "$word" 0 cat
+    done
+    printf busy >message
+    serves --busy-message @message 0 cat
+    serves --busy-message '@ERROR: busy\n' 0 cat
+}
+
+@test "--per-source, --per-source-queue: whole numbers" {
+    local word
+    for word in 0 -1 x '' 4194305; do
+        refuses "--per-source: '$word': expected a whole number from 1 to 4194304" \
+            --per-source "$word" 0 cat
+    done
+    refuses "--per-source-queue: '4294967295': expected a whole number from 0 to 4294967294" \
+        --per-source-queue 4294967295 0 cat
+    serves --per-source 1 --per-source-queue 0 0 cat
+}
+
+@test "--source-prefix: one or two prefix lengths" {
+    local word
+    for word in '' 33 32, ,64 32,129 32,64,1 x 32,x -1 0032; do
+        refuses "--source-prefix: '$word': expected one or two prefix lengths" \
+            --source-prefix "$word" 0 cat
+    done
+    serves --source-prefix 24 --order fair 0 cat
+    serves --source-prefix 0,0 --order fair 0 cat
+    serves --source-prefix 32,128 --order fair 0 cat
+}
+
+@test "--pressure: one to three percentages, each once" {
+    local word
+    for word in '' 5 cpu cpu= cpu=x cpu=101 cpu=-1 cpu=5, ,cpu=5 cpu=5,cpu=6 disk=5 cpu=5memory=6; do
+        refuses "--pressure: '$word': expected one or more of cpu=P, memory=P and io=P" \
+            --pressure "$word" 0 cat
+    done
+    [[ -e /proc/pressure/cpu ]] || skip "the kernel has no pressure stall information"
+    serves --pressure io=100,cpu=99.5,memory=0 0 cat
+}
+
+@test "--rate: a number from 1 on, and a time" {
+    local word
+    for word in 0 -1 x '' 1/ /1 1000001 5/0 5/25h 5/x 5/1/1; do
+        refuses "--rate: '$word': expected N or N/TIME" --rate "$word" 0 cat
+    done
+    serves --rate 1000000/24h 0 cat
+    serves --rate 5 0 cat
+    serves --rate 5/1ms 0 cat
+}
+
+@test "--allow, --deny: addresses and prefixes" {
+    local word
+    for word in '' x 10.0.0 10.0.0.0/33 10.0.0.0/ 10.0.0.1/8 ::/129 fe80::1%lo ' ::1' All; do
+        refuses "--allow: '$word': " --allow "$word" 0 cat
+        refuses "--deny: '$word': " --deny "$word" 0 cat
+    done
+    serves --allow 127.0.0.0/8 --allow ::1 --deny all 0 cat
+    refuses "--access-file: '': expected the path of a file" --access-file '' 0 cat
+}
+
 @test "--load-average: a number of 0 or more" {
     local word
     for word in -1 x '' nan inf 1e3 0x4 1. .5 1,5; do
@@ -164,7 +245,8 @@ serves() {
 @test "options may be shortened while unambiguous" {
     serves --proc 2 --load 99 --dr=1 0 cat
     refuses "--ipv: ambiguous, it could be --ipv4 or --ipv6" --ipv 0 cat
-    refuses "--d: ambiguous, it could be --dispatchers or --drain-timeout" --d 1 0 cat
+    refuses "--d: ambiguous, it could be --deny or --dispatchers" --d 1 0 cat
+    refuses "--p: ambiguous, it could be --processes or --per-source" --p 1 0 cat
 }
 
 @test "options stand before or after PORT, and -- ends them" {

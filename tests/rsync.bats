@@ -38,6 +38,54 @@ fetch() { rsync -a "rsync://$ADDRESS:$PORT/module/" "copies/$1/" >"output.$1" 2>
     status_is served 200
 }
 
+# 60 real clients at once in front of a slow daemon; each leaves "copies/N" or an error in "output.N".
+fetch_by_many() {
+    local i clients=()
+    mkdir copies
+    for ((i = 1; i <= 60; i++)); do
+        fetch "$i" &
+        clients+=($!)
+    done
+    for i in "${clients[@]}"; do wait "$i" || true; done
+}
+
+start_slow_rsync() {
+    start --address 127.0.0.1 --processes 2 --queue 10 "$@" 0 -- \
+        bash -c 'sleep 0.3; exec rsync --daemon --config="$0"' "$PWD/rsyncd.conf"
+}
+
+@test "a refused rsync client prints the busy message, which it takes for the daemon's own" {
+    command -v rsync >/dev/null || skip "rsync is not installed"
+    make_module
+    start_slow_rsync --when-full refuse \
+        --busy-message '@ERROR: max connections reached -- try again later\n'
+    fetch_by_many
+    local i served=0 refused=0
+    for ((i = 1; i <= 60; i++)); do
+        if diff -r module "copies/$i" >/dev/null 2>&1; then
+            served=$((served + 1))
+        else
+            grep -q '^@ERROR: max connections reached -- try again later$' "output.$i" ||
+                { cat "output.$i"; false; }
+            refused=$((refused + 1))
+        fi
+    done
+    echo "$served served, $refused refused"
+    ((served >= 10 && refused >= 10))
+    status_is refused-queue "$refused"
+}
+
+@test "with --when-full wait all rsync clients are served" {
+    command -v rsync >/dev/null || skip "rsync is not installed"
+    make_module
+    start_slow_rsync --when-full wait
+    fetch_by_many
+    local i
+    for ((i = 1; i <= 60; i++)); do diff -r module "copies/$i"; done
+    await status_is served 60
+    status_is accepted 60
+}
+
 @test "the example of the Python program runs word for word" {
     command -v rsync >/dev/null || skip "rsync is not installed"
     [[ $(id -u) == 0 ]] || skip "port 873 needs root"
