@@ -103,7 +103,7 @@ serves() {
 
 @test "--busy-message: a text with three escapes, or a file" {
     local word
-    for word in 'a\t' 'a\' '@' "$(printf '%4097s' x)"; do
+    for word in 'a\t' "a\\" '@' "$(printf '%4097s' x)"; do
         refuses "--busy-message: '$word': expected a text of 4096 bytes at most, with \\n, \\r, \\\\ and" \
             --busy-message "$word" 0 cat
     done
@@ -125,7 +125,7 @@ serves() {
 
 @test "--source-prefix: one or two prefix lengths" {
     local word
-    for word in '' 33 32, ,64 32,129 32,64,1 x 32,x -1 0032; do
+    for word in '' 33 '32,' ,64 32,129 32,64,1 x 32,x -1 0032; do
         refuses "--source-prefix: '$word': expected one or two prefix lengths" \
             --source-prefix "$word" 0 cat
     done
@@ -136,7 +136,7 @@ serves() {
 
 @test "--pressure: one to three percentages, each once" {
     local word
-    for word in '' 5 cpu cpu= cpu=x cpu=101 cpu=-1 cpu=5, ,cpu=5 cpu=5,cpu=6 disk=5 cpu=5memory=6; do
+    for word in '' 5 cpu cpu= cpu=x cpu=101 cpu=-1 'cpu=5,' ,cpu=5 cpu=5,cpu=6 disk=5 cpu=5memory=6; do
         refuses "--pressure: '$word': expected one or more of cpu=P, memory=P and io=P" \
             --pressure "$word" 0 cat
     done
@@ -180,7 +180,13 @@ serves() {
         refuses "--drain-timeout: '$word': expected a time up to a year" \
             --drain-timeout "$word" 0 cat
     done
-    for word in 0 1 1.5 10s 500ms 2m 0.5h; do serves --drain-timeout "$word" 0 cat; done
+    for word in 1 1.5 10s 500ms 2m 0.5h; do serves --drain-timeout "$word" 0 cat; done
+    # With none, only what is over by then is over.
+    start --address 127.0.0.1 --drain-timeout 0 0 cat
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    await status_is served 1
+    stop
+    [[ $STATUS == 0 ]]
 }
 
 @test "--ready-fd: an open descriptor" {

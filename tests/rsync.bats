@@ -50,29 +50,41 @@ fetch_by_many() {
 }
 
 start_slow_rsync() {
+    # shellcheck disable=SC2016
     start --address 127.0.0.1 --processes 2 --queue 10 "$@" 0 -- \
         bash -c 'sleep 0.3; exec rsync --daemon --config="$0"' "$PWD/rsyncd.conf"
 }
 
-@test "a refused rsync client prints the busy message, which it takes for the daemon's own" {
-    command -v rsync >/dev/null || skip "rsync is not installed"
+# Each of 60 clients has all files, or has printed a line that matches $1.
+refuses_with() {
     make_module
-    start_slow_rsync --when-full refuse \
-        --busy-message '@ERROR: max connections reached -- try again later\n'
+    start_slow_rsync --when-full refuse --busy-message "$2"
     fetch_by_many
     local i served=0 refused=0
     for ((i = 1; i <= 60; i++)); do
         if diff -r module "copies/$i" >/dev/null 2>&1; then
             served=$((served + 1))
         else
-            grep -q '^@ERROR: max connections reached -- try again later$' "output.$i" ||
-                { cat "output.$i"; false; }
+            cat "output.$i"
+            grep -q "$1" "output.$i"
             refused=$((refused + 1))
         fi
     done
     echo "$served served, $refused refused"
     ((served >= 10 && refused >= 10))
     status_is refused-queue "$refused"
+}
+
+@test "a refused rsync client prints the busy message" {
+    command -v rsync >/dev/null || skip "rsync is not installed"
+    refuses_with '@ERROR: max connections reached -- try again later' \
+        '@ERROR: max connections reached -- try again later\n'
+}
+
+@test "with a greeting before it a refused rsync client takes the message for the daemon's own" {
+    command -v rsync >/dev/null || skip "rsync is not installed"
+    refuses_with '^@ERROR: max connections reached -- try again later$' \
+        '@RSYNCD: 31.0\n@ERROR: max connections reached -- try again later\n'
 }
 
 @test "with --when-full wait all rsync clients are served" {
