@@ -173,11 +173,13 @@ bool accept_has_ended(const struct server *server)
     return true;
 }
 
-uint64_t accept_next_attempt(const struct server *server)
+uint64_t accept_next_attempt(struct server *server)
 {
-    return server->backlog_waits && backoff_holds(&server->accepting, server->loop.now)
-               ? server->accepting.until
-               : 0;
+    if (!server->backlog_waits)
+        return 0;
+    if (backoff_holds(&server->accepting, server->loop.now))
+        return server->accepting.until;
+    return has_room(server) ? server->loop.now : 0;
 }
 
 int accept_open(struct server *server, struct listeners *listeners)

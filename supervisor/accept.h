@@ -24,7 +24,8 @@ void accept_stop(struct server *server);
 /* Whether all listeners are closed. */
 bool accept_has_ended(const struct server *server);
 
-/* When to try again what no event will announce; 0: nothing. */
-uint64_t accept_next_attempt(const struct server *server);
+/* When to try again what no event will announce; 0: nothing.  That is at once if room has been
+ * made since accept_resume(), by those who were refused. */
+uint64_t accept_next_attempt(struct server *server);
 
 #endif

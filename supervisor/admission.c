@@ -31,7 +31,8 @@ struct admission admission_decide(const struct admission_facts *facts)
         limit(&admission, up_to(1, facts->active), ADMISSION_LOAD);
     for (int i = 0; i < ADMISSION_PRESSURES; i++)
         if (facts->pressure_high[i])
-            limit(&admission, up_to(1, facts->active), ADMISSION_PRESSURE_CPU + i);
+            limit(&admission, up_to(1, facts->active),
+                  (enum admission_reason)(ADMISSION_PRESSURE_CPU + i));
     limit(&admission, up_to(facts->opening, facts->active), ADMISSION_OPENING);
     limit(&admission, facts->tokens, ADMISSION_RATE);
     admission.permitted = admission.start;

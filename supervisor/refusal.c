@@ -90,8 +90,7 @@ static void linger(struct refusals *refusals, int descriptor, uint32_t discarded
         end(refusal);
 }
 
-/* Sends the message, or none of it: a client that has not room for it has sent no acknowledgement
- * yet, which none has done that waited in a queue. */
+/* Sends the message: nothing has been sent before it, so there is room for all of it. */
 static bool tell(const struct refusals *refusals, int descriptor)
 {
     const struct busy_message *message = refusals->message;

@@ -74,7 +74,12 @@ static void on_wake(void *context)
 
 static void reload(struct server *server)
 {
-    if (policy_read(&server->policy, server->options))
+    const struct options *options = server->options;
+
+    if (options->access_file == NULL &&
+        (options->busy_message == NULL || busy_file(options->busy_message) == NULL))
+        log_info("SIGHUP: there are no files to read again");
+    else if (policy_read(&server->policy, options))
         log_info("SIGHUP: files were read again");
     else
         log_warning("SIGHUP: what could not be read again stays as it was");

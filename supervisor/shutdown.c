@@ -56,6 +56,13 @@ static void kill_handlers(struct server *server)
     server->stage_end.deadline = server->loop.now + GIVE_UP_AFTER;
 }
 
+/* Whether everybody has been served. */
+static bool is_drained(const struct server *server)
+{
+    return accept_has_ended(server) && clients_count(&server->clients, CLIENT_QUEUED) == 0 &&
+           clients_active(&server->clients) == 0;
+}
+
 static void on_stage_end(void *context)
 {
     struct server *server = context;
@@ -64,6 +71,10 @@ static void on_stage_end(void *context)
     case SERVER_SERVING:
         break;
     case SERVER_DRAINING:
+        if (is_drained(server)) {
+            loop_stop(&server->loop); /* those who were refused have had the time allowed */
+            break;
+        }
         log_warning("not drained within the time allowed: ending %u handlers",
                     clients_active(&server->clients));
         server->forced = true;
@@ -100,8 +111,6 @@ void shutdown_signal(struct server *server, int signal_number)
 
 bool shutdown_is_complete(const struct server *server)
 {
-    return server->stage != SERVER_SERVING && accept_has_ended(server) &&
-           clients_count(&server->clients, CLIENT_QUEUED) == 0 &&
-           clients_active(&server->clients) == 0 &&
+    return server->stage != SERVER_SERVING && is_drained(server) &&
            (server->stage != SERVER_DRAINING || refusals_count(&server->refusals) == 0);
 }

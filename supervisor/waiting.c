@@ -128,8 +128,13 @@ uint64_t waiting_deadline(const struct server *server)
 
 void waiting_expire(struct server *server)
 {
-    uint64_t deadline;
+    enum { AT_ONCE = 64 };
 
-    while ((deadline = waiting_deadline(server)) != 0 && deadline <= server->loop.now)
+    for (int i = 0; i < AT_ONCE; i++) {
+        uint64_t deadline = waiting_deadline(server);
+
+        if (deadline == 0 || deadline > server->loop.now)
+            return;
         refuse(server, clients_first(&server->clients, CLIENT_QUEUED), CLIENT_REFUSED_TIMEOUT);
+    }
 }

@@ -14,7 +14,8 @@ int waiting_open(struct server *server);
  * are refused if more wait than --queue and --per-source-queue allow, the others watched. */
 void waiting_judge(struct server *server);
 
-/* Refuses those who have waited for --queue-timeout. */
+/* Refuses those who have waited for --queue-timeout, some at a time, so that between them their
+ * clients can be seen to close, and others to come. */
 void waiting_expire(struct server *server);
 
 /* When the next one will have; 0: nobody. */

@@ -229,3 +229,39 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
     await has_line '^.WARNING. refused 45 more, not logged one by one: the queue is full$' "$LOG"
     stop INT
 }
+
+@test "--queue-timeout makes room for those in the backlog at once, though nothing else happens" {
+    start --address 127.0.0.1 --queue 5 --queue-timeout 500ms --abandon never 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER"
+    connect_silently
+    await status_is running 1
+    # They do not close, so nobody hears of them for two seconds.
+    local i begin=${EPOCHREALTIME//[!0-9]/} took refused
+    local -a waiting
+    for ((i = 0; i < 6; i++)); do
+        exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
+        waiting+=("$refused")
+    done
+    cat <&"${waiting[5]}"
+    took=$(((${EPOCHREALTIME//[!0-9]/} - begin) / 1000))
+    echo "$took ms"
+    ((took >= 1000 && took <= 1900))
+    for refused in "${waiting[@]}"; do exec {refused}>&-; done
+    echo >&"$CLIENT"
+}
+
+@test "a drain waits for those who are refused, and its time is not over for their sake" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message busy --drain-timeout 200ms 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER"
+    connect_silently
+    await status_is running 1
+    local refused
+    exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
+    await status_is lingering 1
+    echo >&"$CLIENT"
+    await status_is served 1
+    stop
+    [[ $STATUS == 0 ]]
+    [[ $(cat <&"$refused") == busy ]]
+    exec {refused}>&-
+}
