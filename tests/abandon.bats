@@ -122,6 +122,21 @@ load helpers
     wait "$tracer" || true
 }
 
+@test "keepalive asks a waiting client after a minute of silence, not after two hours" {
+    start --address 127.0.0.1 0 cat
+    connect_silently
+    await status_is running 1
+    connect_silently
+    await status_is queued 1
+    local seconds count=0
+    while read -r seconds; do
+        count=$((count + 1))
+        ((seconds > 0 && seconds <= 60))
+    done < <(ss -Htno "sport = :$PORT" | sed -n 's/.*timer:(keepalive,\([0-9]*\)sec,.*/\1/p; s/.*timer:(keepalive,1min,.*/60/p')
+    ((count == 2))
+    stop INT
+}
+
 @test "a client that vanished without a word is found by keepalive" {
     [[ $(id -u) == 0 ]] || skip "a network namespace needs root"
     # Two machines with a cable between, which is cut.

@@ -6,7 +6,12 @@ load helpers
 # System calls of a daemon and its dispatchers in ten seconds, after one served client.
 @test "idle for 10 s: no process makes a single system call" {
     command -v strace >/dev/null || skip "strace is not installed"
-    start --address 127.0.0.1 --processes 4 --load-average 0.01 --queue 5 0 cat
+    local pressure=()
+    if [[ -e /proc/pressure/io ]]; then pressure=(--pressure "cpu=0,memory=0,io=0"); fi
+    echo 'deny 127.0.0.9' >rules
+    start --address 127.0.0.1 --processes 4 --load-average 0.01 --queue 5 --queue-timeout 3 \
+        --when-full refuse --order fair --per-source 2 --per-source-queue 2 --rate 100 \
+        --access-file rules "${pressure[@]}" 0 cat
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     await status_is served 1
     local process targets=(-p "$DAEMON")
