@@ -27,12 +27,10 @@ struct admission admission_decide(const struct admission_facts *facts)
         limit(&admission, 0, ADMISSION_FAILURE);
     else if (facts->starts_failed)
         limit(&admission, 1, ADMISSION_FAILURE);
-    if (facts->load_high)
-        limit(&admission, up_to(1, facts->active), ADMISSION_LOAD);
-    for (int i = 0; i < ADMISSION_PRESSURES; i++)
-        if (facts->pressure_high[i])
+    for (int gate = 0; gate < ADMISSION_GATES; gate++)
+        if (facts->closed[gate])
             limit(&admission, up_to(1, facts->active),
-                  (enum admission_reason)(ADMISSION_PRESSURE_CPU + i));
+                  (enum admission_reason)(ADMISSION_LOAD + gate));
     limit(&admission, up_to(facts->opening, facts->active), ADMISSION_OPENING);
     limit(&admission, facts->tokens, ADMISSION_RATE);
     admission.permitted = admission.start;
@@ -43,18 +41,12 @@ struct admission admission_decide(const struct admission_facts *facts)
 const char *admission_reason_name(enum admission_reason reason)
 {
     static const char *const names[ADMISSION_REASONS] = {
-        [ADMISSION_NONE] = "none",
-        [ADMISSION_ENDING] = "ending",
-        [ADMISSION_PROCESSES] = "processes",
-        [ADMISSION_SOURCE] = "per-source",
-        [ADMISSION_FAILURE] = "failure",
-        [ADMISSION_LOAD] = "load",
-        [ADMISSION_PRESSURE_CPU] = "cpu-pressure",
-        [ADMISSION_PRESSURE_MEMORY] = "memory-pressure",
-        [ADMISSION_PRESSURE_IO] = "io-pressure",
-        [ADMISSION_OPENING] = "opening",
-        [ADMISSION_RATE] = "rate",
-        [ADMISSION_DISPATCHERS] = "dispatchers",
+        [ADMISSION_NONE] = "none",           [ADMISSION_ENDING] = "ending",
+        [ADMISSION_PROCESSES] = "processes", [ADMISSION_SOURCE] = "per-source",
+        [ADMISSION_FAILURE] = "failure",     [ADMISSION_LOAD] = "load",
+        [ADMISSION_CPU] = "cpu-pressure",    [ADMISSION_MEMORY] = "memory-pressure",
+        [ADMISSION_IO] = "io-pressure",      [ADMISSION_OPENING] = "opening",
+        [ADMISSION_RATE] = "rate",           [ADMISSION_DISPATCHERS] = "dispatchers",
     };
 
     return names[reason];

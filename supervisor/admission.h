@@ -11,8 +11,14 @@
 
 enum { ADMISSION_UNLIMITED = UINT32_MAX };
 
-/* Pressures, as Linux names them (Documentation/accounting/psi.rst). */
-enum admission_pressure { ADMISSION_CPU, ADMISSION_MEMORY, ADMISSION_IO, ADMISSION_PRESSURES };
+/* Gates: the load average, and the pressures of Linux (Documentation/accounting/psi.rst). */
+enum admission_gate {
+    ADMISSION_GATE_LOAD,
+    ADMISSION_GATE_CPU,
+    ADMISSION_GATE_MEMORY,
+    ADMISSION_GATE_IO,
+    ADMISSION_GATES
+};
 
 struct admission_facts {
     uint32_t queued;      /* clients waiting */
@@ -22,11 +28,10 @@ struct admission_facts {
     uint32_t opening;     /* likewise, while gates open gradually */
     uint32_t tokens;      /* so many starts are left of the rate */
     uint32_t dispatchers; /* starts that the dispatchers can take now */
-    bool load_high;       /* the load average is at or above the operator's limit */
-    bool pressure_high[ADMISSION_PRESSURES]; /* likewise */
-    bool starts_failed; /* the last start failed: see whether the next one succeeds */
-    bool starts_held;   /* and it is too early to try again */
-    bool ending;        /* the service ends: nobody is started any more */
+    bool closed[ADMISSION_GATES]; /* the figure is at or above the operator's limit */
+    bool starts_failed;           /* the last start failed: see whether the next one succeeds */
+    bool starts_held;             /* and it is too early to try again */
+    bool ending;                  /* the service ends: nobody is started any more */
 };
 
 /* What holds the next client back.  In the order in which they are looked at: the first is told. */
@@ -36,10 +41,10 @@ enum admission_reason {
     ADMISSION_PROCESSES,
     ADMISSION_SOURCE,
     ADMISSION_FAILURE,
-    ADMISSION_LOAD,
-    ADMISSION_PRESSURE_CPU, /* and the others, in the order of enum admission_pressure */
-    ADMISSION_PRESSURE_MEMORY,
-    ADMISSION_PRESSURE_IO,
+    ADMISSION_LOAD, /* and the other gates, in the order of enum admission_gate */
+    ADMISSION_CPU,
+    ADMISSION_MEMORY,
+    ADMISSION_IO,
     ADMISSION_OPENING,
     ADMISSION_RATE,
     ADMISSION_DISPATCHERS,

@@ -3,71 +3,80 @@
 #include "dispatcher/log.h"
 #include "supervisor/loop.h"
 
-enum {
-    LOOK_AGAIN = LOOP_SECOND,    /* at a figure that holds somebody back */
-    LOAD_STEP = 5 * LOOP_SECOND, /* how long a new handler takes to show: gauge.h */
-    PRESSURE_STEP = 2 * LOOP_SECOND
-};
+enum { LOOK_AGAIN = LOOP_SECOND /* at a figure that holds somebody back */ };
 
-static const char *const pressure_paths[ADMISSION_PRESSURES] = {
-    [ADMISSION_CPU] = "/proc/pressure/cpu",
-    [ADMISSION_MEMORY] = "/proc/pressure/memory",
-    [ADMISSION_IO] = "/proc/pressure/io",
-};
+#define PRESSURE(kind)                                                                             \
+    {                                                                                              \
+        .option = "--pressure", .name = kind " pressure", .path = "/proc/pressure/" kind,          \
+        .before = "some avg10=", .step = 2 * LOOP_SECOND,                                          \
+        .hint = "; it takes Linux 4.20 with pressure stall information: CONFIG_PSI, and psi=1 "    \
+                "where that is off by default",                                                    \
+    }
 
-static int open_pressure(struct gauge *gauge, const char *path)
-{
-    if (gauge_open(gauge, path, "some avg10=") == 0)
-        return 0;
-    log_error("--pressure: cannot read %s: %m; it takes Linux 4.20 with pressure stall information "
-              "(CONFIG_PSI, and psi=1 where it is off by default)",
-              path);
-    return -1;
-}
+static const struct {
+    const char *option;
+    const char *name;
+    const char *path;
+    const char *before; /* the figure */
+    uint64_t step;      /* how often the kernel renews it: gauge.h */
+    const char *hint;   /* why it may not be there */
+} kinds[ADMISSION_GATES] = {
+    [ADMISSION_GATE_LOAD] = {.option = "--load-average",
+                             .name = "load average",
+                             .path = "/proc/loadavg",
+                             .before = "",
+                             .step = 5 * LOOP_SECOND,
+                             .hint = ""},
+    [ADMISSION_GATE_CPU] = PRESSURE("cpu"),
+    [ADMISSION_GATE_MEMORY] = PRESSURE("memory"),
+    [ADMISSION_GATE_IO] = PRESSURE("io"),
+};
 
 int gates_open(struct gates *gates, const struct options *options, uint64_t now)
 {
     *gates = (struct gates){.options = options};
-    if (options->load_limited && gauge_open(&gates->load, "/proc/loadavg", "") != 0) {
-        log_error("--load-average: cannot read /proc/loadavg: %m");
+    for (int i = 0; i < ADMISSION_GATES; i++) {
+        if (!options->gates[i].given ||
+            gauge_open(&gates->list[i].gauge, kinds[i].path, kinds[i].before) == 0)
+            continue;
+        log_error("%s: cannot read %s: %m%s", kinds[i].option, kinds[i].path, kinds[i].hint);
         return -1;
     }
-    for (int i = 0; i < ADMISSION_PRESSURES; i++)
-        if (options->pressures[i].limited &&
-            open_pressure(&gates->pressures[i], pressure_paths[i]) != 0)
-            return -1;
     if (options->rate != OPTIONS_NONE)
         rate_open(&gates->rate, options->rate, options->rate_period, now);
     return 0;
 }
 
-/* Whether the gates are closed, and then in *step how long their figures take. */
-static bool are_closed(struct gates *gates, struct admission_facts *facts, uint64_t now,
-                       uint64_t *step)
+/* Looks at one gate; returns whether it is closed. */
+static bool is_closed(struct gates *gates, int i, uint64_t now)
 {
-    const struct options *options = gates->options;
+    struct gate *gate = &gates->list[i];
+    double limit = gates->options->gates[i].limit;
+    double value;
+    bool closed;
 
-    *step = 0;
-    for (int i = 0; i < ADMISSION_PRESSURES; i++) {
-        facts->pressure_high[i] =
-            options->pressures[i].limited &&
-            gauge_value(&gates->pressures[i], now) >= options->pressures[i].percent;
-        if (facts->pressure_high[i])
-            *step = PRESSURE_STEP;
-    }
-    facts->load_high =
-        options->load_limited && gauge_value(&gates->load, now) >= options->load_average;
-    if (facts->load_high)
-        *step = LOAD_STEP;
-    return *step > 0;
+    if (!gates->options->gates[i].given)
+        return false;
+    value = gauge_value(&gate->gauge, now);
+    closed = value >= limit;
+    if (closed != gate->closed)
+        log_info("%s %.2f, limit %.2f: %s", kinds[i].name, value, limit,
+                 closed ? "no second handler is started" : "handlers come in gradually");
+    gate->closed = closed;
+    return closed;
 }
 
 void gates_look(struct gates *gates, struct admission_facts *facts, uint64_t now)
 {
-    uint64_t step;
+    uint64_t step = 0; /* the longest of those that are closed */
 
+    for (int i = 0; i < ADMISSION_GATES; i++) {
+        facts->closed[i] = is_closed(gates, i, now);
+        if (facts->closed[i] && kinds[i].step > step)
+            step = kinds[i].step;
+    }
     facts->opening = ADMISSION_UNLIMITED;
-    if (are_closed(gates, facts, now, &step))
+    if (step > 0)
         ramp_close(&gates->ramp, facts->active, step);
     else
         facts->opening = ramp_open(&gates->ramp, now);
@@ -85,9 +94,9 @@ uint64_t gates_next_look(struct gates *gates, enum admission_reason reason, uint
 {
     switch (reason) {
     case ADMISSION_LOAD:
-    case ADMISSION_PRESSURE_CPU:
-    case ADMISSION_PRESSURE_MEMORY:
-    case ADMISSION_PRESSURE_IO:
+    case ADMISSION_CPU:
+    case ADMISSION_MEMORY:
+    case ADMISSION_IO:
         return now + LOOK_AGAIN;
     case ADMISSION_OPENING:
         return ramp_next(&gates->ramp, now);

@@ -16,10 +16,14 @@
 #include "supervisor/ramp.h"
 #include "supervisor/rate.h"
 
+struct gate {
+    struct gauge gauge;
+    bool closed;
+};
+
 struct gates {
     const struct options *options;
-    struct gauge load;
-    struct gauge pressures[ADMISSION_PRESSURES];
+    struct gate list[ADMISSION_GATES];
     struct ramp ramp;
     struct rate rate;
 };

@@ -24,10 +24,10 @@ enum options_abandon {
     OPTIONS_ABANDON_NEVER
 };
 
-/* The percentage of time at which a gate closes. */
-struct options_pressure {
-    bool limited;
-    double percent;
+/* The figure at which a gate closes: a load average, or a percentage of time. */
+struct options_gate {
+    bool given;
+    double limit;
 };
 
 struct options {
@@ -50,9 +50,7 @@ struct options {
     uint32_t per_source_queue; /* OPTIONS_NONE */
     uint32_t ipv4_prefix;      /* what one source is: prefix lengths */
     uint32_t ipv6_prefix;
-    bool load_limited;
-    double load_average;
-    struct options_pressure pressures[ADMISSION_PRESSURES];
+    struct options_gate gates[ADMISSION_GATES];
     uint32_t rate; /* starts per period; OPTIONS_NONE */
     uint64_t rate_period;
     struct access_rules access; /* as given; those of the file come on top */

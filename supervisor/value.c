@@ -77,27 +77,29 @@ const char *value_source_prefix(struct options *options, char *word)
 
 const char *value_load_average(struct options *options, char *word)
 {
-    if (!parse_decimal(word, &options->load_average))
-        return "expected a number of 0 or more, such as 4 or 2.5";
-    options->load_limited = true;
-    return NULL;
+    struct options_gate *gate = &options->gates[ADMISSION_GATE_LOAD];
+
+    gate->given = parse_decimal(word, &gate->limit);
+    return gate->given ? NULL : "expected a number of 0 or more, such as 4 or 2.5";
 }
 
 /* Reads "NAME=PERCENT" and enters it. */
-static bool enter_pressure(struct options_pressure *pressures, const char *word)
+static bool enter_pressure(struct options_gate *gates, const char *word)
 {
-    static const char *const names[ADMISSION_PRESSURES] = {
-        [ADMISSION_CPU] = "cpu=", [ADMISSION_MEMORY] = "memory=", [ADMISSION_IO] = "io="};
+    static const char *const names[ADMISSION_GATES] = {
+        [ADMISSION_GATE_CPU] = "cpu=",
+        [ADMISSION_GATE_MEMORY] = "memory=",
+        [ADMISSION_GATE_IO] = "io=",
+    };
 
-    for (int i = 0; i < ADMISSION_PRESSURES; i++) {
+    for (int i = ADMISSION_GATE_CPU; i < ADMISSION_GATES; i++) {
         double percent;
 
         if (strncmp(word, names[i], strlen(names[i])) != 0)
             continue;
-        if (pressures[i].limited || !parse_decimal(word + strlen(names[i]), &percent) ||
-            percent > 100)
+        if (gates[i].given || !parse_decimal(word + strlen(names[i]), &percent) || percent > 100)
             return false;
-        pressures[i] = (struct options_pressure){.limited = true, .percent = percent};
+        gates[i] = (struct options_gate){.given = true, .limit = percent};
         return true;
     }
     return false;
@@ -105,7 +107,8 @@ static bool enter_pressure(struct options_pressure *pressures, const char *word)
 
 const char *value_pressure(struct options *options, char *word)
 {
-    struct options_pressure pressures[ADMISSION_PRESSURES] = {{.limited = false}};
+    struct options_gate gates[ADMISSION_GATES] = {[ADMISSION_GATE_LOAD] =
+                                                      options->gates[ADMISSION_GATE_LOAD]};
     const char *rest = word;
 
     do {
@@ -113,12 +116,12 @@ const char *value_pressure(struct options *options, char *word)
         size_t length = strcspn(rest, ",");
 
         (void)snprintf(one, sizeof(one), "%.*s", (int)length, rest);
-        if (length >= sizeof(one) || !enter_pressure(pressures, one))
+        if (length >= sizeof(one) || !enter_pressure(gates, one))
             return "expected one or more of cpu=P, memory=P and io=P with commas between, each "
                    "once, P a percentage up to 100";
         rest += length;
     } while (*rest++ == ',');
-    memcpy(options->pressures, pressures, sizeof(pressures));
+    memcpy(options->gates, gates, sizeof(gates));
     return NULL;
 }
 

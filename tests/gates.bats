@@ -23,7 +23,7 @@ start_under_load() {
 }
 
 @test "above the load average exactly one handler runs; below it the queue moves by itself" {
-    start_under_load 9.00 --address 127.0.0.1 --processes 8 --load-average 4 0 \
+    start_under_load 9.00 -v --address 127.0.0.1 --processes 8 --load-average 4 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 9000
     "$BURST" "$ADDRESS" "$PORT" 3 >burst &
     local client=$!
@@ -36,6 +36,8 @@ start_under_load() {
     # None has had to end for it; but they do not come in all at once.
     await status_is running 2
     [[ $(held_back_by) == opening ]]
+    [[ $(grep '^\[INFO\] load average ' "$LOG") == "[INFO] load average 9.00, limit 4.00: no second handler is started
+[INFO] load average 1.00, limit 4.00: handlers come in gradually" ]]
     await status_is running 3
     status_is served 0
     wait "$client"
