@@ -12,6 +12,12 @@ int clients_open(struct clients *clients, const struct order_rules *rules)
     return order_open(&clients->order, rules);
 }
 
+void clients_close(struct clients *clients)
+{
+    order_close(&clients->order);
+    slab_close(&clients->records);
+}
+
 int clients_reserve(struct clients *clients)
 {
     return slab_reserve(&clients->records) == 0 ? order_reserve(&clients->order) : -1;

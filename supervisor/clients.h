@@ -72,6 +72,9 @@ struct clients {
 /* Returns 0, or -1 with errno. */
 int clients_open(struct clients *clients, const struct order_rules *rules);
 
+/* Releases all memory, as the service ends; descriptors that are still open stay so. */
+void clients_close(struct clients *clients);
+
 /* Makes sure that one more connection can be entered: to be called before it is accepted, so that
  * no accepted client is lost for want of memory.  Returns 0, or -1 with errno. */
 int clients_reserve(struct clients *clients);

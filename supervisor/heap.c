@@ -27,7 +27,7 @@ int heap_reserve(struct heap *heap, uint32_t count)
     return 0;
 }
 
-void heap_release(struct heap *heap)
+void heap_close(struct heap *heap)
 {
     free(heap->items);
     heap_open(heap);

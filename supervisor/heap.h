@@ -36,8 +36,8 @@ void heap_open(struct heap *heap);
 /* Makes room for so many entries.  Returns 0, or -1 with errno. */
 int heap_reserve(struct heap *heap, uint32_t count);
 
-/* Releases the room of a heap that is empty. */
-void heap_release(struct heap *heap);
+/* Takes everything out, and releases the room. */
+void heap_close(struct heap *heap);
 
 /* Puts in an entry that is in no heap; there must be room. */
 void heap_insert(struct heap *heap, struct heap_entry *entry, uint64_t key);

@@ -17,6 +17,12 @@ int order_open(struct order *order, const struct order_rules *rules)
                         rules->ipv6_length);
 }
 
+void order_close(struct order *order)
+{
+    heap_close(&order->open);
+    sources_close(&order->sources);
+}
+
 int order_reserve(struct order *order)
 {
     if (!order->rules.by_source)
@@ -85,7 +91,7 @@ static void leave(struct order *order, struct order_line *line)
         return;
     sources_forget(&order->sources, &line->source);
     if (sources_count(&order->sources) == 0 && order->open.capacity > OPEN_KEPT)
-        heap_release(&order->open);
+        heap_close(&order->open);
 }
 
 /* ---- members ---- */

@@ -205,5 +205,7 @@ void server_run(struct server *server)
     loop_run(&server->loop, advance, server);
     report_left_out(server);
     pool_close(&server->pool);
+    clients_close(&server->clients);
+    access_free(&server->policy.access);
     loop_close(&server->loop);
 }

@@ -17,6 +17,14 @@ void slab_open(struct slab *slab, size_t size)
     *slab = (struct slab){.size = size};
 }
 
+void slab_close(struct slab *slab)
+{
+    while (slab->chunk_count > 0)
+        free(slab->chunks[--slab->chunk_count]);
+    free(slab->chunks);
+    slab_open(slab, slab->size);
+}
+
 int slab_reserve(struct slab *slab)
 {
     char **chunks;
@@ -55,14 +63,6 @@ void *slab_take(struct slab *slab, uint32_t *index)
     return record;
 }
 
-static void release(struct slab *slab)
-{
-    while (slab->chunk_count > 0)
-        free(slab->chunks[--slab->chunk_count]);
-    slab->unused = NULL;
-    slab->fresh = 0;
-}
-
 void slab_return(struct slab *slab, void *record, uint32_t index)
 {
     struct slab_unused *unused = record;
@@ -71,5 +71,5 @@ void slab_return(struct slab *slab, void *record, uint32_t index)
     slab->unused = unused;
     slab->taken--;
     if (slab->taken == 0 && slab->chunk_count > 1)
-        release(slab);
+        slab_close(slab);
 }

@@ -22,6 +22,9 @@ struct slab {
 /* Prepares an empty slab of records of `size` bytes, SLAB_OVERWRITTEN at least. */
 void slab_open(struct slab *slab, size_t size);
 
+/* Releases all memory, whatever is in use; it is empty then. */
+void slab_close(struct slab *slab);
+
 /* Makes sure that slab_take() will succeed.  Returns 0, or -1 with errno. */
 int slab_reserve(struct slab *slab);
 

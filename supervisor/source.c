@@ -25,6 +25,20 @@ int sources_open(struct sources *sources, size_t size, unsigned ipv4_length, uns
                : -1;
 }
 
+static void release_buckets(struct sources *sources)
+{
+    free(sources->buckets);
+    sources->buckets = NULL;
+    sources->bucket_count = 0;
+    sources->bucket_capacity = 0;
+}
+
+void sources_close(struct sources *sources)
+{
+    release_buckets(sources);
+    slab_close(&sources->records);
+}
+
 int sources_reserve(struct sources *sources)
 {
     uint32_t capacity = sources->bucket_capacity * 2;
@@ -155,12 +169,8 @@ void sources_forget(struct sources *sources, struct source *source)
         link = &(*link)->next;
     *link = source->next;
     slab_return(&sources->records, source, source->index);
-    if (sources->records.taken > 0 || sources->bucket_capacity == BUCKETS_FIRST)
-        return;
-    free(sources->buckets);
-    sources->buckets = NULL;
-    sources->bucket_count = 0;
-    sources->bucket_capacity = 0;
+    if (sources->records.taken == 0 && sources->bucket_capacity > BUCKETS_FIRST)
+        release_buckets(sources);
 }
 
 uint32_t sources_count(const struct sources *sources)

@@ -41,6 +41,9 @@ struct sources {
  * errno, if there is no randomness to be had. */
 int sources_open(struct sources *sources, size_t size, unsigned ipv4_length, unsigned ipv6_length);
 
+/* Releases all memory; no source is known then. */
+void sources_close(struct sources *sources);
+
 /* Makes sure that sources_find() will succeed.  Returns 0, or -1 with errno. */
 int sources_reserve(struct sources *sources);
 

@@ -198,6 +198,7 @@ static void run(bool fair, uint32_t per_source)
             leave(&people[i]);
     CHECK(order_next(&order) == NULL && order.startable == 0);
     CHECK(sources_count(&order.sources) == 0);
+    order_close(&order);
 }
 
 /* A source with many waiting does not delay another's only one by more than one round. */
@@ -226,6 +227,7 @@ static void check_one_round(void)
     CHECK(order_next(&order) == &many[10].member);
     order_activate(&order, order_next(&order));
     CHECK(order_next(&order) == &single.member);
+    order_close(&order);
 }
 
 int main(void)

@@ -105,6 +105,7 @@ static void empty(struct service *service)
     while (clients_count(&service->clients, CLIENT_QUEUED) > 0)
         serve(service);
     CHECK(clients_add_up(&service->clients));
+    clients_close(&service->clients);
 }
 
 /* Nanoseconds for one to come and another to be served. */

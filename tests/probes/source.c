@@ -34,6 +34,7 @@ static bool are_one(unsigned ipv4, unsigned ipv6, const char *one, const char *o
     struct endpoint first = endpoint(one);
     struct endpoint second = endpoint(other);
 
+    sources_close(&sources); /* the last one's */
     CHECK(sources_open(&sources, sizeof(struct source), ipv4, ipv6) == 0);
     return find(&first) == find(&second);
 }
@@ -71,6 +72,7 @@ static void check_many(void)
 {
     static struct source *found[MANY];
 
+    sources_close(&sources);
     CHECK(sources_open(&sources, sizeof(struct source), 32, 64) == 0);
     for (uint32_t i = 0; i < MANY; i++) {
         struct endpoint remote = numbered(i);
@@ -102,5 +104,6 @@ int main(void)
 {
     check_prefixes();
     check_many();
+    sources_close(&sources);
     return CHECK_RESULT();
 }
