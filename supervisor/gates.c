@@ -8,7 +8,7 @@ enum { LOOK_AGAIN = LOOP_SECOND /* at a figure that holds somebody back */ };
 #define PRESSURE(kind)                                                                             \
     {                                                                                              \
         .option = "--pressure", .name = kind " pressure", .path = "/proc/pressure/" kind,          \
-        .before = "some avg10=", .step = 2 * LOOP_SECOND,                                          \
+        .before = "some avg10=", .seconds = 2,                                                     \
         .hint = "; it takes Linux 4.20 with pressure stall information: CONFIG_PSI, and psi=1 "    \
                 "where that is off by default",                                                    \
     }
@@ -18,14 +18,14 @@ static const struct {
     const char *name;
     const char *path;
     const char *before; /* the figure */
-    uint64_t step;      /* how often the kernel renews it: gauge.h */
+    unsigned seconds;   /* after which the kernel renews it: gauge.h */
     const char *hint;   /* why it may not be there */
 } kinds[ADMISSION_GATES] = {
     [ADMISSION_GATE_LOAD] = {.option = "--load-average",
                              .name = "load average",
                              .path = "/proc/loadavg",
                              .before = "",
-                             .step = 5 * LOOP_SECOND,
+                             .seconds = 5,
                              .hint = ""},
     [ADMISSION_GATE_CPU] = PRESSURE("cpu"),
     [ADMISSION_GATE_MEMORY] = PRESSURE("memory"),
@@ -68,16 +68,16 @@ static bool is_closed(struct gates *gates, int i, uint64_t now)
 
 void gates_look(struct gates *gates, struct admission_facts *facts, uint64_t now)
 {
-    uint64_t step = 0; /* the longest of those that are closed */
+    uint64_t seconds = 0; /* the longest of those that are closed */
 
     for (int i = 0; i < ADMISSION_GATES; i++) {
         facts->closed[i] = is_closed(gates, i, now);
-        if (facts->closed[i] && kinds[i].step > step)
-            step = kinds[i].step;
+        if (facts->closed[i] && kinds[i].seconds > seconds)
+            seconds = kinds[i].seconds;
     }
     facts->opening = ADMISSION_UNLIMITED;
-    if (step > 0)
-        ramp_close(&gates->ramp, facts->active, step);
+    if (seconds > 0)
+        ramp_close(&gates->ramp, facts->active, seconds * LOOP_SECOND);
     else
         facts->opening = ramp_open(&gates->ramp, now);
     facts->tokens =
