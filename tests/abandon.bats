@@ -102,6 +102,46 @@ load helpers
     exec {CLIENT}>&-
 }
 
+@test "once its handler runs, a client that has waited is the handler's alone" {
+    start --abandon half-close --address 127.0.0.1 0 bash -c 'read -r; exec sleep 100'
+    connect_silently
+    await status_is running 1
+    local first=$CLIENT before after
+    "$BURST" -H -h 1 "$ADDRESS" "$PORT" 1 >burst &
+    local client=$!
+    await has_line waiting burst
+    await status_is queued 1
+    kill -TERM "$(children "$(dispatchers | head -n 1)")$(children "$(dispatchers | tail -n 1)")"
+    await status_is served 1
+    status_is running 1
+    # It resets, which its handler may care about: nobody else is woken.
+    before=$(awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$DAEMON/status")
+    kill -USR1 "$client"
+    wait "$client"
+    sleep 0.3
+    after=$(awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$DAEMON/status")
+    [[ $after == "$before" ]]
+    (($(processor_time "$DAEMON") < 20))
+    exec {first}>&-
+    stop INT
+}
+
+@test "a client that was put back into the queue is noticed at once when it gives up" {
+    cp "$ANSWER" handler
+    start -v --address 127.0.0.1 0 ./handler "$ANSWERS" "$COUNTER"
+    rm handler
+    "$BURST" -H -h 1 "$ADDRESS" "$PORT" 1 >burst &
+    local client=$! begin took
+    await has_line 'next attempt in 1600 ms' "$LOG"
+    begin=${EPOCHREALTIME//[!0-9]/}
+    kill -USR1 "$client"
+    wait "$client"
+    await has_line 'ticket 1: given up' "$LOG"
+    took=$(((${EPOCHREALTIME//[!0-9]/} - begin) / 1000))
+    echo "$took ms"
+    ((took < 1000))
+}
+
 @test "without memory for watching, who has reset is noticed when its turn comes" {
     command -v strace >/dev/null || skip "strace is not installed"
     start --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
