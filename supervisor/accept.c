@@ -29,6 +29,7 @@ static void pause_accepting(struct server *server)
     for (size_t i = 0; i < server->listener_count; i++)
         loop_ignore(&server->loop, &server->listeners[i].source);
     server->backlog_waits = true;
+    server->first_listener = (server->first_listener + 1) % server->listener_count;
 }
 
 /* Whether accept failed for this one client only (accept(2): pending errors of the new socket). */
@@ -133,7 +134,8 @@ void accept_resume(struct server *server)
         return;
     server->backlog_waits = false;
     for (size_t i = 0; i < server->listener_count; i++) {
-        struct server_listener *each = &server->listeners[i];
+        struct server_listener *each =
+            &server->listeners[(server->first_listener + i) % server->listener_count];
 
         if (each->listener->descriptor < 0)
             continue;

@@ -47,9 +47,11 @@ struct server {
 
     struct server_listener *listeners;
     size_t listener_count;
-    uint32_t capacity;                  /* descriptors there are for clients that wait */
-    uint32_t queue_maximum;             /* clients that may wait, once those are started that may */
-    uint64_t judged;                    /* up to this ticket: waiting_judge() */
+    size_t first_listener;  /* the first to be listened to again: each in turn, or those behind it
+                             * would never be heard while there is little room */
+    uint32_t capacity;      /* descriptors there are for clients that wait */
+    uint32_t queue_maximum; /* clients that may wait, once those are started that may */
+    uint64_t judged;        /* up to this ticket: waiting_judge() */
     enum admission_reason held_back_by; /* why not more of the waiting clients were started */
     bool backlog_waits;       /* somebody is in the kernel's backlog whom we cannot take yet */
     struct backoff accepting; /* accept failed for want of something */

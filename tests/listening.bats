@@ -143,3 +143,18 @@ does_not_answer() { refute timeout 5 nc -z "$1" "$2" 2>/dev/null; }
     start --ipv6 --address both 0 cat
     [[ $(cut -d " " -f 1 "$READY" | sort -u) == ::1 ]]
 }
+
+@test "with little room each listener gets its turn" {
+    start --address 127.0.0.1 --address 127.0.0.2 --queue 0 0 "$ANSWER" "$ANSWERS" "$COUNTER" 10
+    local address port
+    { read -r _ _; read -r address port; } <"$READY"
+    [[ $address == 127.0.0.2 ]]
+    "$BURST" "$ADDRESS" "$PORT" 200 >crowd & # two seconds' worth of work
+    local crowd=$!
+    await status_is running 1
+    "$BURST" -w "$address" "$port" 1 >single
+    is_alive "$crowd"
+    [[ $(cat single) =~ longest\ ([0-9]+)\ ms ]]
+    ((BASH_REMATCH[1] <= 500))
+    wait "$crowd"
+}
