@@ -139,3 +139,27 @@ few_descriptors() {
     DESCRIPTORS=$(open_descriptors "$DAEMON")
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
 }
+
+@test "with 64 descriptors, all of them taken by those who wait and those who are refused, accept does not fail" {
+    # shellcheck disable=SC2016
+    WRAPPER=(bash -c 'ulimit -n 64; exec "$@"' bash)
+    start --address 127.0.0.1 --when-full refuse --busy-message busy 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 300
+    local client i clients=()
+    kill -STOP "$DAEMON" # so that it finds them all at once
+    for ((i = 0; i < 150; i++)); do # none of them closes
+        exec {client}<>"/dev/tcp/127.0.0.1/$PORT"
+        clients+=("$client")
+    done
+    kill -CONT "$DAEMON"
+    await status_is accepted 150
+    status_is abandoned 0
+    (($(status_of lingering) > 0))
+    # A dispatcher can still be replaced, and files be read again.
+    kill -KILL "$(dispatchers | head -n 1)"
+    kill -HUP "$DAEMON"
+    await has_line 'replacing it' "$LOG"
+    refute grep -e 'cannot accept' -e 'cannot start' "$LOG"
+    for client in "${clients[@]}"; do exec {client}>&-; done
+    stop INT
+}
