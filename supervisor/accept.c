@@ -5,6 +5,7 @@
 #include "supervisor/report.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@ static bool has_room(struct server *server)
     if (queued + clients_count(&server->clients, CLIENT_STARTING) >= server->capacity ||
         backoff_holds(&server->accepting, server->loop.now))
         return false;
-    return server->options->refuse ||
+    return server->options->refuse || queued < server->queue_maximum ||
            queued + 1 - handlers_admission(server, 1).start <= server->queue_maximum;
 }
 
@@ -29,7 +30,6 @@ static void pause_accepting(struct server *server)
     for (size_t i = 0; i < server->listener_count; i++)
         loop_ignore(&server->loop, &server->listeners[i].source);
     server->backlog_waits = true;
-    server->first_listener = (server->first_listener + 1) % server->listener_count;
 }
 
 /* Whether accept failed for this one client only (accept(2): pending errors of the new socket). */
@@ -126,25 +126,54 @@ static void accept_clients(void *context)
     }
 }
 
+static void listen_to(struct server *server, struct server_listener *each)
+{
+    if (each->listener->descriptor >= 0 && !server->backlog_waits &&
+        loop_watch(&server->loop, &each->source) != 0)
+        accept_failed(server, errno);
+}
+
 /* In draining, the backlog is emptied without waiting for an event, since an empty one causes none.
  */
 void accept_resume(struct server *server)
 {
+    size_t at = server->first_listener;
+
     if (!has_room(server))
         return;
     server->backlog_waits = false;
+    server->first_listener = at + 1 < server->listener_count ? at + 1 : 0;
     for (size_t i = 0; i < server->listener_count; i++) {
-        struct server_listener *each =
-            &server->listeners[(server->first_listener + i) % server->listener_count];
+        struct server_listener *each = &server->listeners[at];
 
-        if (each->listener->descriptor < 0)
-            continue;
-        if (server->stage == SERVER_DRAINING)
+        if (server->stage == SERVER_DRAINING && each->listener->descriptor >= 0)
             accept_clients(each);
-        if (each->listener->descriptor >= 0 && !server->backlog_waits &&
-            loop_watch(&server->loop, &each->source) != 0)
-            accept_failed(server, errno);
+        listen_to(server, each);
+        at = at + 1 < server->listener_count ? at + 1 : 0;
     }
+}
+
+/* Whether somebody is in the backlog of any listener. */
+static bool is_anybody_there(const struct server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++) {
+        struct pollfd listener = {.fd = server->listeners[i].listener->descriptor,
+                                  .events = POLLIN};
+
+        if (poll(&listener, 1, 0) > 0)
+            return true;
+    }
+    return false;
+}
+
+bool accept_backlog_waits(struct server *server)
+{
+    if (server->backlog_waits && server->stage == SERVER_SERVING && !is_anybody_there(server)) {
+        server->backlog_waits = false;
+        for (size_t i = 0; i < server->listener_count; i++)
+            listen_to(server, &server->listeners[i]);
+    }
+    return server->backlog_waits;
 }
 
 void accept_drain(struct server *server)

@@ -15,6 +15,10 @@ int accept_open(struct server *server, struct listeners *listeners);
 /* Goes back to listening, if that was left for want of room and there is some now. */
 void accept_resume(struct server *server);
 
+/* Whether somebody is in the kernel's backlog who cannot be taken yet.  If nobody is after all, the
+ * listeners will tell when somebody comes. */
+bool accept_backlog_waits(struct server *server);
+
 /* Accepts nobody but those who are in the backlog now, as there is room for them. */
 void accept_drain(struct server *server);
 

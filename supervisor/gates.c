@@ -77,7 +77,7 @@ void gates_look(struct gates *gates, struct admission_facts *facts, uint64_t now
     }
     facts->opening = ADMISSION_UNLIMITED;
     if (seconds > 0)
-        ramp_close(&gates->ramp, facts->active, seconds * LOOP_SECOND);
+        ramp_close(&gates->ramp, facts->active, seconds * LOOP_SECOND, now);
     else
         facts->opening = ramp_open(&gates->ramp, now);
     facts->tokens =
@@ -88,6 +88,12 @@ void gates_passed(struct gates *gates)
 {
     if (gates->options->rate != OPTIONS_NONE)
         rate_take(&gates->rate);
+}
+
+void gates_returned(struct gates *gates)
+{
+    if (gates->options->rate != OPTIONS_NONE)
+        rate_return(&gates->rate);
 }
 
 uint64_t gates_next_look(struct gates *gates, enum admission_reason reason, uint64_t now)

@@ -38,6 +38,9 @@ void gates_look(struct gates *gates, struct admission_facts *facts, uint64_t now
 /* A handler is being started. */
 void gates_passed(struct gates *gates);
 
+/* It was not started after all. */
+void gates_returned(struct gates *gates);
+
 /* When to look again if this is what holds somebody back; 0 if it is none of the gates. */
 uint64_t gates_next_look(struct gates *gates, enum admission_reason reason, uint64_t now);
 

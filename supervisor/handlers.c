@@ -124,10 +124,12 @@ void handlers_start_waiting(struct server *server)
     waiting_look(server);
     admission = handlers_admission(server, 0);
     server->held_back_by = admission.reason;
+    server->permitted = admission.permitted;
     for (; admission.start > 0 && (client = next_present(server)) != NULL; admission.start--) {
         switch (give(server, client)) {
         case POOL_STARTED:
             waiting_unwatch(server, client);
+            server->permitted--;
             backoff_attempted(&server->starting, server->loop.now);
             gates_passed(&server->gates);
             break;
@@ -189,6 +191,7 @@ static void put_back(struct server *server, struct client *client)
         return;
     }
     clients_move(&server->clients, client, CLIENT_QUEUED);
+    gates_returned(&server->gates);
     waiting_watch(server, client);
 }
 

@@ -94,6 +94,13 @@ int main(int argc, char **argv)
     if (options.backlog)
         log_warning("--backlog is ignored: it is always as long as net.core.somaxconn allows");
 
+    if ((options.fair || options.per_source != OPTIONS_NONE) && !options.refuse &&
+        options.queue != OPTIONS_QUEUE_MAXIMUM &&
+        (options.per_source_queue == OPTIONS_NONE || options.per_source_queue >= options.queue))
+        log_warning("--queue %u: clients of one source can fill it, and those of others are not "
+                    "seen then; give --per-source-queue, less than that",
+                    options.queue);
+
     status = command_find(options.command[0], command);
     if (status != 0)
         return status;

@@ -61,7 +61,7 @@ struct order {
 /* Returns 0, or -1 with errno. */
 int order_open(struct order *order, const struct order_rules *rules);
 
-/* Releases all memory; to be called when nobody is a member any more. */
+/* Releases all memory; nobody is a member any more. */
 void order_close(struct order *order);
 
 /* Makes sure that order_join() will succeed.  Returns 0, or -1 with errno. */

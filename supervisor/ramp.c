@@ -1,8 +1,9 @@
 #include "supervisor/ramp.h"
 
-void ramp_close(struct ramp *ramp, uint32_t active, uint64_t step)
+void ramp_close(struct ramp *ramp, uint32_t active, uint64_t step, uint64_t now)
 {
-    *ramp = (struct ramp){.closed = true, .first = active > 0 ? active : 1, .step = step};
+    *ramp = (struct ramp){
+        .opening = true, .first = active > 0 ? active : 1, .step = step, .closed = now};
 }
 
 uint32_t ramp_open(struct ramp *ramp, uint64_t now)
@@ -10,14 +11,9 @@ uint32_t ramp_open(struct ramp *ramp, uint64_t now)
     uint32_t limit = ramp->first;
     uint64_t steps;
 
-    if (ramp->closed) {
-        ramp->closed = false;
-        ramp->opening = true;
-        ramp->opened = now;
-    }
     if (!ramp->opening)
         return RAMP_UNLIMITED;
-    for (steps = 1 + (now - ramp->opened) / ramp->step; steps > 0; steps--) {
+    for (steps = 1 + (now - ramp->closed) / ramp->step; steps > 0; steps--) {
         uint32_t more = limit / 2 > 0 ? limit / 2 : 1;
 
         if (limit > RAMP_UNLIMITED - more) {
@@ -31,5 +27,5 @@ uint32_t ramp_open(struct ramp *ramp, uint64_t now)
 
 uint64_t ramp_next(const struct ramp *ramp, uint64_t now)
 {
-    return now + ramp->step - (now - ramp->opened) % ramp->step;
+    return now + ramp->step - (now - ramp->closed) % ramp->step;
 }

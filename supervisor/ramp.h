@@ -15,15 +15,15 @@
 enum { RAMP_UNLIMITED = UINT32_MAX };
 
 struct ramp {
-    bool closed;
     bool opening;
     uint32_t first;  /* handlers that there were when it was closed; 1 at least */
     uint64_t step;   /* microseconds */
-    uint64_t opened; /* when */
+    uint64_t closed; /* when it was last seen closed: steps count from there, however late
+                      * somebody looks again */
 };
 
 /* A gate is closed, and there are so many handlers; `step` is how long its figure takes. */
-void ramp_close(struct ramp *ramp, uint32_t active, uint64_t step);
+void ramp_close(struct ramp *ramp, uint32_t active, uint64_t step, uint64_t now);
 
 /* All gates are open.  Returns how many handlers there may be. */
 uint32_t ramp_open(struct ramp *ramp, uint64_t now);

@@ -29,6 +29,13 @@ void rate_take(struct rate *rate)
     rate->level -= rate->period;
 }
 
+void rate_return(struct rate *rate)
+{
+    uint64_t full = rate->count * rate->period;
+
+    rate->level = full - rate->level < rate->period ? full : rate->level + rate->period;
+}
+
 uint64_t rate_next(struct rate *rate, uint64_t now)
 {
     uint64_t missing;

@@ -29,6 +29,9 @@ uint32_t rate_tokens(struct rate *rate, uint64_t now);
 /* Takes a token; there must be one. */
 void rate_take(struct rate *rate);
 
+/* Gives one back that was not used. */
+void rate_return(struct rate *rate);
+
 /* When there will be one more than there are. */
 uint64_t rate_next(struct rate *rate, uint64_t now);
 

@@ -9,6 +9,7 @@
 #include "supervisor/signals.h"
 #include "supervisor/waiting.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -32,14 +33,18 @@ static uint64_t earlier(uint64_t one, uint64_t other)
 /* Only what somebody waits for and no event will announce needs a clock. */
 static uint64_t next_look(struct server *server)
 {
-    uint32_t backlog = server->backlog_waits ? 1 : 0;
+    uint32_t queued = clients_count(&server->clients, CLIENT_QUEUED);
+    uint32_t backlog;
     uint64_t now = server->loop.now;
-    uint64_t look = earlier(accept_next_attempt(server), waiting_deadline(server));
+    uint64_t look = earlier(earlier(accept_next_attempt(server), waiting_deadline(server)),
+                            waiting_next_judgement(server));
     enum admission_reason reason;
 
     if (server->signals_owed)
         return now + SEND_AGAIN;
-    if (clients_count(&server->clients, CLIENT_QUEUED) + backlog == 0)
+    /* Whether anybody is in the backlog only matters if nobody is nearer. */
+    backlog = queued > 0 ? server->backlog_waits : accept_backlog_waits(server);
+    if (queued + backlog == 0)
         return 0;
     reason = handlers_admission(server, backlog).reason;
     if (reason == ADMISSION_FAILURE && backoff_holds(&server->starting, now))
@@ -176,6 +181,10 @@ static int open_clients(struct server *server)
                             .ipv6_length = options->ipv6_prefix,
                         });
 }
+
+static_assert((uint32_t)OPTIONS_NONE == ORDER_UNLIMITED &&
+                  (uint32_t)RAMP_UNLIMITED == ADMISSION_UNLIMITED,
+              "limits that are passed on mean the same everywhere");
 
 int server_open(struct server *server, const struct options *options, struct listeners *listeners,
                 struct launch *launch, uint32_t limit)

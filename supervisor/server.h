@@ -51,7 +51,10 @@ struct server {
                              * would never be heard while there is little room */
     uint32_t capacity;      /* descriptors there are for clients that wait */
     uint32_t queue_maximum; /* clients that may wait, once those are started that may */
+    uint32_t permitted;     /* of those who wait so many may start, once a dispatcher has room */
+    uint64_t crowded_until; /* until then these do not count as waiting; 0: there is room */
     uint64_t judged;        /* up to this ticket: waiting_judge() */
+    uint64_t attended;      /* up to this one they were watched */
     enum admission_reason held_back_by; /* why not more of the waiting clients were started */
     bool backlog_waits;       /* somebody is in the kernel's backlog whom we cannot take yet */
     struct backoff accepting; /* accept failed for want of something */

@@ -1,10 +1,13 @@
 #include "supervisor/waiting.h"
 
+#include "dispatcher/log.h"
 #include "supervisor/report.h"
 
 #include <stddef.h>
 
-static void on_gone(void *context, uint32_t handle, uint32_t mark);
+enum { CROWDED_FOR = LOOP_SECOND };
+
+static void on_gone(void *context, uint32_t handle);
 
 int waiting_open(struct server *server)
 {
@@ -20,8 +23,8 @@ int waiting_open(struct server *server)
 
 void waiting_watch(struct server *server, struct client *client)
 {
-    client->watched = watch_add(&server->watch, client->descriptor, client->handle,
-                                (uint32_t)clients_ticket(client));
+    if (!client->watched)
+        client->watched = watch_add(&server->watch, client->descriptor, client->handle);
 }
 
 void waiting_unwatch(struct server *server, struct client *client)
@@ -40,14 +43,15 @@ static void abandoned(struct server *server, struct client *client)
     clients_end(&server->clients, client, CLIENT_ABANDONED);
 }
 
-/* The mark, half of its ticket, tells it from another client that has the handle meanwhile. */
-static void on_gone(void *context, uint32_t handle, uint32_t mark)
+static void on_gone(void *context, uint32_t handle)
 {
     struct server *server = context;
     struct client *client = clients_with_handle(&server->clients, handle);
 
-    if (client != NULL && client->watched && (uint32_t)clients_ticket(client) == mark)
-        abandoned(server, client);
+    /* A connection that nobody knows of would be told of without end. */
+    if (client == NULL || !client->watched)
+        log_bug("client %u is gone and was not watched", handle);
+    abandoned(server, client);
 }
 
 void waiting_look(struct server *server)
@@ -82,36 +86,75 @@ static bool is_new(const struct server *server, const struct client *client)
     return client != NULL && clients_ticket(client) > server->judged;
 }
 
-/* Refuses new clients, the newest first, that are too many of one source, or in all. */
-static void refuse_excess(struct server *server, enum client_end reason)
+/* How many of those who wait may start, and do not only because dispatchers have no room.  They
+ * count as started, since this is a matter of milliseconds; but if it lasts, they wait like all. */
+static uint32_t excused(struct server *server)
+{
+    if (server->held_back_by != ADMISSION_DISPATCHERS) {
+        server->crowded_until = 0;
+        return 0;
+    }
+    if (server->crowded_until == 0)
+        server->crowded_until = server->loop.now + CROWDED_FOR;
+    return server->loop.now < server->crowded_until ? server->permitted : 0;
+}
+
+/* Refuses new clients, the newest first, until no more wait than may. */
+static void refuse_excess(struct server *server, uint32_t most)
+{
+    const struct clients *clients = &server->clients;
+    struct client *client = clients_newest(clients);
+
+    while (is_new(server, client) && clients_count(clients, CLIENT_QUEUED) > most) {
+        struct client *before = clients_before(clients, client);
+
+        refuse(server, client, CLIENT_REFUSED_QUEUE);
+        client = before;
+    }
+}
+
+/* Refuses new clients, the newest first, of sources with too many waiting. */
+static void refuse_excess_of_sources(struct server *server)
 {
     const struct clients *clients = &server->clients;
     struct client *before;
 
     for (struct client *client = clients_newest(clients); is_new(server, client); client = before) {
         before = clients_before(clients, client);
-        if (reason == CLIENT_REFUSED_SOURCE
-                ? clients_of_source(client) > server->options->per_source_queue
-                : clients_count(clients, CLIENT_QUEUED) > server->queue_maximum)
-            refuse(server, client, reason);
+        if (clients_of_source(client) > server->options->per_source_queue)
+            refuse(server, client, CLIENT_REFUSED_SOURCE);
     }
+}
+
+static void watch_new(struct server *server)
+{
+    const struct clients *clients = &server->clients;
+
+    for (struct client *client = clients_newest(clients);
+         client != NULL && clients_ticket(client) > server->attended;
+         client = clients_before(clients, client))
+        waiting_watch(server, client);
+    server->attended = clients->accepted;
 }
 
 void waiting_judge(struct server *server)
 {
-    const struct clients *clients = &server->clients;
+    uint32_t more = excused(server);
 
-    /* Who waits only until a dispatcher has room has not come in vain. */
-    if (server->held_back_by == ADMISSION_DISPATCHERS || server->judged == clients->accepted)
-        return;
-    if (server->options->per_source_queue != OPTIONS_NONE)
-        refuse_excess(server, CLIENT_REFUSED_SOURCE);
+    if (more == 0 && server->options->per_source_queue != OPTIONS_NONE)
+        refuse_excess_of_sources(server);
     if (server->options->refuse)
-        refuse_excess(server, CLIENT_REFUSED_QUEUE);
-    for (struct client *client = clients_newest(clients); is_new(server, client);
-         client = clients_before(clients, client))
-        waiting_watch(server, client);
-    server->judged = clients->accepted;
+        refuse_excess(server, more > UINT32_MAX - server->queue_maximum
+                                  ? UINT32_MAX
+                                  : server->queue_maximum + more);
+    watch_new(server);
+    if (more == 0)
+        server->judged = server->clients.accepted;
+}
+
+uint64_t waiting_next_judgement(const struct server *server)
+{
+    return server->judged < server->clients.accepted ? server->crowded_until : 0;
 }
 
 /* ---- too long ---- */

@@ -11,8 +11,12 @@
 int waiting_open(struct server *server);
 
 /* Judges those who have come since the last time, once all were started who may be: the newest
- * are refused if more wait than --queue and --per-source-queue allow, the others watched. */
+ * are refused if more wait than --queue and --per-source-queue allow, the others watched.  Who
+ * waits for a dispatcher only is judged when there is room again, or after a second. */
 void waiting_judge(struct server *server);
+
+/* When to judge those at the latest; 0: nobody. */
+uint64_t waiting_next_judgement(const struct server *server);
 
 /* Refuses those who have waited for --queue-timeout, some at a time, so that between them their
  * clients can be seen to close, and others to come. */

@@ -13,7 +13,7 @@ static void on_ready(void *context)
 }
 
 int watch_open(struct watch *watch, struct loop *loop, enum watch_sign sign,
-               void (*gone)(void *context, uint32_t handle, uint32_t mark), void *context)
+               void (*gone)(void *context, uint32_t handle), void *context)
 {
     *watch = (struct watch){
         .source = {.descriptor = -1, .ready = on_ready, .context = watch},
@@ -27,11 +27,11 @@ int watch_open(struct watch *watch, struct loop *loop, enum watch_sign sign,
     return watch->source.descriptor < 0 ? -1 : loop_watch(loop, &watch->source);
 }
 
-bool watch_add(struct watch *watch, int descriptor, uint32_t handle, uint32_t mark)
+bool watch_add(struct watch *watch, int descriptor, uint32_t handle)
 {
     /* Errors and hang-ups are always told (epoll_ctl(2)). */
     struct epoll_event event = {.events = watch->sign == WATCH_HALF_CLOSE ? EPOLLRDHUP : 0,
-                                .data.u64 = (uint64_t)handle << 32 | mark};
+                                .data.u64 = handle};
 
     if (watch->sign == WATCH_NOTHING ||
         epoll_ctl(watch->source.descriptor, EPOLL_CTL_ADD, descriptor, &event) != 0)
@@ -59,8 +59,7 @@ void watch_look(struct watch *watch)
         if (count < 0 && errno != EINTR)
             log_bug("epoll_wait: %m");
         for (int i = 0; i < count; i++)
-            watch->gone(watch->context, (uint32_t)(events[i].data.u64 >> 32),
-                        (uint32_t)events[i].data.u64);
+            watch->gone(watch->context, (uint32_t)events[i].data.u64);
     }
 }
 

@@ -23,17 +23,18 @@ struct watch {
     struct loop_source source; /* the epoll instance; descriptor -1 for WATCH_NOTHING */
     enum watch_sign sign;
     uint32_t count; /* connections that are watched */
-    void (*gone)(void *context, uint32_t handle, uint32_t mark);
+    void (*gone)(void *context, uint32_t handle);
     void *context;
 };
 
-/* `gone` is called for each connection that shows the sign, with the words that it was added with.
+/* `gone` is called for each connection that shows the sign, with the handle that it was added with,
+ * and has to end the watch.
  * Returns 0, or -1 with errno. */
 int watch_open(struct watch *watch, struct loop *loop, enum watch_sign sign,
-               void (*gone)(void *context, uint32_t handle, uint32_t mark), void *context);
+               void (*gone)(void *context, uint32_t handle), void *context);
 
-/* Begins to watch a connection; returns whether it could. */
-bool watch_add(struct watch *watch, int descriptor, uint32_t handle, uint32_t mark);
+/* Begins to watch a connection that is not watched yet; returns whether it could. */
+bool watch_add(struct watch *watch, int descriptor, uint32_t handle);
 
 /* Ends that; to be called before the descriptor is closed or given away. */
 void watch_remove(struct watch *watch, int descriptor);

@@ -219,3 +219,23 @@ cut_the_cable() {
     kill -INT "$daemon"
     wait
 }
+
+@test "clients whose start failed while dispatchers were busy wake nobody when they reset later" {
+    printf '#!/bin/sh\nexec sleep 100\n' >handler
+    chmod +x handler
+    start --address 127.0.0.1 --processes 300 --dispatchers 2 0 ./handler
+    mv handler hidden
+    "$BURST" -H -h 100 "$ADDRESS" "$PORT" 100 >burst &
+    local client=$! before after
+    await has_line waiting burst
+    await has_line 'next attempt in 800 ms' "$LOG"
+    mv hidden handler
+    await status_is running 100
+    kill -USR1 "$client"
+    wait "$client"
+    before=$(processor_time "$DAEMON")
+    sleep 1
+    after=$(processor_time "$DAEMON")
+    ((after - before <= 10))
+    stop INT
+}

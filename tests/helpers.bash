@@ -155,7 +155,8 @@ check_and_end() {
         await has_no_zombies || { echo "zombies were left" >&2; return 1; }
         await has_its_descriptors || {
             echo "descriptors were left:" >&2
-            ls -l "/proc/$DAEMON/fd" >&2
+            open_descriptors "$DAEMON" >&2
+            ls -l "/proc/$DAEMON/fd" 2>/dev/null | head -n 50 >&2
             return 1
         }
         stop

@@ -314,3 +314,33 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
     [[ $(cat <&"$refused") == busy ]]
     exec {refused}>&-
 }
+
+@test "the queue is bounded, and those who give up leave it, also while dispatchers are stuck" {
+    start --address 127.0.0.1 --queue 5 --when-full refuse --processes 20 --dispatchers 2 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER"
+    local process client
+    for process in $(dispatchers); do kill -STOP "$process"; done
+    # Eight are in the hands of dispatchers; 12 more may start, and 5 may wait.
+    "$BURST" -H -h 60 -m '' "$ADDRESS" "$PORT" 60 >burst &
+    client=$!
+    await status_is accepted 60
+    (($(status_of queued) <= 17))
+    # That they may start does not excuse them for long.
+    await status_is queued 5
+    status_is starting 8
+    await has_line waiting burst
+    kill -USR1 "$client"
+    wait "$client"
+    await status_is abandoned 5
+    for process in $(dispatchers); do kill -CONT "$process"; done
+    await status_is starting 0
+}
+
+@test "at the end of the service it is told how many refusals were not logged" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse 0 sleep 100
+    connect_silently
+    await status_is running 1
+    "$BURST" -m '' "$ADDRESS" "$PORT" 50
+    stop INT
+    grep -q '^.WARNING. refused 45 more, not logged one by one: the queue is full$' "$LOG"
+}

@@ -83,7 +83,7 @@ static void check_ramp(void)
     struct ramp ramp = {0};
 
     CHECK(ramp_open(&ramp, SECOND) == RAMP_UNLIMITED); /* it has never been closed */
-    ramp_close(&ramp, 0, 2 * SECOND);
+    ramp_close(&ramp, 0, 2 * SECOND, 10 * SECOND);
     for (uint64_t i = 0; i < sizeof(expected) / sizeof(*expected); i++) {
         uint64_t now = 10 * SECOND + i * 2 * SECOND;
 
@@ -100,12 +100,15 @@ static void check_ramp_closed_again(void)
 {
     struct ramp ramp = {0};
 
-    ramp_close(&ramp, 8, SECOND);
+    ramp_close(&ramp, 8, SECOND, 0);
     CHECK(ramp_open(&ramp, 0) == 12);
-    ramp_close(&ramp, 10, SECOND);
-    ramp_close(&ramp, 2, SECOND); /* some have ended meanwhile */
+    ramp_close(&ramp, 10, SECOND, 4 * SECOND);
+    ramp_close(&ramp, 2, SECOND, 5 * SECOND); /* some have ended meanwhile */
     CHECK(ramp_open(&ramp, 5 * SECOND) == 3);
     CHECK(ramp_open(&ramp, 6 * SECOND) == 4);
+    /* Nobody has looked for long: that it was closed then does not matter any more. */
+    ramp_close(&ramp, 1, SECOND, 10 * SECOND);
+    CHECK(ramp_open(&ramp, (uint64_t)100 * SECOND) == RAMP_UNLIMITED);
 }
 
 /* ---- limiter ---- */
