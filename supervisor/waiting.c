@@ -49,9 +49,10 @@ static void on_gone(void *context, uint32_t handle)
     struct client *client = clients_with_handle(&server->clients, handle);
 
     /* A connection that nobody knows of would be told of without end. */
-    if (client == NULL || !client->watched)
+    if (client != NULL && client->watched)
+        abandoned(server, client);
+    else
         log_bug("client %u is gone and was not watched", handle);
-    abandoned(server, client);
 }
 
 void waiting_look(struct server *server)

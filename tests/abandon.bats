@@ -239,3 +239,15 @@ cut_the_cable() {
     ((after - before <= 10))
     stop INT
 }
+
+@test "--abandon half-close: who has sent FIN before it is accepted is not served" {
+    start --abandon half-close --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    kill -STOP "$DAEMON"
+    "$BURST" -c -m '' "$ADDRESS" "$PORT" 1 >burst &
+    local client=$!
+    sleep 0.3
+    kill -CONT "$DAEMON"
+    wait "$client"
+    await status_is abandoned 1
+    status_is served 0
+}

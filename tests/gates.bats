@@ -206,3 +206,48 @@ milliseconds_since() { echo $(((${EPOCHREALTIME//[!0-9]/} - $1) / 1000)); }
     wait "$client"
     (($(milliseconds_since "$begin") >= 1500))
 }
+
+@test "--rate without a time counts per second" {
+    start --address 127.0.0.1 --rate 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local begin=${EPOCHREALTIME//[!0-9]/} took
+    "$BURST" "$ADDRESS" "$PORT" 4
+    took=$(((${EPOCHREALTIME//[!0-9]/} - begin) / 1000))
+    echo "$took ms"
+    ((took >= 900 && took <= 2000))
+}
+
+@test "--pressure does not take back --load-average" {
+    [[ -e /proc/pressure/cpu ]] || skip "the kernel has no pressure stall information"
+    start_under_load 9.00 --address 127.0.0.1 --processes 8 --load-average 4 --pressure cpu=100 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 20
+    "$BURST" "$ADDRESS" "$PORT" 10
+    [[ $(most_handlers) == 1 ]]
+}
+
+@test "a gate opens from as many as run" {
+    start_under_load 1.00 -v --address 127.0.0.1 --processes 8 --load-average 4 0 sleep 100
+    local i
+    for ((i = 0; i < 4; i++)); do connect_silently; done
+    await status_is running 4
+    set_load 9.00
+    sleep 0.6 # longer than a figure is kept
+    for ((i = 0; i < 4; i++)); do connect_silently; done
+    await status_is queued 4
+    await has_line 'load average 9.00' "$LOG"
+    set_load 1.00
+    await has_line 'load average 1.00' "$LOG"
+    await status_is running 6
+    sleep 0.5
+    status_is running 6
+    stop INT
+}
+
+@test "a gate that was closed long ago does not hold back the next burst" {
+    start_under_load 9.00 -v --address 127.0.0.1 --processes 8 --load-average 4 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 300
+    "$BURST" "$ADDRESS" "$PORT" 2
+    set_load 1.00
+    sleep 11 # two steps, in which nobody looks
+    "$BURST" "$ADDRESS" "$PORT" 8
+    (($(most_handlers) >= 4))
+}

@@ -344,3 +344,130 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
     stop INT
     grep -q '^.WARNING. refused 45 more, not logged one by one: the queue is full$' "$LOG"
 }
+
+@test "who is too many of its source takes no place in the queue" {
+    start --address 127.0.0.1 --queue 3 --per-source-queue 1 --when-full refuse 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 5
+    connect_silently
+    await status_is running 1
+    kill -STOP "$DAEMON" # all come in one round
+    "$BURST" -f 127.0.0.2 -m '' "$ADDRESS" "$PORT" 5 >first &
+    local first=$!
+    sleep 0.3
+    "$BURST" -f 127.0.0.3 -m '' "$ADDRESS" "$PORT" 1 >second &
+    local second=$!
+    sleep 0.3
+    kill -CONT "$DAEMON"
+    await status_is accepted 7
+    status_is refused-source 4
+    status_is refused-queue 0
+    status_is queued 2
+    echo >&"$CLIENT"
+    wait "$first" "$second"
+}
+
+@test "many that were refused reset at once, and are forgotten" {
+    start --address 127.0.0.1 --queue-timeout 500ms 0 sleep 100
+    connect_silently
+    await status_is running 1
+    "$BURST" -H -h 200 "$ADDRESS" "$PORT" 200 >burst &
+    local client=$!
+    await status_is refused-timeout 200
+    kill -STOP "$DAEMON"
+    kill -USR1 "$client"
+    await has_line hungup burst
+    kill -CONT "$DAEMON"
+    await status_is lingering 0
+    wait "$client"
+    stop INT
+}
+
+@test "a rate that lets nobody in for long does not delay --queue-timeout" {
+    start --address 127.0.0.1 --rate 1/10s --queue-timeout 500ms 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    "$BURST" "$ADDRESS" "$PORT" 1
+    "$BURST" -e 0 -w -m '' "$ADDRESS" "$PORT" 3 >burst
+    cat burst
+    local longest
+    read -r _ _ _ _ _ _ _ _ _ _ _ longest _ <<<"$(tail -n 1 burst)"
+    ((longest <= 800))
+}
+
+@test "handlers that cannot be started do not delay --queue-timeout" {
+    cp "$(type -P true)" missing
+    start --address 127.0.0.1 --queue-timeout 1 0 ./missing
+    rm missing
+    "$BURST" -e 0 -w -m '' "$ADDRESS" "$PORT" 1 >burst
+    cat burst
+    local longest
+    read -r _ _ _ _ _ _ _ _ _ _ _ longest _ <<<"$(tail -n 1 burst)"
+    ((longest >= 1000 && longest <= 1300))
+}
+
+@test "with --per-source-queue alone the refused are given their time, too" {
+    start --address 127.0.0.1 --per-source-queue 0 0 sleep 100
+    connect_silently
+    await status_is running 1
+    local refused
+    exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
+    await status_is refused-source 1
+    status_is lingering 1
+    exec {refused}>&-
+    stop INT
+}
+
+@test "a drain waits for those who are refused as long as they need, within two seconds" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse --drain-timeout 10 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER"
+    connect_silently
+    await status_is running 1
+    local refused
+    exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
+    await status_is lingering 1
+    echo >&"$CLIENT"
+    await status_is served 1
+    kill "$DAEMON"
+    sleep 0.3
+    is_alive "$DAEMON"
+    exec {refused}>&-
+    finish
+    [[ $STATUS == 0 ]]
+}
+
+@test "SIGINT does not wait for those who are refused" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse 0 sleep 100
+    connect_silently
+    await status_is running 1
+    local refused begin took
+    exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
+    await status_is lingering 1
+    begin=${EPOCHREALTIME//[!0-9]/}
+    stop INT
+    took=$(((${EPOCHREALTIME//[!0-9]/} - begin) / 1000))
+    echo "$took ms"
+    ((took <= 1000))
+    exec {refused}>&-
+}
+
+@test "at SIGHUP a bad access file does not keep the new message out" {
+    printf 'one\n' >message
+    : >rules
+    start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message @message \
+        --access-file rules 0 sleep 100
+    connect_silently
+    await status_is running 1
+    printf 'two\n' >message
+    echo nonsense >rules
+    kill -HUP "$DAEMON"
+    await has_line 'SIGHUP: what could not be read again stays as it was' "$LOG"
+    [[ $(nc 127.0.0.1 "$PORT" </dev/null) == two ]]
+    stop INT
+}
+
+@test "a message of 4096 bytes is read from a file" {
+    head -c 4096 /dev/zero | tr '\0' x >message
+    start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message @message 0 sleep 100
+    connect_silently
+    await status_is running 1
+    [[ $(nc 127.0.0.1 "$PORT" </dev/null | wc -c) == 4096 ]]
+    stop INT
+}

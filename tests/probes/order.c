@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS = 40000, MEMBERS_MAXIMUM = 200, SOURCES = 12 };
+enum { STEPS = 40000, MEMBERS_MAXIMUM = 200, SOURCES = 60 };
 
 enum state { GONE, WAITING, ACTIVE };
 

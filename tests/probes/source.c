@@ -98,6 +98,12 @@ static void check_many(void)
         sources_forget(&sources, found[i]);
     CHECK(sources_count(&sources) == 0);
     CHECK(sources.bucket_capacity == 0 && sources.records.chunk_count == 0);
+    /* It can be filled again. */
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct endpoint remote = numbered(i);
+        CHECK(find(&remote)->members == 0);
+    }
+    CHECK(sources_count(&sources) == MANY);
 }
 
 int main(void)
