@@ -156,7 +156,7 @@ check_and_end() {
         await has_its_descriptors || {
             echo "descriptors were left:" >&2
             open_descriptors "$DAEMON" >&2
-            ls -l "/proc/$DAEMON/fd" 2>/dev/null | head -n 50 >&2
+            find "/proc/$DAEMON/fd" -printf '%f %l\n' 2>/dev/null | head -n 50 >&2
             return 1
         }
         stop
