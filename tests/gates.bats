@@ -243,11 +243,12 @@ milliseconds_since() { echo $(((${EPOCHREALTIME//[!0-9]/} - $1) / 1000)); }
 }
 
 @test "a gate that was closed long ago does not hold back the next burst" {
-    start_under_load 9.00 -v --address 127.0.0.1 --processes 8 --load-average 4 0 \
+    start_under_pressure io 99 --address 127.0.0.1 --processes 8 --pressure io=40 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 300
     "$BURST" "$ADDRESS" "$PORT" 2
-    set_load 1.00
-    sleep 11 # two steps, in which nobody looks
+    [[ $(most_handlers) == 1 ]]
+    set_pressure io 1
+    sleep 6 # three steps, in which nobody looks
     "$BURST" "$ADDRESS" "$PORT" 8
     (($(most_handlers) >= 4))
 }
