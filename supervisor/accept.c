@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BATCH = ACCEPT_BATCH };
-
 /* Whether one more client can be taken: there is a descriptor for it, and then no more than --queue
  * clients are left that cannot be started at once, or who is too many is refused later. */
 static bool has_room(struct server *server)
@@ -95,7 +93,7 @@ static void accept_clients(void *context)
     struct server *server = from->server;
     int failures = 0;
 
-    for (int i = 0; i < BATCH; i++) {
+    for (int i = 0; i < ACCEPT_BATCH; i++) {
         struct endpoint remote;
         int descriptor;
 
@@ -118,7 +116,7 @@ static void accept_clients(void *context)
             from->left = 0; /* some have gone by themselves */
             if (!is_drained(from))
                 return;
-        } else if (!concerns_client_only(errno) || ++failures == BATCH) {
+        } else if (!concerns_client_only(errno) || ++failures == ACCEPT_BATCH) {
             /* A whole batch of clients with the same fate is none of theirs. */
             accept_failed(server, errno);
             return;

@@ -121,8 +121,9 @@ void handlers_start_waiting(struct server *server)
     struct admission admission;
     struct client *client;
 
-    waiting_look(server);
     admission = handlers_admission(server, 0);
+    if (admission.start > 0)
+        waiting_look(server);
     server->held_back_by = admission.reason;
     server->permitted = admission.permitted;
     for (; admission.start > 0 && (client = next_present(server)) != NULL; admission.start--) {

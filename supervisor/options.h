@@ -6,6 +6,7 @@
 
 #include "supervisor/access_rules.h"
 #include "supervisor/admission.h"
+#include "supervisor/watch.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,13 +16,6 @@ enum {
     OPTIONS_PROCESSES_MAXIMUM = 4194304, /* process ids there can be (proc_pid_max(5)) */
     OPTIONS_QUEUE_MAXIMUM = UINT32_MAX - 1,
     OPTIONS_NONE = UINT32_MAX /* a limit that was not given */
-};
-
-/* Which sign takes a waiting client out of the queue. */
-enum options_abandon {
-    OPTIONS_ABANDON_HANGUP,     /* a reset, or a connection that has broken */
-    OPTIONS_ABANDON_HALF_CLOSE, /* also the end of what it sends */
-    OPTIONS_ABANDON_NEVER
 };
 
 /* The figure at which a gate closes: a load average, or a percentage of time. */
@@ -55,7 +49,7 @@ struct options {
     uint64_t rate_period;
     struct access_rules access; /* as given; those of the file come on top */
     const char *access_file;    /* NULL: none */
-    enum options_abandon abandon;
+    enum watch_sign abandon;    /* which sign takes a waiting client out of the queue */
 
     /* running */
     uint32_t dispatchers;   /* 0: not given */

@@ -160,14 +160,13 @@ const char *value_deny(struct options *options, char *word)
 
 const char *value_abandon(struct options *options, char *word)
 {
-    static const char *const names[] = {[OPTIONS_ABANDON_HANGUP] = "hangup",
-                                        [OPTIONS_ABANDON_HALF_CLOSE] = "half-close",
-                                        [OPTIONS_ABANDON_NEVER] = "never"};
+    static const char *const names[] = {
+        [WATCH_HANGUP] = "hangup", [WATCH_HALF_CLOSE] = "half-close", [WATCH_NOTHING] = "never"};
 
-    for (int i = OPTIONS_ABANDON_HANGUP; i <= OPTIONS_ABANDON_NEVER; i++) {
+    for (int i = WATCH_HANGUP; i <= WATCH_NOTHING; i++) {
         if (strcmp(word, names[i]) != 0)
             continue;
-        options->abandon = (enum options_abandon)i;
+        options->abandon = (enum watch_sign)i;
         return NULL;
     }
     return "expected hangup, half-close or never";

@@ -11,14 +11,7 @@ static void on_gone(void *context, uint32_t handle);
 
 int waiting_open(struct server *server)
 {
-    static const enum watch_sign signs[] = {
-        [OPTIONS_ABANDON_HANGUP] = WATCH_HANGUP,
-        [OPTIONS_ABANDON_HALF_CLOSE] = WATCH_HALF_CLOSE,
-        [OPTIONS_ABANDON_NEVER] = WATCH_NOTHING,
-    };
-
-    return watch_open(&server->watch, &server->loop, signs[server->options->abandon], on_gone,
-                      server);
+    return watch_open(&server->watch, &server->loop, server->options->abandon, on_gone, server);
 }
 
 void waiting_watch(struct server *server, struct client *client)

@@ -11,6 +11,18 @@ break_off() {
     stop INT
 }
 
+# Three clients come; asking for the status would be an event itself, so the log has to tell.
+moves_when_the_load_falls() {
+    "$BURST" "$ADDRESS" "$PORT" 3 >burst &
+    local client=$!
+    await has_line 'ticket 1: started' "$LOG"
+    sleep 0.5
+    set_load 1.00
+    await has_line 'ticket 3: started' "$LOG"
+    refute grep 'ticket 1: ended' "$LOG"
+    break_off "$client"
+}
+
 # The reason that the daemon gives.
 held_back_by() {
     status_of accepted >/dev/null
@@ -61,14 +73,7 @@ start_under_load() {
 @test "with a queue of 0 the backlog moves when the load falls, though nothing else happens" {
     start_under_load 9.00 -v --address 127.0.0.1 --processes 8 --queue 0 --load-average 4 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 9000
-    "$BURST" "$ADDRESS" "$PORT" 3 >burst &
-    local client=$!
-    await has_line 'ticket 1: started' "$LOG"
-    sleep 0.5
-    set_load 1.00
-    await has_line 'ticket 3: started' "$LOG"
-    refute grep 'ticket 1: ended' "$LOG"
-    break_off "$client"
+    moves_when_the_load_falls
 }
 
 @test "without anybody waiting the load average is not looked at" {
@@ -86,15 +91,7 @@ processor_switches() { awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$1/s
 @test "when the load falls the queue moves, though nothing else happens" {
     start_under_load 9.00 -v --address 127.0.0.1 --processes 8 --load-average 4 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 9000
-    "$BURST" "$ADDRESS" "$PORT" 3 >burst &
-    local client=$!
-    await has_line 'ticket 1: started' "$LOG"
-    sleep 0.5
-    set_load 1.00
-    # Asking for the status would be an event itself.
-    await has_line 'ticket 3: started' "$LOG"
-    refute grep 'ticket 1: ended' "$LOG"
-    break_off "$client"
+    moves_when_the_load_falls
 }
 
 # ---- pressure ----

@@ -299,16 +299,21 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
     echo >&"$CLIENT"
 }
 
-@test "a drain waits for those who are refused, and its time is not over for their sake" {
-    start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message busy --drain-timeout 200ms 0 \
-        "$ANSWER" "$ANSWERS" "$COUNTER"
+# One client was served, and another one refused, which does not close: its descriptor is in `refused`.
+leave_one_lingering() {
     connect_silently
     await status_is running 1
-    local refused
     exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
     await status_is lingering 1
     echo >&"$CLIENT"
     await status_is served 1
+}
+
+@test "a drain waits for those who are refused, and its time is not over for their sake" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message busy --drain-timeout 200ms 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER"
+    local refused
+    leave_one_lingering
     stop
     [[ $STATUS == 0 ]]
     [[ $(cat <&"$refused") == busy ]]
@@ -418,13 +423,8 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
 @test "a drain waits for those who are refused as long as they need, within two seconds" {
     start --address 127.0.0.1 --queue 0 --when-full refuse --drain-timeout 10 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER"
-    connect_silently
-    await status_is running 1
     local refused
-    exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
-    await status_is lingering 1
-    echo >&"$CLIENT"
-    await status_is served 1
+    leave_one_lingering
     kill "$DAEMON"
     sleep 0.3
     is_alive "$DAEMON"
