@@ -137,6 +137,45 @@ struct ledger {
     struct ledger_slot slots[PROTOCOL_SLOTS];
 };
 
+enum protocol_file { PROTOCOL_FILE_ACCESS, PROTOCOL_FILE_BUSY, PROTOCOL_FILES };
+
+enum setup_standard_error {
+    SETUP_STANDARD_ERROR_INHERIT,
+    SETUP_STANDARD_ERROR_SOCKET, /* the client */
+    SETUP_STANDARD_ERROR_NULL
+};
+
+enum { SETUP_LIMITS = 16, SETUP_PATH = 4096 /* PATH_MAX of linux/limits.h */ };
+
+struct setup_limit {
+    uint32_t given; /* 0 or 1 */
+    uint32_t reserved;
+    uint64_t soft; /* RLIM_INFINITY for none, as in getrlimit(2) */
+    uint64_t hard;
+};
+
+/* What becomes of a process before it is a handler. */
+struct setup {
+    uint32_t version;
+    uint32_t has_identity; /* 0: user and groups stay as they are */
+    uint32_t user;
+    uint32_t group;
+    uint32_t has_nice;
+    int32_t nice;
+    uint32_t has_umask;
+    uint32_t umask;
+    uint32_t standard_error; /* enum setup_standard_error */
+    uint32_t no_environment;
+    uint32_t no_new_privileges;
+    int32_t oom_score; /* oom_score_adj for handlers (proc_pid_oom_score_adj(5)) */
+    struct setup_limit limits[SETUP_LIMITS]; /* by the numbers RLIMIT_* */
+    char root[SETUP_PATH];                   /* chroot(2) to it; "": not */
+    char directory[SETUP_PATH];              /* in there; "": as it is */
+    char files[PROTOCOL_FILES][SETUP_PATH];  /* outside of it; "": none */
+    uint32_t group_count;                    /* supplementary groups */
+    uint32_t groups[];
+};
+
 /* No padding anywhere: what is sent is what was filled in. */
 static_assert(sizeof(struct message_header) == 16, "message_header has padding");
 static_assert(sizeof(struct endpoint) == 20, "endpoint has padding");
@@ -145,5 +184,6 @@ static_assert(sizeof(struct message_started) == 24, "message_started has padding
 static_assert(sizeof(struct message_failed) == 24, "message_failed has padding");
 static_assert(sizeof(struct message_exited) == 40, "message_exited has padding");
 static_assert(sizeof(struct message_signal) == 24, "message_signal has padding");
+static_assert(sizeof(struct setup_limit) == 24, "setup_limit has padding");
 
 #endif

@@ -130,6 +130,7 @@ bool options_parse(struct options *options, char *const *argv)
         .ipv4_prefix = 32,
         .ipv6_prefix = 64,
         .rate = OPTIONS_NONE,
+        .kill_after = 5 * (uint64_t)LOOP_SECOND,
         .drain_timeout = 30 * (uint64_t)LOOP_SECOND,
         .ready_descriptor = -1,
     };

@@ -8,6 +8,8 @@
 #include "supervisor/admission.h"
 #include "supervisor/watch.h"
 
+#include "dispatcher/protocol.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,10 +53,27 @@ struct options {
     const char *access_file;    /* NULL: none */
     enum watch_sign abandon;    /* which sign takes a waiting client out of the queue */
 
+    /* handlers */
+    const char *user;      /* a name or a number; NULL: as this process */
+    const char *group;     /* likewise; NULL: the user's own */
+    const char *root;      /* NULL: none; these paths fit into struct setup */
+    const char *directory; /* in there; NULL: not given */
+    bool has_umask;
+    uint32_t umask;
+    bool has_nice;
+    int32_t nice;
+    struct setup_limit limits[SETUP_LIMITS]; /* by the numbers RLIMIT_* */
+    uint64_t timeout;                        /* microseconds; 0: none */
+    uint64_t kill_after;                     /* microseconds, from then on */
+    enum setup_standard_error standard_error;
+    bool no_environment; /* no variables of the connection, nor of the user */
+    bool no_new_privileges;
+
     /* running */
-    uint32_t dispatchers;   /* 0: not given */
-    uint64_t drain_timeout; /* microseconds */
-    int ready_descriptor;   /* -1: none */
+    uint32_t dispatchers;        /* 0: not given */
+    uint64_t drain_timeout;      /* microseconds */
+    const char *supervisor_user; /* as "USER" or "USER:GROUP"; NULL: not given */
+    int ready_descriptor;        /* -1: none */
     uint32_t verbosity;
 
     bool help;

@@ -4,6 +4,7 @@
 #include "supervisor/pool.h"
 #include "supervisor/value.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@ enum setting_kind {
     SETTING_COUNT,  /* a uint32_t becomes one more */
     SETTING_NUMBER, /* a uint32_t, from `least` to `most` */
     SETTING_TIME,   /* a uint64_t of microseconds, from `least` on */
-    SETTING_TEXT,   /* a const char * */
+    SETTING_TEXT,   /* a const char *, shorter than SETUP_PATH and not empty */
     SETTING_OTHER   /* as `value` does it */
 };
 
@@ -23,7 +24,7 @@ struct setting {
     size_t member; /* of struct options: where it is */
     uint32_t least;
     uint32_t most;
-    const char *remark; /* on the lowest number, for messages */
+    const char *remark; /* for messages: on the lowest number; on a text, what it is */
     /* See value.h. */
     const char *(*value)(struct options *options, char *word);
 };
@@ -33,7 +34,7 @@ struct setting {
 #define COUNT(name)        .kind = SETTING_COUNT, AT(name)
 #define NUMBER(name, a, b) .kind = SETTING_NUMBER, AT(name), .least = (a), .most = (b)
 #define TIME(name, a)      .kind = SETTING_TIME, AT(name), .least = (a)
-#define TEXT(name)         .kind = SETTING_TEXT, AT(name)
+#define TEXT(name, what)   .kind = SETTING_TEXT, AT(name), .remark = (what)
 #define OTHER(function)    .kind = SETTING_OTHER, .value = (function)
 
 static const struct setting settings[] = {
@@ -55,10 +56,23 @@ static const struct setting settings[] = {
     {.name = "rate", OTHER(value_rate)},
     {.name = "allow", OTHER(value_allow)},
     {.name = "deny", OTHER(value_deny)},
-    {.name = "access-file", TEXT(access_file)},
+    {.name = "access-file", TEXT(access_file, "the path of a file")},
     {.name = "abandon", OTHER(value_abandon)},
+    {.name = "user", TEXT(user, "the name or number of a user")},
+    {.name = "group", TEXT(group, "the name or number of a group")},
+    {.name = "chroot", TEXT(root, "the path of a directory")},
+    {.name = "chdir", TEXT(directory, "the path of a directory")},
+    {.name = "umask", OTHER(value_umask)},
+    {.name = "nice", OTHER(value_nice)},
+    {.name = "limit", OTHER(value_limit)},
+    {.name = "timeout", TIME(timeout, 1000)},
+    {.name = "kill-after", TIME(kill_after, 0)},
+    {.name = "stderr", OTHER(value_standard_error)},
+    {.name = "no-env", FLAG(no_environment)},
+    {.name = "no-new-privs", FLAG(no_new_privileges)},
     {.name = "dispatchers", NUMBER(dispatchers, 1, POOL_MAXIMUM)},
     {.name = "drain-timeout", TIME(drain_timeout, 0)},
+    {.name = "supervisor-user", TEXT(supervisor_user, "a user, as USER or USER:GROUP")},
     {.name = "ready-fd", OTHER(value_ready_descriptor)},
     {.name = "verbose", .letter = 'v', COUNT(verbosity)},
     {.name = "help", .letter = 'h', FLAG(help)},
@@ -132,6 +146,21 @@ static bool apply_time(const struct setting *setting, uint64_t *value, const cha
     return true;
 }
 
+/* What does not fit into struct setup is refused here, where it can be told which option it was. */
+static bool apply_text(const struct setting *setting, const char **value, const char *word,
+                       char *expected)
+{
+    static_assert(SETUP_PATH == 4096, "the text below names it");
+    bool fits = strlen(word) < SETUP_PATH;
+
+    (void)snprintf(expected, SETTING_TEXT_MAXIMUM, "expected %s%s", setting->remark,
+                   fits ? "" : ", of 4095 bytes at most");
+    if (!fits || *word == '\0')
+        return false;
+    *value = word;
+    return true;
+}
+
 static bool apply_other(const struct setting *setting, struct options *options, char *word,
                         char *expected)
 {
@@ -159,9 +188,7 @@ bool setting_apply(const struct setting *setting, struct options *options, char 
     case SETTING_TIME:
         return apply_time(setting, value, word, expected);
     case SETTING_TEXT:
-        *(const char **)value = word;
-        (void)snprintf(expected, SETTING_TEXT_MAXIMUM, "expected the path of a file");
-        return *word != '\0';
+        return apply_text(setting, value, word, expected);
     case SETTING_OTHER:
         break;
     }

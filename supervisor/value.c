@@ -1,6 +1,7 @@
 #include "supervisor/value.h"
 
 #include "supervisor/busy.h"
+#include "supervisor/limit.h"
 #include "supervisor/parse.h"
 #include "supervisor/rate.h"
 
@@ -170,6 +171,57 @@ const char *value_abandon(struct options *options, char *word)
         return NULL;
     }
     return "expected hangup, half-close or never";
+}
+
+const char *value_umask(struct options *options, char *word)
+{
+    const char *expected = "expected an octal number from 0 to 777, such as 022";
+    uint32_t mask = 0;
+
+    if (*word == '\0')
+        return expected;
+    for (; *word != '\0'; word++) {
+        if (*word < '0' || *word > '7')
+            return expected;
+        mask = mask << 3 | (uint32_t)(*word - '0');
+        if (mask > 0777)
+            return expected;
+    }
+    options->umask = mask;
+    options->has_umask = true;
+    return NULL;
+}
+
+const char *value_nice(struct options *options, char *word)
+{
+    bool negative = *word == '-';
+    uint64_t number;
+
+    if (!parse_number(negative ? word + 1 : word, negative ? 20 : 19, &number))
+        return "expected a whole number from -20 to 19";
+    options->nice = negative ? -(int32_t)number : (int32_t)number;
+    options->has_nice = true;
+    return NULL;
+}
+
+const char *value_limit(struct options *options, char *word)
+{
+    return limit_parse(options->limits, word);
+}
+
+const char *value_standard_error(struct options *options, char *word)
+{
+    static const char *const names[] = {[SETUP_STANDARD_ERROR_INHERIT] = "inherit",
+                                        [SETUP_STANDARD_ERROR_SOCKET] = "socket",
+                                        [SETUP_STANDARD_ERROR_NULL] = "null"};
+
+    for (int i = SETUP_STANDARD_ERROR_INHERIT; i <= SETUP_STANDARD_ERROR_NULL; i++) {
+        if (strcmp(word, names[i]) != 0)
+            continue;
+        options->standard_error = (enum setup_standard_error)i;
+        return NULL;
+    }
+    return "expected inherit, socket or null";
 }
 
 const char *value_ready_descriptor(struct options *options, char *word)

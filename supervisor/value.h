@@ -21,6 +21,10 @@ const char *value_rate(struct options *options, char *word);
 const char *value_allow(struct options *options, char *word);
 const char *value_deny(struct options *options, char *word);
 const char *value_abandon(struct options *options, char *word);
+const char *value_umask(struct options *options, char *word);
+const char *value_nice(struct options *options, char *word);
+const char *value_limit(struct options *options, char *word);
+const char *value_standard_error(struct options *options, char *word);
 const char *value_ready_descriptor(struct options *options, char *word);
 
 #endif

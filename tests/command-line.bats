@@ -14,6 +14,15 @@ refuses() {
     [[ $output == "socket-burst-dampener: "*"$expected"* ]]
 }
 
+# $1: option, $2: value, $3: what the message says of it.  Nothing is served.
+is_unknown() {
+    run "$DAMPENER" "$1" "$2" 0 cat
+    echo "$output"
+    ((status != 0))
+    [[ ${#lines[@]} == 1 ]]
+    [[ $output == "[ERROR] $1: '$2': $3"* ]]
+}
+
 serves() {
     start --address 127.0.0.1 "$@"
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
@@ -174,6 +183,94 @@ serves() {
     serves --load-average 0 0 cat # one is always allowed
 }
 
+@test "--user, --group, --supervisor-user: not empty" {
+    refuses "--user: '': expected the name or number of a user" --user '' 0 cat
+    refuses "--group: '': expected the name or number of a group" --group '' 0 cat
+    refuses "--supervisor-user: '': expected a user, as USER or USER:GROUP" \
+        --supervisor-user '' 0 cat
+}
+
+@test "--user, --group, --supervisor-user: they exist" {
+    [[ $(id -u) == 0 ]] || skip "only root can become somebody else"
+    is_unknown --user nobdy "there is no such user; expected the name or number of one"
+    is_unknown --user -1 "there is no such user; expected the name or number of one"
+    is_unknown --user 3999999 "there is no such user; a number without an entry is accepted together"
+    is_unknown --group nobdy "there is no such group; expected the name or number of one"
+    is_unknown --group 4294967295 "there is no such group; expected the name or number of one"
+    is_unknown --supervisor-user nobdy "there is no such user; expected the name or number of one"
+    is_unknown --supervisor-user root: "there is no such group; expected the name or number of one"
+    is_unknown --supervisor-user 3999999 "there is no such user; a number without an entry"
+}
+
+@test "--chroot, --chdir: paths of a length that the kernel takes" {
+    local option
+    for option in --chroot --chdir; do
+        refuses "$option: '': expected the path of a directory" "$option" '' 0 cat
+        refuses "expected the path of a directory, of 4095 bytes at most" \
+            "$option" "$(printf '/%4095s' x)" 0 cat
+    done
+    serves --chdir / 0 cat
+}
+
+@test "--umask: an octal number up to 777" {
+    local word
+    for word in '' 8 1000 -1 +1 ' 22' 0x1 22x '2 2'; do
+        refuses "--umask: '$word': expected an octal number from 0 to 777, such as 022" \
+            --umask "$word" 0 cat
+    done
+    for word in 0 27 0022 777; do serves --umask "$word" 0 cat; done
+}
+
+@test "--nice: a whole number from -20 to 19" {
+    local word
+    for word in '' - -21 20 +5 --5 1.5 x ' 1' 99999999999999999999; do
+        refuses "--nice: '$word': expected a whole number from -20 to 19" --nice "$word" 0 cat
+    done
+    serves --nice 19 0 cat
+    serves --nice=19 0 cat
+}
+
+@test "--limit: a name, and one limit or two" {
+    local word
+    for word in '' nofile nofile= =1 file=1 NOFILE=1 nofile=x nofile=-1 nofile=1: nofile=:1 \
+        nofile=1:2:3 as=1k as=1.5G as=16777216T as=18446744073709551615; do
+        refuses "--limit: '$word': expected NAME=SOFT or NAME=SOFT:HARD, each limit a whole number" \
+            --limit "$word" 0 cat
+    done
+    refuses "NAME one of as, core, cpu, data, fsize, locks, memlock, msgqueue, nice, nofile, nproc, rss, rtprio, rttime, sigpending and stack" \
+        --limit file=1 0 cat
+    refuses "--limit: 'core=1K:1023': the soft limit is above the hard one" \
+        --limit core=1K:1023 0 cat
+    serves --limit core=0 --limit nofile=64:256 --limit stack=1M 0 cat
+}
+
+@test "--timeout: a time from 1 ms on; --kill-after: any time" {
+    local word
+    for word in 0 0.5ms x '' -1 1d 9000h; do
+        refuses "--timeout: '$word': expected a time from 1ms up to a year" --timeout "$word" 0 cat
+    done
+    for word in x '' -1 1d 9000h; do
+        refuses "--kill-after: '$word': expected a time up to a year" --kill-after "$word" 0 cat
+    done
+    serves --timeout 1h --kill-after 0 0 cat
+    serves --timeout 1m --kill-after 1.5s 0 cat
+}
+
+@test "--stderr: one of its words" {
+    local word
+    for word in '' Null socke 2; do
+        refuses "--stderr: '$word': expected inherit, socket or null" --stderr "$word" 0 cat
+    done
+    for word in inherit socket null; do serves --stderr "$word" 0 cat; done
+}
+
+@test "--no-env, --no-new-privs: without a value" {
+    refuses "--no-env: takes no value, but was given '1'" --no-env=1 0 cat
+    refuses "--no-new-privs: takes no value, but was given ''" --no-new-privs= 0 cat
+    refuses "--no: ambiguous, it could be --no-env or --no-new-privs" --no 0 cat
+    serves --no-env --no-new-privs 0 cat
+}
+
 @test "--drain-timeout: a time with or without a unit" {
     local word
     for word in -1 x '' 1d 1.s 's' '1 s' 9999999h 1ms2; do
@@ -272,8 +369,9 @@ serves() {
     [[ $status == 0 ]]
     local line option
     for line in "${lines[@]}"; do ((${#line} <= 80)); done
-    for option in address ipv4 ipv6 processes queue load-average dispatchers drain-timeout ready-fd \
-        verbose help version; do
+    for option in address ipv4 ipv6 processes queue load-average user group chroot chdir umask nice \
+        limit timeout kill-after stderr no-env no-new-privs dispatchers drain-timeout \
+        supervisor-user ready-fd verbose help version; do
         [[ $output == *"--$option"* ]]
     done
     [[ $("$DAMPENER" -h) == "$output" ]]
