@@ -42,15 +42,20 @@ else
 LINKED   += -pie
 endif
 
+# musl-gcc looks for no headers but its own: the kernel's are where another compiler has them.
+ifneq ($(findstring musl-gcc,$(CC)),)
+KERNEL   ?= -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -print-multiarch)
+endif
+
 ALL_CPPFLAGS := -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
-                -DLIBEXEC_DIRECTORY='"$(LIBEXECDIR)"' $(FORTIFY) $(CPPFLAGS)
+                -DLIBEXEC_DIRECTORY='"$(LIBEXECDIR)"' $(FORTIFY) $(KERNEL) $(CPPFLAGS)
 ALL_CFLAGS   := -std=gnu11 $(WARNINGS) $(HARDENED) $(CFLAGS)
 ALL_LDFLAGS  := $(LINKED) $(LDFLAGS)
 
 supervisor_objects := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard supervisor/*.c))
 dispatcher_objects := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard dispatcher/*.c))
 # All that the supervisor may use of the dispatcher's.
-shared_objects     := $(patsubst %,$(BUILD)/objects/dispatcher/%.o,wire log)
+shared_objects     := $(patsubst %,$(BUILD)/objects/dispatcher/%.o,wire log privileges oom)
 programs           := $(BUILD)/socket-burst-dampener $(BUILD)/dispatcher
 # Each file in tests/*/ is a program; probes are linked with the parts they test.
 test_programs      := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*/*.c))
@@ -63,8 +68,8 @@ $(BUILD)/dispatcher: $(dispatcher_objects)
 $(filter $(BUILD)/tests/probes/%,$(test_programs)): $(probed_objects)
 $(programs) $(test_programs): $(BUILD)/flags
 
-# Handlers and clients of the tests are not what is examined.
-$(BUILD)/tests/handlers/% $(BUILD)/tests/clients/%: SANITIZERS :=
+# Handlers, clients and attackers of the tests are not what is examined.
+$(BUILD)/tests/handlers/% $(BUILD)/tests/clients/% $(BUILD)/tests/attackers/%: SANITIZERS :=
 
 $(programs):
 	$(CC) $(ALL_CFLAGS) $(SANITIZERS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^)

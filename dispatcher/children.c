@@ -63,6 +63,13 @@ const struct child_record *children_find(int32_t process)
     return place->process == process ? place : NULL;
 }
 
+void children_forget(void)
+{
+    free(table.places);
+    table.places = NULL;
+    table.count = 0;
+}
+
 /* Moves up what linear probing had put behind the freed place, so that every record can still be
  * reached from its home without passing a free one. */
 static void close_gap(uint32_t gap)

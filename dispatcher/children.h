@@ -25,6 +25,9 @@ void children_add(struct child_record child);
 /* The record of a process, or NULL; valid until the next change. */
 const struct child_record *children_find(int32_t process);
 
+/* Forgets all, in a process that was forked off: they are not its children. */
+void children_forget(void);
+
 /* Takes a reaped child out.  Returns whether it was there, with its record in *child. */
 bool children_remove(int32_t process, struct child_record *child);
 

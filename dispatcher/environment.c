@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@ enum { VARIABLES = sizeof(variables) / sizeof(*variables), VARIABLE_MAXIMUM = 80
 static struct {
     char **all; /* NULL-terminated: pointers into text, then what was inherited */
     char text[VARIABLES][VARIABLE_MAXIMUM];
+    bool bare; /* text is not among them */
 } state;
 
 /* What must not be inherited: sockets and notifications meant for the daemon (sd_listen_fds(3),
@@ -44,7 +44,7 @@ static bool is_kept(const char *variable)
     return true;
 }
 
-int environment_prepare(char *const *inherited)
+int environment_prepare(char *const *inherited, bool bare)
 {
     size_t count = 0;
     size_t filled = 0;
@@ -54,7 +54,8 @@ int environment_prepare(char *const *inherited)
     state.all = calloc(VARIABLES + count + 1, sizeof(*state.all));
     if (state.all == NULL)
         return -1;
-    for (size_t i = 0; i < VARIABLES; i++)
+    state.bare = bare;
+    for (size_t i = 0; !bare && i < VARIABLES; i++)
         state.all[filled++] = state.text[i];
     for (size_t i = 0; i < count; i++)
         if (is_kept(inherited[i]))
@@ -81,6 +82,8 @@ char **environment_for(const struct message_start *start)
     char local[INET6_ADDRSTRLEN] = "";
     char remote[INET6_ADDRSTRLEN] = "";
 
+    if (state.bare)
+        return state.all;
     /* Fails only for a family that is none; the variable is empty then. */
     (void)inet_ntop(start->local.family, start->local.address, local, sizeof(local));
     (void)inet_ntop(start->remote.family, start->remote.address, remote, sizeof(remote));

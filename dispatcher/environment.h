@@ -9,9 +9,11 @@
 
 #include "dispatcher/protocol.h"
 
-/* Takes the variables worth keeping from `inherited`, whose strings must stay.  Returns 0, or -1
- * with errno. */
-int environment_prepare(char *const *inherited);
+#include <stdbool.h>
+
+/* Takes the variables worth keeping from `inherited`, whose strings must stay; with `bare`, those
+ * of the connection are not added.  Returns 0, or -1 with errno. */
+int environment_prepare(char *const *inherited, bool bare);
 
 /* The environment for the handler of one connection; valid until the next call. */
 char **environment_for(const struct message_start *start);

@@ -1,25 +1,47 @@
 /*
  * protocol.h - the whole contract between the supervisor and a dispatcher.
  *
- * The supervisor starts each dispatcher as
+ * The supervisor starts each dispatcher, while it still has the privileges that it was started
+ * with, as
  *
- *     dispatcher PATH ARGV0 [ARG]...
+ *     dispatcher ROLE PATH ARGV0 [ARG]...
  *
  * where PATH is the handler's executable and ARGV0 ... its argument vector, with two descriptors:
- * PROTOCOL_SOCKET, one end of a SOCK_SEQPACKET pair that only the supervisor has the other end of,
- * and PROTOCOL_LEDGER, a memory file of one struct ledger that both map.  The process state of the
- * dispatcher (limits, nice value, umask, working directory, environment) is what handlers inherit.
+ * PROTOCOL_SOCKET, one end of a SOCK_SEQPACKET pair, in which the first message is one struct
+ * setup; and PROTOCOL_LEDGER, a memory file of one struct ledger that both map.  What struct setup
+ * leaves open of a handler's process state (limits, nice value, environment) is the dispatcher's.
  *
- * Sequence, for each dispatcher:
+ * ROLE is one of
+ *
+ *     try      takes on the process state of handlers, looks PATH up, executes it without letting
+ *              it run, and writes the path that was found to the socket; its exit status is 0, or
+ *              after a line in the log what the supervisor is to end with
+ *     serve    takes clients
+ *     spare    takes none, so that nothing holds it up: it does for the others what needs no client
+ *
+ * Sequence, for each dispatcher that serves or is the spare one:
  *
  *     dispatcher: READY        once, when it can take work
  *     supervisor: START        with the client's descriptor, for a ledger slot that is free
  *     dispatcher: STARTED      the handler's exec has succeeded   } exactly one of them,
  *                 or FAILED    no handler runs for this client    } and the slot is free again
- *     supervisor: SIGNAL       any number of times after STARTED
  *     dispatcher: EXITED       once after STARTED; the handler has been reaped
+ *     supervisor: SIGNAL       any number of times after STARTED
+ *     dispatcher: SIGNALLED    once for each SIGNAL
+ *     supervisor: FORK         with the socket and the ledger of a new dispatcher
+ *     dispatcher: FORKED       once for each FORK: that runs, as a child of the supervisor
+ *     supervisor: READ         for one of the files in struct setup
+ *     dispatcher: CONTENT      once for each READ
+ *     supervisor: ROUSE        at any time; it says nothing, but comes with SIGCONT by the leash
  *
- * A dispatcher ends when the supervisor closes its end.  It never closes its own while it lives.
+ * A dispatcher ends when the supervisor shuts its end down or closes it.  It never closes its own
+ * while it lives.
+ *
+ * The leash: the supervisor may not signal a dispatcher, which runs as somebody else.  But it keeps
+ * a copy of the dispatcher's end, and each dispatcher makes itself the owner of that (fcntl(2),
+ * F_SETOWN), with its own rights.  So when the supervisor sets F_SETSIG and O_ASYNC there, the next
+ * message, or the end of the messages, sends the dispatcher that signal: SIGKILL, or SIGCONT if it
+ * was stopped.  The kernel aims at the process and not at its number.
  *
  * Both processes run on one machine and come from one build, so the structures travel as they are.
  * A change of any of them raises PROTOCOL_VERSION.
@@ -47,9 +69,10 @@
 #include <stdint.h>
 
 enum {
-    PROTOCOL_VERSION = 1,
+    PROTOCOL_VERSION = 2,
     PROTOCOL_SOCKET = 3,
     PROTOCOL_LEDGER = 4,
+    PROTOCOL_LAST = PROTOCOL_LEDGER,
 
     /* How many STARTs may be unanswered per dispatcher: enough that it need not wait for the
      * supervisor between two of them, few enough that a stuck dispatcher holds up few clients. */
@@ -63,16 +86,29 @@ enum message_type {
     MESSAGE_FAILED,
     MESSAGE_EXITED,
     MESSAGE_SIGNAL,
+    MESSAGE_SIGNALLED,
+    MESSAGE_FORK,
+    MESSAGE_FORKED,
+    MESSAGE_READ,
+    MESSAGE_CONTENT,
+    MESSAGE_ROUSE,
     MESSAGE_TYPES /* one more than the last */
 };
 
-/* Every message begins with this; READY is nothing else.  `client` is the supervisor's own handle
- * and `ticket` the number of the connection; a dispatcher gives both back as they came. */
+/* Every message begins with this.  `client` is the supervisor's own handle and `ticket` the number
+ * of the connection, or whatever else the supervisor knows a request by; an answer gives both back
+ * as they came. */
 struct message_header {
     uint16_t version;
     uint16_t type;
     uint32_t client;
     uint64_t ticket;
+};
+
+struct message_ready {
+    struct message_header header;
+    int32_t process; /* its own */
+    uint32_t reserved;
 };
 
 /* One end of a connection.  An IPv4-mapped IPv6 address is stored as the IPv4 address. */
@@ -112,20 +148,69 @@ struct message_exited {
     uint64_t system_time; /* microseconds */
 };
 
-/* Ignored if the handler has ended already: a process id is never signalled after it was reaped. */
+/* Sent to a process group: SIGTERM or SIGKILL.  Ignored if the handler has ended already, as a
+ * process id is never signalled after it was reaped.  With `adopted`, the group is that of a
+ * handler whose dispatcher is dead, or what is left of it: it must have a child of the supervisor
+ * in it.  The supervisor reaps no child until SIGNALLED has come, so that the group stays what it
+ * is. */
 struct message_signal {
     struct message_header header;
-    int32_t process;
-    int32_t signal; /* sent to the handler's process group */
+    int32_t process; /* that leads the group, or did */
+    int32_t signal;
+    uint32_t adopted; /* 0 or 1 */
+    uint32_t reserved;
+};
+
+struct message_signalled {
+    struct message_header header;
+    uint32_t adopted; /* as it came */
+    uint32_t reserved;
+};
+
+struct message_fork {
+    struct message_header header;
+    uint32_t spare; /* the new one is to be the spare one: 0 or 1 */
+    uint32_t reserved;
+};
+
+struct message_forked {
+    struct message_header header;
+    int32_t process; /* of the new one; 0 if there is none */
+    int32_t error;   /* errno, or 0 */
+};
+
+enum protocol_file { PROTOCOL_FILE_ACCESS, PROTOCOL_FILE_BUSY, PROTOCOL_FILES };
+
+/* A file that is read is at most so long: of a longer one, only so much comes. */
+enum { PROTOCOL_CONTENT_MAXIMUM = (16 << 20) + 1 };
+
+struct message_read {
+    struct message_header header;
+    uint32_t file; /* enum protocol_file */
+    uint32_t reserved;
+};
+
+/* With the content in a memory file that is sealed against all changes, so that reading it neither
+ * waits nor changes under the reader; or with nothing, and an error. */
+struct message_content {
+    struct message_header header;
+    uint32_t file;
+    int32_t error; /* errno, or 0; EINVAL if it is no regular file */
 };
 
 union message {
     struct message_header header;
+    struct message_ready ready;
     struct message_start start;
     struct message_started started;
     struct message_failed failed;
     struct message_exited exited;
     struct message_signal signal;
+    struct message_signalled signalled;
+    struct message_fork fork;
+    struct message_forked forked;
+    struct message_read read;
+    struct message_content content;
 };
 
 struct ledger_slot {
@@ -136,8 +221,6 @@ struct ledger_slot {
 struct ledger {
     struct ledger_slot slots[PROTOCOL_SLOTS];
 };
-
-enum protocol_file { PROTOCOL_FILE_ACCESS, PROTOCOL_FILE_BUSY, PROTOCOL_FILES };
 
 enum setup_standard_error {
     SETUP_STANDARD_ERROR_INHERIT,
@@ -183,7 +266,13 @@ static_assert(sizeof(struct message_start) == 72, "message_start has padding");
 static_assert(sizeof(struct message_started) == 24, "message_started has padding");
 static_assert(sizeof(struct message_failed) == 24, "message_failed has padding");
 static_assert(sizeof(struct message_exited) == 40, "message_exited has padding");
-static_assert(sizeof(struct message_signal) == 24, "message_signal has padding");
+static_assert(sizeof(struct message_ready) == 24, "message_ready has padding");
+static_assert(sizeof(struct message_signal) == 32, "message_signal has padding");
+static_assert(sizeof(struct message_signalled) == 24, "message_signalled has padding");
+static_assert(sizeof(struct message_fork) == 24, "message_fork has padding");
+static_assert(sizeof(struct message_forked) == 24, "message_forked has padding");
+static_assert(sizeof(struct message_read) == 24, "message_read has padding");
+static_assert(sizeof(struct message_content) == 24, "message_content has padding");
 static_assert(sizeof(struct setup_limit) == 24, "setup_limit has padding");
 
 #endif

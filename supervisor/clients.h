@@ -44,7 +44,7 @@ enum { CLIENT_ADOPTED = 255 }; /* for client.dispatcher */
 
 struct client {
     struct order_member place;  /* first: a list entry is the client; holds the ticket, from 1 */
-    struct queue_entry arrival; /* while it waits or is starting */
+    struct queue_entry arrival; /* while it waits or is starting; while it runs, timeout.h has it */
     uint64_t accepted;          /* microseconds of the loop's clock */
     uint64_t started;           /* likewise; once running */
     struct endpoint remote;
@@ -54,8 +54,11 @@ struct client {
     int32_t status;  /* as wait(2) gives it, once `reaped` */
     uint8_t state;
     uint8_t dispatcher; /* index of the one that has it; CLIENT_ADOPTED: it is our own child */
-    uint8_t signalled;  /* the signal its handler has been sent; 0: none */
+    uint8_t signal;     /* the one that its handler is to get; 0: none */
+    uint8_t signalled;  /* the one that it has been sent */
+    uint8_t timed;      /* enum timeout_phase */
     bool reaped : 1;  /* we have reaped its handler, though its dispatcher is not known dead yet */
+    bool ended : 1;   /* its handler is known to have ended, but others of its group have not */
     bool watched : 1; /* for signs that it gives up */
 };
 

@@ -13,17 +13,47 @@
 #define CLOSE_RANGE_CLOEXEC (1u << 2) /* linux/close_range.h, which not every libc brings along */
 #endif
 
-static int set_close_on_exec(unsigned first)
+/* Closes a range, or sets close-on-exec; one by one before Linux 5.11. */
+static int change_range(unsigned first, unsigned last, unsigned flags)
 {
     struct rlimit limit;
 
-    if (syscall(SYS_close_range, first, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
+    if (first > last || syscall(SYS_close_range, first, last, flags) == 0)
         return 0;
     if ((errno != ENOSYS && errno != EINVAL) || getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return -1;
-    /* Before Linux 5.11. */
-    for (unsigned descriptor = first; descriptor < limit.rlim_cur; descriptor++)
-        (void)fcntl((int)descriptor, F_SETFD, FD_CLOEXEC); /* fails where nothing is open */
+    for (unsigned descriptor = first; descriptor <= last && descriptor < limit.rlim_cur;
+         descriptor++) {
+        if (flags == 0)
+            (void)close((int)descriptor); /* fails where nothing is open */
+        else
+            (void)fcntl((int)descriptor, F_SETFD, FD_CLOEXEC); /* likewise */
+    }
+    return 0;
+}
+
+/* What was left open for us by chance might be a directory, from which one could get anywhere. */
+static int close_others(int kept)
+{
+    const unsigned first = STDERR_FILENO + 1;
+
+    if (kept < (int)first)
+        return change_range(first, ~0u, 0);
+    return change_range(first, (unsigned)kept - 1, 0) == 0
+               ? change_range((unsigned)kept + 1, ~0u, 0)
+               : -1;
+}
+
+/* Nobody is to read or write there; and that might be a directory, too. */
+static int blind(void)
+{
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (nothing < 0)
+        return -1;
+    if (dup2(nothing, STDIN_FILENO) < 0 || dup2(nothing, STDOUT_FILENO) < 0)
+        return -1;
+    (void)close(nothing); /* the copies are what is used */
     return 0;
 }
 
@@ -44,7 +74,7 @@ static int fill(int last)
 
 static int move(int *descriptor)
 {
-    int moved = fcntl(*descriptor, F_DUPFD_CLOEXEC, PROTOCOL_LEDGER + 1);
+    int moved = fcntl(*descriptor, F_DUPFD_CLOEXEC, PROTOCOL_LAST + 1);
 
     if (moved < 0)
         return -1;
@@ -55,8 +85,9 @@ static int move(int *descriptor)
 
 int descriptors_prepare(int *kept)
 {
-    if ((*kept < 0 || *kept > PROTOCOL_LEDGER || move(kept) == 0) && fill(PROTOCOL_LEDGER) == 0 &&
-        set_close_on_exec(STDERR_FILENO + 1) == 0)
+    if ((*kept < 0 || *kept > PROTOCOL_LAST || move(kept) == 0) && close_others(*kept) == 0 &&
+        fill(PROTOCOL_LAST) == 0 && blind() == 0 &&
+        change_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
         return 0;
     log_error("cannot prepare the open descriptors: %m");
     return -1;

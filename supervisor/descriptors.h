@@ -8,10 +8,10 @@
 #include <sys/resource.h>
 
 /* To be called before anything else is opened.  Makes sure that
- *   - 0 to 2 are open: what was closed is /dev/null now;
- *   - all others are close-on-exec, so that nothing leaks into handlers;
+ *   - 0 and 1 are /dev/null, and 2 is, too, if it was closed;
+ *   - no others are open that were so by chance, nor leak into handlers;
  *   - the numbers that a dispatcher finds its descriptors at (protocol.h) are taken, so that
- * putting those in place in a new process cannot overwrite anything there.
+ *     putting those in place in a new process cannot overwrite anything there.
  * `*kept`, if not -1, is a descriptor the operator gave us; it is moved out of the way, so that
  * closing it leaves none of these numbers open to be taken by a client.
  * Returns 0, or -1 after logging why not. */

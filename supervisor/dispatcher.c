@@ -1,14 +1,10 @@
 #include "supervisor/dispatcher.h"
 
 #include "dispatcher/log.h"
-#include "dispatcher/wire.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,118 +16,23 @@ enum {
     PATIENCE = 10 * LOOP_SECOND,
     RESTART_FIRST = 10 * LOOP_MILLISECOND,
     RESTART_LONGEST = 250 * LOOP_MILLISECOND,
-    LAUNCH_LONGEST = 5 * LOOP_SECOND /* where there is no room for another process */
+    FORK_LONGEST = 5 * LOOP_SECOND /* where there is no room for another process */
 };
 
-/* ---- its answers ---- */
+static bool owes_answer(const struct dispatcher *dispatcher)
+{
+    return dispatcher->state == DISPATCHER_STARTING ||
+           (dispatcher->state == DISPATCHER_READY &&
+            requests_are_open(&dispatcher->channel.requests));
+}
 
 /* It has answered, or been asked: counts its time anew. */
 static void expect_answer(struct dispatcher *dispatcher)
 {
-    bool due = (dispatcher->state == DISPATCHER_READY && dispatcher->starts.count > 0) ||
-               dispatcher->state == DISPATCHER_STARTING;
-
-    dispatcher->answer_due = dispatcher->loop->now + PATIENCE;
-    dispatcher->patience.deadline = due ? dispatcher->answer_due : 0;
-}
-
-static bool take_answer(struct dispatcher *dispatcher, const union message *message)
-{
-    const struct dispatcher_events *events = dispatcher->events;
-    const struct message_header *header = &message->header;
-
-    if (!starts_answer(&dispatcher->starts, header))
-        return false;
-    expect_answer(dispatcher);
-    if (header->type == MESSAGE_STARTED)
-        events->started(events->context, dispatcher->index, header->client, header->ticket,
-                        message->started.process);
-    else
-        events->failed(events->context, header->client, header->ticket, message->failed.error);
-    return true;
-}
-
-static bool take_ready(struct dispatcher *dispatcher)
-{
-    if (dispatcher->state == DISPATCHER_READY)
-        return false; /* said twice */
-    if (dispatcher->state == DISPATCHER_STARTING) {
-        dispatcher->state = DISPATCHER_READY;
-        expect_answer(dispatcher);
-        log_debug("dispatcher %u: ready, process %d", dispatcher->index, dispatcher->process);
-    }
-    return true;
-}
-
-static bool take_message(struct dispatcher *dispatcher, const union message *message)
-{
-    const struct dispatcher_events *events = dispatcher->events;
-
-    switch (message->header.type) {
-    case MESSAGE_READY:
-        return take_ready(dispatcher);
-    case MESSAGE_STARTED:
-        return message->started.process > 0 && take_answer(dispatcher, message);
-    case MESSAGE_FAILED:
-        return message->failed.error > 0 && take_answer(dispatcher, message);
-    case MESSAGE_EXITED:
-        return events->exited(events->context, dispatcher->index, &message->exited);
-    default:
-        return false;
-    }
+    patience_renew(&dispatcher->patience, owes_answer(dispatcher));
 }
 
 /* ---- its end ---- */
-
-/* Death makes the ledger final; until then nothing that it was given may be given to another. */
-static void end_process(struct dispatcher *dispatcher)
-{
-    dispatcher->state = DISPATCHER_ENDING;
-    dispatcher->patience.deadline = 0;
-    if (!dispatcher->reaped && kill(dispatcher->process, SIGKILL) != 0)
-        log_bug("cannot kill dispatcher %u, process %d, a child that was not reaped: %m",
-                dispatcher->index, dispatcher->process);
-}
-
-static void forget(struct dispatcher *dispatcher)
-{
-    loop_ignore(dispatcher->loop, &dispatcher->source);
-    if (dispatcher->peer >= 0)
-        (void)close(dispatcher->peer);
-    dispatcher->peer = -1;
-    if (dispatcher->source.descriptor >= 0) {
-        (void)close(dispatcher->source.descriptor); /* all there was to read has been read */
-        (void)munmap(dispatcher->starts.ledger, sizeof(*dispatcher->starts.ledger));
-    }
-    free(dispatcher->remains);
-    dispatcher->remains = NULL;
-    dispatcher->source.descriptor = -1;
-    dispatcher->starts = (struct starts){0};
-    dispatcher->state = DISPATCHER_ABSENT;
-    dispatcher->patience.deadline = 0;
-}
-
-/* A child of it is between clone and exec: that is watched apart from its successor. */
-static void leave_remains(struct dispatcher *dispatcher)
-{
-    struct remains *remains = dispatcher->remains;
-
-    loop_ignore(dispatcher->loop, &dispatcher->source);
-    *remains = (struct remains){
-        .loop = dispatcher->loop,
-        .events = &dispatcher->events->unanswered,
-        .source = {.descriptor = dispatcher->source.descriptor},
-        .starts = dispatcher->starts,
-    };
-    if (remains_watch(remains, dispatcher->left) == 0) {
-        dispatcher->remains = NULL;
-        dispatcher->source.descriptor = -1;
-        return;
-    }
-    log_error("cannot watch what dispatcher %u left behind: %m; taking its handlers for started",
-              dispatcher->index);
-    starts_decide(&dispatcher->starts, true, remains->events);
-}
 
 static void schedule_successor(struct dispatcher *dispatcher)
 {
@@ -142,70 +43,90 @@ static void schedule_successor(struct dispatcher *dispatcher)
             backoff_holds(&dispatcher->backoff, now) ? dispatcher->backoff.until : now;
 }
 
+static void forget(struct dispatcher *dispatcher)
+{
+    channel_close(&dispatcher->channel);
+    free(dispatcher->remains);
+    dispatcher->remains = NULL;
+    dispatcher->process = 0;
+    dispatcher->state = DISPATCHER_ABSENT;
+    patience_renew(&dispatcher->patience, false);
+}
+
+void dispatcher_postpone(struct dispatcher *dispatcher)
+{
+    backoff_failed(&dispatcher->backoff, dispatcher->loop->now);
+    schedule_successor(dispatcher);
+}
+
+void dispatcher_failed(struct dispatcher *dispatcher)
+{
+    forget(dispatcher);
+    if (dispatcher->replaced && dispatcher->backoff.longest != FORK_LONGEST)
+        log_warning("cannot start dispatcher %u, trying again: %m", dispatcher->index);
+    dispatcher->backoff.longest = FORK_LONGEST;
+    dispatcher_postpone(dispatcher);
+}
+
+/* To be said of one that is ending or dead. */
+static void tell_unsignalled(const struct dispatcher *dispatcher)
+{
+    if (dispatcher->channel.requests.adopted > 0)
+        dispatcher->events->unsignalled(dispatcher->events->context);
+}
+
+/* Death makes the ledger final; until then nothing that it was given may be given to another. */
+static void end(struct dispatcher *dispatcher)
+{
+    dispatcher->state = DISPATCHER_ENDING;
+    patience_renew(&dispatcher->patience, false);
+    if (!dispatcher->reaped)
+        channel_kill(&dispatcher->channel);
+    tell_unsignalled(dispatcher);
+    if (dispatcher->process != 0)
+        return;
+    /* Whether it ever was a process is not known; it has not been given anything. */
+    errno = ESRCH;
+    dispatcher_failed(dispatcher);
+}
+
+/* A child of it is between clone and exec: that is watched apart from its successor. */
+static void leave_remains(struct dispatcher *dispatcher)
+{
+    struct remains *remains = dispatcher->remains;
+    struct channel *channel = &dispatcher->channel;
+
+    *remains = (struct remains){
+        .loop = dispatcher->loop,
+        .events = &dispatcher->events->unanswered,
+        .source = {.descriptor = channel->source.descriptor},
+        .starts = channel->requests.starts,
+    };
+    loop_ignore(dispatcher->loop, &channel->source);
+    if (remains_watch(remains, dispatcher->left) == 0) {
+        dispatcher->remains = NULL;
+        channel_leave(channel);
+        return;
+    }
+    log_error("cannot watch what dispatcher %u left behind: %m; taking its handlers for started",
+              dispatcher->index);
+    starts_decide(&channel->requests.starts, true, remains->events);
+}
+
 /* It is dead, and all it said has been heard. */
 static void settle(struct dispatcher *dispatcher)
 {
     const struct dispatcher_events *events = dispatcher->events;
+    struct channel *channel = &dispatcher->channel;
 
-    starts_decide(&dispatcher->starts, dispatcher->closed, &events->unanswered);
-    if (dispatcher->starts.count > 0)
+    tell_unsignalled(dispatcher);
+    starts_decide(&channel->requests.starts, channel->closed, &events->unanswered);
+    if (channel->requests.starts.count > 0)
         leave_remains(dispatcher);
-    events->gone(events->context, dispatcher->index);
     forget(dispatcher);
+    events->gone(events->context, dispatcher->index);
     schedule_successor(dispatcher);
-}
-
-static void distrust(struct dispatcher *dispatcher)
-{
-    log_error("dispatcher %u, process %d, said what none may say: ending it", dispatcher->index,
-              dispatcher->process);
-    dispatcher->distrusted = true;
-    end_process(dispatcher);
-}
-
-/* It has ended, or cannot be heard any more; in either case it must be dead before it is settled.
- */
-static void stop_hearing(struct dispatcher *dispatcher)
-{
-    loop_ignore(dispatcher->loop, &dispatcher->source);
-    end_process(dispatcher);
-}
-
-/* Hears all that it has said. */
-static void hear(void *context)
-{
-    struct dispatcher *dispatcher = context;
-    const unsigned permitted = WIRE_TYPE(MESSAGE_READY) | WIRE_TYPE(MESSAGE_STARTED) |
-                               WIRE_TYPE(MESSAGE_FAILED) | WIRE_TYPE(MESSAGE_EXITED);
-
-    while (!dispatcher->closed) {
-        union message message;
-        int none;
-
-        switch (
-            wire_receive(dispatcher->source.descriptor, permitted, &message, &none, MSG_DONTWAIT)) {
-        case WIRE_MESSAGE:
-            if (!dispatcher->distrusted && !take_message(dispatcher, &message))
-                distrust(dispatcher);
-            break;
-        case WIRE_NO_DESCRIPTOR:
-        case WIRE_MALFORMED:
-            if (!dispatcher->distrusted)
-                distrust(dispatcher);
-            break;
-        case WIRE_EMPTY:
-            return;
-        case WIRE_CLOSED:
-            dispatcher->closed = true;
-            stop_hearing(dispatcher);
-            return;
-        case WIRE_ERROR:
-            log_error("cannot hear dispatcher %u, process %d: %m; ending it", dispatcher->index,
-                      dispatcher->process);
-            stop_hearing(dispatcher);
-            return;
-        }
-    }
+    dispatcher->family->died(dispatcher->family->context, dispatcher);
 }
 
 static void log_death(const struct dispatcher *dispatcher, int status)
@@ -220,20 +141,6 @@ static void log_death(const struct dispatcher *dispatcher, int status)
                     dispatcher->index, dispatcher->process, WEXITSTATUS(status));
 }
 
-/* Requests that it has not read hold copies of clients' descriptors, and a child of its whose exec
- * hangs would keep them open with its end of the socket: those clients would not see the end of
- * their connections.  Received without room for descriptors, they are closed by the kernel.  After
- * that our copy must go as well, for end of file to tell that there is no such child. */
-static void empty_peer(struct dispatcher *dispatcher)
-{
-    char byte;
-
-    while (recv(dispatcher->peer, &byte, sizeof(byte), MSG_DONTWAIT) > 0)
-        ;
-    (void)close(dispatcher->peer);
-    dispatcher->peer = -1;
-}
-
 void dispatcher_died(struct dispatcher *dispatcher, int status)
 {
     uint64_t now = dispatcher->loop->now;
@@ -246,90 +153,150 @@ void dispatcher_died(struct dispatcher *dispatcher, int status)
         backoff_succeeded(&dispatcher->backoff);
     dispatcher->reaped = true;
     dispatcher->state = DISPATCHER_ENDING;
-    empty_peer(dispatcher);
-    hear(dispatcher); /* what it said before it died counts */
+    channel_empty(&dispatcher->channel);
+    channel_hear(&dispatcher->channel); /* what it said before it died counts */
     settle(dispatcher);
+}
+
+static void log_silence(const struct dispatcher *dispatcher, const char *consequence)
+{
+    log_warning("dispatcher %u, process %d, has not answered for %.3g s%s", dispatcher->index,
+                dispatcher->process, (double)dispatcher->patience.allowed / LOOP_SECOND,
+                consequence);
+}
+
+static void on_silence(void *context)
+{
+    struct dispatcher *dispatcher = context;
+
+    channel_hear(&dispatcher->channel); /* an answer may lie there unread */
+    if (!owes_answer(dispatcher) || dispatcher->patience.timer.deadline != 0)
+        return;
+    switch (patience_judge(&dispatcher->patience)) {
+    case PATIENCE_AGAIN:
+        break;
+    case PATIENCE_EXTENDED:
+        channel_rouse(&dispatcher->channel);
+        break;
+    case PATIENCE_LOST:
+        if (dispatcher->family->is_last(dispatcher->family->context, dispatcher)) {
+            log_silence(dispatcher, ", and there is no other: waiting on");
+            expect_answer(dispatcher);
+        } else {
+            log_silence(dispatcher, ": ending it");
+            end(dispatcher);
+        }
+    }
+}
+
+/* ---- what it says ---- */
+
+/* Its process is told by itself and by the one that forked it. */
+static bool take_process(struct dispatcher *dispatcher, pid_t process)
+{
+    if (dispatcher->process == 0 &&
+        dispatcher->family->may_be(dispatcher->family->context, process))
+        dispatcher->process = process;
+    return process > 0 && dispatcher->process == process;
+}
+
+void dispatcher_forked(struct dispatcher *dispatcher, pid_t process)
+{
+    dispatcher->parent = -1;
+    if (dispatcher->state != DISPATCHER_STARTING || dispatcher->process != 0)
+        return; /* it has said so itself */
+    /* It may have died already, and been reaped as anybody's child. */
+    if (process == 0 || !take_process(dispatcher, process))
+        dispatcher_failed(dispatcher);
+}
+
+static bool on_ready(void *context, int32_t process)
+{
+    struct dispatcher *dispatcher = context;
+
+    if (dispatcher->state == DISPATCHER_READY || !take_process(dispatcher, process))
+        return false; /* said twice, or by another */
+    if (dispatcher->state == DISPATCHER_STARTING) {
+        dispatcher->state = DISPATCHER_READY;
+        expect_answer(dispatcher);
+        log_debug("%s %u: ready, process %d", dispatcher->spare ? "spare dispatcher" : "dispatcher",
+                  dispatcher->index, dispatcher->process);
+    }
+    return true;
+}
+
+static void on_answered(void *context, const union message *message, int descriptor)
+{
+    struct dispatcher *dispatcher = context;
+    const struct dispatcher_events *events = dispatcher->events;
+    const struct message_header *header = &message->header;
+
+    expect_answer(dispatcher);
+    switch (header->type) {
+    case MESSAGE_STARTED:
+        events->started(events->context, dispatcher->index, header->client, header->ticket,
+                        message->started.process);
+        break;
+    case MESSAGE_FAILED:
+        events->failed(events->context, header->client, header->ticket, message->failed.error);
+        break;
+    case MESSAGE_SIGNALLED:
+        break; /* that it has come is all there is to it */
+    case MESSAGE_FORKED:
+        dispatcher->family->forked(dispatcher->family->context, dispatcher, message);
+        break;
+    default:
+        events->content(events->context, message->content.file, descriptor, message->content.error);
+    }
+}
+
+static bool on_exited(void *context, const struct message_exited *message)
+{
+    const struct dispatcher *dispatcher = context;
+
+    return dispatcher->events->exited(dispatcher->events->context, dispatcher->index, message);
+}
+
+static void on_broken(void *context)
+{
+    struct dispatcher *dispatcher = context;
+
+    if (dispatcher->state != DISPATCHER_ABSENT)
+        end(dispatcher);
 }
 
 /* ---- its beginning ---- */
 
-int dispatcher_begin(struct dispatcher *dispatcher)
-{
-    struct launched launched;
-
-    dispatcher->remains = malloc(sizeof(*dispatcher->remains));
-    if (dispatcher->remains == NULL || launch_dispatcher(dispatcher->launch, &launched) != 0) {
-        free(dispatcher->remains);
-        dispatcher->remains = NULL;
-        return -1;
-    }
-    dispatcher->process = launched.process;
-    dispatcher->starts = (struct starts){.ledger = launched.ledger};
-    dispatcher->source.descriptor = launched.socket;
-    dispatcher->peer = launched.peer;
-    dispatcher->state = DISPATCHER_STARTING;
-    dispatcher->reaped = false;
-    dispatcher->closed = false;
-    dispatcher->distrusted = false;
-    dispatcher->since = dispatcher->loop->now;
-    expect_answer(dispatcher);
-    if (loop_watch(dispatcher->loop, &dispatcher->source) != 0) {
-        /* What it says will not be heard; so it must not go on.  Its successor may be luckier. */
-        log_error("cannot watch dispatcher %u: %m", dispatcher->index);
-        end_process(dispatcher);
-    }
-    return 0;
-}
-
-static void lose_patience(void *context)
+static void on_restart(void *context)
 {
     struct dispatcher *dispatcher = context;
 
-    hear(dispatcher); /* an answer may lie there unread */
-    if (dispatcher->state == DISPATCHER_ENDING || dispatcher->patience.deadline != 0 ||
-        (dispatcher->state == DISPATCHER_READY && dispatcher->starts.count == 0))
-        return;
-    if (dispatcher->loop->now - dispatcher->answer_due > LOOP_SECOND) {
-        /* It was we who slept, frozen perhaps together with it. */
-        expect_answer(dispatcher);
-        return;
-    }
-    log_warning("dispatcher %u, process %d, has not answered for 10 s: ending it",
-                dispatcher->index, dispatcher->process);
-    end_process(dispatcher);
-}
-
-static void begin_successor(void *context)
-{
-    struct dispatcher *dispatcher = context;
-
-    if (dispatcher_begin(dispatcher) == 0)
-        return;
-    if (dispatcher->backoff.longest != LAUNCH_LONGEST)
-        log_warning("cannot start dispatcher %u, trying again: %m", dispatcher->index);
-    dispatcher->backoff.longest = LAUNCH_LONGEST;
-    backoff_failed(&dispatcher->backoff, dispatcher->loop->now);
-    schedule_successor(dispatcher);
+    dispatcher->family->due(dispatcher->family->context, dispatcher);
 }
 
 void dispatcher_open(struct dispatcher *dispatcher, unsigned index, struct loop *loop,
-                     struct launch *launch, const struct dispatcher_events *events,
+                     const struct dispatcher_events *events, const struct dispatcher_family *family,
                      struct remains **left)
 {
     *dispatcher = (struct dispatcher){
         .index = index,
         .loop = loop,
-        .launch = launch,
         .events = events,
+        .family = family,
         .left = left,
-        .source = {.descriptor = -1, .ready = hear, .context = dispatcher},
-        .peer = -1,
         .backoff = {.first = RESTART_FIRST, .longest = RESTART_LONGEST},
-        .restart = {.expired = begin_successor, .context = dispatcher},
-        .patience = {.expired = lose_patience, .context = dispatcher},
+        .restart = {.expired = on_restart, .context = dispatcher},
     };
+    channel_prepare(&dispatcher->channel, loop,
+                    &(struct channel_events){
+                        .ready = on_ready,
+                        .answered = on_answered,
+                        .exited = on_exited,
+                        .broken = on_broken,
+                        .context = dispatcher,
+                    });
     loop_add_timer(loop, &dispatcher->restart);
-    loop_add_timer(loop, &dispatcher->patience);
+    patience_open(&dispatcher->patience, loop, PATIENCE, on_silence, dispatcher);
 }
 
 void dispatcher_keep(struct dispatcher *dispatcher)
@@ -339,14 +306,49 @@ void dispatcher_keep(struct dispatcher *dispatcher)
         schedule_successor(dispatcher);
 }
 
+int dispatcher_begin(struct dispatcher *dispatcher, const struct ends *ends, pid_t process,
+                     int parent)
+{
+    dispatcher->remains = malloc(sizeof(*dispatcher->remains));
+    if (dispatcher->remains == NULL) {
+        struct ends unused = *ends;
+
+        ends_close(&unused);
+        errno = ENOMEM;
+        return -1;
+    }
+    dispatcher->process = process;
+    dispatcher->generation++;
+    dispatcher->parent = parent;
+    dispatcher->state = DISPATCHER_STARTING;
+    dispatcher->reaped = false;
+    dispatcher->since = dispatcher->loop->now;
+    expect_answer(dispatcher);
+    channel_open(&dispatcher->channel, ends);
+    return 0;
+}
+
+/* Its end cannot be seen in the socket, of which we hold the other end too. */
+static bool is_dead(const struct dispatcher *dispatcher)
+{
+    siginfo_t information = {0};
+
+    return waitid(P_PID, (id_t)dispatcher->process, &information, WEXITED | WNOHANG | WNOWAIT) !=
+               0 ||
+           information.si_pid != 0;
+}
+
 int dispatcher_await(struct dispatcher *dispatcher, uint64_t deadline)
 {
-    struct pollfd event = {.fd = dispatcher->source.descriptor, .events = POLLIN};
-    uint64_t now = loop_clock();
-    int left = now < deadline ? (int)((deadline - now) / LOOP_MILLISECOND) : 0;
+    enum { LOOK_AGAIN = 50 /* milliseconds */ };
+    struct pollfd event = {.fd = dispatcher->channel.source.descriptor, .events = POLLIN};
+    bool over = false;
 
-    if (poll(&event, 1, left) > 0)
-        hear(dispatcher);
+    while (dispatcher->state == DISPATCHER_STARTING && !over) {
+        over = is_dead(dispatcher) || loop_clock() >= deadline;
+        if (poll(&event, 1, over ? 0 : LOOK_AGAIN) > 0)
+            channel_hear(&dispatcher->channel);
+    }
     if (dispatcher->state == DISPATCHER_READY)
         return 0;
     log_error("dispatcher %u, process %d, did not become ready", dispatcher->index,
@@ -358,45 +360,48 @@ int dispatcher_await(struct dispatcher *dispatcher, uint64_t deadline)
 
 unsigned dispatcher_room(const struct dispatcher *dispatcher)
 {
-    return dispatcher->state == DISPATCHER_READY ? PROTOCOL_SLOTS - dispatcher->starts.count : 0;
+    return dispatcher->state == DISPATCHER_READY && !dispatcher->spare
+               ? PROTOCOL_SLOTS - dispatcher->channel.requests.starts.count
+               : 0;
 }
 
-int dispatcher_start(struct dispatcher *dispatcher, union message *start, int descriptor)
+int dispatcher_ask(struct dispatcher *dispatcher, union message *request, const int *descriptors)
 {
-    start->start.slot = starts_prepare(&dispatcher->starts);
-    if (wire_send(dispatcher->source.descriptor, start, descriptor, MSG_DONTWAIT) != 0) {
+    bool idle = !requests_are_open(&dispatcher->channel.requests);
+
+    if (channel_ask(&dispatcher->channel, request, descriptors) != 0) {
         int error = errno;
         if (error == EPIPE || error == ECONNRESET)
-            end_process(dispatcher);
+            end(dispatcher);
         errno = error;
         return -1;
     }
-    starts_add(&dispatcher->starts, start->start.slot, &start->header);
-    if (dispatcher->starts.count == 1)
+    if (idle)
         expect_answer(dispatcher);
     return 0;
 }
 
-int dispatcher_signal(struct dispatcher *dispatcher, const union message *signal)
+bool dispatcher_has_process(const struct dispatcher *dispatcher)
 {
-    return wire_send(dispatcher->source.descriptor, signal, -1, MSG_DONTWAIT);
+    return dispatcher->state != DISPATCHER_ABSENT && dispatcher->process != 0 &&
+           !dispatcher->reaped;
 }
 
-bool dispatcher_reaped(struct dispatcher *dispatcher, pid_t process, uint32_t *client,
-                       uint64_t *ticket)
+void dispatcher_hurry(struct dispatcher *dispatcher, uint64_t allowed)
 {
-    return starts_reaped(&dispatcher->starts, process, client, ticket);
+    dispatcher->patience.allowed = allowed;
+    expect_answer(dispatcher);
 }
 
-void dispatcher_close(struct dispatcher *dispatcher)
+bool dispatcher_close(struct dispatcher *dispatcher)
 {
     dispatcher->replaced = false;
     dispatcher->restart.deadline = 0;
-    if (dispatcher->state == DISPATCHER_ABSENT)
-        return;
-    end_process(dispatcher);
-    /* After SIGKILL this does not wait long, and cannot fail but for a signal. */
-    while (!dispatcher->reaped && waitpid(dispatcher->process, NULL, 0) < 0 && errno == EINTR)
-        ;
-    forget(dispatcher);
+    if (dispatcher->state != DISPATCHER_ABSENT && dispatcher->state != DISPATCHER_ENDING)
+        end(dispatcher);
+    if (dispatcher_has_process(dispatcher) && waitpid(dispatcher->process, NULL, WNOHANG) == 0)
+        return true;
+    if (dispatcher->state != DISPATCHER_ABSENT)
+        forget(dispatcher);
+    return false;
 }

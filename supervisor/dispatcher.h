@@ -1,19 +1,20 @@
 /*
- * dispatcher.h - one dispatcher as the supervisor sees it: gives it work, hears its answers, and
- * finds out from the ledger what became of its work when it dies; then starts its successor.
+ * dispatcher.h - one dispatcher as the supervisor sees it: its beginning, its work, its end, and
+ * what became of its work then, which the ledger tells.
  *
  * It knows clients only as the handle and ticket that travel in messages.  What happens to them is
- * told through struct dispatcher_events: each dispatcher_start() that returned 0 is answered by
- * exactly one of `started`, `failed`, `returned` and `orphaned`, whoever is killed whenever,
- * until dispatcher_close().
+ * told through struct dispatcher_events: each START that dispatcher_ask() has sent is answered by
+ * exactly one of `started`, `failed`, `returned` and `orphaned`, whoever is killed whenever, until
+ * dispatcher_close().
  */
 #ifndef SUPERVISOR_DISPATCHER_H
 #define SUPERVISOR_DISPATCHER_H
 
 #include "dispatcher/protocol.h"
 #include "supervisor/backoff.h"
-#include "supervisor/launch.h"
+#include "supervisor/channel.h"
 #include "supervisor/loop.h"
+#include "supervisor/patience.h"
 #include "supervisor/remains.h"
 
 #include <stdbool.h>
@@ -29,9 +30,19 @@ struct dispatcher_events {
     /* A handler has ended.  Returns false if this dispatcher has no such handler, which a sound one
      * never says. */
     bool (*exited)(void *context, unsigned dispatcher, const struct message_exited *message);
+    /* A dispatcher that was to signal children of this process may not have done so, and will not.
+     */
+    void (*unsignalled)(void *context);
+    /* A file that was asked for: a descriptor, the receiver's to close, or an errno. */
+    void (*content)(void *context, enum protocol_file file, int descriptor, int error);
     /* A dispatcher is dead and all it said has been heard: handlers of which it has said that they
-     * were started, and not that they have ended, are children of this process now. */
+     * were started, and not that they have ended, are children of this process now; nothing else
+     * that it was asked for was done for sure. */
     void (*gone)(void *context, unsigned dispatcher);
+    /* Whether a process is a handler's, and can be no dispatcher. */
+    bool (*is_handler)(void *context, pid_t process);
+    /* All dispatchers are dead, so that nobody can start another. */
+    void (*lost)(void *context);
     void *context;
     /* What becomes of a start that a dispatcher has not answered when it dies. */
     struct starts_events unanswered;
@@ -41,70 +52,93 @@ enum dispatcher_state {
     DISPATCHER_ABSENT,   /* no process; a successor is due when the timer says */
     DISPATCHER_STARTING, /* has not said READY yet */
     DISPATCHER_READY,
-    DISPATCHER_ENDING /* killed or dead, and not reaped yet */
+    DISPATCHER_ENDING /* to be killed or dead, and not reaped yet */
+};
+
+struct dispatcher;
+
+/* What concerns more than one of them. */
+struct dispatcher_family {
+    /* It is absent, and its successor is due. */
+    void (*due)(void *context, struct dispatcher *dispatcher);
+    /* An answer to FORK, of that one. */
+    void (*forked)(void *context, const struct dispatcher *parent, const union message *message);
+    /* Whether no other is ready. */
+    bool (*is_last)(void *context, const struct dispatcher *dispatcher);
+    /* Whether a process may be that of a new dispatcher. */
+    bool (*may_be)(void *context, pid_t process);
+    /* It is dead, and settled. */
+    void (*died)(void *context, struct dispatcher *dispatcher);
+    void *context;
 };
 
 struct dispatcher {
     unsigned index;
+    bool spare; /* takes no clients */
     struct loop *loop;
-    struct launch *launch;
     const struct dispatcher_events *events;
+    const struct dispatcher_family *family;
     struct remains **left;
 
     enum dispatcher_state state;
-    pid_t process;
-    struct loop_source source;
-    int peer;                /* a copy of its end of the socket, closed when it is dead */
-    struct starts starts;    /* not answered yet */
+    pid_t process;       /* 0: not known yet */
+    uint64_t generation; /* how many there have been in this place */
+    int parent;          /* who was asked to fork it; -1: it is known to have been forked */
+    struct channel channel;
     struct remains *remains; /* to take over socket and ledger at its death, if need be */
-    bool reaped;             /* it is dead: slots that show no process never will */
-    bool closed;             /* end of file was read: no child of its is between clone and exec */
-    bool distrusted;         /* it broke the protocol: nothing it says counts any more */
+    bool reaped;             /* it is dead: slots of the ledger that show no process never will */
 
     bool replaced; /* it gets a successor when it dies */
     uint64_t since;
     struct backoff backoff;
     struct loop_timer restart;
-    /* Set while an answer is due; no answer at all until then ends it. */
-    struct loop_timer patience;
-    uint64_t answer_due; /* when that is */
+    struct patience patience; /* with its answers */
 };
 
 /* Prepares one that is absent.  All that is passed must stay; to `left` is added what it leaves
  * undecided when it dies. */
 void dispatcher_open(struct dispatcher *dispatcher, unsigned index, struct loop *loop,
-                     struct launch *launch, const struct dispatcher_events *events,
+                     const struct dispatcher_events *events, const struct dispatcher_family *family,
                      struct remains **left);
 
 /* Has it replaced if it dies from now on, or if it could not be started. */
 void dispatcher_keep(struct dispatcher *dispatcher);
 
-/* Starts its process.  Returns 0, or -1 with errno. */
-int dispatcher_begin(struct dispatcher *dispatcher);
+/* It is about to begin, at the other side of these ends, which are taken over.  `process` is 0 if
+ * it is not known yet, as `parent` was only asked to fork it.  Returns 0, or -1 with errno and the
+ * ends closed. */
+int dispatcher_begin(struct dispatcher *dispatcher, const struct ends *ends, pid_t process,
+                     int parent);
 
-/* Waits until it is ready, or until `deadline`; for the time before the service starts.  Returns 0,
- * or -1 after logging that it is not. */
+/* It could not begin, as errno says: its successor is tried again later. */
+void dispatcher_failed(struct dispatcher *dispatcher);
+
+/* There is nobody who could fork it now: its successor is tried again later. */
+void dispatcher_postpone(struct dispatcher *dispatcher);
+
+/* It was forked, or was not (process 0, and errno says why). */
+void dispatcher_forked(struct dispatcher *dispatcher, pid_t process);
+
+/* Waits until it is ready, or dead, or until `deadline`; for the time before the service starts.
+ * Returns 0, or -1 after logging that it is not. */
 int dispatcher_await(struct dispatcher *dispatcher, uint64_t deadline);
 
 /* How many starts it can be given now. */
 unsigned dispatcher_room(const struct dispatcher *dispatcher);
 
-/* Gives it a client; it must have room.  Fills in the slot; the caller keeps the descriptor.
- * Returns 0, or -1 with errno and nothing given; if it was found dead, it is not ready any more. */
-int dispatcher_start(struct dispatcher *dispatcher, union message *start, int descriptor);
+/* Asks it something, as channel_ask().  If it was found dead, it is not ready any more. */
+int dispatcher_ask(struct dispatcher *dispatcher, union message *request, const int *descriptors);
 
-/* Has it signal a handler's process group.  Returns 0, or -1 with errno; if it dies before it has
- * done so, nobody says so but `gone`. */
-int dispatcher_signal(struct dispatcher *dispatcher, const union message *signal);
+/* Whether there is a process that can be reaped. */
+bool dispatcher_has_process(const struct dispatcher *dispatcher);
 
 /* Takes note that its process has been reaped. */
 void dispatcher_died(struct dispatcher *dispatcher, int status);
 
-/* See starts_reaped(). */
-bool dispatcher_reaped(struct dispatcher *dispatcher, pid_t process, uint32_t *client,
-                       uint64_t *ticket);
+/* From now on it has no more than so many microseconds for an answer, also for one that is due. */
+void dispatcher_hurry(struct dispatcher *dispatcher, uint64_t allowed);
 
-/* Ends it for good and reaps it. */
-void dispatcher_close(struct dispatcher *dispatcher);
+/* Ends it for good.  Returns whether its process is left, to be reaped. */
+bool dispatcher_close(struct dispatcher *dispatcher);
 
 #endif

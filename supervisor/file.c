@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,26 @@ static char *read_open(int descriptor, size_t most, size_t *length, char error[F
         free(content);
         content = NULL;
     }
+    return content;
+}
+
+/* With these, the content is in memory, and nobody can change it or cut it short. */
+static bool is_sealed(int descriptor)
+{
+    const int wanted = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+    int seals = fcntl(descriptor, F_GET_SEALS);
+
+    return seals >= 0 && (seals & wanted) == wanted;
+}
+
+char *file_read_sealed(int descriptor, size_t most, size_t *length, char error[FILE_ERROR_MAXIMUM])
+{
+    char *content = NULL;
+
+    if (is_sealed(descriptor))
+        content = read_open(descriptor, most, length, error);
+    else
+        (void)snprintf(error, FILE_ERROR_MAXIMUM, "it does not come in sealed memory");
     return content;
 }
 

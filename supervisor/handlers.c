@@ -3,65 +3,15 @@
 #include "dispatcher/log.h"
 #include "dispatcher/wire.h"
 #include "supervisor/address.h"
+#include "supervisor/ending.h"
+#include "supervisor/release.h"
 #include "supervisor/report.h"
+#include "supervisor/shutdown.h"
+#include "supervisor/signalling.h"
 #include "supervisor/waiting.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-/* ---- signalling ---- */
-
-static void signal_own_child(const struct client *client, int signal_number)
-{
-    /* It leads its group since before its exec, which has succeeded.  It cannot have been reaped,
-     * or it would not be here. */
-    if (kill(-client->process, signal_number) != 0 && errno != ESRCH)
-        log_warning("cannot signal process group %d: %m", client->process);
-}
-
-static void signal_through_dispatcher(struct server *server, struct client *client)
-{
-    union message message;
-
-    wire_header(&message, MESSAGE_SIGNAL, client->handle, clients_ticket(client));
-    message.signal.process = client->process;
-    message.signal.signal = server->ending_signal;
-    if (pool_signal(&server->pool, client->dispatcher, &message) == 0)
-        return;
-    /* Not sent.  If the dispatcher is dead, on_gone() will see to it; else it is sent later. */
-    client->signalled = 0;
-    server->signals_owed = true;
-}
-
-static void signal_if_ending(struct server *server, struct client *client)
-{
-    if (client->signalled == server->ending_signal)
-        return;
-    client->signalled = (uint8_t)server->ending_signal;
-    if (client->dispatcher == CLIENT_ADOPTED)
-        signal_own_child(client, server->ending_signal);
-    else
-        signal_through_dispatcher(server, client);
-}
-
-void handlers_signal_owed(struct server *server)
-{
-    server->signals_owed = false;
-    for (struct client *client = clients_first(&server->clients, CLIENT_RUNNING); client != NULL;
-         client = clients_next(&server->clients, client))
-        signal_if_ending(server, client);
-}
-
-void handlers_end(struct server *server, int signal_number)
-{
-    server->ending_signal = signal_number;
-    pool_signal_left(&server->pool, signal_number);
-    handlers_signal_owed(server);
-}
 
 /* ---- starting ---- */
 
@@ -160,7 +110,7 @@ static void enter_running(struct server *server, struct client *client, unsigned
                           int32_t process)
 {
     /* From here on only the handler holds the connection, so that the client sees its end. */
-    (void)close(client->descriptor);
+    release(client->descriptor);
     client->descriptor = -1;
     client->process = process;
     client->dispatcher = (uint8_t)dispatcher;
@@ -171,6 +121,7 @@ static void enter_running(struct server *server, struct client *client, unsigned
         backoff_succeeded(&server->starting);
     }
     report_started(server, client);
+    timeouts_begin(&server->timeouts, client);
 }
 
 static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint64_t ticket,
@@ -180,7 +131,7 @@ static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint
     struct client *client = starting_client(server, handle, ticket);
 
     enter_running(server, client, dispatcher, process);
-    signal_if_ending(server, client);
+    signalling_look(server, client);
 }
 
 /* Nobody serves this client yet: it takes its place in the queue again. */
@@ -217,41 +168,11 @@ static void on_returned(void *context, uint32_t handle, uint64_t ticket)
     put_back(server, starting_client(server, handle, ticket));
 }
 
-/* ---- ending ---- */
+/* ---- what else the dispatchers report ---- */
 
 static bool on_exited(void *context, unsigned dispatcher, const struct message_exited *message)
 {
-    struct server *server = context;
-    struct client *client =
-        clients_find(&server->clients, message->header.client, message->header.ticket);
-
-    if (client == NULL || client->state != CLIENT_RUNNING || client->dispatcher != dispatcher)
-        return false;
-    report_ended(server, client, &message->status,
-                 &(struct report_usage){.user_time = message->user_time,
-                                        .system_time = message->system_time,
-                                        .memory = message->memory});
-    clients_end(&server->clients, client, CLIENT_SERVED);
-    return true;
-}
-
-/* A handler whose dispatcher is dead: it has ended already, or it is our own child from now on. */
-static void adopt(struct server *server, struct client *client)
-{
-    siginfo_t information;
-
-    if (!client->reaped &&
-        waitid(P_PID, (id_t)client->process, &information, WEXITED | WNOHANG | WNOWAIT) == 0) {
-        client->dispatcher = CLIENT_ADOPTED;
-        client->signalled =
-            0; /* whether it was passed on is not known: twice is better than never */
-        log_debug("ticket %" PRIu64 ": adopted process %d", clients_ticket(client),
-                  client->process);
-        signal_if_ending(server, client);
-        return;
-    }
-    report_ended(server, client, client->reaped ? &client->status : NULL, NULL);
-    clients_end(&server->clients, client, CLIENT_SERVED);
+    return ending_exited(context, dispatcher, message);
 }
 
 static void on_orphaned(void *context, uint32_t handle, uint64_t ticket, int32_t process)
@@ -260,89 +181,44 @@ static void on_orphaned(void *context, uint32_t handle, uint64_t ticket, int32_t
     struct client *client = starting_client(server, handle, ticket);
 
     enter_running(server, client, CLIENT_ADOPTED, process);
-    adopt(server, client);
+    ending_adopt(server, client);
 }
 
 static void on_gone(void *context, unsigned dispatcher)
 {
     struct server *server = context;
-    struct client *next;
 
-    for (struct client *client = clients_first(&server->clients, CLIENT_RUNNING); client != NULL;
-         client = next) {
-        next = clients_next(&server->clients, client);
-        if (client->dispatcher == dispatcher)
-            adopt(server, client);
-    }
-    if (server->ending_signal != 0)
-        pool_signal_left(&server->pool, server->ending_signal);
+    ending_adopt_all(server, dispatcher);
+    signalling_left(server);
+    reload_gone(server, dispatcher);
+}
+
+/* Not now, in the midst of what a dispatcher says or of its end. */
+static void on_unsignalled(void *context)
+{
+    struct server *server = context;
+
+    server->unsignalled = true;
+}
+
+static void on_lost(void *context)
+{
+    shutdown_lost(context);
+}
+
+static bool on_is_handler(void *context, pid_t process)
+{
+    return ending_is_awaited(context, process);
 }
 
 const struct dispatcher_events handlers_events = {
     .started = on_started,
     .failed = on_failed,
     .exited = on_exited,
+    .unsignalled = on_unsignalled,
+    .content = reload_content,
     .gone = on_gone,
+    .is_handler = on_is_handler,
+    .lost = on_lost,
     .unanswered = {.returned = on_returned, .orphaned = on_orphaned},
 };
-
-/* ---- children of ours ---- */
-
-/* Whose handler a process that we have reaped was; NULL if it was none. */
-static struct client *client_of_process(struct server *server, pid_t process)
-{
-    uint32_t handle;
-    uint64_t ticket;
-
-    for (struct client *client = clients_first(&server->clients, CLIENT_RUNNING); client != NULL;
-         client = clients_next(&server->clients, client))
-        if (client->process == process)
-            return client;
-    if (pool_reaped_start(&server->pool, process, &handle, &ticket))
-        return clients_find(&server->clients, handle, ticket);
-    return NULL;
-}
-
-static uint64_t microseconds(struct timeval time)
-{
-    return (uint64_t)time.tv_sec * LOOP_SECOND + (uint64_t)time.tv_usec;
-}
-
-static void reaped(struct server *server, pid_t process, int status, const struct rusage *usage)
-{
-    struct client *client;
-
-    if (pool_reaped(&server->pool, process, status))
-        return;
-    client = client_of_process(server, process);
-    if (client == NULL) {
-        log_debug("reaped process %d, which a handler left behind", process);
-    } else if (client->state == CLIENT_RUNNING && client->dispatcher == CLIENT_ADOPTED) {
-        report_ended(server, client, &status,
-                     &(struct report_usage){.user_time = microseconds(usage->ru_utime),
-                                            .system_time = microseconds(usage->ru_stime),
-                                            .memory = (uint64_t)usage->ru_maxrss});
-        clients_end(&server->clients, client, CLIENT_SERVED);
-    } else {
-        /* Its dispatcher must be dying: on_gone() will settle it, when all is heard. */
-        client->reaped = true;
-        client->status = status;
-    }
-}
-
-void handlers_reap(struct server *server)
-{
-    pool_reap(&server->pool);
-    for (;;) {
-        struct rusage usage;
-        int status;
-        pid_t process = wait4(-1, &status, WNOHANG, &usage);
-
-        if (process > 0)
-            reaped(server, process, status, &usage);
-        else if (process == 0 || errno == ECHILD)
-            return;
-        else if (errno != EINTR)
-            log_bug("wait4: %m");
-    }
-}

@@ -7,8 +7,8 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifndef LIBEXEC_DIRECTORY
@@ -37,114 +37,124 @@ static int open_program(void)
     return program;
 }
 
-int launch_prepare(struct launch *launch, const char *path, char *const *command,
-                   const struct rlimit *limit)
+/* Places in the argument vector. */
+enum { ROLE = 1, PATH = 2, COMMAND = 3 };
+
+int launch_prepare(struct launch *launch, char *const *command, const struct rlimit *limit,
+                   struct setup *setup, size_t setup_size)
 {
     size_t count = 0;
 
     while (command[count] != NULL)
         count++;
-    *launch = (struct launch){.limit = *limit, .program = open_program()};
+    *launch = (struct launch){
+        .program = open_program(),
+        .limit = *limit,
+        .setup = setup,
+        .setup_size = setup_size,
+    };
     if (launch->program < 0)
         return -1;
-    for (int i = 0; i < LAUNCH_DESCRIPTORS; i++)
-        launch->reserve[i] = -1;
-    launch->arguments = calloc(count + 3, sizeof(*launch->arguments));
+    launch->arguments = calloc(COMMAND + count + 1, sizeof(*launch->arguments));
     if (launch->arguments == NULL) {
         log_error("cannot prepare the dispatchers: %m");
         return -1;
     }
     launch->arguments[0] = (char *)(uintptr_t) "dispatcher"; /* exec only reads them */
-    launch->arguments[1] = (char *)(uintptr_t)path;
-    memcpy(&launch->arguments[2], command, count * sizeof(*command));
+    launch->arguments[PATH] = command[0];                    /* until it is found */
+    memcpy(&launch->arguments[COMMAND], command, count * sizeof(*command));
     return 0;
 }
 
-/* Runs in the new process.  Descriptors 3 and 4 are never other than these two (descriptors.h), so
- * neither can be overwritten before it is in place; the rest is close-on-exec. */
-static _Noreturn void become_dispatcher(const struct launch *launch, int socket, int memory)
+/* Runs in the new process.  The descriptors up to PROTOCOL_LAST are never other than these
+ * (descriptors.h), so none can be overwritten before it is in place; the rest is close-on-exec. */
+static _Noreturn void become_dispatcher(const struct launch *launch, const struct ends *ends)
 {
-    if (dup2(socket, PROTOCOL_SOCKET) < 0 || dup2(memory, PROTOCOL_LEDGER) < 0 ||
+    if (dup2(ends->peer, PROTOCOL_SOCKET) < 0 || dup2(ends->memory, PROTOCOL_LEDGER) < 0 ||
         setrlimit(RLIMIT_NOFILE, &launch->limit) != 0)
         log_error("cannot prepare a dispatcher: %m");
     else if (fexecve(launch->program, launch->arguments, environ) != 0)
         log_error("cannot execute the dispatcher: %m");
-    _exit(127);
+    _exit(EXIT_FAILURE);
 }
 
-static int open_ledger(struct ledger **ledger)
+/* How much fits depends on net.core.wmem_default; as root, room can be made. */
+static void make_room(int socket, size_t size)
 {
-    int memory = memfd_create("dampener-ledger", MFD_CLOEXEC);
-    void *mapping;
+    int room = 0;
+    socklen_t length = sizeof(room);
 
-    if (memory < 0)
+    /* What is told is twice what was asked for, as the kernel's own needs are in it (socket(7)). */
+    if (getsockopt(socket, SOL_SOCKET, SO_SNDBUF, &room, &length) != 0 || (size_t)room / 2 >= size)
+        return;
+    room = (int)size;
+    (void)setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
+}
+
+static pid_t execute(struct launch *launch, const char *role, const struct ends *ends)
+{
+    pid_t process;
+
+    make_room(ends->socket, launch->setup_size);
+    /* It lies in the socket until it is read. */
+    if (send(ends->socket, launch->setup, launch->setup_size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         return -1;
-    if (ftruncate(memory, sizeof(struct ledger)) == 0) {
-        mapping = mmap(NULL, sizeof(struct ledger), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
-        if (mapping != MAP_FAILED) {
-            *ledger = mapping;
-            return memory;
-        }
+    launch->arguments[ROLE] = (char *)(uintptr_t)role;
+    process = fork();
+    if (process == 0)
+        become_dispatcher(launch, ends);
+    return process;
+}
+
+/* Waits for the path, or for the end without one. */
+static ssize_t receive_path(struct launch *launch, struct ends *ends)
+{
+    ssize_t length;
+
+    (void)close(ends->peer); /* so that the end can be seen */
+    ends->peer = -1;
+    do {
+        length = recv(ends->socket, launch->path, sizeof(launch->path) - 1, 0);
+    } while (length < 0 && errno == EINTR);
+    return length;
+}
+
+int launch_try(struct launch *launch)
+{
+    struct ends_reserve none = {0};
+    struct ends ends;
+    pid_t process;
+    ssize_t length;
+    int status;
+
+    if (ends_open(&ends, &none) != 0 || (process = execute(launch, "try", &ends)) < 0) {
+        log_error("cannot try the command: %m");
+        return EXIT_FAILURE;
     }
-    (void)close(memory); /* nothing was written */
-    return -1;
-}
-
-static void release_reserve(struct launch *launch)
-{
-    for (int i = 0; i < LAUNCH_DESCRIPTORS; i++) {
-        if (launch->reserve[i] >= 0)
-            (void)close(launch->reserve[i]); /* there is nothing in it */
-        launch->reserve[i] = -1;
+    length = receive_path(launch, &ends);
+    ends_close(&ends);
+    while (waitpid(process, &status, 0) < 0)
+        if (errno != EINTR)
+            log_bug("waitpid: %m");
+    if (!WIFEXITED(status) || (WEXITSTATUS(status) == 0 && length <= 0)) {
+        log_error("the dispatcher ended while it tried the command, with status %d", status);
+        return EXIT_FAILURE;
     }
+    launch->arguments[PATH] = launch->path;
+    return WEXITSTATUS(status);
 }
 
-/* What cannot be had again now, is had the next time. */
-static void take_reserve(struct launch *launch)
+pid_t launch_dispatcher(struct launch *launch, const struct ends *ends, bool spare)
 {
-    for (int i = 0; i < LAUNCH_DESCRIPTORS; i++)
-        if (launch->reserve[i] < 0)
-            launch->reserve[i] = fcntl(launch->program, F_DUPFD_CLOEXEC, 0);
+    return execute(launch, spare ? "spare" : "serve", ends);
 }
 
-static int launch_process(const struct launch *launch, struct launched *launched)
+void launch_close(struct launch *launch)
 {
-    int ends[2];
-    int memory = open_ledger(&launched->ledger);
-    int error;
-
-    if (memory < 0)
-        return -1;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0) {
-        launched->process = fork();
-        error = errno;
-        if (launched->process == 0)
-            become_dispatcher(launch, ends[1], memory);
-        (void)close(memory); /* mapped here, and inherited there */
-        launched->socket = ends[0];
-        launched->peer = ends[1];
-        if (launched->process > 0)
-            return 0;
-        (void)close(ends[0]);
-        (void)close(ends[1]);
-    } else {
-        error = errno;
-        (void)close(memory);
-    }
-    (void)munmap(launched->ledger, sizeof(*launched->ledger));
-    errno = error;
-    return -1;
-}
-
-int launch_dispatcher(struct launch *launch, struct launched *launched)
-{
-    int result;
-    int error;
-
-    release_reserve(launch);
-    result = launch_process(launch, launched);
-    error = errno;
-    take_reserve(launch);
-    errno = error;
-    return result;
+    (void)close(launch->program); /* nothing was read or written */
+    free(launch->arguments);
+    free(launch->setup);
+    launch->program = -1;
+    launch->setup = NULL;
+    launch->arguments = NULL;
 }

@@ -1,5 +1,6 @@
 /*
- * launch.h - starts the process of one dispatcher, as protocol.h says.
+ * launch.h - starts the dispatcher's program, as protocol.h says: for as long as the supervisor may
+ * execute anything.
  *
  * It gets the limit on descriptors that the daemon was started with, not the raised one, since
  * handlers inherit it; all else is inherited as it is.
@@ -7,37 +8,38 @@
 #ifndef SUPERVISOR_LAUNCH_H
 #define SUPERVISOR_LAUNCH_H
 
-#include "dispatcher/protocol.h"
+#include "supervisor/ends.h"
 
+#include <limits.h>
+#include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
-enum { LAUNCH_DESCRIPTORS = 3 }; /* that starting one takes */
-
 /* What all dispatchers are started with. */
 struct launch {
-    int program;      /* an O_PATH descriptor: replaced files do not matter to a running daemon */
-    char **arguments; /* "dispatcher", then the path and argument vector of the handler */
-    struct rlimit limit;             /* RLIMIT_NOFILE for the dispatcher */
-    int reserve[LAUNCH_DESCRIPTORS]; /* open for nothing else than to be free when they are needed
-                                      */
-};
-
-struct launched {
-    pid_t process;
-    int socket;            /* our end; the caller's to close */
-    int peer;              /* a copy of its end, to empty it when it is dead; likewise */
-    struct ledger *ledger; /* shared with the process; the caller's to unmap */
+    int program;         /* an O_PATH descriptor */
+    struct setup *setup; /* what they are told first */
+    size_t setup_size;
+    char **arguments; /* "dispatcher", the role, the path and the argument vector of the handler */
+    struct rlimit limit; /* RLIMIT_NOFILE for the dispatcher */
+    char path[PATH_MAX]; /* where the handler's executable was found */
 };
 
 /* Finds the dispatcher's program beside our own, or where it was installed, and fills in *launch.
- * `path` and `command` must stay.  Returns 0, or -1 after logging what is missing. */
-int launch_prepare(struct launch *launch, const char *path, char *const *command,
-                   const struct rlimit *limit);
+ * `command` must stay; `setup` is taken over.  Returns 0, or -1 after logging what is missing. */
+int launch_prepare(struct launch *launch, char *const *command, const struct rlimit *limit,
+                   struct setup *setup, size_t setup_size);
 
-/* Starts one, with descriptors kept for it, so that it can be done when clients have all others.
- * Returns 0, or -1 with errno and nothing left behind.  Never waits: whether the
- * program could be executed shows in READY, or in the end of the process. */
-int launch_dispatcher(struct launch *launch, struct launched *launched);
+/* Has the command found and tried, and waits for that.  Returns 0, or the status to exit with,
+ * after something was logged. */
+int launch_try(struct launch *launch);
+
+/* Starts one at the other end; launch_try() must have succeeded.  Returns its process, or -1 with
+ * errno.  Never waits: whether the program could be executed shows in READY, or in the end of the
+ * process. */
+pid_t launch_dispatcher(struct launch *launch, const struct ends *ends, bool spare);
+
+/* Closes what is needed for that: none will be started any more. */
+void launch_close(struct launch *launch);
 
 #endif

@@ -6,9 +6,11 @@
  * dispatchers, small processes of their own (dispatcher/protocol.h).
  */
 #include "dispatcher/log.h"
+#include "dispatcher/oom.h"
 #include "supervisor/address.h"
-#include "supervisor/command.h"
+#include "supervisor/confinement.h"
 #include "supervisor/descriptors.h"
+#include "supervisor/handler_setup.h"
 #include "supervisor/report.h"
 #include "supervisor/signals.h"
 #include "supervisor/usage.h"
@@ -56,9 +58,13 @@ static void tell_ready(int descriptor, const struct listeners *listeners)
     if (descriptor < 0)
         return;
     for (size_t i = 0; i < listeners->count; i++) {
-        char text[INET6_ADDRSTRLEN];
-        if (dprintf(descriptor, "%s %u\n", address_text(&listeners->list[i].local, text),
-                    listeners->list[i].local.port) < 0)
+        char address[INET6_ADDRSTRLEN];
+        char line[INET6_ADDRSTRLEN + 16];
+        int length = snprintf(line, sizeof(line), "%s %u\n",
+                              address_text(&listeners->list[i].local, address),
+                              listeners->list[i].local.port);
+
+        if (write(descriptor, line, (size_t)length) != length)
             log_warning("--ready-fd: cannot write to it: %m");
     }
     if (close(descriptor) != 0)
@@ -73,17 +79,59 @@ static int end(const struct server *server)
     signals_die_of(SIGINT);
 }
 
+static void warn(const struct options *options)
+{
+    if (options->backlog)
+        log_warning("--backlog is ignored: it is always as long as net.core.somaxconn allows");
+    if ((options->fair || options->per_source != OPTIONS_NONE) && !options->refuse &&
+        options->queue != OPTIONS_QUEUE_MAXIMUM &&
+        (options->per_source_queue == OPTIONS_NONE || options->per_source_queue >= options->queue))
+        log_warning("--queue %u: clients of one source can fill it, and those of others are not "
+                    "seen then; give --per-source-queue, less than that",
+                    options->queue);
+}
+
+/* Who the supervisor will be, if that is somebody else. */
+static void find_identity(struct identity *identity, const struct options *options)
+{
+    if (!confinement_changes_user()) {
+        if (options->supervisor_user != NULL)
+            log_warning("--supervisor-user is ignored: only root can become somebody else");
+        return;
+    }
+    if (!identity_of_supervisor(identity, options->supervisor_user))
+        exit(EXIT_FAILURE);
+}
+
+/* What dispatchers are to be, and that they can be it: before anything listens. */
+static void prepare_launch(struct launch *launch, const struct options *options,
+                           const struct identity *identity, const struct rlimit *limit)
+{
+    int original = oom_score();
+    uid_t supervisor = confinement_changes_user() ? identity->user : (uid_t)-1;
+    size_t size;
+    struct setup *setup = handler_setup(options, supervisor, original, &size);
+    int status;
+
+    if (setup == NULL || launch_prepare(launch, options->command, limit, setup, size) != 0)
+        exit(EXIT_FAILURE);
+    status = launch_try(launch);
+    if (status != 0)
+        exit(status);
+    oom_open(original);
+    oom_close(); /* it stays as it is now */
+}
+
 int main(int argc, char **argv)
 {
     static struct server server;
     static struct options options;
     static struct listeners listeners;
     static struct launch launch;
-    static char command[PATH_MAX];
+    static struct identity identity;
     struct listener_request request;
     struct rlimit original;
     uint32_t limit;
-    int status;
 
     (void)argc;
     signals_prepare();
@@ -91,29 +139,22 @@ int main(int argc, char **argv)
     if (descriptors_prepare(&options.ready_descriptor) != 0)
         return EXIT_FAILURE;
     open_log(options.verbosity);
-    if (options.backlog)
-        log_warning("--backlog is ignored: it is always as long as net.core.somaxconn allows");
+    warn(&options);
+    limit = descriptors_raise(&original);
+    find_identity(&identity, &options);
+    prepare_launch(&launch, &options, &identity, &original);
 
-    if ((options.fair || options.per_source != OPTIONS_NONE) && !options.refuse &&
-        options.queue != OPTIONS_QUEUE_MAXIMUM &&
-        (options.per_source_queue == OPTIONS_NONE || options.per_source_queue >= options.queue))
-        log_warning("--queue %u: clients of one source can fill it, and those of others are not "
-                    "seen then; give --per-source-queue, less than that",
-                    options.queue);
-
-    status = command_find(options.command[0], command);
-    if (status != 0)
-        return status;
     request = listener_request(&options);
     if (listeners_open(&listeners, &request) != 0)
         return EXIT_FAILURE;
-
-    limit = descriptors_raise(&original);
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
         log_die(EXIT_FAILURE, "cannot become the reaper of orphaned handlers: %m");
-    if (launch_prepare(&launch, command, options.command, &original) != 0 ||
-        server_open(&server, &options, &listeners, &launch, limit) != 0)
+    if (server_open(&server, &options, &listeners, &launch, limit) != 0)
         return EXIT_FAILURE;
+    launch_close(&launch);
+    if (confinement_enter(&identity) != 0)
+        return EXIT_FAILURE;
+    identity_free(&identity);
 
     report_listening(&listeners);
     tell_ready(options.ready_descriptor, &listeners);

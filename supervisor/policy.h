@@ -5,6 +5,7 @@
 #ifndef SUPERVISOR_POLICY_H
 #define SUPERVISOR_POLICY_H
 
+#include "dispatcher/protocol.h"
 #include "supervisor/access.h"
 #include "supervisor/busy.h"
 #include "supervisor/options.h"
@@ -16,7 +17,18 @@ struct policy {
     struct busy_message busy;
 };
 
-/* Reads all of it.  What is wrong is logged and keeps the content it had; returns false then. */
+/* Reads all of it, by path: for the start.  What is wrong is logged; returns false then. */
 bool policy_read(struct policy *policy, const struct options *options);
+
+/* The path of a file that is to be read, or NULL. */
+const char *policy_file(const struct options *options, enum protocol_file file);
+
+/* Reads one of them again, from a memory file that protocol.h describes, and closes it.  What is
+ * wrong is logged and keeps the content it had; returns false then. */
+bool policy_take(struct policy *policy, const struct options *options, enum protocol_file file,
+                 int descriptor);
+
+/* Logs that one of them could not be read. */
+void policy_unreadable(const struct options *options, enum protocol_file file, const char *error);
 
 #endif

@@ -1,39 +1,87 @@
 #include "supervisor/pool.h"
 
 #include "dispatcher/log.h"
+#include "supervisor/succession.h"
 
-#include <signal.h>
+#include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum { READY_WITHIN = 10 * LOOP_SECOND };
+
+/* ---- beginning ---- */
+
+static int start_one(struct pool *pool, struct dispatcher *dispatcher, struct launch *launch)
+{
+    struct ends ends;
+    pid_t process;
+    int error;
+
+    if (ends_open(&ends, &pool->reserve) != 0)
+        return -1;
+    process = launch_dispatcher(launch, &ends, dispatcher->spare);
+    error = errno;
+    (void)close(ends.memory); /* mapped here, and inherited there */
+    ends.memory = -1;
+    if (process > 0)
+        return dispatcher_begin(dispatcher, &ends, process, -1);
+    ends_close(&ends);
+    errno = error;
+    return -1;
+}
+
+static int start_all(struct pool *pool, struct launch *launch)
+{
+    /* The spare first: it can fork those that cannot be started now. */
+    for (unsigned i = 0; i < pool_all(pool); i++) {
+        unsigned index = i == 0 ? pool->count : i - 1;
+
+        if (start_one(pool, &pool->dispatchers[index], launch) == 0)
+            continue;
+        if (i >= 2) {
+            log_warning("cannot start dispatcher %u yet: %m", index);
+            return 0;
+        }
+        log_error("cannot start even one dispatcher and the spare: %m");
+        return -1;
+    }
+    return 0;
+}
+
+unsigned pool_all(const struct pool *pool)
+{
+    return pool->count + 1;
+}
 
 int pool_open(struct pool *pool, struct loop *loop, struct launch *launch, unsigned count,
               const struct dispatcher_events *events)
 {
     uint64_t deadline = loop_clock() + READY_WITHIN;
 
-    pool->count = count;
-    pool->events = *events;
-    pool->left = NULL;
-    for (unsigned i = 0; i < count; i++)
-        dispatcher_open(&pool->dispatchers[i], i, loop, launch, &pool->events, &pool->left);
-    for (unsigned i = 0; i < count; i++) {
-        if (dispatcher_begin(&pool->dispatchers[i]) == 0)
-            continue;
-        log_warning("cannot start dispatcher %u yet: %m", i);
-        if (i == 0)
-            return -1;
-        break;
-    }
-    for (unsigned i = 0; i < count; i++) {
+    *pool = (struct pool){
+        .count = count,
+        .events = *events,
+        .family = succession,
+    };
+    pool->family.context = pool;
+    for (unsigned i = 0; i < pool_all(pool); i++)
+        dispatcher_open(&pool->dispatchers[i], i, loop, &pool->events, &pool->family, &pool->left);
+    pool->dispatchers[count].spare = true;
+    if (start_all(pool, launch) != 0)
+        return -1;
+    for (unsigned i = 0; i < pool_all(pool); i++) {
         if (pool->dispatchers[i].state != DISPATCHER_ABSENT &&
             dispatcher_await(&pool->dispatchers[i], deadline) != 0)
             return -1;
         dispatcher_keep(&pool->dispatchers[i]);
     }
+    ends_keep(&pool->reserve);
     return 0;
 }
+
+/* ---- work ---- */
 
 unsigned pool_room(const struct pool *pool)
 {
@@ -59,7 +107,7 @@ enum pool_result pool_start(struct pool *pool, union message *start, int descrip
     struct dispatcher *dispatcher;
 
     while ((dispatcher = least_used(pool)) != NULL) {
-        if (dispatcher_start(dispatcher, start, descriptor) == 0)
+        if (dispatcher_ask(dispatcher, start, &descriptor) == 0)
             return POOL_STARTED;
         if (dispatcher->state == DISPATCHER_READY)
             return POOL_FAILED;
@@ -68,30 +116,63 @@ enum pool_result pool_start(struct pool *pool, union message *start, int descrip
     return POOL_NOBODY;
 }
 
-int pool_signal(struct pool *pool, unsigned dispatcher, const union message *signal)
+int pool_ask(struct pool *pool, unsigned dispatcher, union message *request)
 {
-    return dispatcher_signal(&pool->dispatchers[dispatcher], signal);
+    errno = ESRCH;
+    return pool->dispatchers[dispatcher].state == DISPATCHER_READY
+               ? dispatcher_ask(&pool->dispatchers[dispatcher], request, NULL)
+               : -1;
 }
 
-static bool has_process(const struct dispatcher *dispatcher)
+int pool_ask_any(struct pool *pool, union message *request)
 {
-    return dispatcher->state != DISPATCHER_ABSENT && !dispatcher->reaped;
+    struct dispatcher *dispatcher = succession_parent(pool);
+
+    errno = ESRCH;
+    return dispatcher == NULL ? -1 : dispatcher_ask(dispatcher, request, NULL);
+}
+
+int pool_ask_spare(struct pool *pool, union message *request)
+{
+    return pool_ask(pool, pool->count, request);
+}
+
+bool pool_is_signalling(const struct pool *pool)
+{
+    for (unsigned i = 0; i < pool_all(pool); i++)
+        /* One that is about to be killed begins nothing any more. */
+        if (pool->dispatchers[i].state != DISPATCHER_ENDING &&
+            pool->dispatchers[i].channel.requests.adopted > 0)
+            return true;
+    return false;
+}
+
+/* ---- children ---- */
+
+bool pool_has_process(const struct pool *pool, pid_t process)
+{
+    for (unsigned i = 0; i < pool_all(pool); i++)
+        if (dispatcher_has_process(&pool->dispatchers[i]) &&
+            pool->dispatchers[i].process == process)
+            return true;
+    return false;
 }
 
 void pool_reap(struct pool *pool)
 {
     int status;
 
-    for (unsigned i = 0; i < pool->count; i++)
-        if (has_process(&pool->dispatchers[i]) &&
+    for (unsigned i = 0; i < pool_all(pool); i++)
+        if (dispatcher_has_process(&pool->dispatchers[i]) &&
             waitpid(pool->dispatchers[i].process, &status, WNOHANG) > 0)
             dispatcher_died(&pool->dispatchers[i], status);
 }
 
 bool pool_reaped(struct pool *pool, pid_t process, int status)
 {
-    for (unsigned i = 0; i < pool->count; i++) {
-        if (!has_process(&pool->dispatchers[i]) || pool->dispatchers[i].process != process)
+    for (unsigned i = 0; i < pool_all(pool); i++) {
+        if (!dispatcher_has_process(&pool->dispatchers[i]) ||
+            pool->dispatchers[i].process != process)
             continue;
         dispatcher_died(&pool->dispatchers[i], status);
         return true;
@@ -102,15 +183,18 @@ bool pool_reaped(struct pool *pool, pid_t process, int status)
 bool pool_reaped_start(struct pool *pool, pid_t process, uint32_t *client, uint64_t *ticket)
 {
     for (unsigned i = 0; i < pool->count; i++)
-        if (dispatcher_reaped(&pool->dispatchers[i], process, client, ticket))
+        if (starts_reaped(&pool->dispatchers[i].channel.requests.starts, process, client, ticket))
             return true;
     return remains_reaped(pool->left, process, client, ticket);
 }
 
-void pool_signal_left(const struct pool *pool, int signal_number)
+void pool_each_left(const struct pool *pool, void (*each)(void *context, pid_t process),
+                    void *context)
 {
-    remains_signal(pool->left, signal_number);
+    remains_each(pool->left, each, context);
 }
+
+/* ---- the end ---- */
 
 void pool_stop_replacing(struct pool *pool)
 {
@@ -120,23 +204,36 @@ void pool_stop_replacing(struct pool *pool)
     }
 }
 
-void pool_kill(struct pool *pool)
+void pool_hurry(struct pool *pool, uint64_t allowed)
 {
-    for (unsigned i = 0; i < pool->count; i++)
-        if (has_process(&pool->dispatchers[i]))
-            (void)kill(pool->dispatchers[i].process, SIGKILL); /* a child, and not reaped */
+    for (unsigned i = 0; i < pool_all(pool); i++)
+        dispatcher_hurry(&pool->dispatchers[i], allowed);
 }
 
-void pool_continue(const struct pool *pool)
+void pool_rouse(struct pool *pool)
 {
-    for (unsigned i = 0; i < pool->count; i++)
-        if (has_process(&pool->dispatchers[i]))
-            (void)kill(pool->dispatchers[i].process, SIGCONT); /* a child, and not reaped */
+    for (unsigned i = 0; i < pool_all(pool); i++)
+        if (dispatcher_has_process(&pool->dispatchers[i]))
+            channel_rouse(&pool->dispatchers[i].channel);
 }
 
 void pool_close(struct pool *pool)
 {
-    for (unsigned i = 0; i < pool->count; i++)
-        dispatcher_close(&pool->dispatchers[i]);
+    enum { LOOKS = 100, PAUSE = 10 /* milliseconds */ };
+    bool left = true;
+
+    /* After SIGKILL that does not take long, but for one in the midst of a system call that cannot
+     * be interrupted. */
+    for (int look = 0; left && look < LOOKS; look++) {
+        if (look > 0)
+            (void)poll(NULL, 0, PAUSE);
+        left = false;
+        for (unsigned i = 0; i < pool_all(pool); i++)
+            left = dispatcher_close(&pool->dispatchers[i]) || left;
+    }
+    for (unsigned i = 0; left && i < pool_all(pool); i++)
+        if (dispatcher_close(&pool->dispatchers[i]))
+            log_error("dispatcher %u, process %d, could not be ended", i,
+                      pool->dispatchers[i].process);
     remains_close(&pool->left);
 }

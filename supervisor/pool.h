@@ -1,17 +1,24 @@
 /*
- * pool.h - the dispatchers together: which of them gets the next client, and whose child it was.
+ * pool.h - the dispatchers together: which of them gets the next client, who forks a successor, and
+ * whose child a process was.
+ *
+ * One more than take clients is the spare: no client holds it up, so it can be asked for everything
+ * else.  If it is dead or has something to do, another is asked, but not to read files.
  */
 #ifndef SUPERVISOR_POOL_H
 #define SUPERVISOR_POOL_H
 
 #include "supervisor/dispatcher.h"
+#include "supervisor/launch.h"
 
 enum { POOL_MAXIMUM = 64 };
 
 struct pool {
-    struct dispatcher dispatchers[POOL_MAXIMUM];
-    unsigned count;
+    struct dispatcher dispatchers[POOL_MAXIMUM + 1]; /* the spare is behind the others */
+    unsigned count;                                  /* without the spare */
     struct dispatcher_events events;
+    struct dispatcher_family family;
+    struct ends_reserve reserve;
     struct remains *left; /* of dead dispatchers: children whose exec has not come back */
 };
 
@@ -21,11 +28,15 @@ enum pool_result {
     POOL_FAILED  /* errno says why; it may be tried again */
 };
 
-/* Starts `count` dispatchers and waits, for some seconds at most, until all are ready.  If not all
- * can be started, those that can, one at least, have to do at first.  Returns 0, or -1 after
- * logging why not.  `loop` and `launch` must stay. */
+/* Starts `count` dispatchers and the spare and waits, for some seconds at most, until all are
+ * ready. If not all can be started, those that can, the spare and one more at least, have to do at
+ * first; the others are forked later.  Returns 0, or -1 after logging why not.  `loop` must stay.
+ */
 int pool_open(struct pool *pool, struct loop *loop, struct launch *launch, unsigned count,
               const struct dispatcher_events *events);
+
+/* How many there are places for, the spare included. */
+unsigned pool_all(const struct pool *pool);
 
 /* How many starts can be given out now. */
 unsigned pool_room(const struct pool *pool);
@@ -34,8 +45,21 @@ unsigned pool_room(const struct pool *pool);
  * given more only when the others have as many. */
 enum pool_result pool_start(struct pool *pool, union message *start, int descriptor);
 
-/* See dispatcher_signal(). */
-int pool_signal(struct pool *pool, unsigned dispatcher, const union message *signal);
+/* Asks one dispatcher something that brings no descriptors.  Returns 0, or -1 with errno. */
+int pool_ask(struct pool *pool, unsigned dispatcher, union message *request);
+
+/* Asks any: the spare, or another that is less busy.  Returns 0, or -1 with errno; ESRCH if there
+ * is none that can be asked. */
+int pool_ask_any(struct pool *pool, union message *request);
+
+/* Asks the spare what may hold it up.  Likewise. */
+int pool_ask_spare(struct pool *pool, union message *request);
+
+/* Whether a signal to children of this process may be on its way. */
+bool pool_is_signalling(const struct pool *pool);
+
+/* Whether a process is a dispatcher. */
+bool pool_has_process(const struct pool *pool, pid_t process);
 
 /* Reaps dead dispatchers.  To be called before other children are reaped: then it is known already
  * which of those are handlers. */
@@ -48,19 +72,23 @@ bool pool_reaped(struct pool *pool, pid_t process, int status);
  * it, if that start has not been answered.  Returns whether there is one. */
 bool pool_reaped_start(struct pool *pool, pid_t process, uint32_t *client, uint64_t *ticket);
 
-/* Signals handlers of dead dispatchers whose exec has not come back. */
-void pool_signal_left(const struct pool *pool, int signal_number);
+/* Tells each process of a dead dispatcher whose exec has not come back: a child of this one. */
+void pool_each_left(const struct pool *pool, void (*each)(void *context, pid_t process),
+                    void *context);
 
-/* From now on dead dispatchers get no successor: nobody will be started any more. */
+/* From now on dead dispatchers get no successor, but for the spare: nobody will be started any
+ * more.
+ */
 void pool_stop_replacing(struct pool *pool);
 
-/* Kills all dispatchers: their handlers become children of this process. */
-void pool_kill(struct pool *pool);
+/* From now on they have no more than so many microseconds for an answer, also for one that is due,
+ * or are ended, so that their handlers become children of this process. */
+void pool_hurry(struct pool *pool, uint64_t allowed);
 
-/* Lets stopped dispatchers go on, since handlers are signalled through them. */
-void pool_continue(const struct pool *pool);
+/* Wakes stopped dispatchers, since handlers are signalled through them. */
+void pool_rouse(struct pool *pool);
 
-/* Ends and reaps them all. */
+/* Ends and reaps them all, but for one that does not die within a second. */
 void pool_close(struct pool *pool);
 
 #endif

@@ -27,10 +27,10 @@ static void on_readable(void *context)
 {
     struct remains *remains = context;
     union message message;
-    int descriptor;
+    int descriptors[WIRE_DESCRIPTORS];
 
     enum wire_result result =
-        wire_receive(remains->source.descriptor, 0, &message, &descriptor, MSG_DONTWAIT);
+        wire_receive(remains->source.descriptor, 0, &message, descriptors, MSG_DONTWAIT);
 
     if (result != WIRE_CLOSED && result != WIRE_ERROR)
         return;
@@ -59,10 +59,11 @@ bool remains_reaped(struct remains *list, pid_t process, uint32_t *client, uint6
     return false;
 }
 
-void remains_signal(const struct remains *list, int signal_number)
+void remains_each(const struct remains *list, void (*each)(void *context, pid_t process),
+                  void *context)
 {
     for (; list != NULL; list = list->next)
-        starts_signal(&list->starts, signal_number);
+        starts_each(&list->starts, each, context);
 }
 
 void remains_close(struct remains **list)

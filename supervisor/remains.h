@@ -26,9 +26,10 @@ struct remains {
  * on.  Returns 0, or -1 with errno and nothing taken. */
 int remains_watch(struct remains *remains, struct remains **list);
 
-/* starts_reaped() and starts_signal() for all of a list. */
+/* starts_reaped() and starts_each() for all of a list. */
 bool remains_reaped(struct remains *list, pid_t process, uint32_t *client, uint64_t *ticket);
-void remains_signal(const struct remains *list, int signal_number);
+void remains_each(const struct remains *list, void (*each)(void *context, pid_t process),
+                  void *context);
 
 /* Forgets all that is left, undecided. */
 void remains_close(struct remains **list);

@@ -3,9 +3,11 @@
 #include "dispatcher/log.h"
 #include "supervisor/accept.h"
 #include "supervisor/descriptors.h"
+#include "supervisor/ending.h"
 #include "supervisor/handlers.h"
 #include "supervisor/report.h"
 #include "supervisor/shutdown.h"
+#include "supervisor/signalling.h"
 #include "supervisor/signals.h"
 #include "supervisor/waiting.h"
 
@@ -16,7 +18,7 @@
 #include <stdlib.h>
 
 enum {
-    SEND_AGAIN = 10 * LOOP_MILLISECOND, /* what a dispatcher's socket had no room for */
+    ROUSE_EVERY = 10 * LOOP_SECOND,
     RETRY_FIRST = 100 * LOOP_MILLISECOND,
     RETRY_LONGEST = 5 * LOOP_SECOND,
     DESCRIPTORS_SPARE = 1, /* for what libc opens now and then */
@@ -36,20 +38,35 @@ static uint64_t next_look(struct server *server)
     uint32_t queued = clients_count(&server->clients, CLIENT_QUEUED);
     uint32_t backlog;
     uint64_t now = server->loop.now;
-    uint64_t look = earlier(earlier(accept_next_attempt(server), waiting_deadline(server)),
-                            waiting_next_judgement(server));
+    uint64_t running = earlier(timeouts_deadline(&server->timeouts),
+                               earlier(server->signals_owed, reload_deadline(server)));
+    uint64_t waiting = earlier(server->rouse_at,
+                               earlier(waiting_deadline(server), waiting_next_judgement(server)));
+    uint64_t look = earlier(earlier(running, accept_next_attempt(server)), waiting);
     enum admission_reason reason;
 
-    if (server->signals_owed)
-        return now + SEND_AGAIN;
     /* Whether anybody is in the backlog only matters if nobody is nearer. */
     backlog = queued > 0 ? server->backlog_waits : accept_backlog_waits(server);
     if (queued + backlog == 0)
-        return 0;
+        return running;
     reason = handlers_admission(server, backlog).reason;
     if (reason == ADMISSION_FAILURE && backoff_holds(&server->starting, now))
         return earlier(look, server->starting.until);
     return earlier(look, gates_next_look(&server->gates, reason, now));
+}
+
+/* One that is stopped and owes no answer is not missed, but does not tell either that its handlers
+ * have ended, whose places others wait for. */
+static void rouse_dispatchers(struct server *server)
+{
+    bool awaited = clients_count(&server->clients, CLIENT_QUEUED) > 0 &&
+                   clients_count(&server->clients, CLIENT_RUNNING) > 0;
+
+    if (server->rouse_at != 0 && server->rouse_at <= server->loop.now)
+        pool_rouse(&server->pool);
+    else if (server->rouse_at != 0 && awaited)
+        return;
+    server->rouse_at = awaited ? server->loop.now + ROUSE_EVERY : 0;
 }
 
 static void advance(void *context)
@@ -57,11 +74,17 @@ static void advance(void *context)
     struct server *server = context;
 
     accept_resume(server);
-    if (server->signals_owed)
-        handlers_signal_owed(server);
+    signalling_owed(server);
+    if (server->unsignalled)
+        signalling_repeat(server);
+    reload_owed(server);
+    if (server->reaping_held && !pool_is_signalling(&server->pool))
+        ending_reap(server);
+    signalling_expire(server);
     waiting_expire(server);
     handlers_start_waiting(server);
     waiting_judge(server);
+    rouse_dispatchers(server);
     server->wake.deadline = next_look(server);
     if (!clients_add_up(&server->clients))
         log_bug("accepted clients do not add up");
@@ -77,19 +100,6 @@ static void on_wake(void *context)
     (void)context; /* advance() follows each round */
 }
 
-static void reload(struct server *server)
-{
-    const struct options *options = server->options;
-
-    if (options->access_file == NULL &&
-        (options->busy_message == NULL || busy_file(options->busy_message) == NULL))
-        log_info("SIGHUP: there are no files to read again");
-    else if (policy_read(&server->policy, options))
-        log_info("SIGHUP: files were read again");
-    else
-        log_warning("SIGHUP: what could not be read again stays as it was");
-}
-
 static void on_signal(void *context)
 {
     struct server *server = context;
@@ -98,13 +108,13 @@ static void on_signal(void *context)
     while ((signal_number = signals_next(server->signals.descriptor)) != 0) {
         switch (signal_number) {
         case SIGCHLD:
-            handlers_reap(server);
+            ending_reap(server);
             break;
         case SIGUSR1:
             server->status_asked = true;
             break;
         case SIGHUP:
-            reload(server);
+            reload_begin(server);
             break;
         default:
             shutdown_signal(server, signal_number);
@@ -195,6 +205,7 @@ int server_open(struct server *server, const struct options *options, struct lis
     server->options = options;
     server->accepting = (struct backoff){.first = RETRY_FIRST, .longest = RETRY_LONGEST};
     server->starting = server->accepting;
+    timeouts_open(&server->timeouts, options->timeout, options->kill_after);
     if (!policy_read(&server->policy, options) ||
         gates_open(&server->gates, options, loop_clock()) != 0)
         return -1;

@@ -18,6 +18,8 @@
 #include "supervisor/policy.h"
 #include "supervisor/pool.h"
 #include "supervisor/refusal.h"
+#include "supervisor/reload.h"
+#include "supervisor/timeout.h"
 #include "supervisor/watch.h"
 
 /* How far the end of the service has come; it only goes down this list. */
@@ -59,27 +61,35 @@ struct server {
     bool backlog_waits;       /* somebody is in the kernel's backlog whom we cannot take yet */
     struct backoff accepting; /* accept failed for want of something */
     struct backoff starting;  /* handlers cannot be started */
-    struct loop_timer wake;   /* when to look again at what no event will announce */
+    uint64_t rouse_at; /* when to wake dispatchers, should somebody have stopped them; 0: nobody
+                        * waits for what they may have to tell */
+    struct loop_timer wake; /* when to look again at what no event will announce */
 
     struct loop_source signals;
+    struct timeouts timeouts; /* of those that run */
+    struct reload reload;
     struct limiter refused[CLIENT_ENDS]; /* lines in the log */
     struct loop_timer refused_told;      /* when to say how many were left out */
     bool status_asked; /* answered after the round, when nobody is on the way between two states */
     enum server_stage stage;
     struct loop_timer stage_end; /* when to go on to the next stage */
     int ending_signal;           /* what every handler is to get; 0: nothing, service goes on */
-    bool signals_owed; /* some have not been sent it: their dispatcher could not take it */
-    bool interrupted;  /* by SIGINT: it is what we die of */
-    bool forced;       /* not everybody was served, or not every handler left alone */
+    uint64_t signals_owed; /* when to send what no dispatcher could take; 0: nothing is owed */
+    bool unsignalled;      /* signals to children of ours may have been lost with a dispatcher */
+    bool reaping_held; /* children of ours are being signalled, and must not be reaped meanwhile */
+    uint32_t groups_left; /* clients whose handler has ended, but not its group */
+    bool interrupted;     /* by SIGINT: it is what we die of */
+    bool forced;          /* not everybody was served, or not every handler left alone */
 };
 
-/* Opens what the service needs besides its listeners and starts the dispatchers.  `options`,
- * `listeners` and `launch` must stay.  `limit` is how many descriptors this process may have.
- * Returns 0, or -1 after logging why not. */
+/* Opens what the service needs besides its listeners, all that takes privileges included, and
+ * starts the dispatchers.  `options` and `listeners` must stay.  `limit` is how many descriptors
+ * this process may have.  Returns 0, or -1 after logging why not. */
 int server_open(struct server *server, const struct options *options, struct listeners *listeners,
                 struct launch *launch, uint32_t limit);
 
-/* Serves until it is told to end by a signal; nothing is left running. */
+/* Serves until it is told to end by a signal, or cannot go on; nothing is left running then that
+ * could be ended. */
 void server_run(struct server *server);
 
 #endif

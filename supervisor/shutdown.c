@@ -2,14 +2,15 @@
 
 #include "dispatcher/log.h"
 #include "supervisor/accept.h"
-#include "supervisor/handlers.h"
+#include "supervisor/signalling.h"
 #include "supervisor/waiting.h"
 
 #include <signal.h>
 
 enum {
-    KILL_AFTER = 5 * LOOP_SECOND,   /* from SIGTERM to SIGKILL */
-    GIVE_UP_AFTER = 2 * LOOP_SECOND /* from SIGKILL to leaving what cannot be killed behind */
+    KILL_AFTER = 5 * LOOP_SECOND,    /* from SIGTERM to SIGKILL */
+    ANSWER_WITHIN = LOOP_SECOND / 2, /* dispatchers, from then on */
+    GIVE_UP_AFTER = 3 * LOOP_SECOND  /* from SIGKILL to leaving what cannot be killed behind */
 };
 
 static void drop_queue(struct server *server)
@@ -42,17 +43,18 @@ static void end_handlers(struct server *server, enum server_stage stage, int sig
     accept_stop(server);
     drop_queue(server);
     pool_stop_replacing(&server->pool);
-    pool_continue(&server->pool);
-    handlers_end(server, signal_number);
+    pool_rouse(&server->pool);
+    signalling_end(server, signal_number);
 }
 
 static void kill_handlers(struct server *server)
 {
     server->forced = true;
-    /* Handlers are signalled through dispatchers, any of which may be stuck in an exec; without
-     * them the handlers are our own children.  The ledger makes this safe. */
-    pool_kill(&server->pool);
     end_handlers(server, SERVER_KILLING, SIGKILL);
+    /* Handlers are signalled through dispatchers, any of which may be stuck in an exec.  Those are
+     * ended: then their handlers are our own children, whom another signals.  The ledger makes this
+     * safe. */
+    pool_hurry(&server->pool, ANSWER_WITHIN);
     server->stage_end.deadline = server->loop.now + GIVE_UP_AFTER;
 }
 
@@ -89,6 +91,17 @@ static void on_stage_end(void *context)
         loop_stop(&server->loop);
         break;
     }
+}
+
+void shutdown_lost(struct server *server)
+{
+    if (server->loop.stopped)
+        return; /* it was said, or does not matter any more */
+    log_error("all dispatchers are dead, and there is nobody left to start another: leaving %u "
+              "handlers alone and closing %u waiting connections",
+              clients_active(&server->clients), clients_count(&server->clients, CLIENT_QUEUED));
+    server->forced = true;
+    loop_stop(&server->loop);
 }
 
 void shutdown_open(struct server *server)

@@ -17,6 +17,9 @@ void shutdown_open(struct server *server);
 /* SIGTERM or SIGINT has come. */
 void shutdown_signal(struct server *server, int signal_number);
 
+/* All dispatchers are dead: ends the service at once, and says so. */
+void shutdown_lost(struct server *server);
+
 /* Whether all that had to be waited for is over. */
 bool shutdown_is_complete(const struct server *server);
 

@@ -31,6 +31,8 @@ void signals_prepare(void)
         (void)sigdelset(&set, let_through[i]);
     if (sigprocmask(SIG_SETMASK, &set, NULL) != 0)
         log_bug("sigprocmask: %m");
+    /* If it was ignored when we were started, the kernel would reap our children. */
+    (void)signal(SIGCHLD, SIG_DFL);
 }
 
 int signals_open(void)
@@ -40,8 +42,7 @@ int signals_open(void)
     (void)sigemptyset(&set);
     for (int i = 0; i < count(sizeof(heard)); i++) {
         (void)sigaddset(&set, heard[i]);
-        /* One that was ignored when we were started would never come, and ignoring SIGCHLD would
-         * have the kernel reap our children. */
+        /* One that was ignored when we were started would never come. */
         (void)signal(heard[i], SIG_DFL);
     }
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)

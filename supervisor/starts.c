@@ -1,6 +1,5 @@
 #include "supervisor/starts.h"
 
-#include <signal.h>
 #include <stddef.h>
 
 /* 0 for what no process can be: a dispatcher can write there, and kill(2) takes -1 for everybody.
@@ -58,10 +57,11 @@ void starts_decide(struct starts *starts, bool closed, const struct starts_event
 {
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
         const struct starts_slot *slot = &starts->slots[i];
-        int32_t process = process_in(starts, i);
+        int32_t process;
 
         if (!slot->used)
             continue;
+        process = process_in(starts, i);
         if (process == 0 || error_in(starts, i) != 0) {
             take_out(starts, i);
             events->returned(events->context, slot->client, slot->ticket);
@@ -87,9 +87,10 @@ bool starts_reaped(struct starts *starts, pid_t process, uint32_t *client, uint6
     return false;
 }
 
-void starts_signal(const struct starts *starts, int signal_number)
+void starts_each(const struct starts *starts, void (*each)(void *context, pid_t process),
+                 void *context)
 {
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
         if (starts->slots[i].used && !starts->slots[i].reaped && process_in(starts, i) != 0)
-            (void)kill(process_in(starts, i), signal_number); /* not reaped, so it is there */
+            each(context, process_in(starts, i));
 }

@@ -50,7 +50,9 @@ void starts_decide(struct starts *starts, bool closed, const struct starts_event
  * did. */
 bool starts_reaped(struct starts *starts, pid_t process, uint32_t *client, uint64_t *ticket);
 
-/* Signals the processes of those that are left of a dead dispatcher: children of ours. */
-void starts_signal(const struct starts *starts, int signal_number);
+/* Tells the processes of those that are left of a dead dispatcher, and have not been reaped:
+ * children of this process. */
+void starts_each(const struct starts *starts, void (*each)(void *context, pid_t process),
+                 void *context);
 
 #endif

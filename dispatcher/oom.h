@@ -1,0 +1,32 @@
+/*
+ * oom.h - who is killed when the machine is out of memory: rather a handler than one of our own.
+ *
+ * A process is made an unlikely victim by a lower oom_score_adj (proc_pid_oom_score_adj(5)), and a
+ * child gets what its parent has at that moment.  So a dispatcher puts its own back to the starting
+ * value while it starts handlers: it may not open the file of a child, but keeps its own open, and
+ * the kernel lets a process without privileges go down to where it was before (fs/proc/base.c,
+ * __set_oom_adj()).  Nothing here blocks, and what is not allowed is left as it is.
+ */
+#ifndef DISPATCHER_OOM_H
+#define DISPATCHER_OOM_H
+
+/* The value that this process has; 0 if it cannot be told. */
+int oom_score(void);
+
+/* Makes this process as unlikely a victim as it may, and keeps the file open; /proc is opened by
+ * path.  `original` is what handlers are to have. */
+void oom_open(int original);
+
+/* Puts this process back to that value for good, if it has inherited another. */
+void oom_restore(int original);
+
+/* Puts back the value that handlers are to have, for those that are started from now on. */
+void oom_expose(void);
+
+/* Makes this process an unlikely victim again, after oom_expose(). */
+void oom_protect(void);
+
+/* For a process that was forked off: it is as its parent was, and cannot change that. */
+void oom_close(void);
+
+#endif

@@ -1,0 +1,112 @@
+#include "dispatcher/reply.h"
+
+#include "dispatcher/log.h"
+#include "dispatcher/wire.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+_Noreturn void reply_leave(void)
+{
+    exit(0);
+}
+
+bool reply_lacks_memory(void)
+{
+    if (errno != ENOMEM && errno != ENOBUFS && errno != EAGAIN && errno != ETOOMANYREFS)
+        return false;
+    (void)poll(NULL, 0, 10); /* milliseconds; a signal may cut it short */
+    return true;
+}
+
+static void reply(const union message *message, const int *descriptor)
+{
+    while (wire_send(PROTOCOL_SOCKET, message, descriptor, 0) != 0) {
+        if (errno == EPIPE || errno == ECONNRESET)
+            reply_leave();
+        if (!reply_lacks_memory())
+            log_die(1, "dispatcher: cannot answer the supervisor: %m");
+    }
+}
+
+static void answer(union message *message, enum message_type type,
+                   const struct message_header *request)
+{
+    wire_header(message, type, request->client, request->ticket);
+}
+
+void reply_ready(void)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_READY, 0, 0);
+    message.ready.process = (int32_t)getpid();
+    reply(&message, NULL);
+}
+
+void reply_started(const struct message_header *request, int32_t process)
+{
+    union message message;
+
+    answer(&message, MESSAGE_STARTED, request);
+    message.started.process = process;
+    reply(&message, NULL);
+}
+
+void reply_failed(const struct message_header *request, int error)
+{
+    union message message;
+
+    answer(&message, MESSAGE_FAILED, request);
+    message.failed.error = error;
+    reply(&message, NULL);
+}
+
+static uint64_t microseconds(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec;
+}
+
+void reply_exited(uint32_t client, uint64_t ticket, int status, const struct rusage *usage)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_EXITED, client, ticket);
+    message.exited.status = status;
+    message.exited.memory = (uint32_t)usage->ru_maxrss;
+    message.exited.user_time = microseconds(usage->ru_utime);
+    message.exited.system_time = microseconds(usage->ru_stime);
+    reply(&message, NULL);
+}
+
+void reply_signalled(const struct message_signal *request)
+{
+    union message message;
+
+    answer(&message, MESSAGE_SIGNALLED, &request->header);
+    message.signalled.adopted = request->adopted;
+    reply(&message, NULL);
+}
+
+void reply_forked(const struct message_header *request, int32_t process, int error)
+{
+    union message message;
+
+    answer(&message, MESSAGE_FORKED, request);
+    message.forked.process = process < 0 ? 0 : process;
+    message.forked.error = error;
+    reply(&message, NULL);
+}
+
+void reply_content(const struct message_read *request, int descriptor, int error)
+{
+    union message message;
+
+    answer(&message, MESSAGE_CONTENT, &request->header);
+    message.content.file = request->file;
+    message.content.error = error;
+    reply(&message, descriptor < 0 ? NULL : &descriptor);
+}

@@ -1,0 +1,297 @@
+#include "dispatcher/service.h"
+
+#include "dispatcher/children.h"
+#include "dispatcher/content.h"
+#include "dispatcher/environment.h"
+#include "dispatcher/kin.h"
+#include "dispatcher/log.h"
+#include "dispatcher/oom.h"
+#include "dispatcher/reply.h"
+#include "dispatcher/setup.h"
+#include "dispatcher/successor.h"
+#include "dispatcher/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- requests ---- */
+
+/* The only thing that this process can be made to execute is the command it was started with. */
+static void start(struct service *service, const union message *message, const int *descriptors)
+{
+    const struct message_start *request = &message->start;
+    struct ledger_slot *slot;
+    int32_t process;
+    int error;
+
+    if (request->slot >= PROTOCOL_SLOTS) {
+        (void)close(descriptors[0]); /* nobody was served */
+        log_error("dispatcher: refused a request for slot %u", request->slot);
+        return;
+    }
+    slot = &service->ledger->slots[request->slot];
+    error = children_reserve() == 0 ? 0 : errno;
+    oom_expose();
+    if (error == 0)
+        error = spawn_handler(&service->command, environment_for(request), descriptors[0], slot,
+                              &process);
+    /* Before the answer: the client must see the end of the connection when its handler closes it,
+     * and the supervisor closes its own copy at STARTED.  Nothing can be lost by close(2) here. */
+    (void)close(descriptors[0]);
+    if (error != 0) {
+        reply_failed(&request->header, error);
+        return;
+    }
+    children_add((struct child_record){
+        .process = process, .client = request->header.client, .ticket = request->header.ticket});
+    reply_started(&request->header, process);
+}
+
+/* Whether the process that a request names leads the group of this client's handler, now. */
+static bool is_handler(const struct message_signal *request)
+{
+    const struct child_record *child;
+
+    if (request->adopted != 0)
+        return kin_is_group(request->process);
+    child = children_find(request->process);
+    return child != NULL && child->ticket == request->header.ticket;
+}
+
+static void signal_handler(struct service *service, const union message *message,
+                           const int *descriptors)
+{
+    const struct message_signal *request = &message->signal;
+
+    (void)service;
+    (void)descriptors;
+    if (request->process <= 1 || (request->signal != SIGTERM && request->signal != SIGKILL))
+        log_error("dispatcher: refused to send signal %d to process group %d", request->signal,
+                  request->process);
+    else if (is_handler(request) && kill(-request->process, request->signal) != 0)
+        log_warning("dispatcher: cannot send signal %d to process group %d: %m", request->signal,
+                    request->process);
+    reply_signalled(request);
+}
+
+/* In the new dispatcher: as little as possible of what this one was is left. */
+static void become_successor(struct service *service, bool spare, const int *descriptors)
+{
+    (void)munmap(service->ledger, sizeof(*service->ledger));
+    (void)close(service->signals);
+    children_forget();
+    oom_close();
+    if (dup3(descriptors[0], PROTOCOL_SOCKET, O_CLOEXEC) < 0 ||
+        dup3(descriptors[1], PROTOCOL_LEDGER, O_CLOEXEC) < 0)
+        log_die(1, "dispatcher: dup3: %m");
+    (void)close(descriptors[0]);
+    (void)close(descriptors[1]);
+    service_begin(service, spare);
+}
+
+static void fork_successor(struct service *service, const union message *message,
+                           const int *descriptors)
+{
+    int32_t process;
+
+    oom_expose(); /* it could not do that for its handlers */
+    process = successor_fork();
+    if (process == 0) {
+        become_successor(service, message->fork.spare != 0, descriptors);
+        return;
+    }
+    (void)close(descriptors[0]);
+    (void)close(descriptors[1]);
+    reply_forked(&message->header, process, process < 0 ? errno : 0);
+}
+
+static void read_file(struct service *service, const union message *message, const int *descriptors)
+{
+    const struct message_read *request = &message->read;
+    int error = EINVAL;
+    int content = -1;
+
+    (void)descriptors;
+    if (request->file < PROTOCOL_FILES) {
+        setup_wake(); /* as it was read at the start */
+        content = content_copy(service->command.setup, (enum protocol_file)request->file);
+        error = content < 0 ? errno : 0;
+        setup_rest();
+    }
+    reply_content(request, content, error);
+    if (content >= 0)
+        (void)close(content); /* it has been sent */
+}
+
+static void be_roused(struct service *service, const union message *message, const int *descriptors)
+{
+    (void)service;
+    (void)message;
+    (void)descriptors; /* the signal that came with it is all there is to it */
+}
+
+/* Who answers which request. */
+static void (*const requests[MESSAGE_TYPES])(struct service *, const union message *,
+                                             const int *descriptors) = {
+    [MESSAGE_START] = start,    [MESSAGE_SIGNAL] = signal_handler, [MESSAGE_FORK] = fork_successor,
+    [MESSAGE_READ] = read_file, [MESSAGE_ROUSE] = be_roused,
+};
+
+/* A request that this process had no room to receive whole. */
+static void refuse(const union message *message)
+{
+    if (message->header.type == MESSAGE_FORK)
+        reply_forked(&message->header, -1, EMFILE);
+    else
+        reply_failed(&message->header, EMFILE);
+}
+
+/* Takes all requests that are there.  A request that is not of the protocol is refused and logged:
+ * it starts nothing and changes nothing. */
+static void take_requests(struct service *service)
+{
+    const unsigned permitted = WIRE_TYPE(MESSAGE_START) | WIRE_TYPE(MESSAGE_SIGNAL) |
+                               WIRE_TYPE(MESSAGE_FORK) | WIRE_TYPE(MESSAGE_READ) |
+                               WIRE_TYPE(MESSAGE_ROUSE);
+
+    for (;;) {
+        union message message;
+        int descriptors[WIRE_DESCRIPTORS];
+
+        switch (wire_receive(PROTOCOL_SOCKET, permitted, &message, descriptors, MSG_DONTWAIT)) {
+        case WIRE_MESSAGE:
+            requests[message.header.type](service, &message, descriptors);
+            break;
+        case WIRE_NO_DESCRIPTOR:
+            refuse(&message);
+            break;
+        case WIRE_MALFORMED:
+            log_error("dispatcher: refused a request that is not of the protocol");
+            break;
+        case WIRE_EMPTY:
+            return;
+        case WIRE_CLOSED:
+            reply_leave();
+        case WIRE_ERROR:
+            if (!reply_lacks_memory())
+                log_die(1, "dispatcher: cannot receive from the supervisor: %m");
+            return;
+        }
+    }
+}
+
+/* ---- ended handlers ---- */
+
+static void report_exited(int32_t process, int status, const struct rusage *usage)
+{
+    struct child_record child;
+
+    if (children_remove(process, &child))
+        reply_exited(child.client, child.ticket, status, usage);
+    /* Else a handler has made it a child of ours, by CLONE_PARENT; it is nobody's client. */
+}
+
+/* One SIGCHLD may stand for many children: reap until none is left. */
+static void reap(void)
+{
+    for (;;) {
+        struct rusage usage;
+        int status;
+        pid_t process = wait4(-1, &status, WNOHANG, &usage);
+
+        if (process > 0)
+            report_exited(process, status, &usage);
+        else if (process == 0 || errno == ECHILD)
+            return;
+        else if (errno != EINTR)
+            log_bug("dispatcher: wait4: %m");
+    }
+}
+
+/* Only SIGCHLD can come, once however many children have ended; who they are is wait4's to tell. */
+static void take_signal(int signals)
+{
+    struct signalfd_siginfo information;
+
+    if (read(signals, &information, sizeof(information)) < 0 && errno != EAGAIN && errno != EINTR)
+        log_bug("dispatcher: cannot read signals: %m");
+}
+
+/* ---- beginning, and work ---- */
+
+/* Handlers inherit the dispositions; all signals stay blocked here, so that neither a terminal nor
+ * a service manager that signals every process ends a dispatcher before its supervisor does. */
+static void prepare_signals(struct service *service)
+{
+    sigset_t set;
+
+    for (int signal_number = 1; signal_number <= SIGRTMAX; signal_number++)
+        (void)signal(signal_number, SIG_DFL); /* refused for SIGKILL, SIGSTOP and libc's own */
+    (void)sigfillset(&set);
+    if (sigprocmask(SIG_SETMASK, &set, NULL) != 0)
+        log_die(1, "dispatcher: sigprocmask: %m");
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGCHLD);
+    service->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (service->signals < 0)
+        log_die(1, "dispatcher: signalfd: %m");
+}
+
+static void map_ledger(struct service *service)
+{
+    service->ledger = mmap(NULL, sizeof(*service->ledger), PROT_READ | PROT_WRITE, MAP_SHARED,
+                           PROTOCOL_LEDGER, 0);
+    if (service->ledger == MAP_FAILED)
+        log_die(1, "dispatcher: cannot map the ledger: %m");
+    (void)close(PROTOCOL_LEDGER); /* the mapping stays */
+    /* The kernel's write at clone must not meet a page that is swapped out.  Without the right to
+     * lock, the writes just before the clone serve nearly as well. */
+    (void)mlock(service->ledger, sizeof(*service->ledger));
+}
+
+void service_begin(struct service *service, bool spare)
+{
+    map_ledger(service);
+    /* The leash of protocol.h. */
+    if (fcntl(PROTOCOL_SOCKET, F_SETFD, FD_CLOEXEC) != 0 ||
+        fcntl(PROTOCOL_SOCKET, F_SETOWN, getpid()) != 0)
+        log_die(1, "dispatcher: fcntl: %m");
+    /* Away from the terminal's job control.  Fails only for the leader of a group, which then has
+     * been given what this is for. */
+    (void)setsid();
+    /* Executed through a descriptor, the name would be the descriptor's number. */
+    (void)prctl(PR_SET_NAME, spare ? "dispatcher-spare" : "dispatcher");
+    prepare_signals(service);
+    reply_ready();
+}
+
+_Noreturn void service_run(struct service *service)
+{
+    for (;;) {
+        struct pollfd events[] = {
+            {.fd = PROTOCOL_SOCKET, .events = POLLIN},
+            {.fd = service->signals, .events = POLLIN},
+        };
+
+        oom_protect();
+        if (poll(events, 2, -1) < 0) {
+            if (errno != EINTR && !reply_lacks_memory())
+                log_die(1, "dispatcher: poll: %m");
+            continue;
+        }
+        if (events[1].revents != 0) {
+            take_signal(service->signals);
+            reap();
+        }
+        if (events[0].revents != 0)
+            take_requests(service);
+    }
+}

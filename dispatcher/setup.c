@@ -1,0 +1,194 @@
+#include "dispatcher/setup.h"
+
+#include "dispatcher/log.h"
+#include "dispatcher/privileges.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static struct {
+    int directories[PROTOCOL_FILES]; /* of the files, O_PATH; -1: none */
+    int standard_error;              /* for handlers; -1: as ours is */
+} opened = {.directories = {-1, -1}, .standard_error = -1};
+
+static _Noreturn void refuse(void)
+{
+    log_die(1, "dispatcher: it is of another version than its supervisor");
+}
+
+const struct setup *setup_read(void)
+{
+    ssize_t length = recv(PROTOCOL_SOCKET, NULL, 0, MSG_PEEK | MSG_TRUNC);
+    struct setup *setup = length < (ssize_t)sizeof(*setup) ? NULL : malloc((size_t)length);
+
+    if (length >= 0 && length < (ssize_t)sizeof(*setup))
+        refuse();
+    if (setup == NULL || recv(PROTOCOL_SOCKET, setup, (size_t)length, 0) != length)
+        log_die(1, "dispatcher: cannot receive what it is to do: %m");
+    if (setup->version != PROTOCOL_VERSION ||
+        (size_t)length != sizeof(*setup) + setup->group_count * sizeof(*setup->groups))
+        refuse();
+    return setup;
+}
+
+/* ---- with the privileges that the daemon was started with ---- */
+
+/* Of libcs' own functions each gives the number another type. */
+static long change_limit(unsigned resource, const struct rlimit *wanted, struct rlimit *old)
+{
+    static_assert(sizeof(struct rlimit) == 2 * sizeof(uint64_t), "limits have 64 bits");
+
+    return syscall(SYS_prlimit64, 0, resource, wanted, old);
+}
+
+/* A hard limit can be lowered in each handler, but not raised there. */
+static void raise_hard_limits(const struct setup *setup)
+{
+    for (unsigned i = 0; i < SETUP_LIMITS; i++) {
+        const struct setup_limit *wanted = &setup->limits[i];
+        struct rlimit limit;
+
+        if (wanted->given == 0 || change_limit(i, NULL, &limit) != 0 ||
+            limit.rlim_max >= wanted->hard)
+            continue;
+        if (change_limit(i, &(struct rlimit){limit.rlim_cur, wanted->hard}, NULL) != 0)
+            log_die(1,
+                    "--limit: cannot raise a hard limit of %llu to %llu: %m; this takes "
+                    "CAP_SYS_RESOURCE",
+                    (unsigned long long)limit.rlim_max, (unsigned long long)wanted->hard);
+    }
+}
+
+/* A better nice value likewise. */
+static void lower_nice(const struct setup *setup)
+{
+    if (setup->has_nice != 0 && setup->nice < getpriority(PRIO_PROCESS, 0) &&
+        setpriority(PRIO_PROCESS, 0, setup->nice) != 0)
+        log_die(1, "--nice: cannot set the nice value %d: %m; to lower it takes CAP_SYS_NICE",
+                setup->nice);
+}
+
+static void open_directory_of(const struct setup *setup, enum protocol_file file)
+{
+    char path[SETUP_PATH];
+    char *slash;
+
+    if (setup->files[file][0] == '\0')
+        return;
+    strcpy(path, setup->files[file]);
+    slash = strrchr(path, '/');
+    if (slash == NULL)
+        strcpy(path, ".");
+    else
+        slash[slash == path ? 1 : 0] = '\0';
+    opened.directories[file] = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (opened.directories[file] < 0)
+        log_die(1, "cannot open the directory of %s: %m", setup->files[file]);
+}
+
+static void open_files(const struct setup *setup)
+{
+    for (int file = 0; file < PROTOCOL_FILES; file++)
+        open_directory_of(setup, (enum protocol_file)file);
+    if (setup->standard_error != SETUP_STANDARD_ERROR_NULL)
+        return;
+    opened.standard_error = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (opened.standard_error < 0)
+        log_die(1, "--stderr: cannot open /dev/null: %m");
+}
+
+static void change_root(const struct setup *setup)
+{
+    if (setup->root[0] != '\0' && (chroot(setup->root) != 0 || chdir("/") != 0))
+        log_die(1,
+                "--chroot: cannot make '%s' the root directory: %m; this takes root "
+                "(CAP_SYS_CHROOT) and a directory",
+                setup->root);
+}
+
+/* ---- giving them up ---- */
+
+static void change_user(const struct setup *setup)
+{
+    if (setup->has_identity != 0 &&
+        privileges_become(setup->user, setup->group, setup->groups, setup->group_count) != 0)
+        log_die(1,
+                "--user, --group: cannot become user %u with group %u: %m; this takes root "
+                "(CAP_SETUID and CAP_SETGID)",
+                setup->user, setup->group);
+}
+
+/* As the user, who must be able to get there. */
+static void change_directory(const struct setup *setup)
+{
+    if (setup->directory[0] != '\0' && chdir(setup->directory) != 0)
+        log_die(1, "--chdir: cannot change to the directory '%s'%s%s: %m", setup->directory,
+                setup->root[0] == '\0' ? "" : " below ", setup->root);
+}
+
+void setup_apply(const struct setup *setup)
+{
+    raise_hard_limits(setup);
+    lower_nice(setup);
+    open_files(setup);
+    change_root(setup);
+    change_user(setup);
+    change_directory(setup);
+    if (setup->has_umask != 0)
+        (void)umask(setup->umask); /* it creates no files itself */
+    if (setup->no_new_privileges != 0 && privileges_gain_none() != 0)
+        log_die(1, "--no-new-privs: %m");
+    if (privileges_hide() != 0)
+        log_die(1, "dispatcher: cannot hide from other processes: %m");
+}
+
+void setup_rest(void)
+{
+    if (geteuid() == 0 && privileges_rest(1u << CAP_KILL) != 0)
+        log_die(1, "dispatcher: cannot do without capabilities: %m");
+}
+
+void setup_wake(void)
+{
+    if (privileges_wake() != 0)
+        log_die(1, "dispatcher: cannot have its capabilities back: %m");
+}
+
+/* ---- in each handler ---- */
+
+int setup_handler(const struct setup *setup)
+{
+    if (privileges_wake() != 0)
+        return -1;
+    for (unsigned i = 0; i < SETUP_LIMITS; i++) {
+        const struct setup_limit *wanted = &setup->limits[i];
+        struct rlimit limit = {.rlim_cur = wanted->soft, .rlim_max = wanted->hard};
+
+        if (wanted->given != 0 && change_limit(i, &limit, NULL) != 0)
+            return -1;
+    }
+    if (setup->has_nice != 0 && setpriority(PRIO_PROCESS, 0, setup->nice) != 0)
+        return -1;
+    if (setup->standard_error == SETUP_STANDARD_ERROR_SOCKET)
+        return dup2(STDOUT_FILENO, STDERR_FILENO) < 0 ? -1 : 0;
+    return opened.standard_error < 0 || dup2(opened.standard_error, STDERR_FILENO) >= 0 ? 0 : -1;
+}
+
+int setup_file(const struct setup *setup, enum protocol_file file, const char **name)
+{
+    const char *slash = strrchr(setup->files[file], '/');
+
+    *name = slash == NULL ? setup->files[file] : slash + 1;
+    if (opened.directories[file] < 0)
+        errno = ENOENT;
+    return opened.directories[file];
+}

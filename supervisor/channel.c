@@ -1,0 +1,208 @@
+#include "supervisor/channel.h"
+
+#include "dispatcher/log.h"
+#include "dispatcher/wire.h"
+#include "supervisor/release.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void on_readable(void *context)
+{
+    channel_hear(context);
+}
+
+void channel_prepare(struct channel *channel, struct loop *loop,
+                     const struct channel_events *events)
+{
+    *channel = (struct channel){
+        .loop = loop,
+        .events = *events,
+        .source = {.descriptor = -1, .ready = on_readable, .context = channel},
+        .peer = -1,
+    };
+}
+
+void channel_open(struct channel *channel, const struct ends *ends)
+{
+    channel->source.descriptor = ends->socket;
+    channel->peer = ends->peer;
+    channel->requests = (struct requests){.starts = {.ledger = ends->ledger}};
+    channel->closed = false;
+    channel->distrusted = false;
+    if (loop_watch(channel->loop, &channel->source) == 0)
+        return;
+    /* What it says will not be heard; so it must not go on.  Its successor may be luckier. */
+    log_error("cannot watch a dispatcher: %m");
+    channel->events.broken(channel->events.context);
+}
+
+int channel_ask(struct channel *channel, union message *request, const int *descriptors)
+{
+    if (request->header.type == MESSAGE_START)
+        request->start.slot = starts_prepare(&channel->requests.starts);
+    if (wire_send(channel->source.descriptor, request, descriptors, MSG_DONTWAIT) != 0)
+        return -1;
+    requests_add(&channel->requests, request);
+    return 0;
+}
+
+/* ---- hearing ---- */
+
+static bool take_message(struct channel *channel, const union message *message, int descriptor)
+{
+    const struct channel_events *events = &channel->events;
+
+    switch (message->header.type) {
+    case MESSAGE_READY:
+        return events->ready(events->context, message->ready.process);
+    case MESSAGE_EXITED:
+        return events->exited(events->context, &message->exited);
+    default:
+        if (!requests_answer(&channel->requests, message))
+            return false;
+        events->answered(events->context, message, descriptor);
+        return true;
+    }
+}
+
+static void distrust(struct channel *channel)
+{
+    channel->distrusted = true;
+    loop_ignore(channel->loop, &channel->source);
+    log_error("a dispatcher said what none may say: ending it");
+    channel->events.broken(channel->events.context);
+}
+
+static void hear_message(struct channel *channel, const union message *message, int descriptor)
+{
+    if (take_message(channel, message, descriptor))
+        return;
+    if (descriptor >= 0)
+        release(descriptor);
+    distrust(channel);
+}
+
+/* What is heard may close it; and one that is not believed may go on for ever. */
+static bool is_heard(const struct channel *channel)
+{
+    return !channel->closed && !channel->distrusted && channel->source.descriptor >= 0;
+}
+
+/* In either case it must be dead before the ledger says anything. */
+static void stop_hearing(struct channel *channel)
+{
+    loop_ignore(channel->loop, &channel->source);
+    channel->events.broken(channel->events.context);
+}
+
+void channel_hear(struct channel *channel)
+{
+    const unsigned permitted = WIRE_TYPE(MESSAGE_READY) | WIRE_TYPE(MESSAGE_STARTED) |
+                               WIRE_TYPE(MESSAGE_FAILED) | WIRE_TYPE(MESSAGE_EXITED) |
+                               WIRE_TYPE(MESSAGE_SIGNALLED) | WIRE_TYPE(MESSAGE_FORKED) |
+                               WIRE_TYPE(MESSAGE_CONTENT);
+
+    while (is_heard(channel)) {
+        union message message;
+        int descriptors[WIRE_DESCRIPTORS];
+
+        switch (wire_receive(channel->source.descriptor, permitted, &message, descriptors,
+                             MSG_DONTWAIT)) {
+        case WIRE_MESSAGE:
+            hear_message(channel, &message, descriptors[0]);
+            break;
+        case WIRE_NO_DESCRIPTOR:
+            /* CONTENT, and we had no room for it: as if it could not be read. */
+            message.content.error = EMFILE;
+            hear_message(channel, &message, -1);
+            break;
+        case WIRE_MALFORMED:
+            distrust(channel);
+            break;
+        case WIRE_EMPTY:
+            return;
+        case WIRE_CLOSED:
+            channel->closed = true;
+            stop_hearing(channel);
+            return;
+        case WIRE_ERROR:
+            log_error("cannot hear a dispatcher: %m; ending it");
+            stop_hearing(channel);
+            return;
+        }
+    }
+}
+
+/* ---- holding ---- */
+
+/* The signal is sent with the rights of the dispatcher, which made itself the owner of its end. */
+static void arm(const struct channel *channel, int signal_number)
+{
+    if (channel->peer >= 0 && (fcntl(channel->peer, F_SETSIG, signal_number) != 0 ||
+                               fcntl(channel->peer, F_SETFL, O_ASYNC) != 0))
+        log_bug("cannot arm the leash of a dispatcher: %m");
+}
+
+void channel_kill(struct channel *channel)
+{
+    arm(channel, SIGKILL);
+    /* Fails only if it is done already. */
+    (void)shutdown(channel->source.descriptor, SHUT_WR);
+}
+
+void channel_rouse(struct channel *channel)
+{
+    union message message;
+
+    if (channel->peer < 0)
+        return;
+    arm(channel, SIGCONT);
+    wire_header(&message, MESSAGE_ROUSE, 0, 0);
+    /* If there is no room for it, there is something for it to read; but it is not woken then. */
+    (void)wire_send(channel->source.descriptor, &message, NULL, MSG_DONTWAIT);
+    if (fcntl(channel->peer, F_SETFL, 0) != 0)
+        log_bug("cannot disarm the leash of a dispatcher: %m");
+}
+
+void channel_empty(struct channel *channel)
+{
+    char byte;
+
+    if (channel->peer < 0)
+        return;
+    /* Received without room for descriptors, they are closed by the kernel. */
+    while (recv(channel->peer, &byte, sizeof(byte), MSG_DONTWAIT) > 0)
+        ;
+    (void)close(channel->peer); /* for end of file to tell that nobody else has it either */
+    channel->peer = -1;
+}
+
+void channel_leave(struct channel *channel)
+{
+    loop_ignore(channel->loop, &channel->source);
+    channel->source.descriptor = -1;
+    channel->requests = (struct requests){0};
+}
+
+void channel_close(struct channel *channel)
+{
+    if (channel->source.descriptor >= 0) {
+        struct ends ends = {
+            .socket = channel->source.descriptor,
+            .peer = channel->peer,
+            .memory = -1,
+            .ledger = channel->requests.starts.ledger,
+        };
+
+        channel_leave(channel);
+        ends_close(&ends); /* all there was to read has been read */
+    } else if (channel->peer >= 0) {
+        (void)close(channel->peer);
+    }
+    channel->peer = -1;
+}
