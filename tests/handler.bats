@@ -3,18 +3,6 @@
 
 load helpers
 
-# The state of a handler of one connection, in the file "state"; the client's port in CLIENT.
-ask_state() {
-    local address=${1:-127.0.0.1}
-    exec 9<>"/dev/tcp/$address/$PORT"
-    cat <&9 >state
-    exec 9>&-
-}
-
-says() { grep -qx -- "$1" state || { echo "not told: $1" >&2; cat state >&2; return 1; }; }
-
-variable() { sed -n "s/^environment $1=//p" state; }
-
 @test "a handler has the client on descriptors 0 and 1, standard error, and nothing else" {
     # Descriptors that whoever started the daemon left open must not get through either.
     # shellcheck disable=SC2016
@@ -55,8 +43,8 @@ variable() { sed -n "s/^environment $1=//p" state; }
     # The daemon itself has raised its own.
     grep -q '^Max open files  *4000  *4000 ' "/proc/$DAEMON/limits"
     ask_state
-    says "nofile 200 4000"
-    says "core 0"
+    says "limit nofile 200 4000"
+    says "limit core 0 0"
     says "umask 027"
     says "nice 3"
 }

@@ -193,6 +193,44 @@ refute() {
     fi
 }
 
+# The state of a handler of one connection (tests/handlers/state.c), in the file "state".
+ask_state() {
+    local address=${1:-127.0.0.1}
+    exec 9<>"/dev/tcp/$address/$PORT"
+    cat <&9 >state
+    exec 9>&-
+}
+
+says() { grep -qx -- "$1" state || { echo "not told: $1" >&2; cat state >&2; return 1; }; }
+
+variable() { sed -n "s/^environment $1=//p" state; }
+
+run_as() { setpriv --reuid="$1" --regid="$1" --clear-groups -- "${@:2}"; }
+
+# Lets other users into the directory of this test, which bats keeps to itself.  Takes root.
+open_to_others() {
+    local directory=$BATS_TEST_TMPDIR
+    while [[ $directory == "$BATS_RUN_TMPDIR"* ]]; do
+        chmod o+x "$directory"
+        directory=${directory%/*}
+    done
+    run_as 65534 test -x "$BATS_TEST_TMPDIR" || skip "other users do not get to the tests"
+}
+
+# Makes the directory "root", with a program as /bin/NAME and all that it needs.
+make_root_with() {
+    local file
+    mkdir -p root/bin
+    cp -L "$2" "root/bin/$1"
+    for file in $(ldd "$2" 2>/dev/null | grep -o '/[^ ]*'); do
+        mkdir -p "root${file%/*}"
+        cp -L "$file" "root$file"
+    done
+}
+
+# A sanitizer keeps the daemon from hiding, from a root directory without /proc, and from a filter.
+is_sanitized() { grep -q __asan_init "$DAMPENER"; }
+
 # Connects and says nothing; the descriptor is in CLIENT.
 connect_silently() { exec {CLIENT}<>"/dev/tcp/127.0.0.1/$PORT"; }
 
