@@ -1,0 +1,806 @@
+/*
+ * hostile MODE DISPATCHER [SEED [COUNT]] - a supervisor that means harm, against the real program.
+ *
+ * Starts DISPATCHER as protocol.h says, with itself as the handler's command, and keeps books of
+ * what it may be answered.  MODE is one of
+ *
+ *     orders   everything that no supervisor asks, one by one
+ *     noise    COUNT messages: random bytes, and sound ones that were changed at random; SEED as it
+ *              was printed gives the same once more
+ *     forgery  the ledger says another process in the very moment when a handler is started
+ *     orphan   what it asked is read only when it is dead
+ *
+ * In the end the dispatcher must live and serve, have its descriptors, and have started nothing but
+ * the command, and only when it was told to.  Best run in a process id namespace of its own: a
+ * dispatcher that can be deceived would signal whomever.
+ */
+#include "dispatcher/protocol.h"
+#include "dispatcher/wire.h"
+#include "tests/check.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    PATIENCE = 20000, /* milliseconds, for what must come */
+    BATCH = 500,      /* messages between two looks at the books */
+    RAW_MAXIMUM = 300,
+    DESCRIPTORS_MAXIMUM = 5,
+    FORGERIES = 400
+};
+
+/* Numbers of answers, those that are due and those that came. */
+struct books {
+    unsigned started; /* or failed */
+    unsigned exited;
+    unsigned signalled;
+    unsigned forked;
+    unsigned content;
+};
+
+static struct books due;
+static struct books came;
+static unsigned handlers;   /* that were started */
+static unsigned successors; /* that were forked, and not reaped yet */
+
+static pid_t dispatcher;
+static int channel;
+static struct ledger *ledger;
+static int kinds[6]; /* what is sent as descriptors, of all sorts */
+enum { KIND_SINK = 4, KIND_LEDGER = 5 };
+static int sink; /* our end of what successors get as their socket */
+
+/* Whom nobody may harm: neither is led by a handler. */
+static pid_t bystanders[2];
+
+static _Noreturn void give_up(const char *what)
+{
+    perror(what);
+    exit(2);
+}
+
+/* ---- the handler ---- */
+
+static int handle(const char *path)
+{
+    int file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+
+    return file >= 0 && write(file, "x", 1) == 1 ? 0 : 1;
+}
+
+static unsigned handled(void)
+{
+    struct stat status;
+
+    return stat("handled", &status) == 0 ? (unsigned)status.st_size : 0;
+}
+
+/* ---- beginning ---- */
+
+static int make_ledger(void)
+{
+    int memory = memfd_create("ledger", MFD_CLOEXEC);
+
+    if (memory < 0 || ftruncate(memory, sizeof(struct ledger)) != 0)
+        give_up("memfd_create");
+    return memory;
+}
+
+static void open_pair(int ends[2])
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        give_up("socketpair");
+}
+
+static void start_dispatcher(const char *program)
+{
+    static const struct setup setup = {.version = PROTOCOL_VERSION};
+    static char self[4096];
+    int memory = make_ledger();
+    int ends[2];
+
+    if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+        give_up("/proc/self/exe");
+    open_pair(ends);
+    ledger = mmap(NULL, sizeof(*ledger), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+    if (ledger == MAP_FAILED || send(ends[0], &setup, sizeof(setup), 0) != sizeof(setup))
+        give_up("a dispatcher");
+    channel = ends[0];
+    dispatcher = fork();
+    if (dispatcher == 0) {
+        int high[2] = {fcntl(ends[1], F_DUPFD, 10), fcntl(memory, F_DUPFD, 10)};
+        if (dup2(high[0], PROTOCOL_SOCKET) < 0 || dup2(high[1], PROTOCOL_LEDGER) < 0)
+            give_up("dup2");
+        (void)close(high[0]);
+        (void)close(high[1]);
+        (void)execl(program, "dispatcher", "serve", self, "handler", "handle", "handled", NULL);
+        give_up(program);
+    }
+    (void)close(ends[1]);
+    (void)close(memory);
+}
+
+static bool await_readable(int descriptor)
+{
+    struct pollfd event = {.fd = descriptor, .events = POLLIN};
+
+    return poll(&event, 1, PATIENCE) > 0;
+}
+
+static void await_ready(void)
+{
+    union message message;
+    int descriptors[WIRE_DESCRIPTORS];
+
+    CHECK(wire_receive(channel, WIRE_TYPE(MESSAGE_READY), &message, descriptors, 0) ==
+          WIRE_MESSAGE);
+    CHECK(message.ready.process == (int32_t)dispatcher);
+}
+
+/* One is nobody's child here, in a session of its own; the other is our child, but leads a mere
+ * group. */
+static void start_bystanders(void)
+{
+    int tell[2];
+
+    if (pipe2(tell, O_CLOEXEC) != 0)
+        give_up("pipe");
+    bystanders[1] = fork();
+    if (bystanders[1] == 0) {
+        pid_t self;
+
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (fork() == 0) {
+            self = setsid();
+            (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+            if (write(tell[1], &self, sizeof(self)) != sizeof(self))
+                _exit(1);
+        }
+        (void)close(tell[0]);
+        for (;;)
+            (void)pause();
+    }
+    (void)setpgid(bystanders[1], bystanders[1]);
+    if (read(tell[0], &bystanders[0], sizeof(pid_t)) != sizeof(pid_t))
+        give_up("a bystander");
+    (void)close(tell[0]);
+    (void)close(tell[1]);
+}
+
+static bool lives(pid_t process)
+{
+    char path[64];
+    char text[512];
+    int file;
+    ssize_t length;
+    const char *behind;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", process);
+    file = open(path, O_RDONLY | O_CLOEXEC);
+    length = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
+    if (file >= 0)
+        (void)close(file);
+    if (length <= 0)
+        return false;
+    text[length] = '\0';
+    behind = strrchr(text, ')');
+    return behind != NULL && behind[2] != 'Z';
+}
+
+/* What it has open, as a number; the directory itself is among them each time. */
+static int open_descriptors(pid_t process)
+{
+    char path[64];
+    DIR *directory;
+    int count = 0;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/fd", process);
+    directory = opendir(path);
+    if (directory == NULL)
+        return -1;
+    while (readdir(directory) != NULL)
+        count++;
+    (void)closedir(directory);
+    return count;
+}
+
+static bool has_children(pid_t process)
+{
+    char path[64];
+    char byte;
+    int file;
+    bool any;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", process, process);
+    file = open(path, O_RDONLY | O_CLOEXEC);
+    any = file >= 0 && read(file, &byte, 1) == 1;
+    if (file >= 0)
+        (void)close(file);
+    return any;
+}
+
+/* ---- answers ---- */
+
+static void enter(const union message *message)
+{
+    switch (message->header.type) {
+    case MESSAGE_STARTED:
+        handlers++;
+        came.started++;
+        due.exited++;
+        break;
+    case MESSAGE_FAILED:
+        came.started++;
+        break;
+    case MESSAGE_EXITED:
+        came.exited++;
+        break;
+    case MESSAGE_SIGNALLED:
+        came.signalled++;
+        break;
+    case MESSAGE_FORKED:
+        came.forked++;
+        successors += message->forked.process > 0;
+        break;
+    case MESSAGE_CONTENT:
+        came.content++;
+        break;
+    default:
+        CHECK(false); /* no answer */
+    }
+}
+
+/* Takes all answers that are there, and leaves the last in *message. */
+static bool hear(union message *message)
+{
+    const unsigned permitted = WIRE_TYPE(MESSAGE_STARTED) | WIRE_TYPE(MESSAGE_FAILED) |
+                               WIRE_TYPE(MESSAGE_EXITED) | WIRE_TYPE(MESSAGE_SIGNALLED) |
+                               WIRE_TYPE(MESSAGE_FORKED) | WIRE_TYPE(MESSAGE_CONTENT);
+    bool any = false;
+
+    for (;;) {
+        int descriptors[WIRE_DESCRIPTORS];
+        enum wire_result result =
+            wire_receive(channel, permitted, message, descriptors, MSG_DONTWAIT);
+
+        if (result == WIRE_EMPTY)
+            return any;
+        CHECK(result == WIRE_MESSAGE);
+        if (result != WIRE_MESSAGE)
+            exit(1); /* it is dead, or has said what none may say */
+        if (descriptors[0] >= 0)
+            (void)close(descriptors[0]);
+        enter(message);
+        any = true;
+    }
+}
+
+/* Ends successors, which would go on as dispatchers, and waits for as many as there were. */
+static void reap_successors(void)
+{
+    int ends[2];
+
+    (void)close(sink);
+    (void)close(kinds[KIND_SINK]);
+    for (; successors > 0; successors--) {
+        int status;
+        pid_t process = wait(&status);
+
+        CHECK(process > 0 && process != dispatcher && process != bystanders[1]);
+        if (process <= 0 || process == dispatcher)
+            exit(1);
+    }
+    open_pair(ends);
+    sink = ends[0];
+    kinds[KIND_SINK] = ends[1];
+}
+
+static bool is_settled(void)
+{
+    return came.started >= due.started && came.exited >= due.exited &&
+           came.signalled >= due.signalled && came.forked >= due.forked &&
+           came.content >= due.content;
+}
+
+/* Waits until all has come that is due, and looks whether anything else has. */
+static void settle(void)
+{
+    union message message;
+
+    while (!is_settled()) {
+        if (!await_readable(channel))
+            break;
+        (void)hear(&message);
+    }
+    (void)hear(&message);
+    CHECK(memcmp(&due, &came, sizeof(due)) == 0);
+    CHECK(handled() == handlers);
+    reap_successors();
+}
+
+/* ---- requests ---- */
+
+/* Whether a dispatcher answers this, by protocol.h alone; enters it in the books. */
+static void expect(const void *bytes, size_t length, unsigned descriptors)
+{
+    union message message;
+
+    if (length < sizeof(message.header) || length > sizeof(message))
+        return;
+    memcpy(&message, bytes, length);
+    if (message.header.version != PROTOCOL_VERSION)
+        return;
+    if (message.header.type == MESSAGE_START && length == sizeof(message.start))
+        due.started += descriptors == 1 && message.start.slot < PROTOCOL_SLOTS;
+    else if (message.header.type == MESSAGE_SIGNAL && length == sizeof(message.signal))
+        due.signalled += descriptors == 0;
+    else if (message.header.type == MESSAGE_FORK && length == sizeof(message.fork))
+        due.forked += descriptors == 2;
+    else if (message.header.type == MESSAGE_READ && length == sizeof(message.read))
+        due.content += descriptors == 0;
+}
+
+/* Sends it, hearing answers for as long as there is no room. */
+static void say(const void *bytes, size_t length, const int *descriptors, unsigned count)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(DESCRIPTORS_MAXIMUM * sizeof(int))];
+    } control = {0};
+    struct iovec content = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
+    struct msghdr envelope = {.msg_iov = &content, .msg_iovlen = 1};
+    union message message;
+
+    if (count > 0) {
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(&control.header), descriptors, count * sizeof(int));
+        envelope.msg_control = &control;
+        envelope.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
+    }
+    expect(bytes, length, count);
+    while (sendmsg(channel, &envelope, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+        struct pollfd event = {.fd = channel, .events = POLLIN | POLLOUT};
+
+        if (errno != EAGAIN || poll(&event, 1, PATIENCE) <= 0)
+            give_up("sendmsg");
+        (void)hear(&message);
+    }
+    (void)hear(&message);
+}
+
+static void say_message(const union message *message, size_t length, unsigned count)
+{
+    say(message, length, kinds, count);
+}
+
+static void start(uint32_t slot)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_START, 1, 1);
+    message.start.slot = slot;
+    say_message(&message, sizeof(message.start), 1);
+}
+
+static void ask_signal(int32_t process, int32_t signal_number, uint32_t adopted)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_SIGNAL, 1, 1);
+    message.signal.process = process;
+    message.signal.signal = signal_number;
+    message.signal.adopted = adopted;
+    say_message(&message, sizeof(message.signal), 0);
+}
+
+static void fork_with(int first, int second)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_FORK, 1, 1);
+    say(&message, sizeof(message.fork), (const int[]){first, second}, 2);
+}
+
+static void read_file(uint32_t file)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_READ, 1, 1);
+    message.read.file = file;
+    say_message(&message, sizeof(message.read), 0);
+}
+
+static size_t length_of(enum message_type type)
+{
+    static const size_t lengths[MESSAGE_TYPES] = {
+        [MESSAGE_READY] = sizeof(struct message_ready),
+        [MESSAGE_START] = sizeof(struct message_start),
+        [MESSAGE_STARTED] = sizeof(struct message_started),
+        [MESSAGE_FAILED] = sizeof(struct message_failed),
+        [MESSAGE_EXITED] = sizeof(struct message_exited),
+        [MESSAGE_SIGNAL] = sizeof(struct message_signal),
+        [MESSAGE_SIGNALLED] = sizeof(struct message_signalled),
+        [MESSAGE_FORK] = sizeof(struct message_fork),
+        [MESSAGE_FORKED] = sizeof(struct message_forked),
+        [MESSAGE_READ] = sizeof(struct message_read),
+        [MESSAGE_CONTENT] = sizeof(struct message_content),
+    };
+
+    return lengths[type];
+}
+
+/* ---- orders ---- */
+
+/* Each type with each wrong length, number of descriptors and version. */
+static void order_shapes(void)
+{
+    union message message;
+    char bytes[RAW_MAXIMUM] = {0};
+
+    for (unsigned count = 0; count <= DESCRIPTORS_MAXIMUM; count++) {
+        say("", 0, kinds, count);
+        say("x", 1, kinds, count);
+        say(bytes, sizeof(bytes), kinds, count);
+        for (unsigned type = 0; type < MESSAGE_TYPES + 3; type++) {
+            size_t length = type < MESSAGE_TYPES ? length_of((enum message_type)type) : 24;
+
+            wire_header(&message, (enum message_type)type, 1, 1);
+            message.signal.process = -1; /* as it stands in the same place in others */
+            if (type == MESSAGE_START)
+                message.start.slot = 0;
+            memcpy(bytes, &message, sizeof(message));
+            say(bytes, length, kinds, count);
+            say(bytes, length + 1, kinds, count);
+            say(bytes, length > 0 ? length - 1 : 0, kinds, count);
+            say(bytes, sizeof(message.header), kinds, count);
+            message.header.version++;
+            say_message(&message, length, count);
+            message.header.version = 0;
+            say_message(&message, length, count);
+        }
+    }
+    settle();
+}
+
+static void order_values(void)
+{
+    static const uint32_t numbers[] = {PROTOCOL_SLOTS, PROTOCOL_FILES, 255, INT32_MAX, UINT32_MAX};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+        if (numbers[i] >= PROTOCOL_SLOTS)
+            start(numbers[i]);
+        read_file(numbers[i]);
+    }
+    read_file(PROTOCOL_FILE_ACCESS); /* there is none */
+    settle();
+}
+
+static void order_signals(void)
+{
+    const pid_t processes[] = {0,         1,          -1,          INT32_MIN,     INT32_MAX,
+                               getpid(),  -getpid(),  getppid(),   bystanders[0], bystanders[1],
+                               getpgrp(), -getpgrp(), -dispatcher, -bystanders[0]};
+    static const int signals[] = {0, -1, SIGHUP, SIGKILL, SIGTERM, SIGSTOP, SIGCONT, 64, INT32_MAX};
+
+    for (size_t i = 0; i < sizeof(processes) / sizeof(*processes); i++)
+        for (size_t j = 0; j < sizeof(signals) / sizeof(*signals); j++)
+            for (uint32_t adopted = 0; adopted <= 2; adopted++)
+                ask_signal((int32_t)processes[i], signals[j], adopted);
+    ask_signal((int32_t)dispatcher, SIGKILL, 0); /* as if it were its own handler */
+    settle();
+}
+
+static void order_forks(void)
+{
+    int ends[2];
+
+    for (unsigned first = 0; first < KIND_SINK; first++)
+        for (unsigned second = 0; second <= KIND_LEDGER; second++)
+            fork_with(kinds[first], kinds[second]);
+    for (unsigned second = 0; second < KIND_LEDGER; second++)
+        fork_with(kinds[KIND_SINK], kinds[second]);
+    settle();
+    /* And one that is sound. */
+    open_pair(ends);
+    fork_with(ends[1], kinds[KIND_LEDGER]);
+    (void)close(ends[1]);
+    CHECK(await_readable(ends[0]));
+    (void)close(ends[0]);
+    settle();
+}
+
+static void give_orders(void)
+{
+    order_shapes();
+    order_values();
+    order_signals();
+    order_forks();
+}
+
+/* ---- noise ---- */
+
+static uint64_t state;
+
+static uint32_t draw(void)
+{
+    /* xorshift64* */
+    state ^= state >> 12;
+    state ^= state << 25;
+    state ^= state >> 27;
+    return (uint32_t)((state * 2685821657736338717u) >> 32);
+}
+
+static uint32_t below(uint32_t limit)
+{
+    return draw() % limit;
+}
+
+/* With a dispatcher that believes it, nobody else's process must be hit: they are ours, or none. */
+static void tame(char *bytes, size_t length)
+{
+    const int32_t processes[] = {0, -1, 1, (int32_t)getpid(), bystanders[0], bystanders[1]};
+    union message message;
+
+    if (length < sizeof(message.signal) || length > sizeof(message))
+        return;
+    memcpy(&message, bytes, length);
+    if (message.header.type != MESSAGE_SIGNAL)
+        return;
+    message.signal.process = below(4) == 0 ? (int32_t)(0x40000000u | draw()) : processes[below(6)];
+    memcpy(bytes, &message, length);
+}
+
+static size_t draw_bytes(char bytes[RAW_MAXIMUM])
+{
+    size_t length = below(4) == 0 ? below(RAW_MAXIMUM) : below(sizeof(union message) + 1);
+
+    for (size_t i = 0; i < length; i++)
+        bytes[i] = (char)draw();
+    return length;
+}
+
+/* A sound message, in which a few things are not. */
+static size_t draw_mutation(char bytes[RAW_MAXIMUM])
+{
+    enum message_type type = (enum message_type)(1 + below(MESSAGE_TYPES - 1));
+    union message message;
+    size_t length = length_of(type);
+
+    wire_header(&message, type, draw(), draw());
+    if (type == MESSAGE_START)
+        message.start.slot = below(PROTOCOL_SLOTS);
+    if (type == MESSAGE_SIGNAL) {
+        message.signal.signal = below(2) == 0 ? SIGTERM : SIGKILL;
+        message.signal.adopted = below(2);
+    }
+    memset(bytes, 0, RAW_MAXIMUM);
+    memcpy(bytes, &message, sizeof(message));
+    for (uint32_t changes = 1 + below(3); changes > 0; changes--) {
+        switch (below(4)) {
+        case 0:
+            length = below(8) == 0 ? below(RAW_MAXIMUM) : length + below(3) - (length > 0);
+            break;
+        case 1:
+            bytes[below((uint32_t)sizeof(message))] = (char)draw();
+            break;
+        default:
+            bytes[below((uint32_t)sizeof(message))] ^= (char)(1u << below(8));
+        }
+    }
+    return length;
+}
+
+static unsigned draw_descriptors(int descriptors[DESCRIPTORS_MAXIMUM])
+{
+    unsigned count = below(3) == 0 ? below(DESCRIPTORS_MAXIMUM + 1) : below(3);
+
+    for (unsigned i = 0; i < count; i++)
+        descriptors[i] = kinds[below(KIND_LEDGER + 1)];
+    return count;
+}
+
+static void make_noise(uint64_t seed, unsigned long count)
+{
+    printf("seed %llu\n", (unsigned long long)seed);
+    (void)fflush(stdout);
+    state = seed * 2 + 1;
+    for (unsigned long i = 1; i <= count; i++) {
+        char bytes[RAW_MAXIMUM];
+        int descriptors[DESCRIPTORS_MAXIMUM];
+        size_t length = below(2) == 0 ? draw_bytes(bytes) : draw_mutation(bytes);
+
+        tame(bytes, length);
+        say(bytes, length, descriptors, draw_descriptors(descriptors));
+        if (i % BATCH == 0 || i == count)
+            settle();
+    }
+    printf("answered: %u starts, %u signals, %u forks, %u reads\n", came.started, came.signalled,
+           came.forked, came.content);
+}
+
+/* ---- forgery ---- */
+
+/* A process that writes a bystander into the ledger all the time. */
+static pid_t start_forger(void)
+{
+    pid_t forger = fork();
+
+    while (forger == 0)
+        for (int i = 0; i < PROTOCOL_SLOTS; i++)
+            __atomic_store_n(&ledger->slots[i].process, (int32_t)bystanders[0], __ATOMIC_SEQ_CST);
+    return forger;
+}
+
+static void forge(void)
+{
+    pid_t forger = start_forger();
+
+    for (unsigned i = 0; i < FORGERIES && lives(bystanders[0]); i++) {
+        union message message;
+
+        start(i % PROTOCOL_SLOTS);
+        ask_signal((int32_t)bystanders[0], SIGKILL, 0);
+        while (came.started < due.started || came.signalled < due.signalled) {
+            if (!await_readable(channel))
+                break;
+            (void)hear(&message);
+            CHECK(message.header.type != MESSAGE_STARTED ||
+                  message.started.process != (int32_t)bystanders[0]);
+        }
+    }
+    (void)kill(forger, SIGKILL);
+    (void)waitpid(forger, NULL, 0);
+    settle();
+}
+
+/* ---- orphan ---- */
+
+/* Asks the dispatcher, which does not run at that moment, to signal a bystander as its own child's
+ * group, and dies.  Whoever takes the dispatcher in has that bystander for a child. */
+static _Noreturn void be_supervisor(const char *program, int32_t process, int tell)
+{
+    int status;
+
+    start_dispatcher(program);
+    await_ready();
+    (void)kill(dispatcher, SIGSTOP);
+    (void)waitpid(dispatcher, &status, WUNTRACED);
+    CHECK(WIFSTOPPED(status));
+    ask_signal(process, SIGKILL, 1);
+    CHECK(write(tell, &dispatcher, sizeof(dispatcher)) == sizeof(dispatcher));
+    _exit(CHECK_RESULT());
+}
+
+static void orphan(const char *program)
+{
+    int tell[2];
+    pid_t child;
+    pid_t victim = fork();
+    pid_t left = 0;
+    int status = -1;
+
+    if (victim == 0) {
+        (void)setsid();
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+            (void)pause();
+    }
+    while (getsid(victim) != victim)
+        (void)poll(NULL, 0, 1);
+    CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && pipe2(tell, O_CLOEXEC) == 0);
+    child = fork();
+    if (child == 0)
+        be_supervisor(program, (int32_t)victim, tell[1]);
+    CHECK(read(tell[0], &left, sizeof(left)) == sizeof(left));
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    if (left <= 0)
+        return;
+    (void)kill(left, SIGCONT);
+    /* It finds the end of its messages behind that one. */
+    CHECK(waitpid(left, &status, 0) == left && WIFEXITED(status));
+    CHECK(lives(victim));
+    (void)kill(victim, SIGKILL);
+    (void)waitpid(victim, NULL, 0);
+}
+
+/* ---- all of it ---- */
+
+static void open_kinds(void)
+{
+    int ends[2];
+    int tell[2];
+
+    open_pair(ends);
+    if (pipe2(tell, O_CLOEXEC) != 0)
+        give_up("pipe");
+    (void)close(tell[1]);
+    sink = ends[0];
+    kinds[KIND_SINK] = ends[1];
+    kinds[KIND_LEDGER] = make_ledger();
+    kinds[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
+    kinds[1] = tell[0];
+    kinds[2] = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    kinds[3] = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+        if (kinds[i] < 0)
+            give_up("what to send");
+}
+
+static void check_end(int descriptors)
+{
+    unsigned before = handlers;
+
+    start(0);
+    settle();
+    CHECK(handlers == before + 1);
+    CHECK(!has_children(dispatcher));
+    CHECK(open_descriptors(dispatcher) == descriptors);
+    for (int i = 0; i < 2; i++)
+        CHECK(lives(bystanders[i]));
+    CHECK(lives(dispatcher));
+}
+
+static void end_all(void)
+{
+    int status;
+
+    (void)close(channel);
+    CHECK(waitpid(dispatcher, &status, 0) == dispatcher && status == 0);
+    for (int i = 0; i < 2; i++)
+        (void)kill(bystanders[i], SIGKILL);
+    CHECK(waitpid(bystanders[1], NULL, 0) == bystanders[1]);
+    /* Nobody else was ever started. */
+    CHECK(wait(NULL) < 0 && errno == ECHILD);
+}
+
+int main(int argc, char **argv)
+{
+    int descriptors;
+
+    if (argc == 3 && strcmp(argv[1], "handle") == 0)
+        return handle(argv[2]);
+    if (argc < 3)
+        return 2;
+    (void)setpgid(0, 0); /* whatever our group is sent, is meant for us */
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (strcmp(argv[1], "orphan") == 0) {
+        orphan(argv[2]);
+        return CHECK_RESULT();
+    }
+    open_kinds();
+    start_bystanders();
+    start_dispatcher(argv[2]);
+    await_ready();
+    start(0); /* so that it has opened all that it ever will */
+    settle();
+    descriptors = open_descriptors(dispatcher);
+    CHECK(descriptors > 0);
+    if (strcmp(argv[1], "orders") == 0)
+        give_orders();
+    else if (strcmp(argv[1], "noise") == 0)
+        make_noise(argc > 3 ? strtoull(argv[3], NULL, 10) : (uint64_t)time(NULL),
+                   argc > 4 ? strtoul(argv[4], NULL, 10) : 100000);
+    else if (strcmp(argv[1], "forgery") == 0)
+        forge();
+    else
+        return 2;
+    check_end(descriptors);
+    end_all();
+    return CHECK_RESULT();
+}

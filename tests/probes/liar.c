@@ -1,0 +1,876 @@
+/*
+ * liar - a dispatcher that lies, for the real supervisor.
+ *
+ * To be found as "dispatcher" beside a copy of the supervisor's program, with the real dispatcher
+ * beside it as "honest", which it becomes for every role and place that is not told to lie:
+ *
+ *     LIARS        words, of which the first dispatcher that serves takes the first, and so on
+ *     LIAR_SPARE   a word for the spare
+ *     LIAR_COUNT   a file that counts those that serve
+ *     BYSTANDER    a process that is nobody's business here
+ *
+ * A word names a lie below, which is told once, instead of an answer to a request of a certain
+ * type.  All other requests are answered as they should be.
+ */
+#include "dispatcher/content.h"
+#include "dispatcher/environment.h"
+#include "dispatcher/log.h"
+#include "dispatcher/protocol.h"
+#include "dispatcher/service.h"
+#include "dispatcher/setup.h"
+#include "dispatcher/successor.h"
+#include "dispatcher/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct service service;
+static union message request; /* the one that is answered by a lie */
+static int given[WIRE_DESCRIPTORS];
+static int ledger = -1; /* the memory file */
+
+/* ---- what is said ---- */
+
+/* As it is, with `count` copies of a descriptor. */
+static void say_raw(const void *bytes, size_t length, int descriptor, unsigned count)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(8 * sizeof(int))];
+    } control = {0};
+    struct iovec content = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
+    struct msghdr envelope = {.msg_iov = &content, .msg_iovlen = 1};
+
+    if (count > 0) {
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
+        for (unsigned i = 0; i < count; i++)
+            memcpy(CMSG_DATA(&control.header) + i * sizeof(int), &descriptor, sizeof(int));
+        envelope.msg_control = &control;
+        envelope.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
+    }
+    while (sendmsg(PROTOCOL_SOCKET, &envelope, MSG_NOSIGNAL) < 0)
+        if (errno == EPIPE || errno == ECONNRESET)
+            exit(0);
+}
+
+static union message answer(enum message_type type)
+{
+    union message message;
+
+    wire_header(&message, type, request.header.client, request.header.ticket);
+    return message;
+}
+
+static void say(const union message *message)
+{
+    (void)wire_send(PROTOCOL_SOCKET, message, NULL, 0);
+}
+
+static void say_started(int32_t process)
+{
+    union message message = answer(MESSAGE_STARTED);
+
+    message.started.process = process;
+    say(&message);
+}
+
+static void say_failed(void)
+{
+    union message message = answer(MESSAGE_FAILED);
+
+    message.failed.error = EIO;
+    say(&message);
+}
+
+static void say_exited(uint32_t client, uint64_t ticket)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_EXITED, client, ticket);
+    say(&message);
+}
+
+static void say_ready(int32_t process)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_READY, 0, 0);
+    message.ready.process = process;
+    say(&message);
+}
+
+static void say_signalled(uint32_t adopted)
+{
+    union message message = answer(MESSAGE_SIGNALLED);
+
+    message.signalled.adopted = adopted;
+    say(&message);
+}
+
+static void say_forked(int32_t process, int32_t error)
+{
+    union message message = answer(MESSAGE_FORKED);
+
+    message.forked.process = process;
+    message.forked.error = error;
+    say(&message);
+}
+
+static void say_content(uint32_t file, int32_t error, int descriptor)
+{
+    union message message = answer(MESSAGE_CONTENT);
+
+    message.content.file = file;
+    message.content.error = error;
+    (void)wire_send(PROTOCOL_SOCKET, &message, descriptor < 0 ? NULL : &descriptor, 0);
+}
+
+/* ---- what is true ---- */
+
+static void pause_for(int milliseconds)
+{
+    (void)poll(NULL, 0, milliseconds);
+}
+
+static _Noreturn void stay(void)
+{
+    for (;;)
+        pause_for(1000);
+}
+
+static int32_t start_handler(void)
+{
+    pid_t process = fork();
+
+    if (process == 0) {
+        sigset_t none;
+
+        (void)setsid();
+        (void)sigemptyset(&none);
+        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+        (void)dup2(given[0], STDIN_FILENO);
+        (void)dup2(given[0], STDOUT_FILENO);
+        (void)execve(service.command.path, service.command.arguments,
+                     environment_for(&request.start));
+        _exit(127);
+    }
+    return (int32_t)process;
+}
+
+/* All but the end of the handler. */
+static int32_t serve(void)
+{
+    int32_t process = start_handler();
+
+    (void)close(given[0]);
+    say_started(process);
+    return process;
+}
+
+static void serve_to_the_end(void)
+{
+    int32_t process = serve();
+
+    (void)waitpid(process, NULL, 0);
+    say_exited(request.header.client, request.header.ticket);
+}
+
+static void become_honest(void)
+{
+    (void)munmap(service.ledger, sizeof(*service.ledger));
+    (void)close(service.signals);
+    (void)dup3(given[0], PROTOCOL_SOCKET, O_CLOEXEC);
+    (void)dup3(given[1], PROTOCOL_LEDGER, O_CLOEXEC);
+}
+
+static int32_t fork_honest(void)
+{
+    int32_t process = successor_fork();
+
+    if (process == 0) {
+        become_honest();
+        service_begin(&service, request.fork.spare != 0);
+        service_run(&service);
+    }
+    for (int i = 0; i < 2; i++)
+        (void)close(given[i]);
+    return process;
+}
+
+static int32_t bystander(void)
+{
+    return atoi(getenv("BYSTANDER"));
+}
+
+/* Another child of the supervisor. */
+static int32_t other_dispatcher(void)
+{
+    char path[64];
+    FILE *file;
+    int process;
+    int32_t found = 0;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", getppid(), getppid());
+    file = fopen(path, "re");
+    while (file != NULL && fscanf(file, "%d", &process) == 1)
+        if (process != (int)getpid())
+            found = process;
+    if (file != NULL)
+        (void)fclose(file);
+    return found;
+}
+
+static void answer_truly(void)
+{
+    int content;
+
+    switch (request.header.type) {
+    case MESSAGE_START:
+        serve_to_the_end();
+        break;
+    case MESSAGE_SIGNAL:
+        say_signalled(request.signal.adopted);
+        break;
+    case MESSAGE_FORK:
+        say_forked(fork_honest(), 0);
+        break;
+    case MESSAGE_READ:
+        content = content_copy(service.command.setup, (enum protocol_file)request.read.file);
+        say_content(request.read.file, content < 0 ? errno : 0, content);
+        (void)close(content);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- lies: instead of an answer to START ---- */
+
+static void unasked_started(void)
+{
+    request.header.ticket += 1000000;
+    say_started(getpid());
+    stay();
+}
+
+static void unknown_client(void)
+{
+    request.header.client = UINT32_MAX;
+    say_started(getpid());
+    stay();
+}
+
+static void started_twice(void)
+{
+    say_started(serve());
+    stay();
+}
+
+static void failed_then_started(void)
+{
+    say_failed();
+    say_started(getpid());
+    stay();
+}
+
+static void started_then_failed(void)
+{
+    (void)serve();
+    say_failed();
+    stay();
+}
+
+static void started_0(void)
+{
+    say_started(0);
+    stay();
+}
+
+static void started_1(void)
+{
+    say_started(1);
+    stay();
+}
+
+static void started_minus(void)
+{
+    say_started(-1);
+    stay();
+}
+
+static void started_supervisor(void)
+{
+    say_started(getppid());
+    pause_for(100);
+    exit(0);
+}
+
+static void started_dispatcher(void)
+{
+    say_started(other_dispatcher());
+    pause_for(100);
+    exit(0);
+}
+
+static void started_itself(void)
+{
+    say_started(getpid());
+    pause_for(100);
+    exit(0);
+}
+
+static void started_bystander(void)
+{
+    say_started(bystander());
+    pause_for(100);
+    exit(0);
+}
+
+static void exited_unknown(void)
+{
+    say_exited(UINT32_MAX, UINT64_MAX);
+    stay();
+}
+
+static void exited_zero(void)
+{
+    say_exited(0, 0);
+    stay();
+}
+
+static void exited_others(void)
+{
+    for (uint32_t client = 0; client < 16; client++)
+        for (uint64_t ticket = 1; ticket <= 64; ticket++)
+            say_exited(client, ticket);
+    stay();
+}
+
+static void exited_before(void)
+{
+    say_exited(request.header.client, request.header.ticket);
+    stay();
+}
+
+static void exited_twice(void)
+{
+    serve_to_the_end();
+    say_exited(request.header.client, request.header.ticket);
+    stay();
+}
+
+static void ready_twice(void)
+{
+    say_ready(getpid());
+    stay();
+}
+
+static void ready_other(void)
+{
+    say_ready(other_dispatcher());
+    stay();
+}
+
+static void unasked_signalled(void)
+{
+    say_signalled(1);
+    stay();
+}
+
+static void unasked_forked(void)
+{
+    say_forked(getpid(), 0);
+    stay();
+}
+
+static int open_pipe(void)
+{
+    int ends[2] = {-1, -1};
+
+    return pipe2(ends, O_CLOEXEC) == 0 ? ends[0] : -1;
+}
+
+static void unasked_content(void)
+{
+    say_content(PROTOCOL_FILE_ACCESS, 0, open_pipe());
+    stay();
+}
+
+static void empty(void)
+{
+    say_raw("", 0, -1, 0);
+    stay();
+}
+
+static void empty_with_descriptors(void)
+{
+    say_raw("", 0, open_pipe(), 8);
+    stay();
+}
+
+static void stray(void)
+{
+    union message message = answer(MESSAGE_STARTED);
+
+    message.started.process = getpid();
+    say_raw(&message, sizeof(message.started), open_pipe(), 1);
+    stay();
+}
+
+static void strays(void)
+{
+    union message message = answer(MESSAGE_STARTED);
+
+    message.started.process = getpid();
+    say_raw(&message, sizeof(message.started), open_pipe(), 8);
+    stay();
+}
+
+static void request_of_ours(void)
+{
+    say_raw(&request, sizeof(request.start), given[0], 1);
+    stay();
+}
+
+static _Noreturn void noise(void)
+{
+    int stray_one = open_pipe();
+
+    srandom(1);
+    for (;;) {
+        char bytes[200];
+        size_t length = (size_t)random() % sizeof(bytes);
+
+        for (size_t i = 0; i < length; i++)
+            bytes[i] = (char)random();
+        say_raw(bytes, length, stray_one, (unsigned)random() % 4);
+    }
+}
+
+static void noise_forever(void)
+{
+    noise();
+}
+
+static void write_ledger(void)
+{
+    const int32_t processes[PROTOCOL_SLOTS] = {-1, other_dispatcher(), bystander(), getppid()};
+
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
+        service.ledger->slots[i].process = processes[i];
+        service.ledger->slots[i].error = i == 3 ? -1 : 0;
+    }
+    pause_for(100); /* until every slot may be used */
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
+        service.ledger->slots[i].process = processes[(i + request.start.slot) % PROTOCOL_SLOTS];
+    _exit(0);
+}
+
+static void cut_ledger(void)
+{
+    if (ftruncate(ledger, 0) == 0)
+        say_failed();
+    pause_for(200);
+    exit(0);
+}
+
+static void half_closed(void)
+{
+    (void)shutdown(PROTOCOL_SOCKET, SHUT_WR);
+    stay();
+}
+
+static void closed(void)
+{
+    (void)close(PROTOCOL_SOCKET);
+    stay();
+}
+
+static void silent(void)
+{
+    stay();
+}
+
+static void dead(void)
+{
+    _exit(0);
+}
+
+/* From now on the supervisor cannot have it killed. */
+static void slip_the_leash(void)
+{
+    (void)fcntl(PROTOCOL_SOCKET, F_SETOWN, 0);
+}
+
+static void unleashed(void)
+{
+    slip_the_leash();
+    started_0();
+}
+
+static void unleashed_noise(void)
+{
+    slip_the_leash();
+    noise();
+}
+
+/* ---- to FORK ---- */
+
+static void forked_supervisor(void)
+{
+    say_forked(getppid(), 0);
+}
+
+static void forked_dispatcher(void)
+{
+    say_forked(other_dispatcher(), 0);
+}
+
+static void forked_bystander(void)
+{
+    say_forked(bystander(), 0);
+}
+
+static void forked_both(void)
+{
+    say_forked(fork_honest(), EAGAIN);
+    stay();
+}
+
+static void forked_neither(void)
+{
+    (void)fork_honest();
+    say_forked(0, 0);
+    stay();
+}
+
+static void forked_twice(void)
+{
+    int32_t process = fork_honest();
+
+    say_forked(process, 0);
+    say_forked(process, 0);
+    stay();
+}
+
+/* Says that there is none when that one has work already. */
+static void forked_none(void)
+{
+    (void)fork_honest();
+    pause_for(200);
+    say_forked(0, EAGAIN);
+}
+
+static void forked_another(void)
+{
+    (void)fork_honest();
+    pause_for(200);
+    say_forked(other_dispatcher(), 0);
+}
+
+static void forked_dead(void)
+{
+    int32_t process = successor_fork();
+
+    if (process == 0)
+        _exit(0);
+    say_forked(process, 0);
+}
+
+static void successor_lies(int32_t process, int times)
+{
+    int32_t successor = successor_fork();
+
+    if (successor == 0) {
+        become_honest();
+        (void)fcntl(PROTOCOL_SOCKET, F_SETOWN, getpid());
+        for (int i = 0; i < times; i++)
+            say_ready(process == 0 ? (int32_t)getpid() : process);
+        stay();
+    }
+    for (int i = 0; i < 2; i++)
+        (void)close(given[i]);
+    pause_for(50);
+    say_forked(successor, 0);
+}
+
+static void successor_ready_other(void)
+{
+    successor_lies(getpid(), 1);
+}
+
+static void successor_ready_twice(void)
+{
+    successor_lies(0, 2);
+}
+
+/* ---- to READ ---- */
+
+static int open_memory(off_t size, bool sealed)
+{
+    int memory = memfd_create("lie", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (ftruncate(memory, size) == 0 && sealed)
+        (void)fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+    return memory;
+}
+
+static void content_pipe(void)
+{
+    say_content(request.read.file, 0, open_pipe());
+}
+
+static void content_unsealed(void)
+{
+    say_content(request.read.file, 0, open_memory(0, false));
+}
+
+static void content_huge(void)
+{
+    say_content(request.read.file, 0, open_memory((off_t)1 << 40, true));
+}
+
+static void content_directory(void)
+{
+    say_content(request.read.file, 0, open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+static void content_path(void)
+{
+    say_content(request.read.file, 0, open("/", O_PATH | O_CLOEXEC));
+}
+
+static void content_nothing(void)
+{
+    say_content(request.read.file, 0, -1);
+}
+
+static void content_other_file(void)
+{
+    say_content(PROTOCOL_FILE_BUSY, 0, open_memory(0, true));
+}
+
+static void content_no_file(void)
+{
+    say_content(UINT32_MAX, 0, open_memory(0, true));
+}
+
+static void content_negative(void)
+{
+    say_content(request.read.file, -1, open_memory(0, true));
+}
+
+static void content_twice(void)
+{
+    say_content(request.read.file, EIO, -1);
+    say_content(request.read.file, EIO, -1);
+}
+
+static void content_two(void)
+{
+    union message message = answer(MESSAGE_CONTENT);
+
+    message.content.file = request.read.file;
+    say_raw(&message, sizeof(message.content), open_memory(0, true), 2);
+}
+
+/* Whoever closes this last waits until all is sent, which the other end never takes. */
+static void content_lingering(void)
+{
+    static const char bytes[1 << 16];
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int lingering = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct linger linger = {.l_onoff = 1, .l_linger = 60};
+
+    (void)bind(listener, (struct sockaddr *)&address, sizeof(address));
+    (void)listen(listener, 1);
+    (void)getsockname(listener, (struct sockaddr *)&address, &length);
+    (void)connect(lingering, (struct sockaddr *)&address, sizeof(address));
+    (void)setsockopt(lingering, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    while (send(lingering, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+        ;
+    say_content(request.read.file, 0, lingering);
+    (void)close(lingering);
+}
+
+/* ---- to SIGNAL ---- */
+
+static void signalled_otherwise(void)
+{
+    say_signalled(request.signal.adopted == 0);
+}
+
+static void signalled_twice(void)
+{
+    say_signalled(request.signal.adopted);
+    say_signalled(request.signal.adopted);
+}
+
+/* ---- which, and when ---- */
+
+static const struct lie {
+    const char *word;
+    enum message_type at;
+    void (*tell)(void);
+} lies[] = {
+    {"unasked-started", MESSAGE_START, unasked_started},
+    {"unknown-client", MESSAGE_START, unknown_client},
+    {"started-twice", MESSAGE_START, started_twice},
+    {"failed-then-started", MESSAGE_START, failed_then_started},
+    {"started-then-failed", MESSAGE_START, started_then_failed},
+    {"started-0", MESSAGE_START, started_0},
+    {"started-1", MESSAGE_START, started_1},
+    {"started-minus", MESSAGE_START, started_minus},
+    {"started-supervisor", MESSAGE_START, started_supervisor},
+    {"started-dispatcher", MESSAGE_START, started_dispatcher},
+    {"started-itself", MESSAGE_START, started_itself},
+    {"started-bystander", MESSAGE_START, started_bystander},
+    {"exited-unknown", MESSAGE_START, exited_unknown},
+    {"exited-zero", MESSAGE_START, exited_zero},
+    {"exited-others", MESSAGE_START, exited_others},
+    {"exited-before", MESSAGE_START, exited_before},
+    {"exited-twice", MESSAGE_START, exited_twice},
+    {"ready-twice", MESSAGE_START, ready_twice},
+    {"ready-other", MESSAGE_START, ready_other},
+    {"unasked-signalled", MESSAGE_START, unasked_signalled},
+    {"unasked-forked", MESSAGE_START, unasked_forked},
+    {"unasked-content", MESSAGE_START, unasked_content},
+    {"empty", MESSAGE_START, empty},
+    {"empty-with-descriptors", MESSAGE_START, empty_with_descriptors},
+    {"stray", MESSAGE_START, stray},
+    {"strays", MESSAGE_START, strays},
+    {"request", MESSAGE_START, request_of_ours},
+    {"noise", MESSAGE_START, noise_forever},
+    {"ledger", MESSAGE_START, write_ledger},
+    {"cut-ledger", MESSAGE_START, cut_ledger},
+    {"half-closed", MESSAGE_START, half_closed},
+    {"closed", MESSAGE_START, closed},
+    {"silent", MESSAGE_START, silent},
+    {"dead", MESSAGE_START, dead},
+    {"unleashed", MESSAGE_START, unleashed},
+    {"unleashed-noise", MESSAGE_START, unleashed_noise},
+    {"forked-supervisor", MESSAGE_FORK, forked_supervisor},
+    {"forked-dispatcher", MESSAGE_FORK, forked_dispatcher},
+    {"forked-bystander", MESSAGE_FORK, forked_bystander},
+    {"forked-both", MESSAGE_FORK, forked_both},
+    {"forked-neither", MESSAGE_FORK, forked_neither},
+    {"forked-twice", MESSAGE_FORK, forked_twice},
+    {"forked-none", MESSAGE_FORK, forked_none},
+    {"forked-another", MESSAGE_FORK, forked_another},
+    {"forked-dead", MESSAGE_FORK, forked_dead},
+    {"successor-ready-other", MESSAGE_FORK, successor_ready_other},
+    {"successor-ready-twice", MESSAGE_FORK, successor_ready_twice},
+    {"content-pipe", MESSAGE_READ, content_pipe},
+    {"content-unsealed", MESSAGE_READ, content_unsealed},
+    {"content-huge", MESSAGE_READ, content_huge},
+    {"content-directory", MESSAGE_READ, content_directory},
+    {"content-path", MESSAGE_READ, content_path},
+    {"content-nothing", MESSAGE_READ, content_nothing},
+    {"content-other-file", MESSAGE_READ, content_other_file},
+    {"content-no-file", MESSAGE_READ, content_no_file},
+    {"content-negative", MESSAGE_READ, content_negative},
+    {"content-twice", MESSAGE_READ, content_twice},
+    {"content-two", MESSAGE_READ, content_two},
+    {"content-lingering", MESSAGE_READ, content_lingering},
+    {"signalled-otherwise", MESSAGE_SIGNAL, signalled_otherwise},
+    {"signalled-twice", MESSAGE_SIGNAL, signalled_twice},
+};
+
+static const struct lie *find(const char *word)
+{
+    for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++)
+        if (strcmp(lies[i].word, word) == 0)
+            return &lies[i];
+    log_die(2, "liar: no such lie: %s", word);
+}
+
+/* How many have been here before this process. */
+static unsigned place(void)
+{
+    int count = open(getenv("LIAR_COUNT"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+
+    if (count < 0 || write(count, "x", 1) != 1)
+        log_die(2, "liar: LIAR_COUNT: %m");
+    return (unsigned)lseek(count, 0, SEEK_CUR) - 1;
+}
+
+static const struct lie *lie_of(const char *role)
+{
+    const char *words = getenv(strcmp(role, "spare") == 0 ? "LIAR_SPARE" : "LIARS");
+    char *rest = words == NULL ? NULL : strdup(words);
+    char *word = rest == NULL ? NULL : strtok(rest, " ");
+
+    if (strcmp(role, "try") == 0 || word == NULL)
+        return NULL;
+    if (strcmp(role, "serve") == 0)
+        for (unsigned i = place(); i > 0 && word != NULL; i--)
+            word = strtok(NULL, " ");
+    return word == NULL ? NULL : find(word);
+}
+
+static _Noreturn void be_honest(char **argv)
+{
+    char path[4096] = "";
+    char *slash;
+
+    if (readlink("/proc/self/exe", path, sizeof(path) - sizeof("honest")) < 0 ||
+        (slash = strrchr(path, '/')) == NULL)
+        log_die(2, "liar: /proc/self/exe: %m");
+    strcpy(slash + 1, "honest");
+    (void)execv(path, argv);
+    log_die(2, "liar: %s: %m", path);
+}
+
+static _Noreturn void work(const struct lie *lie)
+{
+    bool told = false;
+
+    for (;;) {
+        enum wire_result result = wire_receive(PROTOCOL_SOCKET, ~0u, &request, given, 0);
+
+        if (result != WIRE_MESSAGE)
+            exit(0);
+        if (told || request.header.type != lie->at) {
+            answer_truly();
+            continue;
+        }
+        told = true;
+        log_write(LOG_LEVEL_WARNING, "liar: %s", lie->word);
+        lie->tell();
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct lie *lie;
+
+    log_open(LOG_LEVEL_WARNING);
+    if (argc < 4)
+        return 2;
+    lie = lie_of(argv[1]);
+    if (lie == NULL)
+        be_honest(argv);
+    service.command =
+        (struct spawn_command){.path = argv[2], .arguments = argv + 3, .setup = setup_read()};
+    setup_apply(service.command.setup);
+    if (environment_prepare(environ, false) != 0)
+        return 2;
+    ledger = fcntl(PROTOCOL_LEDGER, F_DUPFD_CLOEXEC, 10);
+    service_begin(&service, strcmp(argv[1], "spare") == 0);
+    work(lie);
+}
