@@ -109,7 +109,7 @@ all_but_few_are_served() { (($(status_of served) >= 496)); }
     each_answered_once 100
 }
 
-@test "a dispatcher that answers nothing for 10 s is ended, and its clients are served by another" {
+@test "a dispatcher that is stopped is woken when it has answered nothing for 10 s" {
     start -vv --address 127.0.0.1 --processes 1 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     # The only handler that is allowed is in the hands of one of them.
     local stopped
@@ -117,8 +117,22 @@ all_but_few_are_served() { (($(status_of served) >= 496)); }
     kill -STOP "$stopped"
     "$BURST" "$ADDRESS" "$PORT" 10 >burst
     each_answered_once 10
-    grep -q "dispatcher 0, process $stopped, has not answered for 10 s: ending it" "$LOG"
-    await has_ready_dispatchers 2
+    refute grep -e 'has not answered' -e 'replacing it' "$LOG"
+    is_alive "$stopped"
+}
+
+@test "a stopped dispatcher that owes nothing is woken when others wait for its handlers to end" {
+    start -vv --address 127.0.0.1 --processes 1 0 bash -c 'echo started; read -r'
+    connect_silently
+    read -r -u "$CLIENT" _
+    # shellcheck disable=SC2046
+    kill -STOP $(ready_dispatchers)
+    echo >&"$CLIENT"
+    local first=$CLIENT
+    connect_silently
+    read -r -t 15 -u "$CLIENT" _
+    exec {first}>&- {CLIENT}>&-
+    refute grep 'replacing it' "$LOG"
 }
 
 @test "a dispatcher that dies is replaced, and the log says so" {

@@ -240,9 +240,9 @@ stop_injecting() {
     chmod o+x .. "$BATS_RUN_TMPDIR"
     cp "$BUILD/socket-burst-dampener" "$BUILD/dispatcher" .
     DAMPENER=$PWD/socket-burst-dampener
-    # The daemon, two dispatchers and one handler.
+    # The daemon, the spare and two dispatchers; a handler finds no room.
     # shellcheck disable=SC2016
-    WRAPPER=(setpriv --reuid 64124 --regid 64124 --clear-groups bash -c 'ulimit -u 3; exec "$@"' bash)
+    WRAPPER=(setpriv --reuid 64124 --regid 64124 --clear-groups bash -c 'ulimit -u 4; exec "$@"' bash)
     start --address 127.0.0.1 --dispatchers 8 0 cat
     grep -q 'cannot start dispatcher 2 yet: Resource temporarily unavailable' "$LOG"
     [[ $(dispatchers | wc -l) == 2 ]]
@@ -329,3 +329,24 @@ stop_injecting() {
     status_is served 1
     wait "$TRACER" || true
 }
+
+@test "a handler that wants unsent data to be waited for does not make the service wait" {
+    start -v --address 127.0.0.1 --dispatchers 1 --processes 2 0 "$BUILD/tests/handlers/linger"
+    local dispatcher
+    dispatcher=$(dispatchers)
+    # The handler ends before the supervisor knows that it has started, and has closed its copy.
+    kill -STOP "$dispatcher"
+    connect_silently
+    await status_is starting 1
+    kill -STOP "$DAEMON"
+    kill -CONT "$dispatcher"
+    await has_ended_handler "$dispatcher"
+    kill -CONT "$DAEMON"
+    local before=$SECONDS
+    await status_is served 1
+    ((SECONDS - before <= 3))
+    exec {CLIENT}>&-
+}
+
+# It has started one, which is over: something has been sent to the client, and nobody is left.
+has_ended_handler() { read -r -t 0 -u "$CLIENT" && [[ -z $(children "$1") ]]; }

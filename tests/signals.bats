@@ -167,6 +167,22 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
     wait "$client" || true
 }
 
+@test "a second SIGTERM ends 1,200 handlers whose dispatchers were killed" {
+    start -v --address 127.0.0.1 --processes 0 0 "$ANSWER" "$ANSWERS" "$COUNTER" 60000
+    "$BURST" "$ADDRESS" "$PORT" 1200 >burst 2>&1 &
+    local client=$!
+    await status_is running 1200
+    # shellcheck disable=SC2046
+    kill -KILL $(dispatchers)
+    await has_line 'replacing it' "$LOG"
+    kill -TERM "$DAEMON"
+    await has_line 'ending: waiting for' "$LOG"
+    stop TERM
+    [[ $STATUS == 1 ]]
+    refute grep 'could not be ended' "$LOG"
+    wait "$client" || true
+}
+
 @test "handlers whose dispatcher was killed are ended as well, with their whole group" {
     start -v --address 127.0.0.1 --processes 1 0 bash -c 'sleep 1000 & echo started; wait'
     connect_silently
