@@ -6,7 +6,6 @@
 #include "supervisor/ending.h"
 #include "supervisor/release.h"
 #include "supervisor/report.h"
-#include "supervisor/shutdown.h"
 #include "supervisor/signalling.h"
 #include "supervisor/waiting.h"
 
@@ -201,11 +200,6 @@ static void on_unsignalled(void *context)
     server->unsignalled = true;
 }
 
-static void on_lost(void *context)
-{
-    shutdown_lost(context);
-}
-
 static bool on_is_handler(void *context, pid_t process)
 {
     return ending_is_awaited(context, process);
@@ -219,6 +213,5 @@ const struct dispatcher_events handlers_events = {
     .content = reload_content,
     .gone = on_gone,
     .is_handler = on_is_handler,
-    .lost = on_lost,
     .unanswered = {.returned = on_returned, .orphaned = on_orphaned},
 };

@@ -6,7 +6,7 @@
 
 #include "supervisor/server.h"
 
-/* What the dispatchers report, with the server as context. */
+/* What the dispatchers report, with the server as context; but for the loss of all. */
 extern const struct dispatcher_events handlers_events;
 
 /* How many of the waiting clients may start now, and of so many newcomers, and why not more. */

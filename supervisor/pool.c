@@ -1,7 +1,6 @@
 #include "supervisor/pool.h"
 
 #include "dispatcher/log.h"
-#include "supervisor/succession.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -56,14 +55,14 @@ unsigned pool_all(const struct pool *pool)
 }
 
 int pool_open(struct pool *pool, struct loop *loop, struct launch *launch, unsigned count,
-              const struct dispatcher_events *events)
+              const struct dispatcher_events *events, const struct dispatcher_family *family)
 {
     uint64_t deadline = loop_clock() + READY_WITHIN;
 
     *pool = (struct pool){
         .count = count,
         .events = *events,
-        .family = succession,
+        .family = *family,
     };
     pool->family.context = pool;
     for (unsigned i = 0; i < pool_all(pool); i++)
@@ -124,9 +123,26 @@ int pool_ask(struct pool *pool, unsigned dispatcher, union message *request)
                : -1;
 }
 
+struct dispatcher *pool_anybody(struct pool *pool)
+{
+    struct dispatcher *best = NULL; /* of these, the one that has been waited for least */
+
+    for (unsigned i = pool_all(pool); i-- > 0;) {
+        struct dispatcher *each = &pool->dispatchers[i];
+
+        if (each->state != DISPATCHER_READY)
+            continue;
+        if (!requests_are_open(&each->channel.requests))
+            return each;
+        if (best == NULL || each->patience.due > best->patience.due)
+            best = each;
+    }
+    return best;
+}
+
 int pool_ask_any(struct pool *pool, union message *request)
 {
-    struct dispatcher *dispatcher = succession_parent(pool);
+    struct dispatcher *dispatcher = pool_anybody(pool);
 
     errno = ESRCH;
     return dispatcher == NULL ? -1 : dispatcher_ask(dispatcher, request, NULL);

@@ -30,10 +30,10 @@ enum pool_result {
 
 /* Starts `count` dispatchers and the spare and waits, for some seconds at most, until all are
  * ready. If not all can be started, those that can, the spare and one more at least, have to do at
- * first; the others are forked later.  Returns 0, or -1 after logging why not.  `loop` must stay.
- */
+ * first; the others are forked later.  `family` is what succession.h
+ * has.  Returns 0, or -1 after logging why not.  `loop` must stay. */
 int pool_open(struct pool *pool, struct loop *loop, struct launch *launch, unsigned count,
-              const struct dispatcher_events *events);
+              const struct dispatcher_events *events, const struct dispatcher_family *family);
 
 /* How many there are places for, the spare included. */
 unsigned pool_all(const struct pool *pool);
@@ -48,8 +48,11 @@ enum pool_result pool_start(struct pool *pool, union message *start, int descrip
 /* Asks one dispatcher something that brings no descriptors.  Returns 0, or -1 with errno. */
 int pool_ask(struct pool *pool, unsigned dispatcher, union message *request);
 
-/* Asks any: the spare, or another that is less busy.  Returns 0, or -1 with errno; ESRCH if there
- * is none that can be asked. */
+/* Who can be asked for what any can do: the spare first, but who owes an answer last; NULL if
+ * nobody is ready. */
+struct dispatcher *pool_anybody(struct pool *pool);
+
+/* Asks that one.  Returns 0, or -1 with errno; ESRCH if there is nobody. */
 int pool_ask_any(struct pool *pool, union message *request);
 
 /* Asks the spare what may hold it up.  Likewise. */

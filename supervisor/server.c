@@ -9,6 +9,7 @@
 #include "supervisor/shutdown.h"
 #include "supervisor/signalling.h"
 #include "supervisor/signals.h"
+#include "supervisor/succession.h"
 #include "supervisor/waiting.h"
 
 #include <assert.h>
@@ -122,6 +123,11 @@ static void on_signal(void *context)
     }
 }
 
+static void on_lost(void *context)
+{
+    shutdown_lost(context);
+}
+
 /* ---- beginning and end ---- */
 
 static unsigned default_dispatchers(void)
@@ -214,8 +220,9 @@ int server_open(struct server *server, const struct options *options, struct lis
         return -1;
     }
     events.context = server;
+    events.lost = on_lost;
     events.unanswered.context = server;
-    if (pool_open(&server->pool, &server->loop, launch, dispatchers, &events) != 0)
+    if (pool_open(&server->pool, &server->loop, launch, dispatchers, &events, &succession) != 0)
         return -1;
     return divide_descriptors(server, limit, dispatchers);
 }

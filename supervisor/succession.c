@@ -6,23 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct dispatcher *succession_parent(struct pool *pool)
-{
-    struct dispatcher *best = NULL; /* of these, the one that has been waited for least */
-
-    for (unsigned i = pool_all(pool); i-- > 0;) {
-        struct dispatcher *each = &pool->dispatchers[i];
-
-        if (each->state != DISPATCHER_READY)
-            continue;
-        if (!requests_are_open(&each->channel.requests))
-            return each;
-        if (best == NULL || each->patience.due > best->patience.due)
-            best = each;
-    }
-    return best;
-}
-
 static void fork_one(struct pool *pool, struct dispatcher *dispatcher, struct dispatcher *parent)
 {
     union message request;
@@ -51,7 +34,7 @@ static void fork_one(struct pool *pool, struct dispatcher *dispatcher, struct di
 static void on_due(void *context, struct dispatcher *dispatcher)
 {
     struct pool *pool = context;
-    struct dispatcher *parent = succession_parent(pool);
+    struct dispatcher *parent = pool_anybody(pool);
 
     if (parent != NULL)
         fork_one(pool, dispatcher, parent);

@@ -7,11 +7,7 @@
 
 #include "supervisor/pool.h"
 
-/* What dispatchers need of each other; the context is to be the pool. */
+/* What dispatchers need of each other, for pool_open(). */
 extern const struct dispatcher_family succession;
-
-/* Who can be asked for what any can do: the spare first, but who owes an answer last; NULL if
- * nobody is ready. */
-struct dispatcher *succession_parent(struct pool *pool);
 
 #endif
