@@ -93,8 +93,7 @@ static bool has_kin_in(int32_t process)
         return true;
     children = open_children();
     if (children == NULL) {
-        log_warning("dispatcher: /proc does not show whose process group %" PRId32 " is: %m",
-                    process);
+        log_warning("dispatcher: /proc does not show whose process group %" PRId32 " is", process);
         /* That of a handler leads a session, if it is there still. */
         errno = 0;
         return getsid(process) == process || errno == ESRCH;

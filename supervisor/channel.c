@@ -200,7 +200,7 @@ void channel_close(struct channel *channel)
         };
 
         channel_leave(channel);
-        ends_close(&ends); /* all there was to read has been read */
+        ends_close(&ends); /* nothing of ours is buffered in it */
     } else if (channel->peer >= 0) {
         (void)close(channel->peer);
     }

@@ -113,7 +113,7 @@ static void leave_remains(struct dispatcher *dispatcher)
     starts_decide(&channel->requests.starts, true, remains->events);
 }
 
-/* It is dead, and all it said has been heard. */
+/* It is dead, and all it said has been heard, as far as it was believed. */
 static void settle(struct dispatcher *dispatcher)
 {
     const struct dispatcher_events *events = dispatcher->events;
@@ -179,7 +179,10 @@ static void on_silence(void *context)
         channel_rouse(&dispatcher->channel);
         break;
     case PATIENCE_LOST:
-        if (dispatcher->family->is_last(dispatcher->family->context, dispatcher)) {
+        if (dispatcher->process == 0 && dispatcher->parent >= 0) {
+            /* It has not been forked yet: it is its parent that does not answer. */
+            expect_answer(dispatcher);
+        } else if (dispatcher->family->is_last(dispatcher->family->context, dispatcher)) {
             log_silence(dispatcher, ", and there is no other: waiting on");
             expect_answer(dispatcher);
         } else {
@@ -206,8 +209,11 @@ void dispatcher_forked(struct dispatcher *dispatcher, pid_t process)
     if (dispatcher->state != DISPATCHER_STARTING || dispatcher->process != 0)
         return; /* it has said so itself */
     /* It may have died already, and been reaped as anybody's child. */
-    if (process == 0 || !take_process(dispatcher, process))
-        dispatcher_failed(dispatcher);
+    if (process != 0 && take_process(dispatcher, process))
+        return;
+    if (errno == 0)
+        errno = ESRCH;
+    dispatcher_failed(dispatcher);
 }
 
 static bool on_ready(void *context, int32_t process)
@@ -309,6 +315,7 @@ void dispatcher_keep(struct dispatcher *dispatcher)
 int dispatcher_begin(struct dispatcher *dispatcher, const struct ends *ends, pid_t process,
                      int parent)
 {
+    dispatcher->generation++; /* also if this fails: it may have been forked */
     dispatcher->remains = malloc(sizeof(*dispatcher->remains));
     if (dispatcher->remains == NULL) {
         struct ends unused = *ends;
@@ -318,7 +325,6 @@ int dispatcher_begin(struct dispatcher *dispatcher, const struct ends *ends, pid
         return -1;
     }
     dispatcher->process = process;
-    dispatcher->generation++;
     dispatcher->parent = parent;
     dispatcher->state = DISPATCHER_STARTING;
     dispatcher->reaped = false;

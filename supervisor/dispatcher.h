@@ -35,9 +35,9 @@ struct dispatcher_events {
     void (*unsignalled)(void *context);
     /* A file that was asked for: a descriptor, the receiver's to close, or an errno. */
     void (*content)(void *context, enum protocol_file file, int descriptor, int error);
-    /* A dispatcher is dead and all it said has been heard: handlers of which it has said that they
-     * were started, and not that they have ended, are children of this process now; nothing else
-     * that it was asked for was done for sure. */
+    /* A dispatcher is dead and all it said has been heard, as far as it was believed: handlers of
+     * which it has said that they were started, and not that they have ended, are children of this
+     * process now; nothing else that it was asked for was done for sure. */
     void (*gone)(void *context, unsigned dispatcher);
     /* Whether a process is a handler's, and can be no dispatcher. */
     bool (*is_handler)(void *context, pid_t process);

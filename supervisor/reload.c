@@ -23,6 +23,12 @@ static void said_last(struct server *server)
         log_info("SIGHUP: files were read again");
 }
 
+static void owe(struct server *server, enum protocol_file file)
+{
+    server->reload.owed[file] = true;
+    server->reload.again_at = server->loop.now + ASK_AGAIN;
+}
+
 /* Only the spare: on a file system that does not answer whoever reads is held up. */
 static void ask(struct server *server, enum protocol_file file)
 {
@@ -31,9 +37,9 @@ static void ask(struct server *server, enum protocol_file file)
     wire_header(&message, MESSAGE_READ, 0, 0);
     message.read.file = file;
     server->reload.asked[file] = true;
-    server->reload.owed[file] = pool_ask_spare(&server->pool, &message) != 0;
-    if (server->reload.owed[file])
-        server->reload.again_at = server->loop.now + ASK_AGAIN;
+    server->reload.owed[file] = false;
+    if (pool_ask_spare(&server->pool, &message) != 0)
+        owe(server, file);
 }
 
 void reload_owed(struct server *server)
@@ -62,7 +68,7 @@ void reload_begin(struct server *server)
         if (policy_file(server->options, (enum protocol_file)file) == NULL)
             continue;
         any = true;
-        server->reload.again[file] = server->reload.asked[file];
+        server->reload.again[file] = server->reload.asked[file] && !server->reload.owed[file];
         if (!server->reload.asked[file])
             ask(server, (enum protocol_file)file);
     }
@@ -118,15 +124,21 @@ static void died(struct server *server, enum protocol_file file)
         return;
     }
     reload->died[file] = true;
-    reload->owed[file] = true;
-    reload->again_at = server->loop.now + ASK_AGAIN;
+    owe(server, file);
 }
 
 void reload_gone(struct server *server, unsigned dispatcher)
 {
     struct reload *reload = &server->reload;
+    bool first = true; /* they are read in this order, so the others had no part in it */
 
-    for (int file = 0; file < PROTOCOL_FILES; file++)
-        if (dispatcher == server->pool.count && reload->asked[file] && !reload->owed[file])
+    for (int file = 0; file < PROTOCOL_FILES; file++) {
+        if (dispatcher != server->pool.count || !reload->asked[file] || reload->owed[file])
+            continue;
+        if (first)
             died(server, (enum protocol_file)file);
+        else
+            owe(server, (enum protocol_file)file);
+        first = false;
+    }
 }

@@ -39,10 +39,9 @@ static uint64_t next_look(struct server *server)
     uint32_t queued = clients_count(&server->clients, CLIENT_QUEUED);
     uint32_t backlog;
     uint64_t now = server->loop.now;
-    uint64_t running = earlier(timeouts_deadline(&server->timeouts),
+    uint64_t running = earlier(earlier(timeouts_deadline(&server->timeouts), server->rouse_at),
                                earlier(server->signals_owed, reload_deadline(server)));
-    uint64_t waiting = earlier(server->rouse_at,
-                               earlier(waiting_deadline(server), waiting_next_judgement(server)));
+    uint64_t waiting = earlier(waiting_deadline(server), waiting_next_judgement(server));
     uint64_t look = earlier(earlier(running, accept_next_attempt(server)), waiting);
     enum admission_reason reason;
 
@@ -57,11 +56,12 @@ static uint64_t next_look(struct server *server)
 }
 
 /* One that is stopped and owes no answer is not missed, but does not tell either that its handlers
- * have ended, whose places others wait for. */
+ * have ended, whose places others wait for, or the end of the service. */
 static void rouse_dispatchers(struct server *server)
 {
-    bool awaited = clients_count(&server->clients, CLIENT_QUEUED) > 0 &&
-                   clients_count(&server->clients, CLIENT_RUNNING) > 0;
+    bool awaited = clients_count(&server->clients, CLIENT_RUNNING) > 0 &&
+                   (clients_count(&server->clients, CLIENT_QUEUED) > 0 || server->backlog_waits ||
+                    server->stage != SERVER_SERVING);
 
     if (server->rouse_at != 0 && server->rouse_at <= server->loop.now)
         pool_rouse(&server->pool);

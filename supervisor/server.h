@@ -61,7 +61,7 @@ struct server {
     bool backlog_waits;       /* somebody is in the kernel's backlog whom we cannot take yet */
     struct backoff accepting; /* accept failed for want of something */
     struct backoff starting;  /* handlers cannot be started */
-    uint64_t rouse_at; /* when to wake dispatchers, should somebody have stopped them; 0: nobody
+    uint64_t rouse_at; /* when to wake dispatchers, should somebody have stopped them; 0: nothing
                         * waits for what they may have to tell */
     struct loop_timer wake; /* when to look again at what no event will announce */
 

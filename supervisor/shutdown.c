@@ -32,6 +32,7 @@ static void drain(struct server *server)
              clients_count(&server->clients, CLIENT_QUEUED), clients_active(&server->clients));
     server->stage = SERVER_DRAINING;
     accept_drain(server);
+    pool_rouse(&server->pool); /* should one be stopped, it may know of handlers that have ended */
     /* Later than now: with no time allowed, what is over already is still found to be. */
     server->stage_end.deadline = server->loop.now + server->options->drain_timeout + 1;
 }

@@ -89,6 +89,8 @@ static void on_died(void *context, struct dispatcher *dispatcher)
     for (unsigned i = 0; i < pool_all(pool); i++) {
         struct dispatcher *each = &pool->dispatchers[i];
 
+        if (each->state == DISPATCHER_STARTING)
+            channel_hear(&each->channel); /* that it is ready may lie there unread */
         if (each->state == DISPATCHER_STARTING && each->parent == (int)dispatcher->index) {
             errno = ESRCH;
             dispatcher_failed(each);

@@ -122,7 +122,7 @@ all_but_few_are_served() { (($(status_of served) >= 496)); }
 }
 
 @test "a stopped dispatcher that owes nothing is woken when others wait for its handlers to end" {
-    start -vv --address 127.0.0.1 --processes 1 0 bash -c 'echo started; read -r'
+    start -vv --address 127.0.0.1 --processes 1 --queue 0 0 bash -c 'echo started; read -r'
     connect_silently
     read -r -u "$CLIENT" _
     # shellcheck disable=SC2046
@@ -195,4 +195,17 @@ session_of() { awk '{ print $6 }' "/proc/$1/stat"; }
     kill -CONT "$stopped"
     wait "$client"
     [[ $(cat answer) == stuck ]]
+}
+
+@test "draining does not wait for a stopped dispatcher whose handler has ended" {
+    start -vv --address 127.0.0.1 --processes 1 0 bash -c 'echo started; read -r'
+    connect_silently
+    read -r -u "$CLIENT" _
+    # shellcheck disable=SC2046
+    kill -STOP $(ready_dispatchers)
+    exec {CLIENT}>&-
+    local before=$SECONDS
+    stop TERM
+    [[ $STATUS == 0 ]]
+    ((SECONDS - before <= 5))
 }
