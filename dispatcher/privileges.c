@@ -89,8 +89,8 @@ int privileges_bound(void)
     return 0;
 }
 
-/* Whether all ids are these, and none of them can be changed back. */
-static bool is_for_good(uid_t user, gid_t group)
+/* Whether all of the real, effective and saved ids are these. */
+static bool has_ids(uid_t user, gid_t group)
 {
     uid_t users[3];
     gid_t groups[3];
@@ -101,34 +101,29 @@ static bool is_for_good(uid_t user, gid_t group)
     for (int i = 0; i < 3; i++)
         if (users[i] != user || groups[i] != group)
             return false;
-    if (user == 0)
-        return true;
-    return setresuid((uid_t)-1, 0, (uid_t)-1) != 0 && setuid(0) != 0 &&
-           (group == 0 || setresgid((gid_t)-1, 0, (gid_t)-1) != 0) && setgroups(0, NULL) != 0;
+    return true;
 }
 
-/* Whether nothing is to be done, which may be all that is permitted. */
-static bool is_already(uid_t user, gid_t group, size_t count)
+/* Whether none of them can be changed back. */
+static bool is_for_good(uid_t user, gid_t group)
 {
-    uid_t users[3];
-    gid_t groups[3];
-
-    return count == 0 && getgroups(0, NULL) == 0 &&
-           getresuid(&users[0], &users[1], &users[2]) == 0 &&
-           getresgid(&groups[0], &groups[1], &groups[2]) == 0 && users[0] == user &&
-           users[1] == user && users[2] == user && groups[0] == group && groups[1] == group &&
-           groups[2] == group;
+    return user == 0 ||
+           (setresuid((uid_t)-1, 0, (uid_t)-1) != 0 && setuid(0) != 0 &&
+            (group == 0 || setresgid((gid_t)-1, 0, (gid_t)-1) != 0) && setgroups(0, NULL) != 0);
 }
 
 int privileges_become(uid_t user, gid_t group, const gid_t *groups, size_t count)
 {
-    if (is_already(user, group, count))
-        return 0;
-    if (setgroups(count, groups) != 0 || setresgid(group, group, group) != 0 ||
-        setresuid(user, user, user) != 0 || (user != 0 && privileges_drop() != 0))
+    /* Who is that already may not be permitted to become it. */
+    bool is_already = has_ids(user, group) && count == 0 && getgroups(0, NULL) == 0;
+
+    if (!is_already && (setgroups(count, groups) != 0 || setresgid(group, group, group) != 0 ||
+                        setresuid(user, user, user) != 0))
+        return -1;
+    if (user != 0 && privileges_drop() != 0)
         return -1;
     errno = EPERM;
-    return is_for_good(user, group) ? 0 : -1;
+    return has_ids(user, group) && is_for_good(user, group) ? 0 : -1;
 }
 
 int privileges_gain_none(void)
