@@ -17,7 +17,7 @@ void ends_keep(struct ends_reserve *reserve)
             reserve->descriptors[i] = fcntl(PROTOCOL_SOCKET, F_DUPFD_CLOEXEC, PROTOCOL_LAST + 1);
 }
 
-static void release(struct ends_reserve *reserve)
+static void release_reserve(struct ends_reserve *reserve)
 {
     for (int i = 0; i < KEPT; i++) {
         if (reserve->descriptors[i] > 0)
@@ -46,7 +46,7 @@ int ends_open(struct ends *ends, struct ends_reserve *reserve)
     int error;
 
     *ends = (struct ends){.socket = -1, .peer = -1, .memory = -1, .ledger = MAP_FAILED};
-    release(reserve);
+    release_reserve(reserve);
     if (open_ledger(ends) == 0 &&
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0) {
         ends->socket = pair[0];

@@ -41,6 +41,13 @@ HANDLER
     chmod +x family
 }
 
+# The connection ends so long after $1 and not much later, and $3 clients have been served by then.
+is_cut_off() {
+    wait_for_end "$CLIENT"
+    took "$1" "$2"
+    await is_served "$3"
+}
+
 @test "a handler that ignores SIGTERM is killed after --kill-after, with all of its group" {
     make_family
     start -v --address 127.0.0.1 --timeout 1 --kill-after 2 0 ./family stubborn gentle stubborn
@@ -76,9 +83,7 @@ HANDLER
     connect_served
     took "$begin" 450
     is_served 1
-    wait_for_end "$CLIENT"
-    took "$begin" 950
-    await is_served 2
+    is_cut_off "$begin" 950 2
     [[ $(grep -c 'SIGTERM to its group' "$LOG") == 2 ]]
     refute grep -q SIGKILL "$LOG"
     [[ $(grep -c 'ended process .*killed by signal 15' "$LOG") == 2 ]]
@@ -193,9 +198,7 @@ HANDLER
     connect_served
     local begin
     begin=$(milliseconds)
-    wait_for_end "$CLIENT"
-    took "$begin" 450
-    await is_served 1
+    is_cut_off "$begin" 450 1
     grep -q 'ended process .*killed by signal 9' "$LOG"
 }
 
@@ -214,9 +217,7 @@ adopted() { grep -q "ticket $1: adopted process" "$LOG"; }
     await is_gone "${members[1]}"
     took "$begin" 1950
     is_alive "${members[0]}"
-    wait_for_end "$CLIENT"
-    took "$begin" 2950
-    await is_served 1
+    is_cut_off "$begin" 2950 1
     grep -q 'ticket 1: ended process .*killed by signal 9' "$LOG"
 }
 
@@ -230,9 +231,7 @@ adopted() { grep -q "ticket $1: adopted process" "$LOG"; }
     # shellcheck disable=SC2046
     kill -KILL $(dispatchers)
     await adopted 1
-    wait_for_end "$CLIENT"
-    took "$begin" 2450
-    await is_served 1
+    is_cut_off "$begin" 2450 1
 }
 
 # The dispatcher that has started a process, and the one that serves nobody.
@@ -259,9 +258,7 @@ spare() {
     [[ -n $spare ]]
     kill -KILL "$mother" "$spare"
     await adopted 1
-    wait_for_end "$CLIENT"
-    took "$begin" 2450
-    await is_served 1
+    is_cut_off "$begin" 2450 1
     is_gone "${members[1]}"
 }
 
@@ -292,17 +289,13 @@ spare() {
     connect_served
     local begin
     begin=$(milliseconds)
-    wait_for_end "$CLIENT"
-    took "$begin" 1450
-    await is_served 1
+    is_cut_off "$begin" 1450 1
     connect_served
     begin=$(milliseconds)
     # shellcheck disable=SC2046
     kill -KILL $(dispatchers)
     await adopted 2
-    wait_for_end "$CLIENT"
-    took "$begin" 1450
-    await is_served 2
+    is_cut_off "$begin" 1450 2
 }
 
 @test "handlers inside of --chroot are ended as well, also when their dispatcher has died" {
@@ -312,18 +305,14 @@ spare() {
     connect_silently
     local begin
     begin=$(milliseconds)
-    wait_for_end "$CLIENT"
-    took "$begin" 950
-    await is_served 1
+    is_cut_off "$begin" 950 1
     connect_silently
     begin=$(milliseconds)
     await status_is running 1
     # shellcheck disable=SC2046
     kill -KILL $(dispatchers)
     await adopted 2
-    wait_for_end "$CLIENT"
-    took "$begin" 950
-    await is_served 2
+    is_cut_off "$begin" 950 2
 }
 
 @test "handlers that have become another user themselves are ended by root's dispatchers" {
@@ -334,9 +323,7 @@ spare() {
     connect_served
     local begin
     begin=$(milliseconds)
-    wait_for_end "$CLIENT"
-    took "$begin" 1450
-    await is_served 1
+    is_cut_off "$begin" 1450 1
 }
 
 @test "a handler whose time is over does not disturb others" {

@@ -1,0 +1,152 @@
+# Shared by the tests of privileges: who the processes are, and what they may do.
+# shellcheck shell=bash
+
+# Everybody's; both are on every Debian.  For others, other names would do.
+HANDLERS=nobody
+SUPERVISOR=daemon
+
+takes_root() {
+    ((EUID == 0)) || skip "only root can become somebody else"
+    HANDLERS_ID=$(id -u "$HANDLERS")
+    HANDLERS_GROUP=$(id -g "$HANDLERS")
+    SUPERVISOR_ID=$(id -u "$SUPERVISOR")
+    SUPERVISOR_GROUP=$(id -g "$SUPERVISOR")
+}
+
+# Of a process that is hidden, even root sees and changes little without this.
+takes_trace() {
+    takes_root
+    ((0x$(field $$ CapEff) >> 19 & 1)) || skip "this takes CAP_SYS_PTRACE"
+}
+
+# The service as these two users, with what others must read, write or execute where they can.
+start_as_others() {
+    takes_root
+    open_directories
+    start --user "$HANDLERS" --supervisor-user "$SUPERVISOR" --dispatchers 2 \
+        --address 127.0.0.1 "$@"
+}
+
+# The test's own directories, which are not for others.
+open_directories() {
+    local directory=$PWD
+    while [[ $directory == "$BATS_RUN_TMPDIR"* ]]; do
+        chmod go+x "$directory"
+        directory=${directory%/*}
+    done
+    chmod 777 .
+    cp "$ANSWER" answer
+    : >answers
+    : >counter
+    chmod 666 answers counter
+    chmod 755 answer
+}
+
+spare() {
+    local process
+    for process in $(children "$DAEMON"); do
+        # A name has 15 letters at most.
+        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == dispatcher-spar ]]; then echo "$process"; fi
+    done
+}
+
+all_dispatchers() { dispatchers; spare; }
+
+# The value of a line of /proc/PID/status, with one blank between its words.
+field() { awk -v "name=$2:" '$1 == name { $1 = ""; sub("^ +", ""); print }' "/proc/$1/status"; }
+
+# Expects the value of a line there.
+has_field() {
+    local value
+    value=$(field "$1" "$2")
+    [[ $value == "$3" ]] || {
+        echo "process $1, $(cat "/proc/$1/comm"): $2 is '$value' and not '$3'" >&2
+        return 1
+    }
+}
+
+is_user() {
+    has_field "$1" Uid "$2 $2 $2 $2"
+    has_field "$1" Gid "$3 $3 $3 $3"
+    has_field "$1" Groups "$4"
+}
+
+NO_CAPABILITY=0000000000000000
+
+has_no_capability() {
+    local set
+    for set in CapInh CapPrm CapEff CapAmb; do has_field "$1" "$set" "$NO_CAPABILITY"; done
+}
+
+has_filter() { ! is_sanitized && ! grep -q 'no filter of system calls' "$LOG"; }
+
+# What the supervisor can do no more, whoever it is.
+is_confined() {
+    has_no_capability "$1"
+    has_field "$1" NoNewPrivs 1
+    if has_filter; then has_field "$1" Seccomp 2; fi
+    is_hidden "$1"
+}
+
+# What there is to see of a process, apart from what everybody may see, is root's.
+is_hidden() {
+    if is_sanitized; then return; fi
+    [[ $(stat -c %u:%g "/proc/$1/environ" "/proc/$1/maps" "/proc/$1/mem" "/proc/$1/fd" | sort -u) == 0:0 ]]
+}
+
+# What the supervisor's root and working directory is.
+is_nowhere() {
+    local place
+    if is_sanitized; then return; fi
+    for place in root cwd; do
+        place=/proc/$1/$place
+        [[ $(readlink "$place") == *"(deleted)" ]]
+        [[ -z $(ls -A "$place/") ]]
+        refute mkdir "$place/directory"
+        refute touch "$place/file"
+    done
+}
+
+has_no_directory() {
+    local descriptor
+    for descriptor in "/proc/$1/fd"/*; do
+        if [[ -d $descriptor/ ]]; then
+            echo "process $1: descriptor ${descriptor##*/} is $(readlink "$descriptor")" >&2
+            return 1
+        fi
+    done
+}
+
+# What a process has open, a kind each, sorted.
+kinds_of_descriptors() {
+    find "/proc/$1/fd" -type l -printf '%f %l\n' |
+        awk '$1 > 2 { sub(/:.*/, ":", $2); print $2 }' | sort | uniq -c | awk '{ print $1, $2 }'
+}
+
+answers_hello() { [[ $(echo hello | timeout 10 nc -N 127.0.0.1 "$PORT") == hello ]]; }
+
+refuses_to_start() {
+    local expected=$1
+    shift
+    run timeout 20 "${WRAPPER[@]}" "$DAMPENER" "$@" </dev/null
+    echo "$output"
+    [[ $status == 1 ]]
+    [[ $output == *"$expected"* ]]
+}
+
+has_processes() { (($(all_dispatchers | wc -l) == $1)) || ! is_alive "$DAEMON"; }
+
+# The client shuts down its side, so that cat ends.
+is_served_from() { [[ $("$BURST" -c -f "$1" -m '' "$ADDRESS" "$PORT" 1) == *" answered 1 "* ]]; }
+is_denied_from() { ! is_served_from "$1"; }
+
+# Reads the files again, and waits until that is done; what is in the log of it, is in "said".
+hang_up() {
+    local lines
+    lines=$(wc -l <"$LOG")
+    kill -HUP "$DAEMON"
+    await says_what_became_of_files "$((lines + 1))"
+    tail -n "+$((lines + 1))" "$LOG" >said
+}
+
+says_what_became_of_files() { tail -n "+$1" "$LOG" | grep -q 'SIGHUP: '; }
