@@ -1,5 +1,7 @@
 #include "dispatcher/log.h"
 
+#include "dispatcher/log_line.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -27,14 +29,20 @@ static struct {
     enum log_level level;
     enum log_method method;
     int descriptor;
-    unsigned long dropped;
-} state = {.level = LOG_LEVEL_WARNING, .method = LOG_POLLED, .descriptor = STDERR_FILENO};
+    struct log_style style;
+    unsigned long dropped; /* since it was last said */
+    unsigned long dropped_ever;
+} state = {.level = LOG_LEVEL_WARNING,
+           .method = LOG_POLLED,
+           .descriptor = STDERR_FILENO,
+           .style = {.program = "supervisor"}};
 
-void log_open(enum log_level level)
+void log_reopen(void)
 {
     struct stat status;
 
-    state.level = level;
+    state.method = LOG_POLLED;
+    state.descriptor = STDERR_FILENO;
     if (fstat(STDERR_FILENO, &status) != 0)
         return;
     if (S_ISREG(status.st_mode)) {
@@ -51,9 +59,35 @@ void log_open(enum log_level level)
     }
 }
 
+/* Whether the journal has given us standard error. */
+static bool is_journal(void)
+{
+    const char *text = getenv("JOURNAL_STREAM");
+    char expected[48];
+    struct stat status;
+
+    if (text == NULL || fstat(STDERR_FILENO, &status) != 0)
+        return false;
+    (void)snprintf(expected, sizeof(expected), "%ju:%ju", (uintmax_t)status.st_dev,
+                   (uintmax_t)status.st_ino);
+    return strcmp(text, expected) == 0;
+}
+
+void log_open(enum log_level level, enum log_format format, const char *program)
+{
+    state.level = level;
+    state.style = (struct log_style){.format = format, .journal = is_journal(), .program = program};
+    log_reopen();
+}
+
 bool log_enabled(enum log_level level)
 {
     return level >= state.level;
+}
+
+unsigned long log_dropped(void)
+{
+    return state.dropped_ever;
 }
 
 /* Asks before writing.  That alone would not do, as handlers share standard error and may fill it
@@ -88,85 +122,105 @@ static bool put(const char *line, size_t length)
 
 static void report_dropped(void)
 {
-    char line[80];
-    int length =
-        snprintf(line, sizeof(line), "[WARNING] %lu log lines dropped: they could not be written\n",
-                 state.dropped);
+    const struct log_field fields[] = {LOG_NUMBER("lines", state.dropped)};
+    char message[80];
+    char line[LOG_LINE_MAXIMUM];
+    const struct log_content content = {
+        .rank = LOG_LEVEL_WARNING,
+        .message = message,
+        .event = "lines-dropped",
+        .fields = fields,
+        .field_count = 1,
+    };
 
-    if (length > 0 && put(line, (size_t)length))
+    (void)snprintf(message, sizeof(message), "%lu log lines dropped: they could not be written",
+                   state.dropped);
+    if (put(line, log_line(line, &state.style, &content)))
         state.dropped = 0;
 }
 
-static void put_or_count(const char *line, size_t length)
+static void put_or_count(const struct log_content *content)
 {
+    char line[LOG_LINE_MAXIMUM];
+
     if (state.dropped > 0)
         report_dropped();
-    if (state.dropped > 0 || !put(line, length))
+    if (state.dropped > 0 || !put(line, log_line(line, &state.style, content))) {
         state.dropped++;
+        state.dropped_ever++;
+    }
 }
 
 void log_plain(const char *line)
 {
-    char text[LOG_LINE_MAXIMUM];
     int error = errno;
-    int length = snprintf(text, sizeof(text), "%.*s\n", LOG_LINE_MAXIMUM - 2, line);
 
-    if (length > 0)
-        put_or_count(text, (size_t)length);
+    put_or_count(&(struct log_content){.rank = LOG_RANK_PLAIN, .message = line});
     errno = error;
 }
 
-__attribute__((format(printf, 2, 0))) static void write_line(const char *level, const char *format,
-                                                             va_list arguments)
+__attribute__((format(printf, 2, 0))) static void write_line(const struct log_content *content,
+                                                             const char *format, va_list arguments)
 {
     int error = errno;
-    char line[LOG_LINE_MAXIMUM];
-    size_t length = (size_t)snprintf(line, sizeof(line), "[%s] ", level);
-    int added;
+    struct log_content said = *content;
+    char message[LOG_LINE_MAXIMUM];
 
-    errno = error; /* for %m */
-    added = vsnprintf(line + length, sizeof(line) - length, format, arguments);
-    if (added > 0)
-        length += (size_t)added;
-    if (length > sizeof(line) - 1)
-        length = sizeof(line) - 1;
-    line[length++] = '\n';
-
-    put_or_count(line, length);
+    if (vsnprintf(message, sizeof(message), format, arguments) < 0)
+        message[0] = '\0'; /* the line says at least that there was something */
+    said.message = message;
+    put_or_count(&said);
     errno = error;
 }
 
 void log_write(enum log_level level, const char *format, ...)
 {
-    static const char *const names[] = {
-        [LOG_LEVEL_DEBUG] = "DEBUG", [LOG_LEVEL_INFO] = "INFO",   [LOG_LEVEL_WARNING] = "WARNING",
-        [LOG_LEVEL_ERROR] = "ERROR", [LOG_LEVEL_ANSWER] = "INFO",
+    const struct log_content content = {.rank = (int)level};
+    va_list arguments;
+
+    if (!log_enabled(level))
+        return;
+    va_start(arguments, format);
+    write_line(&content, format, arguments);
+    va_end(arguments);
+}
+
+void log_event(enum log_level level, const char *event, const struct log_field *fields,
+               size_t count, const char *format, ...)
+{
+    const struct log_content content = {
+        .rank = (int)level,
+        .event = event,
+        .fields = fields,
+        .field_count = count,
     };
     va_list arguments;
 
     if (!log_enabled(level))
         return;
     va_start(arguments, format);
-    write_line(names[level], format, arguments);
+    write_line(&content, format, arguments);
     va_end(arguments);
 }
 
 void log_die(int status, const char *format, ...)
 {
+    const struct log_content content = {.rank = LOG_LEVEL_ERROR};
     va_list arguments;
 
     va_start(arguments, format);
-    write_line("ERROR", format, arguments);
+    write_line(&content, format, arguments);
     va_end(arguments);
     exit(status);
 }
 
 void log_bug(const char *format, ...)
 {
+    const struct log_content content = {.rank = LOG_RANK_BUG};
     va_list arguments;
 
     va_start(arguments, format);
-    write_line("BUG", format, arguments);
+    write_line(&content, format, arguments);
     va_end(arguments);
     abort();
 }

@@ -7,62 +7,121 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
-static double seconds(uint64_t microseconds)
-{
-    return (double)microseconds / LOOP_SECOND;
-}
+enum { END_TEXT = 160 };
 
 void report_listening(const struct listeners *listeners)
 {
-    char text[INET6_ADDRSTRLEN];
+    char text[LISTENER_TEXT];
+    char address[INET6_ADDRSTRLEN];
 
-    for (size_t i = 0; i < listeners->count; i++)
-        log_info("listening on %s port %u", address_text(&listeners->list[i].local, text),
-                 listeners->list[i].local.port);
+    for (size_t i = 0; i < listeners->count; i++) {
+        const struct listener *each = &listeners->list[i];
+
+        if (each->retired)
+            continue;
+        log_event(LOG_LEVEL_INFO, "listening",
+                  LOG_FIELDS(LOG_TEXT("address", each->path != NULL
+                                                     ? each->path
+                                                     : address_text(&each->local, address)),
+                             LOG_NUMBER("port", each->local.port)),
+                  "listening on %s", listener_text(each, text));
+    }
 }
 
 void report_started(const struct server *server, const struct client *client)
 {
-    char text[INET6_ADDRSTRLEN];
+    char address[INET6_ADDRSTRLEN];
+    char text[ADDRESS_DESCRIPTION];
+    uint64_t waited = client->started - client->accepted;
+    uint32_t queued = clients_count(&server->clients, CLIENT_QUEUED);
 
     if (!log_enabled(LOG_LEVEL_INFO))
         return;
-    log_info("ticket %" PRIu64 ": started process %d for %s port %u, waited %.3f s, %u waiting",
-             clients_ticket(client), client->process, address_text(&client->remote, text),
-             client->remote.port, seconds(client->started - client->accepted),
-             clients_count(&server->clients, CLIENT_QUEUED));
+    log_event(LOG_LEVEL_INFO, "started",
+              LOG_FIELDS(LOG_NUMBER("ticket", clients_ticket(client)),
+                         LOG_NUMBER("process", client->process),
+                         LOG_TEXT("address", address_text(&client->remote, address)),
+                         LOG_NUMBER("port", client->remote.port), LOG_SECONDS("waited", waited),
+                         LOG_NUMBER("queued", queued)),
+              "ticket %" PRIu64 ": started process %d for %s, waited %.3f s, %u waiting",
+              clients_ticket(client), client->process, address_describe(&client->remote, text),
+              loop_seconds(waited), queued);
+}
+
+/* A field that is there only if its value is known. */
+static struct log_field known(bool is_known, const char *name, enum log_field_kind kind,
+                              uint64_t value)
+{
+    return (struct log_field){
+        .name = name,
+        .kind = is_known ? kind : LOG_FIELD_NONE,
+        .number = value,
+    };
+}
+
+/* How it has ended, and what it used, in words. */
+static void describe_end(char text[END_TEXT], const int *status, const struct report_usage *usage)
+{
+    int length = 0;
+
+    if (status == NULL)
+        length = snprintf(text, END_TEXT, "status unknown");
+    else
+        length =
+            snprintf(text, END_TEXT, "%s %d", WIFSIGNALED(*status) ? "killed by signal" : "status",
+                     WIFSIGNALED(*status) ? WTERMSIG(*status) : WEXITSTATUS(*status));
+    if (usage != NULL)
+        (void)snprintf(text + length, END_TEXT - (size_t)length,
+                       ", user %.3f s, system %.3f s, memory %" PRIu64 " KiB",
+                       loop_seconds(usage->user_time), loop_seconds(usage->system_time),
+                       usage->memory);
 }
 
 void report_ended(const struct server *server, const struct client *client, const int *status,
                   const struct report_usage *usage)
 {
-    char text[INET6_ADDRSTRLEN];
-    char how[40] = "status unknown";
-    char used[80] = "";
+    struct report_usage used = {0};
+    const uint64_t ran = server->loop.now - client->started;
+    const bool killed = status != NULL && WIFSIGNALED(*status);
+    const bool exited = status != NULL && !killed;
+    char address[INET6_ADDRSTRLEN];
+    char text[ADDRESS_DESCRIPTION];
+    char how[END_TEXT];
 
     if (!log_enabled(LOG_LEVEL_INFO))
         return;
-    if (status != NULL)
-        (void)snprintf(how, sizeof(how), "%s %d",
-                       WIFSIGNALED(*status) ? "killed by signal" : "status",
-                       WIFSIGNALED(*status) ? WTERMSIG(*status) : WEXITSTATUS(*status));
     if (usage != NULL)
-        (void)snprintf(used, sizeof(used), ", user %.3f s, system %.3f s, memory %" PRIu64 " KiB",
-                       seconds(usage->user_time), seconds(usage->system_time), usage->memory);
-    log_info("ticket %" PRIu64 ": ended process %d for %s port %u, ran %.3f s, %s%s",
-             clients_ticket(client), client->process, address_text(&client->remote, text),
-             client->remote.port, seconds(server->loop.now - client->started), how, used);
+        used = *usage;
+    describe_end(how, status, usage);
+    log_event(
+        LOG_LEVEL_INFO, "ended",
+        LOG_FIELDS(
+            LOG_NUMBER("ticket", clients_ticket(client)), LOG_NUMBER("process", client->process),
+            LOG_TEXT("address", address_text(&client->remote, address)),
+            LOG_NUMBER("port", client->remote.port), LOG_SECONDS("ran", ran),
+            known(exited, "status", LOG_FIELD_NUMBER, exited ? (uint64_t)WEXITSTATUS(*status) : 0),
+            known(killed, "signal", LOG_FIELD_NUMBER, killed ? (uint64_t)WTERMSIG(*status) : 0),
+            known(usage != NULL, "user_time", LOG_FIELD_SECONDS, used.user_time),
+            known(usage != NULL, "system_time", LOG_FIELD_SECONDS, used.system_time),
+            known(usage != NULL, "memory", LOG_FIELD_NUMBER, used.memory)),
+        "ticket %" PRIu64 ": ended process %d for %s, ran %.3f s, %s", clients_ticket(client),
+        client->process, address_describe(&client->remote, text), loop_seconds(ran), how);
 }
 
 void report_abandoned(const struct server *server, const struct client *client)
 {
-    char text[INET6_ADDRSTRLEN];
+    char address[INET6_ADDRSTRLEN];
+    char text[ADDRESS_DESCRIPTION];
+    uint64_t waited = server->loop.now - client->accepted;
 
     if (!log_enabled(LOG_LEVEL_INFO))
         return;
-    log_info("ticket %" PRIu64 ": given up by %s port %u, waited %.3f s", clients_ticket(client),
-             address_text(&client->remote, text), client->remote.port,
-             seconds(server->loop.now - client->accepted));
+    log_event(LOG_LEVEL_INFO, "abandoned",
+              LOG_FIELDS(LOG_NUMBER("ticket", clients_ticket(client)),
+                         LOG_TEXT("address", address_text(&client->remote, address)),
+                         LOG_NUMBER("port", client->remote.port), LOG_SECONDS("waited", waited)),
+              "ticket %" PRIu64 ": given up by %s, waited %.3f s", clients_ticket(client),
+              address_describe(&client->remote, text), loop_seconds(waited));
 }
 
 /* ---- refusals ---- */
@@ -83,8 +142,11 @@ static void say_left_out(struct server *server, bool at_once)
         uint64_t left_out = limiter_end(limiter, server->loop.now, at_once);
 
         if (left_out > 0)
-            log_warning("refused %" PRIu64 " more, not logged one by one: %s", left_out,
-                        refusal_reasons[end]);
+            log_event(LOG_LEVEL_WARNING, "refused-more",
+                      LOG_FIELDS(LOG_NUMBER("count", left_out),
+                                 LOG_TEXT("reason", clients_end_name((enum client_end)end))),
+                      "refused %" PRIu64 " more, not logged one by one: %s", left_out,
+                      refusal_reasons[end]);
         if (limiter->until != 0 && (next == 0 || limiter->until < next))
             next = limiter->until;
     }
@@ -105,11 +167,16 @@ void report_open(struct server *server)
 void report_refused(struct server *server, const struct endpoint *remote, enum client_end reason)
 {
     struct limiter *limiter = &server->refused[reason];
-    char text[INET6_ADDRSTRLEN];
+    char address[INET6_ADDRSTRLEN];
+    char text[ADDRESS_DESCRIPTION];
 
-    if (limiter_allows(limiter, server->loop.now))
-        log_warning("refused %s port %u: %s", address_text(remote, text), remote->port,
-                    refusal_reasons[reason]);
+    if (limiter_allows(limiter, server->loop.now)) {
+        log_event(LOG_LEVEL_WARNING, "refused",
+                  LOG_FIELDS(LOG_TEXT("address", address_text(remote, address)),
+                             LOG_NUMBER("port", remote->port),
+                             LOG_TEXT("reason", clients_end_name((enum client_end)reason))),
+                  "refused %s: %s", address_describe(remote, text), refusal_reasons[reason]);
+    }
     if (server->refused_told.deadline == 0)
         server->refused_told.deadline = limiter->until;
 }
@@ -121,29 +188,39 @@ void report_left_out(struct server *server)
 
 /* ---- counts ---- */
 
-static const char *const end_names[CLIENT_ENDS] = {
-    [CLIENT_SERVED] = "served",
-    [CLIENT_ABANDONED] = "abandoned",
-    [CLIENT_DENIED] = "denied",
-    [CLIENT_REFUSED_QUEUE] = "refused-queue",
-    [CLIENT_REFUSED_SOURCE] = "refused-source",
-    [CLIENT_REFUSED_TIMEOUT] = "refused-timeout",
-    [CLIENT_DROPPED] = "dropped",
-};
+static void add_end_fields(struct log_field *fields, const struct clients *clients)
+{
+    for (int end = 0; end < CLIENT_ENDS; end++)
+        fields[end] = (struct log_field)LOG_NUMBER(clients_end_field((enum client_end)end),
+                                                   clients->ended[end]);
+}
 
 void report_status(const struct server *server)
 {
     const struct clients *clients = &server->clients;
+    const uint32_t queued = clients_count(clients, CLIENT_QUEUED);
+    const uint32_t starting = clients_count(clients, CLIENT_STARTING);
+    const uint32_t running = clients_count(clients, CLIENT_RUNNING);
+    const char *reason = admission_reason_name(server->held_back_by);
+    struct log_field fields[CLIENT_ENDS + 7] = {
+        LOG_NUMBER("accepted", clients->accepted),
+        LOG_NUMBER("queued", queued),
+        LOG_NUMBER("starting", starting),
+        LOG_NUMBER("running", running),
+        LOG_NUMBER("lingering", refusals_count(&server->refusals)),
+        LOG_NUMBER("sources", clients_sources(clients)),
+        LOG_TEXT("held_back_by", reason),
+    };
     char ended[LOG_LINE_MAXIMUM / 2];
     size_t length = 0;
 
+    add_end_fields(fields + 7, clients);
     for (int end = 0; end < CLIENT_ENDS; end++)
         length += (size_t)snprintf(ended + length, sizeof(ended) - length, "%s %" PRIu64 ", ",
-                                   end_names[end], clients->ended[end]);
-    log_answer("status: accepted %" PRIu64 ", queued %u, starting %u, running %u, %s"
-               "lingering %u, sources %u, held back by %s",
-               clients->accepted, clients_count(clients, CLIENT_QUEUED),
-               clients_count(clients, CLIENT_STARTING), clients_count(clients, CLIENT_RUNNING),
-               ended, refusals_count(&server->refusals), clients_sources(clients),
-               admission_reason_name(server->held_back_by));
+                                   clients_end_name((enum client_end)end), clients->ended[end]);
+    log_event(LOG_LEVEL_ANSWER, "status", fields, CLIENT_ENDS + 7,
+              "status: accepted %" PRIu64 ", queued %u, starting %u, running %u, %s"
+              "lingering %u, sources %u, held back by %s",
+              clients->accepted, queued, starting, running, ended,
+              refusals_count(&server->refusals), clients_sources(clients), reason);
 }
