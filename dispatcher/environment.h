@@ -15,7 +15,8 @@
  * of the connection are not added.  Returns 0, or -1 with errno. */
 int environment_prepare(char *const *inherited, bool bare);
 
-/* The environment for the handler of one connection; valid until the next call. */
-char **environment_for(const struct message_start *start);
+/* The environment for the handler of one connection, whose descriptor is `client`; valid until the
+ * next call. */
+char **environment_for(const struct message_start *start, int client);
 
 #endif

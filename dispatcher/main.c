@@ -70,17 +70,22 @@ static void prepare_for_oom(const struct setup *setup)
         oom_open(setup->oom_score);
 }
 
+static enum log_format format_of(int argc, char **argv)
+{
+    return argc > 2 && strcmp(argv[2], "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
+}
+
 int main(int argc, char **argv)
 {
     static struct service service;
     struct stat status;
 
-    log_open(LOG_LEVEL_WARNING);
-    if (argc < 4 || fstat(PROTOCOL_SOCKET, &status) != 0 || !S_ISSOCK(status.st_mode))
+    log_open(LOG_LEVEL_WARNING, format_of(argc, argv), "dispatcher");
+    if (argc < 5 || fstat(PROTOCOL_SOCKET, &status) != 0 || !S_ISSOCK(status.st_mode))
         log_die(2, "dispatcher: started by socket-burst-dampener only, not by hand");
     service.command = (struct spawn_command){
-        .path = argv[2],
-        .arguments = argv + 3,
+        .path = argv[3],
+        .arguments = argv + 4,
         .setup = setup_read(),
     };
     kin_open();

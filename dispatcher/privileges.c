@@ -35,28 +35,43 @@ static int get(struct capability_sets *sets)
     return (int)syscall(SYS_capget, &head, sets->words);
 }
 
-static bool has_none(void)
+/* Whether there is none but of these, and none that a program could inherit. */
+static bool has_only(uint64_t kept)
 {
     struct capability_sets sets;
 
     if (get(&sets) != 0)
         return false;
-    for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
-        if (sets.words[i].effective != 0 || sets.words[i].permitted != 0 ||
+    for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+        uint32_t others = ~(uint32_t)(kept >> (32 * i));
+
+        if ((sets.words[i].effective & others) != 0 || (sets.words[i].permitted & others) != 0 ||
             sets.words[i].inheritable != 0)
             return false;
+    }
     return true;
+}
+
+int privileges_keep(uint64_t kept)
+{
+    struct capability_sets sets;
+
+    if (get(&sets) != 0)
+        return -1;
+    for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+        sets.words[i].permitted &= (uint32_t)(kept >> (32 * i));
+        sets.words[i].effective = sets.words[i].permitted;
+        sets.words[i].inheritable = 0; /* with these the ambient ones go */
+    }
+    if (set(&sets) != 0)
+        return -1;
+    errno = EPERM;
+    return has_only(kept) ? 0 : -1;
 }
 
 int privileges_drop(void)
 {
-    const struct capability_sets none = {0};
-
-    /* With the inheritable ones the ambient ones go. */
-    if (set(&none) != 0)
-        return -1;
-    errno = EPERM;
-    return has_none() ? 0 : -1;
+    return privileges_keep(0);
 }
 
 int privileges_rest(uint64_t in_effect)

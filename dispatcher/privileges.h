@@ -31,6 +31,10 @@ int privileges_become(uid_t user, gid_t group, const gid_t *groups, size_t count
 /* Gives up all capabilities.  Then looks that this is so. */
 int privileges_drop(void);
 
+/* Gives up all capabilities but those of the set, of which bit N is capability N, as far as it has
+ * them.  Then looks that this is so. */
+int privileges_keep(uint64_t kept);
+
 /* Has no other capabilities in effect than those of the set, of which bit N is capability N; the
  * others rest, and are what is executed as root gets back. */
 int privileges_rest(uint64_t in_effect);

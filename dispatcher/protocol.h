@@ -4,12 +4,13 @@
  * The supervisor starts each dispatcher, while it still has the privileges that it was started
  * with, as
  *
- *     dispatcher ROLE PATH ARGV0 [ARG]...
+ *     dispatcher ROLE FORMAT PATH ARGV0 [ARG]...
  *
- * where PATH is the handler's executable and ARGV0 ... its argument vector, with two descriptors:
- * PROTOCOL_SOCKET, one end of a SOCK_SEQPACKET pair, in which the first message is one struct
- * setup; and PROTOCOL_LEDGER, a memory file of one struct ledger that both map.  What struct setup
- * leaves open of a handler's process state (limits, nice value, environment) is the dispatcher's.
+ * where FORMAT is that of its log, "text" or "json", PATH is the handler's executable and ARGV0 ...
+ * its argument vector, with two descriptors: PROTOCOL_SOCKET, one end of a SOCK_SEQPACKET pair, in
+ * which the first message is one struct setup; and PROTOCOL_LEDGER, a memory file of one struct
+ * ledger that both map.  What struct setup leaves open of a handler's process state (limits, nice
+ * value, environment) is the dispatcher's.
  *
  * ROLE is one of
  *
@@ -32,6 +33,8 @@
  *     dispatcher: FORKED       once for each FORK: that runs, as a child of the supervisor
  *     supervisor: READ         for one of the files in struct setup
  *     dispatcher: CONTENT      once for each READ
+ *     supervisor: PING         at any time
+ *     dispatcher: PONG         once for each PING: it is alive, and has come to what it was asked
  *     supervisor: ROUSE        at any time; it says nothing, but comes with SIGCONT by the leash
  *
  * A dispatcher ends when the supervisor shuts its end down or closes it.  It never closes its own
@@ -69,7 +72,7 @@
 #include <stdint.h>
 
 enum {
-    PROTOCOL_VERSION = 2,
+    PROTOCOL_VERSION = 3,
     PROTOCOL_SOCKET = 3,
     PROTOCOL_LEDGER = 4,
     PROTOCOL_LAST = PROTOCOL_LEDGER,
@@ -91,6 +94,8 @@ enum message_type {
     MESSAGE_FORKED,
     MESSAGE_READ,
     MESSAGE_CONTENT,
+    MESSAGE_PING,
+    MESSAGE_PONG,
     MESSAGE_ROUSE,
     MESSAGE_TYPES /* one more than the last */
 };
@@ -113,9 +118,17 @@ struct message_ready {
 
 /* One end of a connection.  An IPv4-mapped IPv6 address is stored as the IPv4 address. */
 struct endpoint {
-    uint16_t family;     /* AF_INET, address in the first 4 bytes; or AF_INET6 */
-    uint16_t port;       /* host byte order */
-    uint8_t address[16]; /* network byte order, as inet_ntop(3) takes it */
+    uint16_t family;     /* AF_INET, address in the first 4 bytes; AF_INET6; or AF_UNIX */
+    uint16_t port;       /* host byte order; of AF_UNIX 0 */
+    uint8_t address[16]; /* network byte order, as inet_ntop(3) takes it; of AF_UNIX, at the remote
+                          * end, struct endpoint_peer in the first bytes, and else 0 */
+};
+
+/* Who has connected to a Unix socket, as SO_PEERCRED tells it (unix(7)); host byte order. */
+struct endpoint_peer {
+    int32_t process; /* 0 if it is in another process id namespace */
+    uint32_t user;
+    uint32_t group;
 };
 
 struct message_start {
@@ -262,6 +275,7 @@ struct setup {
 /* No padding anywhere: what is sent is what was filled in. */
 static_assert(sizeof(struct message_header) == 16, "message_header has padding");
 static_assert(sizeof(struct endpoint) == 20, "endpoint has padding");
+static_assert(sizeof(struct endpoint_peer) == 12, "endpoint_peer has padding");
 static_assert(sizeof(struct message_start) == 72, "message_start has padding");
 static_assert(sizeof(struct message_started) == 24, "message_started has padding");
 static_assert(sizeof(struct message_failed) == 24, "message_failed has padding");

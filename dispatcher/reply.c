@@ -110,3 +110,11 @@ void reply_content(const struct message_read *request, int descriptor, int error
     message.content.error = error;
     reply(&message, descriptor < 0 ? NULL : &descriptor);
 }
+
+void reply_pong(const struct message_header *request)
+{
+    union message message;
+
+    answer(&message, MESSAGE_PONG, request);
+    reply(&message, NULL);
+}

@@ -22,6 +22,8 @@ void reply_forked(const struct message_header *request, int32_t process, int err
 /* `descriptor` stays the caller's; -1 if there is only an error. */
 void reply_content(const struct message_read *request, int descriptor, int error);
 
+void reply_pong(const struct message_header *request);
+
 /* Whether errno says that it is memory that the kernel lacks; if so, waits a moment for some to
  * come free. */
 bool reply_lacks_memory(void);

@@ -41,8 +41,8 @@ static void start(struct service *service, const union message *message, const i
     error = children_reserve() == 0 ? 0 : errno;
     oom_expose();
     if (error == 0)
-        error = spawn_handler(&service->command, environment_for(request), descriptors[0], slot,
-                              &process);
+        error = spawn_handler(&service->command, environment_for(request, descriptors[0]),
+                              descriptors[0], slot, &process);
     /* Before the answer: the client must see the end of the connection when its handler closes it,
      * and the supervisor closes its own copy at STARTED.  Nothing can be lost by close(2) here. */
     (void)close(descriptors[0]);
@@ -131,6 +131,14 @@ static void read_file(struct service *service, const union message *message, con
         (void)close(content); /* it has been sent */
 }
 
+static void answer_ping(struct service *service, const union message *message,
+                        const int *descriptors)
+{
+    (void)service;
+    (void)descriptors;
+    reply_pong(&message->header);
+}
+
 static void be_roused(struct service *service, const union message *message, const int *descriptors)
 {
     (void)service;
@@ -142,7 +150,7 @@ static void be_roused(struct service *service, const union message *message, con
 static void (*const requests[MESSAGE_TYPES])(struct service *, const union message *,
                                              const int *descriptors) = {
     [MESSAGE_START] = start,    [MESSAGE_SIGNAL] = signal_handler, [MESSAGE_FORK] = fork_successor,
-    [MESSAGE_READ] = read_file, [MESSAGE_ROUSE] = be_roused,
+    [MESSAGE_READ] = read_file, [MESSAGE_PING] = answer_ping,      [MESSAGE_ROUSE] = be_roused,
 };
 
 /* A request that this process had no room to receive whole. */
@@ -160,7 +168,7 @@ static void take_requests(struct service *service)
 {
     const unsigned permitted = WIRE_TYPE(MESSAGE_START) | WIRE_TYPE(MESSAGE_SIGNAL) |
                                WIRE_TYPE(MESSAGE_FORK) | WIRE_TYPE(MESSAGE_READ) |
-                               WIRE_TYPE(MESSAGE_ROUSE);
+                               WIRE_TYPE(MESSAGE_PING) | WIRE_TYPE(MESSAGE_ROUSE);
 
     for (;;) {
         union message message;

@@ -1,11 +1,12 @@
 #include "dispatcher/wire.h"
 
+#include "dispatcher/rights.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 /* `least` and `most`: how many descriptors come with it. */
@@ -25,14 +26,9 @@ static const struct {
     [MESSAGE_FORKED] = {.length = sizeof(struct message_forked)},
     [MESSAGE_READ] = {.length = sizeof(struct message_read)},
     [MESSAGE_CONTENT] = {.length = sizeof(struct message_content), .most = 1},
+    [MESSAGE_PING] = {.length = sizeof(struct message_header)},
+    [MESSAGE_PONG] = {.length = sizeof(struct message_header)},
     [MESSAGE_ROUSE] = {.length = sizeof(struct message_header)},
-};
-
-/* Room for exactly so many descriptors.  The kernel closes further ones itself and says MSG_CTRUNC,
- * as long as msg_controllen is CMSG_LEN and not CMSG_SPACE, whose padding might hold another. */
-union control {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(WIRE_DESCRIPTORS * sizeof(int))];
 };
 
 void wire_header(union message *message, enum message_type type, uint32_t client, uint64_t ticket)
@@ -48,52 +44,21 @@ void wire_header(union message *message, enum message_type type, uint32_t client
 
 int wire_send(int socket, const union message *message, const int *descriptors, int flags)
 {
-    struct iovec content = {
-        .iov_base = (void *)(uintptr_t)message, /* sendmsg only reads it */
-        .iov_len = shapes[message->header.type].length,
-    };
-    union control control = {0};
-    struct msghdr envelope = {.msg_iov = &content, .msg_iovlen = 1};
-
-    if (descriptors != NULL) {
-        socklen_t size = shapes[message->header.type].most * (socklen_t)sizeof(int);
-
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = (socklen_t)CMSG_LEN(size);
-        memcpy(CMSG_DATA(&control.header), descriptors, size);
-        envelope.msg_control = &control;
-        envelope.msg_controllen = (socklen_t)CMSG_LEN(size);
-    }
-    for (;;) {
-        if (sendmsg(socket, &envelope, flags | MSG_NOSIGNAL) >= 0)
-            return 0; /* SEQPACKET: the whole message or an error */
-        if (errno != EINTR)
-            return -1;
-    }
+    /* SEQPACKET: the whole message or an error. */
+    return rights_send(socket, message, shapes[message->header.type].length, descriptors,
+                       descriptors == NULL ? 0 : shapes[message->header.type].most, flags) < 0
+               ? -1
+               : 0;
 }
 
-/* Takes the descriptors out of the envelope; returns how many there are. */
-static unsigned take_descriptors(struct msghdr *envelope, int descriptors[WIRE_DESCRIPTORS])
-{
-    const struct cmsghdr *header = CMSG_FIRSTHDR(envelope);
-    unsigned count;
-
-    if (header == NULL || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-        return 0;
-    count = (unsigned)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-    memcpy(descriptors, CMSG_DATA(header), count * sizeof(int));
-    return count;
-}
-
-static enum wire_result check(const struct msghdr *envelope, size_t length, unsigned permitted,
+static enum wire_result check(int received, size_t length, unsigned permitted,
                               const struct message_header *header, unsigned count)
 {
-    if ((envelope->msg_flags & MSG_TRUNC) != 0 || length < sizeof(*header) ||
+    if ((received & MSG_TRUNC) != 0 || length < sizeof(*header) ||
         header->version != PROTOCOL_VERSION || header->type >= MESSAGE_TYPES ||
         (permitted & WIRE_TYPE(header->type)) == 0 || length != shapes[header->type].length)
         return WIRE_MALFORMED;
-    if ((envelope->msg_flags & MSG_CTRUNC) != 0)
+    if ((received & MSG_CTRUNC) != 0)
         return count < shapes[header->type].most ? WIRE_NO_DESCRIPTOR : WIRE_MALFORMED;
     if (count < shapes[header->type].least || count > shapes[header->type].most)
         return WIRE_MALFORMED;
@@ -111,32 +76,18 @@ static bool has_ended(int socket)
 enum wire_result wire_receive(int socket, unsigned permitted, union message *message,
                               int descriptors[WIRE_DESCRIPTORS], int flags)
 {
-    struct iovec content = {.iov_base = message, .iov_len = sizeof(*message)};
-    union control control = {0};
-    struct msghdr envelope = {
-        .msg_iov = &content,
-        .msg_iovlen = 1,
-        .msg_control = &control,
-        .msg_controllen = CMSG_LEN(WIRE_DESCRIPTORS * sizeof(int)),
-    };
-    ssize_t length;
-    unsigned count;
+    unsigned count = WIRE_DESCRIPTORS;
     enum wire_result result;
+    ssize_t length;
 
     for (int i = 0; i < WIRE_DESCRIPTORS; i++)
         descriptors[i] = -1;
-    do {
-        /* ECONNRESET only says that the peer ended with messages of ours unread.  It is reported
-         * once, ahead of what the peer had sent (net/unix/af_unix.c, unix_release_sock()). */
-        length = recvmsg(socket, &envelope, flags | MSG_CMSG_CLOEXEC);
-    } while (length < 0 && (errno == EINTR || errno == ECONNRESET));
+    length = rights_receive(socket, message, sizeof(*message), descriptors, &count, &flags);
     if (length < 0)
         return errno == EAGAIN ? WIRE_EMPTY : WIRE_ERROR;
-
-    count = take_descriptors(&envelope, descriptors);
     if (length == 0 && count == 0 && has_ended(socket))
         return WIRE_CLOSED;
-    result = check(&envelope, (size_t)length, permitted, &message->header, count);
+    result = check(flags, (size_t)length, permitted, &message->header, count);
     for (unsigned i = 0; result != WIRE_MESSAGE && i < count; i++) {
         (void)close(descriptors[i]); /* not ours to judge: it was never asked for */
         descriptors[i] = -1;

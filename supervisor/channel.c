@@ -34,6 +34,7 @@ void channel_open(struct channel *channel, const struct ends *ends)
     channel->requests = (struct requests){.starts = {.ledger = ends->ledger}};
     channel->closed = false;
     channel->distrusted = false;
+    channel->heard = false;
     if (loop_watch(channel->loop, &channel->source) == 0)
         return;
     /* What it says will not be heard; so it must not go on.  Its successor may be luckier. */
@@ -80,8 +81,10 @@ static void distrust(struct channel *channel)
 
 static void hear_message(struct channel *channel, const union message *message, int descriptor)
 {
-    if (take_message(channel, message, descriptor))
+    if (take_message(channel, message, descriptor)) {
+        channel->heard = true;
         return;
+    }
     if (descriptor >= 0)
         release(descriptor);
     distrust(channel);
@@ -105,7 +108,7 @@ void channel_hear(struct channel *channel)
     const unsigned permitted = WIRE_TYPE(MESSAGE_READY) | WIRE_TYPE(MESSAGE_STARTED) |
                                WIRE_TYPE(MESSAGE_FAILED) | WIRE_TYPE(MESSAGE_EXITED) |
                                WIRE_TYPE(MESSAGE_SIGNALLED) | WIRE_TYPE(MESSAGE_FORKED) |
-                               WIRE_TYPE(MESSAGE_CONTENT);
+                               WIRE_TYPE(MESSAGE_CONTENT) | WIRE_TYPE(MESSAGE_PONG);
 
     while (is_heard(channel)) {
         union message message;

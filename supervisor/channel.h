@@ -36,6 +36,7 @@ struct channel {
     struct requests requests;
     bool closed; /* end of file was read: no process has the dispatcher's end any more */
     bool distrusted;
+    bool heard; /* it has said something sound; for whoever asks to set back */
 };
 
 /* Prepares one that is closed. */

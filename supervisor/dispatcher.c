@@ -247,6 +247,7 @@ static void on_answered(void *context, const union message *message, int descrip
         events->failed(events->context, header->client, header->ticket, message->failed.error);
         break;
     case MESSAGE_SIGNALLED:
+    case MESSAGE_PONG:
         break; /* that it has come is all there is to it */
     case MESSAGE_FORKED:
         dispatcher->family->forked(dispatcher->family->context, dispatcher, message);

@@ -1,7 +1,5 @@
 #include "supervisor/launch.h"
 
-#include "dispatcher/log.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -38,10 +36,10 @@ static int open_program(void)
 }
 
 /* Places in the argument vector. */
-enum { ROLE = 1, PATH = 2, COMMAND = 3 };
+enum { ROLE = 1, FORMAT = 2, PATH = 3, COMMAND = 4 };
 
 int launch_prepare(struct launch *launch, char *const *command, const struct rlimit *limit,
-                   struct setup *setup, size_t setup_size)
+                   struct setup *setup, size_t setup_size, enum log_format format)
 {
     size_t count = 0;
 
@@ -61,7 +59,9 @@ int launch_prepare(struct launch *launch, char *const *command, const struct rli
         return -1;
     }
     launch->arguments[0] = (char *)(uintptr_t) "dispatcher"; /* exec only reads them */
-    launch->arguments[PATH] = command[0];                    /* until it is found */
+    launch->arguments[FORMAT] =
+        (char *)(uintptr_t)(format == LOG_FORMAT_JSON ? "json" : "text"); /* likewise */
+    launch->arguments[PATH] = command[0];                                 /* until it is found */
     memcpy(&launch->arguments[COMMAND], command, count * sizeof(*command));
     return 0;
 }

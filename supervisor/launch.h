@@ -8,6 +8,7 @@
 #ifndef SUPERVISOR_LAUNCH_H
 #define SUPERVISOR_LAUNCH_H
 
+#include "dispatcher/log.h"
 #include "supervisor/ends.h"
 
 #include <limits.h>
@@ -20,15 +21,17 @@ struct launch {
     int program;         /* an O_PATH descriptor */
     struct setup *setup; /* what they are told first */
     size_t setup_size;
-    char **arguments; /* "dispatcher", the role, the path and the argument vector of the handler */
+    char **arguments; /* "dispatcher", the role, the format, the path and the argument vector of the
+                         handler */
     struct rlimit limit; /* RLIMIT_NOFILE for the dispatcher */
     char path[PATH_MAX]; /* where the handler's executable was found */
 };
 
 /* Finds the dispatcher's program beside our own, or where it was installed, and fills in *launch.
- * `command` must stay; `setup` is taken over.  Returns 0, or -1 after logging what is missing. */
+ * `command` must stay; `setup` is taken over; `format` is that of their log.  Returns 0, or -1
+ * after logging what is missing. */
 int launch_prepare(struct launch *launch, char *const *command, const struct rlimit *limit,
-                   struct setup *setup, size_t setup_size);
+                   struct setup *setup, size_t setup_size, enum log_format format);
 
 /* Has the command found and tried, and waits for that.  Returns 0, or the status to exit with,
  * after something was logged. */

@@ -82,6 +82,15 @@ int pool_open(struct pool *pool, struct loop *loop, struct launch *launch, unsig
 
 /* ---- work ---- */
 
+unsigned pool_ready(const struct pool *pool)
+{
+    unsigned ready = 0;
+
+    for (unsigned i = 0; i < pool->count; i++)
+        ready += pool->dispatchers[i].state == DISPATCHER_READY;
+    return ready;
+}
+
 unsigned pool_room(const struct pool *pool)
 {
     unsigned room = 0;

@@ -38,6 +38,9 @@ int pool_open(struct pool *pool, struct loop *loop, struct launch *launch, unsig
 /* How many there are places for, the spare included. */
 unsigned pool_all(const struct pool *pool);
 
+/* How many of those that take clients are ready. */
+unsigned pool_ready(const struct pool *pool);
+
 /* How many starts can be given out now. */
 unsigned pool_room(const struct pool *pool);
 

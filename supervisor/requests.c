@@ -15,6 +15,9 @@ void requests_add(struct requests *requests, const union message *request)
     case MESSAGE_READ:
         requests->reads[request->read.file]++;
         break;
+    case MESSAGE_PING:
+        requests->pings++;
+        break;
     default:
         break;
     }
@@ -44,6 +47,8 @@ bool requests_answer(struct requests *requests, const union message *answer)
     case MESSAGE_CONTENT:
         return answer->content.error >= 0 && answer->content.file < PROTOCOL_FILES &&
                take(&requests->reads[answer->content.file]);
+    case MESSAGE_PONG:
+        return take(&requests->pings);
     default:
         return false;
     }
@@ -51,8 +56,8 @@ bool requests_answer(struct requests *requests, const union message *answer)
 
 bool requests_are_open(const struct requests *requests)
 {
-    uint32_t open =
-        requests->starts.count + requests->signals + requests->adopted + requests->forks;
+    uint32_t open = requests->starts.count + requests->signals + requests->adopted +
+                    requests->forks + requests->pings;
 
     for (int file = 0; file < PROTOCOL_FILES; file++)
         open += requests->reads[file];

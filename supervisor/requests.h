@@ -16,6 +16,7 @@ struct requests {
     uint32_t adopted; /* signals to children of this process */
     uint32_t forks;
     uint32_t reads[PROTOCOL_FILES];
+    uint32_t pings;
 };
 
 /* Enters a request that has been sent; for START, starts_prepare() has given it its slot. */

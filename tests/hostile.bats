@@ -140,7 +140,8 @@ said_what_none_may_say() {
     for lies in "unasked-started unknown-client started-0" "started-1 started-minus exited-unknown" \
         "exited-zero exited-others exited-before" "ready-twice ready-other unasked-signalled" \
         "unasked-forked unasked-content empty" "empty-with-descriptors stray strays" \
-        "request noise started-twice" "started-then-failed exited-twice failed-then-started"; do
+        "request noise started-twice" "started-then-failed exited-twice failed-then-started" \
+        "unasked-pong unasked-pong unasked-pong"; do
         lie_at_start "$lies" 0
         said_what_none_may_say 3
     done

@@ -50,6 +50,7 @@ struct books {
     unsigned signalled;
     unsigned forked;
     unsigned content;
+    unsigned pongs;
 };
 
 static struct books due;
@@ -127,7 +128,8 @@ static void start_dispatcher(const char *program)
             give_up("dup2");
         (void)close(high[0]);
         (void)close(high[1]);
-        (void)execl(program, "dispatcher", "serve", self, "handler", "handle", "handled", NULL);
+        (void)execl(program, "dispatcher", "serve", "text", self, "handler", "handle", "handled",
+                    NULL);
         give_up(program);
     }
     (void)close(ends[1]);
@@ -259,6 +261,9 @@ static void enter(const union message *message)
     case MESSAGE_CONTENT:
         came.content++;
         break;
+    case MESSAGE_PONG:
+        came.pongs++;
+        break;
     default:
         CHECK(false); /* no answer */
     }
@@ -269,7 +274,8 @@ static bool hear(union message *message)
 {
     const unsigned permitted = WIRE_TYPE(MESSAGE_STARTED) | WIRE_TYPE(MESSAGE_FAILED) |
                                WIRE_TYPE(MESSAGE_EXITED) | WIRE_TYPE(MESSAGE_SIGNALLED) |
-                               WIRE_TYPE(MESSAGE_FORKED) | WIRE_TYPE(MESSAGE_CONTENT);
+                               WIRE_TYPE(MESSAGE_FORKED) | WIRE_TYPE(MESSAGE_CONTENT) |
+                               WIRE_TYPE(MESSAGE_PONG);
     bool any = false;
 
     for (;;) {
@@ -313,7 +319,7 @@ static bool is_settled(void)
 {
     return came.started >= due.started && came.exited >= due.exited &&
            came.signalled >= due.signalled && came.forked >= due.forked &&
-           came.content >= due.content;
+           came.content >= due.content && came.pongs >= due.pongs;
 }
 
 /* Waits until all has come that is due, and looks whether anything else has. */
@@ -352,6 +358,8 @@ static void expect(const void *bytes, size_t length, unsigned descriptors)
         due.forked += descriptors == 2;
     else if (message.header.type == MESSAGE_READ && length == sizeof(message.read))
         due.content += descriptors == 0;
+    else if (message.header.type == MESSAGE_PING && length == sizeof(message.header))
+        due.pongs += descriptors == 0;
 }
 
 /* Sends it, hearing answers for as long as there is no room. */
@@ -440,6 +448,8 @@ static size_t length_of(enum message_type type)
         [MESSAGE_FORKED] = sizeof(struct message_forked),
         [MESSAGE_READ] = sizeof(struct message_read),
         [MESSAGE_CONTENT] = sizeof(struct message_content),
+        [MESSAGE_PING] = sizeof(struct message_header),
+        [MESSAGE_PONG] = sizeof(struct message_header),
     };
 
     return lengths[type];
@@ -630,8 +640,8 @@ static void make_noise(uint64_t seed, unsigned long count)
         if (i % BATCH == 0 || i == count)
             settle();
     }
-    printf("answered: %u starts, %u signals, %u forks, %u reads\n", came.started, came.signalled,
-           came.forked, came.content);
+    printf("answered: %u starts, %u signals, %u forks, %u reads, %u pings\n", came.started,
+           came.signalled, came.forked, came.content, came.pongs);
 }
 
 /* ---- forgery ---- */

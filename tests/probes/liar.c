@@ -138,6 +138,13 @@ static void say_content(uint32_t file, int32_t error, int descriptor)
     (void)wire_send(PROTOCOL_SOCKET, &message, descriptor < 0 ? NULL : &descriptor, 0);
 }
 
+static void say_pong(void)
+{
+    union message message = answer(MESSAGE_PONG);
+
+    say(&message);
+}
+
 /* ---- what is true ---- */
 
 static void pause_for(int milliseconds)
@@ -164,7 +171,7 @@ static int32_t start_handler(void)
         (void)dup2(given[0], STDIN_FILENO);
         (void)dup2(given[0], STDOUT_FILENO);
         (void)execve(service.command.path, service.command.arguments,
-                     environment_for(&request.start));
+                     environment_for(&request.start, given[0]));
         _exit(127);
     }
     return (int32_t)process;
@@ -251,6 +258,9 @@ static void answer_truly(void)
         content = content_copy(service.command.setup, (enum protocol_file)request.read.file);
         say_content(request.read.file, content < 0 ? errno : 0, content);
         (void)close(content);
+        break;
+    case MESSAGE_PING:
+        say_pong();
         break;
     default:
         break;
@@ -406,6 +416,12 @@ static int open_pipe(void)
 static void unasked_content(void)
 {
     say_content(PROTOCOL_FILE_ACCESS, 0, open_pipe());
+    stay();
+}
+
+static void unasked_pong(void)
+{
+    say_pong();
     stay();
 }
 
@@ -721,6 +737,21 @@ static void signalled_twice(void)
     say_signalled(request.signal.adopted);
 }
 
+/* ---- to PING ---- */
+
+static void pong_twice(void)
+{
+    say_pong();
+    say_pong();
+    stay();
+}
+
+static void pong_otherwise(void)
+{
+    say_content(PROTOCOL_FILE_ACCESS, EIO, -1);
+    stay();
+}
+
 /* ---- which, and when ---- */
 
 static const struct lie {
@@ -750,6 +781,7 @@ static const struct lie {
     {"unasked-signalled", MESSAGE_START, unasked_signalled},
     {"unasked-forked", MESSAGE_START, unasked_forked},
     {"unasked-content", MESSAGE_START, unasked_content},
+    {"unasked-pong", MESSAGE_START, unasked_pong},
     {"empty", MESSAGE_START, empty},
     {"empty-with-descriptors", MESSAGE_START, empty_with_descriptors},
     {"stray", MESSAGE_START, stray},
@@ -789,6 +821,9 @@ static const struct lie {
     {"content-lingering", MESSAGE_READ, content_lingering},
     {"signalled-otherwise", MESSAGE_SIGNAL, signalled_otherwise},
     {"signalled-twice", MESSAGE_SIGNAL, signalled_twice},
+    {"pong-twice", MESSAGE_PING, pong_twice},
+    {"pong-otherwise", MESSAGE_PING, pong_otherwise},
+    {"pong-never", MESSAGE_PING, silent},
 };
 
 static const struct lie *find(const char *word)
@@ -859,14 +894,14 @@ int main(int argc, char **argv)
 {
     const struct lie *lie;
 
-    log_open(LOG_LEVEL_WARNING);
-    if (argc < 4)
+    log_open(LOG_LEVEL_WARNING, LOG_FORMAT_TEXT, "dispatcher");
+    if (argc < 5)
         return 2;
     lie = lie_of(argv[1]);
     if (lie == NULL)
         be_honest(argv);
     service.command =
-        (struct spawn_command){.path = argv[2], .arguments = argv + 3, .setup = setup_read()};
+        (struct spawn_command){.path = argv[3], .arguments = argv + 4, .setup = setup_read()};
     setup_apply(service.command.setup);
     if (environment_prepare(environ, false) != 0)
         return 2;

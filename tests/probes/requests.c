@@ -108,6 +108,14 @@ static bool content(uint32_t file, int32_t error)
     return requests_answer(&requests, &message);
 }
 
+static bool pong(void)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_PONG, 0, 0);
+    return requests_answer(&requests, &message);
+}
+
 /* ---- what is checked ---- */
 
 static void check_unasked(void)
@@ -119,6 +127,7 @@ static void check_unasked(void)
     CHECK(!signalled(0) && !signalled(1));
     CHECK(!forked(100, 0) && !forked(0, EAGAIN));
     CHECK(!content(PROTOCOL_FILE_ACCESS, 0) && !content(PROTOCOL_FILE_BUSY, EIO));
+    CHECK(!pong());
     CHECK(nothing_is_open());
 }
 
@@ -132,14 +141,16 @@ static void check_types(void)
     ask_signal(0);
     ask(MESSAGE_FORK);
     ask(MESSAGE_READ);
+    ask(MESSAGE_PING);
     for (unsigned type = 0; type <= MESSAGE_TYPES; type++) {
         if (type == MESSAGE_STARTED || type == MESSAGE_FAILED || type == MESSAGE_SIGNALLED ||
-            type == MESSAGE_FORKED || type == MESSAGE_CONTENT)
+            type == MESSAGE_FORKED || type == MESSAGE_CONTENT || type == MESSAGE_PONG)
             continue;
         wire_header(&message, (enum message_type)type, 1, 1);
         CHECK(!requests_answer(&requests, &message));
     }
     CHECK(started(1, 1, 100) && signalled(0) && forked(100, 0) && content(0, 0));
+    CHECK(requests_are_open(&requests) && pong());
     CHECK(nothing_is_open());
 }
 
@@ -249,6 +260,21 @@ static void check_reads(void)
     CHECK(content(PROTOCOL_FILE_ACCESS, 0) && nothing_is_open());
 }
 
+static void check_pings(void)
+{
+    begin();
+    ask(MESSAGE_PING);
+    CHECK(requests_are_open(&requests));
+    CHECK(!content(PROTOCOL_FILE_ACCESS, 0) && !signalled(0));
+    CHECK(pong());
+    CHECK(!pong() && nothing_is_open());
+
+    ask(MESSAGE_PING);
+    ask(MESSAGE_PING);
+    CHECK(pong() && requests_are_open(&requests) && pong());
+    CHECK(!pong() && nothing_is_open());
+}
+
 int main(void)
 {
     check_unasked();
@@ -257,5 +283,6 @@ int main(void)
     check_signals();
     check_forks();
     check_reads();
+    check_pings();
     return CHECK_RESULT();
 }

@@ -143,6 +143,8 @@ static void check_numbers(void)
         {MESSAGE_FORKED, sizeof(struct message_forked), 0, 0},
         {MESSAGE_READ, sizeof(struct message_read), 0, 0},
         {MESSAGE_CONTENT, sizeof(struct message_content), 0, 1},
+        {MESSAGE_PING, sizeof(struct message_header), 0, 0},
+        {MESSAGE_PONG, sizeof(struct message_header), 0, 0},
         {MESSAGE_ROUSE, sizeof(struct message_header), 0, 0},
     };
     int before = lowest_free();

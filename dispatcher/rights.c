@@ -1,0 +1,76 @@
+#include "dispatcher/rights.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+union control {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(RIGHTS_MAXIMUM * sizeof(int))];
+};
+
+ssize_t rights_send(int socket, const void *bytes, size_t length, const int *descriptors,
+                    unsigned count, int flags)
+{
+    struct iovec content = {
+        .iov_base = (void *)(uintptr_t)bytes, /* sendmsg only reads it */
+        .iov_len = length,
+    };
+    struct msghdr envelope = {.msg_iov = &content, .msg_iovlen = 1};
+    const size_t size = count * sizeof(int);
+    union control control;
+    ssize_t sent;
+
+    if (count > 0) {
+        control.header = (struct cmsghdr){
+            .cmsg_level = SOL_SOCKET,
+            .cmsg_type = SCM_RIGHTS,
+            .cmsg_len = (socklen_t)CMSG_LEN(size),
+        };
+        memcpy(CMSG_DATA(&control.header), descriptors, size);
+        envelope.msg_control = &control;
+        envelope.msg_controllen = (socklen_t)CMSG_LEN(size);
+    }
+    do {
+        sent = sendmsg(socket, &envelope, flags | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent;
+}
+
+/* Takes the descriptors out of the envelope; returns how many there are. */
+static unsigned take(struct msghdr *envelope, int *descriptors)
+{
+    const struct cmsghdr *header = CMSG_FIRSTHDR(envelope);
+    unsigned count;
+
+    if (header == NULL || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+        return 0;
+    count = (unsigned)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    memcpy(descriptors, CMSG_DATA(header), count * sizeof(int));
+    return count;
+}
+
+ssize_t rights_receive(int socket, void *bytes, size_t size, int *descriptors, unsigned *count,
+                       int *flags)
+{
+    struct iovec content = {.iov_base = bytes, .iov_len = size};
+    union control control;
+    struct msghdr envelope;
+    ssize_t length;
+
+    do {
+        envelope = (struct msghdr){
+            .msg_iov = &content,
+            .msg_iovlen = 1,
+            .msg_control = &control,
+            /* Exactly so many: in the padding of CMSG_SPACE might be room for one more. */
+            .msg_controllen = (socklen_t)CMSG_LEN(*count * sizeof(int)),
+        };
+        length = recvmsg(socket, &envelope, *flags | MSG_CMSG_CLOEXEC);
+    } while (length < 0 && (errno == EINTR || errno == ECONNRESET));
+    *count = length < 0 ? 0 : take(&envelope, descriptors);
+    *flags = length < 0 ? 0 : envelope.msg_flags;
+    return length;
+}
