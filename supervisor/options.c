@@ -1,8 +1,8 @@
 #include "supervisor/options.h"
 
 #include "supervisor/loop.h"
-#include "supervisor/parse.h"
 #include "supervisor/setting.h"
+#include "supervisor/value.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -96,6 +96,8 @@ static void skip_separator(char *const **argv)
 
 static bool parse_words(struct options *options, char *const *argv)
 {
+    const char *expected;
+
     if (!parse_options(options, &argv))
         return false;
     if (options->help || options->version)
@@ -103,9 +105,9 @@ static bool parse_words(struct options *options, char *const *argv)
     skip_separator(&argv);
     if (*argv == NULL)
         return wrong("PORT and CMD are missing");
-    if (!parse_port(*argv, &options->port))
-        return wrong("PORT: '%s': expected a number from 0 to 65535 or the name of a TCP service",
-                     *argv);
+    expected = value_place(options, *argv);
+    if (expected != NULL)
+        return wrong("PORT: '%s': %s", *argv, expected);
     argv++;
     if (!parse_options(options, &argv))
         return false;
@@ -118,6 +120,37 @@ static bool parse_words(struct options *options, char *const *argv)
         return wrong("CMD: '': expected a command");
     options->command = argv;
     return true;
+}
+
+/* Which options mean nothing for which PORT. */
+static bool check_place(const struct options *options)
+{
+    const bool tcp = options->place == OPTIONS_TCP;
+    const bool local = options->place == OPTIONS_UNIX;
+    const char *place = local ? "unix:PATH" : "systemd";
+    const struct {
+        const char *option;
+        bool wrong;
+    } given[] = {
+        {"--address", !tcp && options->address_count > 0},
+        {"--ipv4", !tcp && options->ipv4},
+        {"--ipv6", !tcp && options->ipv6},
+        {"--defer-accept", !tcp && options->defer_accept > 0},
+        {"--reuse-port", !tcp && options->reuse_port},
+        {"--free-bind", !tcp && options->free_bind},
+        {"--bind-to-device", !tcp && options->device != NULL},
+        {"--nodelay", local && options->no_delay},
+        {"--allow, --deny", local && options->access.count > 0},
+        {"--access-file", local && options->access_file != NULL},
+    };
+
+    for (size_t i = 0; i < sizeof(given) / sizeof(*given); i++)
+        if (given[i].wrong)
+            return wrong("%s: not with %s as PORT", given[i].option, place);
+    if (!local && options->has_socket_mode)
+        return wrong("--socket-mode: only with unix:PATH as PORT");
+    return local || options->socket_owner == NULL ||
+           wrong("--socket-owner: only with unix:PATH as PORT");
 }
 
 bool options_parse(struct options *options, char *const *argv)
@@ -134,5 +167,6 @@ bool options_parse(struct options *options, char *const *argv)
         .drain_timeout = 30 * (uint64_t)LOOP_SECOND,
         .ready_descriptor = -1,
     };
-    return parse_words(options, argv + 1);
+    return parse_words(options, argv + 1) &&
+           (options->help || options->version || check_place(options));
 }

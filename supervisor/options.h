@@ -8,6 +8,7 @@
 #include "supervisor/admission.h"
 #include "supervisor/watch.h"
 
+#include "dispatcher/log.h"
 #include "dispatcher/protocol.h"
 
 #include <stdbool.h>
@@ -17,7 +18,8 @@
 enum {
     OPTIONS_PROCESSES_MAXIMUM = 4194304, /* process ids there can be (proc_pid_max(5)) */
     OPTIONS_QUEUE_MAXIMUM = UINT32_MAX - 1,
-    OPTIONS_NONE = UINT32_MAX /* a limit that was not given */
+    OPTIONS_NONE = UINT32_MAX, /* a limit that was not given */
+    OPTIONS_SOCKET_PATH = 107  /* longest path of a Unix socket (unix(7)) */
 };
 
 /* The figure at which a gate closes: a load average, or a percentage of time. */
@@ -26,14 +28,31 @@ struct options_gate {
     double limit;
 };
 
+/* What PORT stands for. */
+enum options_place {
+    OPTIONS_TCP,    /* a port */
+    OPTIONS_UNIX,   /* unix:PATH */
+    OPTIONS_SYSTEMD /* the sockets that were passed */
+};
+
 struct options {
     /* listening */
-    uint16_t port;
+    enum options_place place;
+    uint16_t port;         /* of OPTIONS_TCP; 0: any that is free */
+    const char *unix_path; /* of OPTIONS_UNIX; fits into a socket's address */
     char **addresses;
     size_t address_count;
     bool ipv4;
     bool ipv6;
-    bool backlog; /* given, and to be warned about */
+    bool backlog;          /* given, and to be warned about */
+    uint64_t defer_accept; /* microseconds; 0: not given */
+    bool reuse_port;
+    bool free_bind;
+    bool no_delay;
+    const char *device; /* NULL: any */
+    bool has_socket_mode;
+    uint32_t socket_mode;     /* of OPTIONS_UNIX */
+    const char *socket_owner; /* as "USER" or "USER:GROUP"; NULL: not given */
 
     /* admission */
     uint32_t processes;        /* 0: no limit */
@@ -73,7 +92,12 @@ struct options {
     uint32_t dispatchers;        /* 0: not given */
     uint64_t drain_timeout;      /* microseconds */
     const char *supervisor_user; /* as "USER" or "USER:GROUP"; NULL: not given */
+    const char *control;         /* the path of a socket; NULL: none */
+    const char *metrics;         /* as "ADDRESS:PORT"; NULL: none */
+    const char *takeover;        /* the path of another one's control socket; NULL: none */
     int ready_descriptor;        /* -1: none */
+    const char *pid_file;        /* NULL: none */
+    enum log_format log_format;
     uint32_t verbosity;
 
     bool help;

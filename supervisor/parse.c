@@ -79,6 +79,23 @@ bool parse_time(const char *word, uint64_t *time)
     return false;
 }
 
+bool parse_mode(const char *word, uint32_t *mode)
+{
+    uint32_t bits = 0;
+
+    if (*word == '\0')
+        return false;
+    for (; *word != '\0'; word++) {
+        if (*word < '0' || *word > '7')
+            return false;
+        bits = bits << 3 | (uint32_t)(*word - '0');
+        if (bits > 0777)
+            return false;
+    }
+    *mode = bits;
+    return true;
+}
+
 bool parse_port(const char *word, uint16_t *port)
 {
     uint64_t number;

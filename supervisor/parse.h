@@ -17,6 +17,9 @@ bool parse_decimal(const char *word, double *number);
 /* A decimal with ms, s, m or h behind it, or nothing for s; at most a year.  In microseconds. */
 bool parse_time(const char *word, uint64_t *time);
 
+/* Permissions, as an octal number from 0 to 777. */
+bool parse_mode(const char *word, uint32_t *mode);
+
 /* A port number from 0 to 65535, or the name of a TCP service (services(5)). */
 bool parse_port(const char *word, uint16_t *port);
 

@@ -4,7 +4,6 @@
 #include "supervisor/pool.h"
 #include "supervisor/value.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +12,7 @@ enum setting_kind {
     SETTING_COUNT,  /* a uint32_t becomes one more */
     SETTING_NUMBER, /* a uint32_t, from `least` to `most` */
     SETTING_TIME,   /* a uint64_t of microseconds, from `least` on */
-    SETTING_TEXT,   /* a const char *, shorter than SETUP_PATH and not empty */
+    SETTING_TEXT,   /* a const char *, not empty, of up to `most` bytes */
     SETTING_OTHER   /* as `value` does it */
 };
 
@@ -34,14 +33,25 @@ struct setting {
 #define COUNT(name)        .kind = SETTING_COUNT, AT(name)
 #define NUMBER(name, a, b) .kind = SETTING_NUMBER, AT(name), .least = (a), .most = (b)
 #define TIME(name, a)      .kind = SETTING_TIME, AT(name), .least = (a)
-#define TEXT(name, what)   .kind = SETTING_TEXT, AT(name), .remark = (what)
-#define OTHER(function)    .kind = SETTING_OTHER, .value = (function)
+/* Paths that fit into struct setup, which is as long as the kernel takes them. */
+#define TEXT(name, what) .kind = SETTING_TEXT, AT(name), .remark = (what), .most = SETUP_PATH - 1
+/* Paths that fit into the address of a socket. */
+#define SOCKET(name)                                                                               \
+    .kind = SETTING_TEXT, AT(name), .remark = "the path of a socket", .most = OPTIONS_SOCKET_PATH
+#define OTHER(function) .kind = SETTING_OTHER, .value = (function)
 
 static const struct setting settings[] = {
     {.name = "address", OTHER(value_address)},
     {.name = "ipv4", FLAG(ipv4)},
     {.name = "ipv6", FLAG(ipv6)},
     {.name = "backlog", OTHER(value_backlog)},
+    {.name = "defer-accept", TIME(defer_accept, 1000)},
+    {.name = "reuse-port", FLAG(reuse_port)},
+    {.name = "free-bind", FLAG(free_bind)},
+    {.name = "nodelay", FLAG(no_delay)},
+    {.name = "bind-to-device", OTHER(value_bind_to_device)},
+    {.name = "socket-mode", OTHER(value_socket_mode)},
+    {.name = "socket-owner", TEXT(socket_owner, "a user, as USER or USER:GROUP")},
     {.name = "processes", NUMBER(processes, 0, OPTIONS_PROCESSES_MAXIMUM), .remark = " (no limit)"},
     {.name = "queue", NUMBER(queue, 0, OPTIONS_QUEUE_MAXIMUM)},
     {.name = "queue-timeout", TIME(queue_timeout, 1000)},
@@ -73,7 +83,12 @@ static const struct setting settings[] = {
     {.name = "dispatchers", NUMBER(dispatchers, 1, POOL_MAXIMUM)},
     {.name = "drain-timeout", TIME(drain_timeout, 0)},
     {.name = "supervisor-user", TEXT(supervisor_user, "a user, as USER or USER:GROUP")},
+    {.name = "control", SOCKET(control)},
+    {.name = "metrics", OTHER(value_metrics)},
+    {.name = "takeover", SOCKET(takeover)},
     {.name = "ready-fd", OTHER(value_ready_descriptor)},
+    {.name = "pid-file", TEXT(pid_file, "the path of a file")},
+    {.name = "log-format", OTHER(value_log_format)},
     {.name = "verbose", .letter = 'v', COUNT(verbosity)},
     {.name = "help", .letter = 'h', FLAG(help)},
     {.name = "version", FLAG(version)},
@@ -146,15 +161,16 @@ static bool apply_time(const struct setting *setting, uint64_t *value, const cha
     return true;
 }
 
-/* What does not fit into struct setup is refused here, where it can be told which option it was. */
+/* What would not fit later is refused here, where it can be told which option it was. */
 static bool apply_text(const struct setting *setting, const char **value, const char *word,
                        char *expected)
 {
-    static_assert(SETUP_PATH == 4096, "the text below names it");
-    bool fits = strlen(word) < SETUP_PATH;
+    bool fits = strlen(word) <= setting->most;
+    char length[40] = "";
 
-    (void)snprintf(expected, SETTING_TEXT_MAXIMUM, "expected %s%s", setting->remark,
-                   fits ? "" : ", of 4095 bytes at most");
+    if (!fits)
+        (void)snprintf(length, sizeof(length), ", of %u bytes at most", setting->most);
+    (void)snprintf(expected, SETTING_TEXT_MAXIMUM, "expected %s%s", setting->remark, length);
     if (!fits || *word == '\0')
         return false;
     *value = word;

@@ -12,22 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *value_address(struct options *options, char *word)
-{
-    size_t count = options->address_count;
-    char **addresses;
-
-    if (*word == '\0')
-        return "expected an address or host name";
-    addresses = realloc(options->addresses, (count + 1) * sizeof(*addresses));
-    if (addresses == NULL)
-        return "out of memory";
-    addresses[count] = word;
-    options->addresses = addresses;
-    options->address_count = count + 1;
-    return NULL;
-}
-
 const char *value_backlog(struct options *options, char *word)
 {
     (void)word; /* the Python program took any word */
@@ -175,19 +159,8 @@ const char *value_abandon(struct options *options, char *word)
 
 const char *value_umask(struct options *options, char *word)
 {
-    const char *expected = "expected an octal number from 0 to 777, such as 022";
-    uint32_t mask = 0;
-
-    if (*word == '\0')
-        return expected;
-    for (; *word != '\0'; word++) {
-        if (*word < '0' || *word > '7')
-            return expected;
-        mask = mask << 3 | (uint32_t)(*word - '0');
-        if (mask > 0777)
-            return expected;
-    }
-    options->umask = mask;
+    if (!parse_mode(word, &options->umask))
+        return "expected an octal number from 0 to 777, such as 022";
     options->has_umask = true;
     return NULL;
 }
@@ -222,6 +195,14 @@ const char *value_standard_error(struct options *options, char *word)
         return NULL;
     }
     return "expected inherit, socket or null";
+}
+
+const char *value_log_format(struct options *options, char *word)
+{
+    options->log_format = strcmp(word, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
+    return options->log_format == LOG_FORMAT_JSON || strcmp(word, "text") == 0
+               ? NULL
+               : "expected text or json";
 }
 
 const char *value_ready_descriptor(struct options *options, char *word)

@@ -25,6 +25,11 @@ const char *value_umask(struct options *options, char *word);
 const char *value_nice(struct options *options, char *word);
 const char *value_limit(struct options *options, char *word);
 const char *value_standard_error(struct options *options, char *word);
+const char *value_bind_to_device(struct options *options, char *word);
+const char *value_socket_mode(struct options *options, char *word);
+const char *value_metrics(struct options *options, char *word);
+const char *value_log_format(struct options *options, char *word);
+const char *value_place(struct options *options, char *word); /* PORT */
 const char *value_ready_descriptor(struct options *options, char *word);
 
 #endif

@@ -33,9 +33,11 @@ serves() {
 @test "PORT: what is no port or service is refused" {
     local word
     for word in 65536 -1 12x '' ' 80' 0x50 no-such-service 99999999999999999999; do
-        refuses "PORT: '$word': expected a number from 0 to 65535 or the name of a TCP service" \
+        refuses "PORT: '$word': expected a number from 0 to 65535, the name of a TCP service, unix:PATH, or systemd" \
             "$word" cat
     done
+    refuses "PORT: 'unix:': expected the path of a socket behind unix:" unix: cat
+    refuses "of 107 bytes at most" "unix:$(printf 'a%.0s' {1..108})" cat
 }
 
 @test "PORT: a service is found by its name" {
@@ -267,7 +269,7 @@ serves() {
 @test "--no-env, --no-new-privs: without a value" {
     refuses "--no-env: takes no value, but was given '1'" --no-env=1 0 cat
     refuses "--no-new-privs: takes no value, but was given ''" --no-new-privs= 0 cat
-    refuses "--no: ambiguous, it could be --no-env or --no-new-privs" --no 0 cat
+    refuses "--no-: ambiguous, it could be --no-env or --no-new-privs" --no- 0 cat
     serves --no-env --no-new-privs 0 cat
 }
 
@@ -337,6 +339,51 @@ serves() {
     grep -q '^\[WARNING\] --backlog is ignored' "$LOG"
 }
 
+@test "--control, --takeover: the path of a socket" {
+    local option
+    for option in --control --takeover; do
+        refuses "$option: '': expected the path of a socket" "$option" '' 0 cat
+        refuses "of 107 bytes at most" "$option" "$(printf 'a%.0s' {1..108})" 0 cat
+    done
+    serves --control here 0 cat
+}
+
+@test "--metrics: an address and a port" {
+    local word
+    for word in '' 9100 127.0.0.1 127.0.0.1: 127.0.0.1:65536 ::1:9100 '[::1]9100' '[:9100' \
+        127.0.0.1:x; do
+        refuses "--metrics: '$word': expected ADDRESS:PORT" --metrics "$word" 0 cat
+    done
+    for word in 127.0.0.1:0 '[::1]:0' :0 localhost:0; do serves --metrics "$word" 0 cat; done
+    run "$DAMPENER" --metrics 192.0.2.1:0 0 cat
+    [[ $status == 1 && $output == *--metrics*192.0.2.1:0* ]]
+}
+
+@test "--pid-file: the path of a file" {
+    refuses "--pid-file: '': expected the path of a file" --pid-file '' 0 cat
+    serves --pid-file here 0 cat
+}
+
+@test "--log-format: one of its words" {
+    local word
+    for word in '' JSON jso; do
+        refuses "--log-format: '$word': expected text or json" --log-format "$word" 0 cat
+    done
+    for word in text json; do serves --log-format "$word" 0 cat; done
+}
+
+@test "--socket-mode, --bind-to-device: what is none is refused" {
+    local word
+    for word in '' 8 1000 0x1 rw; do
+        refuses "--socket-mode: '$word': expected an octal number from 0 to 777" \
+            --socket-mode "$word" unix:here cat
+    done
+    for word in '' 1234567890123456; do
+        refuses "--bind-to-device: '$word': expected the name of a network interface" \
+            --bind-to-device "$word" 0 cat
+    done
+}
+
 @test "unknown options, and options without their value, are refused" {
     refuses "--no-such: no such option" --no-such 0 cat
     refuses "-x: no such option" -x 0 cat
@@ -348,7 +395,7 @@ serves() {
 @test "options may be shortened while unambiguous" {
     serves --proc 2 --load 99 --dr=1 0 cat
     refuses "--ipv: ambiguous, it could be --ipv4 or --ipv6" --ipv 0 cat
-    refuses "--d: ambiguous, it could be --deny or --dispatchers" --d 1 0 cat
+    refuses "--d: ambiguous, it could be --defer-accept or --deny" --d 1 0 cat
     refuses "--p: ambiguous, it could be --processes or --per-source" --p 1 0 cat
 }
 
