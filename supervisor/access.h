@@ -51,8 +51,9 @@ struct access {
 bool access_build(struct access *access, const struct access_rules *rules,
                   char error[ACCESS_ERROR_MAXIMUM]);
 
-/* Whether a client is to be served.  Neither allocates nor fails; who has no address of either
- * family is treated as matched by no rule. */
+/* Whether a client is to be served.  Neither allocates nor fails.  Those of a Unix socket are
+ * always allowed: the permissions of its file rule there.  Who is of no family that is known is
+ * treated as matched by no rule. */
 bool access_allows(const struct access *access, const struct endpoint *remote);
 
 /* Zeroes it: everybody is allowed. */

@@ -1,6 +1,7 @@
 #include "supervisor/address.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 struct endpoint address_endpoint(const union address_socket *address)
@@ -19,9 +20,24 @@ struct endpoint address_endpoint(const union address_socket *address)
         } else {
             memcpy(endpoint.address, ipv6, sizeof(*ipv6));
         }
-    } else {
+    } else if (endpoint.family != AF_UNIX) {
         endpoint.family = 0;
     }
+    return endpoint;
+}
+
+struct endpoint address_of_peer(int socket)
+{
+    struct endpoint endpoint = {.family = AF_UNIX};
+    struct ucred credentials;
+    socklen_t length = sizeof(credentials);
+    /* It fails for no connected socket.  If it ever does, nobody must be taken for root. */
+    struct endpoint_peer peer = {.user = UINT32_MAX, .group = UINT32_MAX};
+
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0)
+        peer = (struct endpoint_peer){
+            .process = credentials.pid, .user = credentials.uid, .group = credentials.gid};
+    memcpy(endpoint.address, &peer, sizeof(peer));
     return endpoint;
 }
 
@@ -39,7 +55,27 @@ int address_of_socket(int socket, struct endpoint *local)
 
 const char *address_text(const struct endpoint *endpoint, char text[INET6_ADDRSTRLEN])
 {
-    if (inet_ntop(endpoint->family, endpoint->address, text, INET6_ADDRSTRLEN) == NULL)
+    struct endpoint_peer peer;
+
+    if (endpoint->family == AF_UNIX) {
+        memcpy(&peer, endpoint->address, sizeof(peer));
+        (void)snprintf(text, INET6_ADDRSTRLEN, "user %u", peer.user);
+    } else if (inet_ntop(endpoint->family, endpoint->address, text, INET6_ADDRSTRLEN) == NULL) {
         strcpy(text, "?"); /* of no family that inet_ntop knows */
+    }
+    return text;
+}
+
+const char *address_describe(const struct endpoint *endpoint, char text[ADDRESS_DESCRIPTION])
+{
+    char address[INET6_ADDRSTRLEN];
+    struct endpoint_peer peer;
+
+    (void)address_text(endpoint, address);
+    memcpy(&peer, endpoint->address, sizeof(peer));
+    if (endpoint->family == AF_UNIX)
+        (void)snprintf(text, ADDRESS_DESCRIPTION, "unix process %d %s", peer.process, address);
+    else
+        (void)snprintf(text, ADDRESS_DESCRIPTION, "%s port %u", address, endpoint->port);
     return text;
 }

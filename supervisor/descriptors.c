@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,16 +35,29 @@ static int change_range(unsigned first, unsigned last, unsigned flags)
     return 0;
 }
 
-/* What was left open for us by chance might be a directory, from which one could get anywhere. */
-static int close_others(int kept)
+/* The lowest number above `last` that is kept; -1: none. */
+static int next_kept(int *const *kept, size_t count, int last)
 {
-    const unsigned first = STDERR_FILENO + 1;
+    int next = -1;
 
-    if (kept < (int)first)
-        return change_range(first, ~0u, 0);
-    return change_range(first, (unsigned)kept - 1, 0) == 0
-               ? change_range((unsigned)kept + 1, ~0u, 0)
-               : -1;
+    for (size_t i = 0; i < count; i++)
+        if (*kept[i] > last && (next < 0 || *kept[i] < next))
+            next = *kept[i];
+    return next;
+}
+
+/* What was left open for us by chance might be a directory, from which one could get anywhere. */
+static int close_others(int *const *kept, size_t count)
+{
+    int last = STDERR_FILENO;
+    int next;
+
+    while ((next = next_kept(kept, count, last)) >= 0) {
+        if (change_range((unsigned)last + 1, (unsigned)next - 1, 0) != 0)
+            return -1;
+        last = next;
+    }
+    return change_range((unsigned)last + 1, ~0u, 0);
 }
 
 /* Nobody is to read or write there; and that might be a directory, too. */
@@ -85,14 +99,39 @@ static int move(int *descriptor)
     return 0;
 }
 
-int descriptors_prepare(int *kept)
+static int move_all(int *const *kept, size_t count)
 {
-    if ((*kept < 0 || *kept > PROTOCOL_LAST || move(kept) == 0) && close_others(*kept) == 0 &&
-        fill(PROTOCOL_LAST) == 0 && blind() == 0 &&
-        change_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
+    for (size_t i = 0; i < count; i++)
+        if (*kept[i] >= 0 && *kept[i] <= PROTOCOL_LAST && move(kept[i]) != 0)
+            return -1;
+    return 0;
+}
+
+int descriptors_prepare(int *const *kept, size_t count)
+{
+    if (move_all(kept, count) == 0 && close_others(kept, count) == 0 && fill(PROTOCOL_LAST) == 0 &&
+        blind() == 0 && change_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
         return 0;
     log_error("cannot prepare the open descriptors: %m");
     return -1;
+}
+
+static int compare(const void *one, const void *other)
+{
+    return *(const int *)one - *(const int *)other;
+}
+
+int descriptors_close_others(int *kept, unsigned count)
+{
+    unsigned first = STDERR_FILENO + 1;
+
+    qsort(kept, count, sizeof(*kept), compare);
+    for (unsigned i = 0; i < count; i++) {
+        if (change_range(first, (unsigned)kept[i] - 1, 0) != 0)
+            return -1;
+        first = (unsigned)kept[i] + 1;
+    }
+    return change_range(first, ~0u, 0);
 }
 
 uint32_t descriptors_raise(struct rlimit *original)
@@ -111,7 +150,7 @@ uint32_t descriptors_raise(struct rlimit *original)
     return raised.rlim_cur > INT32_MAX ? INT32_MAX : (uint32_t)raised.rlim_cur;
 }
 
-/* Without /proc: as long as the limit is high, but only once. */
+/* Without /proc: as long as the limit is high, but only before the service begins. */
 static uint32_t count_one_by_one(uint32_t limit)
 {
     uint32_t used = 0;

@@ -226,23 +226,29 @@ static bool take_nobody(struct identity *identity)
     return taken;
 }
 
-bool identity_of_supervisor(struct identity *identity, const char *word)
+bool identity_of_owner(struct identity *identity, const char *option, const char *word)
 {
-    const struct given given = {.option = "--supervisor-user", .word = word};
-    char *copy;
+    const struct given given = {.option = option, .word = word};
+    char *copy = strdup(word);
     bool taken;
 
     *identity = (struct identity){0};
-    if (word == NULL) {
-        taken = take_nobody(identity);
-    } else {
-        copy = strdup(word);
-        taken = copy == NULL ? failed(&given, "user", ENOMEM) : take_words(identity, &given, copy);
-        free(copy);
-    }
+    taken = copy == NULL ? failed(&given, "user", ENOMEM) : take_words(identity, &given, copy);
+    free(copy);
     if (!taken)
         identity_free(identity);
     return taken;
+}
+
+bool identity_of_supervisor(struct identity *identity, const char *word)
+{
+    if (word != NULL)
+        return identity_of_owner(identity, "--supervisor-user", word);
+    *identity = (struct identity){0};
+    if (take_nobody(identity))
+        return true;
+    identity_free(identity);
+    return false;
 }
 
 void identity_free(struct identity *identity)

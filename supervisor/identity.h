@@ -36,6 +36,10 @@ bool identity_of_handlers(struct identity *identity, const char *user, const cha
 /* Of --supervisor-user, as "USER" or "USER:GROUP"; NULL: nobody.  No supplementary groups. */
 bool identity_of_supervisor(struct identity *identity, const char *word);
 
+/* Of an option that names whose something is to be, as "USER" or "USER:GROUP", by which its
+ * messages call it; the group is the user's own if none is given.  No supplementary groups. */
+bool identity_of_owner(struct identity *identity, const char *option, const char *word);
+
 void identity_free(struct identity *identity);
 
 #endif

@@ -21,12 +21,21 @@ static void end(struct refusal *refusal)
     queue_append(&refusals->unused, &refusal->entry);
 }
 
-/* Discards what has come; returns whether more may come that should be waited for.  With MSG_TRUNC
- * nothing is even copied (tcp(7)). */
+/* With MSG_TRUNC nothing is even copied (tcp(7)); but Unix sockets do not know how to do without.
+ */
+static ssize_t receive(int descriptor)
+{
+    char bytes[4096];
+    ssize_t got = recv(descriptor, NULL, DISCARDED_MAXIMUM, MSG_DONTWAIT | MSG_TRUNC);
+
+    return got < 0 && errno == EFAULT ? recv(descriptor, bytes, sizeof(bytes), MSG_DONTWAIT) : got;
+}
+
+/* Discards what has come; returns whether more may come that should be waited for. */
 static bool discard(int descriptor, uint32_t *discarded)
 {
     while (*discarded < DISCARDED_MAXIMUM) {
-        ssize_t got = recv(descriptor, NULL, DISCARDED_MAXIMUM, MSG_DONTWAIT | MSG_TRUNC);
+        ssize_t got = receive(descriptor);
 
         if (got <= 0)
             return got < 0 && (errno == EAGAIN || errno == EINTR);

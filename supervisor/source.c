@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -119,8 +120,14 @@ static void set_prefix(const struct sources *sources, struct source *source,
                        const struct endpoint *remote)
 {
     unsigned left = remote->family == AF_INET ? sources->ipv4_length : sources->ipv6_length;
+    struct endpoint_peer peer;
 
     source->family = remote->family;
+    if (remote->family == AF_UNIX) {
+        memcpy(&peer, remote->address, sizeof(peer));
+        source->prefix[0] = peer.user; /* the rest is 0 */
+        return;
+    }
     memcpy(source->prefix, remote->address, sizeof(source->prefix));
     for (int i = 0; i < SOURCE_WORDS; i++) {
         if (left >= WORD) {
@@ -171,6 +178,37 @@ void sources_forget(struct sources *sources, struct source *source)
     slab_return(&sources->records, source, source->index);
     if (sources->records.taken == 0 && sources->bucket_capacity > BUCKETS_FIRST)
         release_buckets(sources);
+}
+
+struct source *sources_next(const struct sources *sources, const struct source *source)
+{
+    uint32_t bucket = 0;
+
+    if (source != NULL && source->next != NULL)
+        return source->next;
+    if (source != NULL)
+        bucket = (uint32_t)(bucket_of(sources, hash(sources, source)) - sources->buckets) + 1;
+    for (; bucket < sources->bucket_count; bucket++)
+        if (sources->buckets[bucket] != NULL)
+            return sources->buckets[bucket];
+    return NULL;
+}
+
+const char *sources_text(const struct sources *sources, const struct source *source,
+                         char text[SOURCE_TEXT])
+{
+    char address[INET6_ADDRSTRLEN];
+    unsigned length;
+
+    if (source->family == AF_UNIX) {
+        (void)snprintf(text, SOURCE_TEXT, "user %u", source->prefix[0]);
+        return text;
+    }
+    if (inet_ntop(source->family, source->prefix, address, sizeof(address)) == NULL)
+        address[0] = '\0'; /* of no family that it knows */
+    length = source->family == AF_INET ? sources->ipv4_length : sources->ipv6_length;
+    (void)snprintf(text, SOURCE_TEXT, "%s/%u", address, length);
+    return text;
 }
 
 uint32_t sources_count(const struct sources *sources)

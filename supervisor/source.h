@@ -1,5 +1,6 @@
 /*
- * source.h - accounts of sources: a source is all clients whose addresses share a prefix.
+ * source.h - accounts of sources: a source is all clients whose addresses share a prefix, or all of
+ * Unix sockets that are of the same user.
  *
  * A source is there as long as it has members, that is clients that wait or are being served; what
  * else is to be known of it stands behind struct source in the record, and is the owner's business.
@@ -14,16 +15,21 @@
 #include "dispatcher/protocol.h"
 #include "supervisor/slab.h"
 
+#include <arpa/inet.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SOURCE_WORDS = 4 }; /* of 32 bits, in an address */
+enum {
+    SOURCE_WORDS = 4, /* of 32 bits, in an address */
+    SOURCE_TEXT = INET6_ADDRSTRLEN + sizeof("/128") - 1
+};
 
 struct source {
     struct source *next;           /* in the same bucket */
     uint32_t index;                /* of the record */
     uint32_t members;              /* counted by the owner */
-    uint32_t prefix[SOURCE_WORDS]; /* the address, with all bits behind the prefix cleared */
+    uint32_t prefix[SOURCE_WORDS]; /* the address, with all bits behind the prefix cleared;
+                                    * or the user id, and 0 */
     uint16_t family;
 };
 
@@ -54,6 +60,16 @@ struct source *sources_find(struct sources *sources, const struct endpoint *remo
 
 /* Ends the account of a source without members. */
 void sources_forget(struct sources *sources, struct source *source);
+
+/* One after the other; NULL begins with the first, and stands behind the last.  None may be found
+ * or forgotten meanwhile. */
+struct source *sources_next(const struct sources *sources, const struct source *source);
+
+/* A source as people write it, such as 192.0.2.0/24, in a buffer of the caller's, which is
+ * returned.
+ */
+const char *sources_text(const struct sources *sources, const struct source *source,
+                         char text[SOURCE_TEXT]);
 
 uint32_t sources_count(const struct sources *sources);
 

@@ -168,3 +168,84 @@ stop_traced() {
     ((BASH_REMATCH[1] <= 500))
     wait "$crowd"
 }
+
+@test "--nodelay holds for clients, and without it they are as the kernel has them" {
+    start --address 127.0.0.1 --nodelay 0 "$STATE"
+    ask_state
+    says "option nodelay 1"
+    stop
+    start --address 127.0.0.1 0 "$STATE"
+    ask_state
+    says "option nodelay 0"
+}
+
+@test "--defer-accept: who is silent is not taken at once, who talks is, and who is late is in the end" {
+    # shellcheck disable=SC2016
+    start --address 127.0.0.1 --defer-accept 1.5s 0 bash -c 'read -r line; echo "$line"'
+    connect_silently
+    answers 127.0.0.1 "$PORT"
+    await status_is served 1
+    status_is accepted 1
+    await status_is accepted 2
+    echo late >&"$CLIENT"
+    [[ $(cat <&"$CLIENT") == late ]]
+    exec {CLIENT}>&-
+}
+
+@test "--reuse-port: two services share a port, and both get clients; without it they cannot" {
+    local first first_descriptors client
+    start --address 127.0.0.1 --reuse-port 0 echo first
+    first=$DAEMON first_descriptors=$DESCRIPTORS
+    run "$DAMPENER" --address 127.0.0.1 "$PORT" cat
+    [[ $status == 1 && $output == *"Address already in use" ]]
+    start --address 127.0.0.1 --reuse-port "$PORT" echo second
+    # By chance all would go to one of them once in 10^15 times.
+    for ((client = 0; client < 50; client++)); do nc 127.0.0.1 "$PORT" </dev/null >>both; done
+    grep -q first both
+    grep -q second both
+    stop
+    DAEMON=$first DESCRIPTORS=$first_descriptors
+    [[ $(nc 127.0.0.1 "$PORT" </dev/null) == first ]]
+}
+
+@test "--free-bind listens on addresses that are not here yet, of both families" {
+    start --free-bind --address 192.0.2.1 --address 2001:db8::1 --address 127.0.0.1 0 cat
+    [[ $(cut -d " " -f 1 "$READY") == $'192.0.2.1\n2001:db8::1\n127.0.0.1' ]]
+    answers 127.0.0.1 "$(tail -n 1 "$READY" | cut -d " " -f 2)"
+}
+
+@test "--free-bind: an address is served once it has come" {
+    [[ $(id -u) == 0 ]] || skip "a network namespace needs root"
+    # shellcheck disable=SC2016
+    WRAPPER=(unshare --net sh -c 'ip link set lo up; exec "$@"' sh)
+    start --free-bind --address 192.0.2.1 0 cat
+    refute nsenter --target "$DAEMON" --net timeout 1 nc -z 192.0.2.1 "$PORT" 2>/dev/null
+    nsenter --target "$DAEMON" --net ip address add 192.0.2.1/32 dev lo
+    nsenter --target "$DAEMON" --net timeout 5 nc -z 192.0.2.1 "$PORT"
+}
+
+@test "--bind-to-device: only clients that come through it are served, and handlers stay bound" {
+    start --bind-to-device lo 0 "$STATE"
+    ask_state
+    says "option device lo"
+    ss -Hltn "sport = :$PORT" | grep -q '%lo:'
+}
+
+@test "--bind-to-device: clients through another interface find nobody there" {
+    [[ $(id -u) == 0 ]] || skip "a network namespace needs root"
+    unshare --net ip tuntap add other mode tun || skip "there is no other interface to be had"
+    # shellcheck disable=SC2016
+    WRAPPER=(unshare --net sh -c 'ip link set lo up; ip tuntap add other mode tun; exec "$@"' sh)
+    start --bind-to-device other 0 cat
+    refute nsenter --target "$DAEMON" --net timeout 5 nc -z 127.0.0.1 "$PORT" 2>/dev/null
+    # Without the option, it is served.
+    stop
+    start 0 cat
+    nsenter --target "$DAEMON" --net timeout 5 nc -z 127.0.0.1 "$PORT"
+}
+
+@test "--bind-to-device: an interface that is not there is named, status 1" {
+    run "$DAMPENER" --bind-to-device nowhere0 0 cat
+    [[ $status == 1 ]]
+    [[ $output == "[ERROR] --bind-to-device: 'nowhere0': there is no such network interface" ]]
+}

@@ -2,6 +2,8 @@
  * burst [OPTION]... ADDRESS PORT COUNT - COUNT clients that connect one right after the other and
  * then wait.
  *
+ * ADDRESS is numeric; or unix:PATH or abstract:NAME, and then PORT is 0.
+ *
  * Client N (from 1) sends the line "N" and expects exactly that back, and then the end of the
  * connection.  As each connect(2) returns before the next begins, N is also the order of arrival.
  * Prints "connected C answered A failed F" and exits 0 only if all were answered.
@@ -37,6 +39,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +48,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -123,7 +127,19 @@ static socklen_t parse_address(const char *text, unsigned port, struct sockaddr_
     struct sockaddr_in *ipv4 = (struct sockaddr_in *)(void *)address;
     struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)(void *)address;
 
+    struct sockaddr_un *local = (struct sockaddr_un *)(void *)address;
+
     memset(address, 0, sizeof(*address));
+    if (strncmp(text, "unix:", 5) == 0 && strlen(text + 5) < sizeof(local->sun_path)) {
+        local->sun_family = AF_UNIX;
+        strcpy(local->sun_path, text + 5);
+        return sizeof(*local);
+    }
+    if (strncmp(text, "abstract:", 9) == 0 && strlen(text + 9) < sizeof(local->sun_path)) {
+        local->sun_family = AF_UNIX;
+        memcpy(local->sun_path + 1, text + 9, strlen(text + 9));
+        return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(text + 9));
+    }
     if (inet_pton(AF_INET, text, &ipv4->sin_addr) == 1) {
         ipv4->sin_family = AF_INET;
         ipv4->sin_port = htons((uint16_t)port);
@@ -134,7 +150,8 @@ static socklen_t parse_address(const char *text, unsigned port, struct sockaddr_
         ipv6->sin6_port = htons((uint16_t)port);
         return sizeof(*ipv6);
     }
-    (void)fprintf(stderr, "burst: %s is not a numeric address\n", text);
+    (void)fprintf(stderr, "burst: %s is no numeric address, nor unix:PATH, nor abstract:NAME\n",
+                  text);
     exit(2);
 }
 

@@ -4,6 +4,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -180,6 +184,27 @@ static void print_same_socket(void)
                in.st_ino == error.st_ino ? "client" : "other");
 }
 
+static void print_option(const char *name, int level, int option)
+{
+    int value;
+    socklen_t length = sizeof(value);
+
+    if (getsockopt(STDIN_FILENO, level, option, &value, &length) == 0)
+        printf("option %s %d\n", name, value);
+}
+
+static void print_socket_options(void)
+{
+    char device[IFNAMSIZ] = "";
+    socklen_t length = sizeof(device);
+
+    print_option("nodelay", IPPROTO_TCP, TCP_NODELAY);
+    print_option("keepalive", SOL_SOCKET, SO_KEEPALIVE);
+    print_option("keepidle", IPPROTO_TCP, TCP_KEEPIDLE);
+    if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_BINDTODEVICE, device, &length) == 0)
+        printf("option device %s\n", device);
+}
+
 int main(int argc, char **argv)
 {
     print_descriptors();
@@ -191,6 +216,7 @@ int main(int argc, char **argv)
     print_directories();
     print_session();
     print_same_socket();
+    print_socket_options();
     for (int i = 0; i < argc; i++)
         printf("argument %s\n", argv[i]);
     for (char **variable = environ; *variable != NULL; variable++)

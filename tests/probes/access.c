@@ -141,14 +141,18 @@ static const struct verdict_case verdicts[] = {
     /* No rule matches. */
     {"", "192.0.2.1", true},
     {"", "2001:db8::1", true},
+    {"", "none", true},
     {"", "unix", true},
     {"deny 10.0.0.0/8", "192.0.2.1", true},
     {"deny 10.0.0.0/8", "2001:db8::1", true},
+    {"deny all", "none", true},
     {"deny all", "unix", true},
     {"allow 10.0.0.0/8", "192.0.2.1", false},
     {"allow 10.0.0.0/8", "2001:db8::1", false},
     {"allow 2001:db8::/32", "192.0.2.1", false},
-    {"allow all", "unix", false},
+    {"allow all", "none", false},
+    {"allow all", "unix", true},
+    {"allow 10.0.0.0/8", "unix", true},
     {"allow 10.0.0.0/8\ndeny 10.1.0.0/16", "192.0.2.1", true},
     {"allow 10.0.0.0/8\ndeny ::1", "192.0.2.1", true},
     {"allow 10.0.0.0/8\ndeny ::1", "2001:db8::1", true},
@@ -211,7 +215,7 @@ static const struct verdict_case verdicts[] = {
     {"deny ::/96", "192.0.2.7", true},
 };
 
-/* "unix" stands for a client without an address. */
+/* "unix" stands for a client of a Unix socket, and "none" for one of no family that is known. */
 static struct endpoint endpoint_of(const char *text)
 {
     union address_socket address;
@@ -222,8 +226,7 @@ static struct endpoint endpoint_of(const char *text)
     } else if (inet_pton(AF_INET6, text, &address.ipv6.sin6_addr) == 1) {
         address.any.sa_family = AF_INET6;
     } else {
-        CHECK(strcmp(text, "unix") == 0);
-        address.any.sa_family = AF_UNIX;
+        address.any.sa_family = strcmp(text, "unix") == 0 ? AF_UNIX : AF_PACKET;
     }
     return address_endpoint(&address);
 }

@@ -70,7 +70,7 @@ static void check_supervisor(void)
 
 int main(void)
 {
-    log_open(LOG_LEVEL_WARNING);
+    log_open(LOG_LEVEL_WARNING, LOG_FORMAT_TEXT, "supervisor");
     check_handlers();
     check_supervisor();
     return CHECK_RESULT();

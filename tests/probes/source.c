@@ -59,6 +59,30 @@ static void check_prefixes(void)
     CHECK(!are_one(0, 0, "::", "0.0.0.0"));
 }
 
+static struct endpoint unix_endpoint(int32_t process, uint32_t user, uint32_t group)
+{
+    const struct endpoint_peer peer = {.process = process, .user = user, .group = group};
+    struct endpoint endpoint = {.family = AF_UNIX};
+
+    memcpy(endpoint.address, &peer, sizeof(peer));
+    return endpoint;
+}
+
+/* Whatever the prefix lengths are, it is the user who counts. */
+static void check_users(void)
+{
+    const struct endpoint first = unix_endpoint(10, 1000, 100);
+    const struct endpoint other_process = unix_endpoint(11, 1000, 101);
+    const struct endpoint other_user = unix_endpoint(10, 1001, 100);
+    const struct endpoint same_bits = endpoint("0.0.3.232");
+
+    sources_close(&sources);
+    CHECK(sources_open(&sources, sizeof(struct source), 0, 0) == 0);
+    CHECK(find(&first) == find(&other_process));
+    CHECK(find(&first) != find(&other_user));
+    CHECK(find(&first) != find(&same_bits));
+}
+
 static struct endpoint numbered(uint32_t number)
 {
     struct endpoint endpoint = {.family = AF_INET};
@@ -106,10 +130,72 @@ static void check_many(void)
     CHECK(sources_count(&sources) == MANY);
 }
 
+/* Each is told once, however many there are and wherever the table has grown to. */
+static void check_each(void)
+{
+    enum { MOST = 300 };
+    struct source *source = NULL;
+
+    sources_close(&sources);
+    CHECK(sources_open(&sources, sizeof(struct source), 32, 64) == 0);
+    CHECK(sources_next(&sources, NULL) == NULL);
+    for (uint32_t count = 1; count <= MOST; count++) {
+        struct endpoint remote = numbered(count);
+        uint32_t told = 0;
+
+        find(&remote)->members = 0;
+        while ((source = sources_next(&sources, source)) != NULL) {
+            source->members++;
+            told++;
+        }
+        CHECK(told == count);
+        for (uint32_t i = 1; i <= count; i++) {
+            struct endpoint each = numbered(i);
+
+            CHECK(find(&each)->members == count - i + 1);
+        }
+    }
+    for (uint32_t i = 1; i <= MOST; i++) {
+        struct endpoint remote = numbered(i);
+
+        sources_forget(&sources, find(&remote));
+    }
+    CHECK(sources_next(&sources, NULL) == NULL);
+}
+
+static const char *text_of(const char *address, unsigned ipv4, unsigned ipv6)
+{
+    static char text[SOURCE_TEXT];
+    struct endpoint remote = endpoint(address);
+
+    sources_close(&sources);
+    CHECK(sources_open(&sources, sizeof(struct source), ipv4, ipv6) == 0);
+    return sources_text(&sources, find(&remote), text);
+}
+
+static void check_texts(void)
+{
+    struct endpoint remote = {.family = AF_UNIX};
+    struct endpoint_peer peer = {.user = UINT32_MAX};
+    char text[SOURCE_TEXT];
+
+    CHECK(strcmp(text_of("192.0.2.77", 32, 64), "192.0.2.77/32") == 0);
+    CHECK(strcmp(text_of("192.0.2.77", 24, 64), "192.0.2.0/24") == 0);
+    CHECK(strcmp(text_of("192.0.2.77", 0, 64), "0.0.0.0/0") == 0);
+    CHECK(strcmp(text_of("2001:db8:0:1:2:3:4:5", 32, 64), "2001:db8:0:1::/64") == 0);
+    CHECK(strcmp(text_of("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255", 32, 128),
+                 "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128") == 0);
+    memcpy(remote.address, &peer, sizeof(peer));
+    CHECK(strcmp(sources_text(&sources, find(&remote), text), "user 4294967295") == 0);
+}
+
 int main(void)
 {
     check_prefixes();
+    check_users();
     check_many();
+    check_each();
+    check_texts();
     sources_close(&sources);
     return CHECK_RESULT();
 }
