@@ -83,6 +83,14 @@ dispatchers() {
     done
 }
 
+# The janitor, if there is one.
+janitor() {
+    local process
+    for process in $(children "$DAEMON"); do
+        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == janitor ]]; then echo "$process"; fi
+    done
+}
+
 children() { cat "/proc/$1/task/$1/children" 2>/dev/null || true; }
 
 # All processes of this test, a line each, but those of bats and the one that looks for them.
@@ -167,8 +175,10 @@ check_and_end() {
 teardown() {
     local failed=0
     if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then failed=1; fi
+    # What a file of tests starts besides daemons it ends itself.
+    if declare -F end_others >/dev/null; then end_others || failed=1; fi
     check_and_end || failed=1
-    if grep -q -e '^\[BUG\]' -e 'Sanitizer' -e 'runtime error' "$LOG"; then failed=1; fi
+    if grep -q -e '^\[BUG\]' -e '"level":"bug"' -e 'Sanitizer' -e 'runtime error' "$LOG"; then failed=1; fi
     if ((failed)); then
         echo "--- log of the daemon (last lines)" >&2
         tail -n 60 "$LOG" >&2
