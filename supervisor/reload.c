@@ -21,6 +21,7 @@ static void said_last(struct server *server)
         log_warning("SIGHUP: what could not be read again stays as it was");
     else
         log_info("SIGHUP: files were read again");
+    notify_reloaded(&server->notify);
 }
 
 static void owe(struct server *server, enum protocol_file file)
@@ -63,6 +64,7 @@ void reload_begin(struct server *server)
 {
     bool any = false;
 
+    notify_reloading(&server->notify);
     server->reload.wrong = false;
     for (int file = 0; file < PROTOCOL_FILES; file++) {
         if (policy_file(server->options, (enum protocol_file)file) == NULL)
@@ -72,8 +74,10 @@ void reload_begin(struct server *server)
         if (!server->reload.asked[file])
             ask(server, (enum protocol_file)file);
     }
-    if (!any)
-        log_info("SIGHUP: there are no files to read again");
+    if (any)
+        return;
+    log_info("SIGHUP: there are no files to read again");
+    notify_reloaded(&server->notify);
 }
 
 static const char *sentence(int error)
