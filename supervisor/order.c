@@ -34,14 +34,14 @@ int order_reserve(struct order *order)
 
 /* ---- lines ---- */
 
-static uint32_t active_of(const struct order_line *line)
+uint32_t order_active(const struct order_line *line)
 {
     return line->source.members - line->waiting.length;
 }
 
 static uint32_t startable_of(const struct order *order, const struct order_line *line)
 {
-    uint32_t active = active_of(line);
+    uint32_t active = order_active(line);
     uint32_t room = order->rules.per_source > active ? order->rules.per_source - active : 0;
 
     return line->waiting.length < room ? line->waiting.length : room;
@@ -142,4 +142,43 @@ struct order_member *order_next(const struct order *order)
         return NULL;
     line = (struct order_line *)(void *)((char *)first - offsetof(struct order_line, place));
     return (struct order_member *)queue_first(&line->waiting); /* its first member */
+}
+
+/* ---- all of them ---- */
+
+void order_set_per_source(struct order *order, uint32_t per_source)
+{
+    struct source *source = NULL;
+
+    if (!order->rules.by_source)
+        return;
+    order->rules.per_source = per_source;
+    while ((source = sources_next(&order->sources, source)) != NULL)
+        refresh(order, (struct order_line *)source); /* its first member */
+}
+
+/* Puts a line into its place among those that are busier, if it has one. */
+static unsigned place(const struct order_line **busiest, unsigned count, unsigned most,
+                      const struct order_line *line)
+{
+    unsigned at = count;
+
+    while (at > 0 && busiest[at - 1]->source.members < line->source.members) {
+        if (at < most)
+            busiest[at] = busiest[at - 1];
+        at--;
+    }
+    if (at < most)
+        busiest[at] = line;
+    return count < most ? count + 1 : count;
+}
+
+unsigned order_busiest(const struct order *order, const struct order_line **busiest, unsigned most)
+{
+    struct source *source = NULL;
+    unsigned count = 0;
+
+    while ((source = sources_next(&order->sources, source)) != NULL)
+        count = place(busiest, count, most, (const struct order_line *)source);
+    return count;
 }

@@ -81,6 +81,17 @@ void order_return(struct order *order, struct order_member *member);
 void order_leave_waiting(struct order *order, struct order_member *member);
 void order_leave_active(struct order *order, struct order_member *member);
 
+/* From now on so many members of one source may be active; those that are stay so.  Takes time for
+ * each source. */
+void order_set_per_source(struct order *order, uint32_t per_source);
+
+/* Fills in the lines of those sources that have most members, most first; returns how many there
+ * are, `most` at most; none where sources are not told apart.  Takes time for each source. */
+unsigned order_busiest(const struct order *order, const struct order_line **busiest, unsigned most);
+
+/* How many of a source are active. */
+uint32_t order_active(const struct order_line *line);
+
 /* Whose turn it is; NULL if nobody waits, or only at the limits of their sources. */
 struct order_member *order_next(const struct order *order);
 

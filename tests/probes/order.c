@@ -149,6 +149,16 @@ static bool is_right(const struct order_member *next)
                                   sources[expected->source].turn == 0 && is_open(person));
 }
 
+/* Those who are active stay so, even if they are too many now. */
+static void limit(void)
+{
+    static const uint32_t limits[] = {1, 2, 5, ORDER_UNLIMITED};
+    uint32_t per_source = limits[(unsigned)rand() % 4];
+
+    order_set_per_source(&order, per_source);
+    CHECK(order.rules.per_source == per_source);
+}
+
 static void step(void)
 {
     struct person *person = &people[rand() % MEMBERS_MAXIMUM];
@@ -176,6 +186,36 @@ static void step(void)
     }
 }
 
+static unsigned model_members(unsigned source)
+{
+    return sources[source].waiting + sources[source].active;
+}
+
+/* Each of those told is what the model says, and nobody who is left out has more than the last. */
+static void check_busiest(unsigned most)
+{
+    const struct order_line *busiest[SOURCES];
+    unsigned count = order_busiest(&order, busiest, most);
+    unsigned least = 0;
+    unsigned above = 0;
+
+    CHECK(count == (model_sources() < most ? model_sources() : most));
+    for (unsigned i = 0; i < count; i++) {
+        unsigned source = ntohl(busiest[i]->source.prefix[0]) - 0x7f000100u;
+
+        CHECK(source < SOURCES);
+        CHECK(busiest[i]->waiting.length == sources[source].waiting);
+        CHECK(order_active(busiest[i]) == sources[source].active);
+        CHECK(i == 0 || busiest[i - 1]->source.members >= busiest[i]->source.members);
+        for (unsigned j = 0; j < i; j++)
+            CHECK(busiest[j] != busiest[i]);
+        least = busiest[i]->source.members;
+    }
+    for (unsigned i = 0; i < SOURCES; i++)
+        above += model_members(i) > least;
+    CHECK(above < count || count == 0);
+}
+
 static void run(bool fair, uint32_t per_source)
 {
     struct order_rules rules = {.fair = fair,
@@ -189,6 +229,10 @@ static void run(bool fair, uint32_t per_source)
     CHECK(order_open(&order, &rules) == 0);
     for (int i = 0; i < STEPS && check_failures == 0; i++) {
         step();
+        if (i % 100 == 0)
+            limit();
+        if (i % 16 == 0)
+            check_busiest((unsigned)rand() % SOURCES);
         CHECK(is_right(order_next(&order)));
         CHECK(order.startable == model_startable());
         CHECK(sources_count(&order.sources) == model_sources());
@@ -230,6 +274,23 @@ static void check_one_round(void)
     order_close(&order);
 }
 
+/* Where sources are not told apart there is nobody to tell, and nothing to limit. */
+static void check_common(void)
+{
+    const struct order_line *busiest[1];
+    struct person person = {.source = 1};
+    struct endpoint endpoint = endpoint_of(1);
+
+    CHECK(order_open(&order, &(struct order_rules){.per_source = 1}) == 0);
+    person.member.entry.ticket = ++tickets;
+    CHECK(order_reserve(&order) == 0);
+    order_join(&order, &person.member, &endpoint);
+    CHECK(order_busiest(&order, busiest, 1) == 0);
+    order_set_per_source(&order, 1);
+    CHECK(order.rules.per_source == ORDER_UNLIMITED && order.startable == 1);
+    order_close(&order);
+}
+
 int main(void)
 {
     srand(1);
@@ -239,5 +300,6 @@ int main(void)
         run(fair, 3);
     }
     check_one_round();
+    check_common();
     return CHECK_RESULT();
 }

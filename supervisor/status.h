@@ -1,0 +1,25 @@
+/*
+ * status.h - how the service stands, as one JSON object: what `status` answers.
+ *
+ * The fields are described in socket-burst-dampener(8), STATUS.  Fields are added, and never change
+ * their meaning.
+ */
+#ifndef SUPERVISOR_STATUS_H
+#define SUPERVISOR_STATUS_H
+
+#include "dispatcher/text.h"
+#include "supervisor/server.h"
+
+/* What the service does now, in a word. */
+const char *status_state(const struct server *server);
+
+/* How many descriptors this process has. */
+uint32_t status_descriptors(const struct server *server);
+
+/* How often dispatchers were started again. */
+uint64_t status_dispatcher_restarts(const struct server *server);
+
+/* Adds the object. */
+void status_write(struct server *server, struct text *text);
+
+#endif
