@@ -21,6 +21,8 @@ struct admission admission_decide(const struct admission_facts *facts)
 
     if (facts->ending)
         limit(&admission, 0, ADMISSION_ENDING);
+    if (facts->paused)
+        limit(&admission, 0, ADMISSION_PAUSED);
     limit(&admission, up_to(facts->processes, facts->active), ADMISSION_PROCESSES);
     limit(&admission, facts->startable, ADMISSION_SOURCE);
     if (facts->starts_held)
@@ -41,12 +43,19 @@ struct admission admission_decide(const struct admission_facts *facts)
 const char *admission_reason_name(enum admission_reason reason)
 {
     static const char *const names[ADMISSION_REASONS] = {
-        [ADMISSION_NONE] = "none",           [ADMISSION_ENDING] = "ending",
-        [ADMISSION_PROCESSES] = "processes", [ADMISSION_SOURCE] = "per-source",
-        [ADMISSION_FAILURE] = "failure",     [ADMISSION_LOAD] = "load",
-        [ADMISSION_CPU] = "cpu-pressure",    [ADMISSION_MEMORY] = "memory-pressure",
-        [ADMISSION_IO] = "io-pressure",      [ADMISSION_OPENING] = "opening",
-        [ADMISSION_RATE] = "rate",           [ADMISSION_DISPATCHERS] = "dispatchers",
+        [ADMISSION_NONE] = "none",
+        [ADMISSION_ENDING] = "ending",
+        [ADMISSION_PAUSED] = "paused",
+        [ADMISSION_PROCESSES] = "processes",
+        [ADMISSION_SOURCE] = "per-source",
+        [ADMISSION_FAILURE] = "failure",
+        [ADMISSION_LOAD] = "load",
+        [ADMISSION_CPU] = "cpu-pressure",
+        [ADMISSION_MEMORY] = "memory-pressure",
+        [ADMISSION_IO] = "io-pressure",
+        [ADMISSION_OPENING] = "opening",
+        [ADMISSION_RATE] = "rate",
+        [ADMISSION_DISPATCHERS] = "dispatchers",
     };
 
     return names[reason];

@@ -32,12 +32,14 @@ struct admission_facts {
     bool starts_failed;           /* the last start failed: see whether the next one succeeds */
     bool starts_held;             /* and it is too early to try again */
     bool ending;                  /* the service ends: nobody is started any more */
+    bool paused;                  /* the operator has nobody started for now */
 };
 
 /* What holds the next client back.  In the order in which they are looked at: the first is told. */
 enum admission_reason {
     ADMISSION_NONE, /* nothing: nobody is left waiting */
     ADMISSION_ENDING,
+    ADMISSION_PAUSED,
     ADMISSION_PROCESSES,
     ADMISSION_SOURCE,
     ADMISSION_FAILURE,

@@ -32,18 +32,53 @@ static const struct {
     [ADMISSION_GATE_IO] = PRESSURE("io"),
 };
 
+/* The operator may set it while the service runs, when the file cannot be opened any more. */
+static bool may_be_given(const struct options *options, int gate)
+{
+    return options->control != NULL && gate == ADMISSION_GATE_LOAD;
+}
+
+void gates_set_rate(struct gates *gates, uint64_t now)
+{
+    const struct options *options = gates->options;
+
+    if (options->rate == OPTIONS_NONE)
+        gates->rate = (struct rate){0};
+    else if (gates->rate.count == 0)
+        rate_open(&gates->rate, options->rate, options->rate_period, now);
+    else
+        rate_change(&gates->rate, options->rate, options->rate_period, now);
+}
+
+bool gates_has_load(const struct gates *gates)
+{
+    return gates->list[ADMISSION_GATE_LOAD].gauge.descriptor >= 0;
+}
+
+void gates_set_load(struct gates *gates)
+{
+    if (gates->options->gates[ADMISSION_GATE_LOAD].given)
+        return;
+    gates->list[ADMISSION_GATE_LOAD].closed = false;
+    for (int i = 0; i < ADMISSION_GATES; i++)
+        if (gates->options->gates[i].given)
+            return;
+    gates->ramp = (struct ramp){0};
+}
+
 int gates_open(struct gates *gates, const struct options *options, uint64_t now)
 {
     *gates = (struct gates){.options = options};
     for (int i = 0; i < ADMISSION_GATES; i++) {
-        if (!options->gates[i].given ||
+        if ((!options->gates[i].given && !may_be_given(options, i)) ||
             gauge_open(&gates->list[i].gauge, kinds[i].path, kinds[i].before) == 0)
             continue;
+        if (!options->gates[i].given)
+            continue; /* gates_has_load() */
         log_error("%s: cannot read %s: %m%s", kinds[i].option, kinds[i].path, kinds[i].hint);
         return -1;
     }
-    if (options->rate != OPTIONS_NONE)
-        rate_open(&gates->rate, options->rate, options->rate_period, now);
+    gates_set_rate(gates, now);
     return 0;
 }
 

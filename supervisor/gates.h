@@ -32,6 +32,16 @@ struct gates {
  * Times are those of loop.h. */
 int gates_open(struct gates *gates, const struct options *options, uint64_t now);
 
+/* Whether the load average can be looked at, should it be limited later. */
+bool gates_has_load(const struct gates *gates);
+
+/* The limit on the load average has changed, or is lifted: without gates nothing opens gradually.
+ */
+void gates_set_load(struct gates *gates);
+
+/* The rate of the options has changed. */
+void gates_set_rate(struct gates *gates, uint64_t now);
+
 /* Enters what it knows into the facts, whose `active` must be set. */
 void gates_look(struct gates *gates, struct admission_facts *facts, uint64_t now);
 

@@ -114,3 +114,8 @@ void loop_stop(struct loop *loop)
 {
     loop->stopped = true;
 }
+
+double loop_seconds(uint64_t microseconds)
+{
+    return (double)microseconds / LOOP_SECOND;
+}

@@ -55,6 +55,9 @@ void loop_stop(struct loop *loop);
 /* Brings `now` up to date within a round, where that matters. */
 void loop_update(struct loop *loop);
 
+/* So many microseconds in seconds, for people and programs that read them. */
+double loop_seconds(uint64_t microseconds);
+
 /* The clock itself, for use outside of loop_run(). */
 uint64_t loop_clock(void);
 

@@ -24,6 +24,18 @@ uint32_t rate_tokens(struct rate *rate, uint64_t now)
     return (uint32_t)(rate->level / rate->period);
 }
 
+void rate_change(struct rate *rate, uint32_t count, uint64_t period, uint64_t now)
+{
+    uint64_t tokens = rate_tokens(rate, now);
+    uint64_t part = rate->level % rate->period; /* of the next one */
+
+    if (period != rate->period)
+        part = (uint64_t)((double)part / (double)rate->period * (double)(period - 1));
+    rate_open(rate, count, period, now);
+    if (tokens < count)
+        rate->level = tokens * period + part;
+}
+
 void rate_take(struct rate *rate)
 {
     rate->level -= rate->period;

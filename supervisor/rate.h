@@ -23,6 +23,10 @@ struct rate {
 /* A full bucket. */
 void rate_open(struct rate *rate, uint32_t count, uint64_t period, uint64_t now);
 
+/* Changes what the bucket holds, and how fast it fills.  The tokens in it stay, as far as it holds
+ * them, and so does the part of the next one: to set the same again and again changes nothing. */
+void rate_change(struct rate *rate, uint32_t count, uint64_t period, uint64_t now);
+
 /* How many tokens there are. */
 uint32_t rate_tokens(struct rate *rate, uint64_t now);
 

@@ -3,7 +3,7 @@
 
 load helpers
 
-# System calls of a daemon and its dispatchers in ten seconds, after one served client.
+# System calls of a daemon and all that it has started in ten seconds, after one served client.
 @test "idle for 10 s: no process makes a single system call" {
     command -v strace >/dev/null || skip "strace is not installed"
     local pressure=()
@@ -11,15 +11,17 @@ load helpers
     echo 'deny 127.0.0.9' >rules
     start --address 127.0.0.1 --processes 4 --load-average 0.01 --queue 5 --queue-timeout 3 \
         --when-full refuse --order fair --per-source 2 --per-source-queue 2 --rate 100 \
-        --access-file rules "${pressure[@]}" 0 cat
+        --access-file rules --pid-file pid --control control --metrics 127.0.0.1:0 "${pressure[@]}" 0 cat
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     await status_is served 1
+    [[ $(echo status | nc -NU control) == *'"served":1'* ]]
+    echo "set queue-timeout 4s" | nc -NU control
     local process targets=(-p "$DAEMON")
-    for process in $(dispatchers); do targets+=(-p "$process"); done
+    for process in $(children "$DAEMON"); do targets+=(-p "$process"); done
     strace -f -qq -ttt -o trace "${targets[@]}" 3>&- 4>&- &
     local tracer=$!
     await is_traced "$DAEMON"
-    for process in $(dispatchers); do await is_traced "$process"; done
+    for process in $(children "$DAEMON"); do await is_traced "$process"; done
     # Attaching interrupts what each process waits in; it goes back to it, and then there is silence.
     await has_settled
     local begin

@@ -75,6 +75,51 @@ static void check_extremes(void)
     CHECK(rate_tokens(&rate, UINT64_MAX) == RATE_COUNT_MAXIMUM);
 }
 
+/* What is left stays as far as it fits; to set the same for ever does not stop the clock. */
+static void check_change(void)
+{
+    struct rate rate;
+    uint64_t now = 1000;
+
+    rate_open(&rate, 10, SECOND, now);
+    for (int i = 0; i < 4; i++)
+        rate_take(&rate);
+    rate_change(&rate, 20, SECOND, now);
+    CHECK(rate_tokens(&rate, now) == 6);
+    rate_change(&rate, 5, (uint64_t)60 * SECOND, now);
+    CHECK(rate_tokens(&rate, now) == 5);
+    for (int i = 0; i < 5; i++)
+        rate_take(&rate);
+    rate_change(&rate, 10, (uint64_t)120 * SECOND, now);
+    for (int i = 0; i < 120; i++) {
+        CHECK(rate_tokens(&rate, now) == (uint32_t)i / 12);
+        if (i % 12 == 0 && i > 0)
+            CHECK(rate.level % rate.period == 0);
+        now += SECOND;
+        rate_change(&rate, 10, (uint64_t)120 * SECOND, now);
+        rate_change(&rate, 10, (uint64_t)120 * SECOND, now);
+    }
+    CHECK(rate_tokens(&rate, now) == 10);
+}
+
+/* Half of a token is half of one also in another measure, and never a whole one. */
+static void check_change_of_part(void)
+{
+    struct rate rate;
+
+    rate_open(&rate, 1, RATE_PERIOD_MAXIMUM, 0);
+    rate_take(&rate);
+    CHECK(rate_tokens(&rate, RATE_PERIOD_MAXIMUM / 2) == 0);
+    rate_change(&rate, RATE_COUNT_MAXIMUM, 1000, RATE_PERIOD_MAXIMUM / 2);
+    CHECK(rate_tokens(&rate, RATE_PERIOD_MAXIMUM / 2) == 0);
+    CHECK(rate.level >= 490 && rate.level <= 500);
+    rate_open(&rate, 1, RATE_PERIOD_MAXIMUM, 0);
+    rate_take(&rate);
+    CHECK(rate_tokens(&rate, RATE_PERIOD_MAXIMUM - 1) == 0);
+    rate_change(&rate, 1, 1000, RATE_PERIOD_MAXIMUM - 1);
+    CHECK(rate_tokens(&rate, RATE_PERIOD_MAXIMUM - 1) == 0);
+}
+
 /* ---- ramp ---- */
 
 static void check_ramp(void)
@@ -139,6 +184,8 @@ int main(void)
     check_rounding();
     check_next();
     check_extremes();
+    check_change();
+    check_change_of_part();
     check_ramp();
     check_ramp_closed_again();
     check_limiter();

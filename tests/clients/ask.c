@@ -1,0 +1,162 @@
+/*
+ * ask [-n COUNT] [-p MS] [-0] PLACE REQUEST - asks the daemon again and again, each time over a
+ * connection of its own, COUNT times, or until SIGTERM: as fast as it answers, or with pauses.
+ *
+ * PLACE is the path of a Unix socket, with a slash in it, or IPV4:PORT.  REQUEST is sent with a
+ * line feed behind it.  Writes the answers to standard output, without the heads of HTTP, of which
+ * each has to say 200; with -0, with a byte of 0 behind each.  Says on standard error in the end
+ * how often it has asked, and how long the slowest answer took, and fails if any did not come.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ANSWER = 1 << 20, PATIENCE = 20 /* seconds */ };
+
+union place {
+    struct sockaddr any;
+    struct sockaddr_un path;
+    struct sockaddr_in port;
+};
+
+static volatile sig_atomic_t told_to_end;
+
+static void on_signal(int signal_number)
+{
+    (void)signal_number;
+    told_to_end = 1;
+}
+
+static _Noreturn void die(const char *what)
+{
+    (void)fprintf(stderr, "ask: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static socklen_t parse_place(const char *word, union place *place)
+{
+    const char *colon = strchr(word, ':');
+    char address[INET_ADDRSTRLEN];
+
+    memset(place, 0, sizeof(*place));
+    if (strchr(word, '/') != NULL) {
+        place->path.sun_family = AF_UNIX;
+        (void)snprintf(place->path.sun_path, sizeof(place->path.sun_path), "%s", word);
+        return sizeof(place->path);
+    }
+    place->port.sin_family = AF_INET;
+    if (colon != NULL) {
+        (void)snprintf(address, sizeof(address), "%.*s", (int)(colon - word), word);
+        place->port.sin_port = htons((uint16_t)atoi(colon + 1));
+    }
+    if (colon == NULL || inet_pton(AF_INET, address, &place->port.sin_addr) != 1) {
+        (void)fprintf(stderr, "ask: %s is no place\n", word);
+        exit(2);
+    }
+    return sizeof(place->port);
+}
+
+static size_t ask(const union place *place, socklen_t size, const char *request, char *answer)
+{
+    const struct timeval patience = {.tv_sec = PATIENCE};
+    int descriptor = socket(place->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    size_t length = 0;
+    ssize_t got;
+
+    if (descriptor < 0 ||
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0 ||
+        connect(descriptor, &place->any, size) != 0)
+        die("cannot connect");
+    if (send(descriptor, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request))
+        die("cannot ask");
+    do {
+        got = recv(descriptor, answer + length, ANSWER - 1 - length, 0);
+        length += got > 0 ? (size_t)got : 0;
+    } while ((got > 0 && length < ANSWER - 1) || (got < 0 && errno == EINTR));
+    if (got < 0)
+        die("no answer");
+    (void)close(descriptor);
+    answer[length] = '\0';
+    return length;
+}
+
+static void show(const char *answer, size_t length, bool separated)
+{
+    const char *body = answer;
+
+    if (strncmp(answer, "HTTP/", 5) == 0) {
+        body = strstr(answer, "\r\n\r\n");
+        if (strncmp(answer + strlen("HTTP/1.1"), " 200 ", 5) != 0 || body == NULL) {
+            (void)fprintf(stderr, "ask: answered with %.40s\n", answer);
+            exit(1);
+        }
+        body += 4;
+    }
+    length -= (size_t)(body - answer);
+    if (length == 0) {
+        (void)fprintf(stderr, "ask: the answer is empty\n");
+        exit(1);
+    }
+    if (fwrite(body, 1, length, stdout) != length || (separated && putchar('\0') == EOF))
+        die("cannot write");
+}
+
+static int64_t now(void)
+{
+    struct timespec time;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
+}
+
+int main(int argc, char **argv)
+{
+    static char answer[ANSWER];
+    char request[8192];
+    union place place;
+    socklen_t size;
+    bool separated = false;
+    struct timespec pause = {0};
+    long most = -1;
+    long asked = 0;
+    int64_t longest = 0;
+    int letter;
+
+    while ((letter = getopt(argc, argv, "n:p:0")) != -1) {
+        if (letter == 'n')
+            most = atol(optarg);
+        else if (letter == 'p')
+            pause.tv_nsec = atol(optarg) * 1000000;
+        else if (letter == '0')
+            separated = true;
+        else
+            return 2;
+    }
+    if (argc - optind != 2)
+        return 2;
+    size = parse_place(argv[optind], &place);
+    (void)snprintf(request, sizeof(request), "%s\n", argv[optind + 1]);
+    (void)signal(SIGTERM, on_signal);
+    for (; asked != most && told_to_end == 0; asked++) {
+        int64_t begin = now();
+        size_t length = ask(&place, size, request, answer);
+
+        longest = now() - begin > longest ? now() - begin : longest;
+        show(answer, length, separated);
+        if (pause.tv_nsec > 0)
+            (void)nanosleep(&pause, NULL); /* if a signal ends it, this is the end anyway */
+    }
+    (void)fprintf(stderr, "asked %ld longest %ld us\n", asked, (long)longest);
+    return fflush(stdout) == 0 ? 0 : 1;
+}
