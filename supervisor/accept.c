@@ -15,7 +15,8 @@ static bool has_room(struct server *server)
 {
     uint32_t queued = clients_count(&server->clients, CLIENT_QUEUED);
 
-    if (queued + clients_count(&server->clients, CLIENT_STARTING) >= server->capacity ||
+    if (handover_holds_clients(server) ||
+        queued + clients_count(&server->clients, CLIENT_STARTING) >= server->capacity ||
         backoff_holds(&server->accepting, server->loop.now))
         return false;
     return server->options->refuse || queued < server->queue_maximum ||
@@ -65,13 +66,43 @@ static void accept_failed(struct server *server, int error)
 /* In draining, those are taken who were in the backlog when it began, and nobody after them. */
 static bool is_drained(const struct server_listener *listener)
 {
-    return listener->server->stage == SERVER_DRAINING && listener->left == 0;
+    return listener->draining && listener->left == 0;
 }
 
 static void close_listener(struct server_listener *listener)
 {
     loop_ignore(&listener->server->loop, &listener->source);
     listener_close(listener->listener);
+}
+
+bool accept_is_deaf(const struct server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++)
+        if (server->listeners[i].listener->descriptor >= 0 && !server->listeners[i].deaf)
+            return false;
+    return true;
+}
+
+/* Somebody who has the socket, too, such as who has passed it on, has shut it down.  It is left
+ * alone, so that the others need not wait for it. */
+static void give_up(struct server_listener *listener)
+{
+    struct server *server = listener->server;
+    char text[LISTENER_TEXT];
+
+    if (listener->draining) {
+        close_listener(listener);
+        return;
+    }
+    loop_ignore(&server->loop, &listener->source);
+    listener->deaf = true;
+    log_error("another process has shut down the socket that listened on %s: nobody can connect "
+              "there any more",
+              listener_text(listener->listener, text));
+    if (!accept_is_deaf(server))
+        return;
+    log_error("no socket that listens is left");
+    server->forced = true; /* the server ends then */
 }
 
 /* A connection has come: it waits from now on, unless the rules say that it is not served. */
@@ -110,12 +141,15 @@ static void accept_clients(void *context)
         if (descriptor >= 0) {
             enter(server, descriptor, &remote);
             backoff_succeeded(&server->accepting);
-            if (server->stage == SERVER_DRAINING)
+            if (from->draining)
                 from->left--;
         } else if (errno == EAGAIN) {
             from->left = 0; /* some have gone by themselves */
             if (!is_drained(from))
                 return;
+        } else if (errno == EINVAL) { /* it does not listen (accept(2)) */
+            give_up(from);
+            return;
         } else if (!concerns_client_only(errno) || ++failures == ACCEPT_BATCH) {
             /* A whole batch of clients with the same fate is none of theirs. */
             accept_failed(server, errno);
@@ -126,7 +160,7 @@ static void accept_clients(void *context)
 
 static void listen_to(struct server *server, struct server_listener *each)
 {
-    if (each->listener->descriptor >= 0 && !server->backlog_waits &&
+    if (each->listener->descriptor >= 0 && !each->deaf && !server->backlog_waits &&
         loop_watch(&server->loop, &each->source) != 0)
         accept_failed(server, errno);
 }
@@ -144,7 +178,7 @@ void accept_resume(struct server *server)
     for (size_t i = 0; i < server->listener_count; i++) {
         struct server_listener *each = &server->listeners[at];
 
-        if (server->stage == SERVER_DRAINING && each->listener->descriptor >= 0)
+        if (each->draining && each->listener->descriptor >= 0)
             accept_clients(each);
         listen_to(server, each);
         at = at + 1 < server->listener_count ? at + 1 : 0;
@@ -158,7 +192,7 @@ static bool is_anybody_there(const struct server *server)
         struct pollfd listener = {.fd = server->listeners[i].listener->descriptor,
                                   .events = POLLIN};
 
-        if (poll(&listener, 1, 0) > 0)
+        if (!server->listeners[i].deaf && poll(&listener, 1, 0) > 0)
             return true;
     }
     return false;
@@ -174,15 +208,32 @@ bool accept_backlog_waits(struct server *server)
     return server->backlog_waits;
 }
 
+static void drain(struct server_listener *listener)
+{
+    if (listener->listener->descriptor < 0 || listener->draining)
+        return;
+    listener->draining = true;
+    listener->left = listener->deaf ? 0 : listener_stop(listener->listener);
+    if (listener->left == 0)
+        close_listener(listener);
+}
+
+void accept_retire(struct server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++)
+        if (server->listeners[i].listener->retired)
+            drain(&server->listeners[i]);
+}
+
+void accept_hold(struct server *server)
+{
+    pause_accepting(server);
+}
+
 void accept_drain(struct server *server)
 {
-    for (size_t i = 0; i < server->listener_count; i++) {
-        struct server_listener *each = &server->listeners[i];
-
-        each->left = listener_stop(each->listener);
-        if (each->left == 0)
-            close_listener(each);
-    }
+    for (size_t i = 0; i < server->listener_count; i++)
+        drain(&server->listeners[i]);
     if (accept_has_ended(server))
         server->backlog_waits = false;
 }
@@ -226,7 +277,7 @@ int accept_open(struct server *server, struct listeners *listeners)
                        .ready = accept_clients,
                        .context = each},
         };
-        if (loop_watch(&server->loop, &each->source) != 0)
+        if (!listeners->list[i].retired && loop_watch(&server->loop, &each->source) != 0)
             return -1;
     }
     return 0;

@@ -19,11 +19,21 @@ void accept_resume(struct server *server);
  * listeners will tell when somebody comes. */
 bool accept_backlog_waits(struct server *server);
 
+/* Leaves everybody in the backlog until accept_resume(). */
+void accept_hold(struct server *server);
+
 /* Accepts nobody but those who are in the backlog now, as there is room for them. */
 void accept_drain(struct server *server);
 
+/* Likewise of the retired listeners only: those that the process before this one had, and this one
+ * does not want. */
+void accept_retire(struct server *server);
+
 /* Accepts nobody any more. */
 void accept_stop(struct server *server);
+
+/* Whether nobody can come any more, as others have shut down what listeners there were. */
+bool accept_is_deaf(const struct server *server);
 
 /* Whether all listeners are closed. */
 bool accept_has_ended(const struct server *server);

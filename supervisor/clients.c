@@ -26,18 +26,25 @@ int clients_reserve(struct clients *clients)
 struct client *clients_accept(struct clients *clients, int descriptor,
                               const struct endpoint *remote, uint64_t now)
 {
+    return clients_inherit(clients, ++clients->last_ticket, descriptor, remote, now);
+}
+
+struct client *clients_inherit(struct clients *clients, uint64_t ticket, int descriptor,
+                               const struct endpoint *remote, uint64_t accepted)
+{
     uint32_t handle;
     struct client *client = slab_take(&clients->records, &handle);
 
     *client = (struct client){
-        .place.entry.ticket = ++clients->accepted,
-        .arrival.ticket = clients->accepted,
-        .accepted = now,
+        .place.entry.ticket = ticket,
+        .arrival.ticket = ticket,
+        .accepted = accepted,
         .remote = *remote,
         .handle = handle,
         .descriptor = descriptor,
         .state = CLIENT_QUEUED,
     };
+    clients->accepted++;
     order_join(&clients->order, &client->place, remote);
     queue_append(&clients->arrivals, &client->arrival);
     return client;
@@ -104,6 +111,7 @@ void clients_end(struct clients *clients, struct client *client, enum client_end
 void clients_turn_away(struct clients *clients, enum client_end end)
 {
     clients->accepted++;
+    clients->last_ticket++;
     clients->ended[end]++;
 }
 
@@ -177,6 +185,35 @@ uint32_t clients_of_source(const struct client *client)
 uint32_t clients_sources(const struct clients *clients)
 {
     return sources_count(&clients->order.sources);
+}
+
+void clients_set_per_source(struct clients *clients, uint32_t per_source)
+{
+    order_set_per_source(&clients->order, per_source);
+}
+
+static const struct {
+    const char *name;
+    const char *field;
+} end_names[CLIENT_ENDS] = {
+    [CLIENT_SERVED] = {"served", "served"},
+    [CLIENT_ABANDONED] = {"abandoned", "abandoned"},
+    [CLIENT_DENIED] = {"denied", "denied"},
+    [CLIENT_REFUSED_QUEUE] = {"refused-queue", "refused_queue"},
+    [CLIENT_REFUSED_SOURCE] = {"refused-source", "refused_source"},
+    [CLIENT_REFUSED_TIMEOUT] = {"refused-timeout", "refused_timeout"},
+    [CLIENT_DROPPED] = {"dropped", "dropped"},
+    [CLIENT_HANDED_OVER] = {"handed-over", "handed_over"},
+};
+
+const char *clients_end_name(enum client_end end)
+{
+    return end_names[end].name;
+}
+
+const char *clients_end_field(enum client_end end)
+{
+    return end_names[end].field;
 }
 
 bool clients_add_up(const struct clients *clients)

@@ -37,10 +37,15 @@ enum client_end {
     CLIENT_REFUSED_SOURCE,  /* refused, as too many of its source waited */
     CLIENT_REFUSED_TIMEOUT, /* refused, as it had waited too long */
     CLIENT_DROPPED,         /* closed unserved, because the service ended */
+    CLIENT_HANDED_OVER,     /* waits on in the process that has taken this one's place */
     CLIENT_ENDS
 };
 
-enum { CLIENT_ADOPTED = 255 }; /* for client.dispatcher */
+/* For client.dispatcher. */
+enum {
+    CLIENT_ADOPTED = 255, /* its handler is our own child */
+    CLIENT_FOREIGN = 254  /* its handler is none of ours, or none any more */
+};
 
 struct client {
     struct order_member place;  /* first: a list entry is the client; holds the ticket, from 1 */
@@ -53,13 +58,15 @@ struct client {
     int32_t process; /* of the handler; 0 before it is known */
     int32_t status;  /* as wait(2) gives it, once `reaped` */
     uint8_t state;
-    uint8_t dispatcher; /* index of the one that has it; CLIENT_ADOPTED: it is our own child */
+    uint8_t dispatcher; /* index of the one that has it, or one of the above */
     uint8_t signal;     /* the one that its handler is to get; 0: none */
     uint8_t signalled;  /* the one that it has been sent */
     uint8_t timed;      /* enum timeout_phase */
-    bool reaped : 1;  /* we have reaped its handler, though its dispatcher is not known dead yet */
+    bool reaped : 1;  /* `status` is known: we have reaped its handler, though its dispatcher is not
+                       * known dead yet, or it has ended and is kept for another reason */
     bool ended : 1;   /* its handler is known to have ended, but others of its group have not */
     bool watched : 1; /* for signs that it gives up */
+    bool owed : 1;    /* its handler has ended, which handover.h has to report yet */
 };
 
 struct clients {
@@ -68,6 +75,7 @@ struct clients {
     struct queue arrivals; /* those waiting and starting, by ticket, so that one who waits again has
                             * kept the place */
     uint64_t accepted;
+    uint64_t last_ticket; /* that was given; those before this process have given some, too */
     uint64_t ended[CLIENT_ENDS];
     struct slab records;
 };
@@ -86,6 +94,11 @@ int clients_reserve(struct clients *clients);
  * clients_reserve() must have succeeded since the last call. */
 struct client *clients_accept(struct clients *clients, int descriptor,
                               const struct endpoint *remote, uint64_t now);
+
+/* Enters one that another process had accepted, at the end of the queue: with its ticket, which is
+ * higher than that of whoever waits; the same otherwise. */
+struct client *clients_inherit(struct clients *clients, uint64_t ticket, int descriptor,
+                               const struct endpoint *remote, uint64_t accepted);
 
 /* The client that a message names; NULL if there is none with this handle and ticket. */
 struct client *clients_find(const struct clients *clients, uint32_t handle, uint64_t ticket);
@@ -129,6 +142,13 @@ uint32_t clients_of_source(const struct client *client);
 
 /* How many sources there are accounts of: 0 where they are not told apart. */
 uint32_t clients_sources(const struct clients *clients);
+
+/* Changes how many of one source may run. */
+void clients_set_per_source(struct clients *clients, uint32_t per_source);
+
+/* A word for an end; and the same without hyphens, as programs like it. */
+const char *clients_end_name(enum client_end end);
+const char *clients_end_field(enum client_end end);
 
 /* Whether the identity above holds; anything else is a bug. */
 bool clients_add_up(const struct clients *clients);

@@ -8,12 +8,14 @@
 #include <inttypes.h>
 #include <sys/wait.h>
 
-static void finish(struct server *server, struct client *client)
+static void finish(struct server *server, struct client *client, const int *status)
 {
     timeouts_end(&server->timeouts, client);
     if (client->ended)
         server->groups_left--;
-    clients_end(&server->clients, client, CLIENT_SERVED);
+    client->ended = false;
+    if (handover_ended(server, client, status))
+        clients_end(&server->clients, client, CLIENT_SERVED);
 }
 
 /* Its handler has ended.  If that was told to, it keeps its place until all of its group has. */
@@ -21,11 +23,14 @@ static void ended(struct server *server, struct client *client, const int *statu
                   const struct report_usage *usage)
 {
     report_ended(server, client, status, usage);
+    statistics_ended(&server->statistics, server->loop.now - client->started, status);
     if (!signalling_is_due(server, client) || !signalling_group_is_left(server, client)) {
-        finish(server, client);
+        finish(server, client, status);
         return;
     }
     client->ended = true;
+    client->reaped = status != NULL;
+    client->status = status == NULL ? 0 : *status;
     client->dispatcher = CLIENT_ADOPTED; /* as what is left is ours */
     server->groups_left++;
 }
@@ -41,7 +46,7 @@ static void finish_groups(struct server *server)
          client = next) {
         next = clients_next(&server->clients, client);
         if (client->ended && !signalling_group_is_left(server, client))
-            finish(server, client);
+            finish(server, client, client->reaped ? &client->status : NULL);
     }
 }
 
@@ -57,6 +62,14 @@ bool ending_exited(struct server *server, unsigned dispatcher, const struct mess
                                  .system_time = message->system_time,
                                  .memory = message->memory});
     return true;
+}
+
+void ending_foreign(struct server *server, struct client *client, const int *status)
+{
+    log_debug("ticket %" PRIu64 ": ended, says the process before this one",
+              clients_ticket(client));
+    statistics_ended(&server->statistics, server->loop.now - client->started, status);
+    finish(server, client, status);
 }
 
 /* ---- children of ours ---- */
@@ -127,7 +140,7 @@ static void reaped(struct server *server, pid_t process, int status, const struc
     uint64_t ticket;
     bool known = false;
 
-    if (pool_reaped(&server->pool, process, status))
+    if (pool_reaped(&server->pool, process, status) || janitor_reaped(server->janitor, process))
         return;
     for (struct client *client = clients_first(&server->clients, CLIENT_RUNNING); client != NULL;
          client = next) {

@@ -12,6 +12,9 @@
 bool ending_exited(struct server *server, unsigned dispatcher,
                    const struct message_exited *message);
 
+/* A handler has ended that is the child of a process before this one. */
+void ending_foreign(struct server *server, struct client *client, const int *status);
+
 /* The dispatcher of a running client is dead: its handler is our own child from now on, or it has
  * ended already. */
 void ending_adopt(struct server *server, struct client *client);

@@ -48,8 +48,9 @@ static const int calls[] = {
     /* clients: those of the listeners that are open */
     SYS_accept4,     /* whoever has come */
     SYS_getsockname, /* the address that a client has connected to */
-    SYS_getsockopt,  /* how long the backlog is in draining; whether closing would wait */
-    SYS_shutdown,    /* the end of a busy message; a dispatcher's leash */
+    SYS_getsockopt,  /* how long the backlog is in draining; whether closing would wait; who is at
+                      * the other end of a Unix socket */
+    SYS_shutdown,    /* the end of a busy message; a dispatcher's leash; a Unix socket's backlog */
     SYS_close,       /* a client that a handler has, and all else */
 #ifdef SYS_poll
     SYS_poll, /* whether a client is gone, anybody in the backlog, a message the last */
@@ -90,6 +91,7 @@ static const int calls[] = {
     SYS_exit,           /* of its thread */
     SYS_rt_sigaction,   /* by a signal: its default action */
     SYS_rt_sigprocmask, /* unblocked */
+    SYS_rt_sigpending,  /* whether to end before another process' place is taken */
     SYS_rt_sigreturn,   /* back from the handler below */
     SYS_getpid,         /* sent to itself */
     SYS_gettid,         /* likewise */

@@ -47,6 +47,7 @@ struct admission handlers_admission(struct server *server, uint32_t newcomers)
         .starts_failed = backoff_failing(&server->starting),
         .starts_held = backoff_holds(&server->starting, server->loop.now),
         .ending = server->ending_signal != 0,
+        .paused = server->paused || handover_holds_starts(server),
     };
 
     if (facts.queued == 0)
@@ -114,6 +115,7 @@ static void enter_running(struct server *server, struct client *client, unsigned
     client->process = process;
     client->dispatcher = (uint8_t)dispatcher;
     client->started = server->loop.now;
+    statistics_started(&server->statistics, client->started - client->accepted);
     clients_move(&server->clients, client, CLIENT_RUNNING);
     if (backoff_failing(&server->starting)) {
         log_warning("handlers can be started again");
@@ -151,6 +153,7 @@ static void on_failed(void *context, uint32_t handle, uint64_t ticket, int error
     struct server *server = context;
     struct client *client = starting_client(server, handle, ticket);
 
+    server->statistics.starts_failed++;
     backoff_failed(&server->starting, server->loop.now);
     errno = error;
     log_warning("ticket %" PRIu64 ": cannot start a handler, '%s': %m; the client waits, "

@@ -7,10 +7,11 @@
  */
 #include "dispatcher/log.h"
 #include "dispatcher/oom.h"
-#include "supervisor/address.h"
 #include "supervisor/confinement.h"
 #include "supervisor/descriptors.h"
 #include "supervisor/handler_setup.h"
+#include "supervisor/listener_setup.h"
+#include "supervisor/pid_file.h"
 #include "supervisor/report.h"
 #include "supervisor/signals.h"
 #include "supervisor/usage.h"
@@ -34,45 +35,17 @@ static void read_options(struct options *options, char *const *argv)
         exit(usage_version() ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-static void open_log(unsigned verbosity)
+static void open_log(const struct options *options)
 {
-    log_open(verbosity == 0   ? LOG_LEVEL_WARNING
-             : verbosity == 1 ? LOG_LEVEL_INFO
-                              : LOG_LEVEL_DEBUG);
-}
-
-static struct listener_request listener_request(const struct options *options)
-{
-    return (struct listener_request){
-        .addresses = options->addresses,
-        .address_count = options->address_count,
-        .port = options->port,
-        .ipv4 = options->ipv4,
-        .ipv6 = options->ipv6,
-    };
-}
-
-/* Who reads this may be gone by now; that is no reason not to serve. */
-static void tell_ready(int descriptor, const struct listeners *listeners)
-{
-    if (descriptor < 0)
-        return;
-    for (size_t i = 0; i < listeners->count; i++) {
-        char address[INET6_ADDRSTRLEN];
-        char line[INET6_ADDRSTRLEN + 16];
-        int length = snprintf(line, sizeof(line), "%s %u\n",
-                              address_text(&listeners->list[i].local, address),
-                              listeners->list[i].local.port);
-
-        if (write(descriptor, line, (size_t)length) != length)
-            log_warning("--ready-fd: cannot write to it: %m");
-    }
-    if (close(descriptor) != 0)
-        log_warning("--ready-fd: cannot close it: %m");
+    log_open(options->verbosity == 0   ? LOG_LEVEL_WARNING
+             : options->verbosity == 1 ? LOG_LEVEL_INFO
+                                       : LOG_LEVEL_DEBUG,
+             options->log_format, "supervisor");
 }
 
 static int end(const struct server *server)
 {
+    janitor_close(server->janitor);
     if (!server->interrupted)
         return server->forced ? EXIT_FAILURE : EXIT_SUCCESS;
     log_plain("interrupted.");
@@ -113,7 +86,8 @@ static void prepare_launch(struct launch *launch, const struct options *options,
     struct setup *setup = handler_setup(options, supervisor, original, &size);
     int status;
 
-    if (setup == NULL || launch_prepare(launch, options->command, limit, setup, size) != 0)
+    if (setup == NULL ||
+        launch_prepare(launch, options->command, limit, setup, size, options->log_format) != 0)
         exit(EXIT_FAILURE);
     status = launch_try(launch);
     if (status != 0)
@@ -122,42 +96,100 @@ static void prepare_launch(struct launch *launch, const struct options *options,
     oom_close(); /* it stays as it is now */
 }
 
+/* The descriptor has the lock: it stays open as long as this process lives. */
+static int open_pid_file(const struct options *options, struct janitor *janitor,
+                         const struct takeover *takeover)
+{
+    return options->pid_file == NULL ||
+                   pid_file_open(options->pid_file, takeover == NULL ? 0 : takeover->process,
+                                 janitor) >= 0
+               ? 0
+               : -1;
+}
+
+/* What was made so far goes again. */
+static int give_up(struct janitor *janitor)
+{
+    janitor_close(janitor);
+    return EXIT_FAILURE;
+}
+
+/* Besides root: who has started this, unless that is root, who may have named another. */
+static uid_t operator_user(const struct options *options, const struct identity *identity)
+{
+    if (!confinement_changes_user())
+        return geteuid();
+    return options->supervisor_user == NULL ? 0 : identity->user;
+}
+
+/* All that takes privileges. */
+static int open_service(struct server *server, struct options *options, struct listeners *listeners,
+                        struct launch *launch, uint32_t limit, const struct identity *identity)
+{
+    return listener_setup_leave(server->janitor, listeners) == 0 &&
+                   open_pid_file(options, server->janitor, server->takeover) == 0 &&
+                   server_open(server, options, listeners, launch, limit,
+                               operator_user(options, identity)) == 0
+               ? 0
+               : -1;
+}
+
+/* From here on it is this process that serves. */
+static int begin(struct server *server, const struct options *options)
+{
+    if (options->takeover == NULL)
+        return janitor_publish(server->janitor);
+    if (predecessor_take(server, server->takeover) != 0)
+        return -1;
+    /* There is no way back. */
+    if (janitor_publish(server->janitor) != 0)
+        log_warning("going on without");
+    predecessor_settled(server);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static struct server server;
     static struct options options;
+    static struct listeners passed;
     static struct listeners listeners;
     static struct launch launch;
     static struct identity identity;
-    struct listener_request request;
+    static struct janitor janitor;
+    static struct takeover takeover;
     struct rlimit original;
     uint32_t limit;
 
     (void)argc;
     signals_prepare();
     read_options(&options, argv);
-    if (descriptors_prepare(&options.ready_descriptor) != 0)
+    if (listener_setup_descriptors(&options, &passed) != 0)
         return EXIT_FAILURE;
-    open_log(options.verbosity);
+    open_log(&options);
     warn(&options);
     limit = descriptors_raise(&original);
     find_identity(&identity, &options);
     prepare_launch(&launch, &options, &identity, &original);
 
-    request = listener_request(&options);
-    if (listeners_open(&listeners, &request) != 0)
-        return EXIT_FAILURE;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
         log_die(EXIT_FAILURE, "cannot become the reaper of orphaned handlers: %m");
-    if (server_open(&server, &options, &listeners, &launch, limit) != 0)
+    if ((options.takeover != NULL && takeover_open(&takeover, options.takeover) != 0) ||
+        listener_setup_open(&listeners, &options, &passed, &takeover) != 0)
         return EXIT_FAILURE;
+    server.janitor = &janitor;
+    server.takeover = options.takeover == NULL ? NULL : &takeover;
+    if (open_service(&server, &options, &listeners, &launch, limit, &identity) != 0 ||
+        janitor_start(&janitor, argv) != 0)
+        return give_up(&janitor);
     launch_close(&launch);
-    if (confinement_enter(&identity) != 0)
-        return EXIT_FAILURE;
+    server_count_descriptors(&server);
+    if (confinement_enter(&identity) != 0 || begin(&server, &options) != 0)
+        return give_up(&janitor);
     identity_free(&identity);
 
     report_listening(&listeners);
-    tell_ready(options.ready_descriptor, &listeners);
+    listener_setup_tell(options.ready_descriptor, &listeners);
     server_run(&server);
     return end(&server);
 }

@@ -2,9 +2,13 @@
 
 #include "dispatcher/log.h"
 #include "supervisor/accept.h"
+#include "supervisor/adjust.h"
 #include "supervisor/descriptors.h"
 #include "supervisor/ending.h"
 #include "supervisor/handlers.h"
+#include "supervisor/handover.h"
+#include "supervisor/manager.h"
+#include "supervisor/operator.h"
 #include "supervisor/report.h"
 #include "supervisor/shutdown.h"
 #include "supervisor/signalling.h"
@@ -17,6 +21,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
     ROUSE_EVERY = 10 * LOOP_SECOND,
@@ -45,6 +50,8 @@ static uint64_t next_look(struct server *server)
     uint64_t look = earlier(earlier(running, accept_next_attempt(server)), waiting);
     enum admission_reason reason;
 
+    if (handover_holds_starts(server))
+        return earlier(running, handover_holds_clients(server) ? 0 : waiting_deadline(server));
     /* Whether anybody is in the backlog only matters if nobody is nearer. */
     backlog = queued > 0 ? server->backlog_waits : accept_backlog_waits(server);
     if (queued + backlog == 0)
@@ -82,9 +89,16 @@ static void advance(void *context)
     if (server->reaping_held && !pool_is_signalling(&server->pool))
         ending_reap(server);
     signalling_expire(server);
-    waiting_expire(server);
+    handover_advance(server); /* if that fails, who waits may start in this very round */
+    if (!handover_holds_clients(server))
+        waiting_expire(server);
     handlers_start_waiting(server);
-    waiting_judge(server);
+    if (!handover_holds_starts(server)) /* who might start would be too many else */
+        waiting_judge(server);
+    if (server->stage == SERVER_SERVING && accept_is_deaf(server))
+        shutdown_drain(server);
+    if (server->handover.phase == HANDOVER_DONE)
+        operator_close(server); /* who asks, asks the other one, even if this one is to end, too */
     rouse_dispatchers(server);
     server->wake.deadline = next_look(server);
     if (!clients_add_up(&server->clients))
@@ -92,6 +106,7 @@ static void advance(void *context)
     if (server->status_asked)
         report_status(server);
     server->status_asked = false;
+    manager_look(server);
     if (shutdown_is_complete(server))
         loop_stop(&server->loop);
 }
@@ -153,6 +168,7 @@ static int open_sources(struct server *server, struct listeners *listeners)
     loop_add_timer(&server->loop, &server->wake);
     report_open(server);
     shutdown_open(server);
+    handover_open(server, shutdown_end);
     return waiting_open(server);
 }
 
@@ -160,7 +176,10 @@ static int open_sources(struct server *server, struct listeners *listeners)
 static int divide_descriptors(struct server *server, uint32_t limit, unsigned dispatchers)
 {
     const struct options *options = server->options;
-    uint32_t used = descriptors_used(limit) + DESCRIPTORS_SPARE;
+    uint32_t operators = (uint32_t)(server->control != NULL) + (uint32_t)(server->metrics != NULL);
+    uint32_t successor = server->control != NULL; /* the connection to it */
+    uint32_t used =
+        descriptors_used(limit) + DESCRIPTORS_SPARE + successor + operators * CONTROL_DESCRIPTORS;
     uint32_t left = limit > used ? limit - used : 0;
     uint32_t share = left / REFUSED_SHARE;
     uint32_t refused = 0;
@@ -168,7 +187,8 @@ static int divide_descriptors(struct server *server, uint32_t limit, unsigned di
 
     if (options->refuse)
         judged = share < ACCEPT_BATCH ? share : ACCEPT_BATCH;
-    if (options->refuse || options->queue_timeout > 0 || options->per_source_queue != OPTIONS_NONE)
+    if (options->refuse || options->queue_timeout > 0 ||
+        options->per_source_queue != OPTIONS_NONE || server->control != NULL)
         refused = share < REFUSALS_MAXIMUM ? share : REFUSALS_MAXIMUM;
     if (left == 0 || (options->refuse && judged == 0)) {
         log_error("the limit on open descriptors, %u, leaves %s for clients with %u dispatchers",
@@ -177,9 +197,9 @@ static int divide_descriptors(struct server *server, uint32_t limit, unsigned di
     }
     refusals_open(&server->refusals, &server->loop, &server->policy.busy, refused);
     server->capacity = left - refused;
-    server->queue_maximum = server->capacity - judged;
-    if (server->queue_maximum > options->queue)
-        server->queue_maximum = options->queue;
+    server->queue_possible = server->capacity - judged;
+    adjust_queue(server);
+    server->descriptors_allowed = limit;
     return 0;
 }
 
@@ -190,8 +210,10 @@ static int open_clients(struct server *server)
     return clients_open(&server->clients,
                         &(struct order_rules){
                             .fair = options->fair,
+                            /* The operator asks for sources, and may limit them at any time. */
                             .by_source = options->fair || options->per_source != OPTIONS_NONE ||
-                                         options->per_source_queue != OPTIONS_NONE,
+                                         options->per_source_queue != OPTIONS_NONE ||
+                                         options->control != NULL || options->metrics != NULL,
                             .per_source = options->per_source,
                             .ipv4_length = options->ipv4_prefix,
                             .ipv6_length = options->ipv6_prefix,
@@ -202,13 +224,15 @@ static_assert((uint32_t)OPTIONS_NONE == ORDER_UNLIMITED &&
                   (uint32_t)RAMP_UNLIMITED == ADMISSION_UNLIMITED,
               "limits that are passed on mean the same everywhere");
 
-int server_open(struct server *server, const struct options *options, struct listeners *listeners,
-                struct launch *launch, uint32_t limit)
+int server_open(struct server *server, struct options *options, struct listeners *listeners,
+                struct launch *launch, uint32_t limit, uid_t user)
 {
     struct dispatcher_events events = handlers_events;
     unsigned dispatchers = options->dispatchers == 0 ? default_dispatchers() : options->dispatchers;
 
     server->options = options;
+    server->began = loop_clock();
+    server->began_at = (int64_t)time(NULL);
     server->accepting = (struct backoff){.first = RETRY_FIRST, .longest = RETRY_LONGEST};
     server->starting = server->accepting;
     timeouts_open(&server->timeouts, options->timeout, options->kill_after);
@@ -219,18 +243,31 @@ int server_open(struct server *server, const struct options *options, struct lis
         log_error("cannot prepare the service: %m");
         return -1;
     }
+    /* A manager that cannot be told anything is no reason not to serve. */
+    (void)notify_open(&server->notify, &server->loop);
     events.context = server;
     events.lost = on_lost;
     events.unanswered.context = server;
+    if (operator_open(server, user) != 0)
+        return -1;
     if (pool_open(&server->pool, &server->loop, launch, dispatchers, &events, &succession) != 0)
         return -1;
     return divide_descriptors(server, limit, dispatchers);
 }
 
+void server_count_descriptors(struct server *server)
+{
+    server->descriptors_own = descriptors_used(server->descriptors_allowed) -
+                              (uint32_t)(server->options->ready_descriptor >= 0);
+}
+
 void server_run(struct server *server)
 {
+    if (server->predecessor.source.descriptor <= 0) /* otherwise that one speaks first */
+        manager_begin(server);
     loop_run(&server->loop, advance, server);
     report_left_out(server);
+    operator_close(server);
     pool_close(&server->pool);
     clients_close(&server->clients);
     access_free(&server->policy.access);

@@ -10,21 +10,29 @@
 #include "supervisor/admission.h"
 #include "supervisor/backoff.h"
 #include "supervisor/clients.h"
+#include "supervisor/control.h"
 #include "supervisor/gates.h"
+#include "supervisor/handover_link.h"
+#include "supervisor/janitor.h"
 #include "supervisor/limiter.h"
 #include "supervisor/listener.h"
 #include "supervisor/loop.h"
+#include "supervisor/notify.h"
 #include "supervisor/options.h"
 #include "supervisor/policy.h"
 #include "supervisor/pool.h"
+#include "supervisor/predecessor.h"
 #include "supervisor/refusal.h"
 #include "supervisor/reload.h"
+#include "supervisor/statistics.h"
 #include "supervisor/timeout.h"
 #include "supervisor/watch.h"
+#include "supervisor/watchdog.h"
 
 /* How far the end of the service has come; it only goes down this list. */
 enum server_stage {
     SERVER_SERVING,
+    SERVER_HANDED_OVER, /* another process serves; handlers are waited for */
     SERVER_DRAINING,    /* no new clients; queue and handlers are waited for */
     SERVER_TERMINATING, /* the queue is dropped; handlers have been sent SIGTERM */
     SERVER_KILLING      /* they have been sent SIGKILL */
@@ -34,11 +42,32 @@ struct server_listener {
     struct server *server;
     struct listener *listener;
     struct loop_source source;
-    uint32_t left; /* in draining: how many of its backlog are still to be accepted */
+    bool draining; /* nobody is accepted but those who were in its backlog when this began */
+    bool deaf;     /* another process has shut it down: nobody is ever accepted from it again */
+    uint32_t left; /* in draining: how many of them are still to be accepted */
+};
+
+/* What the service manager is told of it. */
+struct server_standing {
+    uint32_t stage; /* enum server_stage */
+    uint32_t waiting;
+    uint32_t running;
+    uint32_t permitted; /* handlers; 0: no limit */
+    uint32_t paused;
+};
+
+enum { SERVER_BUSIEST_TEXT = 2048 };
+
+/* The busiest sources as they were told the last time, in JSON. */
+struct server_busiest {
+    uint64_t until; /* not to be looked for again before then; 0: at any time */
+    char text[SERVER_BUSIEST_TEXT];
 };
 
 struct server {
-    const struct options *options;
+    struct options *options;   /* as they are now: the operator may have changed some */
+    struct janitor *janitor;   /* not owned; it is a child of ours */
+    struct takeover *takeover; /* not owned, and of use until we serve; NULL without --takeover */
     struct loop loop;
     struct clients clients;
     struct pool pool;
@@ -49,14 +78,15 @@ struct server {
 
     struct server_listener *listeners;
     size_t listener_count;
-    size_t first_listener;  /* the first to be listened to again: each in turn, or those behind it
-                             * would never be heard while there is little room */
-    uint32_t capacity;      /* descriptors there are for clients that wait */
-    uint32_t queue_maximum; /* clients that may wait, once those are started that may */
-    uint32_t permitted;     /* of those who wait so many may start, once a dispatcher has room */
-    uint64_t crowded_until; /* until then these do not count as waiting; 0: there is room */
-    uint64_t judged;        /* up to this ticket: waiting_judge() */
-    uint64_t attended;      /* up to this one they were watched */
+    size_t first_listener;   /* the first to be listened to again: each in turn, or those behind it
+                              * would never be heard while there is little room */
+    uint32_t capacity;       /* descriptors there are for clients that wait */
+    uint32_t queue_possible; /* of these, for --queue */
+    uint32_t queue_maximum;  /* clients that may wait, once those are started that may */
+    uint32_t permitted;      /* of those who wait so many may start, once a dispatcher has room */
+    uint64_t crowded_until;  /* until then these do not count as waiting; 0: there is room */
+    uint64_t judged;         /* up to this ticket: waiting_judge() */
+    uint64_t attended;       /* up to this one they were watched */
     enum admission_reason held_back_by; /* why not more of the waiting clients were started */
     bool backlog_waits;       /* somebody is in the kernel's backlog whom we cannot take yet */
     struct backoff accepting; /* accept failed for want of something */
@@ -70,6 +100,18 @@ struct server {
     struct reload reload;
     struct limiter refused[CLIENT_ENDS]; /* lines in the log */
     struct loop_timer refused_told;      /* when to say how many were left out */
+    struct control *control;             /* the operator's connections; NULL without --control */
+    uid_t starter;                       /* who has started this process */
+    struct control *metrics;             /* those of who may only look; NULL without --metrics */
+    struct statistics statistics;
+    struct server_busiest busiest;
+    struct handover handover;       /* to the one that is to take our place */
+    struct predecessor predecessor; /* whose place we have taken */
+    uint64_t began;                 /* of the loop's clock */
+    int64_t began_at;               /* seconds since 1970 */
+    uint32_t descriptors_allowed;   /* to this process */
+    uint32_t descriptors_own;       /* of these it has so many that are no client's */
+    bool paused;                    /* by the operator: nobody is started */
     bool status_asked; /* answered after the round, when nobody is on the way between two states */
     enum server_stage stage;
     struct loop_timer stage_end; /* when to go on to the next stage */
@@ -80,13 +122,21 @@ struct server {
     uint32_t groups_left; /* clients whose handler has ended, but not its group */
     bool interrupted;     /* by SIGINT: it is what we die of */
     bool forced;          /* not everybody was served, or not every handler left alone */
+
+    struct notify notify;
+    struct watchdog watchdog;
+    struct server_standing told; /* to the service manager */
 };
 
 /* Opens what the service needs besides its listeners, all that takes privileges included, and
- * starts the dispatchers.  `options` and `listeners` must stay.  `limit` is how many descriptors
- * this process may have.  Returns 0, or -1 after logging why not. */
-int server_open(struct server *server, const struct options *options, struct listeners *listeners,
-                struct launch *launch, uint32_t limit);
+ * starts the dispatchers.  `options`, which may change, and `listeners` must stay.  `limit` is how
+ * many descriptors this process may have, and `user` who may steer it over the control socket,
+ * besides root.  Returns 0, or -1 after logging why not. */
+int server_open(struct server *server, struct options *options, struct listeners *listeners,
+                struct launch *launch, uint32_t limit, uid_t user);
+
+/* To be called when nothing is open any more that was so for the start only, but --ready-fd. */
+void server_count_descriptors(struct server *server);
 
 /* Serves until it is told to end by a signal, or cannot go on; nothing is left running then that
  * could be ended. */

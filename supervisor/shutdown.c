@@ -2,6 +2,7 @@
 
 #include "dispatcher/log.h"
 #include "supervisor/accept.h"
+#include "supervisor/handover.h"
 #include "supervisor/signalling.h"
 #include "supervisor/waiting.h"
 
@@ -26,11 +27,16 @@ static void drop_queue(struct server *server)
         log_warning("closed %u connections that were waiting", dropped);
 }
 
-static void drain(struct server *server)
+void shutdown_drain(struct server *server)
 {
+    if (server->stage >= SERVER_DRAINING)
+        return;
+    handover_end(server);
     log_info("ending: waiting for %u clients in the queue and %u handlers",
              clients_count(&server->clients, CLIENT_QUEUED), clients_active(&server->clients));
     server->stage = SERVER_DRAINING;
+    server->paused = false; /* who waits is to be served */
+    notify_stopping(&server->notify);
     accept_drain(server);
     pool_rouse(&server->pool); /* should one be stopped, it may know of handlers that have ended */
     /* Later than now: with no time allowed, what is over already is still found to be. */
@@ -40,12 +46,14 @@ static void drain(struct server *server)
 static void end_handlers(struct server *server, enum server_stage stage, int signal_number)
 {
     server->stage = stage;
+    notify_stopping(&server->notify);
     server->stage_end.deadline = 0;
     accept_stop(server);
     drop_queue(server);
     pool_stop_replacing(&server->pool);
     pool_rouse(&server->pool);
     signalling_end(server, signal_number);
+    predecessor_end(server, signal_number);
 }
 
 static void kill_handlers(struct server *server)
@@ -72,6 +80,7 @@ static void on_stage_end(void *context)
 
     switch (server->stage) {
     case SERVER_SERVING:
+    case SERVER_HANDED_OVER:
         break;
     case SERVER_DRAINING:
         if (is_drained(server)) {
@@ -101,6 +110,7 @@ void shutdown_lost(struct server *server)
     log_error("all dispatchers are dead, and there is nobody left to start another: leaving %u "
               "handlers alone and closing %u waiting connections",
               clients_active(&server->clients), clients_count(&server->clients, CLIENT_QUEUED));
+    notify_stopping(&server->notify);
     server->forced = true;
     loop_stop(&server->loop);
 }
@@ -115,16 +125,28 @@ void shutdown_signal(struct server *server, int signal_number)
 {
     if (signal_number == SIGINT)
         server->interrupted = true;
+    handover_end(server);
     if (signal_number == SIGINT && server->stage < SERVER_TERMINATING)
         end_handlers(server, SERVER_TERMINATING, SIGTERM);
-    else if (server->stage == SERVER_SERVING)
-        drain(server);
+    else if (server->stage < SERVER_DRAINING)
+        shutdown_drain(server);
     else if (server->stage < SERVER_KILLING)
         kill_handlers(server);
+}
+
+void shutdown_end(struct server *server, int signal_number)
+{
+    if (signal_number == SIGKILL && server->stage < SERVER_KILLING) {
+        kill_handlers(server);
+    } else if (server->stage < SERVER_TERMINATING) {
+        /* How long they have is for the other one to say. */
+        end_handlers(server, SERVER_TERMINATING, SIGTERM);
+    }
 }
 
 bool shutdown_is_complete(const struct server *server)
 {
     return server->stage != SERVER_SERVING && is_drained(server) &&
-           (server->stage != SERVER_DRAINING || refusals_count(&server->refusals) == 0);
+           (server->stage > SERVER_HANDED_OVER || handover_is_over(server)) &&
+           (server->stage > SERVER_DRAINING || refusals_count(&server->refusals) == 0);
 }

@@ -17,6 +17,12 @@ void shutdown_open(struct server *server);
 /* SIGTERM or SIGINT has come. */
 void shutdown_signal(struct server *server, int signal_number);
 
+/* Begins to drain, as the first SIGTERM does, if the service does not end already. */
+void shutdown_drain(struct server *server);
+
+/* The process that serves in our place ends, and our handlers are to be sent this signal. */
+void shutdown_end(struct server *server, int signal_number);
+
 /* All dispatchers are dead: ends the service at once, and says so. */
 void shutdown_lost(struct server *server);
 

@@ -49,7 +49,7 @@ void signalling_look(struct server *server, struct client *client)
 {
     int signal_number = stronger(client->signal, server->ending_signal);
 
-    if (client->signalled == signal_number)
+    if (client->signalled == signal_number || client->dispatcher == CLIENT_FOREIGN)
         return;
     if (ask(server, client->process, signal_number, client) == 0)
         client->signalled = (uint8_t)signal_number;

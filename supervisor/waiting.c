@@ -128,7 +128,7 @@ static void watch_new(struct server *server)
          client != NULL && clients_ticket(client) > server->attended;
          client = clients_before(clients, client))
         waiting_watch(server, client);
-    server->attended = clients->accepted;
+    server->attended = clients->last_ticket;
 }
 
 void waiting_judge(struct server *server)
@@ -143,12 +143,12 @@ void waiting_judge(struct server *server)
                                   : server->queue_maximum + more);
     watch_new(server);
     if (more == 0)
-        server->judged = server->clients.accepted;
+        server->judged = server->clients.last_ticket;
 }
 
 uint64_t waiting_next_judgement(const struct server *server)
 {
-    return server->judged < server->clients.accepted ? server->crowded_until : 0;
+    return server->judged < server->clients.last_ticket ? server->crowded_until : 0;
 }
 
 /* ---- too long ---- */
