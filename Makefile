@@ -1,6 +1,6 @@
 # socket-burst-dampener
 #
-#   make              both programs, in build/
+#   make              the programs, in build/
 #   make STATIC=1     the same, linked statically (CC=musl-gcc is a good choice)
 #   make check        every test
 #   make sanitize     every test, with ASan and UBSan, in build/sanitize/
@@ -9,10 +9,18 @@
 
 VERSION    ?= 0.1.0
 PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
 SBINDIR    ?= $(PREFIX)/sbin
 LIBEXECDIR ?= $(PREFIX)/libexec/socket-burst-dampener
 MANDIR     ?= $(PREFIX)/share/man
 DESTDIR    ?=
+
+# Where service managers and shells look.
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+DATADIR    ?= $(PREFIX)/share/socket-burst-dampener
+SYSTEMDDIR ?= $(PREFIX)/lib/systemd/system
+BASHDIR    ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR     ?= $(PREFIX)/share/zsh/site-functions
 
 CC       ?= cc
 INSTALL  ?= install
@@ -54,18 +62,23 @@ ALL_LDFLAGS  := $(LINKED) $(LDFLAGS)
 
 supervisor_objects := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard supervisor/*.c))
 dispatcher_objects := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard dispatcher/*.c))
+dampenerctl_objects := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard supervisor/dampenerctl/*.c))
 # All that the supervisor may use of the dispatcher's.
-shared_objects     := $(patsubst %,$(BUILD)/objects/dispatcher/%.o,wire log privileges oom)
-programs           := $(BUILD)/socket-burst-dampener $(BUILD)/dispatcher
+shared_objects     := $(patsubst %,$(BUILD)/objects/dispatcher/%.o,wire rights log log_line privileges oom text)
+programs           := $(BUILD)/socket-burst-dampener $(BUILD)/dispatcher $(BUILD)/dampenerctl
 # Each file in tests/*/ is a program; probes are linked with the parts they test.
 test_programs      := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*/*.c))
 probed_objects     := $(filter-out %/main.o,$(supervisor_objects) $(dispatcher_objects))
+# These test parts of dampenerctl instead.
+dampenerctl_probes := $(patsubst %,$(BUILD)/tests/probes/%,json samples view)
 
 all: $(programs)
 
 $(BUILD)/socket-burst-dampener: $(supervisor_objects) $(shared_objects)
 $(BUILD)/dispatcher: $(dispatcher_objects)
-$(filter $(BUILD)/tests/probes/%,$(test_programs)): $(probed_objects)
+$(BUILD)/dampenerctl: $(dampenerctl_objects) $(BUILD)/objects/dispatcher/text.o
+$(filter-out $(dampenerctl_probes),$(filter $(BUILD)/tests/probes/%,$(test_programs))): $(probed_objects)
+$(dampenerctl_probes): $(filter-out %/main.o,$(dampenerctl_objects)) $(BUILD)/objects/dispatcher/text.o
 $(programs) $(test_programs): $(BUILD)/flags
 
 # Handlers, clients and attackers of the tests are not what is examined.
@@ -101,15 +114,67 @@ lint:
 
 # The supervisor is told at compile time where the dispatcher will be: another PREFIX builds anew.
 install: all
-	$(INSTALL) -d "$(DESTDIR)$(SBINDIR)" "$(DESTDIR)$(LIBEXECDIR)" "$(DESTDIR)$(MANDIR)/man8"
+	$(INSTALL) -d "$(DESTDIR)$(SBINDIR)" "$(DESTDIR)$(LIBEXECDIR)" "$(DESTDIR)$(MANDIR)/man8" \
+	    "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(MANDIR)/man1"
 	$(INSTALL) -m 755 $(BUILD)/socket-burst-dampener "$(DESTDIR)$(SBINDIR)"
 	$(INSTALL) -m 755 $(BUILD)/dispatcher "$(DESTDIR)$(LIBEXECDIR)"
 	$(INSTALL) -m 644 supervisor/socket-burst-dampener.8 "$(DESTDIR)$(MANDIR)/man8"
+	$(INSTALL) -m 755 $(BUILD)/dampenerctl "$(DESTDIR)$(BINDIR)"
+	$(INSTALL) -m 644 supervisor/dampenerctl/dampenerctl.1 "$(DESTDIR)$(MANDIR)/man1"
 
 uninstall:
 	rm -f "$(DESTDIR)$(SBINDIR)/socket-burst-dampener" "$(DESTDIR)$(LIBEXECDIR)/dispatcher" \
-	    "$(DESTDIR)$(MANDIR)/man8/socket-burst-dampener.8"
+	    "$(DESTDIR)$(MANDIR)/man8/socket-burst-dampener.8" \
+	    "$(DESTDIR)$(BINDIR)/dampenerctl" "$(DESTDIR)$(MANDIR)/man1/dampenerctl.1"
 	[ ! -d "$(DESTDIR)$(LIBEXECDIR)" ] || rmdir "$(DESTDIR)$(LIBEXECDIR)"
+
+# ---- what service managers and shells read: templates in scripts/, with the paths filled in ----
+
+# FILE:MODE:PLACE, the file below scripts/
+service_files := \
+    systemd/socket-burst-dampener@.service:644:$(SYSTEMDDIR)/socket-burst-dampener@.service \
+    systemd/socket-burst-dampener@.socket:644:$(SYSTEMDDIR)/socket-burst-dampener@.socket \
+    openrc/socket-burst-dampener:755:$(SYSCONFDIR)/init.d/socket-burst-dampener \
+    s6/run:755:$(DATADIR)/s6/run \
+    s6/finish:755:$(DATADIR)/s6/finish \
+    s6/config:644:$(DATADIR)/s6/config \
+    s6/notification-fd:644:$(DATADIR)/s6/notification-fd \
+    completion/socket-burst-dampener.bash:644:$(BASHDIR)/socket-burst-dampener \
+    completion/socket-burst-dampener.bash:644:$(BASHDIR)/dampenerctl \
+    completion/_socket-burst-dampener:644:$(ZSHDIR)/_socket-burst-dampener \
+    completion/_dampenerctl:644:$(ZSHDIR)/_dampenerctl
+# What an operator may have changed is neither overwritten nor removed.
+service_config := openrc/socket-burst-dampener.confd:644:$(SYSCONFDIR)/conf.d/socket-burst-dampener
+
+fill_in := sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g'
+# Takes such a word apart.
+each := file=$${word%%:*} place=$${word\#\#*:} mode=$${word\#*:} mode=$${mode%%:*}
+
+install-services:
+	set -e; for word in $(service_files); do \
+	    $(each); $(INSTALL) -d "$(DESTDIR)$${place%/*}"; \
+	    $(fill_in) "scripts/$$file" >"$(DESTDIR)$$place"; chmod "$$mode" "$(DESTDIR)$$place"; \
+	done
+	set -e; for word in $(service_config); do \
+	    $(each); [ ! -e "$(DESTDIR)$$place" ] || continue; \
+	    $(INSTALL) -d "$(DESTDIR)$${place%/*}"; \
+	    $(INSTALL) -m "$$mode" "scripts/$$file" "$(DESTDIR)$$place"; \
+	done
+
+uninstall-services:
+	for word in $(service_files); do \
+	    $(each); rm -f "$(DESTDIR)$$place"; \
+	done
+	for word in $(service_config); do \
+	    $(each); cmp -s "scripts/$$file" "$(DESTDIR)$$place" || continue; \
+	    rm -f "$(DESTDIR)$$place"; \
+	done
+	[ ! -d "$(DESTDIR)$(DATADIR)/s6" ] || rmdir "$(DESTDIR)$(DATADIR)/s6"
+	[ ! -d "$(DESTDIR)$(DATADIR)" ] || rmdir "$(DESTDIR)$(DATADIR)"
+
+install: install-services
+uninstall: uninstall-services
+.PHONY: install-services uninstall-services
 
 clean:
 	rm -rf build

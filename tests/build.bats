@@ -28,7 +28,7 @@ serves() {
 @test "STATIC=1 gives static programs that serve" {
     builds_clean musl-gcc STATIC=1
     local program
-    for program in socket-burst-dampener dispatcher; do
+    for program in socket-burst-dampener dispatcher dampenerctl; do
         run ldd "build/$program"
         [[ $output == *"not a dynamic executable"* || $output == *"statically linked"* ]]
     done
@@ -38,7 +38,7 @@ serves() {
 @test "the programs are position-independent, with read-only relocations and no executable stack" {
     command -v readelf >/dev/null || skip "readelf is not installed"
     local program
-    for program in "$DAMPENER" "$BUILD/dispatcher"; do
+    for program in "$DAMPENER" "$BUILD/dispatcher" "$BUILD/dampenerctl"; do
         readelf -h "$program" | grep -q 'Type: *DYN'
         readelf -d "$program" | grep -q 'FLAGS.*NOW'
         readelf -lW "$program" | grep -q GNU_RELRO
@@ -48,15 +48,33 @@ serves() {
 
 @test "installed programs find each other, and uninstall leaves nothing" {
     make_here BUILD="$PWD/build" PREFIX="$PWD/prefix" install
-    [[ $(cd prefix && find . -type f | sort) == "./libexec/socket-burst-dampener/dispatcher
+    [[ $(cd prefix && find . -type f | sort) == "$(sort <<FILES
+./bin/dampenerctl
+./etc/conf.d/socket-burst-dampener
+./etc/init.d/socket-burst-dampener
+./lib/systemd/system/socket-burst-dampener@.service
+./lib/systemd/system/socket-burst-dampener@.socket
+./libexec/socket-burst-dampener/dispatcher
 ./sbin/socket-burst-dampener
-./share/man/man8/socket-burst-dampener.8" ]]
+./share/bash-completion/completions/dampenerctl
+./share/bash-completion/completions/socket-burst-dampener
+./share/man/man1/dampenerctl.1
+./share/man/man8/socket-burst-dampener.8
+./share/socket-burst-dampener/s6/config
+./share/socket-burst-dampener/s6/finish
+./share/socket-burst-dampener/s6/notification-fd
+./share/socket-burst-dampener/s6/run
+./share/zsh/site-functions/_dampenerctl
+./share/zsh/site-functions/_socket-burst-dampener
+FILES
+)" ]]
     rm -r build
     serves "$PWD/prefix/sbin/socket-burst-dampener"
+    prefix/bin/dampenerctl --version | grep -q "^dampenerctl [0-9]"
     check_and_end
     make_here BUILD="$PWD/build" PREFIX="$PWD/prefix" uninstall
     [[ -z $(find prefix -type f) ]]
-    [[ ! -e prefix/libexec/socket-burst-dampener ]]
+    [[ ! -e prefix/libexec/socket-burst-dampener && ! -e prefix/share/socket-burst-dampener ]]
 }
 
 @test "DESTDIR is only where files are put, not where programs look" {
@@ -89,4 +107,14 @@ serves() {
     done
     command -v mandoc >/dev/null || skip "mandoc is not installed"
     mandoc -Tlint -W warning "$ROOT/supervisor/socket-burst-dampener.8"
+}
+
+@test "the manual of dampenerctl is clean, and names every command and option" {
+    local word
+    for word in $("$BUILD/dampenerctl" --help | sed -nE 's/^  (-h, )?(--)?([a-z]+) .*/\3/p'); do
+        grep -qE "^\.It (Cm|Fl).*\<$word\>" "$ROOT/supervisor/dampenerctl/dampenerctl.1" ||
+            { echo "manual: $word" >&2; false; }
+    done
+    command -v mandoc >/dev/null || skip "mandoc is not installed"
+    mandoc -Tlint -W warning "$ROOT/supervisor/dampenerctl/dampenerctl.1"
 }

@@ -51,9 +51,10 @@ is_cut_off() {
 @test "a handler that ignores SIGTERM is killed after --kill-after, with all of its group" {
     make_family
     start -v --address 127.0.0.1 --timeout 1 --kill-after 2 0 ./family stubborn gentle stubborn
-    connect_served
-    local begin members first=$CLIENT
+    local begin
     begin=$(milliseconds)
+    connect_served
+    local members first=$CLIENT
     read -r -a members <<<"$SAID"
     connect_silently # and waits for the slot
     await status_is queued 1
@@ -77,9 +78,9 @@ is_cut_off() {
 
 @test "a handler that ends by SIGTERM frees its place at once" {
     start -v --address 127.0.0.1 --timeout 500ms --kill-after 1h 0 bash -c 'echo started; exec sleep 1000'
-    connect_served
     local begin
     begin=$(milliseconds)
+    connect_served
     connect_served
     took "$begin" 450
     is_served 1
@@ -92,9 +93,9 @@ is_cut_off() {
 @test "a process of the group that ignores SIGTERM keeps the place until it is killed" {
     make_family
     start -v --address 127.0.0.1 --timeout 500ms --kill-after 2 0 ./family gentle stubborn gentle
-    connect_served
     local begin members
     begin=$(milliseconds)
+    connect_served
     read -r -a members <<<"$SAID"
     connect_silently
     await has_line "ticket 1: ended process ${members[0]} .*killed by signal 15" "$LOG"
@@ -116,9 +117,9 @@ is_cut_off() {
     start -v --address 127.0.0.1 --timeout 500ms --kill-after 1h 0 bash -c '
         bash -c "trap \"sleep 0.5; exit\" TERM; echo started; while :; do sleep 0.05; done" &
         wait'
-    connect_served
     local begin
     begin=$(milliseconds)
+    connect_served
     connect_silently
     await has_line 'ticket 1: ended process' "$LOG"
     status_is running 1
@@ -195,9 +196,9 @@ is_cut_off() {
 @test "--kill-after 0: SIGKILL comes right behind SIGTERM" {
     make_family
     start -v --address 127.0.0.1 --timeout 500ms --kill-after 0 0 ./family stubborn stubborn stubborn
-    connect_served
     local begin
     begin=$(milliseconds)
+    connect_served
     is_cut_off "$begin" 450 1
     grep -q 'ended process .*killed by signal 9' "$LOG"
 }
@@ -207,9 +208,9 @@ adopted() { grep -q "ticket $1: adopted process" "$LOG"; }
 @test "the time of handlers goes on when their dispatcher dies" {
     make_family
     start -vv --address 127.0.0.1 --timeout 2 --kill-after 1 0 ./family stubborn gentle stubborn
-    connect_served
     local begin members
     begin=$(milliseconds)
+    connect_served
     read -r -a members <<<"$SAID"
     # shellcheck disable=SC2046
     kill -KILL $(dispatchers)
@@ -224,9 +225,9 @@ adopted() { grep -q "ticket $1: adopted process" "$LOG"; }
 @test "a dispatcher that dies between the two signals changes nothing" {
     make_family
     start -vv --address 127.0.0.1 --timeout 500ms --kill-after 2 0 ./family stubborn gentle stubborn
-    connect_served
     local begin
     begin=$(milliseconds)
+    connect_served
     await has_line 'SIGTERM to its group' "$LOG"
     # shellcheck disable=SC2046
     kill -KILL $(dispatchers)
@@ -248,9 +249,9 @@ spare() {
     make_family
     start -vv --address 127.0.0.1 --dispatchers 2 --timeout 500ms --kill-after 2 0 \
         ./family gentle stubborn stubborn
-    connect_served
     local begin members
     begin=$(milliseconds)
+    connect_served
     read -r -a members <<<"$SAID"
     local mother spare
     mother=$(parent "${members[0]}")
@@ -286,9 +287,9 @@ spare() {
     local options=(--user nobody --supervisor-user 71000:71000)
     start -vv --address 127.0.0.1 --timeout 500ms --kill-after 1 "${options[@]}" 0 \
         bash family stubborn gentle stubborn
-    connect_served
     local begin
     begin=$(milliseconds)
+    connect_served
     is_cut_off "$begin" 1450 1
     connect_served
     begin=$(milliseconds)
@@ -320,9 +321,9 @@ spare() {
     make_family
     start -vv --address 127.0.0.1 --timeout 500ms --kill-after 1 0 \
         setpriv --reuid=71001 --regid=71001 --clear-groups bash family stubborn gentle stubborn
-    connect_served
     local begin
     begin=$(milliseconds)
+    connect_served
     is_cut_off "$begin" 1450 1
 }
 
@@ -366,9 +367,9 @@ spare() {
 @test "SIGTERM while a handler is on its way out: the daemon waits for that, status 0" {
     make_family
     start -v --address 127.0.0.1 --timeout 500ms --kill-after 1 0 ./family gentle stubborn gentle
-    connect_served
     local begin
     begin=$(milliseconds)
+    connect_served
     connect_silently # is served before the end, and cut off like all
     await has_line 'SIGTERM to its group' "$LOG"
     stop TERM
@@ -380,9 +381,9 @@ spare() {
 
 @test "a drain goes on to cut off handlers that run too long" {
     start -v --address 127.0.0.1 --timeout 1 0 bash -c 'echo started; exec sleep 1000'
-    connect_served
     local begin
     begin=$(milliseconds)
+    connect_served
     stop TERM
     took "$begin" 950
     [[ $STATUS == 0 ]]
@@ -391,9 +392,9 @@ spare() {
 @test "--drain-timeout ends groups whose leader has ended, and whose rest ignores SIGTERM" {
     make_family
     start -v --address 127.0.0.1 --drain-timeout 300ms 0 ./family gentle stubborn gentle
-    connect_served
     local begin members
     begin=$(milliseconds)
+    connect_served
     read -r -a members <<<"$SAID"
     kill -TERM "$DAEMON"
     await has_line "ended process ${members[0]} .*killed by signal 15" "$LOG"

@@ -1,0 +1,131 @@
+# Completion of socket-burst-dampener and dampenerctl for bash(1).
+# shellcheck shell=bash disable=SC2207 # no word of a list has blanks in it
+
+# Options without a value, and those with one.
+_socket_burst_dampener_flags="--ipv4 --ipv6 --reuse-port --free-bind --nodelay --no-env \
+    --no-new-privs --verbose --help --version"
+_socket_burst_dampener_valued="--address --defer-accept --bind-to-device --socket-mode \
+    --socket-owner --processes --queue --queue-timeout --when-full --busy-message --order \
+    --per-source --per-source-queue --source-prefix --load-average --pressure --rate --allow \
+    --deny --access-file --abandon --user --group --chroot --chdir --umask --nice --limit \
+    --timeout --kill-after --stderr --dispatchers --drain-timeout --supervisor-user --control \
+    --metrics --takeover --ready-fd --pid-file --log-format"
+# Taken for the sake of old command lines, and not offered.
+_socket_burst_dampener_ignored="--backlog"
+
+_socket_burst_dampener_words() { COMPREPLY=($(compgen -W "$1" -- "$2")); }
+
+_socket_burst_dampener_files() {
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen "$1" -- "$2")
+}
+
+# What can stand behind option $1, of which $2 is there.
+_socket_burst_dampener_value() {
+    case $1 in
+    --when-full) _socket_burst_dampener_words "wait refuse" "$2" ;;
+    --order) _socket_burst_dampener_words "arrival fair" "$2" ;;
+    --abandon) _socket_burst_dampener_words "hangup half-close never" "$2" ;;
+    --stderr) _socket_burst_dampener_words "inherit socket null" "$2" ;;
+    --log-format) _socket_burst_dampener_words "text json" "$2" ;;
+    --allow | --deny) _socket_burst_dampener_words "all" "$2" ;;
+    --pressure)
+        compopt -o nospace 2>/dev/null
+        _socket_burst_dampener_words "cpu= memory= io=" "$2"
+        ;;
+    --limit)
+        compopt -o nospace 2>/dev/null
+        _socket_burst_dampener_words "as= core= cpu= data= fsize= locks= memlock= msgqueue= nice= \
+            nofile= nproc= rss= rtprio= rttime= sigpending= stack=" "$2"
+        ;;
+    --user | --supervisor-user | --socket-owner) COMPREPLY=($(compgen -u -- "$2")) ;;
+    --group) COMPREPLY=($(compgen -g -- "$2")) ;;
+    --bind-to-device) _socket_burst_dampener_words "$(cd /sys/class/net 2>/dev/null && echo *)" "$2" ;;
+    --chroot | --chdir) _socket_burst_dampener_files -d "$2" ;;
+    --access-file | --control | --takeover | --pid-file) _socket_burst_dampener_files -f "$2" ;;
+    --busy-message)
+        if [[ $2 == @* ]]; then
+            _socket_burst_dampener_files -f "${2#@}"
+            COMPREPLY=("${COMPREPLY[@]/#/@}")
+        fi
+        ;;
+    esac
+}
+
+# Where the words stand that are no options: PORT, and where CMD begins; 0 for what is not there.
+_socket_burst_dampener_places() {
+    local i word
+    port=0 command=0
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        if [[ $word == -- ]]; then
+            if ((port > 0)); then command=$((i + 1)); fi
+        elif [[ " $_socket_burst_dampener_valued $_socket_burst_dampener_ignored " == *" $word "* ]]; then
+            # With "=", readline makes it a word of its own.
+            if [[ ${COMP_WORDS[i + 1]} == "=" ]]; then ((i++)); fi
+            ((i++))
+        elif [[ $word == -* ]]; then
+            continue
+        elif ((port == 0)); then
+            port=$i
+        else
+            command=$i
+        fi
+        if ((command > 0)); then return; fi
+    done
+}
+
+_socket_burst_dampener() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} port command
+    COMPREPLY=()
+    _socket_burst_dampener_places
+    if ((command > 0)); then
+        if declare -F _command_offset >/dev/null; then
+            _command_offset "$command"
+        elif ((command == COMP_CWORD)); then
+            COMPREPLY=($(compgen -c -- "$current"))
+        else
+            _socket_burst_dampener_files -f "$current"
+        fi
+        return
+    fi
+    if [[ $current == "=" ]]; then
+        current=
+    elif [[ $previous == "=" ]]; then
+        previous=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    if [[ " $_socket_burst_dampener_valued " == *" $previous "* ]]; then
+        _socket_burst_dampener_value "$previous" "$current"
+    elif [[ $current == -* ]]; then
+        _socket_burst_dampener_words \
+            "$_socket_burst_dampener_flags $_socket_burst_dampener_valued" "$current"
+    elif ((port == 0)); then
+        compopt +o nospace 2>/dev/null
+        _socket_burst_dampener_words "systemd $(compgen -A service 2>/dev/null)" "$current"
+        [[ $current != u* ]] || COMPREPLY+=("unix:")
+    else
+        COMPREPLY=($(compgen -c -- "$current"))
+    fi
+}
+
+_dampenerctl() {
+    local current=${COMP_WORDS[COMP_CWORD]} i
+    local -a words=()
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        if [[ ${COMP_WORDS[i]} != -* ]]; then words+=("${COMP_WORDS[i]}"); fi
+    done
+    if [[ $current == -* ]]; then
+        _socket_burst_dampener_words "--json --help --version" "$current"
+    elif ((${#words[@]} == 0)); then
+        _socket_burst_dampener_files -f "$current"
+    elif ((${#words[@]} == 1)); then
+        _socket_burst_dampener_words "status metrics top pause resume drain set help" "$current"
+    elif ((${#words[@]} == 2)) && [[ ${words[1]} == set ]]; then
+        _socket_burst_dampener_words \
+            "processes queue queue-timeout per-source load-average rate" "$current"
+    fi
+}
+
+complete -F _socket_burst_dampener socket-burst-dampener
+complete -F _dampenerctl dampenerctl
