@@ -2,6 +2,7 @@
 #include "supervisor/inheritance.h"
 
 #include "tests/check.h"
+#include "tests/raw.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,22 +63,7 @@ static bool brings(enum inheritance_result expected, unsigned permitted)
 
 static void send_raw(const void *bytes, size_t length, unsigned count)
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(MANY * sizeof(int))];
-    } control = {0};
-    struct iovec content = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
-    struct msghdr envelope = {.msg_iov = &content, .msg_iovlen = 1};
-
-    if (count > 0) {
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
-        memcpy(CMSG_DATA(&control.header), zeros, count * sizeof(int));
-        envelope.msg_control = &control;
-        envelope.msg_controllen = (socklen_t)CMSG_LEN(count * sizeof(int));
-    }
-    CHECK(sendmsg(ours, &envelope, 0) == (ssize_t)length);
+    CHECK(raw_send(ours, bytes, length, 0, count) == (ssize_t)length);
 }
 
 /* Of each type, the length of the message, without clients. */

@@ -20,6 +20,7 @@
 #include "dispatcher/setup.h"
 #include "dispatcher/successor.h"
 #include "dispatcher/wire.h"
+#include "tests/raw.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,23 +46,7 @@ static int ledger = -1; /* the memory file */
 /* As it is, with `count` copies of a descriptor. */
 static void say_raw(const void *bytes, size_t length, int descriptor, unsigned count)
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(8 * sizeof(int))];
-    } control = {0};
-    struct iovec content = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
-    struct msghdr envelope = {.msg_iov = &content, .msg_iovlen = 1};
-
-    if (count > 0) {
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
-        for (unsigned i = 0; i < count; i++)
-            memcpy(CMSG_DATA(&control.header) + i * sizeof(int), &descriptor, sizeof(int));
-        envelope.msg_control = &control;
-        envelope.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
-    }
-    while (sendmsg(PROTOCOL_SOCKET, &envelope, MSG_NOSIGNAL) < 0)
+    while (raw_send(PROTOCOL_SOCKET, bytes, length, descriptor, count) < 0)
         if (errno == EPIPE || errno == ECONNRESET)
             exit(0);
 }

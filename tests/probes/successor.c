@@ -18,6 +18,7 @@
  * could be gone.
  */
 #include "supervisor/inheritance.h"
+#include "tests/raw.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -172,23 +173,7 @@ static void take(void)
 
 static void send_raw(const void *bytes, size_t length, unsigned count)
 {
-    static const int zeros[MANY];
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(MANY * sizeof(int))];
-    } control = {0};
-    struct iovec content = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
-    struct msghdr envelope = {.msg_iov = &content, .msg_iovlen = 1};
-
-    if (count > 0) {
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
-        memcpy(CMSG_DATA(&control.header), zeros, count * sizeof(int));
-        envelope.msg_control = &control;
-        envelope.msg_controllen = (socklen_t)CMSG_LEN(count * sizeof(int));
-    }
-    if (sendmsg(link_end, &envelope, MSG_NOSIGNAL) < 0)
+    if (raw_send(link_end, bytes, length, 0, count) < 0)
         die("sendmsg");
 }
 
