@@ -65,7 +65,6 @@ static void add_limit(struct text *text, const char *name, const char *help, boo
 
 static void add_process(const struct server *server, struct text *text)
 {
-    static const char *const states[] = {"serving", "paused", "draining", "ending", "handed over"};
     const char *now = status_state(server);
 
     begin(text, "build_info", "gauge", "The version of the daemon, as a label.");
@@ -73,8 +72,8 @@ static void add_process(const struct server *server, struct text *text)
     begin(text, "start_time_seconds", "gauge", "When it began to serve, since 1970.");
     text_add(text, "dampener_start_time_seconds %" PRId64 "\n", server->began_at);
     begin(text, "state", "gauge", "What the service does now: 1 for that, 0 for the others.");
-    for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)
-        add_labelled(text, "state", "state", states[i], strcmp(states[i], now) == 0);
+    for (int i = 0; i < STATUS_STATES; i++)
+        add_labelled(text, "state", "state", status_states[i], status_states[i] == now);
     add_gauge(text, "descriptors_used", "Descriptors that the supervisor has open.",
               status_descriptors(server));
     add_gauge(text, "descriptors_limit", "Descriptors that it may have open.",

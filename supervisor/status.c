@@ -18,18 +18,30 @@ enum {
 
 /* ---- single figures, which metrics have as well ---- */
 
-const char *status_state(const struct server *server)
+enum state { SERVING, PAUSED, DRAINING, ENDING, HANDED_OVER };
+
+const char *const status_states[STATUS_STATES] = {
+    [SERVING] = "serving", [PAUSED] = "paused",           [DRAINING] = "draining",
+    [ENDING] = "ending",   [HANDED_OVER] = "handed over",
+};
+
+static enum state state(const struct server *server)
 {
     switch (server->stage) {
     case SERVER_SERVING:
-        return server->paused ? "paused" : "serving";
+        return server->paused ? PAUSED : SERVING;
     case SERVER_HANDED_OVER:
-        return "handed over";
+        return HANDED_OVER;
     case SERVER_DRAINING:
-        return "draining";
+        return DRAINING;
     default:
-        return "ending";
+        return ENDING;
     }
+}
+
+const char *status_state(const struct server *server)
+{
+    return status_states[state(server)];
 }
 
 uint32_t status_descriptors(const struct server *server)

@@ -10,7 +10,11 @@
 #include "dispatcher/text.h"
 #include "supervisor/server.h"
 
-/* What the service does now, in a word. */
+/* What the service can do, in a word each. */
+enum { STATUS_STATES = 5 };
+extern const char *const status_states[STATUS_STATES];
+
+/* What it does now: one of these. */
 const char *status_state(const struct server *server);
 
 /* How many descriptors this process has. */
