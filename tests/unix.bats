@@ -450,3 +450,14 @@ refuses() { [[ $(timeout 5 nc -NU "$1" </dev/null 2>&1) == *refused* ]]; }
         done
     done
 }
+
+@test "the file of the socket is gone when the daemon is, also if it was killed" {
+    start "unix:$PWD/socket" cat
+    stop
+    [[ $STATUS == 0 && ! -e socket ]]
+    start "unix:$PWD/socket" cat
+    kill -KILL "$DAEMON"
+    finish
+    await nothing_is_left
+    [[ ! -e socket ]]
+}
