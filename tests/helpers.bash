@@ -68,6 +68,20 @@ start() {
     DESCRIPTORS=$(open_descriptors "$DAEMON")
 }
 
+# Likewise, with a pipe as standard error that is held open as descriptor 8, and read by nobody else.
+start_unread() {
+    mkfifo pipe
+    exec 8<>pipe
+    (
+        close_descriptors
+        exec "$DAMPENER" --ready-fd 7 "$@" 7>"$READY" 2>pipe </dev/null
+    ) &
+    DAEMON=$!
+    await has_content "$READY"
+    read -r ADDRESS PORT <"$READY"
+    DESCRIPTORS=$(open_descriptors "$DAEMON")
+}
+
 is_ready_or_gone() { [[ -s $READY.new ]] || is_gone "$DAEMON"; }
 
 open_descriptors() {

@@ -102,17 +102,7 @@ limit_descriptors_of() {
 }
 
 @test "standard error a pipe that nobody reads: service goes on, and what was left out is counted" {
-    mkfifo pipe
-    exec 8<>pipe # keeps it open for reading without reading
-    (
-        close_descriptors
-        exec "$DAMPENER" -vv --address 127.0.0.1 --processes 8 --ready-fd 7 0 \
-            "$ANSWER" "$ANSWERS" "$COUNTER" 7>"$READY" 2>pipe </dev/null
-    ) &
-    DAEMON=$!
-    await has_content "$READY"
-    read -r ADDRESS PORT <"$READY"
-    DESCRIPTORS=$(open_descriptors "$DAEMON")
+    start_unread -vv --address 127.0.0.1 --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     # Each client means two lines of some hundred bytes: far more than a pipe holds.
     run "$BURST" "$ADDRESS" "$PORT" 1500
     [[ $output == "connected 1500 answered 1500 failed 0" ]]

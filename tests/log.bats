@@ -115,17 +115,7 @@ comes_to() {
 }
 
 @test "--log-format json: lines that could not be written are counted in an object" {
-    mkfifo pipe
-    exec 8<>pipe # keeps it open for reading without reading
-    (
-        close_descriptors
-        exec "$DAMPENER" -vv --log-format json --address 127.0.0.1 --processes 8 --ready-fd 7 0 \
-            "$ANSWER" "$ANSWERS" "$COUNTER" 7>"$READY" 2>pipe </dev/null
-    ) &
-    DAEMON=$!
-    await has_content "$READY"
-    read -r ADDRESS PORT <"$READY"
-    DESCRIPTORS=$(open_descriptors "$DAEMON")
+    start_unread -vv --log-format json --address 127.0.0.1 --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     run "$BURST" "$ADDRESS" "$PORT" 500
     [[ $output == "connected 500 answered 500 failed 0" ]]
     timeout 1 cat <&8 >what-was-read || true
