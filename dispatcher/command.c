@@ -86,9 +86,11 @@ static _Noreturn void execute(const struct spawn_command *command, int failure)
     (void)sigdelset(&blocked, SIGTRAP);
     if (sigprocmask(SIG_SETMASK, &blocked, NULL) != 0 || ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
         _exit(0); /* we are traced ourselves, or it is forbidden */
-    if (setup_handler(command->setup) == 0)
+    error = (int)-setup_limits(command->setup);
+    if (error == 0) {
         (void)execve(command->path, command->arguments, environ);
-    error = errno;
+        error = errno;
+    }
     (void)!write(failure, &error, sizeof(error)); /* if this fails, so will the first handler */
     _exit(0);
 }

@@ -1,8 +1,6 @@
 #include "dispatcher/environment.h"
 
 #include <arpa/inet.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,13 +9,20 @@
 /* A connection has at most so many; the longest holds the path of a socket. */
 enum { VARIABLES = 12, VARIABLE_MAXIMUM = 128 };
 
-static struct {
-    char **all;      /* NULL-terminated: what was inherited, then pointers into text */
-    size_t kept;     /* so much was inherited */
-    unsigned filled; /* of text */
-    char text[VARIABLES][VARIABLE_MAXIMUM];
-    bool bare; /* text is not among them */
-} state;
+/* There is one for each handler that may be between clone and exec; their texts are apart, so that
+ * those that are never needed take no memory. */
+static char **places[PROTOCOL_SLOTS]; /* NULL-terminated: what was inherited, then texts */
+static char texts[PROTOCOL_SLOTS][VARIABLES][VARIABLE_MAXIMUM];
+
+static size_t kept; /* so much was inherited */
+static bool bare;   /* nothing is added to it */
+
+/* One that is being filled. */
+struct environment {
+    char **all;
+    char (*texts)[VARIABLE_MAXIMUM];
+    unsigned filled; /* of them */
+};
 
 /* What must not be inherited: sockets and notifications meant for the daemon (sd_listen_fds(3),
  * sd_notify(3)), and what an outer super-server said of another connection (UCSPI, systemd,
@@ -42,42 +47,56 @@ static bool is_kept(const char *variable)
     return true;
 }
 
-int environment_prepare(char *const *inherited, bool bare)
+int environment_prepare(char *const *inherited, bool is_bare)
 {
     size_t count = 0;
 
     while (inherited[count] != NULL)
         count++;
-    state.all = calloc(count + VARIABLES + 1, sizeof(*state.all));
-    if (state.all == NULL)
-        return -1;
-    state.bare = bare;
-    for (size_t i = 0; i < count; i++)
-        if (is_kept(inherited[i]))
-            state.all[state.kept++] = inherited[i];
+    bare = is_bare;
+    for (int i = 0; i < PROTOCOL_SLOTS; i++) {
+        places[i] = calloc(count + VARIABLES + 1, sizeof(*places[i]));
+        if (places[i] == NULL)
+            return -1;
+        kept = 0;
+        for (size_t j = 0; j < count; j++)
+            if (is_kept(inherited[j]))
+                places[i][kept++] = inherited[j];
+    }
     return 0;
 }
 
-static void add(const char *name, const char *value)
+/* The longest name with the path of a socket, and with an IPv6 address, fits: nothing is ever cut.
+ */
+static void add(struct environment *environment, const char *name, const char *value)
 {
-    char *text = state.text[state.filled];
+    char *text = environment->texts[environment->filled];
+    size_t name_length = strlen(name);
+    size_t value_length = strnlen(value, VARIABLE_MAXIMUM - name_length - sizeof("="));
 
-    /* The longest name with the path of a socket, and with an IPv6 address, fits: nothing is ever
-     * cut. */
-    (void)snprintf(text, VARIABLE_MAXIMUM, "%s=%s", name, value);
-    state.all[state.kept + state.filled++] = text;
+    memcpy(text, name, name_length);
+    text[name_length] = '=';
+    memcpy(text + name_length + 1, value, value_length);
+    text[name_length + 1 + value_length] = '\0';
+    environment->all[kept + environment->filled++] = text;
 }
 
-static void add_number(const char *name, uint64_t value)
+/* Not by printf(3), which takes longer than all the rest. */
+static void add_number(struct environment *environment, const char *name, uint64_t value)
 {
-    char text[24];
+    char digits[24];
+    char *first = digits + sizeof(digits) - 1;
 
-    (void)snprintf(text, sizeof(text), "%" PRIu64, value);
-    add(name, text);
+    *first = '\0';
+    do {
+        *--first = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    add(environment, name, first);
 }
 
 /* As UCSPI, systemd and xinetd say it. */
-static void add_tcp(const struct message_start *start)
+static void add_tcp(struct environment *environment, const struct message_start *start)
 {
     char local[INET6_ADDRSTRLEN] = "";
     char remote[INET6_ADDRSTRLEN] = "";
@@ -86,19 +105,19 @@ static void add_tcp(const struct message_start *start)
     (void)inet_ntop(start->local.family, start->local.address, local, sizeof(local));
     (void)inet_ntop(start->remote.family, start->remote.address, remote, sizeof(remote));
 
-    add("PROTO", "TCP");
-    add("TCPLOCALIP", local);
-    add_number("TCPLOCALPORT", start->local.port);
-    add("TCPREMOTEIP", remote);
-    add_number("TCPREMOTEPORT", start->remote.port);
-    add("REMOTE_ADDR", remote);
-    add_number("REMOTE_PORT", start->remote.port);
-    add("REMOTE_HOST", remote);
+    add(environment, "PROTO", "TCP");
+    add(environment, "TCPLOCALIP", local);
+    add_number(environment, "TCPLOCALPORT", start->local.port);
+    add(environment, "TCPREMOTEIP", remote);
+    add_number(environment, "TCPREMOTEPORT", start->remote.port);
+    add(environment, "REMOTE_ADDR", remote);
+    add_number(environment, "REMOTE_PORT", start->remote.port);
+    add(environment, "REMOTE_HOST", remote);
 }
 
 /* As UCSPI says it.  A path need not end with 0; that of an abstract socket begins with one
  * (unix(7)). */
-static void add_unix(const struct message_start *start, int client)
+static void add_unix(struct environment *environment, const struct message_start *start, int client)
 {
     struct sockaddr_un address = {0};
     socklen_t length = sizeof(address);
@@ -112,26 +131,27 @@ static void add_unix(const struct message_start *start, int client)
     if (path[0] == '\0' && path[1] != '\0')
         path[0] = '@';
 
-    add("PROTO", "IPC");
-    add_number("IPCREMOTEPID", (uint64_t)peer.process);
-    add_number("IPCREMOTEEUID", peer.user);
-    add_number("IPCREMOTEEGID", peer.group);
-    add("IPCLOCALPATH", path);
+    add(environment, "PROTO", "IPC");
+    add_number(environment, "IPCREMOTEPID", (uint64_t)peer.process);
+    add_number(environment, "IPCREMOTEEUID", peer.user);
+    add_number(environment, "IPCREMOTEEGID", peer.group);
+    add(environment, "IPCLOCALPATH", path);
 }
 
 char **environment_for(const struct message_start *start, int client)
 {
-    if (state.bare)
-        return state.all;
-    state.filled = 0;
+    struct environment environment = {.all = places[start->slot], .texts = texts[start->slot]};
+
+    if (bare)
+        return environment.all;
     if (start->remote.family == AF_UNIX)
-        add_unix(start, client);
+        add_unix(&environment, start, client);
     else
-        add_tcp(start);
-    add_number("DAMPENER_WAIT_MS", start->waited);
-    add_number("DAMPENER_QUEUED", start->queued);
-    add_number("DAMPENER_RUNNING", start->running);
-    add_number("DAMPENER_TICKET", start->header.ticket);
-    state.all[state.kept + state.filled] = NULL;
-    return state.all;
+        add_tcp(&environment, start);
+    add_number(&environment, "DAMPENER_WAIT_MS", start->waited);
+    add_number(&environment, "DAMPENER_QUEUED", start->queued);
+    add_number(&environment, "DAMPENER_RUNNING", start->running);
+    add_number(&environment, "DAMPENER_TICKET", start->header.ticket);
+    environment.all[kept + environment.filled] = NULL;
+    return environment.all;
 }

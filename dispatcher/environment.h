@@ -16,7 +16,7 @@
 int environment_prepare(char *const *inherited, bool bare);
 
 /* The environment for the handler of one connection, whose descriptor is `client`; valid until the
- * next call. */
+ * next call for the same slot. */
 char **environment_for(const struct message_start *start, int client);
 
 #endif

@@ -68,8 +68,18 @@ void oom_expose(void)
 
 void oom_protect(void)
 {
-    if (state.exposed)
-        state.exposed = !put(state.low);
+    if (!state.exposed)
+        return;
+    state.exposed = false;
+    if (!put(state.low))
+        oom_close(); /* it cannot be had any more, and there is no use in trying again */
+}
+
+int oom_timeout(void)
+{
+    enum { IDLE = 1000 };
+
+    return state.exposed ? IDLE : -1;
 }
 
 void oom_close(void)

@@ -26,6 +26,12 @@ void oom_expose(void);
 /* Makes this process an unlikely victim again, after oom_expose(). */
 void oom_protect(void);
 
+/* For how long nothing must have been started before oom_protect(), in milliseconds as poll(2)
+ * takes it: -1 if there is no need.  A child that has begun its exec may share this process' memory
+ * for a moment still, and who does is given the same value; and as long as such children may be,
+ * the kernel looks for them among all processes. */
+int oom_timeout(void);
+
 /* For a process that was forked off: it is as its parent was, and cannot change that. */
 void oom_close(void);
 

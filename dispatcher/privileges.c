@@ -1,5 +1,7 @@
 #include "dispatcher/privileges.h"
 
+#include "dispatcher/kernel_call.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -89,9 +91,15 @@ int privileges_rest(uint64_t in_effect)
     return 0;
 }
 
-int privileges_wake(void)
+KERNEL_CALL_ONLY long privileges_wake(void)
 {
-    return rest ? set(&before) : 0;
+    static struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    long result;
+
+    if (!rest)
+        return 0;
+    result = kernel_call(SYS_capset, (long)&head, (long)before.words, 0, 0);
+    return result < 0 ? result : 1;
 }
 
 int privileges_bound(void)

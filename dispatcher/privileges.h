@@ -39,9 +39,10 @@ int privileges_keep(uint64_t kept);
  * others rest, and are what is executed as root gets back. */
 int privileges_rest(uint64_t in_effect);
 
-/* Has in effect what was before privileges_rest().  Only makes a system call: for the child of
- * vfork(2). */
-int privileges_wake(void);
+/* Has in effect what was before privileges_rest().  Only makes a system call, and leaves errno
+ * alone: for a child in its parent's memory.  Returns 1, 0 if all is in effect, or a negative
+ * errno. */
+long privileges_wake(void);
 
 /* Empties the bounding set, so that executing a program never gives a capability. */
 int privileges_bound(void);

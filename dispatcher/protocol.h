@@ -37,6 +37,9 @@
  *     dispatcher: PONG         once for each PING: it is alive, and has come to what it was asked
  *     supervisor: ROUSE        at any time; it says nothing, but comes with SIGCONT by the leash
  *
+ * A packet of the socket carries one message, or several one right behind the other, of which those
+ * that bring descriptors bring them in the same order.  FORK and CONTENT travel alone.
+ *
  * A dispatcher ends when the supervisor shuts its end down or closes it.  It never closes its own
  * while it lives.
  *
@@ -72,14 +75,18 @@
 #include <stdint.h>
 
 enum {
-    PROTOCOL_VERSION = 3,
+    PROTOCOL_VERSION = 4,
     PROTOCOL_SOCKET = 3,
     PROTOCOL_LEDGER = 4,
     PROTOCOL_LAST = PROTOCOL_LEDGER,
 
-    /* How many STARTs may be unanswered per dispatcher: enough that it need not wait for the
-     * supervisor between two of them, few enough that a stuck dispatcher holds up few clients. */
-    PROTOCOL_SLOTS = 4
+    /* How many STARTs may be unanswered per dispatcher: enough that it has several handlers between
+     * clone and exec while others are on their way, few enough that a stopped dispatcher holds up
+     * few clients. */
+    PROTOCOL_SLOTS = 16,
+
+    /* How many messages one packet carries at most. */
+    PROTOCOL_BATCH = 16
 };
 
 enum message_type {
@@ -272,7 +279,8 @@ struct setup {
     uint32_t groups[];
 };
 
-/* No padding anywhere: what is sent is what was filled in. */
+/* No padding anywhere: what is sent is what was filled in.  And all lengths are multiples of 8, so
+ * that in a packet each message lies where a structure may. */
 static_assert(sizeof(struct message_header) == 16, "message_header has padding");
 static_assert(sizeof(struct endpoint) == 20, "endpoint has padding");
 static_assert(sizeof(struct endpoint_peer) == 12, "endpoint_peer has padding");

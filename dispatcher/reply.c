@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static struct wire_outbox outbox;
+
 _Noreturn void reply_leave(void)
 {
     exit(0);
@@ -22,14 +24,28 @@ bool reply_lacks_memory(void)
     return true;
 }
 
-static void reply(const union message *message, const int *descriptor)
+/* Nothing can be sent now.  Returns if it is to be tried again. */
+static void cope(void)
 {
-    while (wire_send(PROTOCOL_SOCKET, message, descriptor, 0) != 0) {
-        if (errno == EPIPE || errno == ECONNRESET)
-            reply_leave();
-        if (!reply_lacks_memory())
-            log_die(1, "dispatcher: cannot answer the supervisor: %m");
-    }
+    if (errno == EPIPE || errno == ECONNRESET)
+        reply_leave();
+    if (!reply_lacks_memory())
+        log_die(1, "dispatcher: cannot answer the supervisor: %m");
+}
+
+void reply_flush(void)
+{
+    while (wire_flush(&outbox, PROTOCOL_SOCKET, 0) != 0)
+        cope();
+}
+
+static void reply(const union message *message)
+{
+    if (wire_add(&outbox, message, NULL))
+        return;
+    reply_flush();
+    if (!wire_add(&outbox, message, NULL))
+        log_bug("dispatcher: an answer of type %u cannot be sent", message->header.type);
 }
 
 static void answer(union message *message, enum message_type type,
@@ -44,7 +60,7 @@ void reply_ready(void)
 
     wire_header(&message, MESSAGE_READY, 0, 0);
     message.ready.process = (int32_t)getpid();
-    reply(&message, NULL);
+    reply(&message);
 }
 
 void reply_started(const struct message_header *request, int32_t process)
@@ -53,7 +69,7 @@ void reply_started(const struct message_header *request, int32_t process)
 
     answer(&message, MESSAGE_STARTED, request);
     message.started.process = process;
-    reply(&message, NULL);
+    reply(&message);
 }
 
 void reply_failed(const struct message_header *request, int error)
@@ -62,7 +78,7 @@ void reply_failed(const struct message_header *request, int error)
 
     answer(&message, MESSAGE_FAILED, request);
     message.failed.error = error;
-    reply(&message, NULL);
+    reply(&message);
 }
 
 static uint64_t microseconds(struct timeval time)
@@ -79,7 +95,7 @@ void reply_exited(uint32_t client, uint64_t ticket, int status, const struct rus
     message.exited.memory = (uint32_t)usage->ru_maxrss;
     message.exited.user_time = microseconds(usage->ru_utime);
     message.exited.system_time = microseconds(usage->ru_stime);
-    reply(&message, NULL);
+    reply(&message);
 }
 
 void reply_signalled(const struct message_signal *request)
@@ -88,7 +104,7 @@ void reply_signalled(const struct message_signal *request)
 
     answer(&message, MESSAGE_SIGNALLED, &request->header);
     message.signalled.adopted = request->adopted;
-    reply(&message, NULL);
+    reply(&message);
 }
 
 void reply_forked(const struct message_header *request, int32_t process, int error)
@@ -98,7 +114,7 @@ void reply_forked(const struct message_header *request, int32_t process, int err
     answer(&message, MESSAGE_FORKED, request);
     message.forked.process = process < 0 ? 0 : process;
     message.forked.error = error;
-    reply(&message, NULL);
+    reply(&message);
 }
 
 void reply_content(const struct message_read *request, int descriptor, int error)
@@ -108,7 +124,9 @@ void reply_content(const struct message_read *request, int descriptor, int error
     answer(&message, MESSAGE_CONTENT, &request->header);
     message.content.file = request->file;
     message.content.error = error;
-    reply(&message, descriptor < 0 ? NULL : &descriptor);
+    reply_flush();
+    while (wire_send(PROTOCOL_SOCKET, &message, descriptor < 0 ? NULL : &descriptor, 0) != 0)
+        cope();
 }
 
 void reply_pong(const struct message_header *request)
@@ -116,5 +134,5 @@ void reply_pong(const struct message_header *request)
     union message message;
 
     answer(&message, MESSAGE_PONG, request);
-    reply(&message, NULL);
+    reply(&message);
 }

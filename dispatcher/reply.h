@@ -1,8 +1,10 @@
 /*
  * reply.h - what a dispatcher says to its supervisor.
  *
- * Each waits if the supervisor is behind: there is nothing better to do.  If the supervisor is
- * gone, or has closed its end, nothing is left to do at all, and the process exits; handlers go on.
+ * What is said is gathered, and goes in one packet with reply_flush(), or as soon as there is no
+ * room for more.  That waits if the supervisor is behind: there is nothing better to do.  If the
+ * supervisor is gone, or has closed its end, nothing is left to do at all, and the process exits;
+ * handlers go on.
  */
 #ifndef DISPATCHER_REPLY_H
 #define DISPATCHER_REPLY_H
@@ -19,10 +21,13 @@ void reply_exited(uint32_t client, uint64_t ticket, int status, const struct rus
 void reply_signalled(const struct message_signal *request);
 void reply_forked(const struct message_header *request, int32_t process, int error);
 
-/* `descriptor` stays the caller's; -1 if there is only an error. */
+/* Travels alone, at once.  `descriptor` stays the caller's; -1 if there is only an error. */
 void reply_content(const struct message_read *request, int descriptor, int error);
 
 void reply_pong(const struct message_header *request);
+
+/* Sends what has been gathered. */
+void reply_flush(void);
 
 /* Whether errno says that it is memory that the kernel lacks; if so, waits a moment for some to
  * come free. */

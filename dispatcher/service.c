@@ -2,14 +2,13 @@
 
 #include "dispatcher/children.h"
 #include "dispatcher/content.h"
-#include "dispatcher/environment.h"
 #include "dispatcher/kin.h"
 #include "dispatcher/log.h"
 #include "dispatcher/oom.h"
 #include "dispatcher/reply.h"
 #include "dispatcher/setup.h"
+#include "dispatcher/start.h"
 #include "dispatcher/successor.h"
-#include "dispatcher/wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,32 +26,7 @@
 /* The only thing that this process can be made to execute is the command it was started with. */
 static void start(struct service *service, const union message *message, const int *descriptors)
 {
-    const struct message_start *request = &message->start;
-    struct ledger_slot *slot;
-    int32_t process;
-    int error;
-
-    if (request->slot >= PROTOCOL_SLOTS) {
-        (void)close(descriptors[0]); /* nobody was served */
-        log_error("dispatcher: refused a request for slot %u", request->slot);
-        return;
-    }
-    slot = &service->ledger->slots[request->slot];
-    error = children_reserve() == 0 ? 0 : errno;
-    oom_expose();
-    if (error == 0)
-        error = spawn_handler(&service->command, environment_for(request, descriptors[0]),
-                              descriptors[0], slot, &process);
-    /* Before the answer: the client must see the end of the connection when its handler closes it,
-     * and the supervisor closes its own copy at STARTED.  Nothing can be lost by close(2) here. */
-    (void)close(descriptors[0]);
-    if (error != 0) {
-        reply_failed(&request->header, error);
-        return;
-    }
-    children_add((struct child_record){
-        .process = process, .client = request->header.client, .ticket = request->header.ticket});
-    reply_started(&request->header, process);
+    start_begin(&service->command, service->ledger, &message->start, descriptors[0]);
 }
 
 /* Whether the process that a request names leads the group of this client's handler, now. */
@@ -88,6 +62,7 @@ static void become_successor(struct service *service, bool spare, const int *des
     (void)munmap(service->ledger, sizeof(*service->ledger));
     (void)close(service->signals);
     children_forget();
+    start_forget();
     oom_close();
     if (dup3(descriptors[0], PROTOCOL_SOCKET, O_CLOEXEC) < 0 ||
         dup3(descriptors[1], PROTOCOL_LEDGER, O_CLOEXEC) < 0)
@@ -102,7 +77,8 @@ static void fork_successor(struct service *service, const union message *message
 {
     int32_t process;
 
-    oom_expose(); /* it could not do that for its handlers */
+    oom_expose();  /* it could not do that for its handlers */
+    reply_flush(); /* or it would say the same */
     process = successor_fork();
     if (process == 0) {
         become_successor(service, message->fork.spare != 0, descriptors);
@@ -121,7 +97,8 @@ static void read_file(struct service *service, const union message *message, con
 
     (void)descriptors;
     if (request->file < PROTOCOL_FILES) {
-        setup_wake(); /* as it was read at the start */
+        if (setup_wake() < 0) /* as it was read at the start */
+            log_die(1, "dispatcher: cannot have its capabilities back");
         content = content_copy(service->command.setup, (enum protocol_file)request->file);
         error = content < 0 ? errno : 0;
         setup_rest();
@@ -162,38 +139,43 @@ static void refuse(const union message *message)
         reply_failed(&message->header, EMFILE);
 }
 
-/* Takes all requests that are there.  A request that is not of the protocol is refused and logged:
- * it starts nothing and changes nothing. */
+static const unsigned permitted = WIRE_TYPE(MESSAGE_START) | WIRE_TYPE(MESSAGE_SIGNAL) |
+                                  WIRE_TYPE(MESSAGE_FORK) | WIRE_TYPE(MESSAGE_READ) |
+                                  WIRE_TYPE(MESSAGE_PING) | WIRE_TYPE(MESSAGE_ROUSE);
+
+static void take_request(struct service *service)
+{
+    union message message;
+    int descriptors[WIRE_DESCRIPTORS];
+
+    switch (wire_receive(&service->inbox, PROTOCOL_SOCKET, permitted, &message, descriptors,
+                         MSG_DONTWAIT)) {
+    case WIRE_MESSAGE:
+        requests[message.header.type](service, &message, descriptors);
+        break;
+    case WIRE_NO_DESCRIPTOR:
+        refuse(&message);
+        break;
+    case WIRE_MALFORMED:
+        log_error("dispatcher: refused a request that is not of the protocol");
+        break;
+    case WIRE_EMPTY:
+        break;
+    case WIRE_CLOSED:
+        reply_leave();
+    case WIRE_ERROR:
+        if (!reply_lacks_memory())
+            log_die(1, "dispatcher: cannot receive from the supervisor: %m");
+    }
+}
+
+/* Takes one packet: if there is another, poll(2) will say so.  A request that is not of the
+ * protocol is refused and logged: it starts nothing and changes nothing. */
 static void take_requests(struct service *service)
 {
-    const unsigned permitted = WIRE_TYPE(MESSAGE_START) | WIRE_TYPE(MESSAGE_SIGNAL) |
-                               WIRE_TYPE(MESSAGE_FORK) | WIRE_TYPE(MESSAGE_READ) |
-                               WIRE_TYPE(MESSAGE_PING) | WIRE_TYPE(MESSAGE_ROUSE);
-
-    for (;;) {
-        union message message;
-        int descriptors[WIRE_DESCRIPTORS];
-
-        switch (wire_receive(PROTOCOL_SOCKET, permitted, &message, descriptors, MSG_DONTWAIT)) {
-        case WIRE_MESSAGE:
-            requests[message.header.type](service, &message, descriptors);
-            break;
-        case WIRE_NO_DESCRIPTOR:
-            refuse(&message);
-            break;
-        case WIRE_MALFORMED:
-            log_error("dispatcher: refused a request that is not of the protocol");
-            break;
-        case WIRE_EMPTY:
-            return;
-        case WIRE_CLOSED:
-            reply_leave();
-        case WIRE_ERROR:
-            if (!reply_lacks_memory())
-                log_die(1, "dispatcher: cannot receive from the supervisor: %m");
-            return;
-        }
-    }
+    do {
+        take_request(service);
+    } while (wire_is_left(&service->inbox));
 }
 
 /* ---- ended handlers ---- */
@@ -202,6 +184,7 @@ static void report_exited(int32_t process, int status, const struct rusage *usag
 {
     struct child_record child;
 
+    start_reaped(process);
     if (children_remove(process, &child))
         reply_exited(child.client, child.ticket, status, usage);
     /* Else a handler has made it a child of ours, by CLONE_PARENT; it is nobody's client. */
@@ -281,6 +264,25 @@ void service_begin(struct service *service, bool spare)
     reply_ready();
 }
 
+/* Waits for something to do; not if handlers are under way, whose exec is to be awaited then. */
+static int look(struct pollfd events[2])
+{
+    int timeout = start_timeout();
+
+    if (timeout != 0)
+        reply_flush();
+    return poll(events, 2, timeout < 0 ? oom_timeout() : timeout);
+}
+
+static void pass_time(void)
+{
+    reply_flush();
+    if (start_is_idle())
+        oom_protect();
+    else
+        start_await();
+}
+
 _Noreturn void service_run(struct service *service)
 {
     for (;;) {
@@ -288,18 +290,21 @@ _Noreturn void service_run(struct service *service)
             {.fd = PROTOCOL_SOCKET, .events = POLLIN},
             {.fd = service->signals, .events = POLLIN},
         };
+        int count = look(events);
 
-        oom_protect();
-        if (poll(events, 2, -1) < 0) {
+        if (count < 0) {
             if (errno != EINTR && !reply_lacks_memory())
                 log_die(1, "dispatcher: poll: %m");
             continue;
         }
+        if (count == 0)
+            pass_time();
+        if (events[0].revents != 0)
+            take_requests(service);
+        start_collect();
         if (events[1].revents != 0) {
             take_signal(service->signals);
             reap();
         }
-        if (events[0].revents != 0)
-            take_requests(service);
     }
 }

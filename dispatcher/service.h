@@ -6,6 +6,7 @@
 #define DISPATCHER_SERVICE_H
 
 #include "dispatcher/spawn.h"
+#include "dispatcher/wire.h"
 
 #include <stdbool.h>
 
@@ -13,6 +14,7 @@ struct service {
     struct spawn_command command;
     struct ledger *ledger;
     int signals; /* a signalfd(2) */
+    struct wire_inbox inbox;
 };
 
 /* Makes the process ready with the socket and the ledger that it was given, and says so.  Exits,

@@ -1,5 +1,6 @@
 #include "dispatcher/setup.h"
 
+#include "dispatcher/kernel_call.h"
 #include "dispatcher/log.h"
 #include "dispatcher/privileges.h"
 
@@ -7,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -157,30 +159,55 @@ void setup_rest(void)
         log_die(1, "dispatcher: cannot do without capabilities: %m");
 }
 
-void setup_wake(void)
+long setup_wake(void)
 {
-    if (privileges_wake() != 0)
-        log_die(1, "dispatcher: cannot have its capabilities back: %m");
+    return privileges_wake();
 }
 
 /* ---- in each handler ---- */
 
-int setup_handler(const struct setup *setup)
+/* An exec that hangs must not hold what is another's, such as the connections of clients that wait
+ * for their own handlers.  The socket stays until the exec is done: the ledger's rule is about its
+ * last copy.  Kernels before 5.9 do not know this call; then all is closed by the exec. */
+KERNEL_CALL_ONLY static void close_others(void)
 {
-    if (privileges_wake() != 0)
-        return -1;
+#ifdef SYS_close_range
+    (void)kernel_call(SYS_close_range, PROTOCOL_SOCKET + 1, UINT32_MAX, 0, 0);
+#endif
+}
+
+KERNEL_CALL_ONLY long setup_descriptors(const struct setup *setup, int client)
+{
+    int error_output = opened.standard_error;
+    long result;
+
+    if (setup->standard_error == SETUP_STANDARD_ERROR_SOCKET)
+        error_output = client;
+    if ((result = kernel_call(SYS_dup3, client, STDIN_FILENO, 0, 0)) < 0 ||
+        (result = kernel_call(SYS_dup3, client, STDOUT_FILENO, 0, 0)) < 0 ||
+        (error_output >= 0 &&
+         (result = kernel_call(SYS_dup3, error_output, STDERR_FILENO, 0, 0)) < 0))
+        return result;
+    close_others();
+    return 0;
+}
+
+static_assert(offsetof(struct setup_limit, hard) ==
+                  offsetof(struct setup_limit, soft) + sizeof(uint64_t),
+              "soft and hard are what prlimit(2) takes");
+
+KERNEL_CALL_ONLY long setup_limits(const struct setup *setup)
+{
+    long result;
+
     for (unsigned i = 0; i < SETUP_LIMITS; i++) {
         const struct setup_limit *wanted = &setup->limits[i];
-        struct rlimit limit = {.rlim_cur = wanted->soft, .rlim_max = wanted->hard};
 
-        if (wanted->given != 0 && change_limit(i, &limit, NULL) != 0)
-            return -1;
+        if (wanted->given != 0 &&
+            (result = kernel_call(SYS_prlimit64, 0, i, (long)&wanted->soft, 0)) < 0)
+            return result;
     }
-    if (setup->has_nice != 0 && setpriority(PRIO_PROCESS, 0, setup->nice) != 0)
-        return -1;
-    if (setup->standard_error == SETUP_STANDARD_ERROR_SOCKET)
-        return dup2(STDOUT_FILENO, STDERR_FILENO) < 0 ? -1 : 0;
-    return opened.standard_error < 0 || dup2(opened.standard_error, STDERR_FILENO) >= 0 ? 0 : -1;
+    return setup->has_nice == 0 ? 0 : kernel_call(SYS_setpriority, PRIO_PROCESS, 0, setup->nice, 0);
 }
 
 int setup_file(const struct setup *setup, enum protocol_file file, const char **name)

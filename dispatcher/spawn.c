@@ -1,68 +1,132 @@
 #include "dispatcher/spawn.h"
 
+#include "dispatcher/kernel_call.h"
 #include "dispatcher/setup.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-struct child {
+enum {
+    /* For a few nested functions that only make system calls, and nothing of libc's. */
+    STACK_SIZE = 4 * 1024,
+    FLAGS = CLONE_VM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD |
+            (KERNEL_CALL_IS_BARE ? 0 : CLONE_VFORK)
+};
+
+static struct child {
+    char stack[STACK_SIZE] __attribute__((aligned(64)));
     const struct spawn_command *command;
     char *const *environment;
     int client;
     struct ledger_slot *slot;
-};
+    int32_t here;  /* 1 until the kernel clears it, as the child leaves this memory (clone(2),
+                    * CLONE_CHILD_CLEARTID) */
+    int32_t error; /* not read from the slot, which the supervisor can change */
+} children[PROTOCOL_SLOTS];
 
-/* The child's stack, in the parent's memory.  One is enough: CLONE_VFORK holds the parent until the
- * child has left it. */
-enum { STACK_SIZE = 32 * 1024 };
-static char stack[STACK_SIZE] __attribute__((aligned(64)));
-
-/* Runs in the parent's memory and must leave nothing there but the error.  A sanitizer would take
- * this stack for the parent's. */
-__attribute__((no_sanitize("address", "undefined"))) static int become_handler(void *context)
+KERNEL_CALL_ONLY static long unblock_signals(void)
 {
-    const struct child *child = context;
-    sigset_t none;
+    static const uint64_t none;
 
-    /* setsid() cannot fail: a new process leads no group. */
-    (void)setsid();
-    (void)sigemptyset(&none);
-    if (dup2(child->client, STDIN_FILENO) >= 0 && dup2(child->client, STDOUT_FILENO) >= 0 &&
-        setup_handler(child->command->setup) == 0 && sigprocmask(SIG_SETMASK, &none, NULL) == 0)
-        (void)execve(child->command->path, child->command->arguments, child->environment);
-    child->slot->error = errno;
-    _exit(127);
+    return kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, sizeof(none));
 }
 
-int spawn_handler(const struct spawn_command *command, char *const *environment, int client,
-                  struct ledger_slot *slot, int32_t *process)
-{
-    struct child child = {
-        .command = command, .environment = environment, .client = client, .slot = slot};
-    int error;
+/* These return a negative errno of the step that failed, or not at all. */
 
+KERNEL_CALL_ONLY static long execute(const struct child *child)
+{
+    const struct spawn_command *command = child->command;
+    long result = setup_limits(command->setup);
+
+    return result < 0 ? result
+                      : kernel_call(SYS_execve, (long)command->path, (long)command->arguments,
+                                    (long)child->environment, 0);
+}
+
+KERNEL_CALL_ONLY static long become_handler(const struct child *child)
+{
+    long result;
+
+    /* setsid() cannot fail: a new process leads no group. */
+    (void)kernel_call(SYS_setsid, 0, 0, 0, 0);
+    if ((result = setup_descriptors(child->command->setup, child->client)) < 0 ||
+        (result = unblock_signals()) < 0)
+        return result;
+    result = execute(child);
+    /* A path that root may take only with its capabilities, for instance.  What root executes has
+     * them in any case (capabilities(7)); but if it may not be read without, it is not dumpable. */
+    if ((result == -EACCES || result == -EPERM) && setup_wake() > 0)
+        result = execute(child);
+    return result;
+}
+
+/* Runs beside the parent, in its memory, and must leave nothing there but the error: no errno, and
+ * nothing of libc's. */
+KERNEL_CALL_ONLY static int run(void *context)
+{
+    struct child *child = context;
+    int32_t error = (int32_t)-become_handler(child);
+
+    child->error = error;
+    __atomic_store_n(&child->slot->error, error, __ATOMIC_SEQ_CST);
+    (void)kernel_call(SYS_exit_group, 127, 0, 0, 0);
+    return 127;
+}
+
+int32_t spawn_begin(const struct spawn_command *command, unsigned place, char *const *environment,
+                    int client, struct ledger_slot *slot)
+{
+    struct child *child = &children[place];
+    int32_t process;
+
+    child->command = command;
+    child->environment = environment;
+    child->client = client;
+    child->slot = slot;
+    child->error = 0;
     /* The kernel ignores it if it cannot write the process id.  These writes, besides clearing the
      * slot, make sure that its page is present and writable when it does. */
     __atomic_store_n(&slot->process, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&slot->error, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&child->here, 1, __ATOMIC_SEQ_CST);
 
-    *process =
-        clone(become_handler, stack + STACK_SIZE,
-              CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | SIGCHLD, &child, &slot->process);
-    if (*process < 0)
-        return errno;
+    process =
+        clone(run, child->stack + STACK_SIZE, FLAGS, child, &slot->process, NULL, &child->here);
+    if (process < 0) {
+        spawn_forget(place);
+        return -1;
+    }
     /* Should the kernel have failed to write it after all: as long as we live, it is not too late.
      */
-    __atomic_store_n(&slot->process, *process, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&slot->process, process, __ATOMIC_SEQ_CST);
+    return process;
+}
 
-    error = __atomic_load_n(&slot->error, __ATOMIC_SEQ_CST);
-    if (error == 0)
-        return 0;
-    /* It has called _exit(): this does not wait long, and cannot fail for a child of ours. */
-    while (waitpid(*process, NULL, 0) < 0 && errno == EINTR)
-        ;
-    return error;
+bool spawn_is_over(unsigned place)
+{
+    return __atomic_load_n(&children[place].here, __ATOMIC_SEQ_CST) == 0;
+}
+
+int spawn_error(unsigned place)
+{
+    return __atomic_load_n(&children[place].error, __ATOMIC_SEQ_CST);
+}
+
+bool spawn_await(unsigned place)
+{
+    static const struct timespec most = {.tv_nsec = 2000000L};
+
+    /* It returns at once if the word is cleared by now, and early at a signal. */
+    if (!spawn_is_over(place))
+        (void)kernel_call(SYS_futex, (long)&children[place].here, FUTEX_WAIT, 1, (long)&most);
+    return spawn_is_over(place);
+}
+
+void spawn_forget(unsigned place)
+{
+    __atomic_store_n(&children[place].here, 0, __ATOMIC_SEQ_CST);
 }

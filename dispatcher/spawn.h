@@ -1,16 +1,20 @@
 /*
- * spawn.h - starts one handler in the process state that protocol.h and the manual promise:
+ * spawn.h - starts handlers in the process state that protocol.h and the manual promise:
  * the client on descriptors 0 and 1, nothing above 2, an empty signal mask, a session of its own.
  *
  * What setup.h does not change is as in this process, which setup.h and service.h have seen to. All
  * descriptors from 3 up must be close-on-exec.
+ *
+ * A child runs in the memory of this process until its exec, which is what makes it cheap.  Several
+ * may do so at once, each in a place of its own: one of PROTOCOL_SLOTS, which belongs to the child
+ * until spawn_is_over() says so.
  */
 #ifndef DISPATCHER_SPAWN_H
 #define DISPATCHER_SPAWN_H
 
 #include "dispatcher/protocol.h"
 
-#include <sys/types.h>
+#include <stdbool.h>
 
 /* What every handler executes. */
 struct spawn_command {
@@ -19,10 +23,24 @@ struct spawn_command {
     const struct setup *setup;
 };
 
-/* Starts a handler and waits until its exec is done; the caller keeps `client` and closes it.
- * Returns 0 with the process in *process, which the supervisor cannot change, as it could the slot;
- * or the errno of the step that failed: then no handler runs, and no child is left. */
-int spawn_handler(const struct spawn_command *command, char *const *environment, int client,
-                  struct ledger_slot *slot, int32_t *process);
+/* Clones a child that becomes a handler, in a free place, and does not wait for it; `command`
+ * and `environment` must stay until it is over, `client` can be closed at once.  Returns the
+ * process, or -1 with errno. */
+int32_t spawn_begin(const struct spawn_command *command, unsigned place, char *const *environment,
+                    int client, struct ledger_slot *slot);
+
+/* Whether the child has left: its exec has succeeded, or it has ended.  For a moment more it may
+ * share this memory, inside of the kernel; but its place is free, and its environment. */
+bool spawn_is_over(unsigned place);
+
+/* Why the child of a place has not become a handler: errno of the step that failed, or 0 if it has,
+ * or was killed before.  To be asked when it is over, or the process reaped. */
+int spawn_error(unsigned place);
+
+/* Waits until the child has left, 2 milliseconds at the most.  Returns whether it has. */
+bool spawn_await(unsigned place);
+
+/* The child is known to be dead, or never was one of this process: the place is free. */
+void spawn_forget(unsigned place);
 
 #endif

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -31,6 +30,12 @@ static const struct {
     [MESSAGE_ROUSE] = {.length = sizeof(struct message_header)},
 };
 
+/* As the protocol has it: and of these, how many descriptors are theirs could not be told. */
+static bool travels_alone(unsigned type)
+{
+    return type == MESSAGE_FORK || type == MESSAGE_CONTENT;
+}
+
 void wire_header(union message *message, enum message_type type, uint32_t client, uint64_t ticket)
 {
     memset(message, 0, sizeof(*message));
@@ -51,21 +56,77 @@ int wire_send(int socket, const union message *message, const int *descriptors, 
                : 0;
 }
 
-static enum wire_result check(int received, size_t length, unsigned permitted,
-                              const struct message_header *header, unsigned count)
+bool wire_add(struct wire_outbox *outbox, const union message *message, const int *descriptors)
 {
-    if ((received & MSG_TRUNC) != 0 || length < sizeof(*header) ||
-        header->version != PROTOCOL_VERSION || header->type >= MESSAGE_TYPES ||
-        (permitted & WIRE_TYPE(header->type)) == 0 || length != shapes[header->type].length)
-        return WIRE_MALFORMED;
-    if ((received & MSG_CTRUNC) != 0)
-        return count < shapes[header->type].most ? WIRE_NO_DESCRIPTOR : WIRE_MALFORMED;
-    if (count < shapes[header->type].least || count > shapes[header->type].most)
-        return WIRE_MALFORMED;
-    return WIRE_MESSAGE;
+    unsigned type = message->header.type;
+    unsigned brought = descriptors == NULL ? 0 : shapes[type].most;
+
+    if (outbox->count == PROTOCOL_BATCH || brought + outbox->descriptor_count > PROTOCOL_BATCH ||
+        travels_alone(type))
+        return false;
+    memcpy((char *)outbox->bytes + outbox->length, message, shapes[type].length);
+    outbox->length += shapes[type].length;
+    for (unsigned i = 0; i < brought; i++)
+        outbox->descriptors[outbox->descriptor_count++] = descriptors[i];
+    outbox->count++;
+    return true;
 }
 
-/* A message without content looks like the end of the messages. */
+int wire_flush(struct wire_outbox *outbox, int socket, int flags)
+{
+    if (outbox->count == 0)
+        return 0;
+    if (rights_send(socket, outbox->bytes, outbox->length, outbox->descriptors,
+                    outbox->descriptor_count, flags) < 0)
+        return -1;
+    wire_withdraw(outbox);
+    return 0;
+}
+
+void wire_withdraw(struct wire_outbox *outbox)
+{
+    outbox->length = 0;
+    outbox->count = 0;
+    outbox->descriptor_count = 0;
+}
+
+/* ---- receiving ---- */
+
+static const struct message_header *header_at(const struct wire_inbox *inbox, size_t at)
+{
+    const void *bytes = (const char *)inbox->bytes + at; /* all lengths are multiples of 8 */
+
+    return bytes;
+}
+
+/* Whether it consists of nothing but whole messages that are permitted, and these bring as many
+ * descriptors as have come, unless some were cut off. */
+static bool is_sound(const struct wire_inbox *inbox, unsigned permitted)
+{
+    unsigned count = 0;
+    unsigned least = 0;
+    unsigned most = 0;
+    size_t at = 0;
+
+    while (at < inbox->length) {
+        const struct message_header *header = header_at(inbox, at);
+
+        if (++count > PROTOCOL_BATCH || inbox->length - at < sizeof(*header) ||
+            header->version != PROTOCOL_VERSION || header->type >= MESSAGE_TYPES ||
+            (permitted & WIRE_TYPE(header->type)) == 0 ||
+            inbox->length - at < shapes[header->type].length ||
+            (travels_alone(header->type) && inbox->length != shapes[header->type].length))
+            return false;
+        at += shapes[header->type].length;
+        least += shapes[header->type].least;
+        most += shapes[header->type].most;
+    }
+    return at > 0 &&
+           (inbox->cut ? inbox->descriptor_count < most
+                       : inbox->descriptor_count >= least && inbox->descriptor_count <= most);
+}
+
+/* A packet without content looks like the end of the messages. */
 static bool has_ended(int socket)
 {
     struct pollfd end = {.fd = socket, .events = POLLRDHUP};
@@ -73,24 +134,67 @@ static bool has_ended(int socket)
     return poll(&end, 1, 0) > 0;
 }
 
-enum wire_result wire_receive(int socket, unsigned permitted, union message *message,
-                              int descriptors[WIRE_DESCRIPTORS], int flags)
+static enum wire_result receive_packet(struct wire_inbox *inbox, int socket, unsigned permitted,
+                                       int flags)
 {
-    unsigned count = WIRE_DESCRIPTORS;
-    enum wire_result result;
     ssize_t length;
 
-    for (int i = 0; i < WIRE_DESCRIPTORS; i++)
-        descriptors[i] = -1;
-    length = rights_receive(socket, message, sizeof(*message), descriptors, &count, &flags);
+    inbox->descriptor_count = PROTOCOL_BATCH;
+    length = rights_receive(socket, inbox->bytes, sizeof(inbox->bytes), inbox->descriptors,
+                            &inbox->descriptor_count, &flags);
     if (length < 0)
         return errno == EAGAIN ? WIRE_EMPTY : WIRE_ERROR;
-    if (length == 0 && count == 0 && has_ended(socket))
+    if (length == 0 && inbox->descriptor_count == 0 && has_ended(socket))
         return WIRE_CLOSED;
-    result = check(flags, (size_t)length, permitted, &message->header, count);
-    for (unsigned i = 0; result != WIRE_MESSAGE && i < count; i++) {
-        (void)close(descriptors[i]); /* not ours to judge: it was never asked for */
+    inbox->length = (size_t)length;
+    inbox->cut = (flags & MSG_CTRUNC) != 0;
+    if ((flags & MSG_TRUNC) == 0 && is_sound(inbox, permitted))
+        return WIRE_MESSAGE;
+    wire_discard(inbox);
+    return WIRE_MALFORMED;
+}
+
+bool wire_is_left(const struct wire_inbox *inbox)
+{
+    return inbox->taken < inbox->length;
+}
+
+void wire_discard(struct wire_inbox *inbox)
+{
+    while (inbox->descriptors_taken < inbox->descriptor_count)
+        (void)close(inbox->descriptors[inbox->descriptors_taken++]); /* nothing was done with it */
+    inbox->length = 0;
+    inbox->taken = 0;
+    inbox->descriptor_count = 0;
+    inbox->descriptors_taken = 0;
+}
+
+enum wire_result wire_receive(struct wire_inbox *inbox, int socket, unsigned permitted,
+                              union message *message, int descriptors[WIRE_DESCRIPTORS], int flags)
+{
+    enum wire_result result = WIRE_MESSAGE;
+    unsigned type;
+    unsigned left;
+
+    descriptors[0] = -1;
+    descriptors[1] = -1;
+    if (!wire_is_left(inbox)) {
+        wire_discard(inbox);
+        result = receive_packet(inbox, socket, permitted, flags);
+        if (result != WIRE_MESSAGE)
+            return result;
+    }
+    type = header_at(inbox, inbox->taken)->type;
+    memcpy(message, header_at(inbox, inbox->taken), shapes[type].length);
+    inbox->taken += shapes[type].length;
+    left = inbox->descriptor_count - inbox->descriptors_taken;
+    for (unsigned i = 0; i < shapes[type].most && i < left; i++)
+        descriptors[i] = inbox->descriptors[inbox->descriptors_taken++];
+    if (left >= shapes[type].most || (shapes[type].least == 0 && !inbox->cut))
+        return WIRE_MESSAGE;
+    for (unsigned i = 0; i < left; i++) {
+        (void)close(descriptors[i]); /* it is of no use without the others */
         descriptors[i] = -1;
     }
-    return result;
+    return WIRE_NO_DESCRIPTOR;
 }

@@ -1,13 +1,17 @@
 /*
- * wire.h - sends and receives one message of protocol.h, with its descriptors.
+ * wire.h - sends and receives messages of protocol.h, with their descriptors.
  *
- * Nothing that arrives is believed before its exact length, version, type and number of
- * descriptors have been checked; what does not pass is taken off the socket and closed.
+ * Nothing that arrives is believed before exact length, version, type and number of descriptors of
+ * all messages in the packet have been checked; what does not pass is taken off the socket and
+ * closed.
  */
 #ifndef DISPATCHER_WIRE_H
 #define DISPATCHER_WIRE_H
 
 #include "dispatcher/protocol.h"
+
+#include <stdbool.h>
+#include <stddef.h>
 
 enum wire_result {
     WIRE_MESSAGE,       /* *message is valid, and the descriptors that its type brings are there */
@@ -31,11 +35,47 @@ enum { WIRE_DESCRIPTORS = 2 }; /* that a message brings at most */
  * errno; never raises SIGPIPE. */
 int wire_send(int socket, const union message *message, const int *descriptors, int flags);
 
-/* Receives one message.  Received descriptors are close-on-exec and the caller's to close; -1
- * stands for those that the message does not bring.  `flags` as for recvmsg(2): MSG_DONTWAIT, or 0
- * to wait.
- */
-enum wire_result wire_receive(int socket, unsigned permitted, union message *message,
-                              int descriptors[WIRE_DESCRIPTORS], int flags);
+/* Messages that are to go in one packet. */
+struct wire_outbox {
+    union message bytes[PROTOCOL_BATCH]; /* packed: most messages are shorter */
+    int descriptors[PROTOCOL_BATCH];
+    size_t length;
+    unsigned count;
+    unsigned descriptor_count;
+};
+
+/* Adds a message, with its descriptors, which the caller keeps at least until wire_flush().
+ * Returns false if there is no room for it, or if messages of its type travel alone. */
+bool wire_add(struct wire_outbox *outbox, const union message *message, const int *descriptors);
+
+/* Sends what has been added, all or nothing, as wire_send().  If that fails, it is still there. */
+int wire_flush(struct wire_outbox *outbox, int socket, int flags);
+
+/* Gives up what has been added and not sent. */
+void wire_withdraw(struct wire_outbox *outbox);
+
+/* A packet that has been received, of which messages are taken one after the other. */
+struct wire_inbox {
+    union message bytes[PROTOCOL_BATCH];
+    int descriptors[PROTOCOL_BATCH];
+    size_t length;
+    size_t taken;
+    unsigned descriptor_count;
+    unsigned descriptors_taken;
+    bool cut; /* descriptors are missing, for want of room in this process */
+};
+
+/* Takes the next message, receiving a packet if none is left of the last one.  Received descriptors
+ * are close-on-exec and the caller's to close; -1 stands for those that the message does not bring.
+ * `flags` as for recvmsg(2): MSG_DONTWAIT, or 0 to wait.  A packet of which one message is
+ * malformed is given up as a whole. */
+enum wire_result wire_receive(struct wire_inbox *inbox, int socket, unsigned permitted,
+                              union message *message, int descriptors[WIRE_DESCRIPTORS], int flags);
+
+/* Whether a message is left, so that wire_receive() will not ask the kernel. */
+bool wire_is_left(const struct wire_inbox *inbox);
+
+/* Gives up what is left. */
+void wire_discard(struct wire_inbox *inbox);
 
 #endif

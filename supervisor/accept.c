@@ -118,13 +118,26 @@ static void enter(struct server *server, int descriptor, const struct endpoint *
     (void)close(descriptor); /* nothing was sent */
 }
 
+/* A client that comes alone is accepted without asking for another one, of which the loop would
+ * tell; if it does so in the next round, many are coming. */
+static int most_to_accept(struct server_listener *from)
+{
+    const struct loop *loop = &from->server->loop;
+    uint64_t last = from->round;
+
+    from->round = loop->round;
+    /* In a crowded round it may not have had its turn. */
+    return from->draining || loop->crowded || from->round - last <= 1 ? ACCEPT_BATCH : 1;
+}
+
 static void accept_clients(void *context)
 {
     struct server_listener *from = context;
     struct server *server = from->server;
+    int most = most_to_accept(from);
     int failures = 0;
 
-    for (int i = 0; i < ACCEPT_BATCH; i++) {
+    for (int i = 0; i < most; i++) {
         struct endpoint remote;
         int descriptor;
 

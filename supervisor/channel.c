@@ -1,9 +1,9 @@
 #include "supervisor/channel.h"
 
 #include "dispatcher/log.h"
-#include "dispatcher/wire.h"
 #include "supervisor/release.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -11,10 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void on_readable(void *context)
-{
-    channel_hear(context);
-}
+static void on_readable(void *context);
+
+static_assert((int)PROTOCOL_BATCH >= (int)PROTOCOL_SLOTS,
+              "all STARTs that one dispatcher can be given go in one packet");
 
 void channel_prepare(struct channel *channel, struct loop *loop,
                      const struct channel_events *events)
@@ -32,6 +32,8 @@ void channel_open(struct channel *channel, const struct ends *ends)
     channel->source.descriptor = ends->socket;
     channel->peer = ends->peer;
     channel->requests = (struct requests){.starts = {.ledger = ends->ledger}};
+    wire_withdraw(&channel->outbox);
+    wire_discard(&channel->inbox);
     channel->closed = false;
     channel->distrusted = false;
     channel->heard = false;
@@ -42,14 +44,37 @@ void channel_open(struct channel *channel, const struct ends *ends)
     channel->events.broken(channel->events.context);
 }
 
-int channel_ask(struct channel *channel, union message *request, const int *descriptors)
+int channel_ask(struct channel *channel, const union message *request, const int *descriptors)
 {
-    if (request->header.type == MESSAGE_START)
-        request->start.slot = starts_prepare(&channel->requests.starts);
     if (wire_send(channel->source.descriptor, request, descriptors, MSG_DONTWAIT) != 0)
         return -1;
     requests_add(&channel->requests, request);
     return 0;
+}
+
+void channel_start(struct channel *channel, union message *start, int descriptor)
+{
+    start->start.slot = starts_prepare(&channel->requests.starts);
+    if (!wire_add(&channel->outbox, start, &descriptor))
+        log_bug("there is no room for another START");
+    requests_add(&channel->requests, start);
+}
+
+int channel_flush(struct channel *channel)
+{
+    if (channel->outbox.count == 0)
+        return 0;
+    if (wire_flush(&channel->outbox, channel->source.descriptor, MSG_DONTWAIT) != 0)
+        return -1;
+    starts_sent(&channel->requests.starts);
+    return 0;
+}
+
+void channel_withdraw(struct channel *channel,
+                      void (*each)(void *context, uint32_t client, uint64_t ticket), void *context)
+{
+    wire_withdraw(&channel->outbox);
+    starts_withdraw(&channel->requests.starts, each, context);
 }
 
 /* ---- hearing ---- */
@@ -74,6 +99,7 @@ static bool take_message(struct channel *channel, const union message *message, 
 static void distrust(struct channel *channel)
 {
     channel->distrusted = true;
+    wire_discard(&channel->inbox); /* nor is what it said along with that */
     loop_ignore(channel->loop, &channel->source);
     log_error("a dispatcher said what none may say: ending it");
     channel->events.broken(channel->events.context);
@@ -103,42 +129,58 @@ static void stop_hearing(struct channel *channel)
     channel->events.broken(channel->events.context);
 }
 
-void channel_hear(struct channel *channel)
+/* Hears the next message; returns whether there may be more. */
+static bool hear_next(struct channel *channel)
 {
     const unsigned permitted = WIRE_TYPE(MESSAGE_READY) | WIRE_TYPE(MESSAGE_STARTED) |
                                WIRE_TYPE(MESSAGE_FAILED) | WIRE_TYPE(MESSAGE_EXITED) |
                                WIRE_TYPE(MESSAGE_SIGNALLED) | WIRE_TYPE(MESSAGE_FORKED) |
                                WIRE_TYPE(MESSAGE_CONTENT) | WIRE_TYPE(MESSAGE_PONG);
+    union message message;
+    int descriptors[WIRE_DESCRIPTORS];
 
-    while (is_heard(channel)) {
-        union message message;
-        int descriptors[WIRE_DESCRIPTORS];
-
-        switch (wire_receive(channel->source.descriptor, permitted, &message, descriptors,
-                             MSG_DONTWAIT)) {
-        case WIRE_MESSAGE:
-            hear_message(channel, &message, descriptors[0]);
-            break;
-        case WIRE_NO_DESCRIPTOR:
-            /* CONTENT, and we had no room for it: as if it could not be read. */
-            message.content.error = EMFILE;
-            hear_message(channel, &message, -1);
-            break;
-        case WIRE_MALFORMED:
-            distrust(channel);
-            break;
-        case WIRE_EMPTY:
-            return;
-        case WIRE_CLOSED:
-            channel->closed = true;
-            stop_hearing(channel);
-            return;
-        case WIRE_ERROR:
-            log_error("cannot hear a dispatcher: %m; ending it");
-            stop_hearing(channel);
-            return;
-        }
+    switch (wire_receive(&channel->inbox, channel->source.descriptor, permitted, &message,
+                         descriptors, MSG_DONTWAIT)) {
+    case WIRE_MESSAGE:
+        hear_message(channel, &message, descriptors[0]);
+        return is_heard(channel);
+    case WIRE_NO_DESCRIPTOR:
+        /* CONTENT, and we had no room for it: as if it could not be read. */
+        message.content.error = EMFILE;
+        hear_message(channel, &message, -1);
+        return is_heard(channel);
+    case WIRE_MALFORMED:
+        distrust(channel);
+        return false;
+    case WIRE_EMPTY:
+        return false;
+    case WIRE_CLOSED:
+        channel->closed = true;
+        stop_hearing(channel);
+        return false;
+    default:
+        log_error("cannot hear a dispatcher: %m; ending it");
+        stop_hearing(channel);
+        return false;
     }
+}
+
+void channel_hear(struct channel *channel)
+{
+    bool more = is_heard(channel);
+
+    while (more)
+        more = hear_next(channel);
+}
+
+/* One packet: if there is another, the loop will come back. */
+static void on_readable(void *context)
+{
+    struct channel *channel = context;
+    bool more = is_heard(channel);
+
+    while (more)
+        more = hear_next(channel) && wire_is_left(&channel->inbox);
 }
 
 /* ---- holding ---- */
@@ -153,6 +195,7 @@ static void arm(const struct channel *channel, int signal_number)
 
 void channel_kill(struct channel *channel)
 {
+    wire_withdraw(&channel->outbox);
     arm(channel, SIGKILL);
     /* Fails only if it is done already. */
     (void)shutdown(channel->source.descriptor, SHUT_WR);
@@ -190,6 +233,8 @@ void channel_leave(struct channel *channel)
     loop_ignore(channel->loop, &channel->source);
     channel->source.descriptor = -1;
     channel->requests = (struct requests){0};
+    wire_withdraw(&channel->outbox);
+    wire_discard(&channel->inbox);
 }
 
 void channel_close(struct channel *channel)

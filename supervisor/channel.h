@@ -8,6 +8,7 @@
 #ifndef SUPERVISOR_CHANNEL_H
 #define SUPERVISOR_CHANNEL_H
 
+#include "dispatcher/wire.h"
 #include "supervisor/ends.h"
 #include "supervisor/loop.h"
 #include "supervisor/requests.h"
@@ -34,6 +35,8 @@ struct channel {
     struct loop_source source; /* our end; the descriptor is -1 if there is none */
     int peer;                  /* the dispatcher's end; -1 once it is dead */
     struct requests requests;
+    struct wire_outbox outbox; /* STARTs that are to be sent together; empty between rounds */
+    struct wire_inbox inbox;   /* not empty only in the midst of channel_hear() */
     bool closed; /* end of file was read: no process has the dispatcher's end any more */
     bool distrusted;
     bool heard; /* it has said something sound; for whoever asks to set back */
@@ -46,14 +49,27 @@ void channel_prepare(struct channel *channel, struct loop *loop,
 /* Takes over both ends and the ledger and listens; if that fails, logs it and tells `broken`. */
 void channel_open(struct channel *channel, const struct ends *ends);
 
-/* Asks something, with the descriptors that the type brings, which stay the caller's; a START's
- * slot is filled in.  Returns 0, or -1 with errno and nothing asked. */
-int channel_ask(struct channel *channel, union message *request, const int *descriptors);
+/* Asks something but START, with the descriptors that the type brings, which stay the caller's.
+ * Nothing may wait for channel_flush().  Returns 0, or -1 with errno and nothing asked. */
+int channel_ask(struct channel *channel, const union message *request, const int *descriptors);
+
+/* Has a START wait for channel_flush(), and enters it in `requests`; its slot is filled in, and
+ * there must be one.  The descriptor stays the caller's, and open until then. */
+void channel_start(struct channel *channel, union message *start, int descriptor);
+
+/* Sends the STARTs that wait, all together.  Returns 0, or -1 with errno and none sent: they wait
+ * still. */
+int channel_flush(struct channel *channel);
+
+/* Takes back the STARTs that wait, and tells of each. */
+void channel_withdraw(struct channel *channel,
+                      void (*each)(void *context, uint32_t client, uint64_t ticket), void *context);
 
 /* Hears all that has been said. */
 void channel_hear(struct channel *channel);
 
-/* Has the kernel end the dispatcher; what it has said before can still be heard. */
+/* Has the kernel end the dispatcher; what it has said before can still be heard.  STARTs that wait
+ * are not sent, and stay in `requests`. */
 void channel_kill(struct channel *channel);
 
 /* Wakes the dispatcher, should somebody have stopped it. */

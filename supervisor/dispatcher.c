@@ -11,8 +11,9 @@
 enum {
     /* One that dies younger than this has its successor delayed: its death may be its own fault. */
     SHORT_LIFE = LOOP_SECOND,
-    /* One that answers nothing for so long is stuck, in the exec of a handler on a dead file system
-     * perhaps, or stopped.  Ending it loses nothing, and frees the clients it has not started. */
+    /* One that answers nothing for so long is stopped, or all its handlers hang in their exec, on a
+     * dead file system perhaps.  Ending it loses nothing, and frees the clients it has not started.
+     */
     PATIENCE = 10 * LOOP_SECOND,
     RESTART_FIRST = 10 * LOOP_MILLISECOND,
     RESTART_LONGEST = 250 * LOOP_MILLISECOND,
@@ -372,15 +373,57 @@ unsigned dispatcher_room(const struct dispatcher *dispatcher)
                : 0;
 }
 
-int dispatcher_ask(struct dispatcher *dispatcher, union message *request, const int *descriptors)
+/* If errno says that it cannot be sent anything any more, ends it, and returns whether it does. */
+static bool is_found_dead(struct dispatcher *dispatcher)
+{
+    int error = errno;
+
+    if (error != EPIPE && error != ECONNRESET)
+        return false;
+    end(dispatcher);
+    errno = error;
+    return true;
+}
+
+void dispatcher_start(struct dispatcher *dispatcher, union message *start, int descriptor)
 {
     bool idle = !requests_are_open(&dispatcher->channel.requests);
 
+    channel_start(&dispatcher->channel, start, descriptor);
+    if (idle)
+        expect_answer(dispatcher);
+}
+
+void dispatcher_withdraw(struct dispatcher *dispatcher)
+{
+    const struct dispatcher_events *events = dispatcher->events;
+
+    channel_withdraw(&dispatcher->channel, events->undelivered, events->context);
+    if (!owes_answer(dispatcher))
+        expect_answer(dispatcher); /* none is */
+}
+
+int dispatcher_flush(struct dispatcher *dispatcher)
+{
+    int error;
+
+    if (channel_flush(&dispatcher->channel) == 0 || is_found_dead(dispatcher))
+        return 0;
+    error = errno;
+    dispatcher_withdraw(dispatcher);
+    errno = error;
+    return -1;
+}
+
+int dispatcher_ask(struct dispatcher *dispatcher, const union message *request,
+                   const int *descriptors)
+{
+    bool idle = !requests_are_open(&dispatcher->channel.requests);
+
+    if (dispatcher_flush(dispatcher) != 0)
+        return -1;
     if (channel_ask(&dispatcher->channel, request, descriptors) != 0) {
-        int error = errno;
-        if (error == EPIPE || error == ECONNRESET)
-            end(dispatcher);
-        errno = error;
+        (void)is_found_dead(dispatcher);
         return -1;
     }
     if (idle)

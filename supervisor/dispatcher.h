@@ -3,9 +3,9 @@
  * what became of its work then, which the ledger tells.
  *
  * It knows clients only as the handle and ticket that travel in messages.  What happens to them is
- * told through struct dispatcher_events: each START that dispatcher_ask() has sent is answered by
- * exactly one of `started`, `failed`, `returned` and `orphaned`, whoever is killed whenever, until
- * dispatcher_close().
+ * told through struct dispatcher_events: each START that dispatcher_start() was given is answered
+ * by exactly one of `undelivered`, `started`, `failed`, `returned` and `orphaned`, whoever is
+ * killed whenever, until dispatcher_close().
  */
 #ifndef SUPERVISOR_DISPATCHER_H
 #define SUPERVISOR_DISPATCHER_H
@@ -22,6 +22,8 @@
 #include <sys/types.h>
 
 struct dispatcher_events {
+    /* It could not be sent. */
+    void (*undelivered)(void *context, uint32_t client, uint64_t ticket);
     /* The handler's exec has succeeded. */
     void (*started)(void *context, unsigned dispatcher, uint32_t client, uint64_t ticket,
                     int32_t process);
@@ -126,8 +128,20 @@ int dispatcher_await(struct dispatcher *dispatcher, uint64_t deadline);
 /* How many starts it can be given now. */
 unsigned dispatcher_room(const struct dispatcher *dispatcher);
 
-/* Asks it something, as channel_ask().  If it was found dead, it is not ready any more. */
-int dispatcher_ask(struct dispatcher *dispatcher, union message *request, const int *descriptors);
+/* Has a START wait for dispatcher_flush(), as channel_start(). */
+void dispatcher_start(struct dispatcher *dispatcher, union message *start, int descriptor);
+
+/* Sends what waits.  Returns 0, also if it was found dead: it is not ready any more then, and its
+ * death returns what it was to get; or -1 with errno, and what waited is undelivered. */
+int dispatcher_flush(struct dispatcher *dispatcher);
+
+/* Takes back what waits for dispatcher_flush(): `undelivered` is told of each. */
+void dispatcher_withdraw(struct dispatcher *dispatcher);
+
+/* Asks it something else, as channel_ask(), once what waits is sent.  If it was found dead, it is
+ * not ready any more. */
+int dispatcher_ask(struct dispatcher *dispatcher, const union message *request,
+                   const int *descriptors);
 
 /* Whether there is a process that can be reaped. */
 bool dispatcher_has_process(const struct dispatcher *dispatcher);

@@ -14,12 +14,11 @@
 
 /* ---- starting ---- */
 
-/* Gives a waiting client to a dispatcher; if that does not succeed, it waits on. */
-static enum pool_result give(struct server *server, struct client *client)
+/* Gives a waiting client to a dispatcher, as pool_start(); otherwise it waits on. */
+static int give(struct server *server, struct client *client)
 {
     struct clients *clients = &server->clients;
     union message message;
-    enum pool_result result;
 
     wire_header(&message, MESSAGE_START, client->handle, clients_ticket(client));
     message.start.waited = (uint32_t)((server->loop.now - client->accepted) / LOOP_MILLISECOND);
@@ -29,10 +28,14 @@ static enum pool_result give(struct server *server, struct client *client)
     /* It fails for no connected socket.  If it ever does, this client must not hold up the others:
      * the handler is told no local address then. */
     (void)address_of_socket(client->descriptor, &message.start.local);
-    result = pool_start(&server->pool, &message, client->descriptor);
-    if (result == POOL_STARTED)
-        clients_move(clients, client, CLIENT_STARTING);
-    return result;
+    if (pool_start(&server->pool, &message, client->descriptor) != 0)
+        return -1;
+    clients_move(clients, client, CLIENT_STARTING);
+    waiting_unwatch(server, client);
+    server->permitted--;
+    backoff_attempted(&server->starting, server->loop.now);
+    gates_passed(&server->gates);
+    return 0;
 }
 
 struct admission handlers_admission(struct server *server, uint32_t newcomers)
@@ -66,34 +69,33 @@ static struct client *next_present(struct server *server)
     return client;
 }
 
-void handlers_start_waiting(struct server *server)
+static int start_some(struct server *server, uint32_t count)
 {
-    struct admission admission;
     struct client *client;
 
-    admission = handlers_admission(server, 0);
-    if (admission.start > 0)
-        waiting_look(server);
+    for (; count > 0 && (client = next_present(server)) != NULL; count--)
+        if (give(server, client) != 0)
+            return -1;
+    return pool_flush(&server->pool);
+}
+
+void handlers_start_waiting(struct server *server)
+{
+    struct admission admission = handlers_admission(server, 0);
+
+    if (admission.start > 0 && server->loop.crowded)
+        waiting_look(server); /* otherwise the loop has told who has given up */
     server->held_back_by = admission.reason;
     server->permitted = admission.permitted;
-    for (; admission.start > 0 && (client = next_present(server)) != NULL; admission.start--) {
-        switch (give(server, client)) {
-        case POOL_STARTED:
-            waiting_unwatch(server, client);
-            server->permitted--;
-            backoff_attempted(&server->starting, server->loop.now);
-            gates_passed(&server->gates);
-            break;
-        case POOL_NOBODY:
-            server->held_back_by = ADMISSION_DISPATCHERS;
-            return;
-        case POOL_FAILED:
-            server->held_back_by = ADMISSION_FAILURE;
-            backoff_failed(&server->starting, server->loop.now);
-            log_warning("cannot give a client to a dispatcher: %m; trying again");
-            return;
-        }
+    if (start_some(server, admission.start) == 0)
+        return;
+    if (errno == ESRCH) {
+        server->held_back_by = ADMISSION_DISPATCHERS;
+        return;
     }
+    server->held_back_by = ADMISSION_FAILURE;
+    backoff_failed(&server->starting, server->loop.now);
+    log_warning("cannot give a client to a dispatcher: %m; trying again");
 }
 
 /* The pool vouches for what it says of clients that are starting. */
@@ -162,6 +164,13 @@ static void on_failed(void *context, uint32_t handle, uint64_t ticket, int error
     put_back(server, client);
 }
 
+static void on_undelivered(void *context, uint32_t handle, uint64_t ticket)
+{
+    struct server *server = context;
+
+    put_back(server, starting_client(server, handle, ticket));
+}
+
 static void on_returned(void *context, uint32_t handle, uint64_t ticket)
 {
     struct server *server = context;
@@ -209,6 +218,7 @@ static bool on_is_handler(void *context, pid_t process)
 }
 
 const struct dispatcher_events handlers_events = {
+    .undelivered = on_undelivered,
     .started = on_started,
     .failed = on_failed,
     .exited = on_exited,

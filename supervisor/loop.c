@@ -95,6 +95,8 @@ void loop_run(struct loop *loop, void (*after)(void *context), void *context)
         if (count < 0 && errno != EINTR)
             log_bug("epoll_wait: %m");
         loop->now = loop_clock();
+        loop->round++;
+        loop->crowded = count == ROUND_MAXIMUM;
         for (int i = 0; i < count; i++) {
             struct loop_source *source = events[i].data.ptr;
             if (source->watched)

@@ -30,7 +30,9 @@ struct loop_timer {
 
 struct loop {
     int epoll;
-    uint64_t now; /* when the current round of events began */
+    uint64_t now;   /* when the current round of events began */
+    uint64_t round; /* its number */
+    bool crowded;   /* in this round there may be events that wait for the next one */
     bool stopped;
     struct loop_timer *timers; /* a handful: looked through once a round */
 };

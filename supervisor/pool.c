@@ -59,11 +59,10 @@ int pool_open(struct pool *pool, struct loop *loop, struct launch *launch, unsig
 {
     uint64_t deadline = loop_clock() + READY_WITHIN;
 
-    *pool = (struct pool){
-        .count = count,
-        .events = *events,
-        .family = *family,
-    };
+    /* Not all of it: of the places for dispatchers only those that are used take memory. */
+    pool->count = count;
+    pool->events = *events;
+    pool->family = *family;
     pool->family.context = pool;
     for (unsigned i = 0; i < pool_all(pool); i++)
         dispatcher_open(&pool->dispatchers[i], i, loop, &pool->events, &pool->family, &pool->left);
@@ -110,21 +109,34 @@ static struct dispatcher *least_used(struct pool *pool)
     return best;
 }
 
-enum pool_result pool_start(struct pool *pool, union message *start, int descriptor)
+int pool_start(struct pool *pool, union message *start, int descriptor)
 {
-    struct dispatcher *dispatcher;
+    struct dispatcher *dispatcher = least_used(pool);
 
-    while ((dispatcher = least_used(pool)) != NULL) {
-        if (dispatcher_ask(dispatcher, start, &descriptor) == 0)
-            return POOL_STARTED;
-        if (dispatcher->state == DISPATCHER_READY)
-            return POOL_FAILED;
-        /* It has just been found dead: to the next one. */
-    }
-    return POOL_NOBODY;
+    errno = ESRCH;
+    if (dispatcher == NULL)
+        return -1;
+    dispatcher_start(dispatcher, start, descriptor);
+    return 0;
 }
 
-int pool_ask(struct pool *pool, unsigned dispatcher, union message *request)
+int pool_flush(struct pool *pool)
+{
+    int error = 0;
+
+    for (unsigned i = 0; i < pool->count; i++) {
+        struct dispatcher *each = &pool->dispatchers[i];
+
+        if (error != 0)
+            dispatcher_withdraw(each); /* lest who came later is sent, and who came earlier not */
+        else if (dispatcher_flush(each) != 0)
+            error = errno;
+    }
+    errno = error;
+    return error == 0 ? 0 : -1;
+}
+
+int pool_ask(struct pool *pool, unsigned dispatcher, const union message *request)
 {
     errno = ESRCH;
     return pool->dispatchers[dispatcher].state == DISPATCHER_READY
@@ -149,7 +161,7 @@ struct dispatcher *pool_anybody(struct pool *pool)
     return best;
 }
 
-int pool_ask_any(struct pool *pool, union message *request)
+int pool_ask_any(struct pool *pool, const union message *request)
 {
     struct dispatcher *dispatcher = pool_anybody(pool);
 
@@ -157,7 +169,7 @@ int pool_ask_any(struct pool *pool, union message *request)
     return dispatcher == NULL ? -1 : dispatcher_ask(dispatcher, request, NULL);
 }
 
-int pool_ask_spare(struct pool *pool, union message *request)
+int pool_ask_spare(struct pool *pool, const union message *request)
 {
     return pool_ask(pool, pool->count, request);
 }

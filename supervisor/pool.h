@@ -22,12 +22,6 @@ struct pool {
     struct remains *left; /* of dead dispatchers: children whose exec has not come back */
 };
 
-enum pool_result {
-    POOL_STARTED,
-    POOL_NOBODY, /* no dispatcher can take it; when one can again, that will be an event */
-    POOL_FAILED  /* errno says why; it may be tried again */
-};
-
 /* Starts `count` dispatchers and the spare and waits, for some seconds at most, until all are
  * ready. If not all can be started, those that can, the spare and one more at least, have to do at
  * first; the others are forked later.  `family` is what succession.h
@@ -44,22 +38,28 @@ unsigned pool_ready(const struct pool *pool);
 /* How many starts can be given out now. */
 unsigned pool_room(const struct pool *pool);
 
-/* Gives a client to the dispatcher with the fewest starts unanswered, so that one that is stuck is
- * given more only when the others have as many. */
-enum pool_result pool_start(struct pool *pool, union message *start, int descriptor);
+/* Gives a client, with pool_flush() at the latest, to the dispatcher with the fewest starts
+ * unanswered, so that one that is stuck is given more only when the others have as many.  The
+ * descriptor must stay open until then.  Returns 0, or -1 with errno ESRCH if none can take it;
+ * when one can again, that will be an event. */
+int pool_start(struct pool *pool, union message *start, int descriptor);
+
+/* Sends to each dispatcher the clients that it was given since the last time, all together.
+ * Returns 0, or -1 with errno: some at least are undelivered, and may be tried again. */
+int pool_flush(struct pool *pool);
 
 /* Asks one dispatcher something that brings no descriptors.  Returns 0, or -1 with errno. */
-int pool_ask(struct pool *pool, unsigned dispatcher, union message *request);
+int pool_ask(struct pool *pool, unsigned dispatcher, const union message *request);
 
 /* Who can be asked for what any can do: the spare first, but who owes an answer last; NULL if
  * nobody is ready. */
 struct dispatcher *pool_anybody(struct pool *pool);
 
 /* Asks that one.  Returns 0, or -1 with errno; ESRCH if there is nobody. */
-int pool_ask_any(struct pool *pool, union message *request);
+int pool_ask_any(struct pool *pool, const union message *request);
 
 /* Asks the spare what may hold it up.  Likewise. */
-int pool_ask_spare(struct pool *pool, union message *request);
+int pool_ask_spare(struct pool *pool, const union message *request);
 
 /* Whether a signal to children of this process may be on its way. */
 bool pool_is_signalling(const struct pool *pool);

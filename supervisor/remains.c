@@ -26,11 +26,12 @@ static void forget(struct remains **list, struct remains *remains)
 static void on_readable(void *context)
 {
     struct remains *remains = context;
+    struct wire_inbox inbox = {0}; /* in which nothing is ever left, as nothing is permitted */
     union message message;
     int descriptors[WIRE_DESCRIPTORS];
 
     enum wire_result result =
-        wire_receive(remains->source.descriptor, 0, &message, descriptors, MSG_DONTWAIT);
+        wire_receive(&inbox, remains->source.descriptor, 0, &message, descriptors, MSG_DONTWAIT);
 
     if (result != WIRE_CLOSED && result != WIRE_ERROR)
         return;

@@ -19,7 +19,8 @@ struct requests {
     uint32_t pings;
 };
 
-/* Enters a request that has been sent; for START, starts_prepare() has given it its slot. */
+/* Enters a request that has been sent; or a START that is to be, with a slot that starts_prepare()
+ * has given it. */
 void requests_add(struct requests *requests, const union message *request);
 
 /* Takes out the request that a message answers.  False if there is none, or if the message says

@@ -42,9 +42,10 @@ struct server_listener {
     struct server *server;
     struct listener *listener;
     struct loop_source source;
-    bool draining; /* nobody is accepted but those who were in its backlog when this began */
-    bool deaf;     /* another process has shut it down: nobody is ever accepted from it again */
-    uint32_t left; /* in draining: how many of them are still to be accepted */
+    bool draining;  /* nobody is accepted but those who were in its backlog when this began */
+    bool deaf;      /* another process has shut it down: nobody is ever accepted from it again */
+    uint32_t left;  /* in draining: how many of them are still to be accepted */
+    uint64_t round; /* of the loop, in which clients were accepted last */
 };
 
 /* What the service manager is told of it. */
@@ -87,6 +88,7 @@ struct server {
     uint64_t crowded_until;  /* until then these do not count as waiting; 0: there is room */
     uint64_t judged;         /* up to this ticket: waiting_judge() */
     uint64_t attended;       /* up to this one they were watched */
+    uint64_t attend_at;      /* when those behind it are; 0: nobody is there */
     enum admission_reason held_back_by; /* why not more of the waiting clients were started */
     bool backlog_waits;       /* somebody is in the kernel's backlog whom we cannot take yet */
     struct backoff accepting; /* accept failed for want of something */

@@ -40,6 +40,25 @@ void starts_add(struct starts *starts, unsigned slot, const struct message_heade
     starts->count++;
 }
 
+void starts_sent(struct starts *starts)
+{
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
+        starts->slots[i].sent = starts->slots[i].used;
+}
+
+void starts_withdraw(struct starts *starts,
+                     void (*each)(void *context, uint32_t client, uint64_t ticket), void *context)
+{
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
+        const struct starts_slot *slot = &starts->slots[i];
+
+        if (!slot->used || slot->sent)
+            continue;
+        take_out(starts, i);
+        each(context, slot->client, slot->ticket);
+    }
+}
+
 bool starts_answer(struct starts *starts, const struct message_header *answer)
 {
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
@@ -62,7 +81,7 @@ void starts_decide(struct starts *starts, bool closed, const struct starts_event
         if (!slot->used)
             continue;
         process = process_in(starts, i);
-        if (process == 0 || error_in(starts, i) != 0) {
+        if (!slot->sent || process == 0 || error_in(starts, i) != 0) {
             take_out(starts, i);
             events->returned(events->context, slot->client, slot->ticket);
         } else if (closed) {

@@ -18,6 +18,7 @@ struct starts {
     unsigned count;
     struct starts_slot {
         bool used;
+        bool sent;
         bool reaped; /* its process: must not be signalled any more */
         uint32_t client;
         uint64_t ticket;
@@ -36,8 +37,15 @@ struct starts_events {
 /* A free slot, cleared in the ledger as protocol.h wants it; there must be one. */
 unsigned starts_prepare(const struct starts *starts);
 
-/* Enters the start that was sent for it. */
+/* Enters the start that is to be sent for it. */
 void starts_add(struct starts *starts, unsigned slot, const struct message_header *start);
+
+/* Those that were to be sent have been. */
+void starts_sent(struct starts *starts);
+
+/* Takes out those that have not been sent, and tells of each. */
+void starts_withdraw(struct starts *starts,
+                     void (*each)(void *context, uint32_t client, uint64_t ticket), void *context);
 
 /* Takes out the start that a message answers; returns whether there is one. */
 bool starts_answer(struct starts *starts, const struct message_header *answer);

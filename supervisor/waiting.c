@@ -5,7 +5,14 @@
 
 #include <stddef.h>
 
-enum { CROWDED_FOR = LOOP_SECOND };
+enum {
+    CROWDED_FOR = LOOP_SECOND,
+    /* Most who wait at all wait for less than this: then looking at them when their turn comes is
+     * cheaper than watching them. */
+    WATCHED_AFTER = 50 * LOOP_MILLISECOND,
+    /* But not behind so many; and so many at most come to be watched at once, or a round's. */
+    UNWATCHED_AMONG = 128
+};
 
 static void on_gone(void *context, uint32_t handle);
 
@@ -55,7 +62,7 @@ void waiting_look(struct server *server)
 
 bool waiting_is_there(struct server *server, struct client *client)
 {
-    /* Of one that is watched waiting_look() would have told. */
+    /* Of one that is watched the loop would have told, or waiting_look(). */
     if (client->watched || !watch_shows(&server->watch, client->descriptor))
         return true;
     abandoned(server, client);
@@ -120,10 +127,26 @@ static void refuse_excess_of_sources(struct server *server)
     }
 }
 
+/* Whether the new ones need not be watched yet: who has given up takes nobody's place meanwhile. */
+static bool may_be_watched_later(const struct server *server)
+{
+    uint32_t queued = clients_count(&server->clients, CLIENT_QUEUED);
+
+    return queued > 0 && queued <= UNWATCHED_AMONG && queued < server->queue_maximum &&
+           !server->options->refuse && server->options->per_source_queue == OPTIONS_NONE &&
+           server->loop.now < server->attend_at;
+}
+
 static void watch_new(struct server *server)
 {
     const struct clients *clients = &server->clients;
 
+    if (clients_count(clients, CLIENT_QUEUED) > 0 && server->attend_at == 0 &&
+        server->attended < clients->last_ticket)
+        server->attend_at = server->loop.now + WATCHED_AFTER;
+    if (may_be_watched_later(server))
+        return;
+    server->attend_at = 0;
     for (struct client *client = clients_newest(clients);
          client != NULL && clients_ticket(client) > server->attended;
          client = clients_before(clients, client))
@@ -148,7 +171,11 @@ void waiting_judge(struct server *server)
 
 uint64_t waiting_next_judgement(const struct server *server)
 {
-    return server->judged < server->clients.last_ticket ? server->crowded_until : 0;
+    uint64_t crowded = server->judged < server->clients.last_ticket ? server->crowded_until : 0;
+
+    return crowded == 0 || (server->attend_at != 0 && server->attend_at < crowded)
+               ? server->attend_at
+               : crowded;
 }
 
 /* ---- too long ---- */

@@ -87,18 +87,56 @@ load helpers
     [[ $(wc -l <started) == 11 ]]
 }
 
+# How many descriptors the daemon waits for, in all of its epoll instances.
+watches() { cat "/proc/$DAEMON/fdinfo/"* | grep -c '^tfd:'; }
+
+watches_are() { [[ $(watches) == "$1" ]]; }
+
 @test "what waiting clients send wakes nobody" {
     start --address 127.0.0.1 0 cat
     connect_silently
     await status_is running 1
-    local first=$CLIENT before i
+    local first=$CLIENT before watches i
+    watches=$(watches)
     connect_silently
     await status_is queued 1
+    await watches_are $((watches + 1))
     before=$(awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$DAEMON/status")
     for ((i = 0; i < 20; i++)); do echo hello >&"$CLIENT"; done
     sleep 0.3
     [[ $(awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$DAEMON/status") == "$before" ]]
     exec {first}>&-
+    exec {CLIENT}>&-
+}
+
+# Milliseconds until the log says that the client of this ticket has given up.
+time_until_given_up() {
+    local begin=${EPOCHREALTIME//[!0-9]/}
+    await has_line "ticket $1: given up" "$LOG"
+    echo $(((${EPOCHREALTIME//[!0-9]/} - begin) / 1000))
+}
+
+@test "who resets as soon as it waits is taken out, and so is, at once, who resets later" {
+    start -v --address 127.0.0.1 0 cat
+    connect_silently
+    await status_is running 1
+    local watches client took
+    watches=$(watches)
+    # Nobody is watched in the first moment, and nothing else wakes the daemon after that.
+    "$BURST" -h 1 "$ADDRESS" "$PORT" 1
+    took=$(time_until_given_up 2)
+    echo "$took ms"
+    ((took < 1000))
+    "$BURST" -H -h 1 "$ADDRESS" "$PORT" 1 >burst &
+    client=$!
+    await watches_are $((watches + 1))
+    kill -USR1 "$client"
+    wait "$client"
+    took=$(time_until_given_up 3)
+    echo "$took ms"
+    ((took < 500))
+    status_is abandoned 2
+    status_is queued 0
     exec {CLIENT}>&-
 }
 

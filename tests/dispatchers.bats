@@ -92,7 +92,7 @@ each_answered_once() {
     each_answered_once 500
 }
 
-# PROTOCOL_SLOTS, and no more, can be with the stopped one.
+# Half of them, and no more, can be with the stopped one, as the other one gets as many.
 all_but_few_are_served() { (($(status_of served) >= 496)); }
 
 @test "a stopped dispatcher that is killed gives back what it held" {

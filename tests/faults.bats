@@ -76,7 +76,8 @@ stop_injecting() {
     "$BURST" "$ADDRESS" "$PORT" 1 >hanging &
     local hanging=$!
     await status_is starting 1
-    # These lie in the socket of the dispatcher that hangs.
+    # These lie in the socket of its dispatcher.
+    kill -STOP "$dispatcher"
     "$BURST" "$ADDRESS" "$PORT" 3 >others &
     local others=$!
     await status_is starting 4
@@ -129,6 +130,133 @@ stop_injecting() {
     wait "$TRACER" || true
     await nothing_is_left
 }
+
+# ---- between clone and exec ----
+
+# Lets every exec of ./handler hang, until release_handler; those of a file that is put in its place
+# do not.
+hold_handler() {
+    "$BUILD/tests/clients/lease" handler >held 3>&- 4>&- &
+    LEASE=$!
+    await has_content held
+}
+
+release_handler() {
+    kill "$LEASE"
+    wait "$LEASE" || true
+    LEASE=
+}
+
+replace_handler() {
+    cp "$ANSWER" another
+    mv another handler
+}
+
+end_others() { [[ -z ${LEASE:-} ]] || release_handler; }
+
+start_held() {
+    cp "$ANSWER" handler
+    start -vv --address 127.0.0.1 --dispatchers 1 "$@" 0 ./handler "$ANSWERS" "$COUNTER"
+    hold_handler
+}
+
+# Each line is a ticket and the number that its client sent.
+each_is_answered_once() { diff <(seq "$1" | awk '{ print $1, $1 }') <(sort -n "$ANSWERS"); }
+
+@test "one exec that hangs holds up nobody else of the same dispatcher, and takes no processor" {
+    start_held --processes 4
+    "$BURST" -t 20000 "$ADDRESS" "$PORT" 1 >hanging &
+    local hanging=$! dispatcher begin took before
+    dispatcher=$(dispatchers)
+    await status_is starting 1
+    replace_handler
+    begin=${EPOCHREALTIME//[!0-9]/}
+    "$BURST" -t 20000 "$ADDRESS" "$PORT" 50 >others
+    took=$(((${EPOCHREALTIME//[!0-9]/} - begin) / 1000))
+    echo "$took ms"
+    ((took < 2000))
+    [[ $(cat others) == "connected 50 answered 50 failed 0" ]]
+    before=$(processor_time "$dispatcher")
+    sleep 1
+    (($(processor_time "$dispatcher") - before <= 3))
+    status_is starting 1
+    release_handler
+    begin=${EPOCHREALTIME//[!0-9]/}
+    wait "$hanging"
+    ((${EPOCHREALTIME//[!0-9]/} - begin < 2000000))
+    [[ $(cat hanging) == "connected 1 answered 1 failed 0" ]]
+    await status_is served 51
+    refute grep -e 'has not answered' -e 'replacing it' "$LOG"
+}
+
+@test "a dispatcher killed with eight handlers between clone and exec: each client is answered once" {
+    start_held --processes 8
+    "$BURST" -t 20000 "$ADDRESS" "$PORT" 12 >burst &
+    local client=$! dispatcher
+    dispatcher=$(dispatchers)
+    await status_is starting 8
+    await has_children "$dispatcher" 8
+    children "$dispatcher" | tr ' ' '\n' | grep . | sort >under-way
+    status_is queued 4
+    kill -KILL "$dispatcher"
+    await has_line "process $dispatcher, was killed" "$LOG"
+    # Nobody knows yet whether they will run.
+    status_is starting 8
+    release_handler
+    wait "$client"
+    [[ $(cat burst) == "connected 12 answered 12 failed 0" ]]
+    each_is_answered_once 12
+    (($(most_handlers) <= 8))
+    await status_is served 12
+    # The first eight by these very processes.
+    diff under-way <(sed -n 's/.*ticket [1-8]: started process \([0-9]*\).*/\1/p' "$LOG" | sort)
+}
+
+has_children() { [[ $(children "$1" | wc -w) == "$2" ]]; }
+
+# The client's connection has ended without an answer.
+was_cut() {
+    wait "$1" || true
+    [[ $(cat "$2") == "connected 1 answered 0 failed 1" ]]
+}
+
+@test "a child that is killed between clone and exec was a handler: its client's connection ends" {
+    start_held --processes 1
+    "$BURST" -t 20000 "$ADDRESS" "$PORT" 1 >burst 2>complaints &
+    local client=$! dispatcher
+    dispatcher=$(dispatchers)
+    await has_children "$dispatcher" 1
+    # shellcheck disable=SC2046
+    kill -KILL $(children "$dispatcher")
+    was_cut "$client" burst
+    grep -q 'ticket 1: ended process .* signal 9' "$LOG"
+    status_is running 0
+    replace_handler
+    "$BURST" -t 20000 "$ADDRESS" "$PORT" 5
+    await status_is served 6
+    refute grep 'replacing it' "$LOG"
+}
+
+@test "likewise one whose dispatcher was killed before: it is not started again" {
+    start_held --processes 1
+    "$BURST" -t 20000 "$ADDRESS" "$PORT" 1 >burst 2>complaints &
+    local client=$! dispatcher child
+    dispatcher=$(dispatchers)
+    await has_children "$dispatcher" 1
+    child=$(children "$dispatcher")
+    kill -KILL "$dispatcher"
+    await has_line "process $dispatcher, was killed" "$LOG"
+    # shellcheck disable=SC2086
+    kill -KILL $child
+    was_cut "$client" burst
+    status_is starting 0
+    replace_handler
+    "$BURST" -t 20000 "$ADDRESS" "$PORT" 5
+    await status_is served 6
+    [[ $(wc -l <"$ANSWERS") == 5 ]]
+}
+
+# ---- calls that fail, and signals ----
 
 @test "accept that fails for every client is no busy loop, and is logged" {
     needs_strace

@@ -486,7 +486,6 @@ refuses() {
 @test "limits with which nothing can be executed are refused: status 126" {
     refuses 126 "CMD: cannot execute '$STATE'" --limit as=4K "$STATE"
     refuses 126 "CMD: cannot execute '$STATE'" --limit stack=0 "$STATE"
-    refuses 126 "CMD: cannot execute '$STATE'" --limit nofile=2 --stderr null "$STATE"
 }
 
 @test "hard limits that the daemon may not raise are refused: status 1" {

@@ -23,7 +23,7 @@ hostile() {
 @test "a dispatcher refuses all that no supervisor asks, and serves as before" {
     hostile orders
     grep -q '^\[ERROR\] dispatcher: refused a request that is not of the protocol$' "$LOG"
-    grep -q '^\[ERROR\] dispatcher: refused a request for slot 4$' "$LOG"
+    grep -q '^\[ERROR\] dispatcher: refused a request for slot 16$' "$LOG"
     grep -q '^\[ERROR\] dispatcher: refused to send signal 9 to process group 1$' "$LOG"
     grep -q '^\[ERROR\] dispatcher: refused to send signal 9 to process group -1$' "$LOG"
 }
@@ -113,18 +113,28 @@ end_bystander() {
     wait "$BYSTANDER" || true
 }
 
+all_lies_are_told() {
+    local lie
+    for lie in $LIARS; do grep -q "^\[WARNING\] liar: $lie$" "$LOG" || return 1; done
+}
+
 # $1: lies told instead of an answer to START, by up to three dispatchers of four.  $2: how many may
 # have been told that they are served, by a liar who does not.  Everybody else is, once.
 lie_at_start() {
-    local lie
+    local bursts failed=0
     echo "lies: $1"
     LIARS=$1
     start_liars 0 "$ANSWER" answers counter 1
-    "$BURST" "$ADDRESS" "$PORT" 60 >burst 2>burst.errors || true
-    cat burst
-    for lie in $1; do grep -q "^\[WARNING\] liar: $lie$" "$LOG"; done
-    [[ $(<burst) =~ ^connected\ 60\ answered\ ([0-9]+)\ failed\ ([0-9]+)$ ]]
-    ((BASH_REMATCH[2] <= $2))
+    # If handlers start fast enough, not every dispatcher is needed for a burst.
+    for ((bursts = 0; bursts < 20; bursts++)); do
+        "$BURST" "$ADDRESS" "$PORT" 60 >burst 2>burst.errors || true
+        cat burst
+        [[ $(<burst) =~ ^connected\ 60\ answered\ ([0-9]+)\ failed\ ([0-9]+)$ ]]
+        failed=$((failed + BASH_REMATCH[2]))
+        if all_lies_are_told; then break; fi
+    done
+    all_lies_are_told
+    ((failed <= $2))
     [[ -z $(sort answers | uniq -d) ]]
     check_after_lie
 }
@@ -141,7 +151,8 @@ said_what_none_may_say() {
         "exited-zero exited-others exited-before" "ready-twice ready-other unasked-signalled" \
         "unasked-forked unasked-content empty" "empty-with-descriptors stray strays" \
         "request noise started-twice" "started-then-failed exited-twice failed-then-started" \
-        "unasked-pong unasked-pong unasked-pong"; do
+        "unasked-pong unasked-pong unasked-pong" "truth-then-lie lie-then-truth twice-at-once" \
+        "cut-packet one-too-many long-packet" "strays-at-once content-in-company cut-packet"; do
         lie_at_start "$lies" 0
         said_what_none_may_say 3
     done
@@ -188,7 +199,7 @@ said_what_none_may_say() {
         if [[ $(readlink "/proc/$liar/exe") == */dispatcher ]]; then echo "$liar"; fi
     done)
     [[ $(wc -l <<<"$liars") == 2 ]]
-    # Both tell their lies, whatever they hold then; PROTOCOL_SLOTS for each is all there can be.
+    # Both tell their lies, whatever they hold then: no more than there may be handlers.
     "$BURST" -t 1000 "$ADDRESS" "$PORT" 60 >burst 2>burst.errors || true
     cat burst
     [[ $(grep -c '^\[WARNING\] liar: unleashed' "$LOG") == 2 ]]

@@ -321,18 +321,18 @@ leave_one_lingering() {
 }
 
 @test "the queue is bounded, and those who give up leave it, also while dispatchers are stuck" {
-    start --address 127.0.0.1 --queue 5 --when-full refuse --processes 20 --dispatchers 2 0 \
+    start --address 127.0.0.1 --queue 5 --when-full refuse --processes 40 --dispatchers 2 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER"
     local process client
     for process in $(dispatchers); do kill -STOP "$process"; done
-    # Eight are in the hands of dispatchers; 12 more may start, and 5 may wait.
+    # 32 are in the hands of dispatchers; 8 more may start, and 5 may wait.
     "$BURST" -H -h 60 -m '' "$ADDRESS" "$PORT" 60 >burst &
     client=$!
     await status_is accepted 60
-    (($(status_of queued) <= 17))
+    (($(status_of queued) <= 13))
     # That they may start does not excuse them for long.
     await status_is queued 5
-    status_is starting 8
+    status_is starting 32
     await has_line waiting burst
     kill -USR1 "$client"
     wait "$client"

@@ -5,10 +5,10 @@
  * what it may be answered.  MODE is one of
  *
  *     orders   everything that no supervisor asks, one by one
- *     noise    COUNT messages: random bytes, and sound ones that were changed at random; SEED as it
- *              was printed gives the same once more
- *     forgery  the ledger says another process in the very moment when a handler is started
- *     orphan   what it asked is read only when it is dead
+ *     noise    COUNT packets: random bytes, and sound messages, one or several, that were changed
+ * at random; SEED as it was printed gives the same once more forgery  the ledger says another
+ * process in the very moment when a handler is started orphan   what it asked is read only when it
+ * is dead
  *
  * In the end the dispatcher must live and serve, have its descriptors, and have started nothing but
  * the command, and only when it was told to.  Best run in a process id namespace of its own: a
@@ -38,8 +38,9 @@
 enum {
     PATIENCE = 20000, /* milliseconds, for what must come */
     BATCH = 500,      /* messages between two looks at the books */
-    RAW_MAXIMUM = 300,
-    DESCRIPTORS_MAXIMUM = 5,
+    RAW_MAXIMUM = (PROTOCOL_BATCH + 2) * (int)sizeof(union message),
+    DESCRIPTORS_MAXIMUM = PROTOCOL_BATCH + 2,
+    SHAPES_DESCRIPTORS = 5, /* more than any one message brings */
     FORGERIES = 400
 };
 
@@ -55,11 +56,13 @@ struct books {
 
 static struct books due;
 static struct books came;
+static uint32_t slots;      /* a set: those of starts that may not be answered yet */
 static unsigned handlers;   /* that were started */
 static unsigned successors; /* that were forked, and not reaped yet */
 
 static pid_t dispatcher;
 static int channel;
+static struct wire_inbox inbox;
 static struct ledger *ledger;
 static int kinds[6]; /* what is sent as descriptors, of all sorts */
 enum { KIND_SINK = 4, KIND_LEDGER = 5 };
@@ -148,7 +151,7 @@ static void await_ready(void)
     union message message;
     int descriptors[WIRE_DESCRIPTORS];
 
-    CHECK(wire_receive(channel, WIRE_TYPE(MESSAGE_READY), &message, descriptors, 0) ==
+    CHECK(wire_receive(&inbox, channel, WIRE_TYPE(MESSAGE_READY), &message, descriptors, 0) ==
           WIRE_MESSAGE);
     CHECK(message.ready.process == (int32_t)dispatcher);
 }
@@ -281,7 +284,7 @@ static bool hear(union message *message)
     for (;;) {
         int descriptors[WIRE_DESCRIPTORS];
         enum wire_result result =
-            wire_receive(channel, permitted, message, descriptors, MSG_DONTWAIT);
+            wire_receive(&inbox, channel, permitted, message, descriptors, MSG_DONTWAIT);
 
         if (result == WIRE_EMPTY)
             return any;
@@ -340,26 +343,123 @@ static void settle(void)
 
 /* ---- requests ---- */
 
-/* Whether a dispatcher answers this, by protocol.h alone; enters it in the books. */
-static void expect(const void *bytes, size_t length, unsigned descriptors)
+static size_t length_of(enum message_type type)
 {
+    static const size_t lengths[MESSAGE_TYPES] = {
+        [MESSAGE_READY] = sizeof(struct message_ready),
+        [MESSAGE_START] = sizeof(struct message_start),
+        [MESSAGE_STARTED] = sizeof(struct message_started),
+        [MESSAGE_FAILED] = sizeof(struct message_failed),
+        [MESSAGE_EXITED] = sizeof(struct message_exited),
+        [MESSAGE_SIGNAL] = sizeof(struct message_signal),
+        [MESSAGE_SIGNALLED] = sizeof(struct message_signalled),
+        [MESSAGE_FORK] = sizeof(struct message_fork),
+        [MESSAGE_FORKED] = sizeof(struct message_forked),
+        [MESSAGE_READ] = sizeof(struct message_read),
+        [MESSAGE_CONTENT] = sizeof(struct message_content),
+        [MESSAGE_PING] = sizeof(struct message_header),
+        [MESSAGE_PONG] = sizeof(struct message_header),
+        [MESSAGE_ROUSE] = sizeof(struct message_header),
+    };
+
+    return lengths[type];
+}
+
+/* Reads the message there, if it is whole and a supervisor may ask it; returns its length, or 0. */
+static size_t read_message(const char *bytes, size_t length, union message *message)
+{
+    size_t size;
+
+    if (length < sizeof(message->header))
+        return 0;
+    memcpy(&message->header, bytes, sizeof(message->header));
+    switch (message->header.type) {
+    case MESSAGE_START:
+    case MESSAGE_SIGNAL:
+    case MESSAGE_FORK:
+    case MESSAGE_READ:
+    case MESSAGE_PING:
+    case MESSAGE_ROUSE:
+        size = length_of((enum message_type)message->header.type);
+        break;
+    default:
+        return 0;
+    }
+    if (message->header.version != PROTOCOL_VERSION || length < size)
+        return 0;
+    memcpy(message, bytes, size);
+    return size;
+}
+
+/* What a dispatcher does with a packet: its answers, and the slots that they are for. */
+struct effect {
+    struct books answers;
+    uint32_t slots;
+    unsigned count;   /* messages */
+    unsigned brought; /* descriptors */
+};
+
+static void add_effect(struct effect *effect, const union message *message)
+{
+    uint32_t slot = message->header.type == MESSAGE_START ? message->start.slot : 0;
+
+    effect->count++;
+    switch (message->header.type) {
+    case MESSAGE_START:
+        effect->brought++;
+        if (slot >= PROTOCOL_SLOTS || (effect->slots & 1u << slot) != 0)
+            break; /* refused */
+        effect->slots |= 1u << slot;
+        effect->answers.started++;
+        break;
+    case MESSAGE_FORK:
+        effect->brought += 2;
+        effect->answers.forked++;
+        break;
+    default:
+        effect->answers.signalled += message->header.type == MESSAGE_SIGNAL;
+        effect->answers.content += message->header.type == MESSAGE_READ;
+        effect->answers.pongs += message->header.type == MESSAGE_PING;
+    }
+}
+
+/* By protocol.h alone. */
+static struct effect effect_of(const char *bytes, size_t length, unsigned descriptors)
+{
+    const struct effect none = {.count = 0};
+    struct effect effect = none;
     union message message;
 
-    if (length < sizeof(message.header) || length > sizeof(message))
-        return;
-    memcpy(&message, bytes, length);
-    if (message.header.version != PROTOCOL_VERSION)
-        return;
-    if (message.header.type == MESSAGE_START && length == sizeof(message.start))
-        due.started += descriptors == 1 && message.start.slot < PROTOCOL_SLOTS;
-    else if (message.header.type == MESSAGE_SIGNAL && length == sizeof(message.signal))
-        due.signalled += descriptors == 0;
-    else if (message.header.type == MESSAGE_FORK && length == sizeof(message.fork))
-        due.forked += descriptors == 2;
-    else if (message.header.type == MESSAGE_READ && length == sizeof(message.read))
-        due.content += descriptors == 0;
-    else if (message.header.type == MESSAGE_PING && length == sizeof(message.header))
-        due.pongs += descriptors == 0;
+    for (size_t at = 0, size; at < length; at += size) {
+        size = read_message(bytes + at, length - at, &message);
+        if (size == 0)
+            return none;
+        add_effect(&effect, &message);
+    }
+    return effect.count > PROTOCOL_BATCH || effect.brought != descriptors ||
+                   (effect.answers.forked > 0 && effect.count > 1)
+               ? none
+               : effect;
+}
+
+/* Enters in the books what is to come of it.  A start in a slot that is in use is refused, but when
+ * that is over only the answer tells: so that is awaited. */
+static void expect(const void *bytes, size_t length, unsigned descriptors)
+{
+    struct effect effect = effect_of(bytes, length, descriptors);
+    union message message;
+
+    if ((effect.slots & slots) != 0) {
+        while (came.started < due.started && await_readable(channel))
+            (void)hear(&message);
+        slots = 0;
+    }
+    slots |= effect.slots;
+    due.started += effect.answers.started;
+    due.signalled += effect.answers.signalled;
+    due.forked += effect.answers.forked;
+    due.content += effect.answers.content;
+    due.pongs += effect.answers.pongs;
 }
 
 /* Sends it, hearing answers for as long as there is no room. */
@@ -434,27 +534,6 @@ static void read_file(uint32_t file)
     say_message(&message, sizeof(message.read), 0);
 }
 
-static size_t length_of(enum message_type type)
-{
-    static const size_t lengths[MESSAGE_TYPES] = {
-        [MESSAGE_READY] = sizeof(struct message_ready),
-        [MESSAGE_START] = sizeof(struct message_start),
-        [MESSAGE_STARTED] = sizeof(struct message_started),
-        [MESSAGE_FAILED] = sizeof(struct message_failed),
-        [MESSAGE_EXITED] = sizeof(struct message_exited),
-        [MESSAGE_SIGNAL] = sizeof(struct message_signal),
-        [MESSAGE_SIGNALLED] = sizeof(struct message_signalled),
-        [MESSAGE_FORK] = sizeof(struct message_fork),
-        [MESSAGE_FORKED] = sizeof(struct message_forked),
-        [MESSAGE_READ] = sizeof(struct message_read),
-        [MESSAGE_CONTENT] = sizeof(struct message_content),
-        [MESSAGE_PING] = sizeof(struct message_header),
-        [MESSAGE_PONG] = sizeof(struct message_header),
-    };
-
-    return lengths[type];
-}
-
 /* ---- orders ---- */
 
 /* Each type with each wrong length, number of descriptors and version. */
@@ -463,7 +542,7 @@ static void order_shapes(void)
     union message message;
     char bytes[RAW_MAXIMUM] = {0};
 
-    for (unsigned count = 0; count <= DESCRIPTORS_MAXIMUM; count++) {
+    for (unsigned count = 0; count <= SHAPES_DESCRIPTORS; count++) {
         say("", 0, kinds, count);
         say("x", 1, kinds, count);
         say(bytes, sizeof(bytes), kinds, count);
@@ -535,8 +614,116 @@ static void order_forks(void)
     settle();
 }
 
+/* ---- orders in one packet ---- */
+
+struct packet {
+    char bytes[RAW_MAXIMUM];
+    size_t length;
+};
+
+static void append(struct packet *packet, const union message *message)
+{
+    size_t length = length_of((enum message_type)message->header.type);
+
+    memcpy(packet->bytes + packet->length, message, length);
+    packet->length += length;
+}
+
+static void append_plain(struct packet *packet, enum message_type type)
+{
+    union message message;
+
+    wire_header(&message, type, 1, 1);
+    append(packet, &message);
+}
+
+static void append_start(struct packet *packet, uint32_t slot)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_START, 1, 1);
+    message.start.slot = slot;
+    append(packet, &message);
+}
+
+static void say_packet(const struct packet *packet, unsigned count)
+{
+    int descriptors[DESCRIPTORS_MAXIMUM];
+
+    for (unsigned i = 0; i < count; i++)
+        descriptors[i] = kinds[i % 4];
+    say(packet->bytes, packet->length, descriptors, count);
+}
+
+/* `count` STARTs, in the slots from `first` on, one after the other or all in the same. */
+static struct packet starts(unsigned count, uint32_t first, bool same)
+{
+    struct packet packet = {.length = 0};
+
+    for (uint32_t i = 0; i < count; i++)
+        append_start(&packet, first + (same ? 0 : i));
+    return packet;
+}
+
+/* In each number, and with each number of descriptors. */
+static void order_starts(void)
+{
+    struct packet packet;
+
+    for (unsigned count = 1; count <= PROTOCOL_BATCH + 1; count++)
+        for (unsigned descriptors = count - 1; descriptors <= count + 1; descriptors++) {
+            packet = starts(count, 0, false);
+            say_packet(&packet, descriptors);
+        }
+    for (unsigned count = 2; count <= PROTOCOL_BATCH; count += 7) {
+        packet = starts(count, 3, true); /* the first one counts */
+        say_packet(&packet, count);
+        packet = starts(count, PROTOCOL_SLOTS - 1, false); /* likewise */
+        say_packet(&packet, count);
+        packet = starts(count, UINT32_MAX, true);
+        say_packet(&packet, count);
+    }
+    settle();
+}
+
+/* Cut anywhere. */
+static void order_cut(void)
+{
+    struct packet packet = starts(3, 0, false);
+
+    for (; packet.length > 0; packet.length--)
+        for (unsigned descriptors = 0; descriptors <= 3; descriptors++)
+            say_packet(&packet, descriptors);
+    settle();
+}
+
+/* Whatever stands in one packet with a START. */
+static void order_company(void)
+{
+    for (unsigned type = 1; type < MESSAGE_TYPES; type++)
+        for (unsigned descriptors = 0; descriptors <= SHAPES_DESCRIPTORS; descriptors++) {
+            struct packet packet = starts(1, 0, false);
+
+            append_plain(&packet, (enum message_type)type);
+            say_packet(&packet, descriptors);
+            append_start(&packet, 1);
+            say_packet(&packet, descriptors);
+            packet.length = 0;
+            append_plain(&packet, (enum message_type)type);
+            append_plain(&packet, (enum message_type)type);
+            say_packet(&packet, descriptors);
+            while (packet.length + sizeof(union message) <= sizeof(inbox.bytes))
+                append_plain(&packet, (enum message_type)type);
+            say_packet(&packet, descriptors);
+        }
+    settle();
+}
+
 static void give_orders(void)
 {
+    order_starts();
+    order_cut();
+    order_company();
     order_shapes();
     order_values();
     order_signals();
@@ -567,13 +754,16 @@ static void tame(char *bytes, size_t length)
     const int32_t processes[] = {0, -1, 1, (int32_t)getpid(), bystanders[0], bystanders[1]};
     union message message;
 
-    if (length < sizeof(message.signal) || length > sizeof(message))
-        return;
-    memcpy(&message, bytes, length);
-    if (message.header.type != MESSAGE_SIGNAL)
-        return;
-    message.signal.process = below(4) == 0 ? (int32_t)(0x40000000u | draw()) : processes[below(6)];
-    memcpy(bytes, &message, length);
+    for (size_t at = 0, size; at < length; at += size) {
+        size = read_message(bytes + at, length - at, &message);
+        if (size == 0)
+            return;
+        if (message.header.type != MESSAGE_SIGNAL)
+            continue;
+        message.signal.process =
+            below(4) == 0 ? (int32_t)(0x40000000u | draw()) : processes[below(6)];
+        memcpy(bytes + at, &message, size);
+    }
 }
 
 static size_t draw_bytes(char bytes[RAW_MAXIMUM])
@@ -585,12 +775,15 @@ static size_t draw_bytes(char bytes[RAW_MAXIMUM])
     return length;
 }
 
-/* A sound message, in which a few things are not. */
-static size_t draw_mutation(char bytes[RAW_MAXIMUM])
+static enum message_type draw_type(void)
 {
-    enum message_type type = (enum message_type)(1 + below(MESSAGE_TYPES - 1));
+    return (enum message_type)(1 + below(MESSAGE_TYPES - 1));
+}
+
+/* Appends a sound message; returns how many descriptors it is to bring. */
+static unsigned draw_message(struct packet *packet, enum message_type type)
+{
     union message message;
-    size_t length = length_of(type);
 
     wire_header(&message, type, draw(), draw());
     if (type == MESSAGE_START)
@@ -599,27 +792,62 @@ static size_t draw_mutation(char bytes[RAW_MAXIMUM])
         message.signal.signal = below(2) == 0 ? SIGTERM : SIGKILL;
         message.signal.adopted = below(2);
     }
-    memset(bytes, 0, RAW_MAXIMUM);
-    memcpy(bytes, &message, sizeof(message));
-    for (uint32_t changes = 1 + below(3); changes > 0; changes--) {
-        switch (below(4)) {
-        case 0:
-            length = below(8) == 0 ? below(RAW_MAXIMUM) : length + below(3) - (length > 0);
-            break;
-        case 1:
-            bytes[below((uint32_t)sizeof(message))] = (char)draw();
-            break;
-        default:
-            bytes[below((uint32_t)sizeof(message))] ^= (char)(1u << below(8));
-        }
-    }
-    return length;
+    append(packet, &message);
+    return type == MESSAGE_START ? 1 : type == MESSAGE_FORK ? 2 : 0;
 }
 
-static unsigned draw_descriptors(int descriptors[DESCRIPTORS_MAXIMUM])
+/* A few changes, or none. */
+static void mutate(struct packet *packet, uint32_t changes)
 {
-    unsigned count = below(3) == 0 ? below(DESCRIPTORS_MAXIMUM + 1) : below(3);
+    for (; changes > 0; changes--) {
+        uint32_t place = below(packet->length > 0 ? (uint32_t)packet->length : 1);
 
+        switch (below(4)) {
+        case 0:
+            packet->length = below(8) == 0 ? below(RAW_MAXIMUM)
+                                           : packet->length + below(3) - (packet->length > 0);
+            if (packet->length > RAW_MAXIMUM)
+                packet->length = RAW_MAXIMUM;
+            break;
+        case 1:
+            packet->bytes[place] = (char)draw();
+            break;
+        default:
+            packet->bytes[place] ^= (char)(1u << below(8));
+        }
+    }
+}
+
+/* One message of any type. */
+static unsigned draw_mutation(struct packet *packet)
+{
+    unsigned brought = draw_message(packet, draw_type());
+
+    mutate(packet, 1 + below(3));
+    return brought;
+}
+
+/* Several of those that are asked, sometimes with another among them, or one too many. */
+static unsigned draw_mutated_packet(struct packet *packet)
+{
+    static const enum message_type asked[] = {MESSAGE_START, MESSAGE_START, MESSAGE_SIGNAL,
+                                              MESSAGE_READ,  MESSAGE_PING,  MESSAGE_ROUSE};
+    unsigned count = 1 + below(below(4) == 0 ? PROTOCOL_BATCH + 1 : 4);
+    unsigned brought = 0;
+
+    while (count-- > 0)
+        brought += draw_message(packet, below(32) == 0 ? draw_type() : asked[below(6)]);
+    mutate(packet, below(2) * below(3));
+    return brought;
+}
+
+/* Mostly so many. */
+static unsigned draw_descriptors(int descriptors[DESCRIPTORS_MAXIMUM], unsigned brought)
+{
+    unsigned count = below(8) == 0 ? below(DESCRIPTORS_MAXIMUM + 1) : brought + (below(8) == 0);
+
+    if (count > DESCRIPTORS_MAXIMUM)
+        count = DESCRIPTORS_MAXIMUM;
     for (unsigned i = 0; i < count; i++)
         descriptors[i] = kinds[below(KIND_LEDGER + 1)];
     return count;
@@ -631,12 +859,22 @@ static void make_noise(uint64_t seed, unsigned long count)
     (void)fflush(stdout);
     state = seed * 2 + 1;
     for (unsigned long i = 1; i <= count; i++) {
-        char bytes[RAW_MAXIMUM];
+        struct packet packet = {.length = 0};
         int descriptors[DESCRIPTORS_MAXIMUM];
-        size_t length = below(2) == 0 ? draw_bytes(bytes) : draw_mutation(bytes);
+        unsigned brought = below(3);
 
-        tame(bytes, length);
-        say(bytes, length, descriptors, draw_descriptors(descriptors));
+        switch (below(4)) {
+        case 0:
+            brought = draw_mutated_packet(&packet);
+            break;
+        case 1:
+            brought = draw_mutation(&packet);
+            break;
+        default:
+            packet.length = draw_bytes(packet.bytes);
+        }
+        tame(packet.bytes, packet.length);
+        say(packet.bytes, packet.length, descriptors, draw_descriptors(descriptors, brought));
         if (i % BATCH == 0 || i == count)
             settle();
     }

@@ -16,6 +16,7 @@
 #include "dispatcher/environment.h"
 #include "dispatcher/log.h"
 #include "dispatcher/protocol.h"
+#include "dispatcher/reply.h"
 #include "dispatcher/service.h"
 #include "dispatcher/setup.h"
 #include "dispatcher/successor.h"
@@ -440,6 +441,134 @@ static void strays(void)
     stay();
 }
 
+/* ---- in one packet ---- */
+
+/* A packet whose parts are sound, as far as there is room for them. */
+struct packet {
+    char bytes[(PROTOCOL_BATCH + 1) * sizeof(union message)];
+    size_t length;
+};
+
+static void append(struct packet *packet, const void *bytes, size_t length)
+{
+    memcpy(packet->bytes + packet->length, bytes, length);
+    packet->length += length;
+}
+
+static void append_started(struct packet *packet, int32_t process)
+{
+    union message message = answer(MESSAGE_STARTED);
+
+    message.started.process = process;
+    append(packet, &message, sizeof(message.started));
+}
+
+static void append_pongs(struct packet *packet, unsigned count)
+{
+    union message message = answer(MESSAGE_PONG);
+
+    for (; count > 0; count--)
+        append(packet, &message, sizeof(message.header));
+}
+
+static void say_packet(const struct packet *packet, int descriptor, unsigned count)
+{
+    say_raw(packet->bytes, packet->length, descriptor, count);
+}
+
+/* So that it counts as started, though the answer that says so may not be heard. */
+static int32_t start_as_agreed(void)
+{
+    int32_t process = start_handler();
+
+    (void)close(given[0]);
+    service.ledger->slots[request.start.slot].process = process;
+    return process;
+}
+
+/* The truth first, so that the lie behind it is found with that heard already. */
+static void truth_then_lie(void)
+{
+    struct packet packet = {.length = 0};
+
+    append_started(&packet, start_as_agreed());
+    append_pongs(&packet, 2);
+    say_packet(&packet, -1, 0);
+    stay();
+}
+
+/* What stands behind the lie is not believed, true as it is. */
+static void lie_then_truth(void)
+{
+    struct packet packet = {.length = 0};
+
+    append_pongs(&packet, 1);
+    append_started(&packet, start_as_agreed());
+    say_packet(&packet, -1, 0);
+    stay();
+}
+
+static void twice_at_once(void)
+{
+    struct packet packet = {.length = 0};
+    int32_t process = start_as_agreed();
+
+    append_started(&packet, process);
+    append_started(&packet, process);
+    say_packet(&packet, -1, 0);
+    stay();
+}
+
+static void cut_packet(void)
+{
+    struct packet packet = {.length = 0};
+
+    append_started(&packet, start_as_agreed());
+    append_started(&packet, getpid());
+    packet.length -= 8;
+    say_packet(&packet, -1, 0);
+    stay();
+}
+
+static void one_too_many(void)
+{
+    struct packet packet = {.length = 0};
+
+    append_started(&packet, start_as_agreed());
+    append_pongs(&packet, PROTOCOL_BATCH);
+    say_packet(&packet, -1, 0);
+    stay();
+}
+
+static void long_packet(void)
+{
+    struct packet packet = {.length = sizeof(packet.bytes)};
+
+    say_packet(&packet, open_pipe(), PROTOCOL_BATCH + 1);
+    stay();
+}
+
+static void strays_at_once(void)
+{
+    struct packet packet = {.length = 0};
+
+    append_started(&packet, getpid());
+    append_started(&packet, getpid());
+    say_packet(&packet, open_pipe(), 2);
+    stay();
+}
+
+static void content_in_company(void)
+{
+    struct packet packet = {.length = 0};
+    union message message = answer(MESSAGE_CONTENT);
+
+    append_started(&packet, getpid());
+    append(&packet, &message, sizeof(message.content));
+    say_packet(&packet, open_pipe(), 1);
+    stay();
+}
+
 static void request_of_ours(void)
 {
     say_raw(&request, sizeof(request.start), given[0], 1);
@@ -468,15 +597,15 @@ static void noise_forever(void)
 
 static void write_ledger(void)
 {
-    const int32_t processes[PROTOCOL_SLOTS] = {-1, other_dispatcher(), bystander(), getppid()};
+    const int32_t processes[] = {-1, other_dispatcher(), bystander(), getppid()};
 
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
-        service.ledger->slots[i].process = processes[i];
-        service.ledger->slots[i].error = i == 3 ? -1 : 0;
+        service.ledger->slots[i].process = processes[i % 4];
+        service.ledger->slots[i].error = i % 4 == 3 ? -1 : 0;
     }
     pause_for(100); /* until every slot may be used */
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
-        service.ledger->slots[i].process = processes[(i + request.start.slot) % PROTOCOL_SLOTS];
+        service.ledger->slots[i].process = processes[(i + request.start.slot) % 4];
     _exit(0);
 }
 
@@ -771,6 +900,14 @@ static const struct lie {
     {"empty-with-descriptors", MESSAGE_START, empty_with_descriptors},
     {"stray", MESSAGE_START, stray},
     {"strays", MESSAGE_START, strays},
+    {"truth-then-lie", MESSAGE_START, truth_then_lie},
+    {"lie-then-truth", MESSAGE_START, lie_then_truth},
+    {"twice-at-once", MESSAGE_START, twice_at_once},
+    {"cut-packet", MESSAGE_START, cut_packet},
+    {"one-too-many", MESSAGE_START, one_too_many},
+    {"long-packet", MESSAGE_START, long_packet},
+    {"strays-at-once", MESSAGE_START, strays_at_once},
+    {"content-in-company", MESSAGE_START, content_in_company},
     {"request", MESSAGE_START, request_of_ours},
     {"noise", MESSAGE_START, noise_forever},
     {"ledger", MESSAGE_START, write_ledger},
@@ -861,7 +998,8 @@ static _Noreturn void work(const struct lie *lie)
     bool told = false;
 
     for (;;) {
-        enum wire_result result = wire_receive(PROTOCOL_SOCKET, ~0u, &request, given, 0);
+        enum wire_result result =
+            wire_receive(&service.inbox, PROTOCOL_SOCKET, ~0u, &request, given, 0);
 
         if (result != WIRE_MESSAGE)
             exit(0);
@@ -892,5 +1030,6 @@ int main(int argc, char **argv)
         return 2;
     ledger = fcntl(PROTOCOL_LEDGER, F_DUPFD_CLOEXEC, 10);
     service_begin(&service, strcmp(argv[1], "spare") == 0);
+    reply_flush(); /* that it is ready */
     work(lie);
 }

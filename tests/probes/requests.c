@@ -169,7 +169,7 @@ static void check_starts(void)
     CHECK(!started(10, 101, 100)); /* another's ticket */
     CHECK(!started(11, 100, 100));
     CHECK(!failed(10, 101, EIO));
-    CHECK(!started(14, 104, 100)); /* one more than there are */
+    CHECK(!started(10 + PROTOCOL_SLOTS, 100 + PROTOCOL_SLOTS, 100)); /* one more than there are */
     CHECK(requests.starts.count == PROTOCOL_SLOTS);
 
     CHECK(started(11, 101, 2)); /* in any order */
@@ -181,8 +181,51 @@ static void check_starts(void)
     CHECK(requests.starts.count == PROTOCOL_SLOTS - 2 && requests_are_open(&requests));
     ask_start(11, 200); /* takes one of their places, and is not they */
     CHECK(!started(11, 101, 2));
-    CHECK(started(11, 200, 2) && started(12, 102, 2) && started(13, 103, INT32_MAX));
+    CHECK(started(11, 200, 2) && started(12, 102, INT32_MAX));
+    for (uint32_t i = 3; i < PROTOCOL_SLOTS; i++)
+        CHECK(started(10 + i, 100 + i, 2));
     CHECK(nothing_is_open());
+}
+
+static unsigned withdrawn; /* with tickets 100 above their clients */
+
+static void count_withdrawn(void *context, uint32_t client, uint64_t ticket)
+{
+    CHECK(context == &requests && ticket == 100 + client);
+    withdrawn |= 1u << client;
+}
+
+static unsigned withdraw(void)
+{
+    withdrawn = 0;
+    starts_withdraw(&requests.starts, count_withdrawn, &requests);
+    return withdrawn;
+}
+
+/* Those that could not be sent are taken back, and no others, in whichever slots they are. */
+static void check_withdrawn(void)
+{
+    begin();
+    CHECK(withdraw() == 0);
+    ask_start(0, 100);
+    ask_start(1, 101);
+    ask_start(2, 102);
+    starts_sent(&requests.starts);
+    CHECK(withdraw() == 0 && requests.starts.count == 3);
+    CHECK(started(1, 101, 2));
+    ask_start(4, 104);
+    ask_start(5, 105);
+    CHECK(withdraw() == (1u << 4 | 1u << 5) && requests.starts.count == 2);
+    CHECK(!started(4, 104, 2) && !failed(5, 105, EIO));
+    ask_start(4, 104); /* again, in a slot that one was sent from before */
+    starts_sent(&requests.starts);
+    CHECK(withdraw() == 0);
+    CHECK(started(0, 100, 2) && started(2, 102, 2) && started(4, 104, 2));
+    CHECK(nothing_is_open());
+    starts_sent(&requests.starts);
+    ask_start(6, 106);
+    CHECK(requests_are_open(&requests));
+    CHECK(withdraw() == 1u << 6 && nothing_is_open());
 }
 
 /* Those to children of the supervisor's are counted apart, as nothing is reaped until they are
@@ -280,6 +323,7 @@ int main(void)
     check_unasked();
     check_types();
     check_starts();
+    check_withdrawn();
     check_signals();
     check_forks();
     check_reads();

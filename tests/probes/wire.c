@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -18,6 +19,7 @@
 
 static int ours;
 static int theirs;
+static struct wire_inbox inbox; /* of theirs */
 static const unsigned any = ~0u;
 static const int zeros[4] = {0}; /* descriptor 0, so many times */
 
@@ -28,7 +30,8 @@ struct received {
 
 static enum wire_result receive(struct received *received)
 {
-    return wire_receive(theirs, any, &received->message, received->descriptors, MSG_DONTWAIT);
+    return wire_receive(&inbox, theirs, any, &received->message, received->descriptors,
+                        MSG_DONTWAIT);
 }
 
 /* How many descriptors came: those first in the array, and close-on-exec; closes them. */
@@ -163,7 +166,7 @@ static void check_malformed(void)
     union message message;
     struct received received;
     int before = lowest_free();
-    char nothing[400] = {0};
+    char nothing[sizeof(inbox.bytes) + 1] = {0};
 
     wire_header(&message, MESSAGE_START, 1, 1);
     const struct {
@@ -176,9 +179,9 @@ static void check_malformed(void)
         {nothing, sizeof(message.header), 0}, /* version 0 */
         {nothing, 0, 0},                      /* without content, and not the end */
         {nothing, 0, 1},                      /* likewise */
-        {nothing, 0, WIRE_DESCRIPTORS + 1},   /* likewise */
+        {nothing, 0, PROTOCOL_BATCH + 1},     /* likewise */
         {nothing, sizeof(nothing), 1},        /* too long, and not empty-handed */
-        {nothing, 1, WIRE_DESCRIPTORS + 1},   /* with more than there is room for */
+        {nothing, 1, PROTOCOL_BATCH + 1},     /* with more than there is room for */
     };
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
@@ -200,7 +203,7 @@ static void check_malformed(void)
     CHECK(brings_nothing(WIRE_MALFORMED));
     wire_header(&message, MESSAGE_FORK, 1, 1);
     send_raw(&message, sizeof(message.fork), 2);
-    CHECK(wire_receive(theirs, any & ~WIRE_TYPE(MESSAGE_FORK), &received.message,
+    CHECK(wire_receive(&inbox, theirs, any & ~WIRE_TYPE(MESSAGE_FORK), &received.message,
                        received.descriptors, MSG_DONTWAIT) == WIRE_MALFORMED);
     CHECK(take(&received) == 0); /* sound, but not permitted now */
     CHECK(lowest_free() == before);
@@ -238,6 +241,365 @@ static void check_no_room_for_descriptors(void)
     check_without_room(MESSAGE_FORK, 2, 1);
     check_without_room(MESSAGE_FORK, 2, 2);
 }
+
+/* ---- several messages in a packet ---- */
+
+/* A packet as it stands in the socket, whatever it is. */
+struct packet {
+    char bytes[(PROTOCOL_BATCH + 2) * sizeof(union message)];
+    size_t length;
+    uint64_t count; /* of messages, which have as tickets 1, 2 ... */
+};
+
+static size_t append(struct packet *packet, enum message_type type, size_t length)
+{
+    union message message;
+
+    wire_header(&message, type, 9, ++packet->count);
+    memcpy(packet->bytes + packet->length, &message, length);
+    packet->length += length;
+    return packet->length - length;
+}
+
+static void append_start(struct packet *packet)
+{
+    (void)append(packet, MESSAGE_START, sizeof(struct message_start));
+}
+
+static void append_ping(struct packet *packet)
+{
+    (void)append(packet, MESSAGE_PING, sizeof(struct message_header));
+}
+
+/* START, PING, START, EXITED, START. */
+static struct packet mixed(void)
+{
+    struct packet packet = {.length = 0};
+
+    append_start(&packet);
+    append_ping(&packet);
+    append_start(&packet);
+    (void)append(&packet, MESSAGE_EXITED, sizeof(struct message_exited));
+    append_start(&packet);
+    return packet;
+}
+
+static void send_packet(const struct packet *packet, unsigned descriptors)
+{
+    send_raw(packet->bytes, packet->length, descriptors);
+}
+
+/* Whether the next is of this type and has this ticket; leaves it in *received. */
+static bool is_next(struct received *received, enum wire_result result, enum message_type type,
+                    uint64_t ticket)
+{
+    return receive(received) == result && received->message.header.type == type &&
+           received->message.header.client == 9 && received->message.header.ticket == ticket;
+}
+
+static bool is_same(int descriptor, int other)
+{
+    struct stat status;
+    struct stat other_status;
+
+    return fstat(descriptor, &status) == 0 && fstat(other, &other_status) == 0 &&
+           status.st_dev == other_status.st_dev && status.st_ino == other_status.st_ino;
+}
+
+static void open_pipes(int pipes[6])
+{
+    for (int i = 0; i < 6; i += 2)
+        CHECK(pipe2(pipes + i, O_CLOEXEC) == 0);
+}
+
+/* What was added comes in one packet, in that order, and each with its own descriptor. */
+static void check_batch(void)
+{
+    static const enum message_type types[] = {MESSAGE_START, MESSAGE_PING, MESSAGE_START,
+                                              MESSAGE_SIGNAL, MESSAGE_START};
+    struct wire_outbox outbox = {.count = 0};
+    struct received received;
+    int pipes[6];
+    int *next = pipes;
+
+    open_pipes(pipes);
+    CHECK(wire_flush(&outbox, ours, 0) == 0 && brings_nothing(WIRE_EMPTY));
+    for (uint64_t i = 0; i < 5; i++) {
+        union message message;
+        bool brings = types[i] == MESSAGE_START;
+
+        wire_header(&message, types[i], 9, i + 1);
+        CHECK(wire_add(&outbox, &message, brings ? next : NULL));
+        next += brings ? 2 : 0;
+    }
+    CHECK(brings_nothing(WIRE_EMPTY));
+    CHECK(wire_flush(&outbox, ours, MSG_DONTWAIT) == 0 && outbox.count == 0);
+    CHECK(wire_flush(&outbox, ours, MSG_DONTWAIT) == 0);
+    next = pipes;
+    for (uint64_t i = 0; i < 5; i++) {
+        bool brings = types[i] == MESSAGE_START;
+
+        CHECK(is_next(&received, WIRE_MESSAGE, types[i], i + 1));
+        CHECK(wire_is_left(&inbox) == (i < 4));
+        CHECK(!brings || is_same(received.descriptors[0], *next));
+        CHECK(take(&received) == (int)brings);
+        next += brings ? 2 : 0;
+    }
+    CHECK(brings_nothing(WIRE_EMPTY));
+    for (int i = 0; i < 6; i++)
+        (void)close(pipes[i]);
+}
+
+/* So many fit in, and no more; some travel alone. */
+static void check_full_batch(void)
+{
+    struct wire_outbox outbox = {.count = 0};
+    union message message;
+    struct received received;
+
+    wire_header(&message, MESSAGE_FORK, 9, 1);
+    CHECK(!wire_add(&outbox, &message, zeros));
+    wire_header(&message, MESSAGE_CONTENT, 9, 1);
+    CHECK(!wire_add(&outbox, &message, NULL) && !wire_add(&outbox, &message, zeros));
+    CHECK(outbox.count == 0);
+    for (uint64_t i = 0; i < PROTOCOL_BATCH; i++) {
+        wire_header(&message, MESSAGE_START, 9, i + 1);
+        CHECK(wire_add(&outbox, &message, zeros));
+    }
+    CHECK(!wire_add(&outbox, &message, zeros));
+    wire_header(&message, MESSAGE_PING, 9, 1);
+    CHECK(!wire_add(&outbox, &message, NULL));
+    CHECK(wire_flush(&outbox, ours, 0) == 0);
+    for (uint64_t i = 0; i < PROTOCOL_BATCH; i++)
+        CHECK(is_next(&received, WIRE_MESSAGE, MESSAGE_START, i + 1) && take(&received) == 1);
+    CHECK(brings_nothing(WIRE_EMPTY));
+    wire_header(&message, MESSAGE_PING, 9, 1);
+    CHECK(wire_add(&outbox, &message, NULL));
+    wire_withdraw(&outbox);
+    CHECK(wire_flush(&outbox, ours, 0) == 0 && brings_nothing(WIRE_EMPTY));
+}
+
+/* What could not be sent is still there, and nothing of it has arrived. */
+static void check_flush_fails(void)
+{
+    struct wire_outbox outbox = {.count = 0};
+    struct received received;
+    union message message;
+    union message ping;
+    int count = 0;
+
+    wire_header(&message, MESSAGE_START, 9, 1);
+    CHECK(wire_add(&outbox, &message, zeros) && wire_add(&outbox, &message, zeros));
+    wire_header(&ping, MESSAGE_PING, 9, 1);
+    while (wire_send(ours, &ping, NULL, MSG_DONTWAIT) == 0)
+        count++;
+    CHECK(errno == EAGAIN && count > 0);
+    CHECK(wire_flush(&outbox, ours, MSG_DONTWAIT) == -1 && errno == EAGAIN);
+    CHECK(outbox.count == 2 && outbox.descriptor_count == 2);
+    for (; count > 0; count--)
+        CHECK(brings_nothing(WIRE_MESSAGE));
+    CHECK(brings_nothing(WIRE_EMPTY));
+    CHECK(wire_flush(&outbox, ours, MSG_DONTWAIT) == 0 && outbox.count == 0);
+    for (int i = 0; i < 2; i++)
+        CHECK(receive(&received) == WIRE_MESSAGE && take(&received) == 1);
+    CHECK(brings_nothing(WIRE_EMPTY));
+}
+
+/* Given up as a whole, nothing of it is left, and what comes behind it is heard. */
+static void check_given_up(const struct packet *packet, unsigned descriptors)
+{
+    struct received received;
+    struct packet sound = {.length = 0};
+    int before = lowest_free();
+
+    send_packet(packet, descriptors);
+    CHECK(brings_nothing(WIRE_MALFORMED));
+    CHECK(!wire_is_left(&inbox) && lowest_free() == before);
+    CHECK(brings_nothing(WIRE_EMPTY));
+    append_start(&sound);
+    send_packet(&sound, 1);
+    CHECK(is_next(&received, WIRE_MESSAGE, MESSAGE_START, 1) && take(&received) == 1);
+    CHECK(lowest_free() == before);
+}
+
+static void check_numbers_in_batch(void)
+{
+    struct packet packet = mixed();
+    struct received received;
+
+    for (unsigned count = 0; count <= PROTOCOL_BATCH + 1; count++)
+        if (count != 3)
+            check_given_up(&packet, count);
+    send_packet(&packet, 3);
+    for (uint64_t i = 1; i <= 5; i++) {
+        CHECK(receive(&received) == WIRE_MESSAGE && received.message.header.ticket == i);
+        CHECK(take(&received) == (int)(i % 2));
+    }
+    packet = (struct packet){.length = 0};
+    append_ping(&packet);
+    append_ping(&packet);
+    for (unsigned count = 1; count <= PROTOCOL_BATCH + 1; count++)
+        check_given_up(&packet, count);
+    for (unsigned count = 0; count <= PROTOCOL_BATCH; count++) {
+        packet = (struct packet){.length = 0};
+        while (packet.count <= PROTOCOL_BATCH) /* one too many */
+            if (packet.count < count)
+                append_start(&packet);
+            else
+                append_ping(&packet);
+        if (packet.length <= sizeof(inbox.bytes) || count % 5 == 0)
+            check_given_up(&packet, count);
+    }
+}
+
+/* One that is malformed, wherever it stands. */
+static void check_malformed_in_batch(void)
+{
+    const size_t places[] = {0, 72, 88, 160, 200};
+    struct packet packet;
+
+    CHECK(mixed().length == 272);
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
+        for (unsigned change = 0; change < 3; change++) {
+            struct message_header header;
+
+            packet = mixed();
+            memcpy(&header, packet.bytes + places[i], sizeof(header));
+            if (change == 0)
+                header.version++;
+            else
+                header.type = change == 1 ? 0 : MESSAGE_TYPES;
+            memcpy(packet.bytes + places[i], &header, sizeof(header));
+            check_given_up(&packet, 3);
+        }
+}
+
+/* Cut anywhere, with any number of descriptors; where a message ends, there is a number that fits.
+ */
+static void check_cut_batch(void)
+{
+    for (size_t length = 1; length < mixed().length; length++) {
+        struct packet packet = mixed();
+        unsigned fits = length == 72 || length == 88     ? 1
+                        : length == 160 || length == 200 ? 2
+                                                         : UINT_MAX;
+
+        packet.length = length;
+        for (unsigned count = 0; count <= 4; count++)
+            if (count != fits)
+                check_given_up(&packet, count);
+    }
+}
+
+/* Those that travel alone do so, wherever they stand. */
+static void check_alone(void)
+{
+    static const struct {
+        enum message_type type;
+        size_t length;
+        unsigned most;
+    } types[] = {
+        {MESSAGE_FORK, sizeof(struct message_fork), 2},
+        {MESSAGE_CONTENT, sizeof(struct message_content), 1},
+    };
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+        for (unsigned count = 0; count <= 2 * types[i].most + 1; count++) {
+            struct packet packet = {.length = 0};
+
+            (void)append(&packet, types[i].type, types[i].length);
+            append_ping(&packet);
+            check_given_up(&packet, count);
+            packet = (struct packet){.length = 0};
+            append_start(&packet);
+            (void)append(&packet, types[i].type, types[i].length);
+            check_given_up(&packet, count);
+            packet = (struct packet){.length = 0};
+            (void)append(&packet, types[i].type, types[i].length);
+            (void)append(&packet, types[i].type, types[i].length);
+            check_given_up(&packet, count);
+        }
+}
+
+/* One that is sound, and not permitted now, takes the others along. */
+static void check_not_permitted_in_batch(void)
+{
+    const struct packet packet = mixed();
+    struct received received;
+    int before = lowest_free();
+
+    send_packet(&packet, 3);
+    CHECK(wire_receive(&inbox, theirs, any & ~WIRE_TYPE(MESSAGE_EXITED), &received.message,
+                       received.descriptors, MSG_DONTWAIT) == WIRE_MALFORMED);
+    CHECK(take(&received) == 0 && lowest_free() == before && brings_nothing(WIRE_EMPTY));
+}
+
+/* Those that lack their descriptors are told apart, and all can be answered. */
+static void check_batch_without_room(unsigned room)
+{
+    const struct packet packet = mixed();
+    struct rlimit limit;
+    struct received received[5];
+    enum wire_result results[5];
+    int before = lowest_free();
+
+    send_packet(&packet, 3);
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    CHECK(setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = (rlim_t)before + room,
+                                                    .rlim_max = limit.rlim_max}) == 0);
+    for (int i = 0; i < 5; i++)
+        results[i] = receive(&received[i]);
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    for (unsigned i = 0; i < 5; i++) {
+        bool lacks = i % 2 == 0 && i / 2 >= room;
+
+        CHECK(results[i] == (lacks ? WIRE_NO_DESCRIPTOR : WIRE_MESSAGE));
+        CHECK(received[i].message.header.ticket == i + 1 && received[i].message.header.client == 9);
+        CHECK(take(&received[i]) == (int)(i % 2 == 0 && !lacks));
+    }
+    CHECK(brings_nothing(WIRE_EMPTY));
+    CHECK(lowest_free() == before);
+}
+
+/* What is given up is closed, and only that. */
+static void check_discard(void)
+{
+    const struct packet packet = mixed();
+    struct received received;
+    int before = lowest_free();
+
+    wire_discard(&inbox); /* nothing */
+    for (int taken = 1; taken <= 5; taken++) {
+        send_packet(&packet, 3);
+        for (int i = 0; i < taken; i++) {
+            CHECK(receive(&received) == WIRE_MESSAGE);
+            CHECK(take(&received) == 1 - i % 2);
+        }
+        wire_discard(&inbox);
+        CHECK(!wire_is_left(&inbox) && lowest_free() == before);
+        CHECK(brings_nothing(WIRE_EMPTY));
+    }
+}
+
+static void check_batches(void)
+{
+    int before = lowest_free();
+
+    check_batch();
+    check_full_batch();
+    check_flush_fails();
+    check_numbers_in_batch();
+    check_malformed_in_batch();
+    check_cut_batch();
+    check_alone();
+    check_not_permitted_in_batch();
+    for (unsigned room = 0; room <= 3; room++)
+        check_batch_without_room(room);
+    check_discard();
+    CHECK(lowest_free() == before);
+}
+
+/* ---- ends ---- */
 
 /* What a peer said before it died is heard, though it died with a message of ours unread. */
 static void check_end_of_peer(void)
@@ -296,6 +658,7 @@ int main(void)
     check_numbers();
     check_malformed();
     check_no_room_for_descriptors();
+    check_batches();
     check_end_of_peer();
     (void)close(theirs);
     check_other_ends();

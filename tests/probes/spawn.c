@@ -1,0 +1,182 @@
+/*
+ * Handlers between clone and exec, as many at once as there are slots: each in its own place, with
+ * its own environment and its own error, and nothing changed in the memory that they share.
+ */
+#include "dispatcher/spawn.h"
+#include "dispatcher/environment.h"
+#include "dispatcher/setup.h"
+
+#include "tests/check.h"
+#include "tests/program.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+enum { FIRST_PORT = 40000, LOOKS = 1000, SENTINEL = 4711, ROUNDS = 20 };
+
+extern char **environ;
+
+static int nowhere; /* a client that gets nothing */
+static struct ledger ledger;
+static struct setup setup;
+static char name[] = "handler";
+static char *arguments[] = {name, NULL};
+static const struct spawn_command command = {
+    .path = "./handler", .arguments = arguments, .setup = &setup};
+
+/* The handler: says which port it was told. */
+static int handle(void)
+{
+    const char *port = getenv("TCPREMOTEPORT");
+
+    return port != NULL && write(STDOUT_FILENO, port, strlen(port)) > 0 ? 0 : 1;
+}
+
+static struct message_start request_of(unsigned slot)
+{
+    struct message_start request = {.slot = slot};
+
+    request.local.family = request.remote.family = AF_INET;
+    request.remote.port = (uint16_t)(FIRST_PORT + slot);
+    return request;
+}
+
+/* A hanging one is waited for 20 milliseconds at a time. */
+static void await_all(void)
+{
+    for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++) {
+        for (int look = 0; !spawn_is_over(slot) && look < LOOKS; look++)
+            (void)spawn_await(slot);
+        CHECK(spawn_is_over(slot));
+    }
+}
+
+static int64_t milliseconds(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void check_answer(unsigned slot, int connection)
+{
+    char expected[8], answer[8] = "";
+    struct timeval patience = {.tv_sec = 20};
+
+    (void)snprintf(expected, sizeof(expected), "%u", FIRST_PORT + slot);
+    (void)setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    CHECK(read(connection, answer, sizeof(answer) - 1) > 0);
+    CHECK(strcmp(answer, expected) == 0);
+}
+
+static void reap(int32_t process, int expected)
+{
+    int status = -1;
+
+    CHECK(waitpid(process, &status, 0) == process);
+    CHECK(status == expected);
+}
+
+static void all_at_once(void)
+{
+    int hold = program_hold("handler");
+    char **environments[PROTOCOL_SLOTS];
+    int pairs[PROTOCOL_SLOTS][2];
+    int32_t processes[PROTOCOL_SLOTS];
+    int64_t begun;
+
+    for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++) {
+        struct message_start request = request_of(slot);
+
+        CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pairs[slot]) == 0);
+        environments[slot] = environment_for(&request, pairs[slot][0]);
+    }
+    for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++) {
+        processes[slot] =
+            spawn_begin(&command, slot, environments[slot], pairs[slot][0], &ledger.slots[slot]);
+        CHECK(processes[slot] > 0 && ledger.slots[slot].process == processes[slot]);
+        (void)close(pairs[slot][0]);
+    }
+    begun = milliseconds();
+    CHECK(!spawn_await(0));
+    CHECK(milliseconds() - begun >= 1 && milliseconds() - begun < 2000);
+    for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++)
+        CHECK(!spawn_is_over(slot));
+    program_release(hold);
+    await_all();
+    for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++) {
+        CHECK(spawn_error(slot) == 0 && ledger.slots[slot].error == 0);
+        check_answer(slot, pairs[slot][1]);
+        (void)close(pairs[slot][1]);
+        reap(processes[slot], 0);
+    }
+}
+
+/* Each slot its own error, and none of them in errno. */
+static void errors(void)
+{
+    static const struct {
+        struct spawn_command command;
+        int error;
+    } bad[] = {
+        {{.path = "./missing", .arguments = arguments, .setup = &setup}, ENOENT},
+        {{.path = "./forbidden", .arguments = arguments, .setup = &setup}, EACCES},
+        {{.path = "./handler/x", .arguments = arguments, .setup = &setup}, ENOTDIR},
+    };
+    enum { KINDS = sizeof(bad) / sizeof(*bad) };
+    int32_t processes[PROTOCOL_SLOTS];
+    unsigned changed = 0;
+
+    for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++) {
+        errno = SENTINEL;
+        processes[slot] =
+            spawn_begin(&bad[slot % KINDS].command, slot, environ, nowhere, &ledger.slots[slot]);
+        changed += errno != SENTINEL;
+        CHECK(processes[slot] > 0);
+    }
+    errno = SENTINEL;
+    await_all();
+    CHECK(changed == 0 && errno == SENTINEL);
+    for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++) {
+        CHECK(spawn_error(slot) == bad[slot % KINDS].error);
+        CHECK(ledger.slots[slot].error == bad[slot % KINDS].error);
+        CHECK(ledger.slots[slot].process == processes[slot]);
+        reap(processes[slot], 127 << 8);
+    }
+}
+
+/* Its place is free again, and holds no error of an earlier one. */
+static void killed(void)
+{
+    int hold = program_hold("handler");
+    int32_t process = spawn_begin(&command, 0, environ, nowhere, &ledger.slots[0]);
+
+    CHECK(!spawn_is_over(0));
+    CHECK(kill(process, SIGKILL) == 0);
+    reap(process, SIGKILL);
+    CHECK(spawn_error(0) == 0 && ledger.slots[0].error == 0 && ledger.slots[0].process == process);
+    CHECK(spawn_is_over(0)); /* the kernel says so at the end of a process, too */
+    program_release(hold);
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    if (strcmp(argv[0], "handler") == 0)
+        return handle();
+    program_copy("handler");
+    nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+    (void)close(open("forbidden", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    CHECK(environment_prepare(environ, false) == 0);
+    setup_rest(); /* as a dispatcher does, so that a handler can wake */
+    all_at_once();
+    for (int round = 0; round < ROUNDS; round++)
+        errors();
+    killed();
+    return CHECK_RESULT();
+}

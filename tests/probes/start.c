@@ -1,0 +1,329 @@
+/*
+ * Starts that are under way: each is answered once, those that are done together in one packet; one
+ * that hangs is waited for no longer than a moment; a slot is not taken twice.
+ *
+ * Stands on both ends of the socket that a dispatcher has.
+ */
+#include "dispatcher/start.h"
+
+#include "dispatcher/children.h"
+#include "dispatcher/environment.h"
+#include "dispatcher/reply.h"
+#include "dispatcher/setup.h"
+#include "dispatcher/wire.h"
+
+#include "tests/check.h"
+#include "tests/program.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+enum { LOOKS = 1000, ANSWERS = PROTOCOL_BATCH };
+
+extern char **environ;
+
+static char name[] = "handler";
+static char *arguments[] = {name, NULL};
+static struct setup setup;
+static const struct spawn_command good = {
+    .path = "./handler", .arguments = arguments, .setup = &setup};
+static const struct spawn_command bad = {
+    .path = "./missing", .arguments = arguments, .setup = &setup};
+
+static struct ledger ledger;
+static int supervisor; /* its end */
+static struct wire_inbox inbox;
+
+/* ---- both ends ---- */
+
+static void open_ends(void)
+{
+    int pair[2];
+
+    CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+    supervisor = fcntl(pair[1], F_DUPFD_CLOEXEC, 10);
+    CHECK(supervisor >= 10);
+    CHECK(dup2(pair[0], 9) == 9); /* in case that one of them is where it is to be */
+    (void)close(pair[0]);
+    (void)close(pair[1]);
+    CHECK(dup3(9, PROTOCOL_SOCKET, O_CLOEXEC) == PROTOCOL_SOCKET);
+    (void)close(9);
+}
+
+static union message request_of(unsigned slot, uint64_t ticket)
+{
+    union message message = {0};
+
+    wire_header(&message, MESSAGE_START, (uint32_t)ticket + 1000, ticket);
+    message.start.slot = slot;
+    message.start.local.family = message.start.remote.family = AF_INET;
+    return message;
+}
+
+/* Returns what tells when all copies of the client's descriptor are closed. */
+static int begin(const struct spawn_command *command, unsigned slot, uint64_t ticket)
+{
+    union message message = request_of(slot, ticket);
+    int ends[2] = {-1, -1};
+
+    CHECK(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+    start_begin(command, &ledger, &message.start, ends[1]);
+    CHECK(fcntl(ends[1], F_GETFD) == -1); /* it is not held longer than it takes */
+    return ends[0];
+}
+
+/* As service.c does, but for who has ended. */
+static void until_idle(void)
+{
+    for (int look = 0; !start_is_idle() && look < LOOKS; look++) {
+        start_await();
+        start_collect();
+    }
+    CHECK(start_is_idle() && start_timeout() == -1);
+}
+
+/* Receives one packet with so many answers of this type, one for each ticket from `first` on in any
+ * order; `processes`, if it is not NULL, gets who was started for which. */
+static void expect(enum message_type type, unsigned count, uint64_t first, int32_t *processes)
+{
+    bool came[ANSWERS] = {false};
+    int descriptors[WIRE_DESCRIPTORS];
+    union message message;
+
+    reply_flush();
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t at;
+
+        CHECK(wire_receive(&inbox, supervisor, ~0u, &message, descriptors, MSG_DONTWAIT) ==
+              WIRE_MESSAGE);
+        at = message.header.ticket - first;
+        CHECK(message.header.type == type && at < count && !came[at]);
+        if (at >= count)
+            continue;
+        came[at] = true;
+        CHECK(message.header.client == message.header.ticket + 1000);
+        CHECK(wire_is_left(&inbox) == (i + 1 < count));
+        if (type == MESSAGE_FAILED)
+            CHECK(message.failed.error == ENOENT);
+        if (processes != NULL)
+            processes[at] = message.started.process;
+    }
+    CHECK(wire_receive(&inbox, supervisor, ~0u, &message, descriptors, MSG_DONTWAIT) == WIRE_EMPTY);
+}
+
+/* The handler of this ticket runs, or has ended and was not reaped. */
+static void reap(int32_t process, uint64_t ticket, int expected)
+{
+    const struct child_record *found = children_find(process);
+    struct child_record child;
+    int status = -1;
+
+    CHECK(found != NULL && found->ticket == ticket);
+    CHECK(waitpid(process, &status, 0) == process && status == expected);
+    start_reaped(process);
+    CHECK(children_remove(process, &child));
+}
+
+static void check_nobody_left(void)
+{
+    CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+}
+
+static bool is_closed(int client)
+{
+    char byte;
+
+    return read(client, &byte, 1) == 0;
+}
+
+/* ---- what is tested ---- */
+
+static void started_together(void)
+{
+    int hold = program_hold(name);
+    int clients[PROTOCOL_SLOTS];
+    int32_t processes[PROTOCOL_SLOTS] = {0};
+
+    CHECK(start_is_idle() && start_timeout() == -1);
+    for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++)
+        clients[slot] = begin(&good, slot, 100 + slot);
+    start_collect();
+    expect(MESSAGE_STARTED, 0, 0, NULL);
+    program_release(hold);
+    until_idle();
+    expect(MESSAGE_STARTED, PROTOCOL_SLOTS, 100, processes);
+    for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++) {
+        CHECK(ledger.slots[slot].process == processes[slot] && ledger.slots[slot].error == 0);
+        reap(processes[slot], 100 + slot, 0);
+        CHECK(is_closed(clients[slot]));
+        (void)close(clients[slot]);
+    }
+    check_nobody_left();
+    expect(MESSAGE_STARTED, 0, 0, NULL);
+}
+
+static void failed_together(void)
+{
+    for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++) {
+        int client = begin(&bad, slot, 200 + slot);
+
+        (void)close(client);
+    }
+    until_idle();
+    expect(MESSAGE_FAILED, PROTOCOL_SLOTS, 200, NULL);
+    for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++) {
+        CHECK(ledger.slots[slot].error == ENOENT);
+        CHECK(children_find(ledger.slots[slot].process) == NULL);
+    }
+    check_nobody_left();
+}
+
+/* Two hang in the middle, and one more fails beside them. */
+static void hanging(void)
+{
+    int hold = program_hold(name), last = 0, timeout = 0;
+    int32_t processes[2] = {0};
+    int clients[2] = {begin(&good, 3, 300), begin(&good, 7, 301)};
+
+    CHECK(start_timeout() == 0); /* for all that is known, they need no time at all */
+    start_await();
+    CHECK(start_timeout() == 0);
+    start_await();
+    for (int i = 0; i < 10; i++, last = timeout) {
+        timeout = start_timeout();
+        CHECK(timeout > 0 && timeout >= last && timeout <= 64);
+        start_await(); /* does not wait */
+        start_collect();
+    }
+    CHECK(timeout == 64 && !start_is_idle());
+
+    (void)close(begin(&bad, 5, 302));
+    CHECK(start_timeout() == 0);
+    start_await();
+    start_collect();
+    expect(MESSAGE_FAILED, 1, 302, NULL);
+    CHECK(start_timeout() > 0 && start_timeout() < 64);
+    program_release(hold);
+    for (int look = 0; !start_is_idle() && look < LOOKS; look++) {
+        (void)usleep(1000);
+        start_collect();
+    }
+    expect(MESSAGE_STARTED, 2, 300, processes);
+    for (int i = 0; i < 2; i++) {
+        reap(processes[i], 300 + (uint64_t)i, 0);
+        (void)close(clients[i]);
+    }
+}
+
+/* Nobody is answered for a START that no supervisor sends. */
+static void refused(void)
+{
+    int hold = program_hold(name);
+    int client = begin(&good, 4, 400), again = begin(&good, 4, 401);
+    int32_t process = ledger.slots[4].process;
+    int beyond = begin(&good, PROTOCOL_SLOTS, 402), far = begin(&good, UINT32_MAX, 403);
+
+    CHECK(is_closed(again) && is_closed(beyond) && is_closed(far));
+    CHECK(!is_closed(client) && errno == EAGAIN);
+    CHECK(ledger.slots[4].process == process && children_find(process)->ticket == 400);
+    program_release(hold);
+    until_idle();
+    expect(MESSAGE_STARTED, 1, 400, NULL);
+    reap(process, 400, 0);
+    check_nobody_left();
+    (void)close(client);
+    (void)close(again);
+    (void)close(beyond);
+    (void)close(far);
+}
+
+/* One of two is killed, and reaped, before its exec: it was a handler, and its slot is free. */
+static void killed(void)
+{
+    int hold = program_hold(name);
+    int client = begin(&good, 0, 500), other = begin(&good, 1, 501);
+    int32_t process = ledger.slots[0].process, remaining = ledger.slots[1].process, said = 0;
+
+    CHECK(kill(process, SIGKILL) == 0);
+    reap(process, 500, SIGKILL);
+    CHECK(!start_is_idle());
+    expect(MESSAGE_STARTED, 1, 500, &said);
+    CHECK(said == process && is_closed(client));
+    (void)close(client);
+    (void)close(begin(&bad, 0, 502));
+    start_collect();
+    CHECK(kill(remaining, 0) == 0);
+    program_release(hold);
+    until_idle();
+    reply_flush();
+    wire_discard(&inbox); /* of these two */
+    CHECK(recv(supervisor, &inbox.bytes, sizeof(inbox.bytes), MSG_DONTWAIT) ==
+          sizeof(struct message_started) + sizeof(struct message_failed));
+    reap(remaining, 501, 0);
+    check_nobody_left();
+    (void)close(other);
+}
+
+/* In a process that was forked off: what is under way is neither waited for nor answered. */
+static int forget(void)
+{
+    children_forget();
+    start_forget();
+    CHECK(start_is_idle() && start_timeout() == -1);
+    start_await();
+    start_collect();
+    expect(MESSAGE_STARTED, 0, 0, NULL);
+    for (unsigned slot = 0; slot < 2; slot++) {
+        CHECK(spawn_is_over(slot));
+        (void)close(begin(&bad, slot, 600 + slot));
+    }
+    until_idle();
+    expect(MESSAGE_FAILED, 2, 600, NULL);
+    return CHECK_RESULT();
+}
+
+static void forgotten(void)
+{
+    int hold = program_hold(name);
+    int clients[2] = {begin(&good, 0, 700), begin(&good, 1, 701)};
+    int32_t processes[2] = {0};
+    int status = -1;
+    pid_t successor = fork();
+
+    if (successor == 0) {
+        /* The ledger is a copy here, as its own would be. */
+        _exit(forget());
+    }
+    CHECK(waitpid(successor, &status, 0) == successor && status == 0);
+    CHECK(!start_is_idle());
+    program_release(hold);
+    until_idle();
+    expect(MESSAGE_STARTED, 2, 700, processes);
+    for (int i = 0; i < 2; i++) {
+        reap(processes[i], 700 + (uint64_t)i, 0);
+        (void)close(clients[i]);
+    }
+    check_nobody_left();
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    if (strcmp(argv[0], name) == 0)
+        return 0;
+    open_ends();
+    program_copy(name);
+    CHECK(environment_prepare(environ, false) == 0);
+    setup_rest(); /* as a dispatcher does, so that a handler can wake */
+    started_together();
+    failed_together();
+    hanging();
+    refused();
+    killed();
+    forgotten();
+    return CHECK_RESULT();
+}
