@@ -43,6 +43,7 @@ static const int calls[] = {
     SYS_epoll_pwait,     /* the same, as some libcs and processors have it */
     SYS_epoll_ctl,       /* who is watched */
     SYS_clock_gettime,   /* what time it is, where the vDSO does not tell */
+    SYS_getcpu,          /* where it runs, likewise */
     SYS_restart_syscall, /* by the kernel, for a wait that was stopped and continued */
 
     /* clients: those of the listeners that are open */
@@ -138,6 +139,13 @@ static const struct checked_call {
                     {.argument = 2, .count = 1, .values = {SO_LINGER}}}},
     /* no more clients, in draining: a backlog of 0 */
     {.call = SYS_listen, .count = 1, .conditions = {{.argument = 1, .count = 1, .values = {0}}}},
+    /* where this process runs; with another number than 0, where another one does */
+    {.call = SYS_sched_getaffinity,
+     .count = 1,
+     .conditions = {{.argument = 0, .mask = UINT32_MAX}}},
+    {.call = SYS_sched_setaffinity,
+     .count = 1,
+     .conditions = {{.argument = 0, .mask = UINT32_MAX}}},
     /* memory and ledgers, but no code */
     {.call = SYS_mmap, .count = 1, .conditions = {{.argument = 2, .mask = PROT_EXEC}}},
     {.call = SYS_mprotect, .count = 1, .conditions = {{.argument = 2, .mask = PROT_EXEC}}},

@@ -107,6 +107,10 @@ static void advance(void *context)
         report_status(server);
     server->status_asked = false;
     manager_look(server);
+    processor_look(&server->processor,
+                   clients_active(&server->clients) +
+                       clients_count(&server->clients, CLIENT_QUEUED),
+                   server->clients.accepted);
     if (shutdown_is_complete(server))
         loop_stop(&server->loop);
 }

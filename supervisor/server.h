@@ -22,6 +22,7 @@
 #include "supervisor/policy.h"
 #include "supervisor/pool.h"
 #include "supervisor/predecessor.h"
+#include "supervisor/processor.h"
 #include "supervisor/refusal.h"
 #include "supervisor/reload.h"
 #include "supervisor/statistics.h"
@@ -72,6 +73,7 @@ struct server {
     struct loop loop;
     struct clients clients;
     struct pool pool;
+    struct processor processor;
     struct gates gates;
     struct policy policy;
     struct watch watch; /* over those who wait */

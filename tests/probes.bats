@@ -10,6 +10,9 @@ load helpers
 @test "identity: users and groups by name and number, and what is neither" { "$PROBES/identity"; }
 @test "backoff: delays that grow, and one attempt between them" { "$PROBES/backoff"; }
 @test "children: a process is found as long as it is there" { "$PROBES/children"; }
+@test "spawn: as many handlers between clone and exec as there are slots, each in its own place" { "$PROBES/spawn"; }
+@test "start: each start is answered once, together, and one that hangs holds up nobody" { "$PROBES/start"; }
+@test "processor: bound to one while clients come one at a time" { "$PROBES/processor"; }
 @test "wire: what is not a message of the protocol is refused and leaves nothing open" { "$PROBES/wire"; }
 @test "inheritance: what is not a message of a takeover is refused, and leaves nothing open" { "$PROBES/inheritance"; }
 @test "requests: each is answered once, and what nobody asked for is not believed" { "$PROBES/requests"; }

@@ -106,6 +106,7 @@ static const struct call attacks[] = {
     {"pidfd_open", __NR_pidfd_open, {INIT}},
     {"pidfd_send_signal", __NR_pidfd_send_signal, {NONE}},
     {"pidfd_getfd", __NR_pidfd_getfd, {NONE}},
+    {"sched_setaffinity-other", __NR_sched_setaffinity, {INIT, 8, AT(nothing)}},
     {"ptrace", __NR_ptrace, {PTRACE_TRACEME}},
     {"process_vm_readv", __NR_process_vm_readv, {INIT}},
     {"process_vm_writev", __NR_process_vm_writev, {INIT}},
