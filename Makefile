@@ -4,6 +4,8 @@
 #   make STATIC=1     the same, linked statically (CC=musl-gcc is a good choice)
 #   make check        every test
 #   make sanitize     every test, with ASan and UBSan, in build/sanitize/
+#   make bench        measures, beside the peers that are installed
+#   make bench-check  says whether a connection has become dearer than recorded
 #   make lint         formatting, static analysis, shell scripts, manual, and who includes whom
 #   make install      under PREFIX, below DESTDIR; make uninstall takes it away again
 
@@ -71,6 +73,7 @@ test_programs      := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*/*
 probed_objects     := $(filter-out %/main.o,$(supervisor_objects) $(dispatcher_objects))
 # These test parts of dampenerctl instead.
 dampenerctl_probes := $(patsubst %,$(BUILD)/tests/probes/%,json samples view)
+load_objects       := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard tests/bench/load/*.c))
 
 all: $(programs)
 
@@ -79,10 +82,16 @@ $(BUILD)/dispatcher: $(dispatcher_objects)
 $(BUILD)/dampenerctl: $(dampenerctl_objects) $(BUILD)/objects/dispatcher/text.o
 $(filter-out $(dampenerctl_probes),$(filter $(BUILD)/tests/probes/%,$(test_programs))): $(probed_objects)
 $(dampenerctl_probes): $(filter-out %/main.o,$(dampenerctl_objects)) $(BUILD)/objects/dispatcher/text.o
+$(BUILD)/tests/bench/load: $(load_objects)
 $(programs) $(test_programs): $(BUILD)/flags
 
-# Handlers, clients and attackers of the tests are not what is examined.
-$(BUILD)/tests/handlers/% $(BUILD)/tests/clients/% $(BUILD)/tests/attackers/%: SANITIZERS :=
+# Handlers, clients, attackers and the programs of the bench are not what is examined.
+$(BUILD)/tests/handlers/% $(BUILD)/tests/clients/% $(BUILD)/tests/attackers/% \
+$(BUILD)/tests/bench/%: SANITIZERS :=
+# Starts with as little as can be, and where it knows how, without a libc.
+$(BUILD)/objects/tests/bench/static.o: ALL_CFLAGS += -fno-stack-protector
+$(BUILD)/tests/bench/static: ALL_LDFLAGS = $(filter-out -pie -static-pie,$(LINKED)) -static \
+    $(if $(filter x86_64-% aarch64-%,$(shell $(CC) -dumpmachine)),-nostdlib)
 
 $(programs):
 	$(CC) $(ALL_CFLAGS) $(SANITIZERS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^)
@@ -106,8 +115,14 @@ tests: $(programs) $(test_programs)
 check:
 	scripts/check
 
+bench:
+	scripts/bench
+
 sanitize:
 	scripts/check --sanitize
+
+bench-check:
+	scripts/bench-check
 
 lint:
 	scripts/lint
@@ -182,4 +197,4 @@ clean:
 .SECONDARY:
 -include $(shell find $(BUILD)/objects -name '*.d' 2>/dev/null)
 
-.PHONY: all tests check sanitize lint install uninstall clean always
+.PHONY: all tests check bench bench-check sanitize lint install uninstall clean always
