@@ -1,0 +1,48 @@
+# Scenario burst: many more clients at once than handlers.  shellcheck shell=bash
+
+readonly BURST_SLOW=10 # seconds: who needs more is not asked again
+
+scenario_burst() {
+    local program
+    expected=()
+    for program in "${programs[@]}"; do
+        if burst_was_slow "$program"; then continue; fi
+        progress "$program"
+        server_start "$program" "$BURST_HANDLERS" "$STATIC" || continue
+        tool_load burst "$program" -t "$burst_patience" -c "$burst_clients" \
+            -w "$work/timeline.$program.$round" 127.0.0.1 "$server_port" "$burst_clients" || true
+        server_end
+        if [[ $program == "$OURS" ]]; then tool_must_answer burst "$program" || true; fi
+    done
+}
+
+burst_was_slow() {
+    local took
+    took=$(table_median burst "$1" seconds)
+    [[ $1 != "$OURS" ]] && ((10#0${took%.*} >= BURST_SLOW))
+}
+
+# Prints the round of PROGRAM whose time is in the middle.
+burst_median_round() {
+    awk -F '\t' -v program="$1" '$1 == "burst" && $2 == program && $4 == "seconds" { print $5, $3 }' "$raw" |
+        sort -n | awk '{ round[NR] = $2 } END { print round[int((NR + 1) / 2)] }'
+}
+
+# Prints how many were connected and how many served as time went by, of all programs.
+burst_timelines() {
+    local program file
+    printf '#machine\t%s\n' "$(machine_short)"
+    printf '#clients\t%s\n' "$burst_clients"
+    printf '#handlers\t%s\n' "$BURST_HANDLERS"
+    for program in "${programs[@]}"; do
+        file=$work/timeline.$program.$(burst_median_round "$program")
+        [[ -s $file ]] || continue
+        awk -v program="$(peers_title "$program")" -f "$parts/timeline.awk" "$file"
+    done
+}
+
+burst_picture() {
+    burst_timelines >"$work/timelines" &&
+        LC_ALL=C awk -f "$parts/picture.awk" <"$work/timelines" >"$work/picture.svg" &&
+        cp -- "$work/picture.svg" "$1"
+}

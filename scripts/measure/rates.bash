@@ -1,0 +1,80 @@
+# Scenarios single, static and cat: how fast connections are served that come as soon as others have
+# been.  shellcheck shell=bash
+#
+# Slow programs get fewer connections than fast ones, so that each takes a similar time.
+
+# The limit: if each client had to be accepted by a bare loop, and its handler started by another.
+rates_limit() {
+    local address port accepted started
+    : >"$work/bare"
+    setsid -- "$BARE" 127.0.0.1 >"$work/bare" 2>/dev/null </dev/null &
+    server=$! # ended like one, should we be interrupted
+    rates_await_line "$work/bare" || broken "bare did not start"
+    read -r address port <"$work/bare"
+    tool_load static bare -c "$IN_FLIGHT" "$address" "$port" "$(rates_count "$BARE_RATE")" || true
+    tool_must_answer static bare || true
+    accepted=$(tool_figure "$work/load" rate)
+    server_end
+    tool_spawn static "$(rates_count "$SPAWN_RATE")" "$STATIC" || return
+    started=$(tool_figure "$work/spawn" rate)
+    record static limit rate \
+        "$(awk -v x="$accepted" -v s="$started" 'BEGIN { print x * s == 0 ? 0 : 1 / (1 / x + 1 / s) }')"
+}
+
+rates_await_line() {
+    local tries
+    for ((tries = 0; tries < 500; tries++)); do
+        if [[ -s $1 ]]; then return; fi
+        sleep 0.01
+    done
+    return 1
+}
+
+# How many connections at so many a second take the time that one measurement may take.
+rates_count() { awk -v rate="$1" -v seconds="$seconds" 'BEGIN { print int(rate * seconds) + 1 }'; }
+
+# Measures PROGRAM in SCENARIO with so many clients in flight and COMMAND as handler.
+rates_measure() {
+    local scenario=$1 program=$2 at_once=$3 count rate
+    shift 3
+    server_start "$program" "$IN_FLIGHT" "$@" || return
+    # The first connections, which need not be as fast as those that follow, tell how many to take.
+    tool_run "$work/warm-up" "$LOAD" "${expected[@]}" -t 10 -c "$at_once" 127.0.0.1 "$server_port" "$WARM_UP" || true
+    rate=$(tool_figure "$work/warm-up" rate)
+    count=$(rates_count "${rate:-0}")
+    tool_load "$scenario" "$program" -c "$at_once" 127.0.0.1 "$server_port" \
+        "$((count < COUNT_LEAST ? COUNT_LEAST : count))" || true
+    server_end
+    if [[ $program == "$OURS" ]]; then tool_must_answer "$scenario" "$program" || true; fi
+}
+
+scenario_single() {
+    local program
+    expected=()
+    for program in "${programs[@]}"; do
+        progress "$program"
+        rates_measure single "$program" 1 "$STATIC" || true
+    done
+}
+
+scenario_static() {
+    local program
+    expected=()
+    progress "the limit"
+    rates_limit || true
+    for program in "${programs[@]}"; do
+        progress "$program"
+        rates_measure static "$program" "$IN_FLIGHT" "$STATIC" || true
+    done
+}
+
+scenario_cat() {
+    local program
+    progress "spawn"
+    tool_spawn cat "$(rates_count "$SPAWN_RATE_CAT")" /bin/cat || true
+    expected=(-l)
+    for program in "${programs[@]}"; do
+        progress "$program"
+        rates_measure cat "$program" "$IN_FLIGHT" /bin/cat || true
+    done
+}

@@ -1,0 +1,32 @@
+# Turns what became of each client, lines of BEGUN CONNECTED FIRST DONE in microseconds, into lines
+# of PROGRAM MILLISECONDS CONNECTED SERVED: how many they were at that time.
+#
+#   awk -v program=NAME -f timeline.awk FILE
+
+function note(events, time) {
+    if (time == "-") return
+    events[NR] = time
+    if (time > last) last = time
+}
+
+BEGIN { POINTS = 300 }
+
+{
+    note(connects, $2)
+    if ($3 != "-") note(ends, $4)
+}
+
+# How many of the events there have been at each point.
+function count(events, counts,    event, point, sum) {
+    for (event in events) counts[int(events[event] / step)]++
+    for (point = 0; point <= POINTS; point++) counts[point] = sum += counts[point]
+}
+
+END {
+    step = (last + 1) / POINTS
+    count(connects, connected)
+    count(ends, served)
+    printf "%s\t0\t0\t0\n", program
+    for (point = 0; point < POINTS; point++)
+        printf "%s\t%.3f\t%d\t%d\n", program, (point + 1) * step / 1000, connected[point], served[point]
+}
