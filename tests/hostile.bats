@@ -150,7 +150,7 @@ said_what_none_may_say() {
     for lies in "unasked-started unknown-client started-0" "started-1 started-minus exited-unknown" \
         "exited-zero exited-others exited-before" "ready-twice ready-other unasked-signalled" \
         "unasked-forked unasked-content empty" "empty-with-descriptors stray strays" \
-        "request noise started-twice" "started-then-failed exited-twice failed-then-started" \
+        "request noise started-twice" "started-then-failed exited-twice started-0" \
         "unasked-pong unasked-pong unasked-pong" "truth-then-lie lie-then-truth twice-at-once" \
         "cut-packet one-too-many long-packet" "strays-at-once content-in-company cut-packet"; do
         lie_at_start "$lies" 0
@@ -163,6 +163,8 @@ said_what_none_may_say() {
     prepare_liars
     lie_at_start "started-supervisor started-dispatcher started-itself" 3
     lie_at_start started-bystander 1
+    # If it is given the client of which it has said FAILED again, the lie has become an answer.
+    lie_at_start failed-then-started 1
     end_bystander
 }
 
