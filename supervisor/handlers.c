@@ -14,8 +14,8 @@
 
 /* ---- starting ---- */
 
-/* Gives a waiting client to a dispatcher, as pool_start(); otherwise it waits on. */
-static int give(struct server *server, struct client *client)
+/* Gives a waiting client to a dispatcher, with pool_flush(); returns false if none can take it. */
+static bool give(struct server *server, struct client *client)
 {
     struct clients *clients = &server->clients;
     union message message;
@@ -28,14 +28,14 @@ static int give(struct server *server, struct client *client)
     /* It fails for no connected socket.  If it ever does, this client must not hold up the others:
      * the handler is told no local address then. */
     (void)address_of_socket(client->descriptor, &message.start.local);
-    if (pool_start(&server->pool, &message, client->descriptor) != 0)
-        return -1;
+    if (!pool_start(&server->pool, &message, client->descriptor))
+        return false;
     clients_move(clients, client, CLIENT_STARTING);
     waiting_unwatch(server, client);
     server->permitted--;
     backoff_attempted(&server->starting, server->loop.now);
     gates_passed(&server->gates);
-    return 0;
+    return true;
 }
 
 struct admission handlers_admission(struct server *server, uint32_t newcomers)
@@ -69,13 +69,14 @@ static struct client *next_present(struct server *server)
     return client;
 }
 
+/* What was given is sent in any case. */
 static int start_some(struct server *server, uint32_t count)
 {
     struct client *client;
 
     for (; count > 0 && (client = next_present(server)) != NULL; count--)
-        if (give(server, client) != 0)
-            return -1;
+        if (!give(server, client))
+            break;
     return pool_flush(&server->pool);
 }
 
@@ -89,10 +90,6 @@ void handlers_start_waiting(struct server *server)
     server->permitted = admission.permitted;
     if (start_some(server, admission.start) == 0)
         return;
-    if (errno == ESRCH) {
-        server->held_back_by = ADMISSION_DISPATCHERS;
-        return;
-    }
     server->held_back_by = ADMISSION_FAILURE;
     backoff_failed(&server->starting, server->loop.now);
     log_warning("cannot give a client to a dispatcher: %m; trying again");

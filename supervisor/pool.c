@@ -109,15 +109,13 @@ static struct dispatcher *least_used(struct pool *pool)
     return best;
 }
 
-int pool_start(struct pool *pool, union message *start, int descriptor)
+bool pool_start(struct pool *pool, union message *start, int descriptor)
 {
     struct dispatcher *dispatcher = least_used(pool);
 
-    errno = ESRCH;
-    if (dispatcher == NULL)
-        return -1;
-    dispatcher_start(dispatcher, start, descriptor);
-    return 0;
+    if (dispatcher != NULL)
+        dispatcher_start(dispatcher, start, descriptor);
+    return dispatcher != NULL;
 }
 
 int pool_flush(struct pool *pool)

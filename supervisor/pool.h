@@ -40,9 +40,9 @@ unsigned pool_room(const struct pool *pool);
 
 /* Gives a client, with pool_flush() at the latest, to the dispatcher with the fewest starts
  * unanswered, so that one that is stuck is given more only when the others have as many.  The
- * descriptor must stay open until then.  Returns 0, or -1 with errno ESRCH if none can take it;
- * when one can again, that will be an event. */
-int pool_start(struct pool *pool, union message *start, int descriptor);
+ * descriptor must stay open until then.  Returns false if none can take it; when one can again,
+ * that will be an event. */
+bool pool_start(struct pool *pool, union message *start, int descriptor);
 
 /* Sends to each dispatcher the clients that it was given since the last time, all together.
  * Returns 0, or -1 with errno: some at least are undelivered, and may be tried again. */
