@@ -70,10 +70,15 @@ shared_objects     := $(patsubst %,$(BUILD)/objects/dispatcher/%.o,wire rights l
 programs           := $(BUILD)/socket-burst-dampener $(BUILD)/dispatcher $(BUILD)/dampenerctl
 # Each file in tests/*/ is a program; probes are linked with the parts they test.
 test_programs      := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*/*.c))
+# How a system call is made to fail differs between processors.
+ifeq ($(filter x86_64-%,$(shell $(CC) -dumpmachine)),)
+test_programs      := $(filter-out $(BUILD)/tests/faults/run,$(test_programs))
+endif
 probed_objects     := $(filter-out %/main.o,$(supervisor_objects) $(dispatcher_objects))
 # These test parts of dampenerctl instead.
 dampenerctl_probes := $(patsubst %,$(BUILD)/tests/probes/%,json samples view)
 load_objects       := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard tests/bench/load/*.c))
+faults_objects     := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard tests/faults/run/*.c))
 
 all: $(programs)
 
@@ -83,11 +88,12 @@ $(BUILD)/dampenerctl: $(dampenerctl_objects) $(BUILD)/objects/dispatcher/text.o
 $(filter-out $(dampenerctl_probes),$(filter $(BUILD)/tests/probes/%,$(test_programs))): $(probed_objects)
 $(dampenerctl_probes): $(filter-out %/main.o,$(dampenerctl_objects)) $(BUILD)/objects/dispatcher/text.o
 $(BUILD)/tests/bench/load: $(load_objects)
+$(BUILD)/tests/faults/run: $(faults_objects)
 $(programs) $(test_programs): $(BUILD)/flags
 
-# Handlers, clients, attackers and the programs of the bench are not what is examined.
+# Handlers, clients, attackers, and the programs of the bench and of the faults are not what is examined.
 $(BUILD)/tests/handlers/% $(BUILD)/tests/clients/% $(BUILD)/tests/attackers/% \
-$(BUILD)/tests/bench/%: SANITIZERS :=
+$(BUILD)/tests/faults/% $(BUILD)/tests/bench/%: SANITIZERS :=
 # Starts with as little as can be, and where it knows how, without a libc.
 $(BUILD)/objects/tests/bench/static.o: ALL_CFLAGS += -fno-stack-protector
 $(BUILD)/tests/bench/static: ALL_LDFLAGS = $(filter-out -pie -static-pie,$(LINKED)) -static \

@@ -1,0 +1,32 @@
+#!/usr/bin/env bats
+# One system call that fails: a sample of what scripts/trials/faults does to all of them.
+
+load helpers
+
+TRIAL=$ROOT/scripts/trials/faults
+
+setup_file() {
+    [[ $(uname -m) == x86_64 ]] || skip "it is known on x86-64 only how to let a system call fail"
+    export DAMPENER_BUILD=${DAMPENER_BUILD:-$BATS_TEST_DIRNAME/../build}
+}
+
+# Each is to happen, and to be survived, or to keep the service from starting with a reason.
+holds() {
+    local fault
+    local -a words=()
+    for fault; do words+=(--only "$fault"); done
+    "$TRIAL" "${words[@]}"
+}
+
+@test "system calls that fail while it serves, one at a time, are survived" {
+    "$TRIAL" --short
+}
+
+@test "a system call without a row in the table of errors makes the trial fail" {
+    local cases=$ROOT/scripts/trials/faults-cases.awk
+    echo 'accept4 EMFILE ENFILE' >errors
+    printf '%s\n' 'supervisor serving accept4 2' 'dispatcher start 451 1' >calls
+    refute awk -v seed=1 -f "$cases" errors calls 2>complaints >faults
+    [[ $(cat complaints) == "no errors are known for the system call 451 (dispatcher, start)" ]]
+    [[ $(head -n 1 faults) == supervisor:serving:accept4:EMFILE:1 ]]
+}
