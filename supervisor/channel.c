@@ -185,18 +185,26 @@ static void on_readable(void *context)
 
 /* ---- holding ---- */
 
-/* The signal is sent with the rights of the dispatcher, which made itself the owner of its end. */
-static void arm(const struct channel *channel, int signal_number)
+/* The signal is sent with the rights of the dispatcher, which made itself the owner of its end. The
+ * kernel may lack the memory to note that, in a moment. */
+static bool arm(const struct channel *channel, int signal_number)
 {
-    if (channel->peer >= 0 && (fcntl(channel->peer, F_SETSIG, signal_number) != 0 ||
-                               fcntl(channel->peer, F_SETFL, O_ASYNC) != 0))
-        log_bug("cannot arm the leash of a dispatcher: %m");
+    enum { TRIES = 3 };
+
+    if (channel->peer < 0)
+        return true;
+    for (int try = 0; try < TRIES; try++)
+        if (fcntl(channel->peer, F_SETSIG, signal_number) == 0 &&
+            fcntl(channel->peer, F_SETFL, O_ASYNC) == 0)
+            return true;
+    log_error("cannot arm the leash of a dispatcher: %m");
+    return false;
 }
 
 void channel_kill(struct channel *channel)
 {
     wire_withdraw(&channel->outbox);
-    arm(channel, SIGKILL);
+    (void)arm(channel, SIGKILL); /* otherwise it ends by the next, unless it is stuck */
     /* Fails only if it is done already. */
     (void)shutdown(channel->source.descriptor, SHUT_WR);
 }
@@ -205,14 +213,13 @@ void channel_rouse(struct channel *channel)
 {
     union message message;
 
-    if (channel->peer < 0)
-        return;
-    arm(channel, SIGCONT);
+    if (channel->peer < 0 || !arm(channel, SIGCONT))
+        return; /* it will be roused again */
     wire_header(&message, MESSAGE_ROUSE, 0, 0);
     /* If there is no room for it, there is something for it to read; but it is not woken then. */
     (void)wire_send(channel->source.descriptor, &message, NULL, MSG_DONTWAIT);
     if (fcntl(channel->peer, F_SETFL, 0) != 0)
-        log_bug("cannot disarm the leash of a dispatcher: %m");
+        log_error("cannot disarm the leash of a dispatcher: %m"); /* SIGCONT again does no harm */
 }
 
 void channel_empty(struct channel *channel)

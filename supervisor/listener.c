@@ -1,6 +1,5 @@
 #include "supervisor/listener.h"
 
-#include "dispatcher/log.h"
 #include "supervisor/address.h"
 
 #include <netinet/in.h>
@@ -67,10 +66,10 @@ static uint32_t backlog(const struct listener *listener)
 
     if (listener->local.family == AF_UNIX)
         return LISTENER_BACKLOG_UNKNOWN;
+    /* One that was passed may be of a kind that is not quite TCP; and even for another a policy of
+     * the system (bpf(2), BPF_CGROUP_GETSOCKOPT) may fail. */
     if (getsockopt(listener->descriptor, IPPROTO_TCP, TCP_INFO, &information, &length) == 0)
         return information.tcpi_unacked;
-    if (!listener->passed) /* which may be of a kind that is not quite TCP */
-        log_bug("cannot read the length of a backlog: %m");
     return LISTENER_BACKLOG_UNKNOWN;
 }
 

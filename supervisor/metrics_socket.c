@@ -105,9 +105,10 @@ static void report(int descriptor)
     struct endpoint local;
     char text[INET6_ADDRSTRLEN];
 
-    if (address_of_socket(descriptor, &local) != 0)
-        log_bug("cannot read the address of a listening socket: %m");
-    log_info("metrics on %s port %u", address_text(&local, text), local.port);
+    if (address_of_socket(descriptor, &local) == 0)
+        log_info("metrics on %s port %u", address_text(&local, text), local.port);
+    else
+        log_warning("cannot find out where there are metrics: %m");
 }
 
 int metrics_socket_open(const char *word)

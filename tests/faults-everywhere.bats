@@ -22,6 +22,16 @@ holds() {
     "$TRIAL" --short
 }
 
+@test "system calls whose failures once ended the service, or left something behind, are survived" {
+    local -a faults=(
+        # It held a want of memory for its own mistake, as it ended.
+        supervisor:end:fcntl:{ENOMEM:1,ENOMEM:2,EPERM:1}
+        supervisor:end:getsockopt:{ENOMEM,EPERM}:1
+        supervisor:start:getsockname:ENOBUFS:2
+    )
+    holds "${faults[@]}"
+}
+
 @test "a system call without a row in the table of errors makes the trial fail" {
     local cases=$ROOT/scripts/trials/faults-cases.awk
     echo 'accept4 EMFILE ENFILE' >errors
