@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ static bool is_file(const struct stat *status, dev_t device, ino_t inode)
     return status->st_dev == device && status->st_ino == inode;
 }
 
+/* Otherwise errno is ESTALE, if it is another's, or says why it cannot be told. */
 static bool is_ours(const struct janitor_item *item, const char *name)
 {
     struct stat status;
@@ -43,6 +45,16 @@ static bool is_ours(const struct janitor_item *item, const char *name)
         return false;
     errno = ESTALE;
     return is_file(&status, item->device, item->inode);
+}
+
+/* Likewise, and says so if it cannot be told: then the file stays. */
+static bool is_to_go(const struct janitor_item *item, const char *name)
+{
+    if (is_ours(item, name))
+        return true;
+    if (errno != ESTALE && errno != ENOENT)
+        log_error("cannot remove %s, as it cannot be looked at: %m", name);
+    return false;
 }
 
 /* Nobody is there, or who was there before. */
@@ -98,10 +110,10 @@ void janitor_process_remove(const struct janitor *janitor)
         bool locked;
 
         /* Who has it replaced does not want to be waited for. */
-        if (item->directory < 0 || item->borrowed || !is_ours(item, name))
+        if (item->directory < 0 || item->borrowed || !is_to_go(item, name))
             continue;
         locked = lock(item, &wait);
-        if (is_ours(item, name) && unlinkat(item->directory, name, 0) != 0)
+        if (is_to_go(item, name) && unlinkat(item->directory, name, 0) != 0)
             log_error("cannot remove %s: %m", name);
         if (locked)
             directory_unlock(item->directory);
@@ -188,13 +200,22 @@ static bool note(struct janitor *janitor, const struct janitor_request *request)
     }
 }
 
+/* Then some time is let pass: while the supervisor serves, nothing is to be removed. */
+static bool lacks_memory(void)
+{
+    if (errno != ENOMEM && errno != ENOBUFS && errno != EAGAIN)
+        return false;
+    (void)poll(NULL, 0, 10); /* milliseconds; all signals are blocked */
+    return true;
+}
+
 /* Returns whether to go on. */
 static bool serve(struct janitor *janitor, int socket)
 {
     struct janitor_request request;
     ssize_t length = recv(socket, &request, sizeof(request), MSG_TRUNC);
 
-    if (length < 0 && errno == EINTR)
+    if (length < 0 && (errno == EINTR || lacks_memory()))
         return true;
     if (length <= 0)
         return false; /* the supervisor's end, or nothing that could be waited for */
