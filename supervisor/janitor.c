@@ -81,7 +81,11 @@ static int add(struct janitor *janitor, const char *path, const char *temporary)
 
 int janitor_add(struct janitor *janitor, const char *path)
 {
-    return add(janitor, path, NULL);
+    int item = add(janitor, path, NULL);
+
+    if (item < 0)
+        (void)unlink(path); /* nothing can be done if it fails */
+    return item;
 }
 
 int janitor_borrow(struct janitor *janitor, const char *path)

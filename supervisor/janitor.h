@@ -51,8 +51,8 @@ struct janitor {
     pid_t process; /* 0: there is none, or it has been reaped */
 };
 
-/* A file (or socket) that exists now and is ours, to be removed in the end; `path` must stay.
- * Returns its number, or -1 after logging why not. */
+/* A file (or socket) that was made just now, to be removed in the end; `path` must stay.  Returns
+ * its number; or -1 after logging why not, and removing it at once. */
 int janitor_add(struct janitor *janitor, const char *path);
 
 /* Likewise, but it is a socket of another process, whose place this one takes with

@@ -86,15 +86,6 @@ int listener_setup_open(struct listeners *listeners, const struct options *optio
     return listeners_open(listeners, &request) == 0 ? takeover_retire(takeover, listeners) : -1;
 }
 
-/* Here it is still known which file that is. */
-static int leave_new(struct janitor *janitor, const char *path)
-{
-    if (janitor_add(janitor, path) >= 0)
-        return 0;
-    (void)unlink(path); /* it was made just now; nothing can be done if it fails */
-    return -1;
-}
-
 int listener_setup_leave(struct janitor *janitor, const struct listeners *listeners)
 {
     for (size_t i = 0; i < listeners->count; i++) {
@@ -102,7 +93,7 @@ int listener_setup_leave(struct janitor *janitor, const struct listeners *listen
         bool ours = each->path != NULL && !each->passed && !each->retired;
 
         if (ours && (each->inherited ? janitor_borrow(janitor, each->path)
-                                     : leave_new(janitor, each->path)) < 0)
+                                     : janitor_add(janitor, each->path)) < 0)
             return -1;
     }
     return 0;

@@ -35,6 +35,16 @@ holds() {
     holds "${faults[@]}"
 }
 
+# Which occurrence is the janitor's look at the socket depends on libc.
+@test "a start that fails as a file cannot be opened leaves no control socket behind" {
+    local occurrence
+    local -a faults=()
+    for ((occurrence = 10; occurrence < 27; occurrence++)); do
+        faults+=("supervisor:start:openat:EMFILE:$occurrence")
+    done
+    holds "${faults[@]}"
+}
+
 @test "a system call without a row in the table of errors makes the trial fail" {
     local cases=$ROOT/scripts/trials/faults-cases.awk
     echo 'accept4 EMFILE ENFILE' >errors
