@@ -14,6 +14,7 @@
 #include "dispatcher/setup.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -75,14 +76,23 @@ static enum log_format format_of(int argc, char **argv)
     return argc > 2 && strcmp(argv[2], "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
 }
 
+static void check_starter(int argc)
+{
+    struct stat status;
+    bool looked = fstat(PROTOCOL_SOCKET, &status) == 0;
+
+    if (argc >= 5 && !looked && errno != EBADF)
+        log_die(1, "dispatcher: cannot look at the socket to its supervisor: %m");
+    if (argc < 5 || !looked || !S_ISSOCK(status.st_mode))
+        log_die(2, "dispatcher: started by socket-burst-dampener only, not by hand");
+}
+
 int main(int argc, char **argv)
 {
     static struct service service;
-    struct stat status;
 
     log_open(LOG_LEVEL_WARNING, format_of(argc, argv), "dispatcher");
-    if (argc < 5 || fstat(PROTOCOL_SOCKET, &status) != 0 || !S_ISSOCK(status.st_mode))
-        log_die(2, "dispatcher: started by socket-burst-dampener only, not by hand");
+    check_starter(argc);
     service.command = (struct spawn_command){
         .path = argv[3],
         .arguments = argv + 4,

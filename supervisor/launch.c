@@ -26,7 +26,8 @@ static int open_program(void)
         strcpy(slash + 1, "dispatcher");
         program = open(path, O_PATH | O_CLOEXEC);
     }
-    if (program < 0)
+    /* One that is there, but cannot be opened, is not passed over. */
+    if (program < 0 && (slash == NULL || errno == ENOENT))
         program = open(LIBEXEC_DIRECTORY "/dispatcher", O_PATH | O_CLOEXEC);
     if (program < 0)
         log_error("cannot find the dispatcher, neither as %s nor as %s: %m",

@@ -31,6 +31,9 @@ holds() {
         # The janitor left files behind without a word, or removed them while they were in use.
         janitor:end:newfstatat:{EACCES:1,EIO:2,EACCES:3}
         janitor:start:recvfrom:{ENOMEM,EAGAIN}:2
+        # The true reason was not told.
+        dispatcher:start:newfstatat:{EACCES,ENOMEM}:2
+        dampenerctl:serving:sendto:{ENOBUFS,ENOMEM}:1
     )
     holds "${faults[@]}"
 }
@@ -43,6 +46,12 @@ holds() {
         faults+=("supervisor:start:openat:EMFILE:$occurrence")
     done
     holds "${faults[@]}"
+}
+
+@test "dampenerctl that cannot ask says so at once" {
+    local before=$SECONDS
+    holds dampenerctl:serving:sendto:ENOBUFS:1
+    ((SECONDS - before < 5))
 }
 
 @test "a system call without a row in the table of errors makes the trial fail" {

@@ -81,6 +81,10 @@ static bool go_on_sending(struct request *request)
 
     if (sent < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
+    if (sent < 0 && errno != EPIPE && errno != ECONNRESET) {
+        fail(request, "cannot send to %s: %m", request->address.sun_path);
+        return false;
+    }
     if (sent > 0)
         request->sent += (size_t)sent;
     /* A daemon that closes without reading may have said before why. */
