@@ -1,6 +1,6 @@
 # Which faults to try, of the table of errors (the first file) and of the calls that were made (the
 # second): each error at the first, the second and, by chance, one later occurrence of each call, for
-# each of those who make it, and in each phase.  Set: seed.
+# each of those who make it, and in each phase.  Set: seed; left_out, the calls not to try.
 
 BEGIN { srand(seed) }
 
@@ -18,6 +18,8 @@ $1 == "usual" { next }
     unknown = 1
     next
 }
+
+index(" " left_out " ", " " $3 " ") { next }
 
 { # "ACTOR PHASE CALL COUNT"
     count = split(errors[$3], list, " ")
