@@ -2,6 +2,7 @@
 
 #include "dispatcher/log.h"
 #include "supervisor/control_client.h"
+#include "supervisor/unix_socket.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,8 +10,9 @@
 #include <unistd.h>
 
 enum {
-    SEND_BUFFER = 512 << 10, /* so that TCP takes the longest answer at once */
-    ACCEPT_AGAIN = 100 * LOOP_MILLISECOND,
+    SEND_BUFFER = 512 << 10,               /* so that TCP takes the longest answer at once */
+    ACCEPT_AGAIN = 100 * LOOP_MILLISECOND, /* after a failure; twice as long after each other one */
+    ACCEPT_AGAIN_LONGEST = 5 * LOOP_SECOND,
     ACCEPT_NEXT = 2 * LOOP_MILLISECOND
 };
 
@@ -114,14 +116,25 @@ static void enter(struct control *control, int descriptor)
         (void)close(descriptor); /* likewise */
 }
 
+static const char *name_of(const struct control *control)
+{
+    return control->read_only ? "metrics port" : "control socket";
+}
+
+static void give_up(struct control *control)
+{
+    loop_ignore(control->loop, &control->source);
+    log_error("another process has shut down the %s: nobody can connect to it any more",
+              name_of(control));
+}
+
 static void pause_accepting(struct control *control)
 {
     loop_ignore(control->loop, &control->source);
-    control->resume.deadline = control->loop->now + ACCEPT_AGAIN;
-    if (!control->failing)
-        log_warning("cannot accept connections of the %s: %m; trying again",
-                    control->read_only ? "metrics port" : "control socket");
-    control->failing = true;
+    if (!backoff_failing(&control->accepting))
+        log_warning("cannot accept connections of the %s: %m; trying again", name_of(control));
+    backoff_failed(&control->accepting, control->loop->now);
+    control->resume.deadline = control->accepting.until;
 }
 
 /* The next one is accepted a little later: however many ask who may be anybody, most of the time is
@@ -132,16 +145,30 @@ static void rest(struct control *control)
     control->resume.deadline = control->loop->now + ACCEPT_NEXT;
 }
 
+/* EINVAL says that it does not listen any more (accept(2)), and never will: somebody who has it,
+ * too, has shut it down. */
+static int accept_connection(const struct control *control)
+{
+    int listener = control->source.descriptor;
+    int descriptor = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+    if (descriptor < 0 && errno == EAGAIN && !control->read_only)
+        errno = unix_socket_is_shut_down(listener) ? EINVAL : EAGAIN;
+    return descriptor;
+}
+
 static void accept_one(void *context)
 {
     struct control *control = context;
-    int descriptor = accept4(control->source.descriptor, NULL, NULL, SOCK_CLOEXEC);
+    int descriptor = accept_connection(control);
 
     if (descriptor >= 0) {
-        control->failing = false;
+        backoff_succeeded(&control->accepting);
         enter(control, descriptor);
         if (control->read_only)
             rest(control);
+    } else if (errno == EINVAL) {
+        give_up(control);
     } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED && errno != EPROTO) {
         pause_accepting(control);
     }
@@ -189,6 +216,7 @@ int control_open(struct control *control, struct loop *loop, int listener, bool 
         .next = {.expired = answer_next, .context = control},
         .retry = {.expired = send_rest, .context = control},
         .resume = {.expired = resume_accepting, .context = control},
+        .accepting = {.first = ACCEPT_AGAIN, .longest = ACCEPT_AGAIN_LONGEST},
     };
     if (prepare(control) != 0 || loop_watch(loop, &control->source) != 0) {
         error = errno;

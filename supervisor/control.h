@@ -17,6 +17,7 @@
 #define SUPERVISOR_CONTROL_H
 
 #include "dispatcher/text.h"
+#include "supervisor/backoff.h"
 #include "supervisor/control_question.h"
 #include "supervisor/loop.h"
 #include "supervisor/queue.h"
@@ -72,7 +73,7 @@ struct control {
     struct loop_timer next;   /* when to answer the next request */
     struct loop_timer retry;  /* when to send more of what was not taken at once */
     struct loop_timer resume; /* when to accept again after that has failed */
-    bool failing;             /* accept failed, which was logged */
+    struct backoff accepting; /* accept failed, which was logged */
     bool was_cut;             /* an answer was too long, which was logged */
     uint64_t refused;         /* peers who may not speak, so far */
 };

@@ -1,7 +1,9 @@
 #include "supervisor/listener.h"
 
 #include "supervisor/address.h"
+#include "supervisor/unix_socket.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -49,6 +51,8 @@ int listener_accept(const struct listener *listener, struct endpoint *remote)
     socklen_t length = sizeof(address);
     int descriptor = accept4(listener->descriptor, &address.any, &length, SOCK_CLOEXEC);
 
+    if (descriptor < 0 && errno == EAGAIN && listener->local.family == AF_UNIX)
+        errno = unix_socket_is_shut_down(listener->descriptor) ? EINVAL : EAGAIN;
     if (descriptor < 0)
         return -1;
     *remote = address_endpoint(&address);

@@ -77,7 +77,8 @@ int listeners_open(struct listeners *listeners, const struct listener_request *r
 /* Adds a listener on this socket, whose local end it looks up.  Returns 0, or -1 with errno. */
 int listeners_add(struct listeners *listeners, struct listener listener);
 
-/* Takes a client, or returns -1 with the errno of accept4(2).  The descriptor is close-on-exec and
+/* Takes a client, or returns -1 with the errno of accept4(2), EINVAL of one that has been shut down
+ * whatever its kind.  The descriptor is close-on-exec and
  * blocking, as handlers expect it; accept never waits.  Of the client of a Unix socket, `remote` is
  * who had connected, as unix(7) tells it (SO_PEERCRED). */
 int listener_accept(const struct listener *listener, struct endpoint *remote);

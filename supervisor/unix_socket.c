@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -175,4 +176,11 @@ int unix_socket_open(const char *option, const char *path, mode_t mode, uid_t us
     if (directory >= 0)
         (void)close(directory); /* and with it the lock */
     return descriptor;
+}
+
+bool unix_socket_is_shut_down(int descriptor)
+{
+    struct pollfd end = {.fd = descriptor, .events = POLLRDHUP};
+
+    return poll(&end, 1, 0) > 0;
 }

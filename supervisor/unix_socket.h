@@ -10,6 +10,7 @@
 #ifndef SUPERVISOR_UNIX_SOCKET_H
 #define SUPERVISOR_UNIX_SOCKET_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* The permissions that a socket gets if nobody says otherwise: reading and writing, which are what
@@ -25,5 +26,9 @@ mode_t unix_socket_mode(void);
  * what failed, with `option` as what the path was given for, and then no file is left.  Waits a
  * second at most for another process that holds the lock: it is for the start only. */
 int unix_socket_open(const char *option, const char *path, mode_t mode, uid_t user, gid_t group);
+
+/* Whether a listening socket has been shut down, which accept4(2) does not say of this kind: it
+ * fails with EAGAIN for ever, while poll(2) and epoll(7) find that there is something to do. */
+bool unix_socket_is_shut_down(int descriptor);
 
 #endif

@@ -293,6 +293,22 @@ backlogs_are() {
     ((STATUS == 0))
 }
 
+@test "likewise a Unix socket, of which accept only says that nobody is there" {
+    start_with -s go "unix:$PWD/socket" 127.0.0.1 -- systemd cat
+    local address second before
+    read -r address second < <(tail -n 1 "$READY")
+    before=$(processor_time "$DAEMON")
+    touch go
+    await has_line "shut down the socket that listened on unix:$PWD/socket: nobody" "$LOG"
+    for ((i = 0; i < 40; i++)); do answers "$address" "$second"; done
+    has_lines 1 "$LOG"
+    # A busy loop would take all of the second.
+    sleep 1
+    (($(processor_time "$DAEMON") - before <= 20))
+    stop
+    ((STATUS == 0))
+}
+
 @test "when the last socket is shut down, who is there is served, and the service ends with status 1" {
     start_with -s go 127.0.0.1 -- systemd \
         bash -c 'until [[ -e answer ]]; do sleep 0.02; done; echo yes'

@@ -623,8 +623,8 @@ static void permit(void *context)
 {
     uint64_t *before = context;
 
-    CHECK(rounds - *before < 20); /* it is no busy loop */
-    CHECK(local.control.failing);
+    CHECK(rounds - *before < 10); /* it is no busy loop, and waits longer each time */
+    CHECK(backoff_failing(&local.control.accepting));
     CHECK(setrlimit(RLIMIT_NOFILE, &permitted) == 0);
 }
 
@@ -653,7 +653,7 @@ static void check_no_descriptors(void)
     limit = (struct rlimit){.rlim_cur = (rlim_t)lowest, .rlim_max = permitted.rlim_max};
     (void)close(lowest);
     timer.context = &before;
-    timer.deadline = loop_clock() + 300 * LOOP_MILLISECOND;
+    timer.deadline = loop_clock() + 1400 * LOOP_MILLISECOND;
     loop_add_timer(&loop, &timer);
     if (loop_watch(&loop, &source) != 0 || setrlimit(RLIMIT_NOFILE, &limit) != 0)
         abort();
@@ -661,7 +661,23 @@ static void check_no_descriptors(void)
     loop_ignore(&loop, &source);
     (void)close(source.descriptor);
     CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    CHECK(!local.control.failing);
+    CHECK(!backoff_failing(&local.control.accepting));
+}
+
+/* Whoever has been given the socket, too, can do that; it cannot be undone. */
+static void check_shut_down(void)
+{
+    static struct side deaf;
+    static struct loop_timer timer = {.expired = on_end};
+    uint64_t before = rounds;
+
+    open_side(&deaf, AF_UNIX);
+    timer.deadline = loop_clock() + 400 * LOOP_MILLISECOND;
+    loop_add_timer(&loop, &timer);
+    CHECK(shutdown(deaf.control.source.descriptor, SHUT_RDWR) == 0);
+    loop_run(&loop, after_round, NULL);
+    CHECK(rounds - before <= 3); /* it is left alone once that is known */
+    control_close(&deaf.control);
 }
 
 static void until_all_are_there(void *context)
@@ -707,6 +723,7 @@ int main(void)
     check_parts();
     check_strangers();
     check_no_descriptors();
+    check_shut_down();
     check_hostile();
     check_slow();
     check_close(before);
