@@ -32,6 +32,8 @@ static struct {
     struct log_style style;
     unsigned long dropped; /* since it was last said */
     unsigned long dropped_ever;
+    bool
+        torn; /* the last line was cut off, by a full disk: the next one must not be joined to it */
 } state = {.level = LOG_LEVEL_WARNING,
            .method = LOG_POLLED,
            .descriptor = STDERR_FILENO,
@@ -92,7 +94,7 @@ unsigned long log_dropped(void)
 
 /* Asks before writing.  That alone would not do, as handlers share standard error and may fill it
  * in between: so where the kernel knows how (for pipes since Linux 6.5), it is told not to wait. */
-static bool put_polled(const char *line, size_t length)
+static ssize_t write_polled(const char *line, size_t length)
 {
     struct pollfd ready = {.fd = state.descriptor, .events = POLLOUT};
     struct iovec content = {.iov_base = (void *)(uintptr_t)line, .iov_len = length};
@@ -100,24 +102,36 @@ static bool put_polled(const char *line, size_t length)
     long written = syscall(SYS_pwritev2, state.descriptor, &content, 1L, -1L, -1L, no_wait);
 
     if (written >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL))
-        return written == (long)length;
+        return written;
     if (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0)
-        return false;
-    return write(state.descriptor, line, length) == (ssize_t)length;
+        return -1;
+    return write(state.descriptor, line, length);
 }
 
-static bool put(const char *line, size_t length)
+static ssize_t write_at_once(const char *line, size_t length)
 {
     switch (state.method) {
     case LOG_SOCKET:
-        return send(state.descriptor, line, length, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)length;
+        return send(state.descriptor, line, length, MSG_DONTWAIT | MSG_NOSIGNAL);
     case LOG_POLLED:
-        return put_polled(line, length);
+        return write_polled(line, length);
     case LOG_PLAIN:
     case LOG_REOPENED:
         break;
     }
-    return write(state.descriptor, line, length) == (ssize_t)length;
+    return write(state.descriptor, line, length);
+}
+
+/* Half of a line cannot be taken back, as others write there, too. */
+static bool put(const char *line, size_t length)
+{
+    ssize_t written;
+
+    if (state.torn && write_at_once("\n", 1) != 1)
+        return false;
+    written = write_at_once(line, length);
+    state.torn = written > 0 && written < (ssize_t)length;
+    return written == (ssize_t)length;
 }
 
 static void report_dropped(void)

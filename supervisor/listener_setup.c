@@ -7,6 +7,9 @@
 #include "supervisor/passed.h"
 #include "supervisor/unix_socket.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -101,6 +104,16 @@ int listener_setup_leave(struct janitor *janitor, const struct listeners *listen
 
 /* ---- once they serve ---- */
 
+/* A reader that is slow must not hold up the service, and O_NONBLOCK would be everybody's who has
+ * this descriptor, too.  What can be written to at all takes a line (pipe(7), PIPE_BUF). */
+static bool write_at_once(int descriptor, const char *line, size_t length)
+{
+    struct pollfd event = {.fd = descriptor, .events = POLLOUT};
+
+    errno = EAGAIN;
+    return poll(&event, 1, 0) == 1 && write(descriptor, line, length) == (ssize_t)length;
+}
+
 /* Who reads this may be gone by now; that is no reason not to serve. */
 void listener_setup_tell(int descriptor, const struct listeners *listeners)
 {
@@ -120,7 +133,7 @@ void listener_setup_tell(int descriptor, const struct listeners *listeners)
             length = snprintf(line, sizeof(line), "%s %u\n", address_text(&listener->local, text),
                               listener->local.port);
 
-        if (write(descriptor, line, (size_t)length) != length)
+        if (!write_at_once(descriptor, line, (size_t)length))
             log_warning("--ready-fd: cannot write to it: %m");
     }
     if (close(descriptor) != 0)
