@@ -17,7 +17,8 @@ enum {
     PATIENCE = 10 * LOOP_SECOND,
     RESTART_FIRST = 10 * LOOP_MILLISECOND,
     RESTART_LONGEST = 250 * LOOP_MILLISECOND,
-    FORK_LONGEST = 5 * LOOP_SECOND /* where there is no room for another process */
+    FORK_LONGEST = 5 * LOOP_SECOND, /* where there is no room for another process */
+    WAY_GIVEN = 60 * LOOP_SECOND    /* and where that is what kept handlers from being started */
 };
 
 static bool owes_answer(const struct dispatcher *dispatcher)
@@ -39,7 +40,9 @@ static void schedule_successor(struct dispatcher *dispatcher)
 {
     uint64_t now = dispatcher->loop->now;
 
-    if (dispatcher->replaced)
+    if (dispatcher->replaced && dispatcher->gave_way)
+        dispatcher->restart.deadline = now + WAY_GIVEN;
+    else if (dispatcher->replaced)
         dispatcher->restart.deadline =
             backoff_holds(&dispatcher->backoff, now) ? dispatcher->backoff.until : now;
 }
@@ -132,7 +135,7 @@ static void settle(struct dispatcher *dispatcher)
 
 static void log_death(const struct dispatcher *dispatcher, int status)
 {
-    if (!dispatcher->replaced)
+    if (!dispatcher->replaced || dispatcher->gave_way)
         return; /* it was to end */
     if (WIFSIGNALED(status))
         log_warning("dispatcher %u, process %d, was killed by signal %d: replacing it",
@@ -225,6 +228,7 @@ static bool on_ready(void *context, int32_t process)
         return false; /* said twice, or by another */
     if (dispatcher->state == DISPATCHER_STARTING) {
         dispatcher->state = DISPATCHER_READY;
+        dispatcher->gave_way = false;
         expect_answer(dispatcher);
         log_debug("%s %u: ready, process %d", dispatcher->spare ? "spare dispatcher" : "dispatcher",
                   dispatcher->index, dispatcher->process);
@@ -441,6 +445,20 @@ void dispatcher_hurry(struct dispatcher *dispatcher, uint64_t allowed)
 {
     dispatcher->patience.allowed = allowed;
     expect_answer(dispatcher);
+}
+
+void dispatcher_give_way(struct dispatcher *dispatcher)
+{
+    dispatcher->gave_way = true;
+    if (dispatcher->state == DISPATCHER_ABSENT) {
+        schedule_successor(dispatcher);
+        return;
+    }
+    log_warning(
+        "dispatcher %u, process %d, gives way to handlers, for which there is no room among "
+        "the processes; the next one is tried in %d s",
+        dispatcher->index, dispatcher->process, (int)(WAY_GIVEN / LOOP_SECOND));
+    end(dispatcher);
 }
 
 bool dispatcher_close(struct dispatcher *dispatcher)

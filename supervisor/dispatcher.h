@@ -91,6 +91,7 @@ struct dispatcher {
     bool reaped;             /* it is dead: slots of the ledger that show no process never will */
 
     bool replaced; /* it gets a successor when it dies */
+    bool gave_way; /* it was ended to make room for a handler, and has no successor yet */
     uint64_t since;
     struct backoff backoff;
     struct loop_timer restart;
@@ -151,6 +152,10 @@ void dispatcher_died(struct dispatcher *dispatcher, int status);
 
 /* From now on it has no more than so many microseconds for an answer, also for one that is due. */
 void dispatcher_hurry(struct dispatcher *dispatcher, uint64_t allowed);
+
+/* Leaves a place among the processes to a handler: one that is ready and owes nothing is ended, and
+ * its successor, as that of one who is absent, comes much later. */
+void dispatcher_give_way(struct dispatcher *dispatcher);
 
 /* Ends it for good.  Returns whether its process is left, to be reaped. */
 bool dispatcher_close(struct dispatcher *dispatcher);

@@ -23,6 +23,8 @@ static void ended(struct server *server, struct client *client, const int *statu
                   const struct report_usage *usage)
 {
     report_ended(server, client, status, usage);
+    if (status != NULL)
+        trouble_ended(&server->trouble, client, *status);
     statistics_ended(&server->statistics, server->loop.now - client->started, status);
     if (!signalling_is_due(server, client) || !signalling_group_is_left(server, client)) {
         finish(server, client, status);

@@ -80,10 +80,20 @@ static int start_some(struct server *server, uint32_t count)
     return pool_flush(&server->pool);
 }
 
+/* If not even one handler runs, it is dispatchers who have taken the last places: a limit on
+ * processes may be lower than their number. */
+static void make_room(struct server *server)
+{
+    if (server->no_process && clients_active(&server->clients) == 0)
+        pool_give_way(&server->pool);
+    server->no_process = false;
+}
+
 void handlers_start_waiting(struct server *server)
 {
     struct admission admission = handlers_admission(server, 0);
 
+    make_room(server);
     if (admission.start > 0 && server->loop.crowded)
         waiting_look(server); /* otherwise the loop has told who has given up */
     server->held_back_by = admission.reason;
@@ -117,7 +127,7 @@ static void enter_running(struct server *server, struct client *client, unsigned
     statistics_started(&server->statistics, client->started - client->accepted);
     clients_move(&server->clients, client, CLIENT_RUNNING);
     if (backoff_failing(&server->starting)) {
-        log_warning("handlers can be started again");
+        trouble_start_succeeded(&server->trouble);
         backoff_succeeded(&server->starting);
     }
     report_started(server, client);
@@ -153,11 +163,10 @@ static void on_failed(void *context, uint32_t handle, uint64_t ticket, int error
     struct client *client = starting_client(server, handle, ticket);
 
     server->statistics.starts_failed++;
+    server->no_process = error == EAGAIN;
     backoff_failed(&server->starting, server->loop.now);
     errno = error;
-    log_warning("ticket %" PRIu64 ": cannot start a handler, '%s': %m; the client waits, "
-                "next attempt in %" PRIu64 " ms",
-                ticket, server->options->command[0], server->starting.delay / LOOP_MILLISECOND);
+    trouble_start_failed(&server->trouble, ticket, server->starting.delay);
     put_back(server, client);
 }
 

@@ -107,10 +107,12 @@ static int open_pid_file(const struct options *options, struct janitor *janitor,
                : -1;
 }
 
-/* What was made so far goes again. */
-static int give_up(struct janitor *janitor)
+/* What was made so far goes again, dispatchers included: who tries again may need their places
+ * among the processes. */
+static int give_up(struct server *server)
 {
-    janitor_close(janitor);
+    pool_close(&server->pool);
+    janitor_close(server->janitor);
     return EXIT_FAILURE;
 }
 
@@ -181,11 +183,11 @@ int main(int argc, char **argv)
     server.takeover = options.takeover == NULL ? NULL : &takeover;
     if (open_service(&server, &options, &listeners, &launch, limit, &identity) != 0 ||
         janitor_start(&janitor, argv) != 0)
-        return give_up(&janitor);
+        return give_up(&server);
     launch_close(&launch);
     server_count_descriptors(&server);
     if (confinement_enter(&identity) != 0 || begin(&server, &options) != 0)
-        return give_up(&janitor);
+        return give_up(&server);
     identity_free(&identity);
 
     report_listening(&listeners);

@@ -245,6 +245,20 @@ void pool_hurry(struct pool *pool, uint64_t allowed)
         dispatcher_hurry(&pool->dispatchers[i], allowed);
 }
 
+void pool_give_way(struct pool *pool)
+{
+    bool enough = pool_ready(pool) >= 2;
+
+    for (unsigned i = pool->count; i-- > 0;) {
+        struct dispatcher *each = &pool->dispatchers[i];
+        bool idle = each->state == DISPATCHER_READY && !requests_are_open(&each->channel.requests);
+
+        if (each->state == DISPATCHER_ABSENT || (idle && enough))
+            dispatcher_give_way(each);
+        enough = enough && !idle;
+    }
+}
+
 void pool_rouse(struct pool *pool)
 {
     for (unsigned i = 0; i < pool_all(pool); i++)

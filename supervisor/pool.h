@@ -91,6 +91,11 @@ void pool_stop_replacing(struct pool *pool);
  * or are ended, so that their handlers become children of this process. */
 void pool_hurry(struct pool *pool, uint64_t allowed);
 
+/* No handler can be started for want of a process: ends a dispatcher that has nothing to do, unless
+ * it is the last but the spare one, and starts none for a while.  Not to be called in the midst of
+ * what a dispatcher says. */
+void pool_give_way(struct pool *pool);
+
 /* Wakes stopped dispatchers, since handlers are signalled through them. */
 void pool_rouse(struct pool *pool);
 

@@ -171,6 +171,7 @@ static int open_sources(struct server *server, struct listeners *listeners)
     server->wake = (struct loop_timer){.expired = on_wake, .context = server};
     loop_add_timer(&server->loop, &server->wake);
     report_open(server);
+    trouble_open(&server->trouble, &server->loop, server->options->command[0]);
     shutdown_open(server);
     handover_open(server, shutdown_end);
     return waiting_open(server);
@@ -271,6 +272,7 @@ void server_run(struct server *server)
         manager_begin(server);
     loop_run(&server->loop, advance, server);
     report_left_out(server);
+    trouble_left_out(&server->trouble);
     operator_close(server);
     pool_close(&server->pool);
     clients_close(&server->clients);

@@ -27,6 +27,7 @@
 #include "supervisor/reload.h"
 #include "supervisor/statistics.h"
 #include "supervisor/timeout.h"
+#include "supervisor/trouble.h"
 #include "supervisor/watch.h"
 #include "supervisor/watchdog.h"
 
@@ -102,6 +103,7 @@ struct server {
     struct loop_source signals;
     struct timeouts timeouts; /* of those that run */
     struct reload reload;
+    struct trouble trouble;
     struct limiter refused[CLIENT_ENDS]; /* lines in the log */
     struct loop_timer refused_told;      /* when to say how many were left out */
     struct control *control;             /* the operator's connections; NULL without --control */
@@ -115,6 +117,7 @@ struct server {
     int64_t began_at;               /* seconds since 1970 */
     uint32_t descriptors_allowed;   /* to this process */
     uint32_t descriptors_own;       /* of these it has so many that are no client's */
+    bool no_process;                /* a handler could not be started for want of a process */
     bool paused;                    /* by the operator: nobody is started */
     bool status_asked; /* answered after the round, when nobody is on the way between two states */
     enum server_stage stage;
