@@ -1,0 +1,455 @@
+# Walls that a resource ends at: how they are raised around a daemon, and taken away again, and what
+# it did meanwhile.  Needs helpers.bash.  Used by walls.bats, and by the trial of that name.
+# shellcheck shell=bash
+
+WALL_USER=64125 # whose processes and descriptors nobody else's count with
+
+# What happened at the wall that was looked at last.
+HAPPENED= # one word or a few
+REASON=   # what the log says of it
+BUSY=     # milliseconds of processor time a second, of supervisor and dispatchers, at the wall
+RECOVERED= # milliseconds from its end until all clients were served
+
+end_others() { remove_groups; end_tracer; end_holder; }
+
+wall_skip() {
+    if declare -F skip >/dev/null; then skip "$1"; fi
+    HAPPENED="not tried: $1"
+    exit 77 # for a trial, which calls this in a process of its own
+}
+
+needs_root() { [[ $(id -u) == 0 ]] || wall_skip "it takes root"; }
+
+# ---- the daemon ----
+
+# Becomes a user of its own, with copies of the programs that it gets to.
+become_wall_user() {
+    needs_root
+    open_to_others
+    chmod 777 .
+    cp "$BUILD/socket-burst-dampener" "$BUILD/dispatcher" "$BUILD/tests/handlers/answer" .
+    DAMPENER=$PWD/socket-burst-dampener
+    : >"$ANSWERS"
+    chmod 666 "$LOG" "$ANSWERS"
+    WRAPPER=(setpriv --reuid "$WALL_USER" --regid "$WALL_USER" --clear-groups)
+}
+
+# Does what is said as the user that a process runs as, who may change its limits.
+as_user_of() {
+    local user group
+    read -r user group < <(awk '/^Uid:/ { u = $2 } /^Gid:/ { print u, $2 }' "/proc/$1/status")
+    shift
+    if [[ $user == "$(id -u)" ]]; then
+        "$@"
+    else
+        setpriv --reuid "$user" --regid "$group" --clear-groups "$@"
+    fi
+}
+
+limit_of() { as_user_of "$1" prlimit --pid "$1" "--$2=$3:"; }
+
+limit_dispatchers() {
+    local process
+    for process in $(dispatchers); do limit_of "$process" "$1" "$2"; done
+}
+
+# In clock ticks, of the supervisor and those of its dispatchers that live.
+ticks_of_all() {
+    local process sum=0 ticks
+    for process in "$DAEMON" $(dispatchers); do
+        ticks=$(processor_time "$process" 2>/dev/null) || ticks=0
+        sum=$((sum + ticks))
+    done
+    echo "$sum"
+}
+
+now_ms() { echo $((${EPOCHREALTIME//[!0-9]/} / 1000)); }
+
+# What a wall of these does to the log: lines of warnings and errors, and the last one of some words.
+lines_like() { grep -c -- "$1" "$LOG" || true; }
+line_like() { grep -o -- "$1.*" "$LOG" | tail -n 1; }
+
+# ---- a wall that arrives, and goes ----
+
+# at_wall RAISE LIFT COUNT WORDS: has COUNT clients come once the wall stands, waits until the log
+# says WORDS, looks for a second how busy the daemon is, and takes the wall away.  All clients must
+# be served, each once, by one daemon that was never away.
+at_wall() {
+    local raise=$1 lift=$2 count=$3 words=$4 before begin client
+    "$raise"
+    "$BURST" -t 60000 "$ADDRESS" "$PORT" "$count" >burst 2>complaints &
+    client=$!
+    await has_line "$words" "$LOG"
+    before=$(ticks_of_all)
+    begin=$(now_ms)
+    sleep 1
+    BUSY=$((($(ticks_of_all) - before) * 10 * 1000 / ($(now_ms) - begin)))
+    REASON=$(line_like "$words")
+    "$lift"
+    begin=$(now_ms)
+    wait "$client" || true
+    RECOVERED=$(($(now_ms) - begin))
+    HAPPENED="clients waited"
+    all_were_served "$count"
+}
+
+all_were_served() {
+    [[ $(cat burst) == "connected $1 answered $1 failed 0" ]] || { cat burst complaints >&2; return 1; }
+    is_alive "$DAEMON"
+    await status_is served "$1"
+    status_is accepted "$1"
+    [[ $(cut -d ' ' -f 2 "$ANSWERS" | sort -n | uniq | wc -l) == "$1" ]]
+}
+
+# A tenth of a processor, on a machine that may be busy with other things.
+is_calm() { ((BUSY <= 100)) || { echo "busy: $BUSY ms a second" >&2; return 1; }; }
+
+# So many lines a second are the most that a reason may take, after the first burst of them.
+is_quiet() {
+    (($(lines_like "$1") <= 30)) || { echo "$(lines_like "$1") lines: $1" >&2; return 1; }
+}
+
+# ---- descriptors, processes, memory of one process ----
+
+wall_dispatchers_descriptors() {
+    start --address 127.0.0.1 --processes 8 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    raise() { limit_dispatchers nofile 4; }
+    lift() { limit_dispatchers nofile 1024; }
+    at_wall raise lift 50 "cannot start a handler, '.*': Too many open files"
+}
+
+wall_address_space() {
+    start --address 127.0.0.1 --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    raise() { limit_of "$DAEMON" as $((1024 * $(awk '/^VmSize:/ { print $2 }' "/proc/$DAEMON/status"))); }
+    lift() { limit_of "$DAEMON" as unlimited; }
+    # More than the memory that it has already holds, so that it must ask for more.
+    kill -STOP $(dispatchers)
+    release() { lift && kill -CONT $(dispatchers); }
+    at_wall raise release 2000 "cannot accept connections: Cannot allocate memory"
+}
+
+# The wall of processes stands for the dispatchers alone here, who are the ones that meet it.
+wall_processes() {
+    become_wall_user
+    start --address 127.0.0.1 --processes 100 --dispatchers 2 0 ./answer "$ANSWERS" "$COUNTER" 10
+    raise() { limit_dispatchers nproc 5; }
+    lift() { limit_dispatchers nproc 1000; }
+    at_wall raise lift 200 "cannot start a handler, '.*': Resource temporarily unavailable"
+}
+
+# ---- descriptors on their way ----
+
+# Those that have been sent and not received are counted, too, for each user (unix(7)).  They are
+# had by stopping who should receive them; the supervisor's limit must come after the clients.
+wall_in_flight() {
+    become_wall_user
+    start --address 127.0.0.1 --processes 64 --dispatchers 4 --control control 0 \
+        ./answer "$ANSWERS" "$COUNTER"
+    "$BUILD/dampenerctl" control pause
+    await has_its_descriptors
+    "$BURST" -t 60000 "$ADDRESS" "$PORT" 80 >burst 2>complaints &
+    local client=$! orders before begin
+    await status_is queued 80
+    mkfifo orders
+    nc -U control <orders >answers-to-orders 3>&- 4>&- &
+    orders=$!
+    exec 5>orders
+    await operator_is_there
+    # shellcheck disable=SC2046 # they are several
+    kill -STOP $(dispatchers)
+    limit_of "$DAEMON" nofile 5
+    echo resume >&5
+    exec 5>&-
+    await has_line "cannot give a client to a dispatcher: Too many references" "$LOG"
+    before=$(ticks_of_all)
+    begin=$(now_ms)
+    sleep 1
+    BUSY=$((($(ticks_of_all) - before) * 10 * 1000 / ($(now_ms) - begin)))
+    REASON=$(line_like "cannot give a client to a dispatcher")
+    limit_of "$DAEMON" nofile 1024
+    # shellcheck disable=SC2046
+    kill -CONT $(dispatchers)
+    begin=$(now_ms)
+    wait "$client" || true
+    RECOVERED=$(($(now_ms) - begin))
+    HAPPENED="clients waited"
+    wait "$orders" || true
+    all_were_served 80
+}
+
+operator_is_there() { (($(open_descriptors "$DAEMON") > DESCRIPTORS + 80)); }
+
+# ---- no descriptor in the whole system ----
+
+end_tracer() {
+    if [[ -z ${TRACER:-} ]]; then return; fi
+    kill "$TRACER" 2>/dev/null || true
+    wait "$TRACER" 2>/dev/null || true
+    TRACER=
+}
+
+# file-max is one for the whole machine, so the calls that meet it are made to fail, all of them, for
+# as long as the wall stands; a dispatcher dies meanwhile, and cannot have a successor.
+wall_files() {
+    command -v strace >/dev/null || wall_skip "strace is not installed"
+    start --address 127.0.0.1 --processes 4 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local calls=accept4,socketpair,memfd_create,openat,epoll_create1
+    raise() {
+        strace -qq -o /dev/null -p "$DAEMON" -e "trace=$calls" -e "inject=$calls:error=ENFILE" \
+            3>&- 4>&- &
+        TRACER=$!
+        await has_line '^TracerPid:.*[1-9]' "/proc/$DAEMON/status"
+        kill -KILL "$(dispatchers | head -n 1)"
+    }
+    at_wall raise end_tracer 50 "cannot accept connections: Too many open files in system"
+    grep -q 'cannot start dispatcher 0, trying again: Too many open files in system' "$LOG"
+    await has_dispatchers 2
+}
+
+has_dispatchers() { [[ $(dispatchers | grep -c .) == "$1" ]]; }
+
+# ---- control groups ----
+
+GROUPS_MADE=()
+
+# Makes a control group of this test's for what a controller counts; sets GROUP, and VERSION.
+make_group() {
+    needs_root
+    local type options place
+    VERSION=
+    while read -r _ place type options _; do
+        if [[ $type == cgroup && ,$options, == *,$1,* ]]; then
+            VERSION=1
+            break
+        elif [[ $type == cgroup2 && " $(cat "$place/cgroup.controllers") " == *" $1 "* ]]; then
+            echo "+$1" >"$place/cgroup.subtree_control" 2>/dev/null || continue
+            VERSION=2
+            break
+        fi
+    done </proc/mounts
+    [[ -n $VERSION ]] || wall_skip "no control group hierarchy counts $1 here"
+    GROUP=$place/dampener-walls.$$.${#GROUPS_MADE[@]}
+    mkdir "$GROUP" 2>/dev/null || wall_skip "no control group can be made in $place"
+    GROUPS_MADE+=("$GROUP")
+    # shellcheck disable=SC2016
+    WRAPPER=(bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$GROUP")
+}
+
+# Whoever is in them still goes back to where everybody is, and is not held up by a limit.
+remove_groups() {
+    local group process
+    for group in ${GROUPS_MADE[@]+"${GROUPS_MADE[@]}"}; do
+        while read -r process; do
+            echo "$process" >"${group%/*}/cgroup.procs" || true
+        done <"$group/cgroup.procs" 2>/dev/null
+        await rmdir "$group"
+    done
+    GROUPS_MADE=()
+}
+
+wall_table() {
+    make_group pids
+    start --address 127.0.0.1 --processes 100 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER" 10
+    raise() { cat "$GROUP/pids.current" >"$GROUP/pids.max"; }
+    lift() { echo max >"$GROUP/pids.max"; }
+    at_wall raise lift 1000 "cannot start a handler, '.*': Resource temporarily unavailable"
+}
+
+# How much memory the group has beyond what it has taken already; KiB, or "max".
+leave_memory() {
+    local usage limit=-1
+    if [[ $VERSION == 1 ]]; then
+        if [[ $1 != max ]]; then limit=$(($(cat "$GROUP/memory.usage_in_bytes") + $1 * 1024)); fi
+        echo "$limit" >"$GROUP/memory.limit_in_bytes"
+    else
+        if [[ $1 != max ]]; then limit=$(($(cat "$GROUP/memory.current") + $1 * 1024)); fi
+        echo "${limit/#-1/max}" >"$GROUP/memory.max"
+        echo 0 >"$GROUP/memory.swap.max" 2>/dev/null || true # there may be none
+    fi
+}
+
+# One client in four has a handler that takes all memory that there is.
+make_eating_handler() {
+    cat >handler <<'HANDLER'
+#!/bin/bash
+read -r line
+if ((line % 4 == 0)); then exec tail /dev/zero; fi
+echo "$line"
+HANDLER
+    chmod +x handler
+}
+
+# Its clients get no answer; nobody else is harmed, and each end is counted and told.
+wall_memory() {
+    make_group memory
+    make_eating_handler
+    start --address 127.0.0.1 --processes 4 --dispatchers 2 --control control 0 ./handler
+    local pool before begin
+    pool=$(dispatchers | sort)
+    leave_memory 32768
+    before=$(ticks_of_all)
+    begin=$(now_ms)
+    "$BURST" -t 60000 "$ADDRESS" "$PORT" 20 >burst 2>complaints || true
+    BUSY=$((($(ticks_of_all) - before) * 10 * 1000 / ($(now_ms) - begin)))
+    REASON=$(line_like "its handler, process .* was killed by signal 9")
+    leave_memory max
+    begin=$(now_ms)
+    "$BURST" -t 60000 "$ADDRESS" "$PORT" 3
+    RECOVERED=$(($(now_ms) - begin))
+    HAPPENED="handlers were killed, no other"
+    [[ $(cat burst) == "connected 20 answered 15 failed 5" ]]
+    await status_is served 23
+    status_is accepted 23
+    [[ $(dispatchers | sort) == "$pool" ]]
+    (($(lines_like 'was killed by signal 9; is there too little memory?') == 5))
+    [[ $("$BUILD/dampenerctl" control metrics |
+        awk '/^dampener_.*signal/ && !/^#/ { print $2 }' | tail -n 1) == 5 ]]
+}
+
+# ---- disks ----
+
+# A disk of this test's own, at "disk", of so many KiB; only who is started with WRAPPER sees it.
+make_disk() {
+    needs_root
+    command -v unshare >/dev/null || wall_skip "unshare is not installed"
+    mkdir disk
+    # shellcheck disable=SC2016
+    unshare --mount bash -c 'mount -t tmpfs -o "size=$0k" tmpfs disk && : >mounted &&
+        exec sleep 1000' "$1" >/dev/null 2>&1 3>&- 4>&- &
+    HOLDER=$!
+    await is_mounted_or_gone
+    is_alive "$HOLDER" || wall_skip "no mount namespace can be made"
+    # shellcheck disable=SC2016
+    WRAPPER=(nsenter --target "$HOLDER" --mount bash -c 'cd "$0" && exec "$@"' "$PWD")
+    DISK=/proc/$HOLDER/root$PWD/disk
+}
+
+is_mounted_or_gone() { [[ -e mounted ]] || is_gone "$HOLDER"; }
+
+end_holder() {
+    if [[ -z ${HOLDER:-} ]]; then return; fi
+    kill "$HOLDER" 2>/dev/null || true
+    wait "$HOLDER" 2>/dev/null || true
+    HOLDER=
+}
+
+fill_disk() { dd if=/dev/zero of="$DISK/filling" bs=1k status=none 2>/dev/null || true; }
+empty_disk() { rm "$DISK/filling"; }
+
+# The log is on a full disk; lines are left out, counted, and none is joined to half of another.
+wall_disk_log() {
+    make_disk 64
+    LOG=$DISK/log
+    : >"$LOG"
+    start -vv --address 127.0.0.1 --processes 4 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local before begin
+    fill_disk
+    before=$(ticks_of_all)
+    begin=$(now_ms)
+    "$BURST" -t 60000 "$ADDRESS" "$PORT" 100 >burst
+    sleep 0.5
+    BUSY=$((($(ticks_of_all) - before) * 10 * 1000 / ($(now_ms) - begin)))
+    [[ $(cat burst) == "connected 100 answered 100 failed 0" ]]
+    refute has_line 'ticket 100: ended' "$LOG"
+    empty_disk
+    begin=$(now_ms)
+    "$BURST" "$ADDRESS" "$PORT" 1
+    await has_line 'ticket 101: ended' "$LOG"
+    RECOVERED=$(($(now_ms) - begin))
+    HAPPENED="served without a log"
+    REASON=$(line_like '[0-9]* log lines dropped')
+    [[ -n $REASON ]]
+    await status_is served 101
+    refute grep '.\[[A-Z]*\] ' "$LOG"
+}
+
+# Nothing is left of what could not be written, and it starts once there is room.
+wall_disk_pid_file() {
+    make_disk 16
+    fill_disk
+    refute start --address 127.0.0.1 --pid-file disk/pid 0 cat
+    finish
+    HAPPENED="refused to start"
+    REASON=$(line_like '--pid-file: cannot write what is to be disk/pid: No space left on device')
+    [[ $STATUS == 1 && -n $REASON ]]
+    [[ $(ls -A "$DISK") == filling ]]
+    empty_disk
+    start --address 127.0.0.1 --pid-file disk/pid 0 cat
+    [[ $(cat "$DISK/pid") == "$DAEMON" ]]
+    stop
+    [[ $(ls -A "$DISK") == "" ]]
+}
+
+# ---- a wall that stands at the start ----
+
+# Starts the daemon where there is only so much of something, and sees what becomes of it.  OUTCOME
+# is "serves", "waits" (it serves nobody, and says why not) or "refuses" (it says so and exits), and
+# SENTENCE the last thing that it said.  Anything else fails.
+start_within() {
+    OUTCOME=refuses
+    : >"$LOG"
+    if start --address 127.0.0.1 --drain-timeout 5 "$@" 0 "$HANDLER" "$ANSWERS" "$COUNTER"; then
+        OUTCOME=serves
+        if ! "$BURST" -t 2500 "$ADDRESS" "$PORT" 5 >burst 2>complaints; then OUTCOME=waits; fi
+        SENTENCE=$(grep '^\[WARNING\] ' "$LOG" | head -n 1)
+        if [[ $OUTCOME == serves ]]; then
+            stop
+            ((STATUS == 0))
+        else
+            stop INT
+            [[ $SENTENCE == *"cannot start a handler"* ]] && is_quiet 'cannot start a handler'
+        fi
+    else
+        finish
+        SENTENCE=$(tail -n 1 "$LOG")
+        # What the loader of programs needs, it says itself.
+        [[ ($STATUS == 1 || $STATUS == 126) && $SENTENCE == "[ERROR] "* ||
+            $STATUS == 127 && $SENTENCE == *"error while loading shared libraries"* ]]
+    fi
+    await nothing_is_left
+}
+
+# Tries each of the values with WITHIN, a function that sets WRAPPER by it.  Once it serves, it must
+# with all that follow.  Sets ENOUGH, the first value with which it does.
+sweep() {
+    local within=$1 value
+    shift
+    ENOUGH=
+    REASON=
+    HANDLER=${HANDLER:-$ANSWER}
+    for value; do
+        "$within" "$value"
+        start_within --dispatchers "${DISPATCHERS:-2}"
+        echo "$value: $OUTCOME: $SENTENCE"
+        if [[ $OUTCOME == serves ]]; then
+            ENOUGH=${ENOUGH:-$value}
+        else
+            [[ -z $ENOUGH ]]
+            REASON=$SENTENCE
+        fi
+    done
+    [[ -n $ENOUGH && -n $REASON ]]
+    HAPPENED="refused to start, or serves"
+}
+
+within_descriptors() { WRAPPER=(prlimit "--nofile=$1"); }
+within_memory() { WRAPPER=(prlimit "--as=$(($1 * 1024))"); }
+within_processes() { WRAPPER=("${BECOME[@]}" prlimit "--nproc=$1"); }
+within_table() {
+    echo "$1" >"$GROUP/pids.max"
+}
+
+walls_of_descriptors() { sweep within_descriptors "$@"; }
+walls_of_memory() { sweep within_memory "$@"; }
+
+walls_of_processes() {
+    become_wall_user
+    BECOME=("${WRAPPER[@]}")
+    HANDLER=./answer
+    sweep within_processes "$@"
+}
+
+walls_of_table() {
+    make_group pids
+    sweep within_table "$@"
+}
