@@ -1,6 +1,7 @@
 # Walls that a resource ends at: how they are raised around a daemon, and taken away again, and what
 # it did meanwhile.  Needs helpers.bash.  Used by walls.bats, and by the trial of that name.
 # shellcheck shell=bash
+# shellcheck disable=SC2317 # at_wall() calls what raises a wall, and lifts it
 
 WALL_USER=64125 # whose processes and descriptors nobody else's count with
 
@@ -9,12 +10,17 @@ HAPPENED= # one word or a few
 REASON=   # what the log says of it
 BUSY=     # milliseconds of processor time a second, of supervisor and dispatchers, at the wall
 RECOVERED= # milliseconds from its end until all clients were served
+ENOUGH=   # of a wall that stood at the start: the lowest that it serves with
 
-end_others() { remove_groups; end_tracer; end_holder; }
+end_others() {
+    remove_group
+    end_tracer
+    end_holder
+}
 
 wall_skip() {
     if declare -F skip >/dev/null; then skip "$1"; fi
-    HAPPENED="not tried: $1"
+    echo "$1" >&2
     exit 77 # for a trial, which calls this in a process of its own
 }
 
@@ -62,6 +68,9 @@ ticks_of_all() {
     done
     echo "$sum"
 }
+
+hold_dispatchers() { dispatchers | xargs kill -STOP; }
+release_dispatchers() { dispatchers | xargs kill -CONT; }
 
 now_ms() { echo $((${EPOCHREALTIME//[!0-9]/} / 1000)); }
 
@@ -111,6 +120,13 @@ is_quiet() {
 
 # ---- descriptors, processes, memory of one process ----
 
+wall_descriptors() {
+    start --address 127.0.0.1 --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    raise() { limit_of "$DAEMON" nofile 5; }
+    lift() { limit_of "$DAEMON" nofile 4096; }
+    at_wall raise lift 50 "cannot accept connections: Too many open files"
+}
+
 wall_dispatchers_descriptors() {
     start --address 127.0.0.1 --processes 8 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     raise() { limit_dispatchers nofile 4; }
@@ -123,8 +139,8 @@ wall_address_space() {
     raise() { limit_of "$DAEMON" as $((1024 * $(awk '/^VmSize:/ { print $2 }' "/proc/$DAEMON/status"))); }
     lift() { limit_of "$DAEMON" as unlimited; }
     # More than the memory that it has already holds, so that it must ask for more.
-    kill -STOP $(dispatchers)
-    release() { lift && kill -CONT $(dispatchers); }
+    hold_dispatchers
+    release() { lift && release_dispatchers; }
     at_wall raise release 2000 "cannot accept connections: Cannot allocate memory"
 }
 
@@ -155,8 +171,7 @@ wall_in_flight() {
     orders=$!
     exec 5>orders
     await operator_is_there
-    # shellcheck disable=SC2046 # they are several
-    kill -STOP $(dispatchers)
+    hold_dispatchers
     limit_of "$DAEMON" nofile 5
     echo resume >&5
     exec 5>&-
@@ -167,8 +182,7 @@ wall_in_flight() {
     BUSY=$((($(ticks_of_all) - before) * 10 * 1000 / ($(now_ms) - begin)))
     REASON=$(line_like "cannot give a client to a dispatcher")
     limit_of "$DAEMON" nofile 1024
-    # shellcheck disable=SC2046
-    kill -CONT $(dispatchers)
+    release_dispatchers
     begin=$(now_ms)
     wait "$client" || true
     RECOVERED=$(($(now_ms) - begin))
@@ -208,11 +222,64 @@ wall_files() {
 
 has_dispatchers() { [[ $(dispatchers | grep -c .) == "$1" ]]; }
 
+# ---- no watch of epoll for this user ----
+
+# Their number is one for the whole machine, too (epoll(7)), and only adding one meets it.  So the
+# call is replaced by one that fails as long as the file "wall" says so.
+make_watch_wall() {
+    command -v "${CC:-cc}" >/dev/null || wall_skip "there is no compiler"
+    ! is_sanitized || wall_skip "a sanitizer wants to be loaded first"
+    cat >wall.c <<'SOURCE'
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static volatile const char *wall = "0";
+
+__attribute__((constructor)) static void find(void)
+{
+    int file = open(getenv("WALL"), O_RDONLY | O_CLOEXEC);
+
+    if (file < 0 || (wall = mmap(0, 1, PROT_READ, MAP_SHARED, file, 0)) == MAP_FAILED)
+        abort();
+    close(file);
+}
+
+int epoll_ctl(int epoll, int operation, int descriptor, struct epoll_event *event)
+{
+    if (operation != EPOLL_CTL_ADD || *wall != '1')
+        return syscall(SYS_epoll_ctl, epoll, operation, descriptor, event);
+    errno = ENOSPC;
+    return -1;
+}
+SOURCE
+    "${CC:-cc}" -shared -fPIC -o wall.so wall.c || wall_skip "the compiler makes no library"
+    echo 0 >wall
+    WRAPPER=(env "WALL=$PWD/wall" "LD_PRELOAD=$PWD/wall.so")
+}
+
+# A full queue has the listener left alone, and then it is to be watched again.
+wall_watches() {
+    make_watch_wall
+    start --address 127.0.0.1 --processes 4 --queue 10 --dispatchers 2 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 10
+    raise() {
+        echo 1 1<>wall
+        kill -KILL "$(dispatchers | head -n 1)"
+    }
+    lift() { echo 0 1<>wall; }
+    at_wall raise lift 100 "cannot accept connections: No space left on device"
+    grep -q 'cannot watch a dispatcher: No space left on device' "$LOG"
+    await has_dispatchers 2
+}
+
 # ---- control groups ----
 
-GROUPS_MADE=()
-
-# Makes a control group of this test's for what a controller counts; sets GROUP, and VERSION.
+# Makes a control group of this test's own, for what a controller counts; sets GROUP, and VERSION.
 make_group() {
     needs_root
     local type options place
@@ -228,23 +295,23 @@ make_group() {
         fi
     done </proc/mounts
     [[ -n $VERSION ]] || wall_skip "no control group hierarchy counts $1 here"
-    GROUP=$place/dampener-walls.$$.${#GROUPS_MADE[@]}
+    GROUP=$place/dampener-walls.$$
     mkdir "$GROUP" 2>/dev/null || wall_skip "no control group can be made in $place"
-    GROUPS_MADE+=("$GROUP")
+    echo "$GROUP" >"$BATS_TEST_TMPDIR/group"
     # shellcheck disable=SC2016
     WRAPPER=(bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$GROUP")
 }
 
-# Whoever is in them still goes back to where everybody is, and is not held up by a limit.
-remove_groups() {
+# Whoever is in it still goes back to where everybody is, and is not held up by a limit.
+remove_group() {
     local group process
-    for group in ${GROUPS_MADE[@]+"${GROUPS_MADE[@]}"}; do
-        while read -r process; do
-            echo "$process" >"${group%/*}/cgroup.procs" || true
-        done <"$group/cgroup.procs" 2>/dev/null
-        await rmdir "$group"
-    done
-    GROUPS_MADE=()
+    if [[ ! -e $BATS_TEST_TMPDIR/group ]]; then return; fi
+    read -r group <"$BATS_TEST_TMPDIR/group"
+    rm "$BATS_TEST_TMPDIR/group"
+    while read -r process; do
+        echo "$process" >"${group%/*}/cgroup.procs" || true
+    done <"$group/cgroup.procs" 2>/dev/null
+    await rmdir "$group"
 }
 
 wall_table() {
@@ -391,13 +458,14 @@ start_within() {
     if start --address 127.0.0.1 --drain-timeout 5 "$@" 0 "$HANDLER" "$ANSWERS" "$COUNTER"; then
         OUTCOME=serves
         if ! "$BURST" -t 2500 "$ADDRESS" "$PORT" 5 >burst 2>complaints; then OUTCOME=waits; fi
-        SENTENCE=$(grep '^\[WARNING\] ' "$LOG" | head -n 1)
         if [[ $OUTCOME == serves ]]; then
             stop
             ((STATUS == 0))
+            SENTENCE=
         else
             stop INT
-            [[ $SENTENCE == *"cannot start a handler"* ]] && is_quiet 'cannot start a handler'
+            SENTENCE=$(grep -m 1 'cannot start a handler' "$LOG")
+            is_quiet 'cannot start a handler'
         fi
     else
         finish
@@ -420,7 +488,7 @@ sweep() {
     for value; do
         "$within" "$value"
         start_within --dispatchers "${DISPATCHERS:-2}"
-        echo "$value: $OUTCOME: $SENTENCE"
+        echo "$value: $OUTCOME${SENTENCE:+: $SENTENCE}"
         if [[ $OUTCOME == serves ]]; then
             ENOUGH=${ENOUGH:-$value}
         else

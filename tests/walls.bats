@@ -32,6 +32,13 @@ is_long() { [[ -n ${DAMPENER_LONG:-} ]] || skip "scripts/check --long runs it"; 
     is_quiet 'cannot accept connections'
 }
 
+@test "no watch left for the supervisor, while a dispatcher dies: clients wait" {
+    is_long
+    wall_watches
+    is_calm
+    is_quiet 'cannot accept connections'
+}
+
 @test "a full process table: clients wait, the log is not flooded, and who failed is counted" {
     wall_table
     is_calm
@@ -101,6 +108,7 @@ is_long() { [[ -n ${DAMPENER_LONG:-} ]] || skip "scripts/check --long runs it"; 
 }
 
 @test "a handler that its limit ends is told of; one that a client's end, or we, end is not" {
+    # shellcheck disable=SC2016
     start --address 127.0.0.1 --processes 4 --limit fsize=0 --timeout 300ms --kill-after 100ms 0 \
         bash -c 'read -r what; case $what in
             1) kill -XFSZ $$ ;;
