@@ -134,7 +134,11 @@ wall_dispatchers_descriptors() {
     at_wall raise lift 50 "cannot start a handler, '.*': Too many open files"
 }
 
+# A sanitizer takes all addresses that there are, and processes and descriptors of its own.
+unless_sanitized() { ! is_sanitized || wall_skip "a sanitizer needs more than there is"; }
+
 wall_address_space() {
+    unless_sanitized
     start --address 127.0.0.1 --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     raise() { limit_of "$DAEMON" as $((1024 * $(awk '/^VmSize:/ { print $2 }' "/proc/$DAEMON/status"))); }
     lift() { limit_of "$DAEMON" as unlimited; }
@@ -228,7 +232,7 @@ has_dispatchers() { [[ $(dispatchers | grep -c .) == "$1" ]]; }
 # call is replaced by one that fails as long as the file "wall" says so.
 make_watch_wall() {
     command -v "${CC:-cc}" >/dev/null || wall_skip "there is no compiler"
-    ! is_sanitized || wall_skip "a sanitizer wants to be loaded first"
+    unless_sanitized # which wants to be loaded first, too
     cat >wall.c <<'SOURCE'
 #include <errno.h>
 #include <fcntl.h>
@@ -482,6 +486,7 @@ start_within() {
 sweep() {
     local within=$1 value
     shift
+    unless_sanitized
     ENOUGH=
     REASON=
     HANDLER=${HANDLER:-$ANSWER}

@@ -83,6 +83,7 @@ is_long() { [[ -n ${DAMPENER_LONG:-} ]] || skip "scripts/check --long runs it"; 
 }
 
 @test "a start that fails leaves no dispatcher behind" {
+    unless_sanitized
     become_wall_user
     # The janitor finds no place; two dispatchers and the spare one have.
     run "${WRAPPER[@]}" prlimit --nproc=4 \
@@ -97,7 +98,7 @@ is_long() { [[ -n ${DAMPENER_LONG:-} ]] || skip "scripts/check --long runs it"; 
 # ---- what handlers lack ----
 
 @test "handlers that cannot begin for want of memory are told of, even if they may say nothing" {
-    ! is_sanitized || skip "a sanitizer takes more memory from the start"
+    unless_sanitized
     start --address 127.0.0.1 --processes 4 --stderr null --limit as=1M 0 "$ANSWER" "$ANSWERS"
     "$BURST" "$ADDRESS" "$PORT" 20 >burst 2>complaints || true
     [[ $(cat burst) == "connected 20 answered 0 failed 20" ]]
