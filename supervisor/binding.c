@@ -2,6 +2,7 @@
 
 #include "dispatcher/log.h"
 #include "supervisor/address.h"
+#include "supervisor/departing.h"
 #include "supervisor/inherited.h"
 #include "supervisor/tuning.h"
 
@@ -58,6 +59,18 @@ static int open_socket(const union address_socket *address, bool ipv6_only,
     return -1;
 }
 
+/* Who has it may be about to leave it. */
+static int open_socket_patiently(const union address_socket *address, bool ipv6_only,
+                                 const struct listener_request *request)
+{
+    int descriptor = open_socket(address, ipv6_only, request);
+
+    if (descriptor >= 0 || errno != EADDRINUSE)
+        return descriptor;
+    departing_await();
+    return open_socket(address, ipv6_only, request);
+}
+
 static int open_address(struct listeners *listeners, const union address_socket *address,
                         bool ipv6_only, const struct listener_request *request)
 {
@@ -67,7 +80,7 @@ static int open_address(struct listeners *listeners, const union address_socket 
     struct endpoint endpoint;
 
     if (!inherited)
-        listener.descriptor = open_socket(address, ipv6_only, request);
+        listener.descriptor = open_socket_patiently(address, ipv6_only, request);
     if (listener.descriptor >= 0 &&
         (!inherited || tuning_apply(listener.descriptor, request, listener.passed) == 0) &&
         listeners_add(listeners, listener) == 0)
@@ -76,6 +89,7 @@ static int open_address(struct listeners *listeners, const union address_socket 
     log_error("cannot listen on %s: %m", address_describe(&endpoint, text));
     return -1;
 }
+
 static bool kernel_has_ipv6(void)
 {
     int descriptor = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);

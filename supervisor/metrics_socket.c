@@ -2,6 +2,7 @@
 
 #include "dispatcher/log.h"
 #include "supervisor/address.h"
+#include "supervisor/departing.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -83,6 +84,12 @@ static int listen_everywhere(const struct place *place, const char **why)
     return listen_in_family(place, AF_INET, why);
 }
 
+static int listen_at_place(const struct place *place, const char **why)
+{
+    return place->everywhere ? listen_everywhere(place, why)
+                             : listen_in_family(place, AF_UNSPEC, why);
+}
+
 /* Returns false if the word is no place. */
 static bool find_place(struct place *place, const char *word)
 {
@@ -121,8 +128,11 @@ int metrics_socket_open(const char *word)
         log_error("--metrics %s: expected ADDRESS:PORT", word);
         return -1;
     }
-    descriptor = place.everywhere ? listen_everywhere(&place, &why)
-                                  : listen_in_family(&place, AF_UNSPEC, &why);
+    descriptor = listen_at_place(&place, &why);
+    if (descriptor < 0 && why == NULL && errno == EADDRINUSE) {
+        departing_await(); /* who has it may be about to leave it */
+        descriptor = listen_at_place(&place, &why);
+    }
     if (descriptor >= 0)
         report(descriptor);
     else if (why != NULL)

@@ -1,6 +1,7 @@
 #include "supervisor/pid_file.h"
 
 #include "dispatcher/log.h"
+#include "supervisor/departing.h"
 #include "supervisor/directory.h"
 
 #include <errno.h>
@@ -54,6 +55,9 @@ static bool may_replace(const char *path, int descriptor, pid_t replaced)
     }
     holder = read_number(descriptor);
     if (replaced != 0 && holder == replaced)
+        return true;
+    departing_await();
+    if (flock(descriptor, LOCK_EX | LOCK_NB) == 0)
         return true;
     log_holder(path, holder);
     return false;

@@ -1,6 +1,7 @@
 #include "supervisor/unix_socket.h"
 
 #include "dispatcher/log.h"
+#include "supervisor/departing.h"
 #include "supervisor/directory.h"
 
 #include <errno.h>
@@ -70,6 +71,10 @@ static bool is_left_behind(const struct place *place)
 {
     int error = knock(place);
 
+    if (error == 0) {
+        departing_await();
+        error = knock(place);
+    }
     if (error == ECONNREFUSED || error == ENOENT) /* or it has gone just now */
         return true;
     errno = error;

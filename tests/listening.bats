@@ -2,6 +2,15 @@
 # Addresses, families, and what is said when one cannot be listened on.
 
 load helpers
+load control
+
+CROWD= # the process of many clients
+
+end_others() {
+    if [[ -z $CROWD ]]; then return; fi
+    kill "$CROWD" 2>/dev/null || true # or all of them were cut off
+    wait "$CROWD" || true
+}
 
 answers() { [[ $(echo hello | timeout 5 nc -N "$1" "$2") == hello ]]; }
 does_not_answer() { refute timeout 5 nc -z "$1" "$2" 2>/dev/null; }
@@ -248,4 +257,19 @@ stop_traced() {
     run "$DAMPENER" --bind-to-device nowhere0 0 cat
     [[ $status == 1 ]]
     [[ $output == "[ERROR] --bind-to-device: 'nowhere0': there is no such network interface" ]]
+}
+
+@test "killed with thousands waiting, its place can be taken at once" {
+    local clients=10000
+    (($(ulimit -Hn) > clients + 100)) || skip "so many cannot wait here"
+    start_controlled --pid-file "$PWD/pid" 0 cat
+    local port=$PORT metrics=$METRICS
+    "$BUILD/tests/bench/load" -c "$clients" "$ADDRESS" "$PORT" "$clients" >/dev/null 2>&1 3>&- 4>&- &
+    CROWD=$!
+    await field_is queued $((clients - 1))
+    # The kernel takes its time to close what it had, and its listeners come last.
+    kill -KILL "$DAEMON"
+    start -v --address 127.0.0.1 --control control --metrics "127.0.0.1:$metrics" --pid-file "$PWD/pid" "$port" cat
+    [[ $PORT == "$port" ]]
+    answers "$ADDRESS" "$PORT"
 }

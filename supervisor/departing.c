@@ -1,0 +1,95 @@
+#include "supervisor/departing.h"
+
+#include "dispatcher/log.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+enum {
+    PAUSE = 10, /* milliseconds */
+    WITHIN = 10000,
+    NAME = 16,     /* with the NUL behind it (prctl(2)) */
+    LINE = 1024,   /* of /proc/PID/stat, whose fields have an end */
+    EXITING = 0x4, /* PF_EXITING of the kernel's flags; since Linux 2.6 */
+    KILLED = 1 << (SIGKILL - 1)
+};
+
+/* Reads /proc/PID/stat; an empty line if that process has gone. */
+static void read_line(int directory, const char *process, char line[LINE])
+{
+    char path[NAME_MAX + sizeof("/stat")];
+    ssize_t length;
+    int file;
+
+    line[0] = '\0';
+    (void)snprintf(path, sizeof(path), "%s/stat", process);
+    file = openat(directory, path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return;
+    length = read(file, line, LINE - 1);
+    line[length > 0 ? length : 0] = '\0';
+    (void)close(file); /* it was only read */
+}
+
+/* Whether it is of that name, and will not come back, but has not closed all it had (proc(5)). */
+static bool is_departing(const char *line, const char *name)
+{
+    const char *begin = strchr(line, '(');
+    const char *end = strrchr(line, ')'); /* there may be others in the name */
+    unsigned long pending;
+    unsigned flags;
+    char state;
+
+    if (begin == NULL || end == NULL || (size_t)(end - begin - 1) != strlen(name) ||
+        memcmp(begin + 1, name, strlen(name)) != 0)
+        return false;
+    if (sscanf(end + 1,
+               " %c %*d %*d %*d %*d %*d %u" /* fields 3 to 9 */
+               " %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %*u %*u %*d %*u"
+               " %*u %*u %*u %*u %*u %lu", /* 26 to 31 */
+               &state, &flags, &pending) != 3)
+        return false;
+    return state != 'Z' && state != 'X' && ((flags & EXITING) != 0 || (pending & KILLED) != 0);
+}
+
+static bool somebody_is_departing(const char *name)
+{
+    DIR *directory = opendir("/proc");
+    const struct dirent *entry;
+    bool found = false;
+
+    if (directory == NULL)
+        return false; /* it is not to be found out */
+    while (!found && (entry = readdir(directory)) != NULL) {
+        char line[LINE];
+
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        read_line(dirfd(directory), entry->d_name, line);
+        found = is_departing(line, name);
+    }
+    (void)closedir(directory);
+    return found;
+}
+
+void departing_await(void)
+{
+    char name[NAME] = "";
+
+    if (prctl(PR_GET_NAME, name) != 0)
+        return; /* likewise */
+    for (unsigned waited = 0; waited < WITHIN && somebody_is_departing(name); waited += PAUSE) {
+        if (waited == 0)
+            log_info("waiting until a daemon that was killed is gone");
+        (void)poll(NULL, 0, PAUSE); /* nothing says when */
+    }
+}
