@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -14,7 +15,36 @@
 #define CLOSE_RANGE_CLOEXEC (1u << 2) /* linux/close_range.h, which not every libc brings along */
 #endif
 
-/* Closes a range, or sets close-on-exec; one by one before Linux 5.11. */
+enum { UNUSED_IN_A_ROW = 1 << 16 };
+
+static void change(unsigned descriptor, unsigned flags)
+{
+    if (flags == 0)
+        (void)close((int)descriptor); /* fails where nothing is open */
+    else
+        (void)fcntl((int)descriptor, F_SETFD, FD_CLOEXEC); /* likewise */
+}
+
+/* Before Linux 5.11: those that are open, as the limit may be a billion.  Returns false without
+ * /proc, or without a descriptor to read it. */
+static bool change_open(unsigned first, unsigned last, unsigned flags)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    const struct dirent *entry;
+
+    if (directory == NULL)
+        return false;
+    while ((entry = readdir(directory)) != NULL) {
+        unsigned long descriptor = strtoul(entry->d_name, NULL, 10); /* of "." and "..", 0 */
+
+        if (descriptor >= first && descriptor <= last && (int)descriptor != dirfd(directory))
+            change((unsigned)descriptor, flags);
+    }
+    (void)closedir(directory); /* it was only read */
+    return true;
+}
+
+/* Closes a range, which does not begin with 0, or sets close-on-exec. */
 static int change_range(unsigned first, unsigned last, unsigned flags)
 {
     struct rlimit limit;
@@ -22,16 +52,15 @@ static int change_range(unsigned first, unsigned last, unsigned flags)
     if (first > last || syscall(SYS_close_range, first, last, flags) == 0)
         return 0;
     /* EPERM is what some containers say to calls that they do not know. */
-    if ((errno != ENOSYS && errno != EINVAL && errno != EPERM) ||
-        getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    if (errno != ENOSYS && errno != EINVAL && errno != EPERM)
+        return -1;
+    if (change_open(first, last, flags))
+        return 0;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return -1;
     for (unsigned descriptor = first; descriptor <= last && descriptor < limit.rlim_cur;
-         descriptor++) {
-        if (flags == 0)
-            (void)close((int)descriptor); /* fails where nothing is open */
-        else
-            (void)fcntl((int)descriptor, F_SETFD, FD_CLOEXEC); /* likewise */
-    }
+         descriptor++)
+        change(descriptor, flags);
     return 0;
 }
 
@@ -150,13 +179,19 @@ uint32_t descriptors_raise(struct rlimit *original)
     return raised.rlim_cur > INT32_MAX ? INT32_MAX : (uint32_t)raised.rlim_cur;
 }
 
-/* Without /proc: as long as the limit is high, but only before the service begins. */
+/* Without /proc.  The lowest number that is free is always taken next: behind so many that are free
+ * there is at most what was given to us up there, and that is not ours for long. */
 static uint32_t count_one_by_one(uint32_t limit)
 {
     uint32_t used = 0;
+    uint32_t unused = 0; /* since the last one that is open */
 
-    for (uint32_t descriptor = 0; descriptor < limit; descriptor++)
-        used += fcntl((int)descriptor, F_GETFD) >= 0;
+    for (uint32_t descriptor = 0; descriptor < limit && unused < UNUSED_IN_A_ROW; descriptor++) {
+        bool open = fcntl((int)descriptor, F_GETFD) >= 0;
+
+        used += open;
+        unused = open ? 0 : unused + 1;
+    }
     return used;
 }
 

@@ -8,6 +8,7 @@ load helpers
 @test "parse: words as values, exactly" { "$PROBES/parse"; }
 @test "limit: the names and values of resource limits, exactly" { "$PROBES/limit"; }
 @test "identity: users and groups by name and number, and what is neither" { "$PROBES/identity"; }
+@test "descriptors: those that are open are found without /proc, and without close_range" { "$PROBES/descriptors"; }
 @test "backoff: delays that grow, and one attempt between them" { "$PROBES/backoff"; }
 @test "children: a process is found as long as it is there" { "$PROBES/children"; }
 @test "spawn: as many handlers between clone and exec as there are slots, each in its own place" { "$PROBES/spawn"; }
