@@ -241,8 +241,7 @@ int server_open(struct server *server, struct options *options, struct listeners
     server->accepting = (struct backoff){.first = RETRY_FIRST, .longest = RETRY_LONGEST};
     server->starting = server->accepting;
     timeouts_open(&server->timeouts, options->timeout, options->kill_after);
-    if (!policy_read(&server->policy, options) ||
-        gates_open(&server->gates, options, loop_clock()) != 0)
+    if (gates_open(&server->gates, options, loop_clock()) != 0)
         return -1;
     if (open_clients(server) != 0 || open_sources(server, listeners) != 0) {
         log_error("cannot prepare the service: %m");

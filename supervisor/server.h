@@ -135,10 +135,10 @@ struct server {
     struct server_standing told; /* to the service manager */
 };
 
-/* Opens what the service needs besides its listeners, all that takes privileges included, and
- * starts the dispatchers.  `options`, which may change, and `listeners` must stay.  `limit` is how
- * many descriptors this process may have, and `user` who may steer it over the control socket,
- * besides root.  Returns 0, or -1 after logging why not. */
+/* Opens what the service needs besides its listeners and its policy, which are there already, all
+ * that takes privileges included, and starts the dispatchers.  `options`, which may change, and
+ * `listeners` must stay.  `limit` is how many descriptors this process may have, and `user` who may
+ * steer it over the control socket, besides root.  Returns 0, or -1 after logging why not. */
 int server_open(struct server *server, struct options *options, struct listeners *listeners,
                 struct launch *launch, uint32_t limit, uid_t user);
 

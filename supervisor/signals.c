@@ -35,18 +35,32 @@ void signals_prepare(void)
     (void)signal(SIGCHLD, SIG_DFL);
 }
 
-int signals_open(void)
+static sigset_t set_of_heard(void)
 {
     sigset_t set;
 
     (void)sigemptyset(&set);
-    for (int i = 0; i < count(sizeof(heard)); i++) {
+    for (int i = 0; i < count(sizeof(heard)); i++)
         (void)sigaddset(&set, heard[i]);
-        /* One that was ignored when we were started would never come. */
-        (void)signal(heard[i], SIG_DFL);
-    }
+    return set;
+}
+
+void signals_hold(void)
+{
+    sigset_t set = set_of_heard();
+
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-        return -1;
+        log_bug("sigprocmask: %m");
+}
+
+int signals_open(void)
+{
+    sigset_t set = set_of_heard();
+
+    /* One that was ignored when we were started would never come. */
+    for (int i = 0; i < count(sizeof(heard)); i++)
+        (void)signal(heard[i], SIG_DFL);
+    signals_hold();
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 

@@ -10,6 +10,10 @@
  */
 void signals_prepare(void);
 
+/* From now on SIGTERM and its like wait until the service looks at them: there is something that
+ * would be left behind. */
+void signals_hold(void);
+
 /* The service takes the rest over: SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGCHLD.  Returns the
  * descriptor to read them from (non-blocking, close-on-exec), or -1 with errno. */
 int signals_open(void);

@@ -256,3 +256,17 @@ one_is_left() { (($(living "$@" | wc -l) == 1)) && has_content pid; }
     kill -CONT "$janitor"
     await is_absent pid
 }
+
+@test "SIGTERM right after the file was made, before anything else: it is removed" {
+    command -v strace >/dev/null || skip "strace is not installed"
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # which does not work under ptrace
+    local status=0
+    (
+        close_descriptors
+        exec timeout 20 strace -qq -o trace -e trace=fchmod -e inject=fchmod:signal=TERM \
+            "$DAMPENER" --address 127.0.0.1 --pid-file "$PWD/pid" 0 cat 2>>"$LOG" </dev/null >/dev/null
+    ) || status=$?
+    ((status == 0))
+    grep -q fchmod trace
+    await is_clean .
+}
