@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TAKE_WITHIN = 60 * LOOP_SECOND };
+enum { TAKE_WITHIN = 60 * LOOP_SECOND, SAY_AGAIN = 100 * LOOP_MILLISECOND };
 
 /* ---- taking ---- */
 
@@ -161,6 +161,7 @@ static void close_link(struct server *server)
     loop_ignore(&server->loop, source);
     (void)close(source->descriptor); /* nothing is to be said any more */
     source->descriptor = -1;
+    server->predecessor.again.deadline = 0;
     step_forward(server);
     forget_all(server);
 }
@@ -208,16 +209,27 @@ static void on_message(void *context)
     }
 }
 
-void predecessor_end(struct server *server, int signal_number)
+/* The kernel may be short of memory just now; or it is dead, and that will be told as an event. */
+static void say_end(void *context)
 {
+    struct server *server = context;
+    struct predecessor *predecessor = &server->predecessor;
     union inheritance message;
 
+    inheritance_begin(&message, INHERITANCE_END);
+    message.end.signal = predecessor->owed;
+    if (inheritance_send(predecessor->source.descriptor, &message, NULL) == 0 || is_dead(errno))
+        predecessor->owed = 0;
+    else
+        predecessor->again.deadline = server->loop.now + SAY_AGAIN;
+}
+
+void predecessor_end(struct server *server, int signal_number)
+{
     if (server->predecessor.source.descriptor <= 0)
         return;
-    inheritance_begin(&message, INHERITANCE_END);
-    message.end.signal = signal_number;
-    if (inheritance_send(server->predecessor.source.descriptor, &message, NULL) != 0)
-        log_warning("cannot have the handlers of the process before this one ended: %m");
+    server->predecessor.owed = signal_number; /* SIGKILL is the last one */
+    say_end(server);
 }
 
 void predecessor_settled(struct server *server)
@@ -247,6 +259,8 @@ int predecessor_take(struct server *server, struct takeover *takeover)
 {
     server->predecessor.source = (struct loop_source){
         .descriptor = takeover->socket, .ready = on_message, .context = server};
+    server->predecessor.again = (struct loop_timer){.expired = say_end, .context = server};
+    loop_add_timer(&server->loop, &server->predecessor.again);
     if (take(server, takeover) != 0) {
         log_error("--takeover: the place of process %d was not taken: %m", takeover->process);
         (void)close(takeover->socket); /* so that it need not wait for the rest of our end */

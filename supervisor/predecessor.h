@@ -15,6 +15,8 @@ struct server;
 
 struct predecessor {
     struct loop_source source; /* descriptor 0 or less: there is none, or none any more */
+    struct loop_timer again;   /* when to say once more what could not be sent */
+    int owed;                  /* the signal that its handlers are still to be sent; 0: none */
     bool left;                 /* its service manager is told by this process now */
 };
 
@@ -25,7 +27,8 @@ int predecessor_take(struct server *server, struct takeover *takeover);
 /* Tells it that all files of this process are in their places, so that it may remove its own. */
 void predecessor_settled(struct server *server);
 
-/* Has it send a signal to its handlers, as the service ends. */
+/* Has it send a signal to its handlers, as the service ends; a little later, if it cannot be told
+ * now. */
 void predecessor_end(struct server *server, int signal_number);
 
 #endif

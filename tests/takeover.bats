@@ -395,6 +395,8 @@ backlog_is() { [[ $(ss -Hltn "sport = :$PORT" | awk '{ print $2 }') == "$1" ]]; 
 
 # ---- the end ----
 
+is_traced() { grep -q '^TracerPid:.*[1-9]' "/proc/$1/status"; }
+
 @test "SIGTERM while handlers of the process before run: both drain" {
     make_holding_handler
     start --address 127.0.0.1 --processes 1 --control control 0 ./hold
@@ -446,6 +448,26 @@ backlog_is() { [[ $(ss -Hltn "sport = :$PORT" | awk '{ print $2 }') == "$1" ]]; 
     stop
     [[ $STATUS == 1 && ! -e terminated ]]
     await is_gone "$OLD"
+}
+
+@test "the process before is told to end its handlers also if that could not be sent at first" {
+    command -v strace >/dev/null || skip "strace is not installed"
+    make_noting_handler
+    start --address 127.0.0.1 --processes 1 --control control 0 ./handler
+    connect_clients 1
+    await has_line started client.1
+    take_over --address 127.0.0.1 --dispatchers 2 --control control "$PORT" cat
+    (
+        close_descriptors
+        exec strace -qq -o trace -e trace=sendmsg -e inject=sendmsg:error=ENOBUFS:when=4..6 -p "$DAEMON"
+    ) &
+    await is_traced "$DAEMON"
+    stop INT
+    await is_gone "$OLD"
+    [[ $(cat terminated) == 1 ]]
+    # Others come first, which are for the dispatchers; that one was the last, and had failed before.
+    cat trace >&2
+    grep -F "$(grep '^sendmsg' trace | tail -n 1 | sed 's/) = .*//')" trace | grep -q ENOBUFS
 }
 
 @test "the process before dies: its handlers count no more, and that is said" {
