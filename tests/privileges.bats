@@ -221,7 +221,7 @@ each_answered_once() {
 @test "a static build with another libc serves, reads files, ends handlers and drains, filtered" {
     takes_root
     command -v musl-gcc >/dev/null || skip "musl-gcc is not installed"
-    make -C "$ROOT" --no-print-directory -s -j2 BUILD="$PWD/build" CC=musl-gcc STATIC=1 all
+    make -C "$ROOT" --no-print-directory -s -j2 BUILD="$PWD/build" CC=musl-gcc STATIC=1 CFLAGS=-O1 all
     DAMPENER=$PWD/build/socket-burst-dampener
     echo 'deny 127.0.1.1' >rules
     # shellcheck disable=SC2016
