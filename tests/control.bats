@@ -206,7 +206,7 @@ HANDLER
     mv handler away
     connect_more 1
     await metric_exceeds start_failures_total 0
-    [[ $(field held_back_by) == failure ]]
+    await field_is held_back_by failure
     mv away handler
     await field_is running 1
     metric_is 'held_back{by="failure"}' 0

@@ -302,7 +302,7 @@ has_adopted() { grep -q 'adopted process' "$LOG"; }
 lie_at_signal() {
     echo "lie: $1"
     LIARS='' LIAR_SPARE=$1
-    start_liars --timeout 300ms --kill-after 300ms 0 "$ANSWER" answers counter 1
+    start_liars --timeout 1s --kill-after 300ms 0 "$ANSWER" answers counter 1
     # Says nothing, so that its handler waits.
     connect_silently
     await status_is running 1

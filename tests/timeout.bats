@@ -247,7 +247,7 @@ spare() {
 
 @test "nor does it if the spare one dies as well" {
     make_family
-    start -vv --address 127.0.0.1 --dispatchers 2 --timeout 500ms --kill-after 2 0 \
+    start -vv --address 127.0.0.1 --dispatchers 2 --timeout 1500ms --kill-after 1 0 \
         ./family gentle stubborn stubborn
     local begin members
     begin=$(milliseconds)

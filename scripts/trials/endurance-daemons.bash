@@ -36,7 +36,7 @@ daemons_start() {
         --per-source "$DAEMON_PER_SOURCE" --per-source-queue "$DAEMON_PER_SOURCE_QUEUE" \
         --abandon half-close --access-file "$work/$name/access" \
         --control "$work/$name/control" --metrics 127.0.0.1:0 0 "$build/tests/bench/static" \
-        7>"$work/$name/ready" 2>"$work/$name/log" </dev/null >/dev/null &
+        7>"$work/$name/ready" 2>>"$work/$name/log" </dev/null >/dev/null &
     daemon_of[$name]=$!
     await daemons_is_ready "$name"
     daemons_find_ports "$name"

@@ -37,6 +37,7 @@ rounds_figure() { awk -v name="$1" '$1 == name { print $2 }' "$work/load"; }
 # Round $2 of daemon $1.  The addresses of clients are others than in the rounds before.
 rounds_run() {
     local name=$1 turns=1 turn
+    : >"$work/$name/log" # of a million lines, those of a round are enough
     local -a many=(-f "127.$(($2 % 100 + 1)).0.1" -s "$ROUND_SOURCES" 127.0.0.1 "${port[$name]}")
     if (($2 == 1)); then turns=$ROUND_TURNS_FIRST; fi
     rounds_steady "$name" "$2" "$((ROUND_CONNECTIONS - turns * TURN_CONNECTIONS))" "${many[@]}"
