@@ -54,12 +54,12 @@ daemons_find_ports() {
     port_metrics[$name]=$(sed -n 's/^\[INFO\] metrics on 127\.0\.0\.1 port //p' "$work/$name/log")
 }
 
-# Denies one network, and $2 addresses that nobody has.
+# Denies one network, and $2 addresses that nobody has, none of them beside another.
 daemons_write_rules() {
     awk -v denied="${DAEMON_DENIED%.*}.0/24" -v count="$2" '
         BEGIN {
             print "deny " denied
-            for (i = 0; i < count; i++) printf "deny 198.18.%d.%d\n", i / 256, i % 256
+            for (i = 0; i < count; i++) printf "deny 198.18.%d.%d\n", i / 128, i % 128 * 2
         }' >"$work/$1/access"
 }
 
