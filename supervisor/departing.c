@@ -41,25 +41,36 @@ static void read_line(int directory, const char *process, char line[LINE])
     (void)close(file); /* it was only read */
 }
 
-/* Whether it is of that name, and will not come back, but has not closed all it had (proc(5)). */
-static bool is_departing(const char *line, const char *name)
+/* Whether it will not come back, but has not closed all it had, by what stands behind the name
+ * (proc(5)). */
+static bool tells_of_departure(char *fields)
+{
+    enum { STATE = 3, FLAGS = 9, PENDING = 31 };
+    unsigned long flags = 0;
+    unsigned long pending = 0;
+    char state = 'X';
+    char *rest;
+    char *field = strtok_r(fields, " ", &rest);
+
+    for (int number = STATE; field != NULL && number <= PENDING; number++) {
+        if (number == STATE)
+            state = *field;
+        else if (number == FLAGS)
+            flags = strtoul(field, NULL, 10);
+        else if (number == PENDING)
+            pending = strtoul(field, NULL, 10);
+        field = strtok_r(NULL, " ", &rest);
+    }
+    return state != 'Z' && state != 'X' && ((flags & EXITING) != 0 || (pending & KILLED) != 0);
+}
+
+static bool is_departing(char *line, const char *name)
 {
     const char *begin = strchr(line, '(');
-    const char *end = strrchr(line, ')'); /* there may be others in the name */
-    unsigned long pending;
-    unsigned flags;
-    char state;
+    char *end = strrchr(line, ')'); /* there may be others in the name */
 
-    if (begin == NULL || end == NULL || (size_t)(end - begin - 1) != strlen(name) ||
-        memcmp(begin + 1, name, strlen(name)) != 0)
-        return false;
-    if (sscanf(end + 1,
-               " %c %*d %*d %*d %*d %*d %u" /* fields 3 to 9 */
-               " %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %*u %*u %*d %*u"
-               " %*u %*u %*u %*u %*u %lu", /* 26 to 31 */
-               &state, &flags, &pending) != 3)
-        return false;
-    return state != 'Z' && state != 'X' && ((flags & EXITING) != 0 || (pending & KILLED) != 0);
+    return begin != NULL && end != NULL && (size_t)(end - begin - 1) == strlen(name) &&
+           memcmp(begin + 1, name, strlen(name)) == 0 && tells_of_departure(end + 1);
 }
 
 static bool somebody_is_departing(const char *name)
