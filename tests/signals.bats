@@ -17,14 +17,18 @@ load helpers
 }
 
 @test "SIGTERM also serves who is in the kernel's backlog by then, and takes nobody new" {
-    start --address 127.0.0.1 --processes 1 --queue 3 0 "$ANSWER" "$ANSWERS" "$COUNTER" 100
+    # shellcheck disable=SC2016
+    start --address 127.0.0.1 --processes 1 --queue 3 0 \
+        bash -c 'until [[ -e go ]]; do sleep 0.02; done; exec "$@"' bash "$ANSWER" "$ANSWERS" "$COUNTER" 20
     "$BURST" "$ADDRESS" "$PORT" 20 >burst &
     local client=$!
     await backlog_is 16
     # While the drain goes on others try to get in.
     (close_descriptors; while nc -z 127.0.0.1 "$PORT" 2>/dev/null; do :; done) &
     local others=$!
-    stop TERM
+    kill -TERM "$DAEMON"
+    touch go
+    finish
     wait "$client"
     wait "$others" || true
     cat burst
