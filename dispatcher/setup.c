@@ -27,15 +27,23 @@ static _Noreturn void refuse(void)
     log_die(1, "dispatcher: it is of another version than its supervisor");
 }
 
+static _Noreturn void fail_to_receive(void)
+{
+    log_die(1, "dispatcher: cannot receive what it is to do: %m");
+}
+
 const struct setup *setup_read(void)
 {
     ssize_t length = recv(PROTOCOL_SOCKET, NULL, 0, MSG_PEEK | MSG_TRUNC);
-    struct setup *setup = length < (ssize_t)sizeof(*setup) ? NULL : malloc((size_t)length);
+    struct setup *setup;
 
-    if (length >= 0 && length < (ssize_t)sizeof(*setup))
+    if (length < 0)
+        fail_to_receive();
+    if (length < (ssize_t)sizeof(*setup))
         refuse();
+    setup = malloc((size_t)length);
     if (setup == NULL || recv(PROTOCOL_SOCKET, setup, (size_t)length, 0) != length)
-        log_die(1, "dispatcher: cannot receive what it is to do: %m");
+        fail_to_receive();
     if (setup->version != PROTOCOL_VERSION ||
         (size_t)length != sizeof(*setup) + setup->group_count * sizeof(*setup->groups))
         refuse();

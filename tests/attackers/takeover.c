@@ -249,17 +249,6 @@ static const struct call others[] = {
 
 enum { ATTACKS = sizeof(attacks) / sizeof(*attacks), OTHERS = sizeof(others) / sizeof(*others) };
 
-static const struct call *call_named(const char *name)
-{
-    for (size_t i = 0; i < ATTACKS; i++)
-        if (strcmp(attacks[i].name, name) == 0)
-            return &attacks[i];
-    for (size_t i = 0; i < OTHERS; i++)
-        if (strcmp(others[i].name, name) == 0)
-            return &others[i];
-    return NULL;
-}
-
 /* ---- the process ---- */
 
 static struct {
@@ -281,6 +270,18 @@ __attribute__((format(printf, 1, 2))) static _Noreturn void give_up(const char *
     (void)fputs("\n", stderr);
     va_end(arguments);
     exit(EXIT_FAILURE);
+}
+
+/* Ends the program if there is none. */
+static const struct call *call_named(const char *name)
+{
+    for (size_t i = 0; i < ATTACKS; i++)
+        if (strcmp(attacks[i].name, name) == 0)
+            return &attacks[i];
+    for (size_t i = 0; i < OTHERS; i++)
+        if (strcmp(others[i].name, name) == 0)
+            return &others[i];
+    give_up("%s: no such call", name);
 }
 
 static void trace(int request, uintptr_t data, const char *what)
@@ -597,8 +598,7 @@ int main(int argc, char **argv)
     if (argc < (deliver ? 4 : 3) || atoi(*words) <= 0)
         give_up("usage: takeover [-d] PID CALL...");
     for (char **word = words + 1; *word != NULL; word++)
-        if (call_named(*word) == NULL)
-            give_up("%s: no such call", *word);
+        (void)call_named(*word); /* before anything has happened */
     take(atoi(*words));
     for (char **word = words + 1; *word != NULL; word++)
         forbidden = make(call_named(*word));

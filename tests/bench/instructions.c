@@ -32,7 +32,8 @@ static int count;
 
 static _Noreturn void die(const char *what, pid_t process)
 {
-    fprintf(stderr, "instructions: cannot %s process %d: %s\n", what, process, strerror(errno));
+    (void)fprintf(stderr, "instructions: cannot %s process %d: %s\n", what, process,
+                  strerror(errno));
     exit(EXIT_FAILURE);
 }
 
@@ -126,7 +127,7 @@ static void count_until_ended(pid_t watcher)
         if (counted != NULL && WIFSTOPPED(status))
             go_on(counted, status);
         else if (counted != NULL) {
-            fprintf(stderr, "instructions: process %d has ended\n", process);
+            (void)fprintf(stderr, "instructions: process %d has ended\n", process);
             exit(EXIT_FAILURE);
         }
     }
@@ -137,7 +138,7 @@ int main(int argc, char **argv)
     pid_t watcher;
 
     if (argc < 2 || argc - 1 > PROCESSES) {
-        fprintf(stderr, "usage: instructions PROCESS... (%d at most)\n", PROCESSES);
+        (void)fprintf(stderr, "usage: instructions PROCESS... (%d at most)\n", PROCESSES);
         return 2;
     }
     for (count = 0; count < argc - 1; count++) {

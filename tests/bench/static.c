@@ -31,7 +31,9 @@ static long call(long number, long first, const void *second, long third)
 #endif
 }
 
+/* The linker wants the name.  NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl*) */
 _Noreturn void _start(void);
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl*) */
 
 _Noreturn void _start(void)
 {

@@ -65,7 +65,8 @@ static int send_answer(int client, const char *answer)
 
 int main(int count, char **words)
 {
-    int listener, client;
+    int listener;
+    int client;
 
     if (count != 4) {
         (void)fprintf(stderr, "Usage: answerer PATH ANSWER REQUESTS\n");

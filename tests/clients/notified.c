@@ -64,6 +64,8 @@ static pid_t receive(int channel, char *text, size_t size)
 static int keep(int channel, const char *path)
 {
     FILE *file = fopen(path, "ae");
+    const char *failing = path;
+    int status;
 
     if (file == NULL)
         return fail(path);
@@ -71,15 +73,20 @@ static int keep(int channel, const char *path)
         char text[4096];
         pid_t sender = receive(channel, text, sizeof(text));
 
-        if (sender == 0)
-            return fail("recvmsg");
+        if (sender == 0) {
+            failing = "recvmsg";
+            break;
+        }
         (void)fprintf(file, "%d", (int)sender);
         for (char *field = strtok(text, "\n"); field != NULL; field = strtok(NULL, "\n"))
             (void)fprintf(file, " / %s", field);
         (void)fputc('\n', file);
         if (fflush(file) != 0)
-            return fail(path);
+            break;
     }
+    status = fail(failing);
+    (void)fclose(file); /* that it ended with an error is known */
+    return status;
 }
 
 int main(int argc, char **argv)

@@ -131,10 +131,10 @@ int main(int argc, char **argv)
 {
     const struct timespec tick = {.tv_nsec = TICK * 1000000};
     size_t count = argc == 3 ? (size_t)atol(argv[1]) : 0;
-    struct pest *pests = calloc(count, sizeof(*pests));
+    struct pest *pests;
     bool ready = false;
 
-    if (count == 0 || pests == NULL || !parse_place(argv[2]))
+    if (count == 0 || !parse_place(argv[2]) || (pests = calloc(count, sizeof(*pests))) == NULL)
         return 2;
     (void)signal(SIGTERM, on_signal);
     for (size_t i = 0; i < count; i++)

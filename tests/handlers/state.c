@@ -19,8 +19,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* In a root directory without /proc. */
 static void try_descriptors(void)
 {

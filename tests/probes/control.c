@@ -347,7 +347,7 @@ static void take_descriptor(void)
         struct cmsghdr header;
         char bytes[CMSG_SPACE(4 * sizeof(int))];
     } rights = {0};
-    char bytes[16];
+    char bytes[16] = "";
     struct iovec content = {.iov_base = bytes, .iov_len = sizeof(bytes)};
     struct msghdr envelope = {.msg_iov = &content,
                               .msg_iovlen = 1,

@@ -813,7 +813,7 @@ static void mutate(struct packet *packet, uint32_t changes)
             packet->bytes[place] = (char)draw();
             break;
         default:
-            packet->bytes[place] ^= (char)(1u << below(8));
+            packet->bytes[place] = (char)(packet->bytes[place] ^ 1 << below(8));
         }
     }
 }
@@ -889,10 +889,11 @@ static pid_t start_forger(void)
 {
     pid_t forger = fork();
 
-    while (forger == 0)
+    if (forger != 0)
+        return forger;
+    for (;;)
         for (int i = 0; i < PROTOCOL_SLOTS; i++)
             __atomic_store_n(&ledger->slots[i].process, (int32_t)bystanders[0], __ATOMIC_SEQ_CST);
-    return forger;
 }
 
 static void forge(void)
@@ -937,7 +938,7 @@ static _Noreturn void be_supervisor(const char *program, int32_t process, int te
 
 static void orphan(const char *program)
 {
-    int tell[2];
+    int tell[2] = {-1, -1};
     pid_t child;
     pid_t victim = fork();
     pid_t left = 0;

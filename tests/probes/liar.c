@@ -203,9 +203,18 @@ static int32_t fork_honest(void)
     return process;
 }
 
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+
+    if (value == NULL)
+        log_die(2, "liar: %s is not set", name);
+    return value;
+}
+
 static int32_t bystander(void)
 {
-    return atoi(getenv("BYSTANDER"));
+    return atoi(variable("BYSTANDER"));
 }
 
 /* Another child of the supervisor. */
@@ -959,7 +968,7 @@ static const struct lie *find(const char *word)
 /* How many have been here before this process. */
 static unsigned place(void)
 {
-    int count = open(getenv("LIAR_COUNT"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    int count = open(variable("LIAR_COUNT"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
 
     if (count < 0 || write(count, "x", 1) != 1)
         log_die(2, "liar: LIAR_COUNT: %m");
@@ -971,24 +980,28 @@ static const struct lie *lie_of(const char *role)
     const char *words = getenv(strcmp(role, "spare") == 0 ? "LIAR_SPARE" : "LIARS");
     char *rest = words == NULL ? NULL : strdup(words);
     char *word = rest == NULL ? NULL : strtok(rest, " ");
+    const struct lie *lie;
 
-    if (strcmp(role, "try") == 0 || word == NULL)
-        return NULL;
     if (strcmp(role, "serve") == 0)
         for (unsigned i = place(); i > 0 && word != NULL; i--)
             word = strtok(NULL, " ");
-    return word == NULL ? NULL : find(word);
+    lie = strcmp(role, "try") == 0 || word == NULL ? NULL : find(word);
+    free(rest);
+    return lie;
 }
 
 static _Noreturn void be_honest(char **argv)
 {
     char path[4096] = "";
-    char *slash;
+    ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - sizeof("honest"));
 
-    if (readlink("/proc/self/exe", path, sizeof(path) - sizeof("honest")) < 0 ||
-        (slash = strrchr(path, '/')) == NULL)
+    if (length < 0)
         log_die(2, "liar: /proc/self/exe: %m");
-    strcpy(slash + 1, "honest");
+    for (size_t i = (size_t)length; i > 0; i--)
+        if (path[i - 1] == '/') {
+            strcpy(path + i, "honest");
+            break;
+        }
     (void)execv(path, argv);
     log_die(2, "liar: %s: %m", path);
 }

@@ -134,6 +134,7 @@ static int check_file(const char *path)
 {
     char line[LOG_LINE_MAXIMUM + 2];
     FILE *file = fopen(path, "r");
+    bool good;
     int count = 0;
 
     if (file == NULL)
@@ -143,15 +144,16 @@ static int check_file(const char *path)
 
         if (length > LOG_LINE_MAXIMUM || line[length - 1] != '\n') {
             printf("too long, or no line: %s\n", line);
-            return 1;
+            break;
         }
         line[length - 1] = '\0';
         if (!is_object(line) || !has_members(line)) {
             printf("not an object of the log: %s\n", line);
-            return 1;
+            break;
         }
     }
-    return fclose(file) == 0 && count > 0 ? 0 : 1;
+    good = feof(file) != 0 && count > 0;
+    return fclose(file) == 0 && good ? 0 : 1;
 }
 
 /* What is taken for an object, and what must not be. */
@@ -200,7 +202,7 @@ static void check_lengths(void)
                                        {LOG_FORMAT_JSON, true, "dispatcher"}};
     char message[LOG_LINE_MAXIMUM];
     char value[LOG_LINE_MAXIMUM];
-    char line[LOG_LINE_MAXIMUM];
+    char line[LOG_LINE_MAXIMUM] = "";
     int failures = 0;
 
     for (size_t piece = 0; piece < sizeof(pieces) / sizeof(*pieces); piece++)

@@ -25,14 +25,15 @@ static int count_now(void)
 /* The clients from `first` to `last` come, of which so many are there at a time. */
 static void come(struct processor *processor, uint32_t at_once, uint64_t first, uint64_t last)
 {
-    for (uint64_t client = first; client <= last; client++)
-        processor_look(processor, at_once, client);
+    for (uint64_t nth = first; nth <= last; nth++)
+        processor_look(processor, at_once, nth);
 }
 
 static void with_a_choice(void)
 {
     struct processor processor = {0};
-    cpu_set_t all = now(), set;
+    cpu_set_t all = now();
+    cpu_set_t set;
 
     come(&processor, 1, 1, 15);
     CHECK(!processor.bound && count_now() == CPU_COUNT(&all));
@@ -77,7 +78,9 @@ static void lets_go(void)
 static void yields(void)
 {
     struct processor processor = {0};
-    cpu_set_t all = now(), others = all, set;
+    cpu_set_t all = now();
+    cpu_set_t others = all;
+    cpu_set_t set;
 
     come(&processor, 1, 1, 16);
     CHECK(processor.bound);
@@ -94,7 +97,8 @@ static void yields(void)
 static void without_a_choice(void)
 {
     struct processor processor = {0};
-    cpu_set_t one, set;
+    cpu_set_t one;
+    cpu_set_t set;
 
     CPU_ZERO(&one);
     CPU_SET((size_t)sched_getcpu(), &one);

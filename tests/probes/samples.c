@@ -88,7 +88,8 @@ static bool says(const char *words, const char *expected)
 
 static void check_words(void)
 {
-    const double unknown = (double)NAN, unlimited = (double)INFINITY;
+    const double unknown = (double)NAN;
+    const double unlimited = (double)INFINITY;
 
     CHECK(says(words_count(1234567890).text, "1234567890"));
     CHECK(says(words_count(unknown).text, "-"));

@@ -18,8 +18,6 @@
 
 enum { FIRST_PORT = 40000, LOOKS = 1000, SENTINEL = 4711, ROUNDS = 20 };
 
-extern char **environ;
-
 static int nowhere; /* a client that gets nothing */
 static struct ledger ledger;
 static struct setup setup;
@@ -65,7 +63,8 @@ static int64_t milliseconds(void)
 
 static void check_answer(unsigned slot, int connection)
 {
-    char expected[8], answer[8] = "";
+    char expected[8];
+    char answer[8] = "";
     struct timeval patience = {.tv_sec = 20};
 
     (void)snprintf(expected, sizeof(expected), "%u", FIRST_PORT + slot);

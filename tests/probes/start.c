@@ -25,8 +25,6 @@
 
 enum { LOOKS = 1000, ANSWERS = PROTOCOL_BATCH };
 
-extern char **environ;
-
 static char name[] = "handler";
 static char *arguments[] = {name, NULL};
 static struct setup setup;
@@ -77,8 +75,8 @@ static int begin(const struct spawn_command *command, unsigned slot, uint64_t ti
     return ends[0];
 }
 
-/* As service.c does, but for who has ended.  On a loaded machine a sound exec, too, may look as if it
- * hung, and is then looked at again only after a while. */
+/* As service.c does, but for who has ended.  On a loaded machine a sound exec, too, may look as if
+ * it hung, and is then looked at again only after a while. */
 static void until_idle(void)
 {
     for (int look = 0; !start_is_idle() && look < LOOKS; look++) {
@@ -196,7 +194,9 @@ static void failed_together(void)
 /* Two hang in the middle, and one more fails beside them. */
 static void hanging(void)
 {
-    int hold = program_hold(name), last = 0, timeout = 0;
+    int hold = program_hold(name);
+    int last = 0;
+    int timeout = 0;
     int32_t processes[2] = {0};
     int clients[2] = {begin(&good, 3, 300), begin(&good, 7, 301)};
 
@@ -230,9 +230,11 @@ static void hanging(void)
 static void refused(void)
 {
     int hold = program_hold(name);
-    int client = begin(&good, 4, 400), again = begin(&good, 4, 401);
+    int client = begin(&good, 4, 400);
+    int again = begin(&good, 4, 401);
     int32_t process = ledger.slots[4].process;
-    int beyond = begin(&good, PROTOCOL_SLOTS, 402), far = begin(&good, UINT32_MAX, 403);
+    int beyond = begin(&good, PROTOCOL_SLOTS, 402);
+    int far = begin(&good, UINT32_MAX, 403);
 
     CHECK(is_closed(again) && is_closed(beyond) && is_closed(far));
     CHECK(!is_closed(client) && errno == EAGAIN);
@@ -252,8 +254,11 @@ static void refused(void)
 static void killed(void)
 {
     int hold = program_hold(name);
-    int client = begin(&good, 0, 500), other = begin(&good, 1, 501);
-    int32_t process = ledger.slots[0].process, remaining = ledger.slots[1].process, said = 0;
+    int client = begin(&good, 0, 500);
+    int other = begin(&good, 1, 501);
+    int32_t process = ledger.slots[0].process;
+    int32_t remaining = ledger.slots[1].process;
+    int32_t said = 0;
 
     CHECK(kill(process, SIGKILL) == 0);
     reap(process, 500, SIGKILL);

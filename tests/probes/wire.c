@@ -81,6 +81,7 @@ static void check_round_trip(void)
     sent.start.slot = 3;
     CHECK(wire_send(ours, &sent, zeros, 0) == 0);
     CHECK(receive(&received) == WIRE_MESSAGE);
+    /* wire_header() has cleared what is between members.  NOLINTNEXTLINE(bugprone-*,cert-*) */
     CHECK(memcmp(&received.message, &sent, sizeof(sent.start)) == 0);
     CHECK(take(&received) == 1);
 
@@ -94,9 +95,9 @@ static void check_order(void)
 {
     union message sent;
     struct received received;
-    struct stat pipe_status;
-    struct stat first;
-    struct stat second;
+    struct stat pipe_status = {0};
+    struct stat first = {0};
+    struct stat second = {0};
     int ends[2];
 
     CHECK(pipe2(ends, O_CLOEXEC) == 0);
