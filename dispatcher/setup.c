@@ -180,7 +180,7 @@ long setup_wake(void)
 KERNEL_CALL_ONLY static void close_others(void)
 {
 #ifdef SYS_close_range
-    (void)kernel_call(SYS_close_range, PROTOCOL_SOCKET + 1, UINT32_MAX, 0, 0);
+    (void)kernel_call(SYS_close_range, PROTOCOL_SOCKET + 1, (long)UINT32_MAX, 0, 0);
 #endif
 }
 
@@ -212,7 +212,7 @@ KERNEL_CALL_ONLY long setup_limits(const struct setup *setup)
         const struct setup_limit *wanted = &setup->limits[i];
 
         if (wanted->given != 0 &&
-            (result = kernel_call(SYS_prlimit64, 0, i, (long)&wanted->soft, 0)) < 0)
+            (result = kernel_call(SYS_prlimit64, 0, (long)i, (long)&wanted->soft, 0)) < 0)
             return result;
     }
     return setup->has_nice == 0 ? 0 : kernel_call(SYS_setpriority, PRIO_PROCESS, 0, setup->nice, 0);

@@ -7,7 +7,6 @@
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -118,11 +117,12 @@ int spawn_error(unsigned place)
 
 bool spawn_await(unsigned place)
 {
-    static const struct timespec most = {.tv_nsec = 2000000L};
+    /* Seconds and nanoseconds: longs, also where a libc's timespec is wider. */
+    static const long most[2] = {0, 2000000};
 
     /* It returns at once if the word is cleared by now, and early at a signal. */
     if (!spawn_is_over(place))
-        (void)kernel_call(SYS_futex, (long)&children[place].here, FUTEX_WAIT, 1, (long)&most);
+        (void)kernel_call(SYS_futex, (long)&children[place].here, FUTEX_WAIT, 1, (long)most);
     return spawn_is_over(place);
 }
 

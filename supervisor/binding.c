@@ -20,15 +20,25 @@ static int set_flag(int descriptor, int level, int option, int value)
     return setsockopt(descriptor, level, option, &value, sizeof(value));
 }
 
+/* One that not every kernel has. */
+static int set_wanted(int descriptor, int level, int option, const char *name)
+{
+    if (set_flag(descriptor, level, option, 1) == 0)
+        return 0;
+    log_error("%s: %m", name);
+    return -1;
+}
+
 /* What decides whether and how it can be bound. */
 static int prepare(int descriptor, const struct listener_request *request)
 {
     const char *device = request->device;
 
     if (set_flag(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) != 0 ||
-        (request->reuse_port && set_flag(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) != 0) ||
+        (request->reuse_port &&
+         set_wanted(descriptor, SOL_SOCKET, SO_REUSEPORT, "--reuse-port") != 0) ||
         /* It is the same flag for both families. */
-        (request->free_bind && set_flag(descriptor, IPPROTO_IP, IP_FREEBIND, 1) != 0))
+        (request->free_bind && set_wanted(descriptor, IPPROTO_IP, IP_FREEBIND, "--free-bind") != 0))
         return -1;
     return device == NULL ? 0
                           : setsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, device,

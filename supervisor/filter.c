@@ -146,8 +146,10 @@ static const struct checked_call {
     {.call = SYS_sched_setaffinity,
      .count = 1,
      .conditions = {{.argument = 0, .mask = UINT32_MAX}}},
-    /* memory and ledgers, but no code */
+/* memory and ledgers, but no code */
+#ifdef SYS_mmap
     {.call = SYS_mmap, .count = 1, .conditions = {{.argument = 2, .mask = PROT_EXEC}}},
+#endif
     {.call = SYS_mprotect, .count = 1, .conditions = {{.argument = 2, .mask = PROT_EXEC}}},
 };
 

@@ -128,7 +128,12 @@ int launch_try(struct launch *launch)
     ssize_t length;
     int status;
 
-    if (ends_open(&ends, &none) != 0 || (process = execute(launch, "try", &ends)) < 0) {
+    if (ends_open(&ends, &none) != 0) {
+        log_error("cannot make what is shared with a dispatcher: %m; this takes memfd_create(2), "
+                  "of Linux 3.17");
+        return EXIT_FAILURE;
+    }
+    if ((process = execute(launch, "try", &ends)) < 0) {
         log_error("cannot try the command: %m");
         return EXIT_FAILURE;
     }

@@ -68,13 +68,19 @@ static void refresh(struct order *order, struct order_line *line)
         heap_change(&order->open, &line->place, key);
 }
 
+/* The source is its first member, and sources_open() was told how much there is behind it. */
+static struct order_line *line_with(struct source *source)
+{
+    return (struct order_line *)(void *)source;
+}
+
 static struct order_line *line_of(struct order *order, const struct endpoint *remote)
 {
     struct order_line *line;
 
     if (!order->rules.by_source)
         return &order->common;
-    line = (struct order_line *)sources_find(&order->sources, remote); /* its first member */
+    line = line_with(sources_find(&order->sources, remote));
     if (line->source.members == 0) {
         line->startable = 0;
         line->place.place = HEAP_OUTSIDE;
@@ -154,7 +160,7 @@ void order_set_per_source(struct order *order, uint32_t per_source)
         return;
     order->rules.per_source = per_source;
     while ((source = sources_next(&order->sources, source)) != NULL)
-        refresh(order, (struct order_line *)source); /* its first member */
+        refresh(order, line_with(source));
 }
 
 /* Puts a line into its place among those that are busier, if it has one. */
@@ -179,6 +185,6 @@ unsigned order_busiest(const struct order *order, const struct order_line **busi
     unsigned count = 0;
 
     while ((source = sources_next(&order->sources, source)) != NULL)
-        count = place(busiest, count, most, (const struct order_line *)source);
+        count = place(busiest, count, most, line_with(source));
     return count;
 }

@@ -55,6 +55,12 @@ serves() {
     [[ $(sort -u "$ANSWERS" | wc -l) == 101 ]]
 }
 
+# The other platforms take longer: scripts/trials/platforms.
+@test "for 32 bits it builds without a warning, and serves" {
+    command -v i686-linux-gnu-gcc >/dev/null || skip "i686-linux-gnu-gcc is not installed"
+    "$ROOT/scripts/trials/platforms" --short 3>&-
+}
+
 @test "the programs are position-independent, with read-only relocations and no executable stack" {
     command -v readelf >/dev/null || skip "readelf is not installed"
     local program

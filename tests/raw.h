@@ -7,7 +7,9 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 enum { RAW_MAXIMUM = 253 /* descriptors: the kernel takes no more at once (unix(7)) */ };
 
@@ -31,7 +33,8 @@ static inline ssize_t raw_send(int socket, const void *bytes, size_t length, int
         envelope.msg_control = &control;
         envelope.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
     }
-    return sendmsg(socket, &envelope, MSG_NOSIGNAL);
+    /* What the kernel takes may be more than a libc does. */
+    return syscall(SYS_sendmsg, socket, &envelope, MSG_NOSIGNAL);
 }
 
 #endif

@@ -118,7 +118,8 @@ int main(int argc, char **argv)
     while (!stopped)
         (void)usleep(10000); /* the signal ends it */
     for (unsigned i = 0; i < loops; i++)
-        (void)kill(children[i], SIGTERM);
+        if (children[i] > 0)
+            (void)kill(children[i], SIGTERM);
     while (wait(NULL) > 0 || errno == EINTR)
         continue;
     printf("answered %u failed %u\n", counts->answered, counts->failed);

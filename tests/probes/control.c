@@ -451,7 +451,7 @@ static void check_hostile(void)
     pid_t hostile = begin(be_hostile, &end);
 
     serve(ask_among_hostile);
-    CHECK(kill(hostile, SIGKILL) == 0 && waitpid(hostile, NULL, 0) == hostile);
+    CHECK(hostile > 0 && kill(hostile, SIGKILL) == 0 && waitpid(hostile, NULL, 0) == hostile);
     (void)close(end);
 }
 
@@ -551,7 +551,7 @@ static void check_slow(void)
     CHECK(rounds - before < 1000);
     CHECK(sent_in_parts);
     CHECK(is_quiet());
-    CHECK(kill(slow, SIGKILL) == 0 && waitpid(slow, NULL, 0) == slow);
+    CHECK(slow > 0 && kill(slow, SIGKILL) == 0 && waitpid(slow, NULL, 0) == slow);
     (void)close(end);
     set_room(512 << 10);
 }
@@ -698,7 +698,7 @@ static void check_close(int before)
         control_close(&remote.control);
     }
     CHECK(number_of_clients() == 0 && is_quiet());
-    CHECK(kill(slow, SIGKILL) == 0 && waitpid(slow, NULL, 0) == slow);
+    CHECK(slow > 0 && kill(slow, SIGKILL) == 0 && waitpid(slow, NULL, 0) == slow);
     (void)close(end);
     loop_close(&loop);
     CHECK(number_of_descriptors() == before);

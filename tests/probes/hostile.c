@@ -913,7 +913,8 @@ static void forge(void)
                   message.started.process != (int32_t)bystanders[0]);
         }
     }
-    (void)kill(forger, SIGKILL);
+    if (forger > 0)
+        (void)kill(forger, SIGKILL);
     (void)waitpid(forger, NULL, 0);
     settle();
 }
@@ -964,7 +965,8 @@ static void orphan(const char *program)
     /* It finds the end of its messages behind that one. */
     CHECK(waitpid(left, &status, 0) == left && WIFEXITED(status));
     CHECK(lives(victim));
-    (void)kill(victim, SIGKILL);
+    if (victim > 0)
+        (void)kill(victim, SIGKILL);
     (void)waitpid(victim, NULL, 0);
 }
 

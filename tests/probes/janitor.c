@@ -123,7 +123,7 @@ static void killed(void)
     CHECK(janitor_add_temporary(&janitor, "new", "place") == 0);
     CHECK(janitor_start(&janitor, NULL) == 0);
     process = janitor.process;
-    CHECK(kill(process, SIGKILL) == 0 && waitpid(process, NULL, 0) == process);
+    CHECK(process > 0 && kill(process, SIGKILL) == 0 && waitpid(process, NULL, 0) == process);
     CHECK(janitor_reaped(&janitor, process) && !janitor_reaped(&janitor, process));
     CHECK(janitor_publish(&janitor) == -1);
     janitor_close(&janitor);
