@@ -332,13 +332,13 @@ int main(int argc, char **argv)
     program_copy(name);
     CHECK(environment_prepare(environ, false) == 0);
     setup_rest(); /* as a dispatcher does, so that a handler can wake */
-    started_together();
     failed_together();
-    if (KERNEL_CALL_IS_BARE) { /* else each is waited for */
+    if (KERNEL_CALL_IS_BARE) { /* else each is waited for, and none can be held */
+        started_together();
         hanging();
         refused();
         killed();
+        forgotten();
     }
-    forgotten();
     return CHECK_RESULT();
 }
