@@ -31,6 +31,8 @@ LDFLAGS  ?=
 BUILD    ?= build
 STATIC   ?= 0
 SANITIZE ?= 0
+COVERAGE ?= 0
+MEMCHECK ?= 0
 
 # A distribution's own level wins: redefining it would warn.
 FORTIFY  := $(if $(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
@@ -44,6 +46,20 @@ LINKED   := -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 ifeq ($(SANITIZE),1)
 FORTIFY  :=
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+leaks    := $(BUILD)/objects/tests/leaks.o
+endif
+ifeq ($(COVERAGE),1)
+# Takes clang.  The counters are in files that are mapped: kill -9 loses nothing, and once a process
+# runs, neither its user nor its root directory nor a filter of system calls matters.
+SANITIZERS += -fprofile-instr-generate=$(abspath $(BUILD))/profiles/%m%c.profraw -fcoverage-mapping \
+              -Xclang -mllvm -Xclang -runtime-counter-relocation=true
+endif
+ifeq ($(MEMCHECK),1)
+# Each program that is examined runs itself under valgrind; see tests/memcheck.c.
+FORTIFY  :=
+memcheck := $(BUILD)/objects/tests/memcheck.o
+leaks    := $(BUILD)/objects/tests/leaks.o
+EXAMINED := -DEXAMINED -DMEMCHECK_FINDINGS='"$(abspath $(BUILD))/findings"'
 endif
 ifeq ($(STATIC),1)
 # musl-gcc links a static-pie dynamically without a word.
@@ -61,7 +77,7 @@ endif
 WIDE     := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 
 ALL_CPPFLAGS := -I. -D_GNU_SOURCE $(WIDE) -DVERSION='"$(VERSION)"' \
-                -DLIBEXEC_DIRECTORY='"$(LIBEXECDIR)"' $(FORTIFY) $(KERNEL) $(CPPFLAGS)
+                -DLIBEXEC_DIRECTORY='"$(LIBEXECDIR)"' $(FORTIFY) $(EXAMINED) $(KERNEL) $(CPPFLAGS)
 ALL_CFLAGS   := -std=gnu11 $(WARNINGS) $(HARDENED) $(CFLAGS)
 ALL_LDFLAGS  := $(LINKED) $(LDFLAGS)
 
@@ -90,12 +106,13 @@ faults_objects     := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard tests/fault
 all: $(programs)
 
 $(BUILD)/socket-burst-dampener: $(supervisor_objects) $(shared_objects)
-$(BUILD)/dispatcher: $(dispatcher_objects)
+$(BUILD)/dispatcher: $(dispatcher_objects) $(leaks)
 $(BUILD)/dampenerctl: $(dampenerctl_objects) $(BUILD)/objects/dispatcher/text.o
 $(filter-out $(dampenerctl_probes),$(filter $(BUILD)/tests/probes/%,$(test_programs))): $(probed_objects)
 $(dampenerctl_probes): $(filter-out %/main.o,$(dampenerctl_objects)) $(BUILD)/objects/dispatcher/text.o
 $(BUILD)/tests/bench/load: $(load_objects)
 $(BUILD)/tests/faults/run: $(faults_objects)
+$(programs) $(filter $(BUILD)/tests/probes/%,$(test_programs)): $(memcheck)
 $(programs) $(test_programs): $(BUILD)/flags
 
 # Handlers, clients, attackers, and the programs of the bench and of the faults are not what is examined.

@@ -40,7 +40,7 @@ static int get(struct capability_sets *sets)
 /* Whether there is none but of these, and none that a program could inherit. */
 static bool has_only(uint64_t kept)
 {
-    struct capability_sets sets;
+    struct capability_sets sets = {0};
 
     if (get(&sets) != 0)
         return false;
@@ -56,7 +56,7 @@ static bool has_only(uint64_t kept)
 
 int privileges_keep(uint64_t kept)
 {
-    struct capability_sets sets;
+    struct capability_sets sets = {0};
 
     if (get(&sets) != 0)
         return -1;
@@ -78,7 +78,7 @@ int privileges_drop(void)
 
 int privileges_rest(uint64_t in_effect)
 {
-    struct capability_sets sets;
+    struct capability_sets sets = {0};
 
     if (get(&sets) != 0)
         return -1;

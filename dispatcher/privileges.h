@@ -11,8 +11,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* A sanitizer makes system calls of its own, and looks into the process at its end. */
-#if defined(__SANITIZE_ADDRESS__)
+/* A sanitizer, or valgrind, makes system calls of its own, and looks into the process at its end.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(EXAMINED)
 #define PRIVILEGES_SANITIZED 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)

@@ -277,22 +277,25 @@ metric_exceeds() { (($(metric "$1") > $2)); }
     (($(say status | grep -o '"backlog":0' | wc -l) == 2))
 }
 
+# Who asks has one; who has just asked may have one still.
+counts_its_descriptors() { (($(field used) == $(open_descriptors "$DAEMON") + 1)); }
+measures_its_descriptors() { metric_is descriptors_used "$(($(open_descriptors "$DAEMON") + 1))"; }
+
 @test "descriptors are counted as they are, with clients and without" {
     start_controlled 0 --processes 2 cat
-    # Who asks has one.
-    (($(field used) == $(open_descriptors "$DAEMON") + 1))
+    await counts_its_descriptors
     connect_more 5
     await field_is queued 3
-    (($(field used) == $(open_descriptors "$DAEMON") + 1))
-    metric_is descriptors_used "$(($(open_descriptors "$DAEMON") + 1))"
+    await counts_its_descriptors
+    await measures_its_descriptors
     hang_up
     await field_is served 5
-    (($(field used) == $(open_descriptors "$DAEMON") + 1))
+    await counts_its_descriptors
     # The listener is closed then, too.
     connect_more 1
     await field_is running 1
     say drain
-    (($(field used) == $(open_descriptors "$DAEMON") + 1))
+    await counts_its_descriptors
     hang_up
     finish
 }

@@ -64,7 +64,7 @@ measure() {
         for ((pass = 0; pass < passes; pass++)); do measure "$order" "$count"; done
         echo "$order: $EMPTY us for 500 with none waiting, $FULL us with $count; $MEMORY KiB"
         # A sanitizer takes memory, and time, of its own.
-        if [[ $BUILD != *sanitize* ]]; then
+        if ! is_sanitized; then
             ((MEMORY <= 8192))
             ((FULL * 100 <= EMPTY * tolerated))
         fi

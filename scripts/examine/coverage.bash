@@ -1,0 +1,67 @@
+# Which lines the tests reach.  Sourced by scripts/check.  shellcheck shell=bash
+#
+# Compiled by clang, the programs have their counters in files in the folder profiles of the build,
+# which they map as they start.  So nothing is lost by a process that is killed, executes another
+# program, changes its user or root directory, or may open nothing any more: the supervisor has its
+# filter of system calls meanwhile.
+
+# shellcheck disable=SC2034 # scripts/check reads it
+readonly COVERAGE_NEEDS=(
+    "clang clang,libclang-rt-dev compiles programs that count"
+    "llvm-cov llvm says what they have counted"
+)
+
+# So many percent of the lines of each file at least.
+readonly COVERAGE_AIM=90
+
+# Empties the counters.  Daemons of any user are to find their files, and writable.
+coverage_begin() {
+    local build=$1 profiles=$1/profiles
+    rm -rf "$profiles"
+    mkdir -p "$profiles"
+    chmod 777 "$profiles"
+    "$build/socket-burst-dampener" --version >/dev/null
+    "$build/dampenerctl" --help >/dev/null
+    "$build/dispatcher" >/dev/null 2>&1 || true # it says that it is not started by hand
+    chmod 666 "$profiles"/*
+}
+
+# What processes of several builds have counted is added up: $1 is a file, or empty for all that the
+# programs consist of, the others are the folders of the builds.  Prints lines "FILE LINE TIMES".
+coverage_counts() {
+    local file=$1 build=$2
+    shift
+    llvm-profdata merge -o "$build/counted" "${@/%//profiles}" &&
+        llvm-cov export -format lcov -skip-functions -instr-profile "$build/counted" \
+            "$build/socket-burst-dampener" -object "$build/dispatcher" \
+            -object "$build/dampenerctl" ${file:+"$root/$file"} 2>/dev/null |
+        awk -F '[:,]' -v root="$root/" '
+            $1 == "SF" { file = $2; sub(root, "", file) }
+            $1 == "DA" && file ~ /\.c$/ { print file, $2, $3 }'
+}
+
+# A line for each file, the least reached first, and what all of them come to.  Fails if a file is
+# below the aim.
+coverage_table() {
+    coverage_counts "" "$@" | awk '
+        { lines[$1]++; if ($3 > 0) reached[$1]++ }
+        END { for (file in lines)
+                  printf "%s %d %d %.1f\n", file, lines[file], reached[file],
+                         100 * reached[file] / lines[file] }' |
+        sort -k 4,4n -k 1,1 | awk -v aim="$COVERAGE_AIM" '
+        BEGIN { printf "%-40s %7s %7s %7s\n", "file", "lines", "reached", "%" }
+        { printf "%-40s %7d %7d %7.1f\n", $1, $2, $3, $4
+          files++; lines += $2; reached += $3; if ($4 < aim) below++ }
+        END { if (lines == 0) exit 1
+              printf "%-40s %7d %7d %7.1f\n", "all " files, lines, reached, 100 * reached / lines
+              printf "%d of %d files below %d %%\n", below, files, aim
+              exit below > 0 }'
+}
+
+# Prints the lines of the file $1 that are not reached.
+coverage_uncovered() {
+    coverage_counts "$@" | awk -v file="$1" '
+        NR == FNR { if ($3 == 0) missed[$2]; next }
+        FNR in missed { found++; printf "%s:%d:%s\n", file, FNR, $0 }
+        END { printf "%d lines of %s are not reached\n", found, file }' - "$root/$1"
+}
