@@ -7,13 +7,16 @@
 #include "supervisor/unix_socket.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static int add_unix(struct listeners *listeners, const struct listener_request *request)
 {
     struct listener listener;
+    bool made = !inherited_take_path(request, &listener);
 
-    if (!inherited_take_path(request, &listener))
+    if (made)
         listener = (struct listener){
             .descriptor = unix_socket_open("PORT", request->unix_path, request->unix_mode,
                                            request->unix_user, request->unix_group),
@@ -24,6 +27,8 @@ static int add_unix(struct listeners *listeners, const struct listener_request *
     if (listeners_add(listeners, listener) == 0)
         return 0;
     log_error("cannot listen on unix:%s: %m", request->unix_path);
+    if (made)
+        (void)unlink(request->unix_path); /* that nobody is served there has been said */
     return -1;
 }
 

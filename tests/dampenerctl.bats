@@ -259,7 +259,9 @@ on_terminal() { script -qec "$1" /dev/null </dev/null; }
     command -v script >/dev/null || skip "script is not installed"
     answer_status
     start_answerer
-    TERM=xterm on_terminal '"$CTL" control top' >frames
+    : >frames
+    (await has_line 'held back by' frames; printf q) |
+        TERM=xterm script -qec '"$CTL" control top' /dev/null >frames
     [[ $(cat frames) == $'\e[?1049h'*$'\e[?1049l' ]]
     [[ $(tr -d -c "\n" <frames | wc -c) == 0 ]] # it never scrolls
 }

@@ -249,3 +249,15 @@ milliseconds_since() { echo $(((${EPOCHREALTIME//[!0-9]/} - $1) / 1000)); }
     "$BURST" "$ADDRESS" "$PORT" 8
     (($(most_handlers) >= 4))
 }
+
+@test "--rate does not count a start that has failed" {
+    cp "$ANSWER" handler
+    start --address 127.0.0.1 --rate 1/24h 0 ./handler "$ANSWERS" "$COUNTER"
+    mv handler hidden
+    "$BURST" "$ADDRESS" "$PORT" 1 >burst &
+    local client=$!
+    await has_line 'cannot start a handler' "$LOG"
+    mv hidden handler
+    wait "$client"
+    [[ $(cat burst) == "connected 1 answered 1 failed 0" ]]
+}

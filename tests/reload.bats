@@ -209,3 +209,26 @@ sleeps_again() { [[ $(field "$1" State) == S* ]] && (($(field "$1" voluntary_ctx
     is_denied_from 127.0.1.2
     is_served_from 127.0.1.1
 }
+
+@test "of two files neither is forgotten when the one that was asked to read them is killed" {
+    echo 'deny 127.0.1.1' >rules
+    echo first >message
+    start_as_others -v --access-file rules --queue 1 --when-full refuse --busy-message @message 0 cat
+    local process
+    process=$(spare)
+    kill -STOP "$process"
+    echo 'deny 127.0.1.2' >rules
+    echo second >message
+    kill -HUP "$DAEMON"
+    status_of served # it takes signals in the order of their numbers, so it has asked
+    kill -KILL "$process"
+    await has_line 'SIGHUP: files were read again' "$LOG"
+    is_denied_from 127.0.1.2
+    connect_silently
+    await status_is running 1
+    local running=$CLIENT
+    connect_silently
+    await status_is queued 1
+    [[ $(nc 127.0.0.1 "$PORT" </dev/null) == second ]]
+    exec {CLIENT}>&- {running}>&-
+}

@@ -327,7 +327,8 @@ free_port() {
 }
 
 @test "sockets that were passed are handed over, all at once or one by one, and their file stays" {
-    WRAPPER=("$BUILD/tests/clients/activate" 127.0.0.1 "unix:$PWD/service" --)
+    # The names that the manager has given them go along.
+    WRAPPER=("$BUILD/tests/clients/activate" -n web:file 127.0.0.1 "unix:$PWD/service" --)
     start --control control systemd echo old
     WRAPPER=()
     local port=$PORT before

@@ -26,24 +26,29 @@ coverage_begin() {
     chmod 666 "$profiles"/*
 }
 
-# What processes of several builds have counted is added up: $1 is a file, or empty for all that the
-# programs consist of, the others are the folders of the builds.  Prints lines "FILE LINE TIMES".
-coverage_counts() {
-    local file=$1 build=$2
-    shift
-    llvm-profdata merge -o "$build/counted" "${@/%//profiles}" &&
+# What the processes of one build have counted, as lines "FILE LINE TIMES".
+coverage_counts_of() {
+    local build=$1
+    llvm-profdata merge -o "$build/counted" "$build/profiles" &&
         llvm-cov export -format lcov -skip-functions -instr-profile "$build/counted" \
             "$build/socket-burst-dampener" -object "$build/dispatcher" \
-            -object "$build/dampenerctl" ${file:+"$root/$file"} 2>/dev/null |
+            -object "$build/dampenerctl" 2>/dev/null |
         awk -F '[:,]' -v root="$root/" '
             $1 == "SF" { file = $2; sub(root, "", file) }
             $1 == "DA" && file ~ /\.c$/ { print file, $2, $3 }'
 }
 
+# The same of several builds, added up.
+coverage_counts() {
+    local build
+    for build; do coverage_counts_of "$build"; done |
+        awk '{ times[$1 " " $2] += $3 } END { for (line in times) print line, times[line] }'
+}
+
 # A line for each file, the least reached first, and what all of them come to.  Fails if a file is
 # below the aim.
 coverage_table() {
-    coverage_counts "" "$@" | awk '
+    coverage_counts "$@" | awk '
         { lines[$1]++; if ($3 > 0) reached[$1]++ }
         END { for (file in lines)
                   printf "%s %d %d %.1f\n", file, lines[file], reached[file],
@@ -58,10 +63,12 @@ coverage_table() {
               exit below > 0 }'
 }
 
-# Prints the lines of the file $1 that are not reached.
+# Prints the lines of the file $1 that none of the builds has reached.
 coverage_uncovered() {
-    coverage_counts "$@" | awk -v file="$1" '
-        NR == FNR { if ($3 == 0) missed[$2]; next }
+    local file=$1
+    shift
+    coverage_counts "$@" | awk -v file="$file" '
+        NR == FNR { if ($1 == file && $3 == 0) missed[$2]; next }
         FNR in missed { found++; printf "%s:%d:%s\n", file, FNR, $0 }
-        END { printf "%d lines of %s are not reached\n", found, file }' - "$root/$1"
+        END { printf "%d lines of %s are not reached\n", found, file }' - "$root/$file"
 }

@@ -9,12 +9,15 @@
 /* Longer numbers are taken for none: no figure of the daemon's has so many digits. */
 enum { NUMBER_MAXIMUM = 63 };
 
+/* An empty text: no arithmetic is permitted with a null pointer. */
+static const struct json_value missing = {.type = JSON_MISSING, .start = ""};
+
 static struct json_value take_value(struct scan *scan)
 {
     struct json_value value = {.start = scan->at};
 
     if (!scan_value(scan, &value.type))
-        return (struct json_value){.type = JSON_MISSING};
+        return missing;
     value.length = (size_t)(scan->at - value.start);
     return value;
 }
@@ -49,7 +52,7 @@ static struct json_value find_member(struct json_value object, const char *name,
     struct scan scan = {object.start, object.start + object.length};
 
     if (object.type != JSON_OBJECT || !scan_take(&scan, '{'))
-        return (struct json_value){.type = JSON_MISSING};
+        return missing;
     for (scan_blanks(&scan); scan.at < scan.end && *scan.at == '"'; scan_blanks(&scan)) {
         bool found = take_name(&scan, name, length);
         struct json_value value;
@@ -63,7 +66,7 @@ static struct json_value find_member(struct json_value object, const char *name,
         scan_blanks(&scan);
         (void)scan_take(&scan, ',');
     }
-    return (struct json_value){.type = JSON_MISSING};
+    return missing;
 }
 
 struct json_value json_find(struct json_value object, const char *path)
@@ -83,7 +86,7 @@ struct json_value json_element(struct json_value array, size_t number)
     struct scan scan = {array.start, array.start + array.length};
 
     if (array.type != JSON_ARRAY || !scan_take(&scan, '['))
-        return (struct json_value){.type = JSON_MISSING};
+        return missing;
     for (scan_blanks(&scan); scan.at < scan.end && *scan.at != ']'; scan_blanks(&scan)) {
         struct json_value value = take_value(&scan);
 
@@ -93,7 +96,7 @@ struct json_value json_element(struct json_value array, size_t number)
         scan_blanks(&scan);
         (void)scan_take(&scan, ',');
     }
-    return (struct json_value){.type = JSON_MISSING};
+    return missing;
 }
 
 bool json_number(struct json_value value, double *number)

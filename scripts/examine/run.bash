@@ -1,0 +1,20 @@
+# Runs scripts/check for a trial.  Sourced after trial.bash.  shellcheck shell=bash
+# shellcheck disable=SC2154 # root and work are trial.bash's
+
+# Runs the tests as the words say, and shows which; what is said goes to the file "tests" in the
+# folder of the trial, and the last line of that to standard output.  Fails if a test does.
+run_check() {
+    local line status=0
+    progress_begin "scripts/check $*"
+    "$root/scripts/check" "$@" 2>&1 </dev/null | tee "$work/tests" |
+        while IFS= read -r line; do
+            case $line in
+            "not ok "*) progress_begin "$line" ;;
+            "ok "*) progress "$line" ;;
+            esac
+        done || status=1
+    progress_end
+    tail -n 1 "$work/tests"
+    if ((status)); then grep -A 40 '^not ok \|^check: \|^==> ' "$work/tests" >&2 || true; fi
+    return "$status"
+}

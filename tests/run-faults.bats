@@ -1,0 +1,92 @@
+#!/usr/bin/env bats
+# System calls of the service that fail while it serves, or find less than they need: it makes do, and
+# heals by itself.
+
+load helpers
+load privileges
+
+# Makes calls of one process fail from now on, as strace's -e inject takes it; sets TRACER.
+inject() {
+    command -v strace >/dev/null || skip "strace is not installed"
+    strace -qq -o /dev/null -p "$1" -e "trace=${2%%:*}" -e "inject=$2" 3>&- 4>&- &
+    TRACER=$!
+    await has_line '^TracerPid:.*[1-9]' "/proc/$1/status"
+}
+
+stop_injecting() {
+    kill "$TRACER" 2>/dev/null || true # it ends by itself with the process
+    wait "$TRACER" || true
+}
+
+# Starts it with one dispatcher.
+start_small() { start -v --address 127.0.0.1 --dispatchers 1 "$@" 0 cat; }
+
+answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello ]]; }
+
+has_dispatcher() { [[ $(dispatchers | wc -l) == 1 ]]; }
+
+@test "a dispatcher cannot be replaced at once: it is tried again until it is" {
+    local fault
+    start_small
+    for fault in memfd_create:error=ENFILE:when=1..2 sendmsg:error=EPERM:when=1; do
+        : >"$LOG"
+        inject "$DAEMON" "$fault"
+        kill -KILL "$(dispatchers)"
+        await has_line 'cannot start dispatcher 0, trying again' "$LOG"
+        await has_dispatcher
+        stop_injecting
+        answers_hello
+    done
+}
+
+@test "a dispatcher for whose client there is no descriptor gives it back" {
+    command -v prlimit >/dev/null || skip "prlimit is not installed"
+    start_small
+    local dispatcher
+    dispatcher=$(dispatchers)
+    prlimit --pid "$dispatcher" --nofile=5:20000
+    echo hello | timeout 20 nc -N 127.0.0.1 "$PORT" >answer &
+    local client=$!
+    await has_line 'cannot start a handler, .*Too many open files' "$LOG"
+    prlimit --pid "$dispatcher" --nofile=20000:20000
+    wait "$client"
+    [[ $(cat answer) == hello ]]
+    [[ $(dispatchers) == "$dispatcher" ]]
+}
+
+@test "a dispatcher that cannot wait for a moment lives, and one that cannot at all is replaced" {
+    start_small
+    local dispatcher
+    dispatcher=$(dispatchers)
+    inject "$dispatcher" poll:error=ENOMEM:when=1..3
+    answers_hello
+    stop_injecting
+    [[ $(dispatchers) == "$dispatcher" ]]
+    inject "$dispatcher" recvmsg:error=EPERM
+    answers_hello
+    await has_line "cannot receive from the supervisor: Operation not permitted" "$LOG"
+    wait "$TRACER" || true
+}
+
+@test "a signal that cannot be sent to a handler is told of" {
+    start_small --timeout 300ms --kill-after 300ms
+    inject "$(dispatchers)" kill:error=EPERM:when=1
+    connect_silently
+    await has_line 'cannot send signal 15 to process group .*: Operation not permitted' "$LOG"
+    await status_is served 1 # by the second one
+    stop_injecting
+    exec {CLIENT}>&-
+}
+
+@test "a file that was read again, but for which the supervisor has no descriptor, is not believed" {
+    command -v prlimit >/dev/null || skip "prlimit is not installed"
+    [[ $(id -u) == 0 ]] || skip "root can be the supervisor's user, too, whose limit it may change"
+    echo 'deny 127.0.1.1' >rules
+    start_small --supervisor-user root --access-file rules
+    echo 'deny 127.0.0.1' >rules
+    prlimit --pid "$DAEMON" --nofile=5:20000
+    kill -HUP "$DAEMON"
+    await has_line 'cannot read rules: Too many open files' "$LOG"
+    prlimit --pid "$DAEMON" --nofile=20000:20000
+    answers_hello
+}
