@@ -260,6 +260,7 @@ on_terminal() { script -qec "$1" /dev/null </dev/null; }
     answer_status
     start_answerer
     : >frames
+    # shellcheck disable=SC2094 # it is what is read there that lets the writer end
     (await has_line 'held back by' frames; printf q) |
         TERM=xterm script -qec '"$CTL" control top' /dev/null >frames
     [[ $(cat frames) == $'\e[?1049h'*$'\e[?1049l' ]]

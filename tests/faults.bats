@@ -3,12 +3,14 @@
 
 load helpers
 
+# The leak checker cannot be traced, and takes a process.
+export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
+
 needs_strace() { command -v strace >/dev/null || skip "strace is not installed"; }
 
 # Starts the daemon with one kind of its system calls failing: $1 as strace's -e inject takes it.
 start_with_fault() {
     needs_strace
-    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker cannot be traced
     local fault=$1
     shift
     WRAPPER=(strace -D -qq -o /dev/null -e "trace=${fault%%:*}" -e "inject=$fault")
