@@ -5,7 +5,6 @@
  */
 #include <poll.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,7 +19,10 @@ static void look(void)
 
 #else
 
+#include <dirent.h>
 #include <sanitizer/lsan_interface.h>
+#include <stdio.h>
+#include <sys/wait.h>
 
 /* It traces the process, which but one can do at a time. */
 static bool is_traced(void)
@@ -37,9 +39,29 @@ static bool is_traced(void)
     return file == NULL || tracer != 0;
 }
 
+/* It looks there for threads; whoever has changed its user may be refused. */
+static bool can_see_threads(void)
+{
+    DIR *directory = opendir("/proc/self/task");
+
+    if (directory != NULL)
+        (void)closedir(directory);
+    return directory != NULL;
+}
+
+/* It takes a process.  This one sends no signal in the end. */
+static bool can_fork(void)
+{
+    long process = syscall(SYS_clone, 0, NULL, NULL, NULL, NULL);
+
+    if (process == 0)
+        (void)syscall(SYS_exit_group, 0);
+    return process > 0 && waitpid((pid_t)process, NULL, __WCLONE) == process;
+}
+
 static void look(void)
 {
-    if (!is_traced() && __lsan_do_recoverable_leak_check() != 0)
+    if (!is_traced() && can_see_threads() && can_fork() && __lsan_do_recoverable_leak_check() != 0)
         _exit(99);
 }
 
