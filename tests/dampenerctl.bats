@@ -288,6 +288,7 @@ open_terminal() {
 enter() { terminal send-keys "$1" Enter; }
 screen() { terminal capture-pane -p; }
 shows() { screen | grep -q -- "$1"; }
+is_coloured() { terminal capture-pane -e -p | grep -q $'\e\\[3[0-9]m'; }
 shows_not() { ! shows "$1"; }
 is_switched() { [[ $(terminal display-message -p '#{alternate_on} #{cursor_flag} #{wrap_flag}') == "$1" ]]; }
 
@@ -322,7 +323,7 @@ is_restored() {
     await shows '^q quits$'
     answer_status draining
     await shows '^DRAINING  rsync'
-    terminal capture-pane -e -p | grep -q $'\e\\[3[0-9]m'
+    await is_coloured # it may be drawn just now
     terminal send-keys q
     is_restored
 }
@@ -413,6 +414,24 @@ queued   3 of 100" ]]; }
     is_switched '1 0 0'
     terminal send-keys q
     is_restored
+}
+
+@test "top that was stopped without a word has the terminal again when it goes on" {
+    answer_status
+    start_answerer
+    open_terminal 80 24
+    open_view
+    local shell
+    shell=$(terminal display-message -p '#{pane_pid}')
+    kill -STOP "$(children "$shell")"
+    await shows 'Stopped'
+    enter 'rm -f modes.after; clear; echo earlier content'
+    await shows_not 'Stopped'
+    enter 'fg; echo status $?; stty -g >modes.after'
+    await shows '^q quits$'
+    terminal send-keys q
+    await shows '^status 0$'
+    cmp modes modes.after
 }
 
 @test "top says that the daemon is gone or silent, and goes on trying" {
