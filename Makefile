@@ -59,7 +59,8 @@ ifeq ($(MEMCHECK),1)
 FORTIFY  :=
 memcheck := $(BUILD)/objects/tests/memcheck.o
 leaks    := $(BUILD)/objects/tests/leaks.o
-EXAMINED := -DEXAMINED -DMEMCHECK_FINDINGS='"$(abspath $(BUILD))/findings"'
+EXAMINED := -DEXAMINED -DMEMCHECK_FINDINGS='"$(abspath $(BUILD))/findings"' \
+            -DMEMCHECK_SUPPRESSIONS='"$(abspath scripts/examine/memcheck.supp)"'
 endif
 ifeq ($(STATIC),1)
 # musl-gcc links a static-pie dynamically without a word.

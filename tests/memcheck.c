@@ -47,6 +47,7 @@ static void start_under_valgrind(int argc, char **argv)
         "--show-leak-kinds=definite",
         "--errors-for-leak-kinds=definite",
         "--num-callers=20",
+        "--suppressions=" MEMCHECK_SUPPRESSIONS,
         "--vgdb=no",
         findings,
         file,

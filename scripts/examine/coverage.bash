@@ -35,14 +35,18 @@ coverage_counts_of() {
             -object "$build/dampenerctl" 2>/dev/null |
         awk -F '[:,]' -v root="$root/" '
             $1 == "SF" { file = $2; sub(root, "", file) }
-            $1 == "DA" && file ~ /\.c$/ { print file, $2, $3 }'
+            $1 == "DA" && file ~ /^(supervisor|dispatcher)\/.*\.c$/ { print file, $2, $3 }'
 }
 
-# The same of several builds, added up.
+# The same of several builds, added up.  What is a line is for the first one to say: a function that
+# another one does not use is all lines to it, with the blank ones.
 coverage_counts() {
     local build
-    for build; do coverage_counts_of "$build"; done |
-        awk '{ times[$1 " " $2] += $3 } END { for (line in times) print line, times[line] }'
+    for build; do coverage_counts_of "$build" | sed "s|^|$build |"; done |
+        awk -v first="$1" '
+            $1 == first { is_line[$2 " " $3] }
+            { times[$2 " " $3] += $4 }
+            END { for (line in is_line) print line, times[line] }'
 }
 
 # A line for each file, the least reached first, and what all of them come to.  Fails if a file is
