@@ -33,6 +33,7 @@ STATIC   ?= 0
 SANITIZE ?= 0
 COVERAGE ?= 0
 MEMCHECK ?= 0
+FUZZ     ?= 0
 
 # A distribution's own level wins: redefining it would warn.
 FORTIFY  := $(if $(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
@@ -61,6 +62,10 @@ memcheck := $(BUILD)/objects/tests/memcheck.o
 leaks    := $(BUILD)/objects/tests/leaks.o
 EXAMINED := -DEXAMINED -DMEMCHECK_FINDINGS='"$(abspath $(BUILD))/findings"' \
             -DMEMCHECK_SUPPRESSIONS='"$(abspath scripts/examine/memcheck.supp)"'
+endif
+ifeq ($(FUZZ),1)
+# Clang's: all but what libFuzzer itself consists of is instrumented, and its main program linked.
+SANITIZERS += -fsanitize=fuzzer-no-link
 endif
 ifeq ($(STATIC),1)
 # musl-gcc links a static-pie dynamically without a word.
@@ -101,8 +106,20 @@ endif
 probed_objects     := $(filter-out %/main.o,$(supervisor_objects) $(dispatcher_objects))
 # These test parts of dampenerctl instead.
 dampenerctl_probes := $(patsubst %,$(BUILD)/tests/probes/%,json samples view)
+# Fuzz targets: what they share, and the main program that they have without libFuzzer.
+fuzz_targets       := $(filter $(BUILD)/tests/fuzz/%,$(test_programs))
+fuzz_objects       := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard tests/fuzz/shared/*.c))
+fuzz_main          := $(BUILD)/objects/tests/fuzz/replay/replay.o
 load_objects       := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard tests/bench/load/*.c))
 faults_objects     := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard tests/faults/run/*.c))
+
+ifeq ($(FUZZ),1)
+fuzz_main          :=
+$(fuzz_targets): ALL_LDFLAGS += -fsanitize=fuzzer
+endif
+fuzz_wrapped       := spawn_begin spawn_is_over spawn_error spawn_await spawn_forget \
+                      successor_fork kin_is_group setup_wake setup_rest kill wait4 waitpid reply_leave
+comma              := ,
 
 all: $(programs)
 
@@ -113,10 +130,15 @@ $(filter-out $(dampenerctl_probes),$(filter $(BUILD)/tests/probes/%,$(test_progr
 $(dampenerctl_probes): $(filter-out %/main.o,$(dampenerctl_objects)) $(BUILD)/objects/dispatcher/text.o
 $(BUILD)/tests/bench/load: $(load_objects)
 $(BUILD)/tests/faults/run: $(faults_objects)
+$(fuzz_targets): $(fuzz_objects) $(fuzz_main) $(probed_objects) \
+    $(filter-out %/main.o %/usage.o,$(dampenerctl_objects))
 $(programs) $(filter $(BUILD)/tests/probes/%,$(test_programs)): $(memcheck)
 $(programs) $(test_programs): $(BUILD)/flags
 
-# Handlers, clients, attackers, and the programs of the bench and of the faults are not what is examined.
+# What handlers and signals a dispatcher is made to start and send in this one, it only tells.
+$(BUILD)/tests/fuzz/requests: ALL_LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,$(fuzz_wrapped))
+
+# What examines, serves or attacks is not what is examined.
 $(BUILD)/tests/handlers/% $(BUILD)/tests/clients/% $(BUILD)/tests/attackers/% \
 $(BUILD)/tests/faults/% $(BUILD)/tests/bench/%: SANITIZERS :=
 # Starts with as little as can be, and where it knows how, without a libc.
@@ -142,6 +164,9 @@ $(BUILD)/flags: always
 	@printf '%s\n' '$(flags)' | cmp -s - $@ || printf '%s\n' '$(flags)' >$@
 
 tests: $(programs) $(test_programs)
+
+# With FUZZ=1 SANITIZE=1 CC=clang, as scripts/trials/fuzz does it.
+fuzz: $(fuzz_targets)
 
 check:
 	scripts/check
@@ -228,4 +253,4 @@ clean:
 .SECONDARY:
 -include $(shell find $(BUILD)/objects -name '*.d' 2>/dev/null)
 
-.PHONY: all tests check bench bench-check sanitize lint install uninstall clean always
+.PHONY: all tests fuzz check bench bench-check sanitize lint install uninstall clean always

@@ -1,0 +1,172 @@
+/*
+ * The access file: what is taken means the same when it is printed and read again, and whoever is
+ * asked about is served or not as a plain search for the longest prefix says.
+ */
+#include "supervisor/access.h"
+
+#include "tests/fuzz/shared/fuzz.h"
+
+#include <arpa/inet.h>
+#include <stdbool.h>
+
+enum { ASKED = 12 /* rules whose borders are looked at */ };
+
+/* ---- a plain search ---- */
+
+static bool covers(const struct access_rule *rule, const struct endpoint *remote)
+{
+    if (rule->family != remote->family)
+        return false;
+    for (unsigned bit = 0; bit < rule->length; bit++)
+        if (((rule->address[bit / 8] ^ remote->address[bit / 8]) & 0x80u >> bit % 8) != 0)
+            return false;
+    return true;
+}
+
+static bool is_allowed(const struct access_rules *rules, const struct endpoint *remote)
+{
+    const struct access_rule *best = NULL;
+    bool any_denies = rules->count == 0;
+
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct access_rule *rule = &rules->list[i];
+
+        any_denies = any_denies || !rule->allow;
+        if (covers(rule, remote) && (best == NULL || rule->length > best->length))
+            best = rule;
+    }
+    return best == NULL ? any_denies : best->allow;
+}
+
+/* ---- what is asked ---- */
+
+static void ask(const struct access *access, const struct access_rules *rules,
+                const struct endpoint *remote)
+{
+    HOLDS(access_allows(access, remote) == is_allowed(rules, remote));
+}
+
+/* The first and the last address of a prefix, and those beside it. */
+static void ask_about(const struct access *access, const struct access_rules *rules,
+                      const struct access_rule *rule)
+{
+    unsigned bytes = rule->family == AF_INET ? 4 : 16;
+    struct endpoint first = {.family = rule->family};
+    struct endpoint last;
+
+    memcpy(first.address, rule->address, bytes);
+    last = first;
+    for (unsigned bit = rule->length; bit < bytes * 8; bit++)
+        last.address[bit / 8] = (uint8_t)(last.address[bit / 8] | 0x80u >> bit % 8);
+    ask(access, rules, &first);
+    ask(access, rules, &last);
+    for (unsigned i = bytes; i-- > 0 && first.address[i]-- == 0;)
+        ;
+    for (unsigned i = bytes; i-- > 0 && ++last.address[i] == 0;)
+        ;
+    ask(access, rules, &first);
+    ask(access, rules, &last);
+}
+
+static void check_sentence(const char *error)
+{
+    size_t length = strnlen(error, ACCESS_ERROR_MAXIMUM);
+
+    HOLDS(length > 0 && length < ACCESS_ERROR_MAXIMUM);
+    for (size_t i = 0; i < length; i++)
+        HOLDS(error[i] >= ' ' && error[i] <= '~');
+}
+
+/* ---- the same in another way ---- */
+
+static struct access_rules reversed(const struct access_rules *rules)
+{
+    struct access_rules other = {.list =
+                                     fuzz_copy(rules->list, rules->count * sizeof(*rules->list)),
+                                 .count = rules->count,
+                                 .capacity = rules->count};
+
+    for (size_t i = 0; i < rules->count; i++)
+        other.list[i] = rules->list[rules->count - 1 - i];
+    return other;
+}
+
+static bool is_same_access(const struct access_ranges *one, const struct access_ranges *other)
+{
+    bool same = one->count == other->count;
+
+    for (size_t i = 0; same && i < one->count; i++)
+        same = one->list[i].allow == other->list[i].allow &&
+               memcmp(one->list[i].first, other->list[i].first, sizeof(one->list[i].first)) == 0;
+    return same;
+}
+
+/* The order of the rules does not matter. */
+static void check_build(const struct access_rules *rules)
+{
+    char error[ACCESS_ERROR_MAXIMUM];
+    struct access access = {0};
+    struct access other = {0};
+    struct access_rules backwards = reversed(rules);
+    bool built = access_build(&access, rules, error);
+
+    HOLDS(access_build(&other, &backwards, error) == built);
+    if (built) {
+        HOLDS(is_same_access(&access.ipv4, &other.ipv4) &&
+              is_same_access(&access.ipv6, &other.ipv6));
+        for (size_t i = 0; i < rules->count; i += 1 + rules->count / ASKED)
+            ask_about(&access, rules, &rules->list[i]);
+    } else {
+        check_sentence(error);
+    }
+    access_rules_free(&backwards);
+    access_free(&access);
+    access_free(&other);
+}
+
+/* Printed, each rule is a line that is read as the same. */
+static void check_print(const struct access_rules *rules)
+{
+    enum { LINE = INET6_ADDRSTRLEN + 16 };
+    char *text = malloc(rules->count * LINE + 1);
+    char error[ACCESS_ERROR_MAXIMUM];
+    struct access_rules again = {0};
+    size_t length = 0;
+
+    HOLDS(text != NULL);
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct access_rule *rule = &rules->list[i];
+        char address[INET6_ADDRSTRLEN];
+
+        HOLDS(inet_ntop(rule->family, rule->address, address, sizeof(address)) != NULL);
+        length += (size_t)snprintf(text + length, LINE, "%s %s/%u\n",
+                                   rule->allow ? "allow" : "deny", address, rule->length);
+    }
+    HOLDS(access_rules_add_text(&again, text, length, error));
+    HOLDS(again.count == rules->count);
+    for (size_t i = 0; i < rules->count; i++) {
+        again.list[i].line = rules->list[i].line;
+        HOLDS(memcmp(&again.list[i], &rules->list[i], sizeof(*again.list)) == 0);
+    }
+    access_rules_free(&again);
+    free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *text = fuzz_copy(data, size);
+    char error[ACCESS_ERROR_MAXIMUM] = "";
+    struct access_rules rules = {0};
+
+    if (access_rules_add_text(&rules, text, size, error)) {
+        check_print(&rules);
+        check_build(&rules);
+    } else {
+        check_sentence(error);
+        HOLDS(strncmp(error, "line ", 5) == 0);
+        HOLDS(rules.count == 0);
+    }
+    access_rules_free(&rules);
+    free(text);
+    return 0;
+}

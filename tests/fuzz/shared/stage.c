@@ -1,0 +1,340 @@
+#include "tests/fuzz/shared/stage.h"
+
+#include "supervisor/accept.h"
+#include "supervisor/adjust.h"
+#include "supervisor/handlers.h"
+#include "supervisor/handover.h"
+#include "supervisor/report.h"
+#include "supervisor/shutdown.h"
+#include "supervisor/succession.h"
+#include "supervisor/waiting.h"
+#include "tests/fuzz/shared/fuzz.h"
+#include "tests/fuzz/shared/options.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+enum {
+    FIRST_PROCESS = 0x3ffffff0, /* there can be none with such a number */
+    CAPACITY = 24,              /* clients that may wait */
+    REFUSED = 4,
+    WORDS = 8
+};
+
+static struct server server;
+static struct options options;
+static struct listeners listeners;
+static struct janitor janitor;
+static int before; /* so many descriptors were open in the beginning */
+static bool was_open[FUZZ_DESCRIPTORS];
+static int own; /* descriptors of the stage and of what the service always has */
+
+/* The end that is ours, and what the other one is known by: its number may be another's by now. */
+static struct visitor {
+    int ours;
+    int theirs;
+    ino_t inode;
+} visitors[STAGE_CLIENTS];
+static unsigned visitor_count;
+
+static struct actor {
+    int end;
+    int32_t process;
+} actors[STAGE_DISPATCHERS];
+
+static bool forgiven;
+
+static struct loop_source stepping;
+static bool (*next_step)(void *context);
+
+/* ---- looking ---- */
+
+static ino_t inode_of(int descriptor)
+{
+    struct stat status;
+
+    return fstat(descriptor, &status) == 0 ? status.st_ino : 0;
+}
+
+/* What the service and the stage should have open now, but for what they always have. */
+static int count_known(void)
+{
+    uint32_t count = clients_count(&server.clients, CLIENT_QUEUED) +
+                     clients_count(&server.clients, CLIENT_STARTING) +
+                     refusals_count(&server.refusals);
+
+    for (unsigned i = 0; i < pool_all(&server.pool); i++) {
+        const struct channel *channel = &server.pool.dispatchers[i].channel;
+
+        count += (uint32_t)(channel->source.descriptor >= 0) + (uint32_t)(channel->peer >= 0);
+        count += actors[i].end >= 0;
+    }
+    for (const struct remains *each = server.pool.left; each != NULL; each = each->next)
+        count++;
+    for (int i = 0; i < 3; i++)
+        count += server.pool.reserve.descriptors[i] > 0;
+    for (unsigned i = 0; i < visitor_count; i++)
+        count += visitors[i].ours >= 0;
+    count += listeners.list[0].descriptor >= 0;
+    count += server.handover.source.descriptor >= 0;
+    count += server.predecessor.source.descriptor > 0;
+    if (server.control != NULL)
+        count += control_descriptors(server.control);
+    return (int)count;
+}
+
+static void check_books(void)
+{
+    HOLDS(clients_add_up(&server.clients));
+    HOLDS(options.processes == 0 || clients_active(&server.clients) <= options.processes ||
+          server.stage != SERVER_SERVING || server.clients.accepted > visitor_count);
+    HOLDS(server.clients.accepted >= visitor_count);
+}
+
+/* ---- steps ---- */
+
+static void on_step(void *context)
+{
+    check_books();
+    if (next_step(context))
+        return;
+    if (!forgiven && fuzz_descriptors() != own + count_known()) {
+        (void)fprintf(stderr, "%d descriptors are open, and %d known of\n", fuzz_descriptors(),
+                      own + count_known());
+        HOLDS(false);
+    }
+    loop_stop(&server.loop);
+}
+
+void stage_run(bool (*step)(void *context), void *context)
+{
+    next_step = step;
+    stepping.context = context;
+    server_run(&server);
+}
+
+void stage_forgive(void)
+{
+    forgiven = true;
+}
+
+void stage_connect(const struct endpoint *remote)
+{
+    struct visitor *visitor = &visitors[visitor_count];
+    int ends[2];
+
+    if (visitor_count == STAGE_CLIENTS || server.stage != SERVER_SERVING ||
+        handover_holds_clients(&server) ||
+        clients_count(&server.clients, CLIENT_QUEUED) >= server.capacity)
+        return;
+    HOLDS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    HOLDS(clients_reserve(&server.clients) == 0);
+    *visitor = (struct visitor){.ours = ends[0], .theirs = ends[1], .inode = inode_of(ends[1])};
+    visitor_count++;
+    (void)clients_accept(&server.clients, ends[1], remote, server.loop.now);
+}
+
+void stage_hang_up(unsigned number)
+{
+    struct visitor *visitor = &visitors[number % STAGE_CLIENTS];
+
+    if (number % STAGE_CLIENTS >= visitor_count || visitor->ours < 0)
+        return;
+    (void)close(visitor->ours);
+    visitor->ours = -1;
+}
+
+int stage_dispatcher(unsigned index)
+{
+    return actors[index % STAGE_DISPATCHERS].end;
+}
+
+int32_t stage_process(unsigned index)
+{
+    return actors[index % STAGE_DISPATCHERS].process;
+}
+
+void stage_kill(unsigned index)
+{
+    struct actor *actor = &actors[index % STAGE_DISPATCHERS];
+
+    if (actor->end < 0)
+        return;
+    (void)close(actor->end);
+    actor->end = -1;
+    (void)pool_reaped(&server.pool, actor->process, SIGKILL);
+}
+
+void stage_expire(unsigned number)
+{
+    struct loop_timer *timer = server.loop.timers;
+
+    for (; timer != NULL && number > 0; number--)
+        timer = timer->next;
+    while (timer != NULL && timer->deadline == 0)
+        timer = timer->next;
+    if (timer != NULL)
+        timer->deadline = 1;
+}
+
+/* ---- beginning ---- */
+
+static void read_options(const char *const *words)
+{
+    static char *argv[WORDS + 4];
+    static char name[] = "dampener";
+    static char port[] = "unix:stage";
+    static char command[] = "true";
+    unsigned count = 0;
+
+    argv[count++] = name;
+    while (*words != NULL && count <= WORDS)
+        argv[count++] = (char *)(uintptr_t)*words++; /* options_parse() does not change them */
+    argv[count++] = port;
+    argv[count++] = command;
+    argv[count] = NULL;
+    HOLDS(options_parse(&options, argv));
+}
+
+static void open_listener(void)
+{
+    struct sockaddr_un any = {.sun_family = AF_UNIX};
+    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    /* A name that is free, and of no file (unix(7), autobind). */
+    HOLDS(descriptor >= 0 &&
+          bind(descriptor, (struct sockaddr *)&any, sizeof(any.sun_family)) == 0 &&
+          listen(descriptor, 1) == 0);
+    listeners = (struct listeners){0};
+    HOLDS(listeners_add(&listeners, (struct listener){.descriptor = descriptor, .path = "stage"}) ==
+          0);
+}
+
+static void open_service(void)
+{
+    HOLDS(policy_read(&server.policy, &options) &&
+          gates_open(&server.gates, &options, loop_clock()) == 0 && loop_open(&server.loop) == 0);
+    HOLDS(clients_open(&server.clients, &(struct order_rules){
+                                            .fair = options.fair,
+                                            .by_source = true,
+                                            .per_source = options.per_source,
+                                            .ipv4_length = options.ipv4_prefix,
+                                            .ipv6_length = options.ipv6_prefix,
+                                        }) == 0);
+    HOLDS(accept_open(&server, &listeners) == 0);
+    loop_add_timer(&server.loop, &server.wake);
+    report_open(&server);
+    shutdown_open(&server);
+    handover_open(&server, shutdown_end);
+    HOLDS(waiting_open(&server) == 0);
+    HOLDS(notify_open(&server.notify, &server.loop) == 0);
+    refusals_open(&server.refusals, &server.loop, &server.policy.busy, REFUSED);
+    server.capacity = server.queue_possible = CAPACITY;
+    adjust_queue(&server);
+}
+
+static void open_dispatcher(struct pool *pool, unsigned index)
+{
+    struct dispatcher *dispatcher = &pool->dispatchers[index];
+    struct actor *actor = &actors[index];
+    struct ends ends;
+
+    dispatcher_open(dispatcher, index, &server.loop, &pool->events, &pool->family, &pool->left);
+    dispatcher->spare = index == pool->count;
+    HOLDS(ends_open(&ends, &pool->reserve) == 0);
+    (void)close(ends.memory);
+    ends.memory = -1;
+    actor->process = FIRST_PROCESS + (int32_t)index;
+    actor->end = fcntl(ends.peer, F_DUPFD_CLOEXEC, 3);
+    HOLDS(actor->end >= 0 && dispatcher_begin(dispatcher, &ends, actor->process, -1) == 0);
+    dispatcher_keep(dispatcher);
+}
+
+static void open_pool(struct pool *pool)
+{
+    pool->count = STAGE_DISPATCHERS - 1;
+    pool->events = handlers_events;
+    pool->events.context = &server;
+    pool->events.unanswered.context = &server;
+    pool->events.lost = (void (*)(void *))shutdown_lost;
+    pool->family = succession;
+    pool->family.context = pool;
+    for (unsigned i = 0; i < STAGE_DISPATCHERS; i++)
+        open_dispatcher(pool, i);
+}
+
+static void on_wake(void *context)
+{
+    (void)context; /* what follows each round is all there is to it */
+}
+
+struct server *stage_open(const char *const *words)
+{
+    fuzz_silence_log();
+    before = fuzz_look(was_open);
+    read_options(words);
+    memset(&server, 0, sizeof(server));
+    server.options = &options;
+    server.janitor = &janitor;
+    server.began = loop_clock();
+    server.accepting = (struct backoff){.first = 100000, .longest = 5000000};
+    server.starting = server.accepting;
+    server.wake = (struct loop_timer){.expired = on_wake};
+    server.signals.descriptor = -1;
+    server.descriptors_allowed = FUZZ_DESCRIPTORS;
+    timeouts_open(&server.timeouts, options.timeout, options.kill_after);
+    visitor_count = 0;
+    forgiven = false;
+    open_listener();
+    open_service();
+    open_pool(&server.pool);
+    stepping = (struct loop_source){.descriptor = eventfd(1, EFD_CLOEXEC), .ready = on_step};
+    HOLDS(stepping.descriptor >= 0 && loop_watch(&server.loop, &stepping) == 0);
+    own = fuzz_descriptors() - count_known();
+    return &server;
+}
+
+/* ---- the end ---- */
+
+static void close_visitor(const struct visitor *visitor)
+{
+    if (visitor->ours >= 0)
+        (void)close(visitor->ours);
+    if (inode_of(visitor->theirs) == visitor->inode)
+        (void)close(visitor->theirs);
+}
+
+void stage_close(void)
+{
+    for (unsigned i = 0; i < STAGE_DISPATCHERS; i++)
+        if (actors[i].end >= 0)
+            (void)close(actors[i].end);
+    for (unsigned i = 0; i < visitor_count; i++)
+        close_visitor(&visitors[i]);
+    for (int i = 0; i < 3; i++)
+        if (server.pool.reserve.descriptors[i] > 0)
+            (void)close(server.pool.reserve.descriptors[i]);
+    if (listeners.list[0].descriptor >= 0)
+        listener_close(&listeners.list[0]);
+    if (server.watch.source.descriptor >= 0)
+        (void)close(server.watch.source.descriptor);
+    if (server.handover.source.descriptor >= 0)
+        (void)close(server.handover.source.descriptor);
+    if (server.predecessor.source.descriptor > 0)
+        (void)close(server.predecessor.source.descriptor);
+    (void)close(stepping.descriptor);
+    for (int i = 0; forgiven && i < FUZZ_DESCRIPTORS; i++)
+        if (!was_open[i])
+            (void)close(i);
+    free(server.listeners);
+    free(listeners.list);
+    if (server.control != NULL)
+        free(server.control->clients);
+    free(server.control);
+    options_forget(&options);
+    HOLDS(fuzz_descriptors() == before);
+}
