@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,7 +25,8 @@ static int read_value(struct gauge *gauge)
     if (strncmp(text, gauge->before, strlen(gauge->before)) != 0)
         return -1;
     gauge->value = strtod(figure, &end);
-    return end == figure ? -1 : 0;
+    /* What is compared with nothing, or is above every limit, is no figure either. */
+    return end == figure || !isfinite(gauge->value) || gauge->value < 0 ? -1 : 0;
 }
 
 int gauge_open(struct gauge *gauge, const char *path, const char *before)

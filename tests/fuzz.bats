@@ -53,3 +53,12 @@ takes_linear_time() {
     takes_linear_time status '[{"a??":["??"]},' 4000
     takes_linear_time status '"' 100000
 }
+
+@test "a figure that is none counts as 0" {
+    printf 'nan\n' >nan
+    printf 'inf 1 1\n' >infinite
+    printf 'some avg10=-1\n' >negative
+    run "$TARGETS/gauge" nan infinite negative
+    echo "$output"
+    ((status == 0))
+}
