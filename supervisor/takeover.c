@@ -167,8 +167,12 @@ static int keep_service(struct takeover *takeover, const struct inheritance_list
         .descriptor = descriptor, .inherited = true, .passed = message->passed != 0};
     struct listener *kept;
 
-    if (takeover->listener_count == INHERITANCE_LISTENERS || listeners_add(&one, listener) != 0)
+    if (takeover->listener_count == INHERITANCE_LISTENERS)
         return -1;
+    if (listeners_add(&one, listener) != 0) {
+        free(one.list); /* errno stays that of what failed (free(3)) */
+        return -1;
+    }
     takeover->numbers[takeover->listener_count] = number;
     kept = &takeover->listeners[takeover->listener_count++];
     *kept = one.list[0];
