@@ -12,10 +12,11 @@
 #include "tests/fuzz/shared/stage.h"
 #include "tests/raw.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -36,8 +37,11 @@ static void *answer(void *context)
     char request[64];
 
     struct pollfd asked = {.fd = listener, .events = POLLIN};
+    sigset_t all;
 
     (void)context;
+    (void)sigfillset(&all);
+    HOLDS(pthread_sigmask(SIG_SETMASK, &all, NULL) == 0);
     for (;;) {
         int connection;
 
@@ -208,7 +212,8 @@ static void take_over(struct takeover *takeover)
     bool opened = takeover_open(takeover, path) == 0;
     bool taken;
 
-    HOLDS(sem_wait(&answered) == 0);
+    while (sem_wait(&answered) != 0)
+        HOLDS(errno == EINTR);                   /* libFuzzer has a clock that interrupts */
     HOLDS(dup2(STDIN_FILENO, passed) == passed); /* the number is not free for another */
     taken = opened && predecessor_take(server, takeover) == 0;
     if (taken)
