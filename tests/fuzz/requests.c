@@ -1,6 +1,6 @@
 /*
- * A supervisor that may ask a dispatcher anything: each request that is one is answered once, and
- * nobody is signalled but who was started for that client and has not been reaped.
+ * A supervisor that may ask a dispatcher anything: each request that is one is answered once, a
+ * START at most once, and nobody is signalled but who was started and has not been reaped.
  *
  * The input is packet after packet.  Handlers, forks and signals are only told of here: the linker
  * has the calls come to the functions whose names begin with __wrap_.
