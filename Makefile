@@ -140,7 +140,7 @@ $(BUILD)/tests/fuzz/requests: ALL_LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,$(
 
 # What examines, serves or attacks is not what is examined.
 $(BUILD)/tests/handlers/% $(BUILD)/tests/clients/% $(BUILD)/tests/attackers/% \
-$(BUILD)/tests/faults/% $(BUILD)/tests/bench/%: SANITIZERS :=
+$(BUILD)/tests/faults/% $(BUILD)/tests/chaos/% $(BUILD)/tests/bench/%: SANITIZERS :=
 # Starts with as little as can be, and where it knows how, without a libc.
 $(BUILD)/objects/tests/bench/static.o: ALL_CFLAGS += -fno-stack-protector
 $(BUILD)/tests/bench/static: ALL_LDFLAGS = $(filter-out -pie -static-pie,$(LINKED)) -static \

@@ -1,0 +1,149 @@
+# The daemon that the chaos trial goes on around: which process it is just now, and what it is asked.
+# shellcheck shell=bash
+
+readonly HANDLER_TIMEOUT=1.5 HANDLER_KILL_AFTER=0.5
+
+serving=      # the process that serves
+started=      # the last one that was started
+newcomer=     # one that is taking its place
+newcomer_began=
+newcomer_processes=
+newcomer_when=
+newcomer_may_fail= # the access file is none
+generations=0 # daemons that have been started
+log=          # of the last one, a name in the folder of records
+old=()        # those whose place has been taken, and which may not have left yet
+declare -A elders=() # dispatchers that were ready when their daemon was
+dispatchers=  # --dispatchers
+
+# Starts one, as a process in `started`, with the words given besides those that all have.
+daemon_start() {
+    log=log.$((++generations))
+    "$build/socket-burst-dampener" -v --ipv4 --dispatchers "$dispatchers" --timeout "$HANDLER_TIMEOUT" \
+        --kill-after "$HANDLER_KILL_AFTER" --access-file "$records/access" --busy-message 'busy\n' \
+        --source-prefix 16 --control "$records/control" --ready-fd 7 "$@" \
+        "$build/tests/chaos/handler" "$records/handlers" "$began" \
+        7>"$records/ready.$generations" 2>"$records/$log" </dev/null >/dev/null &
+    started=$!
+}
+
+# The first one.
+daemon_begin() {
+    : >"$records/access"
+    daemon_start --processes 4 0
+    serving=$started
+    await 30 test -s "$records/ready.1" || trial_fail "the daemon does not start: $(tail -n 3 "$records/log.1")"
+    read -r _ port <"$records/ready.1"
+    note serving "$(now)" "$serving" "$log"
+    note limit 0 "$(now_at_most)" 4
+    daemon_note_elders
+}
+
+# With the words of a takeover: PROCESSES QUEUE WHEN.
+daemon_succeed() {
+    local -a queue=()
+    if [[ $2 != none ]]; then queue=(--queue "$2"); fi
+    newcomer_began=$(now)
+    newcomer_processes=$1
+    daemon_start --takeover "$records/control" --processes "$1" ${queue[@]+"${queue[@]}"} \
+        --when-full "$3" "$port"
+    newcomer=$started
+    newcomer_may_fail=$access_is_bad
+    newcomer_when=$3
+}
+
+# At once, as the shell forgets what a process ended with when its number is used again.
+daemon_bury_old() {
+    local i
+    for i in "${!old[@]}"; do
+        if kill -0 "${old[i]}" 2>/dev/null; then continue; fi
+        note_exit "${old[i]}"
+        unset "old[i]"
+    done
+}
+
+# Has a look whether the newcomer serves, and who has left.
+daemon_follow() {
+    daemon_bury_old
+    if [[ -z $newcomer ]]; then return; fi
+    if [[ -s $records/ready.$generations ]]; then
+        kill -USR1 "$serving" 2>/dev/null || true # to log how it leaves, if it has not left yet
+        old+=("$serving")
+        serving=$newcomer
+        newcomer=
+        note serving "$(now)" "$serving" "$log"
+        note limit "$newcomer_began" "$(now_at_most)" "$newcomer_processes"
+        daemon_limit_until refuse
+        if [[ $newcomer_when == refuse ]]; then limited[refuse]=$newcomer_began; fi
+        daemon_note_elders
+    elif ! kill -0 "$newcomer" 2>/dev/null; then
+        note_exit "$newcomer" failed
+        if [[ -z $newcomer_may_fail ]]; then
+            contradict 6c "a takeover failed: $(tail -n 1 "$records/$log")"
+        fi
+        newcomer=
+    fi
+}
+
+daemon_has_no_newcomer() {
+    daemon_follow
+    [[ -z $newcomer ]]
+}
+
+# What is to reach the one that serves waits until it is known which one that is.
+daemon_settle() {
+    if await 60 daemon_has_no_newcomer; then return; fi
+    contradict 6c "a takeover does not come to its end"
+    kill -KILL "$newcomer" || true # it may just have ended
+    newcomer=
+}
+
+daemon_ask() { timeout 30 "$build/dampenerctl" "$records/control" "$@"; }
+
+# Fails as long as another one is about to take over.
+daemon_accepts() { [[ $(daemon_ask "$@" 2>&1) != *"error"* ]]; }
+
+daemon_lives() { kill -0 "$serving" 2>/dev/null; }
+
+# ---- dispatchers ----
+
+# In `found`: those of a supervisor that have not ended.
+daemon_dispatchers() {
+    local process name state line
+    found=()
+    for process in $(cat "/proc/$1/task/$1/children" 2>/dev/null || true); do
+        {
+            read -r name <"/proc/$process/comm"
+            while read -r line; do
+                if [[ $line == State:* ]]; then state=$line; break; fi
+            done <"/proc/$process/status"
+        } 2>/dev/null || continue
+        if [[ $name == dispatcher && $state != *[ZX]\ * ]]; then found+=("$process"); fi
+    done
+}
+
+daemon_note_elders() {
+    local process
+    daemon_dispatchers "$serving"
+    for process in ${found[@]+"${found[@]}"}; do elders[$process]=yes; done
+}
+
+# In clock ticks since the machine was started.
+process_began() {
+    local line
+    read -r line <"/proc/$1/stat" || return 1
+    # shellcheck disable=SC2086
+    set -- ${line##*) }
+    echo "${20}"
+} 2>/dev/null
+
+# Whether one can be relied on to fork others: a daemon ends when all its dispatchers have died at
+# once, and that is no chaos but the end of it.
+daemon_is_sound() {
+    local ticks
+    if [[ -n ${stopped_processes[$1]:-} ]]; then return 1; fi
+    if [[ -n ${elders[$1]:-} ]]; then return 0; fi
+    ticks=$(process_began "$1") || return 1
+    read_clock
+    ((hundredths - ticks > 200))
+}
