@@ -163,8 +163,9 @@ static void on_failed(void *context, uint32_t handle, uint64_t ticket, int error
     struct client *client = starting_client(server, handle, ticket);
 
     server->statistics.starts_failed++;
-    server->no_process = error == EAGAIN;
     backoff_failed(&server->starting, server->loop.now);
+    /* The first time may have been a moment's want. */
+    server->no_process = error == EAGAIN && server->starting.delay > server->starting.first;
     errno = error;
     trouble_start_failed(&server->trouble, ticket, server->starting.delay);
     put_back(server, client);
