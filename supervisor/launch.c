@@ -129,8 +129,8 @@ int launch_try(struct launch *launch)
     int status;
 
     if (ends_open(&ends, &none) != 0) {
-        log_error("cannot make what is shared with a dispatcher: %m; this takes memfd_create(2), "
-                  "of Linux 3.17");
+        log_error("cannot try the command, as nothing can be shared with a dispatcher: %m%s",
+                  errno == ENOSYS ? "; this takes memfd_create(2), of Linux 3.17" : "");
         return EXIT_FAILURE;
     }
     if ((process = execute(launch, "try", &ends)) < 0) {
