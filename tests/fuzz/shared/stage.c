@@ -291,6 +291,7 @@ struct server *stage_open(const char *const *words)
     forgiven = false;
     open_listener();
     open_service();
+    trouble_open(&server.trouble, &server.loop, "command");
     open_pool(&server.pool);
     stepping = (struct loop_source){.descriptor = eventfd(1, EFD_CLOEXEC), .ready = on_step};
     HOLDS(stepping.descriptor >= 0 && loop_watch(&server.loop, &stepping) == 0);
