@@ -121,6 +121,29 @@ fails() {
     fails 1 "not a status in JSON" "$CTL" control top
 }
 
+say_at_second() {
+    : >answer
+    await has_requests 2
+    printf 'paused\n' >answer
+}
+
+has_requests() { (($(wc -l <requests) == $1)); }
+
+@test "a connection that is closed without an answer, as in a takeover: the command is said once more" {
+    : >answer
+    start_answerer
+    fails 1 "closed the connection without an answer, twice" "$CTL" control status
+    has_requests 2
+    stop_answerer
+    rm answer
+    mkfifo answer
+    start_answerer
+    say_at_second &
+    [[ $("$CTL" control pause) == paused ]]
+    wait $!
+    [[ $(cat requests) == pause$'\n'pause ]]
+}
+
 @test "each command has ten seconds, be the daemon silent or its backlog full" {
     [[ -n ${DAMPENER_LONG:-} ]] || skip "takes 10 s; scripts/check --long runs it"
     start_answerer

@@ -108,13 +108,34 @@ static bool make_room(struct request *request)
     return true;
 }
 
+static void open_socket(struct request *request)
+{
+    request->state = REQUEST_CONNECTING;
+    request->sent = 0;
+    request->descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (request->descriptor < 0)
+        fail(request, "cannot make a socket: %m");
+}
+
+/* A daemon whose place another one takes closes what it has not read yet; the other one answers. */
+static void finish_without_answer(struct request *request)
+{
+    if (request->repeated) {
+        fail(request,
+             "%s: the daemon closed the connection without an answer, twice; it is about to end, "
+             "or too many others ask",
+             request->address.sun_path);
+        return;
+    }
+    request->repeated = true;
+    close_socket(request);
+    open_socket(request);
+}
+
 static void finish(struct request *request)
 {
     if (request->answer_length == 0) {
-        fail(request,
-             "%s: the daemon closed the connection without an answer; "
-             "it may answer only root and who has started it",
-             request->address.sun_path);
+        finish_without_answer(request);
         return;
     }
     request->answer[request->answer_length] = '\0';
@@ -171,19 +192,14 @@ void request_begin(struct request *request, const char *path, const char *words)
 {
     int length;
 
-    *request = (struct request){.state = REQUEST_CONNECTING,
-                                .address = {.sun_family = AF_UNIX},
-                                .descriptor = -1,
+    *request = (struct request){.address = {.sun_family = AF_UNIX},
                                 .deadline = request_clock() + REQUEST_PATIENCE};
     /* The caller has seen to it that both fit. */
     (void)snprintf(request->address.sun_path, sizeof(request->address.sun_path), "%s", path);
     length = snprintf(request->line, sizeof(request->line), "%s\n", words);
     request->line_length = length < 0 ? 0 : (size_t)length;
-    request->descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (request->descriptor < 0)
-        fail(request, "cannot make a socket: %m");
-    else
-        request_go_on(request);
+    open_socket(request);
+    request_go_on(request);
 }
 
 bool request_is_open(const struct request *request)

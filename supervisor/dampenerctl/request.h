@@ -5,6 +5,10 @@
  * closes is the answer, of ANSWER_MAXIMUM bytes at most.  A request is over after REQUEST_PATIENCE
  * milliseconds, whatever it waits for.  The caller polls; request_ask() does it all at once.
  *
+ * If the connection is closed without an answer, it is asked once more: when one daemon takes
+ * another's place, whoever the old one has not heard yet is left to the new one.  No command of the
+ * daemon's does more if it is said twice.
+ *
  * A Unix socket whose backlog is full has no descriptor to poll: connect(2) gives EAGAIN, and is to
  * be tried again (unix_stream_connect() in the kernel's net/unix/af_unix.c).
  */
@@ -38,6 +42,7 @@ struct request {
     int descriptor; /* -1: none */
     char line[REQUEST_LINE_MAXIMUM + 1];
     size_t line_length, sent;
+    bool repeated;    /* it is being asked for the second time */
     int64_t deadline; /* request_clock() */
     char *answer;     /* with a 0 behind it; freed by request_end() */
     size_t answer_length, answer_size;
