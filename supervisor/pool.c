@@ -247,13 +247,14 @@ void pool_hurry(struct pool *pool, uint64_t allowed)
 
 void pool_give_way(struct pool *pool)
 {
+    bool any = pool_ready(pool) > 0; /* otherwise those who come next are the only ones */
     bool enough = pool_ready(pool) >= 2;
 
     for (unsigned i = pool->count; i-- > 0;) {
         struct dispatcher *each = &pool->dispatchers[i];
         bool idle = each->state == DISPATCHER_READY && !requests_are_open(&each->channel.requests);
 
-        if (each->state == DISPATCHER_ABSENT || (idle && enough))
+        if ((each->state == DISPATCHER_ABSENT && any) || (idle && enough))
             dispatcher_give_way(each);
         enough = enough && !idle;
     }

@@ -92,8 +92,8 @@ void pool_stop_replacing(struct pool *pool);
 void pool_hurry(struct pool *pool, uint64_t allowed);
 
 /* No handler can be started for want of a process: ends a dispatcher that has nothing to do, unless
- * it is the last but the spare one, and starts none for a while.  Not to be called in the midst of
- * what a dispatcher says. */
+ * it is the last but the spare one, and starts none for a while, unless there is no other.  Not to
+ * be called in the midst of what a dispatcher says. */
 void pool_give_way(struct pool *pool);
 
 /* Wakes stopped dispatchers, since handlers are signalled through them. */

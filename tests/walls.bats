@@ -82,6 +82,32 @@ is_long() { [[ -n ${DAMPENER_LONG:-} ]] || skip "scripts/check --long runs it"; 
     walls_of_table 1 2 4 5
 }
 
+has_state() { [[ $(awk '/^State:/ { print $2 }' "/proc/$1/status") == "$2" ]]; }
+
+@test "few processes, and the only dispatcher is killed: the next one does not give way" {
+    unless_sanitized
+    become_wall_user
+    start --address 127.0.0.1 --dispatchers 1 0 ./answer "$ANSWERS" "$COUNTER"
+    local dispatcher client
+    dispatcher=$(dispatchers)
+    limit_of "$dispatcher" nproc 1
+    kill -STOP "$dispatcher"
+    (close_descriptors; exec "$BURST" "$ADDRESS" "$PORT" 1 >burst) &
+    client=$!
+    await status_is starting 1
+    # That no process could be had is heard in the same moment as that the dispatcher is dead.
+    kill -STOP "$DAEMON"
+    await has_state "$DAEMON" T
+    kill -CONT "$dispatcher"
+    await has_state "$dispatcher" S
+    kill -KILL "$dispatcher"
+    await has_state "$dispatcher" Z
+    kill -CONT "$DAEMON"
+    await status_is served 1
+    wait "$client"
+    has_line 'cannot start a handler.*Resource temporarily unavailable' "$LOG"
+}
+
 @test "a start that fails leaves no dispatcher behind" {
     unless_sanitized
     become_wall_user
