@@ -1,6 +1,7 @@
 #include "supervisor/departing.h"
 
 #include "dispatcher/log.h"
+#include "supervisor/loop.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -9,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +19,7 @@
 
 enum {
     PAUSE = 10, /* milliseconds */
-    WITHIN = 10000,
+    WITHIN = 10 * LOOP_SECOND,
     NAME = 16,     /* with the NUL behind it (prctl(2)) */
     LINE = 1024,   /* of /proc/PID/stat, whose fields have an end */
     EXITING = 0x4, /* PF_EXITING of the kernel's flags; since Linux 2.6 */
@@ -95,13 +97,16 @@ static bool somebody_is_departing(const char *name)
 
 void departing_await(void)
 {
+    uint64_t deadline = loop_clock() + WITHIN; /* to look takes long, too, at many processes */
+    bool said = false;
     char name[NAME] = "";
 
     if (prctl(PR_GET_NAME, name) != 0)
         return; /* likewise */
-    for (unsigned waited = 0; waited < WITHIN && somebody_is_departing(name); waited += PAUSE) {
-        if (waited == 0)
+    while (loop_clock() < deadline && somebody_is_departing(name)) {
+        if (!said)
             log_info("waiting until a daemon that was killed is gone");
+        said = true;
         (void)poll(NULL, 0, PAUSE); /* nothing says when */
     }
 }

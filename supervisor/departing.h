@@ -8,7 +8,7 @@
 #ifndef SUPERVISOR_DEPARTING_H
 #define SUPERVISOR_DEPARTING_H
 
-/* Waits, some seconds at most, until no process of the name of this one is on its way out.  Whoever
+/* Waits, ten seconds at most, until no process of the name of this one is on its way out.  Whoever
  * has found something taken calls this, and then tries again, as that may be free by now. */
 void departing_await(void);
 

@@ -24,7 +24,8 @@ mode_t unix_socket_mode(void);
  *
  * Returns the descriptor, which is the caller's, as the file is from then on; or -1 after logging
  * what failed, with `option` as what the path was given for, and then no file is left.  Waits a
- * second at most for another process that holds the lock: it is for the start only. */
+ * second at most for another process that holds the lock, and for one that listens there but has
+ * been killed, as departing.h says: it is for the start only. */
 int unix_socket_open(const char *option, const char *path, mode_t mode, uid_t user, gid_t group);
 
 /* Whether a listening socket has been shut down, which accept4(2) does not say of this kind: it
