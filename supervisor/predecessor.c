@@ -218,10 +218,10 @@ static void say_end(void *context)
 
     inheritance_begin(&message, INHERITANCE_END);
     message.end.signal = predecessor->owed;
+    predecessor->again.deadline = 0; /* of another signal, which this one makes needless */
     if (inheritance_send(predecessor->source.descriptor, &message, NULL) == 0 || is_dead(errno))
-        predecessor->owed = 0;
-    else
-        predecessor->again.deadline = server->loop.now + SAY_AGAIN;
+        return;
+    predecessor->again.deadline = server->loop.now + SAY_AGAIN;
 }
 
 void predecessor_end(struct server *server, int signal_number)

@@ -16,7 +16,7 @@ struct server;
 struct predecessor {
     struct loop_source source; /* descriptor 0 or less: there is none, or none any more */
     struct loop_timer again;   /* when to say once more what could not be sent */
-    int owed;                  /* the signal that its handlers are still to be sent; 0: none */
+    int owed;                  /* what its handlers are to be sent: a signal */
     bool left;                 /* its service manager is told by this process now */
 };
 
