@@ -27,7 +27,11 @@ static int open_program(void)
         program = open(path, O_PATH | O_CLOEXEC);
     }
     /* One that is there, but cannot be opened, is not passed over. */
-    if (program < 0 && (slash == NULL || errno == ENOENT))
+    if (program < 0 && slash != NULL && errno != ENOENT) {
+        log_error("cannot open the dispatcher, %s: %m", path);
+        return -1;
+    }
+    if (program < 0)
         program = open(LIBEXEC_DIRECTORY "/dispatcher", O_PATH | O_CLOEXEC);
     if (program < 0)
         log_error("cannot find the dispatcher, neither as %s nor as %s: %m",
