@@ -32,8 +32,7 @@ static struct {
     struct log_style style;
     unsigned long dropped; /* since it was last said */
     unsigned long dropped_ever;
-    bool
-        torn; /* the last line was cut off, by a full disk: the next one must not be joined to it */
+    bool torn; /* the last line was cut off, by a full disk: the next one must begin anew */
 } state = {.level = LOG_LEVEL_WARNING,
            .method = LOG_POLLED,
            .descriptor = STDERR_FILENO,

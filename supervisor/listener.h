@@ -77,10 +77,10 @@ int listeners_open(struct listeners *listeners, const struct listener_request *r
 /* Adds a listener on this socket, whose local end it looks up.  Returns 0, or -1 with errno. */
 int listeners_add(struct listeners *listeners, struct listener listener);
 
-/* Takes a client, or returns -1 with the errno of accept4(2), EINVAL of one that has been shut down
- * whatever its kind.  The descriptor is close-on-exec and
- * blocking, as handlers expect it; accept never waits.  Of the client of a Unix socket, `remote` is
- * who had connected, as unix(7) tells it (SO_PEERCRED). */
+/* Takes a client, or returns -1 with the errno of accept4(2); EINVAL if it has been shut down,
+ * whatever its kind.  The descriptor is close-on-exec and blocking, as handlers expect it; accept
+ * never waits.  Of the client of a Unix socket, `remote` is who had connected, as unix(7) tells it
+ * (SO_PEERCRED). */
 int listener_accept(const struct listener *listener, struct endpoint *remote);
 
 /* Keeps newcomers out of the backlog, as far as the kernel can: while that of a TCP socket is
