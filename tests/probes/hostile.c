@@ -5,10 +5,10 @@
  * what it may be answered.  MODE is one of
  *
  *     orders   everything that no supervisor asks, one by one
- *     noise    COUNT packets: random bytes, and sound messages, one or several, that were changed
- * at random; SEED as it was printed gives the same once more forgery  the ledger says another
- * process in the very moment when a handler is started orphan   what it asked is read only when it
- * is dead
+ *     noise    COUNT packets: random bytes, and sound messages, one or several, changed at random;
+ *              SEED as it was printed gives the same once more
+ *     forgery  the ledger says another process in the very moment when a handler is started
+ *     orphan   what it asked is read only when it is dead
  *
  * In the end the dispatcher must live and serve, have its descriptors, and have started nothing but
  * the command, and only when it was told to.  Best run in a process id namespace of its own: a
@@ -77,6 +77,16 @@ static _Noreturn void give_up(const char *what)
     exit(2);
 }
 
+/* A process that could not be had is -1, and whoever signals that signals everybody. */
+static pid_t fork_or_give_up(void)
+{
+    pid_t process = fork();
+
+    if (process < 0)
+        give_up("fork");
+    return process;
+}
+
 /* ---- the handler ---- */
 
 static int handle(const char *path)
@@ -124,7 +134,7 @@ static void start_dispatcher(const char *program)
     if (ledger == MAP_FAILED || send(ends[0], &setup, sizeof(setup), 0) != sizeof(setup))
         give_up("a dispatcher");
     channel = ends[0];
-    dispatcher = fork();
+    dispatcher = fork_or_give_up();
     if (dispatcher == 0) {
         int high[2] = {fcntl(ends[1], F_DUPFD, 10), fcntl(memory, F_DUPFD, 10)};
         if (dup2(high[0], PROTOCOL_SOCKET) < 0 || dup2(high[1], PROTOCOL_LEDGER) < 0)
@@ -164,12 +174,12 @@ static void start_bystanders(void)
 
     if (pipe2(tell, O_CLOEXEC) != 0)
         give_up("pipe");
-    bystanders[1] = fork();
+    bystanders[1] = fork_or_give_up();
     if (bystanders[1] == 0) {
         pid_t self;
 
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (fork() == 0) {
+        if (fork_or_give_up() == 0) {
             self = setsid();
             (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
             if (write(tell[1], &self, sizeof(self)) != sizeof(self))
@@ -887,7 +897,7 @@ static void make_noise(uint64_t seed, unsigned long count)
 /* A process that writes a bystander into the ledger all the time. */
 static pid_t start_forger(void)
 {
-    pid_t forger = fork();
+    pid_t forger = fork_or_give_up();
 
     if (forger != 0)
         return forger;
@@ -913,8 +923,7 @@ static void forge(void)
                   message.started.process != (int32_t)bystanders[0]);
         }
     }
-    if (forger > 0)
-        (void)kill(forger, SIGKILL);
+    (void)kill(forger, SIGKILL);
     (void)waitpid(forger, NULL, 0);
     settle();
 }
@@ -941,7 +950,7 @@ static void orphan(const char *program)
 {
     int tell[2] = {-1, -1};
     pid_t child;
-    pid_t victim = fork();
+    pid_t victim = fork_or_give_up();
     pid_t left = 0;
     int status = -1;
 
@@ -954,7 +963,7 @@ static void orphan(const char *program)
     while (getsid(victim) != victim)
         (void)poll(NULL, 0, 1);
     CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && pipe2(tell, O_CLOEXEC) == 0);
-    child = fork();
+    child = fork_or_give_up();
     if (child == 0)
         be_supervisor(program, (int32_t)victim, tell[1]);
     CHECK(read(tell[0], &left, sizeof(left)) == sizeof(left));
@@ -965,8 +974,7 @@ static void orphan(const char *program)
     /* It finds the end of its messages behind that one. */
     CHECK(waitpid(left, &status, 0) == left && WIFEXITED(status));
     CHECK(lives(victim));
-    if (victim > 0)
-        (void)kill(victim, SIGKILL);
+    (void)kill(victim, SIGKILL);
     (void)waitpid(victim, NULL, 0);
 }
 
