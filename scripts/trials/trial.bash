@@ -45,12 +45,20 @@ trial_build() {
 trial_begin() {
     work=$(mktemp -d)
     trap trial_clean EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
+    trap 'trap "" INT TERM; exit 130' INT
+    trap 'trap "" INT TERM; exit 143' TERM
 }
 
+# Undisturbed: who ends a group of processes may send the signal twice (timeout(1) does).
 trial_clean() {
+    trap '' INT TERM
     if declare -F trial_end >/dev/null; then trial_end || true; fi
     progress_end
     rm -rf "$work"
+}
+
+# Kills who was started with such words.  Nobody else's have the trial's own folder in them.
+trial_kill() {
+    local process
+    for process in $(pgrep -f -- "$1"); do kill -KILL "$process" 2>/dev/null || true; done
 }

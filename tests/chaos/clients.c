@@ -392,6 +392,9 @@ static void ambush(unsigned first, unsigned count, unsigned delay, pid_t victim)
     for (unsigned i = 0; i < count; i++)
         begin(first + i, false);
     (void)usleep(delay);
+    /* 0 would be all of the trial. */
+    if (victim <= 0)
+        die("ambush");
     (void)kill(victim, SIGKILL); /* it may have ended by itself */
 }
 
