@@ -10,8 +10,11 @@ setup_file() {
     export DAMPENER_BUILD=${DAMPENER_BUILD:-$BATS_TEST_DIRNAME/../build}
 }
 
+needs_root() { ((EUID == 0)) || skip "only root's daemon uses all that there is"; }
+
 # Each is to happen, and to be survived, or to keep the service from starting with a reason.
 holds() {
+    needs_root
     local fault
     local -a words=()
     for fault; do words+=(--only "$fault"); done
@@ -19,6 +22,7 @@ holds() {
 }
 
 @test "system calls that fail while it serves, one at a time, are survived" {
+    needs_root
     "$TRIAL" --short
 }
 

@@ -278,6 +278,12 @@ make_root_with() {
 # A sanitizer, or valgrind, keeps the daemon from hiding, from a root directory without /proc, and from a filter.
 is_sanitized() { grep -q -e __asan_init -e /usr/bin/valgrind "$DAMPENER"; }
 
+# What keeps a test from attaching to a daemon that runs; nothing, if it can.
+no_tracer() {
+    if ! command -v strace >/dev/null; then echo "strace is not installed"; fi
+    if ((EUID != 0)); then echo "only root may trace a daemon, which hides"; fi
+}
+
 # Connects and says nothing; the descriptor is in CLIENT.
 connect_silently() { exec {CLIENT}<>"/dev/tcp/127.0.0.1/$PORT"; }
 

@@ -24,6 +24,11 @@ fails_without() {
     grep -q -- "$words" "$LOG"
 }
 
+takes_mounts() {
+    ((EUID == 0)) || skip "needs root, for a mount namespace"
+    unshare --mount true || skip "no mount namespace can be made here"
+}
+
 answers() { [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]; }
 
 # Which prctl(2) of the first process that is, by what strace shows of it.
@@ -63,7 +68,8 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
 # Before Linux 4.6; before 6.5 pipes do not know the flag.  It is needed where standard error cannot
 # be opened anew.
 @test "without pwritev2, or its flag for pipes, no line of the log is missing" {
-    command -v strace >/dev/null || skip "strace is not installed"
+    # Which file a call is about is seen from outside.
+    [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
     export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
     local error
     for error in ENOSYS EOPNOTSUPP EPERM; do
@@ -123,7 +129,7 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
 
 # With /proc the daemon finds its dispatcher as a neighbour; without, where it was to be installed.
 @test "without /proc an installed daemon serves" {
-    ((EUID == 0)) || skip "needs root, for a mount namespace"
+    takes_mounts
     grep -qa /usr/local/libexec/socket-burst-dampener/dispatcher "$DAMPENER" ||
         skip "built for another place"
     # shellcheck disable=SC2016 # the shell in the namespace is to read this
@@ -137,7 +143,7 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
 }
 
 @test "without /proc/loadavg --load-average is an error at the start" {
-    ((EUID == 0)) || skip "needs root, for a mount namespace"
+    takes_mounts
     # shellcheck disable=SC2016 # the shell in the namespace is to read this
     WRAPPER=(unshare --mount sh -ec 'mount --bind "$0" /proc/loadavg; exec "$@"' /dev/null)
     refute start --load-average 5 0 cat

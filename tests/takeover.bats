@@ -452,7 +452,7 @@ is_traced() { grep -q '^TracerPid:.*[1-9]' "/proc/$1/status"; }
 }
 
 @test "the process before is told to end its handlers also if that could not be sent at first" {
-    command -v strace >/dev/null || skip "strace is not installed"
+    [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
     make_noting_handler
     start --address 127.0.0.1 --processes 1 --control control 0 ./handler
     connect_clients 1

@@ -26,6 +26,9 @@ wall_skip() {
 
 needs_root() { [[ $(id -u) == 0 ]] || wall_skip "it takes root"; }
 
+# Which ones they are, a daemon hides from others.
+needs_dispatchers() { needs_root; }
+
 # ---- the daemon ----
 
 # Becomes a user of its own, with copies of the programs that it gets to.
@@ -128,6 +131,7 @@ wall_descriptors() {
 }
 
 wall_dispatchers_descriptors() {
+    needs_dispatchers
     start --address 127.0.0.1 --processes 8 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     raise() { limit_dispatchers nofile 4; }
     lift() { limit_dispatchers nofile 1024; }
@@ -139,6 +143,7 @@ unless_sanitized() { ! is_sanitized || wall_skip "a sanitizer needs more than th
 
 wall_address_space() {
     unless_sanitized
+    needs_dispatchers
     start --address 127.0.0.1 --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     raise() { limit_of "$DAEMON" as $((1024 * $(awk '/^VmSize:/ { print $2 }' "/proc/$DAEMON/status"))); }
     lift() { limit_of "$DAEMON" as unlimited; }
@@ -209,7 +214,7 @@ end_tracer() {
 # file-max is one for the whole machine, so the calls that meet it are made to fail, all of them, for
 # as long as the wall stands; a dispatcher dies meanwhile, and cannot have a successor.
 wall_files() {
-    command -v strace >/dev/null || wall_skip "strace is not installed"
+    [[ -z $(no_tracer) ]] || wall_skip "$(no_tracer)"
     start --address 127.0.0.1 --processes 4 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local calls=accept4,socketpair,memfd_create,openat,epoll_create1
     raise() {
@@ -268,6 +273,7 @@ SOURCE
 
 # A full queue has the listener left alone, and then it is to be watched again.
 wall_watches() {
+    needs_dispatchers
     make_watch_wall
     start --address 127.0.0.1 --processes 4 --queue 10 --dispatchers 2 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 10
