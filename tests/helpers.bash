@@ -278,6 +278,9 @@ make_root_with() {
 # A sanitizer, or valgrind, keeps the daemon from hiding, from a root directory without /proc, and from a filter.
 is_sanitized() { grep -q -e __asan_init -e /usr/bin/valgrind "$DAMPENER"; }
 
+# Whether processes that hide, as a daemon does, are seen at all (proc(5), hidepid).
+sees_daemons() { ((EUID == 0)) || ! grep -q '^[^ ]* /proc proc [^ ]*hidepid=' /proc/mounts; }
+
 # What keeps a test from attaching to a daemon that runs; nothing, if it can.
 no_tracer() {
     if ! command -v strace >/dev/null; then echo "strace is not installed"; fi

@@ -43,7 +43,7 @@ has_dispatcher() { [[ $(dispatchers | wc -l) == 1 ]]; }
 
 @test "a dispatcher for whose client there is no descriptor gives it back" {
     command -v prlimit >/dev/null || skip "prlimit is not installed"
-    [[ $(id -u) == 0 ]] || skip "who its dispatchers are, a daemon hides from others"
+    sees_daemons || skip "/proc does not show processes that hide"
     start_small
     local dispatcher
     dispatcher=$(dispatchers)

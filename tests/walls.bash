@@ -26,8 +26,7 @@ wall_skip() {
 
 needs_root() { [[ $(id -u) == 0 ]] || wall_skip "it takes root"; }
 
-# Which ones they are, a daemon hides from others.
-needs_dispatchers() { needs_root; }
+needs_dispatchers() { sees_daemons || wall_skip "/proc does not show processes that hide"; }
 
 # ---- the daemon ----
 
