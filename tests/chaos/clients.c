@@ -161,7 +161,8 @@ static const char *judge(const struct client *client, bool was_reset)
         return was_reset ? "reset" : "empty";
     if (client->bytes == 5 && memcmp(client->got, "busy\n", 5) == 0)
         return "busy";
-    if (memcmp(client->got, answer, client->bytes < length ? client->bytes : length) != 0 ||
+    if (memcmp(client->got, answer, (size_t)(client->bytes < length ? client->bytes : length)) !=
+            0 ||
         client->bytes > all)
         return "garbled";
     return client->bytes == all ? "answered" : "cut";
@@ -182,7 +183,8 @@ static void receive(struct client *client)
     while ((got = recv(client->descriptor, block, sizeof(block), MSG_DONTWAIT)) > 0) {
         if (client->bytes < GOT)
             memcpy(client->got + client->bytes, block,
-                   (size_t)got < GOT - client->bytes ? (size_t)got : GOT - client->bytes);
+                   (size_t)got < GOT - (size_t)client->bytes ? (size_t)got
+                                                             : GOT - (size_t)client->bytes);
         client->bytes += (uint64_t)got;
     }
     if (got == 0 || errno != EAGAIN)

@@ -71,7 +71,7 @@ static bool await(int64_t until, short events)
     for (;;) {
         int64_t left = until - record_clock();
         struct timespec time = {.tv_sec = left / RECORD_SECOND,
-                                .tv_nsec = left % RECORD_SECOND * 1000};
+                                .tv_nsec = (long)(left % RECORD_SECOND * 1000)};
 
         if (left <= 0)
             return false;
