@@ -39,6 +39,7 @@ static void start_under_valgrind(int argc, char **argv)
 {
     static char file[PATH_MAX];
     static char findings[PATH_MAX + 64];
+    static const char suppressions[] = "--suppressions=" MEMCHECK_SUPPRESSIONS;
     static const char *arguments[ARGUMENTS_MAXIMUM] = {
         "valgrind",
         "--quiet",
@@ -47,7 +48,7 @@ static void start_under_valgrind(int argc, char **argv)
         "--show-leak-kinds=definite",
         "--errors-for-leak-kinds=definite",
         "--num-callers=20",
-        "--suppressions=" MEMCHECK_SUPPRESSIONS,
+        suppressions,
         "--vgdb=no",
         findings,
         file,
@@ -98,8 +99,10 @@ int clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t start = (uintptr_t)argument & ~(page - 1);
-    int32_t *parent_word, *child_word;
-    int process, error;
+    int32_t *parent_word;
+    int32_t *child_word;
+    int process;
+    int error;
     size_t size;
     va_list rest;
 
@@ -111,8 +114,8 @@ int clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
 
     size = (((uintptr_t)child_word + 2 * sizeof(*child_word) - start) | (page - 1)) + 1;
     remap((void *)start, size, MAP_SHARED);
-    process = __clone(function, stack, flags | CLONE_VM | CLONE_VFORK, argument, parent_word, NULL,
-                      child_word);
+    process = __clone(function, stack, flags | CLONE_VM | CLONE_VFORK, argument, parent_word,
+                      (void *)NULL, child_word);
     error = errno;
     remap((void *)start, size, MAP_PRIVATE);
     if (process > 0)

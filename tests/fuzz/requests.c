@@ -284,7 +284,7 @@ static unsigned count_descriptors(const char *bytes, size_t length)
 
 static void send_packet(struct fuzz_input *input)
 {
-    char bytes[(PROTOCOL_BATCH + 2) * sizeof(union message)];
+    char bytes[(PROTOCOL_BATCH + 2) * sizeof(union message)] = {0};
     uint8_t kind = fuzz_take_byte(input);
     unsigned count = kind % (PROTOCOL_BATCH + 2);
     size_t length = 0;
@@ -294,7 +294,9 @@ static void send_packet(struct fuzz_input *input)
         length = add_message(bytes, length, input);
     descriptors = count_descriptors(bytes, length);
     if ((kind & 0xe0) == 0xe0) {
-        bytes[fuzz_take_byte(input) % sizeof(union message)] ^= (char)fuzz_take_byte(input);
+        size_t place = fuzz_take_byte(input) % sizeof(union message);
+
+        bytes[place] = (char)((unsigned char)bytes[place] ^ fuzz_take_byte(input));
         length -= length > 0 ? fuzz_take_byte(input) % 4 : 0;
         descriptors += fuzz_take_byte(input) % 3;
     }

@@ -85,9 +85,10 @@ static void say(uint8_t type)
 
     inheritance_begin(&message, (enum inheritance_type)type);
     message.end.signal = SIGTERM;
-    if (type == INHERITANCE_READY)
-        message.ready = (struct inheritance_ready){
-            .header = message.header, .process = 0x3ffffffe, .used = UINT64_MAX};
+    if (type == INHERITANCE_READY) {
+        message.ready.process = 0x3ffffffe;
+        message.ready.used = UINT64_MAX;
+    }
     if (link_end >= 0)
         (void)inheritance_send(link_end, &message, NULL);
 }

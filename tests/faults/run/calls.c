@@ -59,7 +59,7 @@ static bool is_question(pid_t process, const uint64_t *arguments)
 
 #define CALL(call, list) .name = #call, .number = SYS_##call, .errors = list
 #define CALL_IF(call, what, condition, list)                                                       \
-    .name = #call "/" what, .number = SYS_##call, .is_it = condition, .errors = list
+    .name = #call "/" what, .number = SYS_##call, .is_it = (condition), .errors = list
 /* What it releases, it has released. */
 #define CARRIED_OUT(call, list) CALL(call, list), .carried_out = true
 

@@ -51,7 +51,7 @@ struct observed *tracer_memory(void);
 
 /* Traces a process, a child of the caller's that executes nothing yet; returns the process that
  * does, once it does, or -1.  That ends when all who are traced have ended. */
-pid_t tracer_start(pid_t process, enum actor actor, const struct fault *fault,
+pid_t tracer_start(pid_t process, enum actor actor, const struct fault *wanted,
                    struct observed *observed);
 
 #endif
