@@ -50,9 +50,10 @@ KERNEL_CALL_ONLY static long become_handler(const struct child *child)
 {
     long result;
 
-    /* setsid() cannot fail: a new process leads no group. */
-    (void)kernel_call(SYS_setsid, 0, 0, 0, 0);
-    if ((result = setup_descriptors(child->command->setup, child->client)) < 0 ||
+    /* Only a filter of somebody's can make setsid() fail, as a new process leads no group; but a
+     * handler that led none either could not be ended with all that it leaves behind. */
+    if ((result = kernel_call(SYS_setsid, 0, 0, 0, 0)) < 0 ||
+        (result = setup_descriptors(child->command->setup, child->client)) < 0 ||
         (result = unblock_signals()) < 0)
         return result;
     result = execute(child);
