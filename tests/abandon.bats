@@ -29,6 +29,7 @@ load helpers
     await status_is queued 300
     # All of it is there for the daemon when it goes on.
     kill -STOP "$DAEMON"
+    await is_stopped "$DAEMON"
     kill -USR1 "$client"
     echo >&"$CLIENT"
     await has_line hungup burst

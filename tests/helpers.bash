@@ -61,6 +61,7 @@ close_descriptors() {
 
 is_alive() { kill -0 "$1" 2>/dev/null; }
 is_gone() { ! is_alive "$1"; }
+is_stopped() { grep -q "^State:.T" "/proc/$1/status"; }
 has_content() { [[ -s $1 ]]; }
 has_line() { grep -q -- "$1" "$2"; }
 

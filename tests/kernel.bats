@@ -4,11 +4,13 @@
 
 load helpers
 
+# The leak checker can neither be traced nor do without /proc.
+export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
+
 # Starts the daemon where a system call fails, from the start on and in all of its processes: $1 is
 # what strace's -e inject takes.
 start_without() {
     command -v strace >/dev/null || skip "strace is not installed"
-    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker cannot be traced
     local lack=$1
     shift
     WRAPPER=(strace -D -f -qq -o trace -e "trace=${lack%%:*}" -e "inject=$lack")
@@ -70,7 +72,6 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
 @test "without pwritev2, or its flag for pipes, no line of the log is missing" {
     # Which file a call is about is seen from outside.
     [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
-    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
     local error
     for error in ENOSYS EOPNOTSUPP EPERM; do
         mkfifo pipe
@@ -119,7 +120,6 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
 # Before Linux 3.9.
 @test "a socket option that is missing is named" {
     command -v strace >/dev/null || skip "strace is not installed"
-    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
     # The first is SO_REUSEADDR.
     WRAPPER=(strace -D -qq -o /dev/null -e trace=setsockopt
         -e inject=setsockopt:error=ENOPROTOOPT:when=2)

@@ -44,8 +44,6 @@ all_dispatchers() {
     done
 }
 
-is_stopped() { grep -q "^State:.T" "/proc/$1/status"; }
-
 switches() { awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$DAEMON/status"; }
 
 @test "READY with the status once it serves, from the main process, and STOPPING when it ends" {

@@ -15,6 +15,9 @@ run_check() {
         done || status=1
     progress_end
     tail -n 1 "$work/tests"
-    if ((status)); then grep -A 40 '^not ok \|^check: \|^==> ' "$work/tests" >&2 || true; fi
+    if ((status)); then
+        grep -A 40 '^not ok \|^check: \|^==> ' "$work/tests" >&2 || true
+        grep '^not ok ' "$work/tests" >&2 || true # in short, where it is seen
+    fi
     return "$status"
 }
