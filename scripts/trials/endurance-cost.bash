@@ -7,7 +7,7 @@
 
 readonly COST_PAIRS=61
 readonly COST_DRIVE=1000 # connections
-readonly COST_SINGLE=10  # connections whose instructions are counted
+readonly COST_SINGLE=20  # connections whose instructions are counted: one wake-up more among ten is 3 %
 
 tracer= # the process that counts, while there is one
 

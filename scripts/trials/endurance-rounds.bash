@@ -4,7 +4,7 @@
 # time.  The first round has some turns, so that what is a matter of chance, such as how many clients
 # are there at the same moment, and where in the heap they come to lie, has had its say.
 readonly ROUND_CONNECTIONS=10000
-readonly ROUND_TURNS_FIRST=4
+readonly ROUND_TURNS_FIRST=7
 
 # How many connections of a turn end in which way.
 readonly TURN_IPV6=200
