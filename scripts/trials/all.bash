@@ -18,7 +18,7 @@ trials_lanes=() # processes
 trials_words() {
     case $1 in
     chaos | faults) if [[ -n $trials_seed ]]; then echo "--seed $trials_seed"; fi ;;
-    fuzz) echo "--jobs $(nproc)" ;;
+    fuzz) echo "--jobs $(($(nproc) * 3 / 2))" ;;
     esac
 }
 
