@@ -281,12 +281,14 @@ static void add_handlers_of(int dispatcher, struct set *handlers, int *zombies)
             continue;
         if (look.state == 'Z' || look.state == 'X')
             ++*zombies;
-        else
+        else if (strcmp(look.name, "handler") == 0)
             add(handlers, children.list[i], look.start);
     }
 }
 
-/* Those of dispatchers, between clone and exec, too; and those that the supervisor has adopted. */
+/* Those of dispatchers, and those that the supervisor has adopted.  Before its exec a handler has
+ * the name of its dispatcher; so has what a leak checker makes, to look at a dispatcher from
+ * outside. */
 static void find_handlers(struct set *handlers, int *zombies)
 {
     struct set children;
