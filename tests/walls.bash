@@ -139,6 +139,9 @@ wall_dispatchers_descriptors() {
 
 # A sanitizer takes all addresses that there are, and processes and descriptors of its own.
 unless_sanitized() { ! is_sanitized || wall_skip "a sanitizer needs more than there is"; }
+unless_counted() {
+    ! grep -q __llvm_profile "$DAMPENER" || wall_skip "counters of lines need more than there is"
+}
 
 wall_address_space() {
     unless_sanitized
@@ -518,7 +521,10 @@ within_table() {
 }
 
 walls_of_descriptors() { sweep within_descriptors "$@"; }
-walls_of_memory() { sweep within_memory "$@"; }
+walls_of_memory() {
+    unless_counted
+    sweep within_memory "$@"
+}
 
 walls_of_processes() {
     become_wall_user

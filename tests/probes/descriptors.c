@@ -22,6 +22,8 @@
 
 enum { KEPT = 5, LAST = 300, LIMIT = 200 };
 
+static int kept[] = {KEPT};
+
 static bool is_open(int descriptor)
 {
     return fcntl(descriptor, F_GETFD) >= 0;
@@ -43,11 +45,16 @@ static void forget_close_range(void)
     CHECK(syscall(SYS_close_range, LAST, LAST, 0) == -1 && errno == ENOSYS);
 }
 
+static void check_only_kept_up_to(int last)
+{
+    for (int descriptor = 0; descriptor <= last; descriptor++)
+        CHECK(is_open(descriptor) == (descriptor <= STDERR_FILENO || descriptor == KEPT));
+}
+
 /* The last one is above the limit, so whoever goes by that does not find it. */
 static void check_closing(void)
 {
     struct rlimit limit;
-    int kept[] = {KEPT};
 
     CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     for (int descriptor = STDERR_FILENO + 1; descriptor <= LAST; descriptor += KEPT - 3)
@@ -56,8 +63,7 @@ static void check_closing(void)
     limit.rlim_cur = LIMIT;
     CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     CHECK(descriptors_close_others(kept, 1) == 0);
-    for (int descriptor = 0; descriptor <= LAST; descriptor++)
-        CHECK(is_open(descriptor) == (descriptor <= STDERR_FILENO || descriptor == KEPT));
+    check_only_kept_up_to(LAST);
 }
 
 static bool hide_proc(void)
@@ -66,7 +72,8 @@ static bool hide_proc(void)
            mount("none", "/proc", "tmpfs", 0, "") == 0;
 }
 
-static int count_without_proc(uint32_t used)
+/* Without /proc it goes by the limit. */
+static int look_without_proc(uint32_t used)
 {
     clock_t began = clock();
 
@@ -75,6 +82,10 @@ static int count_without_proc(uint32_t used)
     CHECK(descriptors_used(LIMIT) == used);
     CHECK(descriptors_used(INT32_MAX) == used);
     CHECK(clock() - began < CLOCKS_PER_SEC);
+    for (int descriptor = KEPT + 1; descriptor < LIMIT; descriptor += 7)
+        CHECK(dup2(STDIN_FILENO, descriptor) == descriptor);
+    CHECK(descriptors_close_others(kept, 1) == 0);
+    check_only_kept_up_to(LIMIT);
     return CHECK_RESULT();
 }
 
@@ -88,7 +99,7 @@ static void check_counting(void)
     CHECK(used == KEPT - 1); /* three, and what was kept */
     process = fork();
     if (process == 0)
-        _exit(count_without_proc(used));
+        _exit(look_without_proc(used));
     CHECK(process > 0 && waitpid(process, &status, 0) == process && status == 0);
 }
 
