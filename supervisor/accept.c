@@ -156,6 +156,9 @@ static void accept_clients(void *context)
             backoff_succeeded(&server->accepting);
             if (from->draining)
                 from->left--;
+        } else if (errno == EAGAIN && i == 0 && listener_is_shut_down(from->listener)) {
+            give_up(from);
+            return;
         } else if (errno == EAGAIN) {
             from->left = 0; /* some have gone by themselves */
             if (!is_drained(from))

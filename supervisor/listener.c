@@ -3,7 +3,6 @@
 #include "supervisor/address.h"
 #include "supervisor/unix_socket.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -51,14 +50,17 @@ int listener_accept(const struct listener *listener, struct endpoint *remote)
     socklen_t length = sizeof(address);
     int descriptor = accept4(listener->descriptor, &address.any, &length, SOCK_CLOEXEC);
 
-    if (descriptor < 0 && errno == EAGAIN && listener->local.family == AF_UNIX)
-        errno = unix_socket_is_shut_down(listener->descriptor) ? EINVAL : EAGAIN;
     if (descriptor < 0)
         return -1;
     *remote = address_endpoint(&address);
     if (remote->family == AF_UNIX)
         *remote = address_of_peer(descriptor);
     return descriptor;
+}
+
+bool listener_is_shut_down(const struct listener *listener)
+{
+    return listener->local.family == AF_UNIX && unix_socket_is_shut_down(listener->descriptor);
 }
 
 /* Of a listening socket of TCP, the unacknowledged are those not accepted yet (net/ipv4/tcp.c,

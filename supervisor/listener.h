@@ -77,11 +77,15 @@ int listeners_open(struct listeners *listeners, const struct listener_request *r
 /* Adds a listener on this socket, whose local end it looks up.  Returns 0, or -1 with errno. */
 int listeners_add(struct listeners *listeners, struct listener listener);
 
-/* Takes a client, or returns -1 with the errno of accept4(2); EINVAL if it has been shut down,
- * whatever its kind.  The descriptor is close-on-exec and blocking, as handlers expect it; accept
- * never waits.  Of the client of a Unix socket, `remote` is who had connected, as unix(7) tells it
- * (SO_PEERCRED). */
+/* Takes a client, or returns -1 with the errno of accept4(2): EINVAL if it has been shut down, but
+ * EAGAIN, for ever, of a Unix socket.  The descriptor is close-on-exec and blocking, as handlers
+ * expect it; accept never waits.  Of the client of a Unix socket, `remote` is who had connected, as
+ * unix(7) tells it (SO_PEERCRED). */
 int listener_accept(const struct listener *listener, struct endpoint *remote);
+
+/* Whether it is such a Unix socket: to be asked where a client was announced, and none was there.
+ */
+bool listener_is_shut_down(const struct listener *listener);
 
 /* Keeps newcomers out of the backlog, as far as the kernel can: while that of a TCP socket is
  * empty, one gets in; a Unix socket refuses them all; one that was passed is left as it is, and

@@ -128,8 +128,7 @@ static uid_t operator_user(const struct options *options, const struct identity 
 static int open_service(struct server *server, struct options *options, struct listeners *listeners,
                         struct launch *launch, uint32_t limit, const struct identity *identity)
 {
-    /* Reading may take long, and can be broken off; what is made behind it is to be removed again.
-     */
+    /* Reading may take long, and can be broken off; what is made later is to be removed again. */
     if (!policy_read(&server->policy, options))
         return -1;
     signals_hold();
