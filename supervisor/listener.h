@@ -83,8 +83,7 @@ int listeners_add(struct listeners *listeners, struct listener listener);
  * unix(7) tells it (SO_PEERCRED). */
 int listener_accept(const struct listener *listener, struct endpoint *remote);
 
-/* Whether it is such a Unix socket: to be asked where a client was announced, and none was there.
- */
+/* Whether it is such a Unix socket: to be asked where one was announced, and none was there. */
 bool listener_is_shut_down(const struct listener *listener);
 
 /* Keeps newcomers out of the backlog, as far as the kernel can: while that of a TCP socket is
