@@ -24,8 +24,8 @@
  *
  *     dispatcher: READY        once, when it can take work
  *     supervisor: START        with the client's descriptor, for a ledger slot that is free
- *     dispatcher: STARTED      the handler's exec has succeeded   } exactly one of them,
- *                 or FAILED    no handler runs for this client    } and the slot is free again
+ *     dispatcher: STARTED      the handler's exec has succeeded     } exactly one of them,
+ *                 or FAILED    no handler runs: the client is back  } and the slot is free again
  *     dispatcher: EXITED       once after STARTED; the handler has been reaped
  *     supervisor: SIGNAL       any number of times after STARTED
  *     dispatcher: SIGNALLED    once for each SIGNAL
@@ -39,6 +39,13 @@
  *
  * A packet of the socket carries one message, or several one right behind the other, of which those
  * that bring descriptors bring them in the same order.  FORK and CONTENT travel alone.
+ *
+ * A client's connection is held by one at a time: by the supervisor until START is sent; by the
+ * packet of that START, which stays in the socket until all of its handlers are cloned (recvmsg(2),
+ * MSG_PEEK); from then on by the handler alone.  So the client sees the end of its connection in
+ * the moment in which the handler closes it, whatever else the two of us have to do.  FAILED brings
+ * the connection back.  It comes from the dispatcher, if no child could be cloned, and is then sent
+ * before the packet is taken off the socket; or else from the child itself, whose exec has failed.
  *
  * A dispatcher ends when the supervisor shuts its end down or closes it.  It never closes its own
  * while it lives.
@@ -56,14 +63,15 @@
  * instruction.  The supervisor clears a slot before it sends START.  The dispatcher clones the
  * handler with CLONE_PARENT_SETTID aimed at the slot, so that the kernel itself writes the child's
  * process id there before the child runs (clone(2); kernel/fork.c, kernel_clone()).  A child whose
- * exec fails leaves the error beside it.  Once a dispatcher is dead, and no child of its is left
- * between clone and exec, a slot says all there is to know:
+ * exec fails says FAILED, and then leaves the error beside it.  Once a dispatcher is dead, what it
+ * has said was heard, and no child of its is left between clone and exec, a slot that is not
+ * answered says all there is to know:
  *
- *     process 0              no handler was started
- *     process, error 0       the handler was started; it is now a child of the supervisor
- *     process, error         the exec failed; no handler was started
+ *     process 0              no handler was started; the packet of its START is still in the
+ * socket, of which the supervisor keeps a copy of that end, and gives the connection back process,
+ * error 0       the handler was started; it is now a child of the supervisor
  *
- * A child that somebody kills between clone and exec counts as a handler that was killed.
+ * A child that somebody kills between clone and FAILED counts as a handler that was killed.
  *
  * No child is left between clone and exec when the supervisor's end of the socket reads end of
  * file, as every such child still holds the dispatcher's end, which is close-on-exec.
@@ -75,7 +83,7 @@
 #include <stdint.h>
 
 enum {
-    PROTOCOL_VERSION = 4,
+    PROTOCOL_VERSION = 5,
     PROTOCOL_SOCKET = 3,
     PROTOCOL_LEDGER = 4,
     PROTOCOL_LAST = PROTOCOL_LEDGER,
@@ -86,7 +94,10 @@ enum {
     PROTOCOL_SLOTS = 16,
 
     /* How many messages one packet carries at most. */
-    PROTOCOL_BATCH = 16
+    PROTOCOL_BATCH = 16,
+
+    /* How many descriptors a dispatcher has open at most, besides those of one packet. */
+    PROTOCOL_DESCRIPTORS = 14
 };
 
 enum message_type {
@@ -154,6 +165,7 @@ struct message_started {
     uint32_t reserved;
 };
 
+/* With the client's descriptor. */
 struct message_failed {
     struct message_header header;
     int32_t error; /* errno of the step that failed, never 0 */
@@ -235,7 +247,7 @@ union message {
 
 struct ledger_slot {
     int32_t process; /* written by the kernel at clone */
-    int32_t error;   /* written by the child, errno of a failed exec */
+    int32_t error;   /* written by the child, errno of a failed exec, once it has said so */
 };
 
 struct ledger {

@@ -48,6 +48,14 @@ static void reply(const union message *message)
         log_bug("dispatcher: an answer of type %u cannot be sent", message->header.type);
 }
 
+/* Without waiting for others.  What was gathered before goes before. */
+static void reply_at_once(const union message *message, int descriptor)
+{
+    reply_flush();
+    while (wire_send(PROTOCOL_SOCKET, message, descriptor < 0 ? NULL : &descriptor, 0) != 0)
+        cope();
+}
+
 static void answer(union message *message, enum message_type type,
                    const struct message_header *request)
 {
@@ -72,13 +80,13 @@ void reply_started(const struct message_header *request, int32_t process)
     reply(&message);
 }
 
-void reply_failed(const struct message_header *request, int error)
+void reply_failed(const struct message_header *request, int error, int client)
 {
     union message message;
 
     answer(&message, MESSAGE_FAILED, request);
     message.failed.error = error;
-    reply(&message);
+    reply_at_once(&message, client);
 }
 
 static uint64_t microseconds(struct timeval time)
@@ -124,9 +132,7 @@ void reply_content(const struct message_read *request, int descriptor, int error
     answer(&message, MESSAGE_CONTENT, &request->header);
     message.content.file = request->file;
     message.content.error = error;
-    reply_flush();
-    while (wire_send(PROTOCOL_SOCKET, &message, descriptor < 0 ? NULL : &descriptor, 0) != 0)
-        cope();
+    reply_at_once(&message, descriptor);
 }
 
 void reply_pong(const struct message_header *request)

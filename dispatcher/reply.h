@@ -16,12 +16,15 @@
 
 void reply_ready(void);
 void reply_started(const struct message_header *request, int32_t process);
-void reply_failed(const struct message_header *request, int error);
+
+/* Goes at once.  The client's descriptor stays the caller's. */
+void reply_failed(const struct message_header *request, int error, int client);
+
 void reply_exited(uint32_t client, uint64_t ticket, int status, const struct rusage *usage);
 void reply_signalled(const struct message_signal *request);
 void reply_forked(const struct message_header *request, int32_t process, int error);
 
-/* Travels alone, at once.  `descriptor` stays the caller's; -1 if there is only an error. */
+/* Goes at once.  `descriptor` stays the caller's; -1 if there is only an error. */
 void reply_content(const struct message_read *request, int descriptor, int error);
 
 void reply_pong(const struct message_header *request);

@@ -130,13 +130,22 @@ static void (*const requests[MESSAGE_TYPES])(struct service *, const union messa
     [MESSAGE_READ] = read_file, [MESSAGE_PING] = answer_ping,      [MESSAGE_ROUSE] = be_roused,
 };
 
-/* A request that this process had no room to receive whole. */
+/* A request that this process had no room to receive whole.  The clients of a packet are safe in
+ * it: the supervisor takes them back when this process is gone. */
 static void refuse(const union message *message)
 {
-    if (message->header.type == MESSAGE_FORK)
-        reply_forked(&message->header, -1, EMFILE);
-    else
-        reply_failed(&message->header, EMFILE);
+    if (message->header.type != MESSAGE_FORK)
+        log_die(1, "dispatcher: its limit on descriptors leaves no room for those of clients");
+    reply_forked(&message->header, -1, EMFILE);
+}
+
+/* From now on the packet does not say any more what is to be done.  Were it received again, it
+ * would be done twice. */
+static void consume(struct service *service)
+{
+    while (wire_consume(&service->inbox, PROTOCOL_SOCKET) != 0)
+        if (!reply_lacks_memory())
+            log_die(1, "dispatcher: cannot take a request off the socket: %m");
 }
 
 static const unsigned permitted = WIRE_TYPE(MESSAGE_START) | WIRE_TYPE(MESSAGE_SIGNAL) |
@@ -149,8 +158,10 @@ static void take_request(struct service *service)
     int descriptors[WIRE_DESCRIPTORS];
 
     switch (wire_receive(&service->inbox, PROTOCOL_SOCKET, permitted, &message, descriptors,
-                         MSG_DONTWAIT)) {
+                         MSG_DONTWAIT | MSG_PEEK)) {
     case WIRE_MESSAGE:
+        if (message.header.type != MESSAGE_START)
+            consume(service);
         requests[message.header.type](service, &message, descriptors);
         break;
     case WIRE_NO_DESCRIPTOR:
@@ -176,6 +187,7 @@ static void take_requests(struct service *service)
     do {
         take_request(service);
     } while (wire_is_left(&service->inbox));
+    consume(service);
 }
 
 /* ---- ended handlers ---- */
@@ -264,23 +276,21 @@ void service_begin(struct service *service, bool spare)
     reply_ready();
 }
 
-/* Waits for something to do; not if handlers are under way, whose exec is to be awaited then. */
+/* Waits for something to do. */
 static int look(struct pollfd events[2])
 {
     int timeout = start_timeout();
 
-    if (timeout != 0)
-        reply_flush();
+    reply_flush();
     return poll(events, 2, timeout < 0 ? oom_timeout() : timeout);
 }
 
 static void pass_time(void)
 {
-    reply_flush();
     if (start_is_idle())
         oom_protect();
     else
-        start_await();
+        start_rest();
 }
 
 _Noreturn void service_run(struct service *service)

@@ -1,5 +1,6 @@
 #include "dispatcher/spawn.h"
 
+#include "dispatcher/failure.h"
 #include "dispatcher/kernel_call.h"
 #include "dispatcher/setup.h"
 
@@ -21,6 +22,7 @@ static struct child {
     const struct spawn_command *command;
     char *const *environment;
     int client;
+    struct failure failure;
     struct ledger_slot *slot;
     int32_t here;  /* 1 until the kernel clears it, as the child leaves this memory (clone(2),
                     * CLONE_CHILD_CLEARTID) */
@@ -46,15 +48,17 @@ KERNEL_CALL_ONLY static long execute(const struct child *child)
                                     (long)child->environment, 0);
 }
 
-KERNEL_CALL_ONLY static long become_handler(const struct child *child)
+KERNEL_CALL_ONLY static long become_handler(struct child *child)
 {
     long result;
 
     /* Only a filter of somebody's can make setsid() fail, as a new process leads no group; but a
      * handler that led none either could not be ended with all that it leaves behind. */
     if ((result = kernel_call(SYS_setsid, 0, 0, 0, 0)) < 0 ||
-        (result = setup_descriptors(child->command->setup, child->client)) < 0 ||
-        (result = unblock_signals()) < 0)
+        (result = setup_descriptors(child->command->setup, child->client)) < 0)
+        return result;
+    child->client = STDIN_FILENO;
+    if ((result = unblock_signals()) < 0)
         return result;
     result = execute(child);
     /* A path that root may take only with its capabilities, for instance.  What root executes has
@@ -64,21 +68,23 @@ KERNEL_CALL_ONLY static long become_handler(const struct child *child)
     return result;
 }
 
-/* Runs beside the parent, in its memory, and must leave nothing there but the error: no errno, and
- * nothing of libc's. */
+/* Runs beside the parent, in its memory, and must change nothing there but what is its own here: no
+ * errno, and nothing of libc's. */
 KERNEL_CALL_ONLY static int run(void *context)
 {
     struct child *child = context;
     int32_t error = (int32_t)-become_handler(child);
 
-    child->error = error;
+    /* Before the supervisor knows, and gives the place to another. */
+    __atomic_store_n(&child->error, error, __ATOMIC_SEQ_CST);
+    failure_send(&child->failure, error, child->client);
     __atomic_store_n(&child->slot->error, error, __ATOMIC_SEQ_CST);
     (void)kernel_call(SYS_exit_group, 127, 0, 0, 0);
     return 127;
 }
 
 int32_t spawn_begin(const struct spawn_command *command, unsigned place, char *const *environment,
-                    int client, struct ledger_slot *slot)
+                    int client, const struct message_header *request, struct ledger_slot *slot)
 {
     struct child *child = &children[place];
     int32_t process;
@@ -86,6 +92,7 @@ int32_t spawn_begin(const struct spawn_command *command, unsigned place, char *c
     child->command = command;
     child->environment = environment;
     child->client = client;
+    failure_prepare(&child->failure, request);
     child->slot = slot;
     child->error = 0;
     /* The kernel ignores it if it cannot write the process id.  These writes, besides clearing the

@@ -24,17 +24,18 @@ struct spawn_command {
 };
 
 /* Clones a child that becomes a handler, in a free place, and does not wait for it; `command`
- * and `environment` must stay until it is over, `client` can be closed at once.  Returns the
- * process, or -1 with errno. */
+ * and `environment` must stay until it is over, `client` can be closed at once.  If it cannot
+ * become one, it answers the request with FAILED and ends.  Returns the process, or -1 with errno.
+ */
 int32_t spawn_begin(const struct spawn_command *command, unsigned place, char *const *environment,
-                    int client, struct ledger_slot *slot);
+                    int client, const struct message_header *request, struct ledger_slot *slot);
 
 /* Whether the child has left: its exec has succeeded, or it has ended.  For a moment more it may
  * share this memory, inside of the kernel; but its place is free, and its environment. */
 bool spawn_is_over(unsigned place);
 
-/* Why the child of a place has not become a handler: errno of the step that failed, or 0 if it has,
- * or was killed before.  To be asked when it is over, or the process reaped. */
+/* Why the child of a place does not become a handler: errno of the step that failed.  0 if it has
+ * become one, or was killed before, or is under way still.  Known before FAILED is sent. */
 int spawn_error(unsigned place);
 
 /* Waits until the child has left, 2 milliseconds at the most.  Returns whether it has. */

@@ -10,14 +10,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { LOOK_FIRST = 1, LOOK_LONGEST = 64 /* milliseconds */ };
+
 static struct start {
     int32_t process; /* 0: none is under way in this slot */
-    bool hangs;      /* it takes longer than any sound exec */
     struct message_header request;
 } starts[PROTOCOL_SLOTS];
 
 static unsigned count;
-static int look_again = 1; /* milliseconds, as all hang; more and more while nothing happens */
+static int look_again = LOOK_FIRST;
 
 static bool is_under_way(unsigned slot)
 {
@@ -37,30 +38,17 @@ static void clone_handler(const struct spawn_command *command, struct ledger_slo
     int32_t process = -1;
 
     if (children_reserve() == 0)
-        process =
-            spawn_begin(command, request->slot, environment_for(request, client), client, slot);
+        process = spawn_begin(command, request->slot, environment_for(request, client), client,
+                              &request->header, slot);
     if (process < 0) {
-        reply_failed(&request->header, errno);
+        reply_failed(&request->header, errno, client);
         return;
     }
     *start = (struct start){.process = process, .request = request->header};
     count++;
+    look_again = LOOK_FIRST;
     children_add((struct child_record){
         .process = process, .client = request->header.client, .ticket = request->header.ticket});
-}
-
-void start_begin(const struct spawn_command *command, struct ledger *ledger,
-                 const struct message_start *request, int client)
-{
-    if (request->slot >= PROTOCOL_SLOTS || is_under_way(request->slot)) {
-        log_error("dispatcher: refused a request for slot %u", request->slot);
-    } else {
-        oom_expose();
-        clone_handler(command, &ledger->slots[request->slot], request, client);
-    }
-    /* Before the answer: the client must see the end of the connection when its handler closes it,
-     * and the supervisor closes its own copy at STARTED.  Nothing can be lost by close(2) here. */
-    (void)close(client);
 }
 
 /* `reaped`: it has ended, and is not to be waited for any more. */
@@ -68,20 +56,41 @@ static void finish(unsigned slot, bool reaped)
 {
     struct start start = starts[slot];
     struct child_record child;
-    int error = spawn_error(slot);
 
     starts[slot].process = 0;
     count--;
-    look_again = 1;
-    if (error == 0) {
+    look_again = LOOK_FIRST;
+    if (spawn_error(slot) == 0) {
         reply_started(&start.request, start.process);
         return;
     }
-    /* It has called _exit(): this does not wait long, and cannot fail for a child of ours. */
+    /* It has said FAILED, and called _exit(): this does not wait long, and cannot fail for a child
+     * of ours. */
     while (!reaped && waitpid(start.process, NULL, 0) < 0 && errno == EINTR)
         ;
     (void)children_remove(start.process, &child); /* it is there */
-    reply_failed(&start.request, error);
+}
+
+/* Whose exec has failed has said so itself: the supervisor may give its slot to another before it
+ * is gone. */
+static bool is_free(unsigned slot)
+{
+    while (is_under_way(slot) && spawn_error(slot) != 0)
+        if (spawn_await(slot))
+            finish(slot, false);
+    return !is_under_way(slot);
+}
+
+void start_begin(const struct spawn_command *command, struct ledger *ledger,
+                 const struct message_start *request, int client)
+{
+    if (request->slot >= PROTOCOL_SLOTS || !is_free(request->slot)) {
+        log_error("dispatcher: refused a request for slot %u", request->slot);
+    } else {
+        oom_expose();
+        clone_handler(command, &ledger->slots[request->slot], request, client);
+    }
+    (void)close(client); /* the packet that brought it, and the child, have their own */
 }
 
 void start_collect(void)
@@ -91,31 +100,14 @@ void start_collect(void)
             finish(slot, false);
 }
 
-/* One that does not hang; NULL if there is none. */
-static struct start *lively(void)
-{
-    for (unsigned slot = 0; count > 0 && slot < PROTOCOL_SLOTS; slot++)
-        if (is_under_way(slot) && !starts[slot].hangs)
-            return &starts[slot];
-    return NULL;
-}
-
 int start_timeout(void)
 {
-    if (count == 0)
-        return -1;
-    return lively() == NULL ? look_again : 0;
+    return count == 0 ? -1 : look_again;
 }
 
-void start_await(void)
+void start_rest(void)
 {
-    enum { LONGEST = 64 };
-    struct start *start = lively();
-
-    if (start != NULL)
-        start->hangs = !spawn_await((unsigned)(start - starts));
-    else
-        look_again = look_again < LONGEST ? 2 * look_again : LONGEST;
+    look_again = look_again < LOOK_LONGEST ? 2 * look_again : LOOK_LONGEST;
 }
 
 void start_reaped(int32_t process)

@@ -17,7 +17,7 @@ static const struct {
     [MESSAGE_READY] = {.length = sizeof(struct message_ready)},
     [MESSAGE_START] = {.length = sizeof(struct message_start), .least = 1, .most = 1},
     [MESSAGE_STARTED] = {.length = sizeof(struct message_started)},
-    [MESSAGE_FAILED] = {.length = sizeof(struct message_failed)},
+    [MESSAGE_FAILED] = {.length = sizeof(struct message_failed), .least = 1, .most = 1},
     [MESSAGE_EXITED] = {.length = sizeof(struct message_exited)},
     [MESSAGE_SIGNAL] = {.length = sizeof(struct message_signal)},
     [MESSAGE_SIGNALLED] = {.length = sizeof(struct message_signalled)},
@@ -137,6 +137,7 @@ static bool has_ended(int socket)
 static enum wire_result receive_packet(struct wire_inbox *inbox, int socket, unsigned permitted,
                                        int flags)
 {
+    const bool peeked = (flags & MSG_PEEK) != 0;
     ssize_t length;
 
     inbox->descriptor_count = PROTOCOL_BATCH;
@@ -148,10 +149,25 @@ static enum wire_result receive_packet(struct wire_inbox *inbox, int socket, uns
         return WIRE_CLOSED;
     inbox->length = (size_t)length;
     inbox->cut = (flags & MSG_CTRUNC) != 0;
+    inbox->lies = peeked;
     if ((flags & MSG_TRUNC) == 0 && is_sound(inbox, permitted))
         return WIRE_MESSAGE;
     wire_discard(inbox);
     return WIRE_MALFORMED;
+}
+
+int wire_consume(struct wire_inbox *inbox, int socket)
+{
+    ssize_t length = 0;
+
+    if (!inbox->lies)
+        return 0;
+    do {
+        /* Without room for descriptors, those of the packet are closed. */
+        length = recv(socket, NULL, 0, MSG_DONTWAIT | MSG_TRUNC);
+    } while (length < 0 && (errno == EINTR || errno == ECONNRESET));
+    inbox->lies = length < 0;
+    return length < 0 ? -1 : 0;
 }
 
 bool wire_is_left(const struct wire_inbox *inbox)

@@ -62,15 +62,21 @@ struct wire_inbox {
     size_t taken;
     unsigned descriptor_count;
     unsigned descriptors_taken;
-    bool cut; /* descriptors are missing, for want of room in this process */
+    bool cut;  /* descriptors are missing, for want of room in this process */
+    bool lies; /* it was received with MSG_PEEK, and is still in the socket */
 };
 
 /* Takes the next message, receiving a packet if none is left of the last one.  Received descriptors
  * are close-on-exec and the caller's to close; -1 stands for those that the message does not bring.
- * `flags` as for recvmsg(2): MSG_DONTWAIT, or 0 to wait.  A packet of which one message is
- * malformed is given up as a whole. */
+ * `flags` as for recvmsg(2): MSG_DONTWAIT, or 0 to wait; with MSG_PEEK, a packet must be taken off
+ * with wire_consume() before another can be received.  A packet of which one message is malformed
+ * is given up as a whole. */
 enum wire_result wire_receive(struct wire_inbox *inbox, int socket, unsigned permitted,
                               union message *message, int descriptors[WIRE_DESCRIPTORS], int flags);
+
+/* Takes the packet off the socket, if it lies there still.  Returns 0, or -1 with errno: it lies
+ * there still. */
+int wire_consume(struct wire_inbox *inbox, int socket);
 
 /* Whether a message is left, so that wire_receive() will not ask the kernel. */
 bool wire_is_left(const struct wire_inbox *inbox);

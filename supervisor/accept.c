@@ -156,16 +156,14 @@ static void accept_clients(void *context)
             backoff_succeeded(&server->accepting);
             if (from->draining)
                 from->left--;
-        } else if (errno == EAGAIN && i == 0 && listener_is_shut_down(from->listener)) {
+        } else if (errno == EINVAL || /* it does not listen (accept(2)) */
+                   (errno == EAGAIN && i == 0 && listener_is_shut_down(from->listener))) {
             give_up(from);
             return;
         } else if (errno == EAGAIN) {
             from->left = 0; /* some have gone by themselves */
             if (!is_drained(from))
                 return;
-        } else if (errno == EINVAL) { /* it does not listen (accept(2)) */
-            give_up(from);
-            return;
         } else if (!concerns_client_only(errno) || ++failures == ACCEPT_BATCH) {
             /* A whole batch of clients with the same fate is none of theirs. */
             accept_failed(server, errno);

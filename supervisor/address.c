@@ -1,6 +1,7 @@
 #include "supervisor/address.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,6 +52,19 @@ int address_of_socket(int socket, struct endpoint *local)
         return -1;
     *local = address_endpoint(&address);
     return 0;
+}
+
+bool address_is_from(int socket, const struct endpoint *remote)
+{
+    union address_socket address;
+    socklen_t length = sizeof(address);
+    struct endpoint found;
+
+    memset(&address, 0, sizeof(address));
+    if (getpeername(socket, &address.any, &length) != 0)
+        return errno == ENOTCONN;
+    found = address.any.sa_family == AF_UNIX ? address_of_peer(socket) : address_endpoint(&address);
+    return memcmp(&found, remote, sizeof(found)) == 0;
 }
 
 const char *address_text(const struct endpoint *endpoint, char text[INET6_ADDRSTRLEN])

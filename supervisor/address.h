@@ -9,6 +9,7 @@
 #include "dispatcher/protocol.h"
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 
 enum { ADDRESS_DESCRIPTION = 64 /* room for address_describe() */ };
@@ -32,6 +33,10 @@ int address_of_socket(int socket, struct endpoint *local);
 
 /* The remote end of an accepted Unix socket: who had connected (SO_PEERCRED, unix(7)). */
 struct endpoint address_of_peer(int socket);
+
+/* Whether a connection is the one from there.  One that has been reset cannot be told from others,
+ * and is taken for it: it serves nobody. */
+bool address_is_from(int socket, const struct endpoint *remote);
 
 /* The address as text, "user USER" for the remote end of a Unix socket, in a buffer of the
  * caller's; returns the buffer. */

@@ -60,13 +60,14 @@ void channel_start(struct channel *channel, union message *start, int descriptor
     requests_add(&channel->requests, start);
 }
 
-int channel_flush(struct channel *channel)
+int channel_flush(struct channel *channel,
+                  void (*each)(void *context, uint32_t client, uint64_t ticket), void *context)
 {
     if (channel->outbox.count == 0)
         return 0;
     if (wire_flush(&channel->outbox, channel->source.descriptor, MSG_DONTWAIT) != 0)
         return -1;
-    starts_sent(&channel->requests.starts);
+    starts_sent(&channel->requests.starts, each, context);
     return 0;
 }
 
@@ -145,8 +146,9 @@ static bool hear_next(struct channel *channel)
         hear_message(channel, &message, descriptors[0]);
         return is_heard(channel);
     case WIRE_NO_DESCRIPTOR:
-        /* CONTENT, and we had no room for it: as if it could not be read. */
-        message.content.error = EMFILE;
+        /* We had no room for it.  Of CONTENT that is as if it could not be read. */
+        if (message.header.type == MESSAGE_CONTENT)
+            message.content.error = EMFILE;
         hear_message(channel, &message, -1);
         return is_heard(channel);
     case WIRE_MALFORMED:
@@ -222,15 +224,35 @@ void channel_rouse(struct channel *channel)
         log_error("cannot disarm the leash of a dispatcher: %m"); /* SIGCONT again does no harm */
 }
 
+/* What we have asked ourselves; but for START it is of no interest any more. */
+static void take_back(struct channel *channel, const union message *request,
+                      const int descriptors[WIRE_DESCRIPTORS])
+{
+    if (request->header.type == MESSAGE_START && descriptors[0] >= 0) {
+        starts_recover(&channel->requests.starts, &request->header, descriptors[0]);
+        return;
+    }
+    for (int i = 0; i < WIRE_DESCRIPTORS; i++)
+        if (descriptors[i] >= 0)
+            (void)close(descriptors[i]); /* of a dispatcher that never began */
+}
+
 void channel_empty(struct channel *channel)
 {
-    char byte;
+    struct wire_inbox inbox = {0};
+    enum wire_result result = WIRE_MESSAGE;
 
     if (channel->peer < 0)
         return;
-    /* Received without room for descriptors, they are closed by the kernel. */
-    while (recv(channel->peer, &byte, sizeof(byte), MSG_DONTWAIT) > 0)
-        ;
+    /* Only the first message of all, struct setup, is not of the kind, and may lie there still. */
+    while (result == WIRE_MESSAGE || result == WIRE_NO_DESCRIPTOR || result == WIRE_MALFORMED) {
+        union message message = {0};
+        int descriptors[WIRE_DESCRIPTORS] = {-1, -1};
+
+        result = wire_receive(&inbox, channel->peer, ~0u, &message, descriptors, MSG_DONTWAIT);
+        if (result == WIRE_MESSAGE)
+            take_back(channel, &message, descriptors);
+    }
     (void)close(channel->peer); /* for end of file to tell that nobody else has it either */
     channel->peer = -1;
 }
@@ -254,6 +276,7 @@ void channel_close(struct channel *channel)
             .ledger = channel->requests.starts.ledger,
         };
 
+        starts_forget(&channel->requests.starts);
         channel_leave(channel);
         ends_close(&ends); /* nothing of ours is buffered in it */
     } else if (channel->peer >= 0) {

@@ -54,12 +54,13 @@ void channel_open(struct channel *channel, const struct ends *ends);
 int channel_ask(struct channel *channel, const union message *request, const int *descriptors);
 
 /* Has a START wait for channel_flush(), and enters it in `requests`; its slot is filled in, and
- * there must be one.  The descriptor stays the caller's, and open until then. */
+ * there must be one.  The descriptor stays the caller's, to be open until then and no longer. */
 void channel_start(struct channel *channel, union message *start, int descriptor);
 
-/* Sends the STARTs that wait, all together.  Returns 0, or -1 with errno and none sent: they wait
- * still. */
-int channel_flush(struct channel *channel);
+/* Sends the STARTs that wait, all together, and tells of each.  Returns 0, or -1 with errno and
+ * none sent: they wait still. */
+int channel_flush(struct channel *channel,
+                  void (*each)(void *context, uint32_t client, uint64_t ticket), void *context);
 
 /* Takes back the STARTs that wait, and tells of each. */
 void channel_withdraw(struct channel *channel,
@@ -75,10 +76,8 @@ void channel_kill(struct channel *channel);
 /* Wakes the dispatcher, should somebody have stopped it. */
 void channel_rouse(struct channel *channel);
 
-/* Once the dispatcher is dead: lets go of its end, with all that it had not read.  Requests that it
- * has not read hold copies of clients' descriptors, and a child of its whose exec hangs would keep
- * them open with its end of the socket: those clients would not see the end of their connections.
- */
+/* Once the dispatcher is dead: takes what it has left in the socket, with the connections that are
+ * in there, into `requests`, and lets go of its end. */
 void channel_empty(struct channel *channel);
 
 /* Gives up our end and the ledger without closing them, for who is to watch the rest. */

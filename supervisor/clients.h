@@ -23,8 +23,8 @@
 
 enum client_state {
     CLIENT_QUEUED,   /* waits; we hold its descriptor */
-    CLIENT_STARTING, /* given to a dispatcher; we keep the descriptor until the exec has succeeded
-                      */
+    CLIENT_STARTING, /* given to a dispatcher, with the descriptor once that is sent; it comes back
+                      * if no handler is started */
     CLIENT_RUNNING,  /* its handler runs and has the descriptor */
     CLIENT_STATES
 };
@@ -54,7 +54,7 @@ struct client {
     uint64_t started;           /* likewise; once running */
     struct endpoint remote;
     uint32_t handle; /* how messages name it; see clients_find() */
-    int descriptor;  /* owned; -1 once the handler has it */
+    int descriptor;  /* owned; -1 once it was given away */
     int32_t process; /* of the handler; 0 before it is known */
     int32_t status;  /* as wait(2) gives it, once `reaped` */
     uint8_t state;

@@ -249,7 +249,8 @@ static void on_answered(void *context, const union message *message, int descrip
                         message->started.process);
         break;
     case MESSAGE_FAILED:
-        events->failed(events->context, header->client, header->ticket, message->failed.error);
+        events->failed(events->context, header->client, header->ticket, message->failed.error,
+                       descriptor);
         break;
     case MESSAGE_SIGNALLED:
     case MESSAGE_PONG:
@@ -296,6 +297,7 @@ void dispatcher_open(struct dispatcher *dispatcher, unsigned index, struct loop 
         .events = events,
         .family = family,
         .left = left,
+        .most = PROTOCOL_SLOTS,
         .backoff = {.first = RESTART_FIRST, .longest = RESTART_LONGEST},
         .restart = {.expired = on_restart, .context = dispatcher},
     };
@@ -372,8 +374,10 @@ int dispatcher_await(struct dispatcher *dispatcher, uint64_t deadline)
 
 unsigned dispatcher_room(const struct dispatcher *dispatcher)
 {
-    return dispatcher->state == DISPATCHER_READY && !dispatcher->spare
-               ? PROTOCOL_SLOTS - dispatcher->channel.requests.starts.count
+    unsigned given = dispatcher->channel.requests.starts.count;
+
+    return dispatcher->state == DISPATCHER_READY && !dispatcher->spare && given < dispatcher->most
+               ? dispatcher->most - given
                : 0;
 }
 
@@ -409,9 +413,11 @@ void dispatcher_withdraw(struct dispatcher *dispatcher)
 
 int dispatcher_flush(struct dispatcher *dispatcher)
 {
+    const struct dispatcher_events *events = dispatcher->events;
     int error;
 
-    if (channel_flush(&dispatcher->channel) == 0 || is_found_dead(dispatcher))
+    if (channel_flush(&dispatcher->channel, events->delivered, events->context) == 0 ||
+        is_found_dead(dispatcher))
         return 0;
     error = errno;
     dispatcher_withdraw(dispatcher);

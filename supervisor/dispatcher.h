@@ -22,13 +22,17 @@
 #include <sys/types.h>
 
 struct dispatcher_events {
+    /* It was sent: our copy of the connection is to be closed, and the client waits for one of
+     * those below, or for `undelivered` never. */
+    void (*delivered)(void *context, uint32_t client, uint64_t ticket);
     /* It could not be sent. */
     void (*undelivered)(void *context, uint32_t client, uint64_t ticket);
     /* The handler's exec has succeeded. */
     void (*started)(void *context, unsigned dispatcher, uint32_t client, uint64_t ticket,
                     int32_t process);
-    /* No handler was started: `error` says why, an errno. */
-    void (*failed)(void *context, uint32_t client, uint64_t ticket, int error);
+    /* No handler was started: `error` says why, an errno.  With the connection, the receiver's to
+     * close; -1 if there was no room for it. */
+    void (*failed)(void *context, uint32_t client, uint64_t ticket, int error, int descriptor);
     /* A handler has ended.  Returns false if this dispatcher has no such handler, which a sound one
      * never says. */
     bool (*exited)(void *context, unsigned dispatcher, const struct message_exited *message);
@@ -76,7 +80,8 @@ struct dispatcher_family {
 
 struct dispatcher {
     unsigned index;
-    bool spare; /* takes no clients */
+    bool spare;    /* takes no clients */
+    unsigned most; /* starts that it may be given at once: its own descriptors may be few */
     struct loop *loop;
     const struct dispatcher_events *events;
     const struct dispatcher_family *family;

@@ -49,10 +49,11 @@ static const int calls[] = {
     /* clients: those of the listeners that are open */
     SYS_accept4,     /* whoever has come */
     SYS_getsockname, /* the address that a client has connected to */
+    SYS_getpeername, /* whether one that a dispatcher gives back is its client's */
     SYS_getsockopt,  /* how long the backlog is in draining; whether closing would wait; who is at
                       * the other end of a Unix socket */
     SYS_shutdown,    /* the end of a busy message; a dispatcher's leash; a Unix socket's backlog */
-    SYS_close,       /* a client that a handler has, and all else */
+    SYS_close,       /* a client that a dispatcher has, and all else */
 #ifdef SYS_poll
     SYS_poll, /* whether a client is gone, anybody in the backlog, a message the last */
 #endif
@@ -60,7 +61,7 @@ static const int calls[] = {
 
     /* dispatchers */
     SYS_recvmsg,      /* their answers */
-    SYS_recvfrom,     /* what a dead one had not read; what refused clients send */
+    SYS_recvfrom,     /* what refused clients send */
     SYS_wait4,        /* children that have ended */
     SYS_waitid,       /* whether a process is a child, or any is left of a group */
     SYS_memfd_create, /* a ledger for a new one */

@@ -118,9 +118,6 @@ static struct client *starting_client(const struct server *server, uint32_t hand
 static void enter_running(struct server *server, struct client *client, unsigned dispatcher,
                           int32_t process)
 {
-    /* From here on only the handler holds the connection, so that the client sees its end. */
-    release(client->descriptor);
-    client->descriptor = -1;
     client->process = process;
     client->dispatcher = (uint8_t)dispatcher;
     client->started = server->loop.now;
@@ -144,11 +141,35 @@ static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint
     signalling_look(server, client);
 }
 
+/* The packet holds the connection now, and soon the handler alone, so that the client sees its end.
+ */
+static void on_delivered(void *context, uint32_t handle, uint64_t ticket)
+{
+    struct client *client = starting_client(context, handle, ticket);
+
+    release(client->descriptor);
+    client->descriptor = -1;
+}
+
+/* The connection has come back, if it ever was away.  Otherwise there is nobody to serve. */
+static bool has_connection(struct client *client, int descriptor)
+{
+    if (descriptor >= 0 && client->descriptor < 0 && address_is_from(descriptor, &client->remote))
+        client->descriptor = descriptor;
+    else if (descriptor >= 0)
+        release(descriptor);
+    if (client->descriptor < 0)
+        log_error("ticket %" PRIu64 " was not started, and its dispatcher has not given the "
+                  "connection back",
+                  clients_ticket(client));
+    return client->descriptor >= 0;
+}
+
 /* Nobody serves this client yet: it takes its place in the queue again. */
-static void put_back(struct server *server, struct client *client)
+static void put_back(struct server *server, struct client *client, int descriptor)
 {
     client->reaped = false;
-    if (server->ending_signal != 0) {
+    if (!has_connection(client, descriptor) || server->ending_signal != 0) {
         clients_end(&server->clients, client, CLIENT_DROPPED);
         return;
     }
@@ -157,7 +178,7 @@ static void put_back(struct server *server, struct client *client)
     waiting_watch(server, client);
 }
 
-static void on_failed(void *context, uint32_t handle, uint64_t ticket, int error)
+static void on_failed(void *context, uint32_t handle, uint64_t ticket, int error, int descriptor)
 {
     struct server *server = context;
     struct client *client = starting_client(server, handle, ticket);
@@ -168,22 +189,22 @@ static void on_failed(void *context, uint32_t handle, uint64_t ticket, int error
     server->no_process = error == EAGAIN && server->starting.delay > server->starting.first;
     errno = error;
     trouble_start_failed(&server->trouble, ticket, server->starting.delay);
-    put_back(server, client);
+    put_back(server, client, descriptor);
 }
 
 static void on_undelivered(void *context, uint32_t handle, uint64_t ticket)
 {
     struct server *server = context;
 
-    put_back(server, starting_client(server, handle, ticket));
+    put_back(server, starting_client(server, handle, ticket), -1);
 }
 
-static void on_returned(void *context, uint32_t handle, uint64_t ticket)
+static void on_returned(void *context, uint32_t handle, uint64_t ticket, int descriptor)
 {
     struct server *server = context;
 
     log_debug("ticket %" PRIu64 ": its dispatcher died before it started a handler", ticket);
-    put_back(server, starting_client(server, handle, ticket));
+    put_back(server, starting_client(server, handle, ticket), descriptor);
 }
 
 /* ---- what else the dispatchers report ---- */
@@ -225,6 +246,7 @@ static bool on_is_handler(void *context, pid_t process)
 }
 
 const struct dispatcher_events handlers_events = {
+    .delivered = on_delivered,
     .undelivered = on_undelivered,
     .started = on_started,
     .failed = on_failed,

@@ -54,6 +54,16 @@ unsigned pool_all(const struct pool *pool)
     return pool->count + 1;
 }
 
+/* All STARTs of a packet come with a descriptor each, for which a dispatcher needs room. */
+static unsigned starts_at_once(const struct launch *launch)
+{
+    const rlim_t limit = launch->limit.rlim_cur;
+
+    if (limit >= PROTOCOL_DESCRIPTORS + PROTOCOL_SLOTS)
+        return PROTOCOL_SLOTS;
+    return limit > PROTOCOL_DESCRIPTORS ? (unsigned)(limit - PROTOCOL_DESCRIPTORS) : 1;
+}
+
 int pool_open(struct pool *pool, struct loop *loop, struct launch *launch, unsigned count,
               const struct dispatcher_events *events, const struct dispatcher_family *family)
 {
@@ -64,8 +74,10 @@ int pool_open(struct pool *pool, struct loop *loop, struct launch *launch, unsig
     pool->events = *events;
     pool->family = *family;
     pool->family.context = pool;
-    for (unsigned i = 0; i < pool_all(pool); i++)
+    for (unsigned i = 0; i < pool_all(pool); i++) {
         dispatcher_open(&pool->dispatchers[i], i, loop, &pool->events, &pool->family, &pool->left);
+        pool->dispatchers[i].most = starts_at_once(launch);
+    }
     pool->dispatchers[count].spare = true;
     if (start_all(pool, launch) != 0)
         return -1;

@@ -2,6 +2,7 @@
 
 #include "dispatcher/log.h"
 #include "dispatcher/wire.h"
+#include "supervisor/release.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -17,26 +18,43 @@ static void forget(struct remains **list, struct remains *remains)
     *place = remains->next;
     loop_ignore(remains->loop, &remains->source);
     (void)close(remains->source.descriptor); /* nothing will be read from it any more */
+    starts_forget(&remains->starts);
     (void)munmap(remains->starts.ledger, sizeof(*remains->starts.ledger));
     free(remains);
 }
 
-/* Who could speak is dead, and has been heard as far as that was possible: only the end of file
- * tells something. */
+static void take_failed(struct remains *remains, const struct message_header *header,
+                        int descriptor)
+{
+    if (starts_answer(&remains->starts, header))
+        remains->events->returned(remains->events->context, header->client, header->ticket,
+                                  descriptor);
+    else if (descriptor >= 0)
+        release(descriptor); /* nobody has asked for it */
+}
+
+/* The dispatcher is dead: only its children can say anything that counts, and that they have
+ * failed.
+ */
 static void on_readable(void *context)
 {
     struct remains *remains = context;
-    struct wire_inbox inbox = {0}; /* in which nothing is ever left, as nothing is permitted */
-    union message message;
-    int descriptors[WIRE_DESCRIPTORS];
+    struct wire_inbox inbox = {0};
+    enum wire_result result = WIRE_MESSAGE;
 
-    enum wire_result result =
-        wire_receive(&inbox, remains->source.descriptor, 0, &message, descriptors, MSG_DONTWAIT);
+    while (result != WIRE_EMPTY && result != WIRE_CLOSED && result != WIRE_ERROR) {
+        union message message = {0};
+        int descriptors[WIRE_DESCRIPTORS] = {-1, -1};
 
-    if (result != WIRE_CLOSED && result != WIRE_ERROR)
-        return;
-    starts_decide(&remains->starts, true, remains->events);
-    forget(remains->list, remains);
+        result = wire_receive(&inbox, remains->source.descriptor, WIRE_TYPE(MESSAGE_FAILED),
+                              &message, descriptors, MSG_DONTWAIT);
+        if (result == WIRE_MESSAGE || result == WIRE_NO_DESCRIPTOR)
+            take_failed(remains, &message.header, descriptors[0]);
+    }
+    if (result != WIRE_EMPTY)
+        starts_decide(&remains->starts, true, remains->events);
+    if (remains->starts.count == 0)
+        forget(remains->list, remains);
 }
 
 int remains_watch(struct remains *remains, struct remains **list)

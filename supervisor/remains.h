@@ -2,9 +2,10 @@
  * remains.h - what a dead dispatcher leaves undecided: children of its that are between clone and
  * exec.
  *
- * They are children of this process by now.  Whether their exec succeeds shows in the ledger when
- * the socket reads end of file, as they hold the dispatcher's end of it until then.  That may take
- * long, on a dead file system; so a successor must not have to wait for it.
+ * They are children of this process by now.  Those whose exec fails say so over the socket, and
+ * give the connection back; of all others it has succeeded when the socket reads end of file, as
+ * they hold the dispatcher's end of it until then.  That may take long, on a dead file system; so a
+ * successor must not have to wait for it.
  */
 #ifndef SUPERVISOR_REMAINS_H
 #define SUPERVISOR_REMAINS_H

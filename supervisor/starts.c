@@ -1,5 +1,7 @@
 #include "supervisor/starts.h"
 
+#include "supervisor/release.h"
+
 #include <stddef.h>
 
 /* 0 for what no process can be: a dispatcher can write there, and kill(2) takes -1 for everybody.
@@ -16,10 +18,36 @@ static int32_t error_in(const struct starts *starts, unsigned slot)
     return __atomic_load_n(&starts->ledger->slots[slot].error, __ATOMIC_SEQ_CST);
 }
 
-static void take_out(struct starts *starts, unsigned slot)
+/* Returns its connection, if that is here; else -1. */
+static int take_out(struct starts *starts, unsigned slot)
 {
+    int descriptor = starts->slots[slot].descriptor;
+
     starts->slots[slot].used = false;
+    starts->slots[slot].descriptor = -1;
     starts->count--;
+    return descriptor;
+}
+
+/* Another one has it, or had. */
+static void take_out_for_good(struct starts *starts, unsigned slot)
+{
+    int descriptor = take_out(starts, slot);
+
+    if (descriptor >= 0)
+        release(descriptor);
+}
+
+/* NULL if there is none. */
+static struct starts_slot *find(struct starts *starts, const struct message_header *header)
+{
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
+        struct starts_slot *slot = &starts->slots[i];
+
+        if (slot->used && slot->ticket == header->ticket && slot->client == header->client)
+            return slot;
+    }
+    return NULL;
 }
 
 unsigned starts_prepare(const struct starts *starts)
@@ -35,15 +63,32 @@ unsigned starts_prepare(const struct starts *starts)
 
 void starts_add(struct starts *starts, unsigned slot, const struct message_header *start)
 {
-    starts->slots[slot] =
-        (struct starts_slot){.used = true, .client = start->client, .ticket = start->ticket};
+    starts->slots[slot] = (struct starts_slot){
+        .used = true, .descriptor = -1, .client = start->client, .ticket = start->ticket};
     starts->count++;
 }
 
-void starts_sent(struct starts *starts)
+void starts_sent(struct starts *starts,
+                 void (*each)(void *context, uint32_t client, uint64_t ticket), void *context)
 {
-    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
-        starts->slots[i].sent = starts->slots[i].used;
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
+        struct starts_slot *slot = &starts->slots[i];
+
+        if (!slot->used || slot->sent)
+            continue;
+        slot->sent = true;
+        each(context, slot->client, slot->ticket);
+    }
+}
+
+void starts_recover(struct starts *starts, const struct message_header *start, int descriptor)
+{
+    struct starts_slot *slot = find(starts, start);
+
+    if (slot != NULL && slot->descriptor < 0)
+        slot->descriptor = descriptor;
+    else
+        release(descriptor);
 }
 
 void starts_withdraw(struct starts *starts,
@@ -54,22 +99,18 @@ void starts_withdraw(struct starts *starts,
 
         if (!slot->used || slot->sent)
             continue;
-        take_out(starts, i);
+        (void)take_out(starts, i); /* it was never sent */
         each(context, slot->client, slot->ticket);
     }
 }
 
 bool starts_answer(struct starts *starts, const struct message_header *answer)
 {
-    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
-        const struct starts_slot *slot = &starts->slots[i];
+    struct starts_slot *slot = find(starts, answer);
 
-        if (!slot->used || slot->ticket != answer->ticket || slot->client != answer->client)
-            continue;
-        take_out(starts, i);
-        return true;
-    }
-    return false;
+    if (slot != NULL)
+        take_out_for_good(starts, (unsigned)(slot - starts->slots));
+    return slot != NULL;
 }
 
 void starts_decide(struct starts *starts, bool closed, const struct starts_events *events)
@@ -81,14 +122,22 @@ void starts_decide(struct starts *starts, bool closed, const struct starts_event
         if (!slot->used)
             continue;
         process = process_in(starts, i);
-        if (!slot->sent || process == 0 || error_in(starts, i) != 0) {
-            take_out(starts, i);
-            events->returned(events->context, slot->client, slot->ticket);
+        if (!slot->sent || process == 0 || (slot->descriptor >= 0 && error_in(starts, i) != 0)) {
+            int descriptor = take_out(starts, i);
+
+            events->returned(events->context, slot->client, slot->ticket, descriptor);
         } else if (closed) {
-            take_out(starts, i);
+            take_out_for_good(starts, i);
             events->orphaned(events->context, slot->client, slot->ticket, process);
         }
     }
+}
+
+void starts_forget(struct starts *starts)
+{
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
+        if (starts->slots[i].used)
+            take_out_for_good(starts, i);
 }
 
 bool starts_reaped(struct starts *starts, pid_t process, uint32_t *client, uint64_t *ticket)

@@ -51,7 +51,7 @@ uint32_t status_descriptors(const struct server *server)
     for (size_t i = 0; i < server->listener_count; i++)
         closed += server->listeners[i].listener->descriptor < 0;
     return server->descriptors_own - closed + clients_count(&server->clients, CLIENT_QUEUED) +
-           clients_count(&server->clients, CLIENT_STARTING) + refusals_count(&server->refusals) +
+           refusals_count(&server->refusals) +
            (server->control == NULL ? 0 : control_descriptors(server->control)) +
            (server->metrics == NULL ? 0 : control_descriptors(server->metrics));
 }

@@ -109,6 +109,45 @@ all_but_few_are_served() { (($(status_of served) >= 496)); }
     each_answered_once 100
 }
 
+@test "a client sees the end of its connection as its handler closes it, though the supervisor hears of nothing" {
+    start -vv --address 127.0.0.1 --dispatchers 2 0 cat
+    local all
+    mapfile -t all < <(dispatchers)
+    kill -STOP "${all[@]}"
+    echo hello | nc -N 127.0.0.1 "$PORT" >answer &
+    local client=$!
+    await status_is starting 1
+    kill -STOP "$DAEMON"
+    kill -CONT "${all[@]}"
+    await is_gone "$client"
+    kill -CONT "$DAEMON"
+    wait "$client"
+    [[ $(<answer) == hello ]]
+    await status_is served 1
+}
+
+is_gone() { ! is_alive "$1"; }
+
+@test "clients whose exec fails come back, whoever is killed meanwhile, and are served later" {
+    cp "$ANSWER" ./answer
+    start -vv --address 127.0.0.1 --processes 8 --dispatchers 2 0 ./answer "$ANSWERS" "$COUNTER"
+    mv answer gone
+    "$BURST" "$ADDRESS" "$PORT" 60 >burst &
+    local client=$! round
+    await has_line 'cannot start a handler' "$LOG"
+    for round in 1 2 3; do
+        # shellcheck disable=SC2046
+        kill -KILL $(ready_dispatchers)
+        await has_dispatchers 2
+    done
+    mv gone answer
+    wait "$client"
+    each_answered_once 60
+    refute grep 'has not given the connection back' "$LOG"
+}
+
+has_dispatchers() { [[ $(ready_dispatchers | wc -l) == "$1" ]]; }
+
 @test "a dispatcher that is stopped is woken when it has answered nothing for 10 s" {
     start -vv --address 127.0.0.1 --processes 1 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     # The only handler that is allowed is in the hands of one of them.

@@ -38,6 +38,15 @@ few_descriptors() {
     stop INT
 }
 
+@test "dispatchers are given no more clients at once than their own limit on descriptors has room for" {
+    # shellcheck disable=SC2016
+    WRAPPER=(bash -c 'ulimit -Sn 18; exec "$@"' bash)
+    start --address 127.0.0.1 --processes 32 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    run "$BURST" "$ADDRESS" "$PORT" 500
+    [[ $output == "connected 500 answered 500 failed 0" ]]
+    refute grep 'leaves no room' "$LOG"
+}
+
 @test "a limit too low for any client is said at the start, status 1" {
     export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # that would need more than it has
     run bash -c 'ulimit -n 15; exec "$@"' bash "$DAMPENER" --address 127.0.0.1 --dispatchers 8 0 cat

@@ -34,6 +34,7 @@ static int supervisor;
 
 static struct process {
     uint64_t ticket; /* 0: not known yet */
+    int error;       /* it could not be executed, and has said so */
     bool is_over;
     bool reaped;
     bool ended; /* and is to be reaped */
@@ -43,7 +44,8 @@ static uint8_t fate; /* what becomes of the next ones */
 static int32_t in_place[PROTOCOL_SLOTS];
 
 int32_t __wrap_spawn_begin(const struct spawn_command *command, unsigned place,
-                           char *const *environment, int client, struct ledger_slot *slot);
+                           char *const *environment, int client,
+                           const struct message_header *request, struct ledger_slot *slot);
 bool __wrap_spawn_is_over(unsigned place);
 int __wrap_spawn_error(unsigned place);
 bool __wrap_spawn_await(unsigned place);
@@ -65,15 +67,19 @@ static struct process *process_of(int32_t number)
 }
 
 int32_t __wrap_spawn_begin(const struct spawn_command *command, unsigned place,
-                           char *const *environment, int client, struct ledger_slot *slot)
+                           char *const *environment, int client,
+                           const struct message_header *request, struct ledger_slot *slot)
 {
+    (void)request;
     HOLDS(command == &service.command && place < PROTOCOL_SLOTS && environment != NULL);
-    HOLDS(slot == &ledger.slots[place] && fcntl(client, F_GETFD) >= 0 && in_place[place] == 0);
+    HOLDS(slot == &ledger.slots[place] && fcntl(client, F_GETFD) >= 0);
+    HOLDS(process_of(in_place[place]) == NULL || process_of(in_place[place])->is_over);
     if (process_count == PROCESSES || fate % 8 == 7) {
         errno = EAGAIN;
         return -1;
     }
-    processes[process_count] = (struct process){.is_over = fate % 4 != 0};
+    processes[process_count] =
+        (struct process){.is_over = fate % 4 != 0, .error = fate % 8 == 6 ? ENOENT : 0};
     in_place[place] = FIRST_PROCESS + (int32_t)process_count++;
     return in_place[place];
 }
@@ -87,8 +93,9 @@ bool __wrap_spawn_is_over(unsigned place)
 
 int __wrap_spawn_error(unsigned place)
 {
-    in_place[place] = 0;
-    return fate % 8 == 6 ? ENOENT : 0;
+    const struct process *process = process_of(in_place[place]);
+
+    return process == NULL ? 0 : process->error;
 }
 
 bool __wrap_spawn_await(unsigned place)

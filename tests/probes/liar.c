@@ -78,7 +78,9 @@ static void say_failed(void)
     union message message = answer(MESSAGE_FAILED);
 
     message.failed.error = EIO;
-    say(&message);
+    /* The client, if we have it still; else whatever is a socket. */
+    if (wire_send(PROTOCOL_SOCKET, &message, given, 0) != 0)
+        (void)wire_send(PROTOCOL_SOCKET, &message, (const int[]){PROTOCOL_SOCKET}, 0);
 }
 
 static void say_exited(uint32_t client, uint64_t ticket)
@@ -1006,16 +1008,25 @@ static _Noreturn void be_honest(char **argv)
     log_die(2, "liar: %s: %m", path);
 }
 
+/* As protocol.h has it: the packet of a START stays until all of it is done. */
+static void consume(bool done)
+{
+    if (done && wire_consume(&service.inbox, PROTOCOL_SOCKET) != 0)
+        exit(2);
+}
+
 static _Noreturn void work(const struct lie *lie)
 {
     bool told = false;
 
     for (;;) {
-        enum wire_result result =
-            wire_receive(&service.inbox, PROTOCOL_SOCKET, ~0u, &request, given, 0);
+        enum wire_result result;
 
+        consume(!wire_is_left(&service.inbox));
+        result = wire_receive(&service.inbox, PROTOCOL_SOCKET, ~0u, &request, given, MSG_PEEK);
         if (result != WIRE_MESSAGE)
             exit(0);
+        consume(request.header.type != MESSAGE_START);
         if (told || request.header.type != lie->at) {
             answer_truly();
             continue;

@@ -187,6 +187,22 @@ static void check_starts(void)
     CHECK(nothing_is_open());
 }
 
+static unsigned sent;
+
+static void count_sent(void *context, uint32_t client, uint64_t ticket)
+{
+    CHECK(context == &sent && ticket == 100 + client);
+    sent |= 1u << client;
+}
+
+/* Returns the set of those that are told of, each once. */
+static unsigned send_all(void)
+{
+    sent = 0;
+    starts_sent(&requests.starts, count_sent, &sent);
+    return sent;
+}
+
 static unsigned withdrawn; /* with tickets 100 above their clients */
 
 static void count_withdrawn(void *context, uint32_t client, uint64_t ticket)
@@ -210,7 +226,8 @@ static void check_withdrawn(void)
     ask_start(0, 100);
     ask_start(1, 101);
     ask_start(2, 102);
-    starts_sent(&requests.starts);
+    CHECK(send_all() == 7);
+    CHECK(send_all() == 0);
     CHECK(withdraw() == 0 && requests.starts.count == 3);
     CHECK(started(1, 101, 2));
     ask_start(4, 104);
@@ -218,11 +235,11 @@ static void check_withdrawn(void)
     CHECK(withdraw() == (1u << 4 | 1u << 5) && requests.starts.count == 2);
     CHECK(!started(4, 104, 2) && !failed(5, 105, EIO));
     ask_start(4, 104); /* again, in a slot that one was sent from before */
-    starts_sent(&requests.starts);
+    CHECK(send_all() == 1u << 4);
     CHECK(withdraw() == 0);
     CHECK(started(0, 100, 2) && started(2, 102, 2) && started(4, 104, 2));
     CHECK(nothing_is_open());
-    starts_sent(&requests.starts);
+    CHECK(send_all() == 0);
     ask_start(6, 106);
     CHECK(requests_are_open(&requests));
     CHECK(withdraw() == 1u << 6 && nothing_is_open());

@@ -37,7 +37,7 @@ static int handle(void)
 
 static struct message_start request_of(unsigned slot)
 {
-    struct message_start request = {.slot = slot};
+    struct message_start request = {.header = {.ticket = slot + 1}, .slot = slot};
 
     request.local.family = request.remote.family = AF_INET;
     request.remote.port = (uint16_t)(FIRST_PORT + slot);
@@ -97,8 +97,10 @@ static void all_at_once(void)
         environments[slot] = environment_for(&request, pairs[slot][0]);
     }
     for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++) {
-        processes[slot] =
-            spawn_begin(&command, slot, environments[slot], pairs[slot][0], &ledger.slots[slot]);
+        struct message_start request = request_of(slot);
+
+        processes[slot] = spawn_begin(&command, slot, environments[slot], pairs[slot][0],
+                                      &request.header, &ledger.slots[slot]);
         CHECK(processes[slot] > 0 && ledger.slots[slot].process == processes[slot]);
         (void)close(pairs[slot][0]);
     }
@@ -133,9 +135,11 @@ static void errors(void)
     unsigned changed = 0;
 
     for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++) {
+        struct message_start request = request_of(slot);
+
         errno = SENTINEL;
-        processes[slot] =
-            spawn_begin(&bad[slot % KINDS].command, slot, environ, nowhere, &ledger.slots[slot]);
+        processes[slot] = spawn_begin(&bad[slot % KINDS].command, slot, environ, nowhere,
+                                      &request.header, &ledger.slots[slot]);
         changed += errno != SENTINEL;
         CHECK(processes[slot] > 0);
     }
@@ -154,7 +158,8 @@ static void errors(void)
 static void killed(void)
 {
     int hold = program_hold("handler");
-    int32_t process = spawn_begin(&command, 0, environ, nowhere, &ledger.slots[0]);
+    struct message_start request = request_of(0);
+    int32_t process = spawn_begin(&command, 0, environ, nowhere, &request.header, &ledger.slots[0]);
 
     CHECK(!spawn_is_over(0));
     CHECK(process > 0 && kill(process, SIGKILL) == 0); /* -1 would be everybody */

@@ -1,6 +1,7 @@
 /*
  * Starts that are under way: each is answered once, those that are done together in one packet; one
- * that hangs is waited for no longer than a moment; a slot is not taken twice.
+ * that fails gives its connection back itself; those that hang are looked for less and less often;
+ * a slot is not taken twice.
  *
  * Stands on both ends of the socket that a dispatcher has.
  */
@@ -76,13 +77,12 @@ static int begin(const struct spawn_command *command, unsigned slot, uint64_t ti
     return ends[0];
 }
 
-/* As service.c does, but for who has ended.  On a loaded machine a sound exec, too, may look as if
- * it hung, and is then looked at again only after a while. */
+/* As service.c does, but for who has ended. */
 static void until_idle(void)
 {
     for (int look = 0; !start_is_idle() && look < LOOKS; look++) {
         (void)poll(NULL, 0, start_timeout());
-        start_await();
+        start_rest();
         start_collect();
     }
     CHECK(start_is_idle() && start_timeout() == -1);
@@ -96,8 +96,9 @@ static void until_over(unsigned slot)
     start_collect();
 }
 
-/* Receives one packet with so many answers of this type, one for each ticket from `first` on in any
- * order; `processes`, if it is not NULL, gets who was started for which. */
+/* Receives so many answers of this type, one for each ticket from `first` on in any order: of
+ * STARTED in one packet, of FAILED in one each, with a descriptor.  `processes`, if it is not NULL,
+ * gets who was started for which. */
 static void expect(enum message_type type, unsigned count, uint64_t first, int32_t *processes)
 {
     bool came[ANSWERS] = {false};
@@ -116,9 +117,11 @@ static void expect(enum message_type type, unsigned count, uint64_t first, int32
             continue;
         came[at] = true;
         CHECK(message.header.client == message.header.ticket + 1000);
-        CHECK(wire_is_left(&inbox) == (i + 1 < count));
-        if (type == MESSAGE_FAILED)
+        CHECK(wire_is_left(&inbox) == (type == MESSAGE_STARTED && i + 1 < count));
+        if (type == MESSAGE_FAILED) {
             CHECK(message.failed.error == ENOENT);
+            CHECK(descriptors[0] >= 0 && close(descriptors[0]) == 0);
+        }
         if (processes != NULL)
             processes[at] = message.started.process;
     }
@@ -178,14 +181,17 @@ static void started_together(void)
 
 static void failed_together(void)
 {
-    for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++) {
-        int client = begin(&bad, slot, 200 + slot);
+    int clients[PROTOCOL_SLOTS];
 
-        (void)close(client);
-    }
+    for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++)
+        clients[slot] = begin(&bad, slot, 200 + slot);
     until_idle();
+    for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++)
+        CHECK(!is_closed(clients[slot]) && errno == EAGAIN); /* it has been given back */
     expect(MESSAGE_FAILED, PROTOCOL_SLOTS, 200, NULL);
     for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++) {
+        CHECK(is_closed(clients[slot]));
+        (void)close(clients[slot]);
         CHECK(ledger.slots[slot].error == ENOENT);
         CHECK(children_find(ledger.slots[slot].process) == NULL);
     }
@@ -201,23 +207,20 @@ static void hanging(void)
     int32_t processes[2] = {0};
     int clients[2] = {begin(&good, 3, 300), begin(&good, 7, 301)};
 
-    CHECK(start_timeout() == 0); /* for all that is known, they need no time at all */
-    start_await();
-    CHECK(start_timeout() == 0);
-    start_await();
+    CHECK(start_timeout() == 1);
     for (int i = 0; i < 10; i++, last = timeout) {
         timeout = start_timeout();
         CHECK(timeout > 0 && timeout >= last && timeout <= 64);
-        start_await(); /* does not wait */
+        start_rest();
         start_collect();
     }
     CHECK(timeout == 64 && !start_is_idle());
 
     (void)close(begin(&bad, 5, 302));
-    CHECK(start_timeout() == 0);
+    CHECK(start_timeout() == 1);
     until_over(5);
     expect(MESSAGE_FAILED, 1, 302, NULL);
-    CHECK(start_timeout() > 0 && start_timeout() < 64);
+    CHECK(start_timeout() == 1);
     program_release(hold);
     until_idle();
     expect(MESSAGE_STARTED, 2, 300, processes);
@@ -251,6 +254,22 @@ static void refused(void)
     (void)close(far);
 }
 
+/* Who has failed has said so, and its slot may be given to another before it is known here. */
+static void given_again(void)
+{
+    int first = begin(&bad, 6, 450);
+    int second;
+    struct pollfd event = {.fd = supervisor, .events = POLLIN};
+
+    CHECK(poll(&event, 1, 20000) == 1);
+    second = begin(&bad, 6, 451);
+    until_idle();
+    expect(MESSAGE_FAILED, 2, 450, NULL);
+    check_nobody_left();
+    (void)close(first);
+    (void)close(second);
+}
+
 /* One of two is killed, and reaped, before its exec: it was a handler, and its slot is free. */
 static void killed(void)
 {
@@ -268,14 +287,12 @@ static void killed(void)
     CHECK(said == process && is_closed(client));
     (void)close(client);
     (void)close(begin(&bad, 0, 502));
-    start_collect();
+    until_over(0);
+    expect(MESSAGE_FAILED, 1, 502, NULL);
     CHECK(remaining > 0 && kill(remaining, 0) == 0);
     program_release(hold);
     until_idle();
-    reply_flush();
-    wire_discard(&inbox); /* of these two */
-    CHECK(recv(supervisor, &inbox.bytes, sizeof(inbox.bytes), MSG_DONTWAIT) ==
-          sizeof(struct message_started) + sizeof(struct message_failed));
+    expect(MESSAGE_STARTED, 1, 501, NULL);
     reap(remaining, 501, 0);
     check_nobody_left();
     (void)close(other);
@@ -287,7 +304,7 @@ static int forget(void)
     children_forget();
     start_forget();
     CHECK(start_is_idle() && start_timeout() == -1);
-    start_await();
+    start_rest();
     start_collect();
     expect(MESSAGE_STARTED, 0, 0, NULL);
     for (unsigned slot = 0; slot < 2; slot++) {
@@ -337,6 +354,7 @@ int main(int argc, char **argv)
         started_together();
         hanging();
         refused();
+        given_again();
         killed();
         forgotten();
     }

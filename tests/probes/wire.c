@@ -125,7 +125,7 @@ static void check_numbers(void)
         {MESSAGE_READY, sizeof(struct message_ready), 0, 0},
         {MESSAGE_START, sizeof(struct message_start), 1, 1},
         {MESSAGE_STARTED, sizeof(struct message_started), 0, 0},
-        {MESSAGE_FAILED, sizeof(struct message_failed), 0, 0},
+        {MESSAGE_FAILED, sizeof(struct message_failed), 1, 1},
         {MESSAGE_EXITED, sizeof(struct message_exited), 0, 0},
         {MESSAGE_SIGNAL, sizeof(struct message_signal), 0, 0},
         {MESSAGE_SIGNALLED, sizeof(struct message_signalled), 0, 0},

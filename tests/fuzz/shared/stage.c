@@ -33,10 +33,9 @@ static int before; /* so many descriptors were open in the beginning */
 static bool was_open[FUZZ_DESCRIPTORS];
 static int own; /* descriptors of the stage and of what the service always has */
 
-/* The end that is ours, and what the other one is known by: its number may be another's by now. */
+/* The end that is ours, and what the other one is known by. */
 static struct visitor {
     int ours;
-    int theirs;
     ino_t inode;
 } visitors[STAGE_CLIENTS];
 static unsigned visitor_count;
@@ -60,12 +59,21 @@ static ino_t inode_of(int descriptor)
     return fstat(descriptor, &status) == 0 ? status.st_ino : 0;
 }
 
+/* Connections that have come back from dispatchers who are dead, and are not decided of. */
+static uint32_t count_recovered(const struct remains *remains)
+{
+    uint32_t count = 0;
+
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
+        count += remains->starts.slots[i].used && remains->starts.slots[i].descriptor >= 0;
+    return count;
+}
+
 /* What the service and the stage should have open now, but for what they always have. */
 static int count_known(void)
 {
-    uint32_t count = clients_count(&server.clients, CLIENT_QUEUED) +
-                     clients_count(&server.clients, CLIENT_STARTING) +
-                     refusals_count(&server.refusals);
+    uint32_t count =
+        clients_count(&server.clients, CLIENT_QUEUED) + refusals_count(&server.refusals);
 
     for (unsigned i = 0; i < pool_all(&server.pool); i++) {
         const struct channel *channel = &server.pool.dispatchers[i].channel;
@@ -74,7 +82,7 @@ static int count_known(void)
         count += actors[i].end >= 0;
     }
     for (const struct remains *each = server.pool.left; each != NULL; each = each->next)
-        count++;
+        count += 1 + count_recovered(each);
     for (int i = 0; i < 3; i++)
         count += server.pool.reserve.descriptors[i] > 0;
     for (unsigned i = 0; i < visitor_count; i++)
@@ -133,7 +141,7 @@ void stage_connect(const struct endpoint *remote)
         return;
     HOLDS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     HOLDS(clients_reserve(&server.clients) == 0);
-    *visitor = (struct visitor){.ours = ends[0], .theirs = ends[1], .inode = inode_of(ends[1])};
+    *visitor = (struct visitor){.ours = ends[0], .inode = inode_of(ends[1])};
     visitor_count++;
     (void)clients_accept(&server.clients, ends[1], remote, server.loop.now);
 }
@@ -301,12 +309,14 @@ struct server *stage_open(const char *const *words)
 
 /* ---- the end ---- */
 
+/* Given away and given back, the other end has another number. */
 static void close_visitor(const struct visitor *visitor)
 {
     if (visitor->ours >= 0)
         (void)close(visitor->ours);
-    if (inode_of(visitor->theirs) == visitor->inode)
-        (void)close(visitor->theirs);
+    for (int i = 0; i < FUZZ_DESCRIPTORS; i++)
+        if (!was_open[i] && inode_of(i) == visitor->inode)
+            (void)close(i);
 }
 
 void stage_close(void)
