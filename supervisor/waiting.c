@@ -10,8 +10,9 @@ enum {
     /* Most who wait at all wait for less than this: then looking at them when their turn comes is
      * cheaper than watching them. */
     WATCHED_AFTER = 50 * LOOP_MILLISECOND,
-    /* But not behind so many; and so many at most come to be watched at once, or a round's. */
-    UNWATCHED_AMONG = 128
+    /* But that is to be done for so many, or a round's, at most, as all of them come to be watched
+     * at once.  How many are watched already does not matter: others may overtake a crowd. */
+    UNWATCHED_AT_MOST = 128
 };
 
 static void on_gone(void *context, uint32_t handle);
@@ -131,8 +132,9 @@ static void refuse_excess_of_sources(struct server *server)
 static bool may_be_watched_later(const struct server *server)
 {
     uint32_t queued = clients_count(&server->clients, CLIENT_QUEUED);
+    uint32_t unwatched = queued - server->watch.count;
 
-    return queued > 0 && queued <= UNWATCHED_AMONG && queued < server->queue_maximum &&
+    return queued > 0 && unwatched <= UNWATCHED_AT_MOST && queued < server->queue_maximum &&
            !server->options->refuse && server->options->per_source_queue == OPTIONS_NONE &&
            server->loop.now < server->attend_at;
 }

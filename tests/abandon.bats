@@ -141,6 +141,57 @@ time_until_given_up() {
     exec {CLIENT}>&-
 }
 
+# With 200 clients of one source waiting at its limit, whom others overtake; sets `crowd`.
+start_with_crowd() {
+    start -v --address 127.0.0.1 --processes 2 --per-source 1 --order fair 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER"
+    connect_silently
+    await status_is running 1
+    "$BURST" "$ADDRESS" "$PORT" 200 >burst &
+    crowd=$!
+    await status_is queued 200
+}
+
+end_crowd() {
+    kill "$crowd"
+    wait "$crowd" || true
+    exec {CLIENT}>&-
+}
+
+@test "behind a crowd, too, who resets as soon as it waits is taken out" {
+    local crowd took
+    start_with_crowd
+    "$BURST" -h 1 "$ADDRESS" "$PORT" 1
+    took=$(time_until_given_up 202)
+    echo "$took ms"
+    ((took < 1000))
+    status_is abandoned 1
+    status_is queued 200
+    end_crowd
+}
+
+@test "who overtakes a crowd within a moment is not watched" {
+    command -v strace >/dev/null || skip "strace is not installed"
+    local crowd attempt before calls least=
+    start_with_crowd
+    strace -qq -o calls -p "$DAEMON" -e trace=epoll_ctl 3>&- 4>&- &
+    local tracer=$!
+    await has_line '^TracerPid:.*[1-9]' "/proc/$DAEMON/status"
+    # All but the first wait, each until the one before it is served.
+    for ((attempt = 0; attempt < 20 && ${least:-32} >= 32; attempt++)); do
+        before=$(wc -l <calls)
+        "$BURST" -f 127.0.0.9 "$ADDRESS" "$PORT" 32 >others
+        [[ $(cat others) == "connected 32 answered 32 failed 0" ]]
+        calls=$(($(wc -l <calls) - before))
+        if [[ -z $least ]] || ((calls < least)); then least=$calls; fi
+    done
+    echo "$least calls for 32 clients"
+    ((least < 32)) # beginning and ending to watch each would be 62
+    kill "$tracer"
+    wait "$tracer" || true
+    end_crowd
+}
+
 @test "once its handler runs, a client that has waited is the handler's alone" {
     start --abandon half-close --address 127.0.0.1 0 bash -c 'read -r; exec sleep 100'
     connect_silently
