@@ -19,12 +19,12 @@ void kin_open(void)
     proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-static int open_file(int32_t process, const char *name)
+static int open_file(int32_t process, const char *name, int how)
 {
     char path[64];
 
     (void)snprintf(path, sizeof(path), "%" PRId32 "/%s", process, name);
-    return openat(proc, path, O_RDONLY | O_CLOEXEC);
+    return openat(proc, path, how | O_CLOEXEC);
 }
 
 /* Whether a process is of this group, and of the session of the same number, with its parent:
@@ -35,7 +35,7 @@ static bool is_member(int32_t member, int32_t process, pid_t *parent)
     char *end;
     long group;
     long session;
-    int descriptor = open_file(member, "stat");
+    int descriptor = open_file(member, "stat", O_RDONLY);
     ssize_t length = descriptor < 0 ? -1 : read(descriptor, text, sizeof(text) - 1);
 
     if (descriptor >= 0)
@@ -74,7 +74,7 @@ static FILE *open_children(void)
     FILE *children;
 
     (void)snprintf(name, sizeof(name), "task/%" PRId32 "/children", (int32_t)supervisor);
-    descriptor = proc < 0 ? -1 : open_file((int32_t)supervisor, name);
+    descriptor = proc < 0 ? -1 : open_file((int32_t)supervisor, name, O_RDONLY);
     children = descriptor < 0 ? NULL : fdopen(descriptor, "r");
     if (children == NULL && descriptor >= 0)
         (void)close(descriptor); /* nothing was read */
@@ -107,4 +107,9 @@ bool kin_is_group(int32_t process)
 {
     /* Were the supervisor dead by now, its number might be another's. */
     return has_kin_in(process) && getppid() == supervisor;
+}
+
+int kin_open_own(const char *name)
+{
+    return open_file((int32_t)getpid(), name, O_WRONLY);
 }

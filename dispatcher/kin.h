@@ -20,4 +20,8 @@ void kin_open(void);
  * logged. */
 bool kin_is_group(int32_t process);
 
+/* Opens a file of /proc for writing that is about this process; also where no path leads there any
+ * more.  Returns the descriptor, or -1 with errno. */
+int kin_open_own(const char *name);
+
 #endif

@@ -106,6 +106,6 @@ int main(int argc, char **argv)
     setup_rest();
     if (environment_prepare(environ, service.command.setup->no_environment != 0) != 0)
         log_die(1, "dispatcher: cannot prepare the environment: %m");
-    service_begin(&service, strcmp(argv[1], "spare") == 0);
+    service_begin(&service, true);
     service_run(&service);
 }

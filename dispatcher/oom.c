@@ -82,6 +82,17 @@ int oom_timeout(void)
     return state.exposed ? IDLE : -1;
 }
 
+void oom_inherit(int descriptor)
+{
+    bool may = state.exposed; /* what is not exposed then has been left as it is */
+
+    oom_close();
+    state.descriptor = descriptor;
+    state.exposed = may && descriptor >= 0;
+    if (!may)
+        oom_close();
+}
+
 void oom_close(void)
 {
     if (state.descriptor >= 0)

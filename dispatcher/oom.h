@@ -32,7 +32,11 @@ void oom_protect(void);
  * the kernel looks for them among all processes. */
 int oom_timeout(void);
 
-/* For a process that was forked off: it is as its parent was, and cannot change that. */
+/* For a process that was forked off after oom_expose(): it goes on with its own file, which is
+ * taken over.  With -1 it stays as its parent was at that moment. */
+void oom_inherit(int descriptor);
+
+/* Leaves it as it is from now on. */
 void oom_close(void);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * protocol.h - the whole contract between the supervisor and a dispatcher.
  *
- * The supervisor starts each dispatcher, while it still has the privileges that it was started
- * with, as
+ * The supervisor starts a dispatcher, while it still has the privileges that it was started with,
+ * as
  *
  *     dispatcher ROLE FORMAT PATH ARGV0 [ARG]...
  *
@@ -17,8 +17,10 @@
  *     try      takes on the process state of handlers, looks PATH up, executes it without letting
  *              it run, and writes the path that was found to the socket; its exit status is 0, or
  *              after a line in the log what the supervisor is to end with
- *     serve    takes clients
- *     spare    takes none, so that nothing holds it up: it does for the others what needs no client
+ *     spare    takes no clients, so that nothing holds it up: it does for the others what needs no
+ *              client, and forks them to begin with
+ *
+ * The others are never executed: they begin as what FORK has made.
  *
  * Sequence, for each dispatcher that serves or is the spare one:
  *

@@ -63,12 +63,12 @@ static void become_successor(struct service *service, bool spare, const int *des
     (void)close(service->signals);
     children_forget();
     start_forget();
-    oom_close();
     if (dup3(descriptors[0], PROTOCOL_SOCKET, O_CLOEXEC) < 0 ||
         dup3(descriptors[1], PROTOCOL_LEDGER, O_CLOEXEC) < 0)
         log_die(1, "dispatcher: dup3: %m");
     (void)close(descriptors[0]);
     (void)close(descriptors[1]);
+    oom_inherit(kin_open_own("oom_score_adj")); /* not before, lest it gets one of these numbers */
     service_begin(service, spare);
 }
 
@@ -77,7 +77,7 @@ static void fork_successor(struct service *service, const union message *message
 {
     int32_t process;
 
-    oom_expose();  /* it could not do that for its handlers */
+    oom_expose();  /* it may not be able to do that for its handlers */
     reply_flush(); /* or it would say the same */
     process = successor_fork();
     if (process == 0) {

@@ -121,7 +121,10 @@ void start_reaped(int32_t process)
 
 void start_forget(void)
 {
+    /* To write to those that are free would only take memory, of which each stack is a page. */
     for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++) {
+        if (!is_under_way(slot))
+            continue;
         starts[slot].process = 0;
         spawn_forget(slot);
     }

@@ -65,7 +65,9 @@ void dispatcher_postpone(struct dispatcher *dispatcher)
 
 void dispatcher_failed(struct dispatcher *dispatcher)
 {
+    dispatcher->error = errno;
     forget(dispatcher);
+    errno = dispatcher->error;
     if (dispatcher->replaced && dispatcher->backoff.longest != FORK_LONGEST)
         log_warning("cannot start dispatcher %u, trying again: %m", dispatcher->index);
     dispatcher->backoff.longest = FORK_LONGEST;
@@ -358,12 +360,12 @@ int dispatcher_await(struct dispatcher *dispatcher, uint64_t deadline)
     struct pollfd event = {.fd = dispatcher->channel.source.descriptor, .events = POLLIN};
     bool over = false;
 
-    while (dispatcher->state == DISPATCHER_STARTING && !over) {
+    while (owes_answer(dispatcher) && !over) {
         over = is_dead(dispatcher) || loop_clock() >= deadline;
         if (poll(&event, 1, over ? 0 : LOOK_AGAIN) > 0)
             channel_hear(&dispatcher->channel);
     }
-    if (dispatcher->state == DISPATCHER_READY)
+    if (dispatcher->state == DISPATCHER_READY && !owes_answer(dispatcher))
         return 0;
     log_error("dispatcher %u, process %d, did not become ready", dispatcher->index,
               dispatcher->process);

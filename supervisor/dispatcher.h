@@ -98,6 +98,7 @@ struct dispatcher {
     bool replaced; /* it gets a successor when it dies */
     bool gave_way; /* it was ended to make room for a handler, and has no successor yet */
     uint64_t since;
+    int error; /* why it could not begin the last time, an errno */
     struct backoff backoff;
     struct loop_timer restart;
     struct patience patience; /* with its answers */
@@ -127,8 +128,8 @@ void dispatcher_postpone(struct dispatcher *dispatcher);
 /* It was forked, or was not (process 0, and errno says why). */
 void dispatcher_forked(struct dispatcher *dispatcher, pid_t process);
 
-/* Waits until it is ready, or dead, or until `deadline`; for the time before the service starts.
- * Returns 0, or -1 after logging that it is not. */
+/* Waits until it is ready and has answered all that it was asked, or is dead, or until `deadline`;
+ * for the time before the service starts.  Returns 0, or -1 after logging that it is not. */
 int dispatcher_await(struct dispatcher *dispatcher, uint64_t deadline);
 
 /* How many starts it can be given now. */

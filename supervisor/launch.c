@@ -154,9 +154,9 @@ int launch_try(struct launch *launch)
     return WEXITSTATUS(status);
 }
 
-pid_t launch_dispatcher(struct launch *launch, const struct ends *ends, bool spare)
+pid_t launch_dispatcher(struct launch *launch, const struct ends *ends)
 {
-    return execute(launch, spare ? "spare" : "serve", ends);
+    return execute(launch, "spare", ends);
 }
 
 void launch_close(struct launch *launch)

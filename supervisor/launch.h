@@ -16,7 +16,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/* What all dispatchers are started with. */
+/* What dispatchers are started with. */
 struct launch {
     int program;         /* an O_PATH descriptor */
     struct setup *setup; /* what they are told first */
@@ -37,10 +37,10 @@ int launch_prepare(struct launch *launch, char *const *command, const struct rli
  * after something was logged. */
 int launch_try(struct launch *launch);
 
-/* Starts one at the other end; launch_try() must have succeeded.  Returns its process, or -1 with
- * errno.  Never waits: whether the program could be executed shows in READY, or in the end of the
- * process. */
-pid_t launch_dispatcher(struct launch *launch, const struct ends *ends, bool spare);
+/* Starts the spare one at the other end; launch_try() must have succeeded.  Returns its process, or
+ * -1 with errno.  Never waits: whether the program could be executed shows in READY, or in the end
+ * of the process. */
+pid_t launch_dispatcher(struct launch *launch, const struct ends *ends);
 
 /* Closes what is needed for that: none will be started any more. */
 void launch_close(struct launch *launch);

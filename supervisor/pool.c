@@ -12,7 +12,7 @@ enum { READY_WITHIN = 10 * LOOP_SECOND };
 
 /* ---- beginning ---- */
 
-static int start_one(struct pool *pool, struct dispatcher *dispatcher, struct launch *launch)
+static int launch_spare(struct pool *pool, struct launch *launch)
 {
     struct ends ends;
     pid_t process;
@@ -20,31 +20,46 @@ static int start_one(struct pool *pool, struct dispatcher *dispatcher, struct la
 
     if (ends_open(&ends, &pool->reserve) != 0)
         return -1;
-    process = launch_dispatcher(launch, &ends, dispatcher->spare);
+    process = launch_dispatcher(launch, &ends);
     error = errno;
     (void)close(ends.memory); /* mapped here, and inherited there */
     ends.memory = -1;
     if (process > 0)
-        return dispatcher_begin(dispatcher, &ends, process, -1);
+        return dispatcher_begin(&pool->dispatchers[pool->count], &ends, process, -1);
     ends_close(&ends);
     errno = error;
     return -1;
 }
 
-static int start_all(struct pool *pool, struct launch *launch)
+static int fail_to_start(void)
 {
-    /* The spare first: it can fork those that cannot be started now. */
-    for (unsigned i = 0; i < pool_all(pool); i++) {
-        unsigned index = i == 0 ? pool->count : i - 1;
+    log_error("cannot start even one dispatcher and the spare: %m");
+    return -1;
+}
 
-        if (start_one(pool, &pool->dispatchers[index], launch) == 0)
-            continue;
-        if (i >= 2) {
-            log_warning("cannot start dispatcher %u yet: %m", index);
-            return 0;
-        }
-        log_error("cannot start even one dispatcher and the spare: %m");
+/* The spare forks the others, as it does later on: what it has prepared is then in memory once, and
+ * not once for each. */
+static int start_all(struct pool *pool, struct launch *launch, uint64_t deadline)
+{
+    struct dispatcher *spare = &pool->dispatchers[pool->count];
+
+    if (launch_spare(pool, launch) != 0)
+        return fail_to_start();
+    if (dispatcher_await(spare, deadline) != 0)
         return -1;
+    for (unsigned i = 0; i < pool->count; i++) {
+        struct dispatcher *dispatcher = &pool->dispatchers[i];
+
+        pool->family.due(pool, dispatcher);
+        if (dispatcher_await(spare, deadline) != 0)
+            return -1;
+        if (dispatcher->state != DISPATCHER_ABSENT)
+            continue;
+        errno = dispatcher->error;
+        if (i == 0)
+            return fail_to_start();
+        log_warning("cannot start dispatcher %u yet: %m", i);
+        break;
     }
     return 0;
 }
@@ -79,7 +94,7 @@ int pool_open(struct pool *pool, struct loop *loop, struct launch *launch, unsig
         pool->dispatchers[i].most = starts_at_once(launch);
     }
     pool->dispatchers[count].spare = true;
-    if (start_all(pool, launch) != 0)
+    if (start_all(pool, launch, deadline) != 0)
         return -1;
     for (unsigned i = 0; i < pool_all(pool); i++) {
         if (pool->dispatchers[i].state != DISPATCHER_ABSENT &&

@@ -22,10 +22,10 @@ struct pool {
     struct remains *left; /* of dead dispatchers: children whose exec has not come back */
 };
 
-/* Starts `count` dispatchers and the spare and waits, for some seconds at most, until all are
- * ready. If not all can be started, those that can, the spare and one more at least, have to do at
- * first; the others are forked later.  `family` is what succession.h
- * has.  Returns 0, or -1 after logging why not.  `loop` must stay. */
+/* Starts the spare, has it fork `count` dispatchers and waits, for some seconds at most, until all
+ * are ready.  If not all can be forked, those that can, one at least, have to do at first; the
+ * others are forked later.  `family` is what succession.h has.  Returns 0, or -1 after logging why
+ * not.  `loop` must stay. */
 int pool_open(struct pool *pool, struct loop *loop, struct launch *launch, unsigned count,
               const struct dispatcher_events *events, const struct dispatcher_family *family);
 

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { CHUNK = 512 }; /* records in a chunk */
 
@@ -35,18 +36,22 @@ int slab_reserve(struct slab *slab)
     if (chunks == NULL)
         return -1;
     slab->chunks = chunks;
-    chunks[slab->chunk_count] = calloc(CHUNK, slab->size);
+    /* Not calloc(3), which may clear all of it, and so take memory for what is never needed. */
+    chunks[slab->chunk_count] = reallocarray(NULL, CHUNK, slab->size);
     if (chunks[slab->chunk_count] == NULL)
         return -1;
     slab->chunk_count++;
     return 0;
 }
 
+static void *record_at(const struct slab *slab, uint32_t index)
+{
+    return slab->chunks[index / CHUNK] + (index % CHUNK) * slab->size;
+}
+
 void *slab_at(const struct slab *slab, uint32_t index)
 {
-    if (index / CHUNK >= slab->chunk_count)
-        return NULL;
-    return slab->chunks[index / CHUNK] + (index % CHUNK) * slab->size;
+    return index < slab->fresh ? record_at(slab, index) : NULL;
 }
 
 void *slab_take(struct slab *slab, uint32_t *index)
@@ -56,7 +61,7 @@ void *slab_take(struct slab *slab, uint32_t *index)
     slab->taken++;
     if (record == NULL) {
         *index = slab->fresh++;
-        return slab_at(slab, *index);
+        return memset(record_at(slab, *index), 0, slab->size);
     }
     slab->unused = record->next;
     *index = record->index;

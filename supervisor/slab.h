@@ -32,7 +32,7 @@ int slab_reserve(struct slab *slab);
  * slab_reserve() must have succeeded since the last call. */
 void *slab_take(struct slab *slab, uint32_t *index);
 
-/* The record with a number, in use or not; NULL if there is none. */
+/* The record with a number, in use or given back; NULL if there is none. */
 void *slab_at(const struct slab *slab, uint32_t index);
 
 /* Gives a record back; of what is in it only the first SLAB_OVERWRITTEN bytes change.  But when it

@@ -285,7 +285,7 @@ was_cut() {
 @test "a message that cannot be sent to a dispatcher is sent again: ENOBUFS, EAGAIN, ETOOMANYREFS" {
     local error
     for error in ENOBUFS EAGAIN ETOOMANYREFS; do
-        start_with_fault "sendmsg:error=$error:when=1..2" --address 127.0.0.1 0 cat
+        start_with_fault "sendmsg:error=$error:when=3..4" --dispatchers 2 --address 127.0.0.1 0 cat
         [[ $(echo hello | timeout 10 nc -N 127.0.0.1 "$PORT") == hello ]]
         grep -q 'cannot give a client to a dispatcher' "$LOG"
         stop

@@ -49,14 +49,14 @@ prepare_liars() {
     cp "$BUILD/dispatcher" programs/honest
     DAMPENER=$PWD/programs/socket-burst-dampener
     (close_descriptors; exec sleep 1000) &
-    export BYSTANDER=$! LIAR_COUNT=$PWD/places LIARS='' LIAR_SPARE=''
+    export BYSTANDER=$! LIARS='' LIAR_SPARE=''
 }
 
 # Afresh, with a log of its own.
 start_liars() {
     RUN=$((${RUN:-0} + 1))
     LOG=$PWD/log.$RUN
-    rm -f places answers counter
+    rm -f answers counter
     : >"$LOG"
     : >answers
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 4 "$@"
@@ -197,9 +197,7 @@ said_what_none_may_say() {
     LIARS="unleashed unleashed-noise"
     start_liars 0 "$ANSWER" answers counter 1
     local liars
-    liars=$(for liar in $(dispatchers); do
-        if [[ $(readlink "/proc/$liar/exe") == */dispatcher ]]; then echo "$liar"; fi
-    done)
+    liars=$(sed -n 's/.* dispatcher [01]: ready, process //p' "$LOG")
     [[ $(wc -l <<<"$liars") == 2 ]]
     # Both tell their lies, whatever they hold then: no more than there may be handlers.
     "$BURST" -t 1000 "$ADDRESS" "$PORT" 60 >burst 2>burst.errors || true

@@ -206,7 +206,7 @@ switches() { awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$DAEMON/status
 
 @test "dispatchers that answer a ping otherwise are ended, and the service lives" {
     manage
-    export WATCHDOG_USEC=200000 LIAR_COUNT=$PWD/places LIARS="pong-twice pong-otherwise" LIAR_SPARE=''
+    export WATCHDOG_USEC=200000 LIARS="pong-twice pong-otherwise" LIAR_SPARE=''
     mkdir programs
     cp "$BUILD/socket-burst-dampener" programs/
     cp "$PROBES/liar" programs/dispatcher

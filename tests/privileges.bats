@@ -291,11 +291,12 @@ handlers_score() { nc -N 127.0.0.1 "$PORT" </dev/null; }
 @test "when memory is short, handlers go as before and the service after them" {
     start_with_oom_score
     local process
-    for process in $(all_dispatchers); do is_spared "$process"; done
+    for process in $(all_dispatchers); do await is_spared "$process"; done
     [[ $(handlers_score) == 500 ]]
     # It is not left as it is for handlers.
     for process in $(all_dispatchers); do await is_spared "$process"; done
     check_oom_score_of_handlers
+    for process in $(all_dispatchers); do await is_spared "$process"; done # successors as well
 }
 
 @test "with --user the supervisor is spared alone, as handlers could take over what dispatchers had" {

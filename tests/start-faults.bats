@@ -67,6 +67,8 @@ faccessat2:1:signal=KILL|the dispatcher ended while it tried the command
 memfd_create:2|cannot start even one dispatcher and the spare
 socketpair:2|cannot start even one dispatcher and the spare
 clone:2|cannot start even one dispatcher and the spare
+memfd_create:3|cannot start even one dispatcher and the spare: Operation not permitted
+sendmsg:1:error=ENOBUFS|cannot start even one dispatcher and the spare: No buffer space available
 epoll_create1:1|cannot prepare the service
 epoll_create1:2|cannot prepare the service
 signalfd4:1|cannot prepare the service
@@ -116,7 +118,7 @@ setsockopt:1|--control: cannot serve it
 flock:3|--pid-file: cannot write what is to be pid
 fchmod:1|--pid-file: cannot write what is to be pid
 renameat:1|cannot put pid into its place
-clone:4|cannot start the process that removes files in the end
+clone:3|cannot start the process that removes files in the end
 socketpair:4|cannot start the process that removes files in the end
 END
 }

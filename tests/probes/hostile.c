@@ -141,7 +141,7 @@ static void start_dispatcher(const char *program)
             give_up("dup2");
         (void)close(high[0]);
         (void)close(high[1]);
-        (void)execl(program, "dispatcher", "serve", "text", self, "handler", "handle", "handled",
+        (void)execl(program, "dispatcher", "spare", "text", self, "handler", "handle", "handled",
                     NULL);
         give_up(program);
     }

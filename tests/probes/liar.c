@@ -2,11 +2,11 @@
  * liar - a dispatcher that lies, for the real supervisor.
  *
  * To be found as "dispatcher" beside a copy of the supervisor's program, with the real dispatcher
- * beside it as "honest", which it becomes for every role and place that is not told to lie:
+ * beside it as "honest", which it becomes to try the command.  It is the spare, and forks the first
+ * dispatchers as it should; these do the real one's work, unless they are told to lie:
  *
  *     LIARS        words, of which the first dispatcher that serves takes the first, and so on
  *     LIAR_SPARE   a word for the spare
- *     LIAR_COUNT   a file that counts those that serve
  *     BYSTANDER    a process that is nobody's business here
  *
  * A word names a lie below, which is told once, instead of an answer to a request of a certain
@@ -14,6 +14,7 @@
  */
 #include "dispatcher/content.h"
 #include "dispatcher/environment.h"
+#include "dispatcher/kin.h"
 #include "dispatcher/log.h"
 #include "dispatcher/protocol.h"
 #include "dispatcher/reply.h"
@@ -37,6 +38,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static const struct lie *lie_of(const char *name, unsigned place);
+
+static const struct lie *lie; /* that this process has to tell; NULL: none */
 static struct service service;
 static union message request; /* the one that is answered by a lie */
 static int given[WIRE_DESCRIPTORS];
@@ -183,22 +187,34 @@ static void serve_to_the_end(void)
     say_exited(request.header.client, request.header.ticket);
 }
 
-static void become_honest(void)
+static void become_successor(void)
 {
     (void)munmap(service.ledger, sizeof(*service.ledger));
     (void)close(service.signals);
+    (void)close(ledger);
+    ledger = fcntl(given[1], F_DUPFD_CLOEXEC, 10);
     (void)dup3(given[0], PROTOCOL_SOCKET, O_CLOEXEC);
     (void)dup3(given[1], PROTOCOL_LEDGER, O_CLOEXEC);
 }
 
-static int32_t fork_honest(void)
+/* Those that there are from the start. */
+static bool is_first(void)
+{
+    return request.header.ticket == 1;
+}
+
+/* Returns in the new one, too, with 0, if that has a lie to tell. */
+static int32_t fork_truly(void)
 {
     int32_t process = successor_fork();
 
     if (process == 0) {
-        become_honest();
+        become_successor();
         service_begin(&service, request.fork.spare != 0);
-        service_run(&service);
+        lie = is_first() ? lie_of("LIARS", request.header.client) : NULL;
+        if (lie == NULL)
+            service_run(&service);
+        return 0;
     }
     for (int i = 0; i < 2; i++)
         (void)close(given[i]);
@@ -239,6 +255,7 @@ static int32_t other_dispatcher(void)
 
 static void answer_truly(void)
 {
+    int32_t process;
     int content;
 
     switch (request.header.type) {
@@ -249,7 +266,9 @@ static void answer_truly(void)
         say_signalled(request.signal.adopted);
         break;
     case MESSAGE_FORK:
-        say_forked(fork_honest(), 0);
+        process = fork_truly();
+        if (process != 0)
+            say_forked(process, 0);
         break;
     case MESSAGE_READ:
         content = content_copy(service.command.setup, (enum protocol_file)request.read.file);
@@ -687,20 +706,20 @@ static void forked_bystander(void)
 
 static void forked_both(void)
 {
-    say_forked(fork_honest(), EAGAIN);
+    say_forked(fork_truly(), EAGAIN);
     stay();
 }
 
 static void forked_neither(void)
 {
-    (void)fork_honest();
+    (void)fork_truly();
     say_forked(0, 0);
     stay();
 }
 
 static void forked_twice(void)
 {
-    int32_t process = fork_honest();
+    int32_t process = fork_truly();
 
     say_forked(process, 0);
     say_forked(process, 0);
@@ -710,14 +729,14 @@ static void forked_twice(void)
 /* Says that there is none when that one has work already. */
 static void forked_none(void)
 {
-    (void)fork_honest();
+    (void)fork_truly();
     pause_for(200);
     say_forked(0, EAGAIN);
 }
 
 static void forked_another(void)
 {
-    (void)fork_honest();
+    (void)fork_truly();
     pause_for(200);
     say_forked(other_dispatcher(), 0);
 }
@@ -736,7 +755,7 @@ static void successor_lies(int32_t process, int times)
     int32_t successor = successor_fork();
 
     if (successor == 0) {
-        become_honest();
+        become_successor();
         (void)fcntl(PROTOCOL_SOCKET, F_SETOWN, getpid());
         for (int i = 0; i < times; i++)
             say_ready(process == 0 ? (int32_t)getpid() : process);
@@ -967,29 +986,18 @@ static const struct lie *find(const char *word)
     log_die(2, "liar: no such lie: %s", word);
 }
 
-/* How many have been here before this process. */
-static unsigned place(void)
+static const struct lie *lie_of(const char *name, unsigned place)
 {
-    int count = open(variable("LIAR_COUNT"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-
-    if (count < 0 || write(count, "x", 1) != 1)
-        log_die(2, "liar: LIAR_COUNT: %m");
-    return (unsigned)lseek(count, 0, SEEK_CUR) - 1;
-}
-
-static const struct lie *lie_of(const char *role)
-{
-    const char *words = getenv(strcmp(role, "spare") == 0 ? "LIAR_SPARE" : "LIARS");
+    const char *words = getenv(name);
     char *rest = words == NULL ? NULL : strdup(words);
     char *word = rest == NULL ? NULL : strtok(rest, " ");
-    const struct lie *lie;
+    const struct lie *found;
 
-    if (strcmp(role, "serve") == 0)
-        for (unsigned i = place(); i > 0 && word != NULL; i--)
-            word = strtok(NULL, " ");
-    lie = strcmp(role, "try") == 0 || word == NULL ? NULL : find(word);
+    for (unsigned i = place; i > 0 && word != NULL; i--)
+        word = strtok(NULL, " ");
+    found = word == NULL ? NULL : find(word);
     free(rest);
-    return lie;
+    return found;
 }
 
 static _Noreturn void be_honest(char **argv)
@@ -1015,19 +1023,24 @@ static void consume(bool done)
         exit(2);
 }
 
-static _Noreturn void work(const struct lie *lie)
+static void receive(void)
+{
+    reply_flush(); /* that it is ready */
+    consume(!wire_is_left(&service.inbox));
+    if (wire_receive(&service.inbox, PROTOCOL_SOCKET, ~0u, &request, given, MSG_PEEK) !=
+        WIRE_MESSAGE)
+        exit(0);
+    consume(request.header.type != MESSAGE_START);
+}
+
+static _Noreturn void lie_once(void)
 {
     bool told = false;
 
     for (;;) {
-        enum wire_result result;
-
-        consume(!wire_is_left(&service.inbox));
-        result = wire_receive(&service.inbox, PROTOCOL_SOCKET, ~0u, &request, given, MSG_PEEK);
-        if (result != WIRE_MESSAGE)
-            exit(0);
-        consume(request.header.type != MESSAGE_START);
-        if (told || request.header.type != lie->at) {
+        receive();
+        if (told || request.header.type != lie->at ||
+            (request.header.type == MESSAGE_FORK && is_first())) {
             answer_truly();
             continue;
         }
@@ -1037,23 +1050,35 @@ static _Noreturn void work(const struct lie *lie)
     }
 }
 
+/* The spare: it forks the first liars, in each of which this returns, too. */
+static void fork_liars(void)
+{
+    for (unsigned liars = 0; lie == NULL && lie_of("LIARS", liars) != NULL; liars++) {
+        receive();
+        answer_truly();
+    }
+    if (lie == NULL)
+        lie = lie_of("LIAR_SPARE", 0);
+}
+
 int main(int argc, char **argv)
 {
-    const struct lie *lie;
-
     log_open(LOG_LEVEL_WARNING, LOG_FORMAT_TEXT, "dispatcher");
     if (argc < 5)
         return 2;
-    lie = lie_of(argv[1]);
-    if (lie == NULL)
+    if (strcmp(argv[1], "spare") != 0)
         be_honest(argv);
     service.command =
         (struct spawn_command){.path = argv[3], .arguments = argv + 4, .setup = setup_read()};
+    kin_open();
     setup_apply(service.command.setup);
     if (environment_prepare(environ, false) != 0)
         return 2;
     ledger = fcntl(PROTOCOL_LEDGER, F_DUPFD_CLOEXEC, 10);
-    service_begin(&service, strcmp(argv[1], "spare") == 0);
-    reply_flush(); /* that it is ready */
-    work(lie);
+    service_begin(&service, true);
+    fork_liars();
+    if (lie != NULL)
+        lie_once();
+    else
+        service_run(&service); /* it is honest */
 }
