@@ -267,9 +267,11 @@ void service_begin(struct service *service, bool spare)
     if (fcntl(PROTOCOL_SOCKET, F_SETFD, FD_CLOEXEC) != 0 ||
         fcntl(PROTOCOL_SOCKET, F_SETOWN, getpid()) != 0)
         log_die(1, "dispatcher: fcntl: %m");
-    /* Away from the terminal's job control.  Fails only for the leader of a group, which then has
-     * been given what this is for. */
-    (void)setsid();
+    /* Away from the terminal's job control.  Not by a session of its own, which to the kernel would
+     * be one more that all others have to share the processors with (sched(7), autogrouping): it
+     * would be preferred to the handlers that it starts, and disturb them one by one.  Fails only for
+     * the leader of a session, which then has been given what this is for. */
+    (void)setpgid(0, 0);
     /* Executed through a descriptor, the name would be the descriptor's number. */
     (void)prctl(PR_SET_NAME, spare ? "dispatcher-spare" : "dispatcher");
     prepare_signals(service);

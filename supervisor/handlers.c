@@ -120,7 +120,6 @@ static void enter_running(struct server *server, struct client *client, unsigned
 {
     client->process = process;
     client->dispatcher = (uint8_t)dispatcher;
-    client->started = server->loop.now;
     statistics_started(&server->statistics, client->started - client->accepted);
     clients_move(&server->clients, client, CLIENT_RUNNING);
     if (backoff_failing(&server->starting)) {
@@ -145,8 +144,11 @@ static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint
  */
 static void on_delivered(void *context, uint32_t handle, uint64_t ticket)
 {
-    struct client *client = starting_client(context, handle, ticket);
+    struct server *server = context;
+    struct client *client = starting_client(server, handle, ticket);
 
+    client->started =
+        server->loop.now; /* that it has been is told when nothing else is to be done */
     release(client->descriptor);
     client->descriptor = -1;
 }

@@ -206,13 +206,13 @@ has_ready_dispatchers() { [[ $(ready_dispatchers | wc -l) == "$1" ]]; }
     await nothing_is_left
 }
 
-session_of() { awk '{ print $6 }' "/proc/$1/stat"; }
+group_of() { awk '{ print $5 }' "/proc/$1/stat"; }
 
-@test "dispatchers have sessions of their own, and block what is sent to every process" {
+@test "dispatchers have process groups of their own, and block what is sent to every process" {
     start --address 127.0.0.1 0 cat
     local process
     for process in $(dispatchers); do
-        [[ $(session_of "$process") == "$process" ]]
+        [[ $(group_of "$process") == "$process" ]]
         kill -TERM "$process"
         kill -INT "$process"
         kill -HUP "$process"
