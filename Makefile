@@ -91,7 +91,7 @@ supervisor_objects := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard supervisor/
 dispatcher_objects := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard dispatcher/*.c))
 dampenerctl_objects := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard supervisor/dampenerctl/*.c))
 # All that the supervisor may use of the dispatcher's.
-shared_objects     := $(patsubst %,$(BUILD)/objects/dispatcher/%.o,wire rights log log_line privileges oom text)
+shared_objects     := $(patsubst %,$(BUILD)/objects/dispatcher/%.o,wire rights release log log_line privileges oom text)
 programs           := $(BUILD)/socket-burst-dampener $(BUILD)/dispatcher $(BUILD)/dampenerctl
 # Each file in tests/*/ is a program; probes are linked with the parts they test.
 test_programs      := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*/*.c))
@@ -117,7 +117,7 @@ ifeq ($(FUZZ),1)
 fuzz_main          :=
 $(fuzz_targets): ALL_LDFLAGS += -fsanitize=fuzzer
 endif
-fuzz_wrapped       := spawn_begin spawn_is_over spawn_error spawn_await spawn_forget \
+fuzz_wrapped       := spawn_begin spawn_is_over spawn_error spawn_forget \
                       successor_fork kin_is_group setup_wake setup_rest kill wait4 waitpid reply_leave
 comma              := ,
 

@@ -42,12 +42,12 @@
  * A packet of the socket carries one message, or several one right behind the other, of which those
  * that bring descriptors bring them in the same order.  FORK and CONTENT travel alone.
  *
- * A client's connection is held by one at a time: by the supervisor until START is sent; by the
- * packet of that START, which stays in the socket until all of its handlers are cloned (recvmsg(2),
- * MSG_PEEK); from then on by the handler alone.  So the client sees the end of its connection in
- * the moment in which the handler closes it, whatever else the two of us have to do.  FAILED brings
- * the connection back.  It comes from the dispatcher, if no child could be cloned, and is then sent
- * before the packet is taken off the socket; or else from the child itself, whose exec has failed.
+ * A client's connection is not held by the supervisor once START is sent.  The packet has it, which
+ * stays in the socket until all of its handlers are cloned (recvmsg(2), MSG_PEEK); and from a
+ * moment later on the handler alone.  So the client sees the end of its connection as soon as the
+ * handler closes it, whatever else the two of us have to do.  FAILED brings the connection back. It
+ * comes from the dispatcher, if no child could be cloned, and is then sent before the packet is
+ * taken off the socket; or else from the child itself, whose exec has failed.
  *
  * A dispatcher ends when the supervisor shuts its end down or closes it.  It never closes its own
  * while it lives.
@@ -64,14 +64,12 @@
  * The ledger makes each START happen exactly once, even if the dispatcher is killed at any
  * instruction.  The supervisor clears a slot before it sends START.  The dispatcher clones the
  * handler with CLONE_PARENT_SETTID aimed at the slot, so that the kernel itself writes the child's
- * process id there before the child runs (clone(2); kernel/fork.c, kernel_clone()).  A child whose
- * exec fails says FAILED, and then leaves the error beside it.  Once a dispatcher is dead, what it
- * has said was heard, and no child of its is left between clone and exec, a slot that is not
- * answered says all there is to know:
- *
- *     process 0              no handler was started; the packet of its START is still in the
- * socket, of which the supervisor keeps a copy of that end, and gives the connection back process,
- * error 0       the handler was started; it is now a child of the supervisor
+ * process id there before the child runs (clone(2); kernel/fork.c, kernel_clone()).  Once a
+ * dispatcher is dead and what it has said was heard, the slot of a START that is not answered says
+ * whether there was a child.  If it shows no process, there was none: the packet is still in the
+ * socket, of which the supervisor keeps a copy of that end, and the connection with it.  If it
+ * shows one, that either says FAILED or is the handler, a child of the supervisor now: which of the
+ * two is known at the latest when no child of the dispatcher is left between clone and exec.
  *
  * A child that somebody kills between clone and FAILED counts as a handler that was killed.
  *
@@ -98,7 +96,9 @@ enum {
     /* How many messages one packet carries at most. */
     PROTOCOL_BATCH = 16,
 
-    /* How many descriptors a dispatcher has open at most, besides those of one packet. */
+    /* How many descriptors a dispatcher has open at most, besides those of one packet: three that
+     * handlers have, too, the socket, signals, two directories of files, /proc, its oom_score_adj
+     * and /dev/null; the others are for what libc opens for a moment. */
     PROTOCOL_DESCRIPTORS = 14
 };
 
@@ -249,7 +249,7 @@ union message {
 
 struct ledger_slot {
     int32_t process; /* written by the kernel at clone */
-    int32_t error;   /* written by the child, errno of a failed exec, once it has said so */
+    uint32_t reserved;
 };
 
 struct ledger {

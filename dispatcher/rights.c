@@ -39,16 +39,21 @@ ssize_t rights_send(int socket, const void *bytes, size_t length, const int *des
     return sent;
 }
 
-/* Takes the descriptors out of the envelope; returns how many there are. */
+/* Takes the descriptors out of the envelope; returns how many there are.  Who has the socket, too,
+ * may have asked for other things to come with them (SO_PASSCRED, unix(7)). */
 static unsigned take(struct msghdr *envelope, int *descriptors)
 {
-    const struct cmsghdr *header = CMSG_FIRSTHDR(envelope);
-    unsigned count;
+    unsigned count = 0;
 
-    if (header == NULL || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-        return 0;
-    count = (unsigned)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-    memcpy(descriptors, CMSG_DATA(header), count * sizeof(int));
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(envelope); header != NULL;
+         header = CMSG_NXTHDR(envelope, header)) {
+        size_t size = header->cmsg_len - CMSG_LEN(0);
+
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+            continue;
+        memcpy(descriptors + count, CMSG_DATA(header), size);
+        count += (unsigned)(size / sizeof(int));
+    }
     return count;
 }
 

@@ -5,6 +5,7 @@
 #include "dispatcher/kin.h"
 #include "dispatcher/log.h"
 #include "dispatcher/oom.h"
+#include "dispatcher/release.h"
 #include "dispatcher/reply.h"
 #include "dispatcher/setup.h"
 #include "dispatcher/start.h"
@@ -27,6 +28,7 @@
 static void start(struct service *service, const union message *message, const int *descriptors)
 {
     start_begin(&service->command, service->ledger, &message->start, descriptors[0]);
+    service->clients[service->client_count++] = descriptors[0];
 }
 
 /* Whether the process that a request names leads the group of this client's handler, now. */
@@ -135,8 +137,16 @@ static void (*const requests[MESSAGE_TYPES])(struct service *, const union messa
 static void refuse(const union message *message)
 {
     if (message->header.type != MESSAGE_FORK)
-        log_die(1, "dispatcher: its limit on descriptors leaves no room for those of clients");
+        log_die(1, "dispatcher: cannot be given the descriptors of clients: is its limit too low?");
     reply_forked(&message->header, -1, EMFILE);
+}
+
+/* Later than the packet: with that the kernel closes its own copies of them, and would wait for the
+ * last one if a handler has asked for that. */
+static void release_clients(struct service *service)
+{
+    while (service->client_count > 0)
+        release(service->clients[--service->client_count]);
 }
 
 /* From now on the packet does not say any more what is to be done.  Were it received again, it
@@ -146,6 +156,7 @@ static void consume(struct service *service)
     while (wire_consume(&service->inbox, PROTOCOL_SOCKET) != 0)
         if (!reply_lacks_memory())
             log_die(1, "dispatcher: cannot take a request off the socket: %m");
+    release_clients(service);
 }
 
 static const unsigned permitted = WIRE_TYPE(MESSAGE_START) | WIRE_TYPE(MESSAGE_SIGNAL) |
@@ -196,7 +207,7 @@ static void report_exited(int32_t process, int status, const struct rusage *usag
 {
     struct child_record child;
 
-    start_reaped(process);
+    start_reaped(process, status);
     if (children_remove(process, &child))
         reply_exited(child.client, child.ticket, status, usage);
     /* Else a handler has made it a child of ours, by CLONE_PARENT; it is nobody's client. */
@@ -269,8 +280,8 @@ void service_begin(struct service *service, bool spare)
         log_die(1, "dispatcher: fcntl: %m");
     /* Away from the terminal's job control.  Not by a session of its own, which to the kernel would
      * be one more that all others have to share the processors with (sched(7), autogrouping): it
-     * would be preferred to the handlers that it starts, and disturb them one by one.  Fails only for
-     * the leader of a session, which then has been given what this is for. */
+     * would be preferred to the handlers that it starts, and disturb them one by one.  Fails only
+     * for the leader of a session, which then has been given what this is for. */
     (void)setpgid(0, 0);
     /* Executed through a descriptor, the name would be the descriptor's number. */
     (void)prctl(PR_SET_NAME, spare ? "dispatcher-spare" : "dispatcher");

@@ -15,6 +15,8 @@ struct service {
     struct ledger *ledger;
     int signals; /* a signalfd(2) */
     struct wire_inbox inbox;
+    int clients[PROTOCOL_BATCH]; /* of the packet that is being worked on; see release_clients() */
+    unsigned client_count;
 };
 
 /* Makes the process ready with the socket and the ledger that it was given, and says so.  Exits,

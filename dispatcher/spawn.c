@@ -5,7 +5,6 @@
 #include "dispatcher/setup.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <unistd.h>
@@ -68,19 +67,29 @@ KERNEL_CALL_ONLY static long become_handler(struct child *child)
     return result;
 }
 
+/* The kernel ignores it if it cannot write the process id.  The parent must not make up for that:
+ * by the time it runs again, the slot may be another's. */
+KERNEL_CALL_ONLY static void enter_ledger(struct ledger_slot *slot)
+{
+    if (__atomic_load_n(&slot->process, __ATOMIC_SEQ_CST) == 0)
+        __atomic_store_n(&slot->process, (int32_t)kernel_call(SYS_getpid, 0, 0, 0, 0),
+                         __ATOMIC_SEQ_CST);
+}
+
 /* Runs beside the parent, in its memory, and must change nothing there but what is its own here: no
  * errno, and nothing of libc's. */
 KERNEL_CALL_ONLY static int run(void *context)
 {
     struct child *child = context;
-    int32_t error = (int32_t)-become_handler(child);
+    int32_t error;
 
+    enter_ledger(child->slot);
+    error = (int32_t)-become_handler(child);
     /* Before the supervisor knows, and gives the place to another. */
     __atomic_store_n(&child->error, error, __ATOMIC_SEQ_CST);
     failure_send(&child->failure, error, child->client);
-    __atomic_store_n(&child->slot->error, error, __ATOMIC_SEQ_CST);
-    (void)kernel_call(SYS_exit_group, 127, 0, 0, 0);
-    return 127;
+    (void)kernel_call(SYS_exit_group, SPAWN_FAILED, 0, 0, 0);
+    return SPAWN_FAILED;
 }
 
 int32_t spawn_begin(const struct spawn_command *command, unsigned place, char *const *environment,
@@ -95,21 +104,14 @@ int32_t spawn_begin(const struct spawn_command *command, unsigned place, char *c
     failure_prepare(&child->failure, request);
     child->slot = slot;
     child->error = 0;
-    /* The kernel ignores it if it cannot write the process id.  These writes, besides clearing the
-     * slot, make sure that its page is present and writable when it does. */
+    /* Besides clearing it, this makes sure that its page is present and writable at the clone. */
     __atomic_store_n(&slot->process, 0, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&slot->error, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&child->here, 1, __ATOMIC_SEQ_CST);
 
     process =
         clone(run, child->stack + STACK_SIZE, FLAGS, child, &slot->process, NULL, &child->here);
-    if (process < 0) {
+    if (process < 0)
         spawn_forget(place);
-        return -1;
-    }
-    /* Should the kernel have failed to write it after all: as long as we live, it is not too late.
-     */
-    __atomic_store_n(&slot->process, process, __ATOMIC_SEQ_CST);
     return process;
 }
 
@@ -121,17 +123,6 @@ bool spawn_is_over(unsigned place)
 int spawn_error(unsigned place)
 {
     return __atomic_load_n(&children[place].error, __ATOMIC_SEQ_CST);
-}
-
-bool spawn_await(unsigned place)
-{
-    /* Seconds and nanoseconds: longs, also where a libc's timespec is wider. */
-    static const long most[2] = {0, 2000000};
-
-    /* It returns at once if the word is cleared by now, and early at a signal. */
-    if (!spawn_is_over(place))
-        (void)kernel_call(SYS_futex, (long)&children[place].here, FUTEX_WAIT, 1, (long)most);
-    return spawn_is_over(place);
 }
 
 void spawn_forget(unsigned place)

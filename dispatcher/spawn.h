@@ -25,8 +25,7 @@ struct spawn_command {
 
 /* Clones a child that becomes a handler, in a free place, and does not wait for it; `command`
  * and `environment` must stay until it is over, `client` can be closed at once.  If it cannot
- * become one, it answers the request with FAILED and ends.  Returns the process, or -1 with errno.
- */
+ * become one, it answers the request with FAILED.  Returns the process, or -1 with errno. */
 int32_t spawn_begin(const struct spawn_command *command, unsigned place, char *const *environment,
                     int client, const struct message_header *request, struct ledger_slot *slot);
 
@@ -34,12 +33,13 @@ int32_t spawn_begin(const struct spawn_command *command, unsigned place, char *c
  * share this memory, inside of the kernel; but its place is free, and its environment. */
 bool spawn_is_over(unsigned place);
 
-/* Why the child of a place does not become a handler: errno of the step that failed.  0 if it has
- * become one, or was killed before, or is under way still.  Known before FAILED is sent. */
+/* Why the child of a place does not become a handler: errno of the step that failed, known before
+ * FAILED is sent.  0 if it has become one, is under way still, or was killed before that. */
 int spawn_error(unsigned place);
 
-/* Waits until the child has left, 2 milliseconds at the most.  Returns whether it has. */
-bool spawn_await(unsigned place);
+/* What a child exits with that has said FAILED.  If there is an error and it ended in another way,
+ * it may have been killed before. */
+enum { SPAWN_FAILED = 127 };
 
 /* The child is known to be dead, or never was one of this process: the place is free. */
 void spawn_forget(unsigned place);

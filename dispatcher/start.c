@@ -7,8 +7,8 @@
 #include "dispatcher/reply.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 enum { LOOK_FIRST = 1, LOOK_LONGEST = 64 /* milliseconds */ };
 
@@ -51,34 +51,60 @@ static void clone_handler(const struct spawn_command *command, struct ledger_slo
         .process = process, .client = request->header.client, .ticket = request->header.ticket});
 }
 
-/* `reaped`: it has ended, and is not to be waited for any more. */
-static void finish(unsigned slot, bool reaped)
+static void take_out(unsigned slot)
 {
-    struct start start = starts[slot];
-    struct child_record child;
-
     starts[slot].process = 0;
     count--;
     look_again = LOOK_FIRST;
+}
+
+/* The child could not be executed, and has ended.  Whether one that was killed had said FAILED by
+ * then cannot be known here; but the supervisor can know, once this process is dead. */
+static void judge_failed(unsigned slot, int status)
+{
+    struct child_record child;
+
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != SPAWN_FAILED)
+        log_die(1, "dispatcher: process %d was killed before it could say that it is no handler",
+                starts[slot].process);
+    (void)children_remove(starts[slot].process, &child); /* it is there */
+    take_out(slot);
+}
+
+/* It has left this memory. */
+static void finish(unsigned slot)
+{
+    const int32_t process = starts[slot].process;
+    int status = 0;
+
     if (spawn_error(slot) == 0) {
-        reply_started(&start.request, start.process);
+        take_out(slot);
+        reply_started(&starts[slot].request, process);
         return;
     }
-    /* It has said FAILED, and called _exit(): this does not wait long, and cannot fail for a child
-     * of ours. */
-    while (!reaped && waitpid(start.process, NULL, 0) < 0 && errno == EINTR)
+    /* It is about to end: this does not wait long, and cannot fail for a child of ours. */
+    while (waitpid(process, &status, 0) < 0 && errno == EINTR)
         ;
-    (void)children_remove(start.process, &child); /* it is there */
+    judge_failed(slot, status);
 }
 
 /* Whose exec has failed has said so itself: the supervisor may give its slot to another before it
- * is gone. */
+ * is gone.  It might have been stopped. */
 static bool is_free(unsigned slot)
 {
-    while (is_under_way(slot) && spawn_error(slot) != 0)
-        if (spawn_await(slot))
-            finish(slot, false);
-    return !is_under_way(slot);
+    struct child_record child;
+
+    if (!is_under_way(slot))
+        return true;
+    if (spawn_error(slot) == 0)
+        return false;
+    (void)kill(starts[slot].process, SIGKILL); /* a child that has not been reaped */
+    while (waitpid(starts[slot].process, NULL, 0) < 0 && errno == EINTR)
+        ;
+    spawn_forget(slot);
+    (void)children_remove(starts[slot].process, &child);
+    take_out(slot);
+    return true;
 }
 
 void start_begin(const struct spawn_command *command, struct ledger *ledger,
@@ -86,18 +112,17 @@ void start_begin(const struct spawn_command *command, struct ledger *ledger,
 {
     if (request->slot >= PROTOCOL_SLOTS || !is_free(request->slot)) {
         log_error("dispatcher: refused a request for slot %u", request->slot);
-    } else {
-        oom_expose();
-        clone_handler(command, &ledger->slots[request->slot], request, client);
+        return;
     }
-    (void)close(client); /* the packet that brought it, and the child, have their own */
+    oom_expose();
+    clone_handler(command, &ledger->slots[request->slot], request, client);
 }
 
 void start_collect(void)
 {
     for (unsigned slot = 0; count > 0 && slot < PROTOCOL_SLOTS; slot++)
         if (is_under_way(slot) && spawn_is_over(slot))
-            finish(slot, false);
+            finish(slot);
 }
 
 int start_timeout(void)
@@ -110,13 +135,17 @@ void start_rest(void)
     look_again = look_again < LOOK_LONGEST ? 2 * look_again : LOOK_LONGEST;
 }
 
-void start_reaped(int32_t process)
+void start_reaped(int32_t process, int status)
 {
-    for (unsigned slot = 0; count > 0 && slot < PROTOCOL_SLOTS; slot++)
-        if (starts[slot].process == process) {
-            spawn_forget(slot); /* a core dump keeps the kernel from saying that it is over */
-            finish(slot, true);
-        }
+    for (unsigned slot = 0; count > 0 && slot < PROTOCOL_SLOTS; slot++) {
+        if (starts[slot].process != process)
+            continue;
+        spawn_forget(slot); /* a core dump keeps the kernel from saying that it is over */
+        if (spawn_error(slot) == 0)
+            finish(slot);
+        else
+            judge_failed(slot, status);
+    }
 }
 
 void start_forget(void)

@@ -35,7 +35,7 @@ void start_rest(void);
 void start_collect(void);
 
 /* A child has been reaped: if it was still under way, it is done. */
-void start_reaped(int32_t process);
+void start_reaped(int32_t process, int status);
 
 /* In a process that was forked off: they are not its own. */
 void start_forget(void);

@@ -1,5 +1,6 @@
 #include "dispatcher/wire.h"
 
+#include "dispatcher/release.h"
 #include "dispatcher/rights.h"
 
 #include <errno.h>
@@ -100,8 +101,9 @@ static const struct message_header *header_at(const struct wire_inbox *inbox, si
 }
 
 /* Whether it consists of nothing but whole messages that are permitted, and these bring as many
- * descriptors as have come, unless some were cut off. */
-static bool is_sound(const struct wire_inbox *inbox, unsigned permitted)
+ * descriptors as have come, unless some were cut off.  Sets *bare if nothing is wrong but that none
+ * have come. */
+static bool is_sound(const struct wire_inbox *inbox, unsigned permitted, bool *bare)
 {
     unsigned count = 0;
     unsigned least = 0;
@@ -121,6 +123,8 @@ static bool is_sound(const struct wire_inbox *inbox, unsigned permitted)
         least += shapes[header->type].least;
         most += shapes[header->type].most;
     }
+    if (at > 0 && least > 0 && inbox->descriptor_count == 0 && !inbox->cut)
+        *bare = true;
     return at > 0 &&
            (inbox->cut ? inbox->descriptor_count < most
                        : inbox->descriptor_count >= least && inbox->descriptor_count <= most);
@@ -134,10 +138,13 @@ static bool has_ended(int socket)
     return poll(&end, 1, 0) > 0;
 }
 
+enum { TRIES = 3 };
+
 static enum wire_result receive_packet(struct wire_inbox *inbox, int socket, unsigned permitted,
                                        int flags)
 {
     const bool peeked = (flags & MSG_PEEK) != 0;
+    bool bare = false;
     ssize_t length;
 
     inbox->descriptor_count = PROTOCOL_BATCH;
@@ -150,9 +157,19 @@ static enum wire_result receive_packet(struct wire_inbox *inbox, int socket, uns
     inbox->length = (size_t)length;
     inbox->cut = (flags & MSG_CTRUNC) != 0;
     inbox->lies = peeked;
-    if ((flags & MSG_TRUNC) == 0 && is_sound(inbox, permitted))
+    if ((flags & MSG_TRUNC) == 0 && is_sound(inbox, permitted, &bare)) {
+        inbox->tries = 0;
         return WIRE_MESSAGE;
+    }
     wire_discard(inbox);
+    /* Without the memory to copy what is looked at, the kernel shows the packet without
+     * descriptors, and does not say so (net/unix/af_unix.c, unix_peek_fds()). */
+    if (peeked && bare && inbox->tries++ < TRIES) {
+        inbox->lies = false;
+        errno = ENOMEM;
+        return WIRE_ERROR;
+    }
+    inbox->tries = 0;
     return WIRE_MALFORMED;
 }
 
@@ -178,7 +195,7 @@ bool wire_is_left(const struct wire_inbox *inbox)
 void wire_discard(struct wire_inbox *inbox)
 {
     while (inbox->descriptors_taken < inbox->descriptor_count)
-        (void)close(inbox->descriptors[inbox->descriptors_taken++]); /* nothing was done with it */
+        release(inbox->descriptors[inbox->descriptors_taken++]);
     inbox->length = 0;
     inbox->taken = 0;
     inbox->descriptor_count = 0;
@@ -209,7 +226,7 @@ enum wire_result wire_receive(struct wire_inbox *inbox, int socket, unsigned per
     if (left >= shapes[type].most || (shapes[type].least == 0 && !inbox->cut))
         return WIRE_MESSAGE;
     for (unsigned i = 0; i < left; i++) {
-        (void)close(descriptors[i]); /* it is of no use without the others */
+        release(descriptors[i]); /* it is of no use without the others */
         descriptors[i] = -1;
     }
     return WIRE_NO_DESCRIPTOR;

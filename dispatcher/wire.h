@@ -62,8 +62,9 @@ struct wire_inbox {
     size_t taken;
     unsigned descriptor_count;
     unsigned descriptors_taken;
-    bool cut;  /* descriptors are missing, for want of room in this process */
-    bool lies; /* it was received with MSG_PEEK, and is still in the socket */
+    bool cut;       /* descriptors are missing, for want of room in this process */
+    bool lies;      /* it was received with MSG_PEEK, and is still in the socket */
+    unsigned tries; /* without its descriptors, which should be there */
 };
 
 /* Takes the next message, receiving a packet if none is left of the last one.  Received descriptors

@@ -34,8 +34,8 @@ int address_of_socket(int socket, struct endpoint *local);
 /* The remote end of an accepted Unix socket: who had connected (SO_PEERCRED, unix(7)). */
 struct endpoint address_of_peer(int socket);
 
-/* Whether a connection is the one from there.  One that has been reset cannot be told from others,
- * and is taken for it: it serves nobody. */
+/* Whether a connection is the one from there.  One that has been reset cannot be told from any
+ * other socket that is not connected, and all these are taken for it: they serve nobody. */
 bool address_is_from(int socket, const struct endpoint *remote);
 
 /* The address as text, "user USER" for the remote end of a Unix socket, in a buffer of the

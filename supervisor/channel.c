@@ -1,13 +1,12 @@
 #include "supervisor/channel.h"
 
 #include "dispatcher/log.h"
-#include "supervisor/release.h"
+#include "dispatcher/release.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -234,7 +233,7 @@ static void take_back(struct channel *channel, const union message *request,
     }
     for (int i = 0; i < WIRE_DESCRIPTORS; i++)
         if (descriptors[i] >= 0)
-            (void)close(descriptors[i]); /* of a dispatcher that never began */
+            release(descriptors[i]); /* of a dispatcher that never began */
 }
 
 void channel_empty(struct channel *channel)

@@ -1,6 +1,6 @@
 #include "supervisor/clients.h"
 
-#include <unistd.h>
+#include "dispatcher/release.h"
 
 int clients_open(struct clients *clients, const struct order_rules *rules)
 {
@@ -94,7 +94,7 @@ void clients_move(struct clients *clients, struct client *client, enum client_st
 void clients_end(struct clients *clients, struct client *client, enum client_end end)
 {
     if (client->descriptor >= 0)
-        (void)close(client->descriptor); /* nothing of ours is buffered in it */
+        release(client->descriptor);
     if (client->state != CLIENT_RUNNING)
         queue_remove(&clients->arrivals, &client->arrival);
     if (client->state == CLIENT_QUEUED) {

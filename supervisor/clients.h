@@ -36,7 +36,7 @@ enum client_end {
     CLIENT_REFUSED_QUEUE,   /* refused, as too many waited */
     CLIENT_REFUSED_SOURCE,  /* refused, as too many of its source waited */
     CLIENT_REFUSED_TIMEOUT, /* refused, as it had waited too long */
-    CLIENT_DROPPED,         /* closed unserved, because the service ended */
+    CLIENT_DROPPED,         /* closed unserved, as the service ended, or lost with a dispatcher */
     CLIENT_HANDED_OVER,     /* waits on in the process that has taken this one's place */
     CLIENT_ENDS
 };

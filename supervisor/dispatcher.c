@@ -291,7 +291,7 @@ static void on_restart(void *context)
 
 void dispatcher_open(struct dispatcher *dispatcher, unsigned index, struct loop *loop,
                      const struct dispatcher_events *events, const struct dispatcher_family *family,
-                     struct remains **left)
+                     struct remains **left, unsigned most)
 {
     *dispatcher = (struct dispatcher){
         .index = index,
@@ -299,7 +299,7 @@ void dispatcher_open(struct dispatcher *dispatcher, unsigned index, struct loop 
         .events = events,
         .family = family,
         .left = left,
-        .most = PROTOCOL_SLOTS,
+        .most = most,
         .backoff = {.first = RESTART_FIRST, .longest = RESTART_LONGEST},
         .restart = {.expired = on_restart, .context = dispatcher},
     };

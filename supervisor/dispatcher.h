@@ -22,8 +22,7 @@
 #include <sys/types.h>
 
 struct dispatcher_events {
-    /* It was sent: our copy of the connection is to be closed, and the client waits for one of
-     * those below, or for `undelivered` never. */
+    /* It was sent: our copy of the connection is to be closed. */
     void (*delivered)(void *context, uint32_t client, uint64_t ticket);
     /* It could not be sent. */
     void (*undelivered)(void *context, uint32_t client, uint64_t ticket);
@@ -104,11 +103,11 @@ struct dispatcher {
     struct patience patience; /* with its answers */
 };
 
-/* Prepares one that is absent.  All that is passed must stay; to `left` is added what it leaves
- * undecided when it dies. */
+/* Prepares one that is absent, and that may be given `most` starts at once.  All that is passed
+ * must stay; to `left` is added what it leaves undecided when it dies. */
 void dispatcher_open(struct dispatcher *dispatcher, unsigned index, struct loop *loop,
                      const struct dispatcher_events *events, const struct dispatcher_family *family,
-                     struct remains **left);
+                     struct remains **left, unsigned most);
 
 /* Has it replaced if it dies from now on, or if it could not be started. */
 void dispatcher_keep(struct dispatcher *dispatcher);

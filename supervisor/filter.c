@@ -60,8 +60,8 @@ static const int calls[] = {
     SYS_ppoll, /* the same, as some libcs and processors have it */
 
     /* dispatchers */
-    SYS_recvmsg,      /* their answers */
-    SYS_recvfrom,     /* what refused clients send */
+    SYS_recvmsg,      /* their answers, and what a dead one had not read */
+    SYS_recvfrom,     /* what refused clients send, and operators; the janitor's answer */
     SYS_wait4,        /* children that have ended */
     SYS_waitid,       /* whether a process is a child, or any is left of a group */
     SYS_memfd_create, /* a ledger for a new one */

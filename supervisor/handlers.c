@@ -1,10 +1,10 @@
 #include "supervisor/handlers.h"
 
 #include "dispatcher/log.h"
+#include "dispatcher/release.h"
 #include "dispatcher/wire.h"
 #include "supervisor/address.h"
 #include "supervisor/ending.h"
-#include "supervisor/release.h"
 #include "supervisor/report.h"
 #include "supervisor/signalling.h"
 #include "supervisor/waiting.h"
@@ -161,8 +161,7 @@ static bool has_connection(struct client *client, int descriptor)
     else if (descriptor >= 0)
         release(descriptor);
     if (client->descriptor < 0)
-        log_error("ticket %" PRIu64 " was not started, and its dispatcher has not given the "
-                  "connection back",
+        log_error("ticket %" PRIu64 " was not started, and its connection has not come back",
                   clients_ticket(client));
     return client->descriptor >= 0;
 }
@@ -257,5 +256,5 @@ const struct dispatcher_events handlers_events = {
     .content = reload_content,
     .gone = on_gone,
     .is_handler = on_is_handler,
-    .unanswered = {.returned = on_returned, .orphaned = on_orphaned},
+    .unanswered = {.returned = on_returned, .failed = on_failed, .orphaned = on_orphaned},
 };

@@ -1,8 +1,8 @@
 #include "supervisor/handover_clients.h"
 
+#include "dispatcher/release.h"
 #include "supervisor/handover_link.h"
 #include "supervisor/handover_sockets.h"
-#include "supervisor/release.h"
 #include "supervisor/waiting.h"
 
 enum { UNTAKEN_MOST = 4 };

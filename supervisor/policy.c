@@ -1,8 +1,8 @@
 #include "supervisor/policy.h"
 
 #include "dispatcher/log.h"
+#include "dispatcher/release.h"
 #include "supervisor/file.h"
-#include "supervisor/release.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -89,10 +89,9 @@ int pool_open(struct pool *pool, struct loop *loop, struct launch *launch, unsig
     pool->events = *events;
     pool->family = *family;
     pool->family.context = pool;
-    for (unsigned i = 0; i < pool_all(pool); i++) {
-        dispatcher_open(&pool->dispatchers[i], i, loop, &pool->events, &pool->family, &pool->left);
-        pool->dispatchers[i].most = starts_at_once(launch);
-    }
+    for (unsigned i = 0; i < pool_all(pool); i++)
+        dispatcher_open(&pool->dispatchers[i], i, loop, &pool->events, &pool->family, &pool->left,
+                        starts_at_once(launch));
     pool->dispatchers[count].spare = true;
     if (start_all(pool, launch, deadline) != 0)
         return -1;

@@ -1,8 +1,8 @@
 #include "supervisor/reload.h"
 
 #include "dispatcher/log.h"
+#include "dispatcher/release.h"
 #include "dispatcher/wire.h"
-#include "supervisor/release.h"
 #include "supervisor/server.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 #include "supervisor/remains.h"
 
 #include "dispatcher/log.h"
+#include "dispatcher/release.h"
 #include "dispatcher/wire.h"
-#include "supervisor/release.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -23,35 +23,43 @@ static void forget(struct remains **list, struct remains *remains)
     free(remains);
 }
 
-static void take_failed(struct remains *remains, const struct message_header *header,
+static void take_failed(struct remains *remains, const struct message_failed *message,
                         int descriptor)
 {
-    if (starts_answer(&remains->starts, header))
-        remains->events->returned(remains->events->context, header->client, header->ticket,
-                                  descriptor);
+    const struct message_header *header = &message->header;
+
+    if (message->error > 0 && starts_answer(&remains->starts, header))
+        remains->events->failed(remains->events->context, header->client, header->ticket,
+                                message->error, descriptor);
     else if (descriptor >= 0)
         release(descriptor); /* nobody has asked for it */
 }
 
-/* The dispatcher is dead: only its children can say anything that counts, and that they have
- * failed.
- */
-static void on_readable(void *context)
+/* Takes one packet: if there is another, the loop comes back, as one that is hostile may go on for
+ * ever.  Only a child that has failed can say anything that counts, as its dispatcher is dead. */
+static enum wire_result take_packet(struct remains *remains)
 {
-    struct remains *remains = context;
     struct wire_inbox inbox = {0};
-    enum wire_result result = WIRE_MESSAGE;
+    enum wire_result result;
 
-    while (result != WIRE_EMPTY && result != WIRE_CLOSED && result != WIRE_ERROR) {
+    do {
         union message message = {0};
         int descriptors[WIRE_DESCRIPTORS] = {-1, -1};
 
         result = wire_receive(&inbox, remains->source.descriptor, WIRE_TYPE(MESSAGE_FAILED),
                               &message, descriptors, MSG_DONTWAIT);
         if (result == WIRE_MESSAGE || result == WIRE_NO_DESCRIPTOR)
-            take_failed(remains, &message.header, descriptors[0]);
-    }
-    if (result != WIRE_EMPTY)
+            take_failed(remains, &message.failed, descriptors[0]);
+    } while (wire_is_left(&inbox));
+    return result;
+}
+
+static void on_readable(void *context)
+{
+    struct remains *remains = context;
+    enum wire_result result = take_packet(remains);
+
+    if (result == WIRE_CLOSED || result == WIRE_ERROR)
         starts_decide(&remains->starts, true, remains->events);
     if (remains->starts.count == 0)
         forget(remains->list, remains);

@@ -187,6 +187,8 @@ static int divide_descriptors(struct server *server, uint32_t limit, unsigned di
         descriptors_used(limit) + DESCRIPTORS_SPARE + successor + operators * CONTROL_DESCRIPTORS;
     uint32_t left = limit > used ? limit - used : 0;
     uint32_t share = left / REFUSED_SHARE;
+    /* Of a dead dispatcher a connection may come back twice, for a moment. */
+    uint32_t returned = share < PROTOCOL_SLOTS ? share : PROTOCOL_SLOTS;
     uint32_t refused = 0;
     uint32_t judged = 0; /* newcomers, on top of a full queue */
 
@@ -201,7 +203,7 @@ static int divide_descriptors(struct server *server, uint32_t limit, unsigned di
         return -1;
     }
     refusals_open(&server->refusals, &server->loop, &server->policy.busy, refused);
-    server->capacity = left - refused;
+    server->capacity = left - refused - returned;
     server->queue_possible = server->capacity - judged;
     adjust_queue(server);
     server->descriptors_allowed = limit;

@@ -1,6 +1,6 @@
 #include "supervisor/starts.h"
 
-#include "supervisor/release.h"
+#include "dispatcher/release.h"
 
 #include <stddef.h>
 
@@ -11,11 +11,6 @@ static int32_t process_in(const struct starts *starts, unsigned slot)
     int32_t process = __atomic_load_n(&starts->ledger->slots[slot].process, __ATOMIC_SEQ_CST);
 
     return process > 1 ? process : 0;
-}
-
-static int32_t error_in(const struct starts *starts, unsigned slot)
-{
-    return __atomic_load_n(&starts->ledger->slots[slot].error, __ATOMIC_SEQ_CST);
 }
 
 /* Returns its connection, if that is here; else -1. */
@@ -29,13 +24,12 @@ static int take_out(struct starts *starts, unsigned slot)
     return descriptor;
 }
 
-/* Another one has it, or had. */
-static void take_out_for_good(struct starts *starts, unsigned slot)
+/* A child has its connection itself, and must be the last to have it. */
+static void let_go(struct starts_slot *slot)
 {
-    int descriptor = take_out(starts, slot);
-
-    if (descriptor >= 0)
-        release(descriptor);
+    if (slot->descriptor >= 0)
+        release(slot->descriptor);
+    slot->descriptor = -1;
 }
 
 /* NULL if there is none. */
@@ -57,7 +51,6 @@ unsigned starts_prepare(const struct starts *starts)
     while (starts->slots[slot].used)
         slot++;
     __atomic_store_n(&starts->ledger->slots[slot].process, 0, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&starts->ledger->slots[slot].error, 0, __ATOMIC_SEQ_CST);
     return slot;
 }
 
@@ -108,26 +101,31 @@ bool starts_answer(struct starts *starts, const struct message_header *answer)
 {
     struct starts_slot *slot = find(starts, answer);
 
-    if (slot != NULL)
-        take_out_for_good(starts, (unsigned)(slot - starts->slots));
-    return slot != NULL;
+    if (slot == NULL)
+        return false;
+    let_go(slot);
+    (void)take_out(starts, (unsigned)(slot - starts->slots));
+    return true;
 }
 
 void starts_decide(struct starts *starts, bool closed, const struct starts_events *events)
 {
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
-        const struct starts_slot *slot = &starts->slots[i];
+        struct starts_slot *slot = &starts->slots[i];
         int32_t process;
 
         if (!slot->used)
             continue;
         process = process_in(starts, i);
-        if (!slot->sent || process == 0 || (slot->descriptor >= 0 && error_in(starts, i) != 0)) {
+        if (!slot->sent || process == 0) {
             int descriptor = take_out(starts, i);
 
             events->returned(events->context, slot->client, slot->ticket, descriptor);
-        } else if (closed) {
-            take_out_for_good(starts, i);
+            continue;
+        }
+        let_go(slot);
+        if (closed) {
+            (void)take_out(starts, i);
             events->orphaned(events->context, slot->client, slot->ticket, process);
         }
     }
@@ -136,8 +134,10 @@ void starts_decide(struct starts *starts, bool closed, const struct starts_event
 void starts_forget(struct starts *starts)
 {
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
-        if (starts->slots[i].used)
-            take_out_for_good(starts, i);
+        if (starts->slots[i].used) {
+            let_go(&starts->slots[i]);
+            (void)take_out(starts, i);
+        }
 }
 
 bool starts_reaped(struct starts *starts, pid_t process, uint32_t *client, uint64_t *ticket)

@@ -33,6 +33,8 @@ struct starts_events {
     /* No handler runs for it, and none will.  With the connection, the receiver's to close; -1 if
      * it was never sent, or is lost, which no sound dispatcher brings about. */
     void (*returned)(void *context, uint32_t client, uint64_t ticket, int descriptor);
+    /* As `returned`, but it was tried: an errno. */
+    void (*failed)(void *context, uint32_t client, uint64_t ticket, int error, int descriptor);
     /* Its handler was started, and is a child of this process. */
     void (*orphaned)(void *context, uint32_t client, uint64_t ticket, int32_t process);
     void *context;

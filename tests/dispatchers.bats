@@ -143,7 +143,7 @@ is_gone() { ! is_alive "$1"; }
     mv gone answer
     wait "$client"
     each_answered_once 60
-    refute grep 'has not given the connection back' "$LOG"
+    refute grep 'has not come back' "$LOG"
 }
 
 has_dispatchers() { [[ $(ready_dispatchers | wc -l) == "$1" ]]; }

@@ -52,7 +52,7 @@ has_dispatcher() { [[ $(dispatchers | wc -l) == 1 ]]; }
     local client=$!
     wait "$client"
     [[ $(cat answer) == hello ]]
-    grep -q '^\[ERROR\] dispatcher: its limit on descriptors leaves no room for those of clients$' "$LOG"
+    grep -q '^\[ERROR\] dispatcher: cannot be given the descriptors of clients: is its limit too low?$' "$LOG"
     [[ $(dispatchers) != "$dispatcher" ]]
 }
 

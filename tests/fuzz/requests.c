@@ -48,7 +48,6 @@ int32_t __wrap_spawn_begin(const struct spawn_command *command, unsigned place,
                            const struct message_header *request, struct ledger_slot *slot);
 bool __wrap_spawn_is_over(unsigned place);
 int __wrap_spawn_error(unsigned place);
-bool __wrap_spawn_await(unsigned place);
 void __wrap_spawn_forget(unsigned place);
 int32_t __wrap_successor_fork(void);
 bool __wrap_kin_is_group(int32_t process);
@@ -98,15 +97,6 @@ int __wrap_spawn_error(unsigned place)
     return process == NULL ? 0 : process->error;
 }
 
-bool __wrap_spawn_await(unsigned place)
-{
-    struct process *process = process_of(in_place[place]);
-
-    HOLDS(process != NULL);
-    process->is_over = true;
-    return true;
-}
-
 void __wrap_spawn_forget(unsigned place)
 {
     in_place[place] = 0;
@@ -136,6 +126,11 @@ int __wrap_kill(pid_t process, int signal_number)
 {
     const struct process *target = process_of(-process);
 
+    if (process > 0) { /* who could not be executed, and has said so */
+        target = process_of(process);
+        HOLDS(signal_number == SIGKILL && target != NULL && !target->reaped && target->error != 0);
+        return 0;
+    }
     HOLDS(signal_number == SIGTERM || signal_number == SIGKILL);
     HOLDS(process == -KIN || (target != NULL && !target->reaped));
     return 0;
@@ -148,7 +143,7 @@ pid_t __wrap_wait4(pid_t process, int *status, int options, struct rusage *usage
         if (!processes[i].ended || processes[i].reaped)
             continue;
         processes[i].reaped = true;
-        *status = 0;
+        *status = processes[i].error != 0 ? SPAWN_FAILED << 8 : 0;
         *usage = (struct rusage){0};
         return FIRST_PROCESS + (pid_t)i;
     }
@@ -160,7 +155,8 @@ pid_t __wrap_wait4(pid_t process, int *status, int options, struct rusage *usage
 pid_t __wrap_waitpid(pid_t process, int *status, int options)
 {
     HOLDS(process_of(process) != NULL && !process_of(process)->reaped && options == 0);
-    (void)status;
+    if (status != NULL)
+        *status = SPAWN_FAILED << 8;
     process_of(process)->reaped = true;
     return process;
 }

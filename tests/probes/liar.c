@@ -631,7 +631,6 @@ static void write_ledger(void)
 
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
         service.ledger->slots[i].process = processes[i % 4];
-        service.ledger->slots[i].error = i % 4 == 3 ? -1 : 0;
     }
     pause_for(100); /* until every slot may be used */
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)

@@ -251,7 +251,8 @@ static void open_dispatcher(struct pool *pool, unsigned index)
     struct actor *actor = &actors[index];
     struct ends ends;
 
-    dispatcher_open(dispatcher, index, &server.loop, &pool->events, &pool->family, &pool->left);
+    dispatcher_open(dispatcher, index, &server.loop, &pool->events, &pool->family, &pool->left,
+                    PROTOCOL_SLOTS);
     dispatcher->spare = index == pool->count;
     HOLDS(ends_open(&ends, &pool->reserve) == 0);
     (void)close(ends.memory);

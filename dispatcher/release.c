@@ -1,4 +1,4 @@
-#include "supervisor/release.h"
+#include "dispatcher/release.h"
 
 #include <sys/socket.h>
 #include <unistd.h>

@@ -4,8 +4,8 @@
  * Closing the last descriptor of a connection waits for what is unsent to be sent, if a handler has
  * asked for that (socket(7), SO_LINGER); and ours may turn out to be the last.
  */
-#ifndef SUPERVISOR_RELEASE_H
-#define SUPERVISOR_RELEASE_H
+#ifndef DISPATCHER_RELEASE_H
+#define DISPATCHER_RELEASE_H
 
 /* What was asked for is undone, but for a time of 0, which means a reset: what is unsent is sent in
  * the background.  Any descriptor will do. */
