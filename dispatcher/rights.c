@@ -41,18 +41,23 @@ ssize_t rights_send(int socket, const void *bytes, size_t length, const int *des
 
 /* Takes the descriptors out of the envelope; returns how many there are.  Who has the socket, too,
  * may have asked for other things to come with them (SO_PASSCRED, unix(7)). */
-static unsigned take(struct msghdr *envelope, int *descriptors)
+static unsigned take(const struct msghdr *envelope, int *descriptors)
 {
+    const char *at = envelope->msg_control;
+    size_t left = envelope->msg_controllen;
     unsigned count = 0;
 
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(envelope); header != NULL;
-         header = CMSG_NXTHDR(envelope, header)) {
-        size_t size = header->cmsg_len - CMSG_LEN(0);
+    while (left >= sizeof(struct cmsghdr)) {
+        const struct cmsghdr *header = (const void *)at;
+        const size_t size = header->cmsg_len - CMSG_LEN(0);
+        const size_t length = CMSG_SPACE(size);
 
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-            continue;
-        memcpy(descriptors + count, CMSG_DATA(header), size);
-        count += (unsigned)(size / sizeof(int));
+        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+            memcpy(descriptors + count, at + CMSG_LEN(0), size);
+            count += (unsigned)(size / sizeof(int));
+        }
+        at += length < left ? length : left;
+        left -= length < left ? length : left;
     }
     return count;
 }

@@ -297,6 +297,37 @@ static void killed(void)
     (void)close(other);
 }
 
+/* Whose exec has failed, and who waits for room to say so, is killed: nobody here can know whether
+ * it has.  The dispatcher leaves that to the supervisor. */
+static int die(void)
+{
+    static const char byte;
+    int32_t process;
+
+    while (send(PROTOCOL_SOCKET, &byte, sizeof(byte), MSG_DONTWAIT) > 0)
+        ;
+    children_forget();
+    (void)begin(&bad, 2, 550);
+    process = ledger.slots[2].process;
+    for (int look = 0; spawn_error(2) == 0 && look < LOOKS; look++)
+        (void)usleep(10000);
+    CHECK(process > 1 && kill(process, SIGKILL) == 0);
+    until_over(2); /* does not return */
+    return 2;
+}
+
+static void killed_failing(void)
+{
+    int status = -1;
+    pid_t dispatcher = fork();
+
+    if (dispatcher == 0)
+        _exit(die());
+    CHECK(waitpid(dispatcher, &status, 0) == dispatcher && status == 1 << 8);
+    while (recv(supervisor, inbox.bytes, sizeof(inbox.bytes), MSG_DONTWAIT) > 0)
+        ;
+}
+
 /* In a process that was forked off: what is under way is neither waited for nor answered. */
 static int forget(void)
 {
@@ -355,6 +386,7 @@ int main(int argc, char **argv)
         refused();
         given_again();
         killed();
+        killed_failing();
         forgotten();
     }
     return CHECK_RESULT();

@@ -651,6 +651,70 @@ static void check_other_ends(void)
     (void)close(theirs);
 }
 
+/* ---- looked at before it is taken ---- */
+
+static enum wire_result look(struct received *received)
+{
+    return wire_receive(&inbox, theirs, any, &received->message, received->descriptors,
+                        MSG_DONTWAIT | MSG_PEEK);
+}
+
+/* What was only looked at is there again, with its descriptors, until it is consumed. */
+static void check_peeked(void)
+{
+    struct packet packet = mixed();
+    struct received received;
+    int before = lowest_free();
+
+    send_packet(&packet, 3);
+    for (int time = 0; time < 2; time++) {
+        for (uint64_t ticket = 1; ticket <= packet.count; ticket++) {
+            CHECK(look(&received) == WIRE_MESSAGE && received.message.header.ticket == ticket);
+            (void)take(&received);
+        }
+        CHECK(!wire_is_left(&inbox));
+    }
+    CHECK(wire_consume(&inbox, theirs) == 0);
+    CHECK(look(&received) == WIRE_EMPTY);
+    CHECK(wire_consume(&inbox, theirs) == 0); /* nothing lies there any more */
+    send_raw("?", 1, 1);
+    CHECK(look(&received) == WIRE_MALFORMED && wire_consume(&inbox, theirs) == 0);
+    CHECK(look(&received) == WIRE_EMPTY);
+    CHECK(lowest_free() == before);
+}
+
+/* So it looks where the kernel lacks the memory to show them: not at once is it taken for a lie. */
+static void check_bare(void)
+{
+    union message message;
+    struct received received;
+    int tries = 0;
+
+    wire_header(&message, MESSAGE_START, 1, 1);
+    send_raw(&message, sizeof(message.start), 0);
+    while (look(&received) == WIRE_ERROR && errno == ENOMEM && tries < 10)
+        tries++;
+    CHECK(tries == 3);
+    CHECK(wire_consume(&inbox, theirs) == 0 && look(&received) == WIRE_EMPTY);
+}
+
+/* Who has the socket, too, can have the kernel send other things along with them. */
+static void check_credentials(void)
+{
+    const int yes = 1;
+    const int no = 0;
+    union message message;
+    struct received received;
+    int before = lowest_free();
+
+    wire_header(&message, MESSAGE_START, 1, 1);
+    CHECK(setsockopt(theirs, SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)) == 0);
+    CHECK(wire_send(ours, &message, zeros, 0) == 0);
+    CHECK(receive(&received) == WIRE_MESSAGE && take(&received) == 1);
+    CHECK(setsockopt(theirs, SOL_SOCKET, SO_PASSCRED, &no, sizeof(no)) == 0);
+    CHECK(lowest_free() == before);
+}
+
 int main(void)
 {
     open_pair();
@@ -660,6 +724,9 @@ int main(void)
     check_malformed();
     check_no_room_for_descriptors();
     check_batches();
+    check_peeked();
+    check_bare();
+    check_credentials();
     check_end_of_peer();
     (void)close(theirs);
     check_other_ends();

@@ -152,6 +152,7 @@ static const struct call calls[] = {
     {CALL(waitid, "EINTR")},
     {CALL(kill, "EPERM ESRCH")},
     {CALL(tgkill, "EPERM EAGAIN")},
+    {CALL(setpgid, "EPERM")},
     {CALL(setsid, "EPERM")},
     {CALL(setpriority, "EPERM EACCES")},
     {CALL(getpriority, "EPERM")},
