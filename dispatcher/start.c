@@ -10,7 +10,9 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-enum { LOOK_FIRST = 1, LOOK_LONGEST = 64 /* milliseconds */ };
+/* Milliseconds.  The first is longer than between two ticks of most kernels, so that poll(2) need
+ * not set up a nearer timer in hardware each time, which is dear on a virtual machine. */
+enum { LOOK_FIRST = 5, LOOK_LONGEST = 64 };
 
 static struct start {
     int32_t process; /* 0: none is under way in this slot */
