@@ -62,7 +62,7 @@ bool address_is_from(int socket, const struct endpoint *remote)
 
     memset(&address, 0, sizeof(address));
     if (getpeername(socket, &address.any, &length) != 0)
-        return errno == ENOTCONN;
+        return errno != ENOTSOCK;
     found = address.any.sa_family == AF_UNIX ? address_of_peer(socket) : address_endpoint(&address);
     return memcmp(&found, remote, sizeof(found)) == 0;
 }

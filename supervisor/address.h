@@ -34,8 +34,9 @@ int address_of_socket(int socket, struct endpoint *local);
 /* The remote end of an accepted Unix socket: who had connected (SO_PEERCRED, unix(7)). */
 struct endpoint address_of_peer(int socket);
 
-/* Whether a connection is the one from there.  One that has been reset cannot be told from any
- * other socket that is not connected, and all these are taken for it: they serve nobody. */
+/* Whether a descriptor is the connection from there.  A socket of which that cannot be told, such
+ * as a connection that was reset, is taken for it: no harm is in it, and else a client might be
+ * lost. */
 bool address_is_from(int socket, const struct endpoint *remote);
 
 /* The address as text, "user USER" for the remote end of a Unix socket, in a buffer of the
