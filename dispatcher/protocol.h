@@ -164,7 +164,7 @@ struct message_start {
 struct message_started {
     struct message_header header;
     int32_t process; /* also the handler's process group and session */
-    uint32_t reserved;
+    uint32_t age;    /* microseconds since it was cloned, as this may be told later */
 };
 
 /* With the client's descriptor. */

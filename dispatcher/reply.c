@@ -71,12 +71,13 @@ void reply_ready(void)
     reply(&message);
 }
 
-void reply_started(const struct message_header *request, int32_t process)
+void reply_started(const struct message_header *request, int32_t process, uint32_t age)
 {
     union message message;
 
     answer(&message, MESSAGE_STARTED, request);
     message.started.process = process;
+    message.started.age = age;
     reply(&message);
 }
 

@@ -15,7 +15,7 @@
 #include <sys/resource.h>
 
 void reply_ready(void);
-void reply_started(const struct message_header *request, int32_t process);
+void reply_started(const struct message_header *request, int32_t process, uint32_t age);
 
 /* Goes at once.  The client's descriptor stays the caller's. */
 void reply_failed(const struct message_header *request, int error, int client);

@@ -9,13 +9,15 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 
 /* Milliseconds.  The first is longer than between two ticks of most kernels, so that poll(2) need
  * not set up a nearer timer in hardware each time, which is dear on a virtual machine. */
-enum { LOOK_FIRST = 5, LOOK_LONGEST = 64 };
+enum { LOOK_FIRST = 5, LOOK_LONGEST = 80 };
 
 static struct start {
     int32_t process; /* 0: none is under way in this slot */
+    uint64_t cloned; /* of microseconds() */
     struct message_header request;
 } starts[PROTOCOL_SLOTS];
 
@@ -25,6 +27,23 @@ static int look_again = LOOK_FIRST;
 static bool is_under_way(unsigned slot)
 {
     return starts[slot].process != 0;
+}
+
+static uint64_t microseconds(void)
+{
+    struct timespec now;
+
+    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
+        log_bug("dispatcher: clock_gettime: %m");
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+/* A longer one than can be told is told as the longest. */
+static uint32_t age_of(const struct start *start)
+{
+    uint64_t age = microseconds() - start->cloned;
+
+    return age > UINT32_MAX ? UINT32_MAX : (uint32_t)age;
 }
 
 bool start_is_idle(void)
@@ -46,7 +65,8 @@ static void clone_handler(const struct spawn_command *command, struct ledger_slo
         reply_failed(&request->header, errno, client);
         return;
     }
-    *start = (struct start){.process = process, .request = request->header};
+    *start =
+        (struct start){.process = process, .cloned = microseconds(), .request = request->header};
     count++;
     look_again = LOOK_FIRST;
     children_add((struct child_record){
@@ -81,7 +101,7 @@ static void finish(unsigned slot)
 
     if (spawn_error(slot) == 0) {
         take_out(slot);
-        reply_started(&starts[slot].request, process);
+        reply_started(&starts[slot].request, process, age_of(&starts[slot]));
         return;
     }
     /* It is about to end: this does not wait long, and cannot fail for a child of ours. */

@@ -51,7 +51,7 @@ struct client {
     struct order_member place;  /* first: a list entry is the client; holds the ticket, from 1 */
     struct queue_entry arrival; /* while it waits or is starting; while it runs, timeout.h has it */
     uint64_t accepted;          /* microseconds of the loop's clock */
-    uint64_t started;           /* likewise: when it was given away; once running */
+    uint64_t started;           /* likewise: once given away, when that was; then of its handler */
     struct endpoint remote;
     uint32_t handle; /* how messages name it; see clients_find() */
     int descriptor;  /* owned; -1 once it was given away */

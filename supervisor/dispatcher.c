@@ -248,7 +248,7 @@ static void on_answered(void *context, const union message *message, int descrip
     switch (header->type) {
     case MESSAGE_STARTED:
         events->started(events->context, dispatcher->index, header->client, header->ticket,
-                        message->started.process);
+                        message->started.process, message->started.age);
         break;
     case MESSAGE_FAILED:
         events->failed(events->context, header->client, header->ticket, message->failed.error,

@@ -26,9 +26,9 @@ struct dispatcher_events {
     void (*delivered)(void *context, uint32_t client, uint64_t ticket);
     /* It could not be sent. */
     void (*undelivered)(void *context, uint32_t client, uint64_t ticket);
-    /* The handler's exec has succeeded. */
+    /* The handler's exec has succeeded; it was cloned `age` microseconds ago. */
     void (*started)(void *context, unsigned dispatcher, uint32_t client, uint64_t ticket,
-                    int32_t process);
+                    int32_t process, uint32_t age);
     /* No handler was started: `error` says why, an errno.  With the connection, the receiver's to
      * close; -1 if there was no room for it. */
     void (*failed)(void *context, uint32_t client, uint64_t ticket, int error, int descriptor);

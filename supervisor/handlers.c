@@ -115,9 +115,13 @@ static struct client *starting_client(const struct server *server, uint32_t hand
     return client;
 }
 
+/* `age`: so many microseconds ago its handler was cloned; not before the client was given away. */
 static void enter_running(struct server *server, struct client *client, unsigned dispatcher,
-                          int32_t process)
+                          int32_t process, uint64_t age)
 {
+    uint64_t given = server->loop.now - client->started;
+
+    client->started = server->loop.now - (age < given ? age : given);
     client->process = process;
     client->dispatcher = (uint8_t)dispatcher;
     statistics_started(&server->statistics, client->started - client->accepted);
@@ -131,12 +135,12 @@ static void enter_running(struct server *server, struct client *client, unsigned
 }
 
 static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint64_t ticket,
-                       int32_t process)
+                       int32_t process, uint32_t age)
 {
     struct server *server = context;
     struct client *client = starting_client(server, handle, ticket);
 
-    enter_running(server, client, dispatcher, process);
+    enter_running(server, client, dispatcher, process, age);
     signalling_look(server, client);
 }
 
@@ -147,8 +151,7 @@ static void on_delivered(void *context, uint32_t handle, uint64_t ticket)
     struct server *server = context;
     struct client *client = starting_client(server, handle, ticket);
 
-    client->started =
-        server->loop.now; /* that it has been is told when nothing else is to be done */
+    client->started = server->loop.now; /* its handler was not, before: enter_running() */
     release(client->descriptor);
     client->descriptor = -1;
 }
@@ -220,7 +223,7 @@ static void on_orphaned(void *context, uint32_t handle, uint64_t ticket, int32_t
     struct server *server = context;
     struct client *client = starting_client(server, handle, ticket);
 
-    enter_running(server, client, CLIENT_ADOPTED, process);
+    enter_running(server, client, CLIENT_ADOPTED, process, 0);
     ending_adopt(server, client);
 }
 

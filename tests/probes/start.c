@@ -209,11 +209,11 @@ static void hanging(void)
     CHECK(start_timeout() == 5);
     for (int i = 0; i < 10; i++, last = timeout) {
         timeout = start_timeout();
-        CHECK(timeout > 0 && timeout >= last && timeout <= 64);
+        CHECK(timeout > 0 && timeout >= last && timeout <= 80);
         start_rest();
         start_collect();
     }
-    CHECK(timeout == 64 && !start_is_idle());
+    CHECK(timeout == 80 && !start_is_idle());
 
     (void)close(begin(&bad, 5, 302));
     CHECK(start_timeout() == 5);
