@@ -14,9 +14,9 @@
 
 #include <stdbool.h>
 
-/* Begins one; takes over the client's descriptor.  Answers FAILED at once if no child could be
- * made. A request for a slot that is not free, which none may send, is refused without an answer.
- */
+/* Begins one; the client's descriptor stays the caller's.  Answers FAILED at once if no child could
+ * be made.  A request for a slot that is not free, which none may send, is refused without an
+ * answer. */
 void start_begin(const struct spawn_command *command, struct ledger *ledger,
                  const struct message_start *request, int client);
 

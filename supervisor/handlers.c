@@ -151,7 +151,7 @@ static void on_delivered(void *context, uint32_t handle, uint64_t ticket)
     struct server *server = context;
     struct client *client = starting_client(server, handle, ticket);
 
-    client->started = server->loop.now; /* its handler was not, before: enter_running() */
+    client->started = server->loop.now; /* at the earliest: enter_running() */
     release(client->descriptor);
     client->descriptor = -1;
 }
