@@ -107,18 +107,19 @@ daemon_lives() { kill -0 "$serving" 2>/dev/null; }
 
 # ---- dispatchers ----
 
-# In `found`: those of a supervisor that have not ended.
+# In `found`: those of a supervisor that have not ended.  A child that one of them has cloned, and which
+# it left to the supervisor before the exec, has that name, too; but a dispatcher leads a group, in
+# the session of its supervisor.
 daemon_dispatchers() {
-    local process name state line
+    local process line state parent group session
     found=()
     for process in $(cat "/proc/$1/task/$1/children" 2>/dev/null || true); do
-        {
-            read -r name <"/proc/$process/comm"
-            while read -r line; do
-                if [[ $line == State:* ]]; then state=$line; break; fi
-            done <"/proc/$process/status"
-        } 2>/dev/null || continue
-        if [[ $name == dispatcher && $state != *[ZX]\ * ]]; then found+=("$process"); fi
+        { read -r line <"/proc/$process/stat"; } 2>/dev/null || continue
+        read -r state parent group session _ <<<"${line##*) }"
+        if [[ $line == *"(dispatcher) "* && $state != [ZX] && $parent == "$1" &&
+            $group == "$process" && $session != "$process" ]]; then
+            found+=("$process")
+        fi
     done
 }
 
