@@ -83,7 +83,7 @@ endif
 WIDE     := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 
 ALL_CPPFLAGS := -I. -D_GNU_SOURCE $(WIDE) -DVERSION='"$(VERSION)"' \
-                -DLIBEXEC_DIRECTORY='"$(LIBEXECDIR)"' $(FORTIFY) $(EXAMINED) $(KERNEL) $(CPPFLAGS)
+                $(FORTIFY) $(EXAMINED) $(KERNEL) $(CPPFLAGS)
 ALL_CFLAGS   := -std=gnu11 $(WARNINGS) $(HARDENED) $(CFLAGS)
 ALL_LDFLAGS  := $(LINKED) $(LDFLAGS)
 
@@ -153,15 +153,24 @@ $(BUILD)/tests/%: $(BUILD)/objects/tests/%.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(SANITIZERS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^)
 
-$(BUILD)/objects/%.o: %.c $(BUILD)/flags
+# Where it looks for the dispatcher.
+$(BUILD)/objects/supervisor/launch.o: ALL_CPPFLAGS += -DLIBEXEC_DIRECTORY='"$(LIBEXECDIR)"'
+$(BUILD)/objects/supervisor/launch.o: $(BUILD)/objects/paths
+
+$(BUILD)/objects/%.o: %.c $(BUILD)/objects/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(SANITIZERS) -MMD -MP -c -o $@ $<
 
-# Changes when the compiler, a flag or a path does, and with it all that was built otherwise.
-flags := $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(SANITIZERS) $(ALL_LDFLAGS)
+# Each of these files changes when what it holds does, and with it all that was built otherwise.
+compiled := $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(SANITIZERS)
+remember = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '$(1)' >$@
+
+$(BUILD)/objects/flags: always
+	$(call remember,$(compiled))
+$(BUILD)/objects/paths: always
+	$(call remember,$(LIBEXECDIR))
 $(BUILD)/flags: always
-	@mkdir -p $(@D)
-	@printf '%s\n' '$(flags)' | cmp -s - $@ || printf '%s\n' '$(flags)' >$@
+	$(call remember,$(compiled) $(ALL_LDFLAGS))
 
 tests: $(programs) $(test_programs)
 
@@ -183,7 +192,8 @@ bench-check:
 lint:
 	scripts/lint
 
-# The supervisor is told at compile time where the dispatcher will be: another PREFIX builds anew.
+# The supervisor is told at compile time where the dispatcher will be: for another PREFIX it is built
+# anew.
 install: all
 	$(INSTALL) -d "$(DESTDIR)$(SBINDIR)" "$(DESTDIR)$(LIBEXECDIR)" "$(DESTDIR)$(MANDIR)/man8" \
 	    "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(MANDIR)/man1"
