@@ -11,7 +11,10 @@
 #include "tests/program.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -140,6 +143,51 @@ static void errors(void)
     }
 }
 
+static bool kernel_can_write = true; /* the process id to the slot, at a clone */
+
+/* Takes the place of clone(2); the Makefile sees to that. */
+typedef int run(void *context);
+int __wrap_clone(run *child, void *stack, int flags, void *context, ...);
+int __real_clone(run *child, void *stack, int flags, void *context, ...);
+
+int __wrap_clone(run *child, void *stack, int flags, void *context, ...)
+{
+    va_list others;
+    pid_t *parent_id;
+    void *storage;
+    pid_t *child_id;
+
+    va_start(others, context);
+    parent_id = va_arg(others, pid_t *);
+    storage = va_arg(others, void *);
+    child_id = va_arg(others, pid_t *);
+    va_end(others);
+    return __real_clone(child, stack, kernel_can_write ? flags : flags & ~CLONE_PARENT_SETTID,
+                        context, parent_id, storage, child_id);
+}
+
+/* A child that the kernel has not entered enters itself, before its exec. */
+static void enters_itself(void)
+{
+    int hold = program_hold("handler");
+    struct message_start request = request_of(0);
+    const struct ledger_slot *slot = &ledger.slots[0];
+    int32_t process;
+
+    kernel_can_write = false;
+    process = spawn_begin(&command, 0, environ, nowhere, &request.header, &ledger.slots[0]);
+    kernel_can_write = true;
+    CHECK(process > 0);
+    for (int look = 0; __atomic_load_n(&slot->process, __ATOMIC_SEQ_CST) == 0 && look < LOOKS;
+         look++)
+        (void)usleep(1000);
+    CHECK(__atomic_load_n(&slot->process, __ATOMIC_SEQ_CST) == process);
+    CHECK(!spawn_is_over(0));
+    CHECK(process > 0 && kill(process, SIGKILL) == 0);
+    reap(process, SIGKILL);
+    program_release(hold);
+}
+
 /* Its place is free again, and holds no error of an earlier one. */
 static void killed(void)
 {
@@ -169,6 +217,7 @@ int main(int argc, char **argv)
         errors();
     if (KERNEL_CALL_IS_BARE) { /* else each is waited for */
         all_at_once();
+        enters_itself();
         killed();
     }
     return CHECK_RESULT();
