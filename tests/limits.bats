@@ -38,6 +38,26 @@ few_descriptors() {
     stop INT
 }
 
+@test "with 32 descriptors a dispatcher that is killed gives back what it held while the queue is full" {
+    few_descriptors
+    start --address 127.0.0.1 --processes 8 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local client dispatcher
+    dispatcher=$(dispatchers)
+    kill -STOP "$dispatcher"
+    "$BURST" "$ADDRESS" "$PORT" 40 >burst &
+    client=$!
+    # No more are accepted, and some wait in the backlog.
+    await status_is starting 8
+    await clients_are_in_the_backlog
+    kill -KILL "$dispatcher"
+    wait "$client"
+    [[ $(cat burst) == "connected 40 answered 40 failed 0" ]]
+    [[ $(sort -u "$ANSWERS" | wc -l) == 40 && $(wc -l <"$ANSWERS") == 40 ]]
+    refute grep 'cannot accept' "$LOG"
+}
+
+clients_are_in_the_backlog() { (($(ss -Hltn "sport = :$PORT" | awk '{ print $2 }') > 0)); }
+
 @test "dispatchers are given no more clients at once than their own limit on descriptors has room for" {
     # shellcheck disable=SC2016
     WRAPPER=(bash -c 'ulimit -Sn 18; exec "$@"' bash)
