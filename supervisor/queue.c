@@ -23,6 +23,11 @@ void queue_append(struct queue *queue, struct queue_entry *entry)
     insert_before(queue, &queue->ends, entry);
 }
 
+void queue_insert(struct queue *queue, struct queue_entry *before, struct queue_entry *entry)
+{
+    insert_before(queue, before == NULL ? queue->ends.next : before->next, entry);
+}
+
 void queue_return(struct queue *queue, struct queue_entry *entry)
 {
     struct queue_entry *place = queue->ends.next;

@@ -1,5 +1,5 @@
 /*
- * queue.h - a list of connections in the order of their tickets.
+ * queue.h - a list of connections, in the order in which its owner puts them in.
  *
  * Intrusive: an entry lies inside its owner's record and is in one queue at most, so nothing is
  * allocated and nothing can fail.  Each operation takes constant time, but for queue_return(),
@@ -25,6 +25,9 @@ void queue_open(struct queue *queue);
 
 /* Puts in an entry at the end. */
 void queue_append(struct queue *queue, struct queue_entry *entry);
+
+/* Puts in an entry behind another one; with NULL, as the first. */
+void queue_insert(struct queue *queue, struct queue_entry *before, struct queue_entry *entry);
 
 /* Puts an entry back to where it was by its ticket. */
 void queue_return(struct queue *queue, struct queue_entry *entry);

@@ -22,16 +22,18 @@ void timeouts_open(struct timeouts *timeouts, uint64_t timeout, uint64_t kill_af
         queue_open(&timeouts->queues[phase]);
 }
 
-static void enter(struct timeouts *timeouts, struct client *client, enum timeout_phase phase)
-{
-    client->timed = (uint8_t)phase;
-    if (phase != TIMEOUT_NONE)
-        queue_append(&timeouts->queues[phase], &client->arrival);
-}
-
+/* A dispatcher may tell of a start when others have told of later ones. */
 void timeouts_begin(struct timeouts *timeouts, struct client *client)
 {
-    enter(timeouts, client, timeouts->timeout == 0 ? TIMEOUT_NONE : TIMEOUT_RUNNING);
+    struct queue *queue = &timeouts->queues[TIMEOUT_RUNNING];
+    struct queue_entry *before = queue_last(queue);
+
+    client->timed = timeouts->timeout == 0 ? TIMEOUT_NONE : TIMEOUT_RUNNING;
+    if (client->timed == TIMEOUT_NONE)
+        return;
+    while (before != NULL && owner(before)->started > client->started)
+        before = queue_previous(queue, before);
+    queue_insert(queue, before, &client->arrival);
 }
 
 void timeouts_end(struct timeouts *timeouts, struct client *client)
@@ -54,7 +56,8 @@ struct client *timeouts_next(struct timeouts *timeouts, uint64_t now)
     if (client == NULL || client->started + timeouts->timeout > now)
         return NULL;
     timeouts_end(timeouts, client);
-    enter(timeouts, client, TIMEOUT_TERMINATED);
+    client->timed = TIMEOUT_TERMINATED;
+    queue_append(&timeouts->queues[TIMEOUT_TERMINATED], &client->arrival);
     client->accepted = now;
     client->signal = SIGTERM;
     return client;

@@ -2,7 +2,8 @@
  * timeout.h - how long handlers have been running, and which of them have done so for too long.
  *
  * All have the same time, so two lists in order of start tell who is next: those that run, and
- * those that have been told to end.  Constant time for each.
+ * those that have been told to end.  Constant time for each, but for a start that is told late: it
+ * passes those that came after it.
  */
 #ifndef SUPERVISOR_TIMEOUT_H
 #define SUPERVISOR_TIMEOUT_H

@@ -43,6 +43,24 @@ static void check_in_order_of_start(void)
     CHECK(timeouts_deadline(&timeouts) == TIMEOUT + 200);
 }
 
+/* A dispatcher that was stopped tells late when a handler was started. */
+static void check_told_late(void)
+{
+    static const unsigned told[CLIENTS] = {2, 0, 3, 1};
+
+    timeouts_open(&timeouts, TIMEOUT, KILL_AFTER);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        clients[told[i]] =
+            (struct client){.arrival.ticket = told[i] + 1, .started = 100u * told[i]};
+        timeouts_begin(&timeouts, &clients[told[i]]);
+    }
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        CHECK(timeouts_next(&timeouts, TIMEOUT + 100u * i - 1) == NULL);
+        CHECK(timeouts_next(&timeouts, TIMEOUT + 100u * i) == &clients[i]);
+        timeouts_end(&timeouts, &clients[i]);
+    }
+}
+
 /* SIGKILL is due so much later than SIGTERM was sent, however late that was. */
 static void check_kill_after(void)
 {
@@ -79,6 +97,7 @@ int main(void)
 {
     check_none();
     check_in_order_of_start();
+    check_told_late();
     check_kill_after();
     check_nearest();
     return CHECK_RESULT();
