@@ -138,8 +138,9 @@ $(programs) $(test_programs): $(BUILD)/flags
 # What handlers and signals a dispatcher is made to start and send in this one, it only tells.
 $(BUILD)/tests/fuzz/requests: ALL_LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,$(fuzz_wrapped))
 
-# Its clones can be made such that the kernel does not enter them.
+# In these the kernel can be made to do less than it is asked for.
 $(BUILD)/tests/probes/spawn: ALL_LDFLAGS += -Wl,--wrap=clone
+$(BUILD)/tests/probes/wire: ALL_LDFLAGS += -Wl,--wrap=recvmsg
 
 # What examines, serves or attacks is not what is examined.
 $(BUILD)/tests/handlers/% $(BUILD)/tests/clients/% $(BUILD)/tests/attackers/% \

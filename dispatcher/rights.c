@@ -5,6 +5,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
+
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 0x04 /* since Linux 6.5 */
+#endif
 
 union control {
     struct cmsghdr header;
@@ -40,7 +45,8 @@ ssize_t rights_send(int socket, const void *bytes, size_t length, const int *des
 }
 
 /* Takes the descriptors out of the envelope; returns how many there are.  Who has the socket, too,
- * may have asked for other things to come with them (SO_PASSCRED, unix(7)). */
+ * may have asked for other things to come with them (SO_PASSCRED, unix(7)), of which one is a
+ * descriptor itself (SO_PASSPIDFD; net/core/scm.c, scm_pidfd_recv()). */
 static unsigned take(const struct msghdr *envelope, int *descriptors)
 {
     const char *at = envelope->msg_control;
@@ -55,6 +61,13 @@ static unsigned take(const struct msghdr *envelope, int *descriptors)
         if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
             memcpy(descriptors + count, at + CMSG_LEN(0), size);
             count += (unsigned)(size / sizeof(int));
+        } else if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_PIDFD &&
+                   size == sizeof(int)) {
+            int process;
+
+            memcpy(&process, at + CMSG_LEN(0), size);
+            if (process >= 0)
+                (void)close(process); /* nobody here has asked for it */
         }
         at += length < left ? length : left;
         left -= length < left ? length : left;

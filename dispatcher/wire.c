@@ -137,13 +137,11 @@ static bool has_ended(int socket)
     return poll(&end, 1, 0) > 0;
 }
 
-enum { TRIES = 3 };
-
-static enum wire_result receive_packet(struct wire_inbox *inbox, int socket, unsigned permitted,
-                                       int flags)
+/* Sets *bare likewise. */
+static enum wire_result receive_once(struct wire_inbox *inbox, int socket, unsigned permitted,
+                                     int flags, bool *bare)
 {
     const bool peeked = (flags & MSG_PEEK) != 0;
-    bool bare = false;
     ssize_t length;
 
     inbox->descriptor_count = PROTOCOL_BATCH;
@@ -156,20 +154,33 @@ static enum wire_result receive_packet(struct wire_inbox *inbox, int socket, uns
     inbox->length = (size_t)length;
     inbox->cut = (flags & MSG_CTRUNC) != 0;
     inbox->lies = peeked;
-    if ((flags & MSG_TRUNC) == 0 && is_sound(inbox, permitted, &bare)) {
-        inbox->tries = 0;
+    if ((flags & MSG_TRUNC) == 0 && is_sound(inbox, permitted, bare))
         return WIRE_MESSAGE;
-    }
     wire_discard(inbox);
-    /* Without the memory to copy what is looked at, the kernel shows the packet without
-     * descriptors, and does not say so (net/unix/af_unix.c, unix_peek_fds()). */
-    if (peeked && bare && inbox->tries++ < TRIES) {
-        inbox->lies = false;
-        errno = ENOMEM;
-        return WIRE_ERROR;
-    }
-    inbox->tries = 0;
     return WIRE_MALFORMED;
+}
+
+/* Without the memory to copy what is looked at, the kernel shows the packet without descriptors,
+ * and does not say so (net/unix/af_unix.c, unix_peek_fds()).  To take it needs no such memory, and
+ * shows whether they are really missing; but then it does not lie there any more. */
+static enum wire_result receive_packet(struct wire_inbox *inbox, int socket, unsigned permitted,
+                                       int flags)
+{
+    enum { TRIES = 3 };
+    bool bare = false;
+    enum wire_result result = receive_once(inbox, socket, permitted, flags, &bare);
+
+    if (result == WIRE_MALFORMED && bare && (flags & MSG_PEEK) != 0) {
+        if (inbox->tries++ < TRIES) {
+            inbox->lies = false;
+            errno = ENOMEM;
+            return WIRE_ERROR;
+        }
+        result = receive_once(inbox, socket, permitted, flags & ~MSG_PEEK, &bare);
+    }
+    if (result == WIRE_MESSAGE || result == WIRE_MALFORMED)
+        inbox->tries = 0;
+    return result;
 }
 
 int wire_consume(struct wire_inbox *inbox, int socket)
