@@ -4,7 +4,6 @@
 #include "dispatcher/wire.h"
 
 #include <errno.h>
-#include <stdbool.h>
 
 void failure_prepare(struct failure *failure, const struct message_header *request)
 {
@@ -38,7 +37,7 @@ KERNEL_CALL_ONLY static bool may_pass(long error)
     return error == -ENOMEM || error == -ENOBUFS || error == -EAGAIN || error == -ETOOMANYREFS;
 }
 
-KERNEL_CALL_ONLY void failure_send(struct failure *failure, int error, int client)
+KERNEL_CALL_ONLY bool failure_send(struct failure *failure, int error, int client)
 {
     int *descriptor = (void *)(failure->control + CMSG_LEN(0));
     long result;
@@ -51,4 +50,5 @@ KERNEL_CALL_ONLY void failure_send(struct failure *failure, int error, int clien
         if (may_pass(result))
             wait_for_memory();
     } while (may_pass(result) || result == -EINTR);
+    return result >= 0 || result == -EPIPE;
 }

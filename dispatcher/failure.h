@@ -10,6 +10,7 @@
 
 #include "dispatcher/protocol.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
@@ -24,8 +25,8 @@ struct failure {
 /* For the answer to this request.  `failure` must stay where it is until the child has left. */
 void failure_prepare(struct failure *failure, const struct message_header *request);
 
-/* Sends it, with as much patience as a want of memory takes, unless the supervisor is gone.  Waits
- * if that one is behind. */
-void failure_send(struct failure *failure, int error, int client);
+/* Sends it, with as much patience as a want of memory takes.  Waits if the supervisor is behind.
+ * Returns whether it has been said, or there is no supervisor any more to hear it. */
+bool failure_send(struct failure *failure, int error, int client);
 
 #endif

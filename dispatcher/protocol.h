@@ -83,7 +83,7 @@
 #include <stdint.h>
 
 enum {
-    PROTOCOL_VERSION = 5,
+    PROTOCOL_VERSION = 6,
     PROTOCOL_SOCKET = 3,
     PROTOCOL_LEDGER = 4,
     PROTOCOL_LAST = PROTOCOL_LEDGER,

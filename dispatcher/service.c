@@ -171,8 +171,8 @@ static void take_request(struct service *service)
     switch (wire_receive(&service->inbox, PROTOCOL_SOCKET, permitted, &message, descriptors,
                          MSG_DONTWAIT | MSG_PEEK)) {
     case WIRE_MESSAGE:
-        if (message.header.type != MESSAGE_START)
-            consume(service);
+        if (message.header.type == MESSAGE_FORK)
+            consume(service); /* or the successor would find it, too */
         requests[message.header.type](service, &message, descriptors);
         break;
     case WIRE_NO_DESCRIPTOR:
@@ -281,7 +281,7 @@ void service_begin(struct service *service, bool spare)
     /* Away from the terminal's job control.  Not by a session of its own, which to the kernel would
      * be one more that all others have to share the processors with (sched(7), autogrouping): it
      * would be preferred to the handlers that it starts, and disturb them one by one.  Fails only
-     * for the leader of a session, which then has been given what this is for. */
+     * for the leader of a session, and a process that was forked is none. */
     (void)setpgid(0, 0);
     /* Executed through a descriptor, the name would be the descriptor's number. */
     (void)prctl(PR_SET_NAME, spare ? "dispatcher-spare" : "dispatcher");

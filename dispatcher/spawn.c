@@ -82,14 +82,15 @@ KERNEL_CALL_ONLY static int run(void *context)
 {
     struct child *child = context;
     int32_t error;
+    int status;
 
     enter_ledger(child->slot);
     error = (int32_t)-become_handler(child);
     /* Before the supervisor knows, and gives the place to another. */
     __atomic_store_n(&child->error, error, __ATOMIC_SEQ_CST);
-    failure_send(&child->failure, error, child->client);
-    (void)kernel_call(SYS_exit_group, SPAWN_FAILED, 0, 0, 0);
-    return SPAWN_FAILED;
+    status = failure_send(&child->failure, error, child->client) ? SPAWN_FAILED : SPAWN_UNHEARD;
+    (void)kernel_call(SYS_exit_group, status, 0, 0, 0);
+    return status;
 }
 
 int32_t spawn_begin(const struct spawn_command *command, unsigned place, char *const *environment,

@@ -37,9 +37,9 @@ bool spawn_is_over(unsigned place);
  * FAILED is sent.  0 if it has become one, is under way still, or was killed before that. */
 int spawn_error(unsigned place);
 
-/* What a child exits with that has said FAILED.  If there is an error and it ended in another way,
- * it may have been killed before. */
-enum { SPAWN_FAILED = 127 };
+/* What a child exits with that has said FAILED, or could not say it.  If there is an error and it
+ * ended in another way, it may have been killed before. */
+enum { SPAWN_FAILED = 127, SPAWN_UNHEARD = 126 };
 
 /* The child is known to be dead, or never was one of this process: the place is free. */
 void spawn_forget(unsigned place);

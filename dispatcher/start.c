@@ -87,7 +87,7 @@ static void judge_failed(unsigned slot, int status)
     struct child_record child;
 
     if (!WIFEXITED(status) || WEXITSTATUS(status) != SPAWN_FAILED)
-        log_die(1, "dispatcher: process %d was killed before it could say that it is no handler",
+        log_die(1, "dispatcher: process %d ended before it could say that it is no handler",
                 starts[slot].process);
     (void)children_remove(starts[slot].process, &child); /* it is there */
     take_out(slot);

@@ -443,6 +443,21 @@ was_cut() {
     wait "$TRACER" || true
 }
 
+@test "a child that cannot say that its exec has failed ends its dispatcher, and others are served" {
+    needs_strace
+    cp "$ANSWER" handler
+    start -v --address 127.0.0.1 --dispatchers 1 0 ./handler "$ANSWERS" "$COUNTER"
+    mv handler hidden
+    inject "$(dispatchers)" sendmsg:error=EIO
+    connect_silently
+    await has_line 'dispatcher: process [0-9]* ended before it could say that it is no handler$' "$LOG"
+    mv hidden handler
+    "$BURST" "$ADDRESS" "$PORT" 1
+    await status_is served 2
+    wait "$TRACER" || true # it ends with the dispatcher
+    exec {CLIENT}>&-
+}
+
 @test "a handler that a dispatcher reaped and did not report is known to have ended" {
     needs_strace
     start -vv --address 127.0.0.1 --dispatchers 1 0 bash -c 'read -r'

@@ -109,8 +109,21 @@ static void all_at_once(void)
     }
 }
 
+/* Where the supervisor would hear of errors. */
+static void connect_supervisor(void)
+{
+    int pair[2];
+
+    CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+    (void)close(pair[1]); /* it has gone */
+    if (pair[0] != PROTOCOL_SOCKET) {
+        CHECK(dup3(pair[0], PROTOCOL_SOCKET, O_CLOEXEC) == PROTOCOL_SOCKET);
+        (void)close(pair[0]);
+    }
+}
+
 /* Each slot its own error, and none of them in errno. */
-static void errors(void)
+static void errors(int status)
 {
     static const struct {
         struct spawn_command command;
@@ -139,7 +152,7 @@ static void errors(void)
     for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++) {
         CHECK(spawn_error(slot) == bad[slot % KINDS].error);
         CHECK(ledger.slots[slot].process == processes[slot]);
-        reap(processes[slot], 127 << 8);
+        reap(processes[slot], status << 8);
     }
 }
 
@@ -209,12 +222,15 @@ int main(int argc, char **argv)
     if (strcmp(argv[0], "handler") == 0)
         return handle();
     program_copy("handler");
-    nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+    nowhere = fcntl(open("/dev/null", O_RDWR | O_CLOEXEC), F_DUPFD_CLOEXEC, 10);
     (void)close(open("forbidden", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     CHECK(environment_prepare(environ, false) == 0);
     setup_rest(); /* as a dispatcher does, so that a handler can wake */
+    connect_supervisor();
     for (int round = 0; round < ROUNDS; round++)
-        errors();
+        errors(SPAWN_FAILED);
+    CHECK(dup3(nowhere, PROTOCOL_SOCKET, O_CLOEXEC) == PROTOCOL_SOCKET);
+    errors(SPAWN_UNHEARD);
     if (KERNEL_CALL_IS_BARE) { /* else each is waited for */
         all_at_once();
         enters_itself();
