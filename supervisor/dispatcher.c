@@ -245,6 +245,8 @@ static void on_answered(void *context, const union message *message, int descrip
     const struct message_header *header = &message->header;
 
     expect_answer(dispatcher);
+    if (header->type == MESSAGE_STARTED || header->type == MESSAGE_FAILED)
+        dispatcher->failing = header->type == MESSAGE_FAILED;
     switch (header->type) {
     case MESSAGE_STARTED:
         events->started(events->context, dispatcher->index, header->client, header->ticket,
@@ -338,6 +340,7 @@ int dispatcher_begin(struct dispatcher *dispatcher, const struct ends *ends, pid
     dispatcher->parent = parent;
     dispatcher->state = DISPATCHER_STARTING;
     dispatcher->reaped = false;
+    dispatcher->failing = false;
     dispatcher->since = dispatcher->loop->now;
     expect_answer(dispatcher);
     channel_open(&dispatcher->channel, ends);
@@ -418,11 +421,15 @@ int dispatcher_flush(struct dispatcher *dispatcher)
     const struct dispatcher_events *events = dispatcher->events;
     int error;
 
-    if (channel_flush(&dispatcher->channel, events->delivered, events->context) == 0 ||
-        is_found_dead(dispatcher))
+    if (channel_flush(&dispatcher->channel, events->delivered, events->context) == 0)
         return 0;
     error = errno;
-    dispatcher_withdraw(dispatcher);
+    dispatcher->failing = true;
+    dispatcher_withdraw(dispatcher); /* before its end, which may never come */
+    errno = error;
+    /* It can have refused descriptors (net/unix/af_unix.c, SO_PASSRIGHTS). */
+    if (!is_found_dead(dispatcher) && error == EPERM)
+        end(dispatcher);
     errno = error;
     return -1;
 }

@@ -94,6 +94,7 @@ struct dispatcher {
     struct remains *remains; /* to take over socket and ledger at its death, if need be */
     bool reaped;             /* it is dead: slots of the ledger that show no process never will */
 
+    bool failing;  /* the last start failed that it was given, or could not be given */
     bool replaced; /* it gets a successor when it dies */
     bool gave_way; /* it was ended to make room for a handler, and has no successor yet */
     uint64_t since;
@@ -137,8 +138,8 @@ unsigned dispatcher_room(const struct dispatcher *dispatcher);
 /* Has a START wait for dispatcher_flush(), as channel_start(). */
 void dispatcher_start(struct dispatcher *dispatcher, union message *start, int descriptor);
 
-/* Sends what waits.  Returns 0, also if it was found dead: it is not ready any more then, and its
- * death returns what it was to get; or -1 with errno, and what waited is undelivered. */
+/* Sends what waits.  Returns 0, or -1 with errno, and what waited is undelivered; if it was found
+ * dead, it is not ready any more then. */
 int dispatcher_flush(struct dispatcher *dispatcher);
 
 /* Takes back what waits for dispatcher_flush(): `undelivered` is told of each. */

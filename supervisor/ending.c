@@ -129,7 +129,7 @@ static void handler_reaped(struct server *server, struct client *client, int sta
                                          .system_time = microseconds(usage->ru_stime),
                                          .memory = (uint64_t)usage->ru_maxrss});
     } else {
-        /* Its dispatcher must be dying: on_gone() will settle it, when all is heard. */
+        /* Its dispatcher must be dying, and when all is heard its end settles this. */
         client->reaped = true;
         client->status = status;
     }

@@ -125,12 +125,21 @@ unsigned pool_room(const struct pool *pool)
     return room;
 }
 
+/* One whose starts fail comes last: otherwise it would have the most room, again and again. */
+static bool is_better(const struct dispatcher *one, const struct dispatcher *other)
+{
+    if (dispatcher_room(one) == 0 || other == NULL)
+        return dispatcher_room(one) > 0;
+    return one->failing == other->failing ? dispatcher_room(one) > dispatcher_room(other)
+                                          : other->failing;
+}
+
 static struct dispatcher *least_used(struct pool *pool)
 {
     struct dispatcher *best = NULL;
 
     for (unsigned i = 0; i < pool->count; i++)
-        if (dispatcher_room(&pool->dispatchers[i]) > (best == NULL ? 0 : dispatcher_room(best)))
+        if (is_better(&pool->dispatchers[i], best))
             best = &pool->dispatchers[i];
     return best;
 }

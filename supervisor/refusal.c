@@ -1,9 +1,10 @@
 #include "supervisor/refusal.h"
 
+#include "dispatcher/release.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum {
     LINGER = 2 * LOOP_SECOND,
@@ -15,8 +16,7 @@ static void end(struct refusal *refusal)
     struct refusals *refusals = refusal->all;
 
     loop_ignore(refusals->loop, &refusal->source);
-    (void)close(
-        refusal->source.descriptor); /* all that it has to tell was sent, or never will be */
+    release(refusal->source.descriptor); /* all that it has to tell was sent, or never will be */
     queue_remove(&refusals->lingering, &refusal->entry);
     queue_append(&refusals->unused, &refusal->entry);
 }
@@ -115,7 +115,7 @@ void refusals_begin(struct refusals *refusals, int descriptor)
     uint32_t discarded = 0;
 
     if (!tell(refusals, descriptor) || !discard(descriptor, &discarded)) {
-        (void)close(descriptor); /* it is over already */
+        release(descriptor); /* it is over already */
         return;
     }
     if (refusals->unused.length == 0 && oldest(refusals) != NULL)
@@ -123,7 +123,7 @@ void refusals_begin(struct refusals *refusals, int descriptor)
     if (refusals->unused.length > 0)
         linger(refusals, descriptor, discarded);
     else
-        (void)close(descriptor); /* there is room for nobody */
+        release(descriptor); /* there is room for nobody */
 }
 
 uint32_t refusals_count(const struct refusals *refusals)

@@ -230,7 +230,7 @@ group_of() { awk '{ print $5 }' "/proc/$1/stat"; }
     local client=$!
     await status_is starting 1
     for i in 1 2 3 4 5; do [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]; done
-    status_is starting 1
+    await status_is starting 1 # of the last of these it may be told a moment later
     kill -CONT "$stopped"
     wait "$client"
     [[ $(cat answer) == stuck ]]

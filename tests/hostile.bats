@@ -220,6 +220,61 @@ said_what_none_may_say() {
     end_bystander
 }
 
+@test "a dispatcher that fails at all it is given does not hold up what others can do" {
+    prepare_liars
+    LIARS="failed-always"
+    start_liars 0 "$ANSWER" answers counter 1
+    "$BURST" -t 5000 "$ADDRESS" "$PORT" 60 >burst
+    [[ $(<burst) == "connected 60 answered 60 failed 0" ]]
+    grep -q '^\[WARNING\] liar: failed-always$' "$LOG"
+    check_after_lie
+    end_bystander
+}
+
+@test "a dispatcher that has the kernel refuse descriptors is ended, and others serve its clients" {
+    prepare_liars
+    lie_at_start without-rights 0
+    # On kernels that can do that; on others it was no lie.
+    if grep -q 'cannot give a client to a dispatcher: Operation not permitted' "$LOG"; then
+        grep -q 'was killed by signal 9: replacing it$' "$LOG"
+    fi
+    end_bystander
+}
+
+@test "what the kernel puts beside the connections that come back is closed" {
+    prepare_liars
+    lie_at_start with-processes 0 # has_its_descriptors() would see it
+    end_bystander
+}
+
+@test "a dispatcher that makes the last close of a connection take a minute makes nobody wait" {
+    prepare_liars
+    LIARS="failed-lingering"
+    start_liars --queue-timeout 300ms 0 "$ANSWER" answers counter 1
+    connect_silently
+    await has_line '^\[WARNING\] liar: failed-lingering$' "$LOG"
+    await status_is refused-timeout 1
+    exec {CLIENT}>&-
+    check_after_lie
+    end_bystander
+}
+
+@test "a dispatcher that can be sent nothing more, and not be killed, keeps no client" {
+    prepare_liars
+    LIARS=deaf
+    start_liars 0 "$ANSWER" answers counter 1
+    local liar
+    liar=$(sed -n 's/.* dispatcher 0: ready, process //p' "$LOG")
+    "$BURST" -t 5000 "$ADDRESS" "$PORT" 60 >burst
+    [[ $(<burst) == "connected 60 answered 60 failed 0" ]]
+    grep -q '^\[WARNING\] liar: deaf$' "$LOG"
+    adds_up
+    await is_idle
+    kill -KILL "$liar"
+    check_after_lie
+    end_bystander
+}
+
 # $1: a lie of the spare when it is asked for a successor.
 lie_at_fork() {
     echo "lie: $1"

@@ -38,6 +38,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76
+#endif
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
 static const struct lie *lie_of(const char *name, unsigned place);
 
 static const struct lie *lie; /* that this process has to tell; NULL: none */
@@ -895,6 +902,85 @@ static void pong_otherwise(void)
     stay();
 }
 
+/* Puts off whoever closes the connection last, for a minute, if not asked to let it be. */
+static void failed_lingering(void)
+{
+    static const char bytes[1 << 16];
+    const struct linger linger = {.l_onoff = 1, .l_linger = 60};
+
+    pause_for(500);
+    (void)setsockopt(given[0], SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    while (send(given[0], bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+        ;
+    say_failed();
+    (void)close(given[0]);
+    (void)wire_consume(&service.inbox, PROTOCOL_SOCKET);
+    stay();
+}
+
+/* Answers this START, and all that come, in the same way, until none can come. */
+static void answer_all(void (*answer_start)(void))
+{
+    const int socket = PROTOCOL_SOCKET;
+    enum wire_result result = WIRE_MESSAGE;
+
+    while (result == WIRE_MESSAGE) {
+        if (request.header.type == MESSAGE_START)
+            answer_start();
+        if (!wire_is_left(&service.inbox))
+            (void)wire_consume(&service.inbox, socket);
+        result = wire_receive(&service.inbox, socket, ~0u, &request, given, MSG_PEEK);
+    }
+}
+
+static void fail(void)
+{
+    say_failed();
+    (void)close(given[0]);
+}
+
+static void failed_always(void)
+{
+    answer_all(fail);
+    exit(0);
+}
+
+/* Has the kernel put a descriptor of the sender beside all that is sent from now on, and leaves the
+ * next packet in the socket.  Kernels before 6.5 do not know how. */
+static void with_processes(void)
+{
+    const int yes = 1;
+    struct pollfd next = {.fd = PROTOCOL_SOCKET, .events = POLLIN};
+
+    (void)setsockopt(PROTOCOL_SOCKET, SOL_SOCKET, SO_PASSPIDFD, &yes, sizeof(yes));
+    serve_to_the_end();
+    while (wire_is_left(&service.inbox) &&
+           wire_receive(&service.inbox, PROTOCOL_SOCKET, ~0u, &request, given, 0) == WIRE_MESSAGE)
+        serve_to_the_end();
+    (void)wire_consume(&service.inbox, PROTOCOL_SOCKET);
+    (void)poll(&next, 1, -1);
+    exit(0);
+}
+
+/* Has the kernel refuse all descriptors; before 6.16 it does not know how. */
+static void without_rights(void)
+{
+    const int no = 0;
+
+    (void)setsockopt(PROTOCOL_SOCKET, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
+    answer_all(serve_to_the_end);
+    exit(0);
+}
+
+/* Can be sent nothing more, and cannot be killed either. */
+static void deaf(void)
+{
+    slip_the_leash();
+    (void)shutdown(PROTOCOL_SOCKET, SHUT_RD);
+    answer_all(serve_to_the_end);
+    stay();
+}
+
 /* ---- which, and when ---- */
 
 static const struct lie {
@@ -945,6 +1031,11 @@ static const struct lie {
     {"closed", MESSAGE_START, closed},
     {"silent", MESSAGE_START, silent},
     {"dead", MESSAGE_START, dead},
+    {"failed-lingering", MESSAGE_START, failed_lingering},
+    {"failed-always", MESSAGE_START, failed_always},
+    {"with-processes", MESSAGE_START, with_processes},
+    {"without-rights", MESSAGE_START, without_rights},
+    {"deaf", MESSAGE_START, deaf},
     {"unleashed", MESSAGE_START, unleashed},
     {"unleashed-noise", MESSAGE_START, unleashed_noise},
     {"forked-supervisor", MESSAGE_FORK, forked_supervisor},
