@@ -72,10 +72,13 @@ longest_wait_beside_a_crowd() {
 }
 
 # A handler that counts itself with the others of its client's address, and with all.
+# Each handler takes so many milliseconds.
 start_counting_sources() {
+    local time=$1
+    shift
     # shellcheck disable=SC2016
     start "$@" 0 "$BUILD/tests/handlers/counted" "$COUNTER" bash -c \
-        'exec "$0" "$1" "counter.$TCPREMOTEIP" "$2"' "$ANSWER" "$ANSWERS" 20
+        'exec "$0" "$1" "counter.$TCPREMOTEIP" "$2"' "$ANSWER" "$ANSWERS" "$time"
 }
 
 most_of_sources() {
@@ -84,7 +87,7 @@ most_of_sources() {
 }
 
 @test "--per-source 2, twenty sources: never more than 2 of one, and all of --processes are used" {
-    start_counting_sources --address 127.0.0.1 --processes 30 --per-source 2
+    start_counting_sources 100 --address 127.0.0.1 --processes 30 --per-source 2
     run "$BURST" -f 127.0.1.1 -s 20 "$ADDRESS" "$PORT" 600
     [[ $output == "connected 600 answered 600 failed 0" ]]
     [[ $(echo counter.* | wc -w) == 20 ]]
@@ -94,7 +97,7 @@ most_of_sources() {
 }
 
 @test "--per-source: with fewer sources than could use all of --processes, 2 run of each" {
-    start_counting_sources --address 127.0.0.1 --processes 10 --per-source 2 --order fair
+    start_counting_sources 20 --address 127.0.0.1 --processes 10 --per-source 2 --order fair
     run "$BURST" -f 127.0.1.1 -s 3 "$ADDRESS" "$PORT" 90
     [[ $output == "connected 90 answered 90 failed 0" ]]
     [[ $(most_of_sources) == 2 ]]
@@ -102,7 +105,7 @@ most_of_sources() {
 }
 
 @test "--source-prefix: addresses of one prefix are one source" {
-    start_counting_sources --address 127.0.0.1 --processes 10 --per-source 2 --source-prefix 24
+    start_counting_sources 20 --address 127.0.0.1 --processes 10 --per-source 2 --source-prefix 24
     run "$BURST" -f 127.0.1.254 -s 4 "$ADDRESS" "$PORT" 80 # two of 127.0.1.0/24, two of 127.0.2.0/24
     [[ $output == "connected 80 answered 80 failed 0" ]]
     [[ $(most_handlers) == 4 ]]
