@@ -140,7 +140,7 @@ $(BUILD)/tests/fuzz/requests: ALL_LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,$(
 
 # In these the kernel can be made to do less than it is asked for.
 $(BUILD)/tests/probes/spawn: ALL_LDFLAGS += -Wl,--wrap=clone
-$(BUILD)/tests/probes/wire: ALL_LDFLAGS += -Wl,--wrap=recvmsg
+$(BUILD)/tests/probes/wire: ALL_LDFLAGS += -Wl,--wrap=rights_receive
 
 # What examines, serves or attacks is not what is examined.
 $(BUILD)/tests/handlers/% $(BUILD)/tests/clients/% $(BUILD)/tests/attackers/% \
@@ -167,6 +167,7 @@ $(BUILD)/objects/%.o: %.c $(BUILD)/objects/flags
 
 # Each of these files changes when what it holds does, and with it all that was built otherwise.
 compiled := $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(SANITIZERS)
+linked   := $(compiled) $(ALL_LDFLAGS)
 remember = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '$(1)' >$@
 
 $(BUILD)/objects/flags: always
@@ -174,7 +175,7 @@ $(BUILD)/objects/flags: always
 $(BUILD)/objects/paths: always
 	$(call remember,$(LIBEXECDIR))
 $(BUILD)/flags: always
-	$(call remember,$(compiled) $(ALL_LDFLAGS))
+	$(call remember,$(linked))
 
 tests: $(programs) $(test_programs)
 

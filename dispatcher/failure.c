@@ -49,6 +49,6 @@ KERNEL_CALL_ONLY bool failure_send(struct failure *failure, int error, int clien
             kernel_call(SYS_sendmsg, PROTOCOL_SOCKET, (long)&failure->envelope, MSG_NOSIGNAL, 0);
         if (may_pass(result))
             wait_for_memory();
-    } while (may_pass(result) || result == -EINTR);
+    } while (may_pass(result) || result == -EINTR || result == -ECONNRESET); /* then EPIPE */
     return result >= 0 || result == -EPIPE;
 }

@@ -43,11 +43,12 @@
  * that bring descriptors bring them in the same order.  FORK and CONTENT travel alone.
  *
  * A client's connection is not held by the supervisor once START is sent.  The packet has it, which
- * stays in the socket until all of its handlers are cloned (recvmsg(2), MSG_PEEK); and from a
- * moment later on the handler alone.  So the client sees the end of its connection as soon as the
- * handler closes it, whatever else the two of us have to do.  FAILED brings the connection back. It
- * comes from the dispatcher, if no child could be cloned, and is then sent before the packet is
- * taken off the socket; or else from the child itself, whose exec has failed.
+ * stays in the socket until all of its handlers are cloned (recvmsg(2), MSG_PEEK), unless the
+ * kernel has lacked the memory to show them for long; and from a moment later on the handler alone.
+ * So the client sees the end of its connection as soon as the handler closes it, whatever else the
+ * two of us have to do.  FAILED brings the connection back. It comes from the dispatcher, if no
+ * child could be cloned, and is then sent before the packet is taken off the socket; or else from
+ * the child itself, whose exec has failed.
  *
  * A dispatcher ends when the supervisor shuts its end down or closes it.  It never closes its own
  * while it lives.

@@ -1,11 +1,12 @@
 #include "dispatcher/rights.h"
 
+#include "dispatcher/release.h"
+
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #ifndef SCM_PIDFD
 #define SCM_PIDFD 0x04 /* since Linux 6.5 */
@@ -14,6 +15,14 @@
 union control {
     struct cmsghdr header;
     char space[CMSG_SPACE(RIGHTS_MAXIMUM * sizeof(int))];
+};
+
+/* All that can come with a message: as many descriptors as the kernel takes (net/scm.h,
+ * SCM_MAX_FD), and what else who has the socket, too, may have asked for.  Were there no room for
+ * some, the kernel would close it itself, and may have to wait for that as release.h says. */
+union everything {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(253 * sizeof(int)) + 1024];
 };
 
 ssize_t rights_send(int socket, const void *bytes, size_t length, const int *descriptors,
@@ -44,31 +53,42 @@ ssize_t rights_send(int socket, const void *bytes, size_t length, const int *des
     return sent;
 }
 
-/* Takes the descriptors out of the envelope; returns how many there are.  Who has the socket, too,
- * may have asked for other things to come with them (SO_PASSCRED, unix(7)), of which one is a
- * descriptor itself (SO_PASSPIDFD; net/core/scm.c, scm_pidfd_recv()). */
-static unsigned take(const struct msghdr *envelope, int *descriptors)
+/* Keeps as many as there is room for. */
+static unsigned keep(const char *data, size_t size, int *descriptors, unsigned count, unsigned room,
+                     int *flags)
+{
+    for (; size >= sizeof(int); data += sizeof(int), size -= sizeof(int)) {
+        int descriptor;
+
+        memcpy(&descriptor, data, sizeof(descriptor));
+        if (count < room) {
+            descriptors[count++] = descriptor;
+        } else {
+            release(descriptor);
+            *flags |= MSG_CTRUNC;
+        }
+    }
+    return count;
+}
+
+/* Takes the descriptors out of the envelope; returns how many there are.  Among the other things is
+ * one that is a descriptor itself (SO_PASSPIDFD; net/core/scm.c, scm_pidfd_recv()), or negative. */
+static unsigned take(const struct msghdr *envelope, int *descriptors, unsigned room, int *flags)
 {
     const char *at = envelope->msg_control;
     size_t left = envelope->msg_controllen;
     unsigned count = 0;
+    int none;
 
     while (left >= sizeof(struct cmsghdr)) {
         const struct cmsghdr *header = (const void *)at;
         const size_t size = header->cmsg_len - CMSG_LEN(0);
         const size_t length = CMSG_SPACE(size);
 
-        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-            memcpy(descriptors + count, at + CMSG_LEN(0), size);
-            count += (unsigned)(size / sizeof(int));
-        } else if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_PIDFD &&
-                   size == sizeof(int)) {
-            int process;
-
-            memcpy(&process, at + CMSG_LEN(0), size);
-            if (process >= 0)
-                (void)close(process); /* nobody here has asked for it */
-        }
+        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+            count = keep(at + CMSG_LEN(0), size, descriptors, count, room, flags);
+        else if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_PIDFD)
+            (void)keep(at + CMSG_LEN(0), size, NULL, 0, 0, &none);
         at += length < left ? length : left;
         left -= length < left ? length : left;
     }
@@ -79,7 +99,7 @@ ssize_t rights_receive(int socket, void *bytes, size_t size, int *descriptors, u
                        int *flags)
 {
     struct iovec content = {.iov_base = bytes, .iov_len = size};
-    union control control;
+    union everything control;
     struct msghdr envelope;
     ssize_t length;
 
@@ -88,12 +108,25 @@ ssize_t rights_receive(int socket, void *bytes, size_t size, int *descriptors, u
             .msg_iov = &content,
             .msg_iovlen = 1,
             .msg_control = &control,
-            /* Exactly so many: in the padding of CMSG_SPACE might be room for one more. */
-            .msg_controllen = (socklen_t)CMSG_LEN(*count * sizeof(int)),
+            .msg_controllen = sizeof(control),
         };
         length = recvmsg(socket, &envelope, *flags | MSG_CMSG_CLOEXEC);
     } while (length < 0 && (errno == EINTR || errno == ECONNRESET));
-    *count = length < 0 ? 0 : take(&envelope, descriptors);
     *flags = length < 0 ? 0 : envelope.msg_flags;
+    *count = length < 0 ? 0 : take(&envelope, descriptors, *count, flags);
     return length;
+}
+
+void rights_drain(int socket)
+{
+    enum { PACKETS = 1024 }; /* more than find room there, if nobody goes on sending */
+    ssize_t length = 0;
+
+    for (int i = 0; i < PACKETS && length >= 0; i++) {
+        char byte;
+        unsigned none = 0;
+        int flags = MSG_DONTWAIT;
+
+        length = rights_receive(socket, &byte, sizeof(byte), NULL, &none, &flags);
+    }
 }

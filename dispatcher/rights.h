@@ -18,11 +18,15 @@ ssize_t rights_send(int socket, const void *bytes, size_t length, const int *des
 
 /* Receives a message of `size` bytes at most.  `*count` says how many descriptors there is room
  * for, and then how many have come; they are close-on-exec, and the caller's.  What there is no
- * room for, the kernel closes, and says so in `*flags`: MSG_TRUNC and MSG_CTRUNC as of recvmsg(2).
+ * room for is released, and `*flags` says so: MSG_TRUNC and MSG_CTRUNC as of recvmsg(2).
  * On entry those are the flags to call it with.  Returns what recvmsg(2) does, but for EINTR, and
  * for ECONNRESET, which only says that the peer ended with messages of ours unread, and is told
  * ahead of what the peer had sent (net/unix/af_unix.c, unix_release_sock()). */
 ssize_t rights_receive(int socket, void *bytes, size_t size, int *descriptors, unsigned *count,
                        int *flags);
+
+/* Gives up what lies in a socket that is about to be closed: the kernel might wait for the last
+ * close of a connection in it. */
+void rights_drain(int socket);
 
 #endif

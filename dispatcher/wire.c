@@ -171,8 +171,8 @@ static enum wire_result receive_packet(struct wire_inbox *inbox, int socket, uns
     enum wire_result result = receive_once(inbox, socket, permitted, flags, &bare);
 
     if (result == WIRE_MALFORMED && bare && (flags & MSG_PEEK) != 0) {
+        inbox->lies = false; /* it is to be seen whole first */
         if (inbox->tries++ < TRIES) {
-            inbox->lies = false;
             errno = ENOMEM;
             return WIRE_ERROR;
         }

@@ -70,8 +70,9 @@ struct wire_inbox {
 /* Takes the next message, receiving a packet if none is left of the last one.  Received descriptors
  * are close-on-exec and the caller's to close; -1 stands for those that the message does not bring.
  * `flags` as for recvmsg(2): MSG_DONTWAIT, or 0 to wait; with MSG_PEEK, a packet must be taken off
- * with wire_consume() before another can be received.  A packet of which one message is malformed
- * is given up as a whole. */
+ * with wire_consume() before another can be received.  If the kernel cannot show its descriptors,
+ * for want of memory (ENOMEM), and that lasts, the packet is taken off at once.  A packet of which
+ * one message is malformed is given up as a whole. */
 enum wire_result wire_receive(struct wire_inbox *inbox, int socket, unsigned permitted,
                               union message *message, int descriptors[WIRE_DESCRIPTORS], int flags);
 

@@ -1,5 +1,7 @@
 #include "supervisor/ends.h"
 
+#include "dispatcher/rights.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -68,6 +70,10 @@ static void close_if_open(int *descriptor)
 
 void ends_close(struct ends *ends)
 {
+    if (ends->socket >= 0)
+        rights_drain(ends->socket);
+    if (ends->peer >= 0)
+        rights_drain(ends->peer);
     close_if_open(&ends->socket);
     close_if_open(&ends->peer);
     close_if_open(&ends->memory);

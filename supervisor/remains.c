@@ -2,6 +2,7 @@
 
 #include "dispatcher/log.h"
 #include "dispatcher/release.h"
+#include "dispatcher/rights.h"
 #include "dispatcher/wire.h"
 
 #include <stdlib.h>
@@ -17,7 +18,8 @@ static void forget(struct remains **list, struct remains *remains)
         place = &(*place)->next;
     *place = remains->next;
     loop_ignore(remains->loop, &remains->source);
-    (void)close(remains->source.descriptor); /* nothing will be read from it any more */
+    rights_drain(remains->source.descriptor);
+    (void)close(remains->source.descriptor); /* nothing of ours is buffered in it */
     starts_forget(&remains->starts);
     (void)munmap(remains->starts.ledger, sizeof(*remains->starts.ledger));
     free(remains);

@@ -1,6 +1,7 @@
 /*
  * Messages between the processes: what is sent arrives, and nothing else is believed.
  */
+#include "dispatcher/rights.h"
 #include "dispatcher/wire.h"
 
 #include "tests/check.h"
@@ -9,12 +10,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef SO_PASSPIDFD
@@ -704,19 +707,20 @@ static void check_bare(void)
 
 static bool lacks_memory; /* the kernel, to copy descriptors for who only looks */
 
-/* Takes the place of recvmsg(2); the Makefile sees to that. */
-ssize_t __wrap_recvmsg(int socket, struct msghdr *envelope, int flags);
-ssize_t __real_recvmsg(int socket, struct msghdr *envelope, int flags);
+/* Takes the place of rights_receive(); the Makefile sees to that. */
+ssize_t __wrap_rights_receive(int socket, void *bytes, size_t size, int *descriptors,
+                              unsigned *count, int *flags);
+ssize_t __real_rights_receive(int socket, void *bytes, size_t size, int *descriptors,
+                              unsigned *count, int *flags);
 
-ssize_t __wrap_recvmsg(int socket, struct msghdr *envelope, int flags)
+ssize_t __wrap_rights_receive(int socket, void *bytes, size_t size, int *descriptors,
+                              unsigned *count, int *flags)
 {
-    ssize_t length;
+    const bool peeked = (*flags & MSG_PEEK) != 0;
+    ssize_t length = __real_rights_receive(socket, bytes, size, descriptors, count, flags);
 
-    if (!lacks_memory || (flags & MSG_PEEK) == 0)
-        return __real_recvmsg(socket, envelope, flags);
-    envelope->msg_controllen = 0;
-    length = __real_recvmsg(socket, envelope, flags);
-    envelope->msg_flags &= ~MSG_CTRUNC; /* it does not say that it lacks any */
+    while (lacks_memory && peeked && *count > 0)
+        (void)close(descriptors[--*count]); /* it does not say that it lacks any */
     return length;
 }
 
@@ -768,6 +772,86 @@ static void check_company(int option)
     CHECK(count_open() == before);
 }
 
+/* In a full packet, too, all of its own descriptors come. */
+static void check_full_packet_in_company(int option)
+{
+    const int yes = 1;
+    const int no = 0;
+    struct packet packet = {.length = 0};
+    struct received received;
+    int before = count_open();
+
+    if (setsockopt(theirs, SOL_SOCKET, option, &yes, sizeof(yes)) != 0)
+        return;
+    for (unsigned i = 0; i < PROTOCOL_BATCH; i++)
+        append_start(&packet);
+    send_packet(&packet, PROTOCOL_BATCH);
+    for (unsigned i = 0; i < PROTOCOL_BATCH; i++)
+        CHECK(is_next(&received, WIRE_MESSAGE, MESSAGE_START, i + 1) && take(&received) == 1);
+    CHECK(setsockopt(theirs, SOL_SOCKET, option, &no, sizeof(no)) == 0);
+    CHECK(count_open() == before);
+}
+
+/* A connection over which more is sent than `*reader` reads, and whose last close waits a minute.
+ */
+static int open_lingering(int *reader)
+{
+    static const char bytes[1 << 16];
+    const struct linger linger = {.l_onoff = 1, .l_linger = 60};
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t length = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int writer;
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    *reader = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(bind(listener, (struct sockaddr *)&address, length) == 0 && listen(listener, 1) == 0);
+    CHECK(getsockname(listener, (struct sockaddr *)&address, &length) == 0);
+    CHECK(connect(*reader, (struct sockaddr *)&address, length) == 0);
+    writer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    (void)close(listener);
+    CHECK(setsockopt(writer, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0);
+    while (send(writer, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+        ;
+    return writer;
+}
+
+/* One that there is no room for, behind as many as there is: the kernel would wait, and so would it
+ * at the end of a socket in which one lies. */
+static void check_lingering(void)
+{
+    char control[CMSG_SPACE((PROTOCOL_BATCH + 1) * sizeof(int))] __attribute__((aligned(8))) = {0};
+    struct cmsghdr *header = (void *)control;
+    struct packet packet = {.length = 0};
+    struct iovec content = {.iov_base = packet.bytes};
+    struct msghdr envelope = {.msg_iov = &content,
+                              .msg_iovlen = 1,
+                              .msg_control = control,
+                              .msg_controllen = sizeof(control)};
+    time_t before = time(NULL);
+    int reader = -1;
+
+    append_start(&packet);
+    content.iov_len = packet.length;
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN((PROTOCOL_BATCH + 1) * sizeof(int));
+    for (int drained = 0; drained <= 1; drained++) {
+        int writer = open_lingering(&reader);
+
+        memcpy(control + CMSG_LEN(PROTOCOL_BATCH * sizeof(int)), &writer, sizeof(int));
+        CHECK(sendmsg(ours, &envelope, 0) > 0);
+        (void)close(writer);
+        if (drained)
+            rights_drain(theirs);
+        else
+            CHECK(brings_nothing(WIRE_MALFORMED));
+        (void)close(reader);
+    }
+    CHECK(brings_nothing(WIRE_EMPTY));
+    CHECK(time(NULL) - before < 30);
+}
+
 /* How many more may be open is counted from the lowest that is free: whoever runs this may have
  * left others open above it. */
 static void close_inherited(void)
@@ -791,6 +875,9 @@ int main(void)
     check_lasting_want_of_memory();
     check_company(SO_PASSCRED);
     check_company(SO_PASSPIDFD);
+    check_full_packet_in_company(SO_PASSCRED);
+    check_full_packet_in_company(SO_PASSPIDFD);
+    check_lingering();
     check_end_of_peer();
     (void)close(theirs);
     check_other_ends();
