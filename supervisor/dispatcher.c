@@ -15,6 +15,7 @@ enum {
      * dead file system perhaps.  Ending it loses nothing, and frees the clients it has not started.
      */
     PATIENCE = 10 * LOOP_SECOND,
+    FAILING = LOOP_SECOND, /* after a failed start the others are preferred for so long */
     RESTART_FIRST = 10 * LOOP_MILLISECOND,
     RESTART_LONGEST = 250 * LOOP_MILLISECOND,
     FORK_LONGEST = 5 * LOOP_SECOND, /* where there is no room for another process */
@@ -32,6 +33,11 @@ static bool owes_answer(const struct dispatcher *dispatcher)
 static void expect_answer(struct dispatcher *dispatcher)
 {
     patience_renew(&dispatcher->patience, owes_answer(dispatcher));
+}
+
+static void start_has_failed(struct dispatcher *dispatcher)
+{
+    dispatcher->failing_until = dispatcher->loop->now + FAILING;
 }
 
 /* ---- its end ---- */
@@ -245,14 +251,13 @@ static void on_answered(void *context, const union message *message, int descrip
     const struct message_header *header = &message->header;
 
     expect_answer(dispatcher);
-    if (header->type == MESSAGE_STARTED || header->type == MESSAGE_FAILED)
-        dispatcher->failing = header->type == MESSAGE_FAILED;
     switch (header->type) {
     case MESSAGE_STARTED:
         events->started(events->context, dispatcher->index, header->client, header->ticket,
                         message->started.process, message->started.age);
         break;
     case MESSAGE_FAILED:
+        start_has_failed(dispatcher);
         events->failed(events->context, header->client, header->ticket, message->failed.error,
                        descriptor);
         break;
@@ -340,7 +345,7 @@ int dispatcher_begin(struct dispatcher *dispatcher, const struct ends *ends, pid
     dispatcher->parent = parent;
     dispatcher->state = DISPATCHER_STARTING;
     dispatcher->reaped = false;
-    dispatcher->failing = false;
+    dispatcher->failing_until = 0;
     dispatcher->since = dispatcher->loop->now;
     expect_answer(dispatcher);
     channel_open(&dispatcher->channel, ends);
@@ -376,6 +381,11 @@ int dispatcher_await(struct dispatcher *dispatcher, uint64_t deadline)
 }
 
 /* ---- its work ---- */
+
+bool dispatcher_is_failing(const struct dispatcher *dispatcher)
+{
+    return dispatcher->loop->now < dispatcher->failing_until;
+}
 
 unsigned dispatcher_room(const struct dispatcher *dispatcher)
 {
@@ -424,7 +434,7 @@ int dispatcher_flush(struct dispatcher *dispatcher)
     if (channel_flush(&dispatcher->channel, events->delivered, events->context) == 0)
         return 0;
     error = errno;
-    dispatcher->failing = true;
+    start_has_failed(dispatcher);
     dispatcher_withdraw(dispatcher); /* before its end, which may never come */
     errno = error;
     /* It can have refused descriptors (net/unix/af_unix.c, SO_PASSRIGHTS). */

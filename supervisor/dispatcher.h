@@ -94,7 +94,8 @@ struct dispatcher {
     struct remains *remains; /* to take over socket and ledger at its death, if need be */
     bool reaped;             /* it is dead: slots of the ledger that show no process never will */
 
-    bool failing;  /* the last start failed that it was given, or could not be given */
+    uint64_t failing_until; /* one is for a while whose start has failed, or could not be given */
+
     bool replaced; /* it gets a successor when it dies */
     bool gave_way; /* it was ended to make room for a handler, and has no successor yet */
     uint64_t since;
@@ -131,6 +132,9 @@ void dispatcher_forked(struct dispatcher *dispatcher, pid_t process);
 /* Waits until it is ready and has answered all that it was asked, or is dead, or until `deadline`;
  * for the time before the service starts.  Returns 0, or -1 after logging that it is not. */
 int dispatcher_await(struct dispatcher *dispatcher, uint64_t deadline);
+
+/* Whether a start of it has failed a moment ago. */
+bool dispatcher_is_failing(const struct dispatcher *dispatcher);
 
 /* How many starts it can be given now. */
 unsigned dispatcher_room(const struct dispatcher *dispatcher);

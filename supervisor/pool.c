@@ -125,13 +125,15 @@ unsigned pool_room(const struct pool *pool)
     return room;
 }
 
-/* One whose starts fail comes last: otherwise it would have the most room, again and again. */
+/* One whose starts fail comes last for a while: otherwise it would have the most room, again and
+ * again. */
 static bool is_better(const struct dispatcher *one, const struct dispatcher *other)
 {
     if (dispatcher_room(one) == 0 || other == NULL)
         return dispatcher_room(one) > 0;
-    return one->failing == other->failing ? dispatcher_room(one) > dispatcher_room(other)
-                                          : other->failing;
+    return dispatcher_is_failing(one) == dispatcher_is_failing(other)
+               ? dispatcher_room(one) > dispatcher_room(other)
+               : dispatcher_is_failing(other);
 }
 
 static struct dispatcher *least_used(struct pool *pool)

@@ -39,7 +39,8 @@ unsigned pool_ready(const struct pool *pool);
 unsigned pool_room(const struct pool *pool);
 
 /* Gives a client, with pool_flush() at the latest, to the dispatcher with the fewest starts
- * unanswered, so that one that is stuck is given more only when the others have as many.  The
+ * unanswered, so that one that is stuck is given more only when the others have as many; and for a
+ * while after a start of it has failed, only when the others have no room.  The
  * descriptor must stay open until then.  Returns false if none can take it; when one can again,
  * that will be an event. */
 bool pool_start(struct pool *pool, union message *start, int descriptor);

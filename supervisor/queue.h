@@ -1,5 +1,5 @@
 /*
- * queue.h - a list of connections, in the order in which its owner puts them in.
+ * queue.h - a list of connections, in the order of their tickets or another of its owner's.
  *
  * Intrusive: an entry lies inside its owner's record and is in one queue at most, so nothing is
  * allocated and nothing can fail.  Each operation takes constant time, but for queue_return(),

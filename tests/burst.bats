@@ -38,7 +38,7 @@ load helpers
 }
 
 @test "with a queue of 0 clients are taken only when their handler can start" {
-    start --address 127.0.0.1 --processes 3 --queue 0 0 "$ANSWER" "$ANSWERS" "$COUNTER" 5
+    start --address 127.0.0.1 --processes 3 --queue 0 0 "$ANSWER" "$ANSWERS" "$COUNTER" 20
     "$BURST" "$ADDRESS" "$PORT" 200 >burst &
     local client=$!
     while is_alive "$client"; do

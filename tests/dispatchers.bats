@@ -236,6 +236,28 @@ group_of() { awk '{ print $5 }' "/proc/$1/stat"; }
     [[ $(cat answer) == stuck ]]
 }
 
+@test "one that is stuck holds up only what it has, also when all have failed before" {
+    cp "$ANSWER" handler
+    start -v --address 127.0.0.1 --processes 8 --dispatchers 2 0 ./handler "$ANSWERS" "$COUNTER"
+    local client stopped
+    mv handler hidden
+    "$BURST" "$ADDRESS" "$PORT" 20 >burst &
+    client=$!
+    await has_line 'cannot start a handler' "$LOG"
+    mv hidden handler
+    wait "$client"
+    sleep 1.1 # for so long one is avoided that has failed
+    for stopped in $(dispatchers); do
+        kill -STOP "$stopped"
+        "$BURST" -t 2000 "$ADDRESS" "$PORT" 100 >burst 2>/dev/null || true
+        kill -CONT "$stopped"
+        cat burst
+        [[ $(<burst) =~ ^connected\ 100\ answered\ ([0-9]+)\ failed ]]
+        ((BASH_REMATCH[1] >= 80))
+        await status_is starting 0
+    done
+}
+
 @test "draining does not wait for a stopped dispatcher whose handler has ended" {
     start -vv --address 127.0.0.1 --processes 1 0 bash -c 'echo started; read -r'
     connect_silently

@@ -915,7 +915,7 @@ static void failed_lingering(void)
     say_failed();
     (void)close(given[0]);
     (void)wire_consume(&service.inbox, PROTOCOL_SOCKET);
-    stay();
+    exit(0);
 }
 
 /* Answers this START, and all that come, in the same way, until none can come. */
