@@ -78,7 +78,7 @@ static unsigned take(const struct msghdr *envelope, int *descriptors, unsigned r
     const char *at = envelope->msg_control;
     size_t left = envelope->msg_controllen;
     unsigned count = 0;
-    int none;
+    int none = 0; /* flags of no interest */
 
     while (left >= sizeof(struct cmsghdr)) {
         const struct cmsghdr *header = (const void *)at;
