@@ -68,14 +68,17 @@ static void close_if_open(int *descriptor)
     *descriptor = -1;
 }
 
+static void close_socket(int *socket)
+{
+    if (*socket >= 0)
+        rights_drain(*socket);
+    close_if_open(socket);
+}
+
 void ends_close(struct ends *ends)
 {
-    if (ends->socket >= 0)
-        rights_drain(ends->socket);
-    if (ends->peer >= 0)
-        rights_drain(ends->peer);
-    close_if_open(&ends->socket);
-    close_if_open(&ends->peer);
+    close_socket(&ends->socket);
+    close_socket(&ends->peer);
     close_if_open(&ends->memory);
     if (ends->ledger != MAP_FAILED)
         (void)munmap(ends->ledger, sizeof(*ends->ledger));
