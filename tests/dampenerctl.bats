@@ -492,7 +492,14 @@ queued   3 of 100" ]]; }
 # With four places, and a queue of eight.
 start_daemon() { start_controlled --processes 4 --queue 8 0 cat; }
 
-shows_word() { "$CTL" control status | grep -qx -- "$1"; }
+# Each in the same answer: what is yet to start is neither queued nor running.
+shows_lines() {
+    local answer line
+    answer=$("$CTL" control status)
+    for line; do
+        grep -qxF -- "$line" <<<"$answer" || return 1
+    done
+}
 
 # All but what goes on meanwhile.
 standing() { sed 's/"uptime":[0-9.]*//; s/"oldest":[0-9.]*//'; }
@@ -501,7 +508,7 @@ says_the_same() { [[ $("$CTL" --json control status | standing) == "$(say status
 @test "the daemon's status is a table without unknowns, and its JSON as it is" {
     start_daemon
     connect_more 6
-    await shows_word 'queued          2 of 8'
+    await shows_lines 'queued          2 of 8' 'running         4 of 4'
     "$CTL" control status >table
     local line
     for line in 'state           serving' 'command         cat' "process         $DAEMON" \
@@ -524,12 +531,10 @@ says_the_same() { [[ $("$CTL" --json control status | standing) == "$(say status
     [[ $("$CTL" control set processes 2) == "processes is 2 now" ]]
     [[ $("$CTL" control pause) == "paused: 0 handlers run on, clients wait until resume" ]]
     connect_more 3
-    await shows_word 'queued          3 of 8'
-    shows_word 'state           PAUSED'
-    shows_word 'running         0 of 2'
+    await shows_lines 'queued          3 of 8'
+    shows_lines 'state           PAUSED' 'running         0 of 2'
     [[ $("$CTL" control resume) == "serving: 3 clients have waited" ]]
-    await shows_word 'running         2 of 2'
-    shows_word 'queued          1 of 8'
+    await shows_lines 'running         2 of 2' 'queued          1 of 8'
     fails 1 "dampenerctl: processes: 'x': expected a whole number" "$CTL" control set processes x
     fails 1 "dampenerctl: 'mood' cannot be set: expected one of processes, " "$CTL" control set mood 1
     fails 1 "dampenerctl: unknown command" "$CTL" control dance
@@ -539,7 +544,7 @@ says_the_same() { [[ $("$CTL" --json control status | standing) == "$(say status
 @test "top of the daemon without a terminal is one frame of how it stands" {
     start_daemon
     connect_more 6
-    await shows_word 'queued          2 of 8'
+    await shows_lines 'queued          2 of 8' 'running         4 of 4'
     LC_ALL=C "$CTL" control top >frame
     grep -qx "serving  cat  up [0-9.]*m*s  127.0.0.1 port $PORT  process $DAEMON  version .*" frame
     grep -qx 'running  4 of 4 .*\[####################################\]  starting 0' frame
@@ -565,5 +570,5 @@ says_the_same() { [[ $("$CTL" --json control status | standing) == "$(say status
     is_restored
     # It has only looked.
     hang_up
-    await shows_word 'served          6'
+    await shows_lines 'served          6'
 }
