@@ -16,7 +16,7 @@ start_with_rules() { start --address 127.0.0.1 "$@" 0 "$ANSWER" "$ANSWERS" "$COU
     refute is_served_from 127.0.2.1
     status_is denied 2
     status_is accepted 4
-    status_is served 2
+    await status_is served 2 # which is known when the handler has ended, and not by its answer
     grep -q '^\[WARNING\] refused 127.0.1.7 port [0-9]*: denied by the access rules$' "$LOG"
 }
 
