@@ -114,15 +114,22 @@ comes_to() {
     [[ $output == '{"time":"'*'"program":"dispatcher","message":"CMD: cannot execute'* ]]
 }
 
+# It does with the first line that there is room for.
+tells_of_lost_lines() {
+    kill -USR1 "$DAEMON"
+    has_line '"event":"lines-dropped"' what-was-read
+}
+
 @test "--log-format json: lines that could not be written are counted in an object" {
     start_unread -vv --log-format json --address 127.0.0.1 --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     run "$BURST" "$ADDRESS" "$PORT" 500
     [[ $output == "connected 500 answered 500 failed 0" ]]
-    timeout 1 cat <&8 >what-was-read || true
-    kill -USR1 "$DAEMON"
-    IFS= read -r -t 10 line <&8
+    cat <&8 >what-was-read 3>&- 4>&- &
+    local reader=$!
+    await tells_of_lost_lines
+    kill "$reader"
+    wait "$reader" || true
     exec 8>&-
-    echo "$line" | tee -a what-was-read
     is_json what-was-read
     grep -q '"level":"warning",.*"event":"lines-dropped","lines":[1-9].*log lines dropped' what-was-read
 }
@@ -147,7 +154,7 @@ misses() {
 @test "for the journal lines begin with their priority" {
     JOURNAL_STREAM=$(journal_of "$LOG") start -vv --address 127.0.0.1 0 cat
     grep -qx '<6>listening on 127.0.0.1 port [0-9]*' "$LOG"
-    grep -q '^<7>dispatcher 0: ready' "$LOG"
+    await has_line '^<7>dispatcher 0: ready' "$LOG"
     kill -KILL "$(dispatchers | head -n 1)"
     await has_line '^<4>dispatcher [01], process [0-9]*, was killed' "$LOG"
     stop INT
