@@ -28,6 +28,18 @@ field() {
 }
 
 field_is() { [[ $(field "$1") == "$2" ]]; }
+
+# Whether several are so in one and the same answer: NAME VALUE [NAME VALUE]...  From one answer to
+# the next clients go on, and who is neither queued nor running is about to start.
+fields_are() {
+    local status
+    status=$(say status)
+    while (($# > 0)); do
+        [[ $status =~ \"$1\":\"?([^,\"}]*) && ${BASH_REMATCH[1]} == "$2" ]] || return 1
+        shift 2
+    done
+}
+
 field_exceeds() { (($(field "$1") > $2)); }
 
 # The value of one sample.

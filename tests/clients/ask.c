@@ -1,11 +1,13 @@
 /*
- * ask [-n COUNT] [-p MS] [-0] PLACE REQUEST - asks the daemon again and again, each time over a
- * connection of its own, COUNT times, or until SIGTERM: as fast as it answers, or with pauses.
+ * ask [-n COUNT] [-p MS] [-r] [-0] PLACE REQUEST - asks the daemon again and again, each time over
+ * a connection of its own, COUNT times, or until SIGTERM: as fast as it answers, or with pauses.
  *
  * PLACE is the path of a Unix socket, with a slash in it, or IPV4:PORT.  REQUEST is sent with a
  * line feed behind it.  Writes the answers to standard output, without the heads of HTTP, of which
  * each has to say 200; with -0, with a byte of 0 behind each.  Says on standard error in the end
  * how often it has asked, and how long the slowest answer took, and fails if any did not come.
+ * With -r it asks again, a few times, if the connection ends without an answer: among many clients
+ * one that was held up before it could ask has to give way.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ANSWER = 1 << 20, PATIENCE = 20 /* seconds */ };
+enum { ANSWER = 1 << 20, PATIENCE = 20 /* seconds */, REPETITIONS = 5 };
 
 union place {
     struct sockaddr any;
@@ -67,6 +69,12 @@ static socklen_t parse_place(const char *word, union place *place)
     return sizeof(place->port);
 }
 
+static bool is_ended(void)
+{
+    return errno == EPIPE || errno == ECONNRESET;
+}
+
+/* Returns the answer's length, or 0 if the connection has ended without one. */
 static size_t ask(const union place *place, socklen_t size, const char *request, char *answer)
 {
     const struct timeval patience = {.tv_sec = PATIENCE};
@@ -78,13 +86,14 @@ static size_t ask(const union place *place, socklen_t size, const char *request,
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0 ||
         connect(descriptor, &place->any, size) != 0)
         die("cannot connect");
-    if (send(descriptor, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request))
+    if (send(descriptor, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request) &&
+        !is_ended())
         die("cannot ask");
     do {
         got = recv(descriptor, answer + length, ANSWER - 1 - length, 0);
         length += got > 0 ? (size_t)got : 0;
     } while ((got > 0 && length < ANSWER - 1) || (got < 0 && errno == EINTR));
-    if (got < 0)
+    if (got < 0 && (length > 0 || !is_ended()))
         die("no answer");
     (void)close(descriptor);
     answer[length] = '\0';
@@ -127,17 +136,20 @@ int main(int argc, char **argv)
     union place place;
     socklen_t size;
     bool separated = false;
+    int repetitions = 0;
     struct timespec pause = {0};
     long most = -1;
     long asked = 0;
     int64_t longest = 0;
     int letter;
 
-    while ((letter = getopt(argc, argv, "n:p:0")) != -1) {
+    while ((letter = getopt(argc, argv, "n:p:r0")) != -1) {
         if (letter == 'n')
             most = atol(optarg);
         else if (letter == 'p')
             pause.tv_nsec = atol(optarg) * 1000000;
+        else if (letter == 'r')
+            repetitions = REPETITIONS;
         else if (letter == '0')
             separated = true;
         else
@@ -152,6 +164,8 @@ int main(int argc, char **argv)
         int64_t begin = now();
         size_t length = ask(&place, size, request, answer);
 
+        for (int left = repetitions; length == 0 && left > 0; left--)
+            length = ask(&place, size, request, answer);
         longest = now() - begin > longest ? now() - begin : longest;
         show(answer, length, separated);
         if (pause.tv_nsec > 0)
