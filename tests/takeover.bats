@@ -843,10 +843,10 @@ is_deaf() { refute timeout 5 nc -NU "${1:-control}" </dev/null >/dev/null 2>&1; 
     install -d -o 64125 place
     (
         close_descriptors
-        exec setpriv --reuid=64125 --clear-groups nc -lU "$PWD/place/control" >said </dev/null
+        exec setpriv --reuid=64125 --clear-groups nc -lU place/control >said </dev/null
     ) &
     local stranger=$!
-    await is_listened_at "$PWD/place/control"
+    await is_listened_at place/control
     run "$DAMPENER" --takeover place/control 0 cat
     kill "$stranger" 2>/dev/null || true
     [[ $status == 1 ]]
