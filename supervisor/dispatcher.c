@@ -236,6 +236,7 @@ static bool on_ready(void *context, int32_t process)
         return false; /* said twice, or by another */
     if (dispatcher->state == DISPATCHER_STARTING) {
         dispatcher->state = DISPATCHER_READY;
+        dispatcher->avoided = -1;
         dispatcher->gave_way = false;
         expect_answer(dispatcher);
         log_debug("%s %u: ready, process %d", dispatcher->spare ? "spare dispatcher" : "dispatcher",
@@ -307,6 +308,7 @@ void dispatcher_open(struct dispatcher *dispatcher, unsigned index, struct loop 
         .family = family,
         .left = left,
         .most = most,
+        .avoided = -1,
         .backoff = {.first = RESTART_FIRST, .longest = RESTART_LONGEST},
         .restart = {.expired = on_restart, .context = dispatcher},
     };
@@ -396,16 +398,15 @@ unsigned dispatcher_room(const struct dispatcher *dispatcher)
                : 0;
 }
 
-/* If errno says that it cannot be sent anything any more, ends it, and returns whether it does. */
-static bool is_found_dead(struct dispatcher *dispatcher)
+/* If errno says that it cannot be sent anything any more, or no descriptors, which it can have
+ * refused (net/unix/af_unix.c, SO_PASSRIGHTS), ends it. */
+static void end_if_closed(struct dispatcher *dispatcher)
 {
     int error = errno;
 
-    if (error != EPIPE && error != ECONNRESET)
-        return false;
-    end(dispatcher);
+    if (error == EPIPE || error == ECONNRESET || error == EPERM)
+        end(dispatcher);
     errno = error;
-    return true;
 }
 
 void dispatcher_start(struct dispatcher *dispatcher, union message *start, int descriptor)
@@ -437,10 +438,7 @@ int dispatcher_flush(struct dispatcher *dispatcher)
     start_has_failed(dispatcher);
     dispatcher_withdraw(dispatcher); /* before its end, which may never come */
     errno = error;
-    /* It can have refused descriptors (net/unix/af_unix.c, SO_PASSRIGHTS). */
-    if (!is_found_dead(dispatcher) && error == EPERM)
-        end(dispatcher);
-    errno = error;
+    end_if_closed(dispatcher);
     return -1;
 }
 
@@ -452,7 +450,7 @@ int dispatcher_ask(struct dispatcher *dispatcher, const union message *request,
     if (dispatcher_flush(dispatcher) != 0)
         return -1;
     if (channel_ask(&dispatcher->channel, request, descriptors) != 0) {
-        (void)is_found_dead(dispatcher);
+        end_if_closed(dispatcher);
         return -1;
     }
     if (idle)

@@ -90,6 +90,7 @@ struct dispatcher {
     pid_t process;       /* 0: not known yet */
     uint64_t generation; /* how many there have been in this place */
     int parent;          /* who was asked to fork it; -1: it is known to have been forked */
+    int avoided;         /* who was asked the last time, and it has not come of it; -1: nobody */
     struct channel channel;
     struct remains *remains; /* to take over socket and ledger at its death, if need be */
     bool reaped;             /* it is dead: slots of the ledger that show no process never will */
@@ -143,14 +144,13 @@ unsigned dispatcher_room(const struct dispatcher *dispatcher);
 void dispatcher_start(struct dispatcher *dispatcher, union message *start, int descriptor);
 
 /* Sends what waits.  Returns 0, or -1 with errno, and what waited is undelivered; if it was found
- * dead, it is not ready any more then. */
+ * dead, or to refuse descriptors, it is not ready any more then. */
 int dispatcher_flush(struct dispatcher *dispatcher);
 
 /* Takes back what waits for dispatcher_flush(): `undelivered` is told of each. */
 void dispatcher_withdraw(struct dispatcher *dispatcher);
 
-/* Asks it something else, as channel_ask(), once what waits is sent.  If it was found dead, it is
- * not ready any more. */
+/* Asks it something else, as channel_ask(), once what waits is sent.  Likewise. */
 int dispatcher_ask(struct dispatcher *dispatcher, const union message *request,
                    const int *descriptors);
 

@@ -179,26 +179,28 @@ int pool_ask(struct pool *pool, unsigned dispatcher, const union message *reques
                : -1;
 }
 
-struct dispatcher *pool_anybody(struct pool *pool)
+struct dispatcher *pool_anybody(struct pool *pool, int avoided)
 {
     struct dispatcher *best = NULL; /* of these, the one that has been waited for least */
 
     for (unsigned i = pool_all(pool); i-- > 0;) {
         struct dispatcher *each = &pool->dispatchers[i];
 
-        if (each->state != DISPATCHER_READY)
+        if (each->state != DISPATCHER_READY || (int)i == avoided)
             continue;
         if (!requests_are_open(&each->channel.requests))
             return each;
         if (best == NULL || each->patience.due > best->patience.due)
             best = each;
     }
+    if (best == NULL && avoided >= 0 && pool->dispatchers[avoided].state == DISPATCHER_READY)
+        best = &pool->dispatchers[avoided];
     return best;
 }
 
 int pool_ask_any(struct pool *pool, const union message *request)
 {
-    struct dispatcher *dispatcher = pool_anybody(pool);
+    struct dispatcher *dispatcher = pool_anybody(pool, -1);
 
     errno = ESRCH;
     return dispatcher == NULL ? -1 : dispatcher_ask(dispatcher, request, NULL);

@@ -12,6 +12,7 @@ static void fork_one(struct pool *pool, struct dispatcher *dispatcher, struct di
     struct ends ends;
     int error = 0;
 
+    dispatcher->avoided = (int)parent->index;
     wire_header(&request, MESSAGE_FORK, dispatcher->index, dispatcher->generation + 1);
     request.fork.spare = dispatcher->spare;
     if (ends_open(&ends, &pool->reserve) != 0) {
@@ -34,7 +35,7 @@ static void fork_one(struct pool *pool, struct dispatcher *dispatcher, struct di
 static void on_due(void *context, struct dispatcher *dispatcher)
 {
     struct pool *pool = context;
-    struct dispatcher *parent = pool_anybody(pool);
+    struct dispatcher *parent = pool_anybody(pool, dispatcher->avoided);
 
     if (parent != NULL)
         fork_one(pool, dispatcher, parent);

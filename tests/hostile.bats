@@ -310,6 +310,25 @@ lie_at_fork() {
     end_bystander
 }
 
+times_ready() { grep -c "$1: ready, process" "$LOG" || true; }
+were_ready() { [[ $(times_ready "$1") == "$2" ]]; }
+
+kill_first_dispatcher() { kill -KILL "$(dispatchers | head -n 1)"; }
+
+@test "a spare that never forks a successor is passed over, and one that takes no descriptors is ended" {
+    prepare_liars
+    lie_at_fork forked-never
+    LIAR_SPARE=forked-deaf
+    start_liars 0 "$ANSWER" answers counter 1
+    kill_first_dispatcher
+    await were_ready '\] dispatcher [0-3]' 5
+    kill_first_dispatcher
+    await were_ready '\] dispatcher [0-3]' 6
+    if can_refuse_descriptors; then await were_ready 'spare dispatcher 4' 2; fi
+    check_after_lie
+    end_bystander
+}
+
 @test "a spare that denies a successor which serves already takes no client from it" {
     prepare_liars
     lie_at_fork forked-none

@@ -46,6 +46,7 @@
 #endif
 
 static const struct lie *lie_of(const char *name, unsigned place);
+static void receive(void);
 
 static const struct lie *lie; /* that this process has to tell; NULL: none */
 static struct service service;
@@ -732,6 +733,33 @@ static void forked_twice(void)
     stay();
 }
 
+/* Has the kernel refuse all descriptors; before 6.16 it does not know how. */
+static void refuse_rights(void)
+{
+    const int no = 0;
+
+    (void)setsockopt(PROTOCOL_SOCKET, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
+}
+
+/* Never forks any. */
+static void forked_never(void)
+{
+    while (request.header.type == MESSAGE_FORK) {
+        say_forked(-1, EAGAIN);
+        for (int i = 0; i < 2; i++)
+            (void)close(given[i]);
+        receive();
+    }
+    exit(0);
+}
+
+/* Can be given no descriptors. */
+static void forked_deaf(void)
+{
+    refuse_rights();
+    forked_never();
+}
+
 /* Says that there is none when that one has work already. */
 static void forked_none(void)
 {
@@ -962,12 +990,9 @@ static void with_processes(void)
     exit(0);
 }
 
-/* Has the kernel refuse all descriptors; before 6.16 it does not know how. */
 static void without_rights(void)
 {
-    const int no = 0;
-
-    (void)setsockopt(PROTOCOL_SOCKET, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
+    refuse_rights();
     answer_all(serve_to_the_end);
     exit(0);
 }
@@ -1045,6 +1070,8 @@ static const struct lie {
     {"forked-neither", MESSAGE_FORK, forked_neither},
     {"forked-twice", MESSAGE_FORK, forked_twice},
     {"forked-none", MESSAGE_FORK, forked_none},
+    {"forked-never", MESSAGE_FORK, forked_never},
+    {"forked-deaf", MESSAGE_FORK, forked_deaf},
     {"forked-another", MESSAGE_FORK, forked_another},
     {"forked-dead", MESSAGE_FORK, forked_dead},
     {"successor-ready-other", MESSAGE_FORK, successor_ready_other},
