@@ -112,6 +112,7 @@ fuzz_objects       := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard tests/fuzz/
 fuzz_main          := $(BUILD)/objects/tests/fuzz/replay/replay.o
 load_objects       := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard tests/bench/load/*.c))
 faults_objects     := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard tests/faults/run/*.c))
+liar_objects       := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard tests/probes/liar/*.c))
 
 ifeq ($(FUZZ),1)
 fuzz_main          :=
@@ -130,6 +131,7 @@ $(filter-out $(dampenerctl_probes),$(filter $(BUILD)/tests/probes/%,$(test_progr
 $(dampenerctl_probes): $(filter-out %/main.o,$(dampenerctl_objects)) $(BUILD)/objects/dispatcher/text.o
 $(BUILD)/tests/bench/load: $(load_objects)
 $(BUILD)/tests/faults/run: $(faults_objects)
+$(BUILD)/tests/probes/liar: $(liar_objects)
 $(fuzz_targets): $(fuzz_objects) $(fuzz_main) $(probed_objects) \
     $(filter-out %/main.o %/usage.o,$(dampenerctl_objects))
 $(programs) $(filter $(BUILD)/tests/probes/%,$(test_programs)): $(memcheck)

@@ -1,0 +1,41 @@
+#include "tests/probes/liar/lies.h"
+
+#include "tests/probes/liar/liar.h"
+#include "tests/probes/liar/speech.h"
+#include "tests/probes/liar/truth.h"
+
+#include <errno.h>
+
+static void signalled_otherwise(void)
+{
+    say_signalled(liar.request.signal.adopted == 0);
+}
+
+static void signalled_twice(void)
+{
+    say_signalled(liar.request.signal.adopted);
+    say_signalled(liar.request.signal.adopted);
+}
+
+/* ---- to PING ---- */
+
+static void pong_twice(void)
+{
+    say_pong();
+    say_pong();
+    stay();
+}
+
+static void pong_otherwise(void)
+{
+    say_content(PROTOCOL_FILE_ACCESS, EIO, -1);
+    stay();
+}
+
+const struct lie question_lies[] = {
+    {"signalled-otherwise", MESSAGE_SIGNAL, signalled_otherwise},
+    {"signalled-twice", MESSAGE_SIGNAL, signalled_twice},
+    {"pong-twice", MESSAGE_PING, pong_twice},
+    {"pong-otherwise", MESSAGE_PING, pong_otherwise},
+    {NULL, 0, NULL},
+};
