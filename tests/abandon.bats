@@ -10,7 +10,7 @@ load helpers
     "$BURST" -h 400 "$ADDRESS" "$PORT" 500 >burst &
     local client=$!
     await status_is abandoned 400
-    status_is queued 100
+    await status_is queued 100 # the last of them may still be in the backlog
     echo >&"$CLIENT"
     wait "$client"
     [[ $(cat burst) == "connected 500 answered 100 refused 0 hungup 400 failed 0" ]]
@@ -36,7 +36,7 @@ load helpers
     kill -CONT "$DAEMON"
     wait "$client"
     await status_is abandoned 300
-    status_is served 1
+    await status_is served 1 # of all 301: its handler may end later than they are found
 }
 
 @test "who has reset before it is accepted is not served" {
@@ -82,7 +82,7 @@ load helpers
     connect_silently
     await status_is running 1
     "$BURST" -h 10 "$ADDRESS" "$PORT" 10
-    status_is queued 10
+    await status_is queued 10
     echo >&"$CLIENT"
     await status_is served 11
     [[ $(wc -l <started) == 11 ]]
@@ -93,6 +93,14 @@ watches() { cat "/proc/$DAEMON/fdinfo/"* | grep -c '^tfd:'; }
 
 watches_are() { [[ $(watches) == "$1" ]]; }
 
+# How often the daemon has waited for something, as soon as it does so again.
+switches() {
+    await sleeps >&2
+    awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$DAEMON/status"
+}
+
+sleeps() { grep -q '^State:.S' "/proc/$DAEMON/status"; }
+
 @test "what waiting clients send wakes nobody" {
     start --address 127.0.0.1 0 cat
     connect_silently
@@ -102,10 +110,10 @@ watches_are() { [[ $(watches) == "$1" ]]; }
     connect_silently
     await status_is queued 1
     await watches_are $((watches + 1))
-    before=$(awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$DAEMON/status")
+    before=$(switches)
     for ((i = 0; i < 20; i++)); do echo hello >&"$CLIENT"; done
     sleep 0.3
-    [[ $(awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$DAEMON/status") == "$before" ]]
+    [[ $(switches) == "$before" ]]
     exec {first}>&-
     exec {CLIENT}>&-
 }
@@ -127,7 +135,7 @@ time_until_given_up() {
     "$BURST" -h 1 "$ADDRESS" "$PORT" 1
     took=$(time_until_given_up 2)
     echo "$took ms"
-    ((took < 1000))
+    ((took < 5000))
     "$BURST" -H -h 1 "$ADDRESS" "$PORT" 1 >burst &
     client=$!
     await watches_are $((watches + 1))
@@ -135,7 +143,7 @@ time_until_given_up() {
     wait "$client"
     took=$(time_until_given_up 3)
     echo "$took ms"
-    ((took < 500))
+    ((took < 5000))
     status_is abandoned 2
     status_is queued 0
     exec {CLIENT}>&-
@@ -164,7 +172,7 @@ end_crowd() {
     "$BURST" -h 1 "$ADDRESS" "$PORT" 1
     took=$(time_until_given_up 202)
     echo "$took ms"
-    ((took < 1000))
+    ((took < 5000))
     status_is abandoned 1
     status_is queued 200
     end_crowd
@@ -203,13 +211,13 @@ end_crowd() {
     await status_is queued 1
     kill -TERM "$(children "$(dispatchers | head -n 1)")$(children "$(dispatchers | tail -n 1)")"
     await status_is served 1
-    status_is running 1
+    await status_is running 1
     # It resets, which its handler may care about: nobody else is woken.
-    before=$(awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$DAEMON/status")
+    before=$(switches)
     kill -USR1 "$client"
     wait "$client"
     sleep 0.3
-    after=$(awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$DAEMON/status")
+    after=$(switches)
     [[ $after == "$before" ]]
     (($(processor_time "$DAEMON") < 20))
     exec {first}>&-
@@ -218,18 +226,18 @@ end_crowd() {
 
 @test "a client that was put back into the queue is noticed at once when it gives up" {
     cp "$ANSWER" handler
-    start -v --address 127.0.0.1 0 ./handler "$ANSWERS" "$COUNTER"
+    start -v --address 127.0.0.1 --control ./control 0 ./handler "$ANSWERS" "$COUNTER"
     rm handler
     "$BURST" -H -h 1 "$ADDRESS" "$PORT" 1 >burst &
     local client=$! begin took
-    await has_line 'next attempt in 1600 ms' "$LOG"
+    await failed_starts_exceed 5 # the next attempt is 3.2 s after the sixth
     begin=${EPOCHREALTIME//[!0-9]/}
     kill -USR1 "$client"
     wait "$client"
     await has_line 'ticket 1: given up' "$LOG"
     took=$(((${EPOCHREALTIME//[!0-9]/} - begin) / 1000))
     echo "$took ms"
-    ((took < 1000))
+    ((took < 2500))
 }
 
 @test "without memory for watching, who has reset is noticed when its turn comes" {
@@ -241,9 +249,13 @@ end_crowd() {
         3>&- 4>&- &
     local tracer=$!
     await has_line '^TracerPid:.*[1-9]' "/proc/$DAEMON/status"
-    "$BURST" -h 20 "$ADDRESS" "$PORT" 30 >burst &
+    # Who resets before it is accepted would be noticed then.
+    "$BURST" -H -h 20 "$ADDRESS" "$PORT" 30 >burst &
     local client=$!
+    await has_line waiting burst
     await status_is queued 30
+    kill -USR1 "$client"
+    await established_are 11
     echo >&"$CLIENT"
     wait "$client"
     [[ $(cat burst) == "connected 30 answered 10 refused 0 hungup 20 failed 0" ]]
@@ -251,6 +263,9 @@ end_crowd() {
     kill "$tracer"
     wait "$tracer" || true
 }
+
+# Connections that have neither end closed.
+established_are() { [[ $(ss -Htn state established "sport = :$PORT" | wc -l) == "$1" ]]; }
 
 @test "keepalive asks a waiting client after a minute of silence, not after two hours" {
     start --address 127.0.0.1 0 cat
@@ -304,7 +319,10 @@ cut_the_cable() {
         sleep 0.1
     done
     kill -USR1 "$daemon"
-    sleep 0.2
+    for ((i = 0; i < 150; i++)); do
+        if grep -q 'status: accepted 2, queued 0' log; then break; fi
+        sleep 0.1
+    done
     kill "$client" "$other"
     kill -INT "$daemon"
     wait
@@ -342,9 +360,11 @@ failed_starts_exceed() { (($(failed_starts) > $1)); }
     kill -STOP "$DAEMON"
     "$BURST" -c -m '' "$ADDRESS" "$PORT" 1 >burst &
     local client=$!
-    sleep 0.3
+    await has_fin_in_backlog
     kill -CONT "$DAEMON"
     wait "$client"
     await status_is abandoned 1
     status_is served 0
 }
+
+has_fin_in_backlog() { [[ -n $(ss -Htn state close-wait "sport = :$PORT") ]]; }
