@@ -200,12 +200,12 @@ said_what_none_may_say() {
     liars=$(sed -n 's/.* dispatcher [01]: ready, process //p' "$LOG")
     [[ $(wc -l <<<"$liars") == 2 ]]
     # Both tell their lies, whatever they hold then: no more than there may be handlers.
-    "$BURST" -t 1000 "$ADDRESS" "$PORT" 60 >burst 2>burst.errors || true
+    "$BURST" -t 5000 "$ADDRESS" "$PORT" 60 >burst 2>burst.errors || true
     cat burst
     [[ $(grep -c '^\[WARNING\] liar: unleashed' "$LOG") == 2 ]]
     [[ $(<burst) =~ ^connected\ 60\ answered\ ([0-9]+)\ failed\ ([0-9]+)$ ]]
     ((BASH_REMATCH[2] <= 8))
-    status_is running 0
+    await status_is running 0
     adds_up
     await is_idle
     # At once: the second says that handlers are killed.
@@ -359,9 +359,13 @@ lie_at_read() {
     echo 'deny 127.0.0.9' >rules
     kill -HUP "$DAEMON"
     await was_read_again "$before"
-    "$BURST" -f 127.0.0.9 "$ADDRESS" "$PORT" 1 >burst 2>burst.errors || true
-    [[ $(<burst) == "connected 1 answered 0 failed 1" ]]
+    await is_denied_at 127.0.0.9
     check_after_lie
+}
+
+is_denied_at() {
+    "$BURST" -f "$1" "$ADDRESS" "$PORT" 1 >burst 2>burst.errors || true
+    [[ $(<burst) == "connected 1 answered 0 failed 1" ]]
 }
 
 @test "content that could change, block or be anything is not read, and what was read stays" {
