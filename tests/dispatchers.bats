@@ -24,6 +24,14 @@ kill_dispatchers_while() {
     done
 }
 
+# Kills all that are ready, and waits until the supervisor knows.
+kill_ready_dispatchers() {
+    local process all
+    mapfile -t all < <(ready_dispatchers)
+    kill -KILL "${all[@]}"
+    for process in "${all[@]}"; do await is_gone "$process"; done
+}
+
 each_answered_once() {
     [[ $(cat burst) == "connected $1 answered $1 failed 0" ]] || { cat burst; return 1; }
     # Each line is a ticket and the number that its client sent: here both are the same.
@@ -41,7 +49,7 @@ each_answered_once() {
     ((KILLED >= 50))
     each_answered_once 3000
     (($(most_handlers) <= 8))
-    status_is served 3000
+    await status_is served 3000
     grep -q 'adopted process' "$LOG"
     refute grep 'said what none may say' "$LOG"
 }
@@ -75,7 +83,7 @@ each_answered_once() {
     wait "$client"
     each_answered_once 2
     [[ $(most_handlers) == 1 ]]
-    status_is served 2
+    await status_is served 2
     grep -q 'ticket 1: ended process .* status 0,' "$LOG"
 }
 
@@ -84,16 +92,16 @@ each_answered_once() {
     local stopped
     stopped=$(ready_dispatchers | head -n 1)
     kill -STOP "$stopped"
-    "$BURST" "$ADDRESS" "$PORT" 500 >burst &
+    "$BURST" "$ADDRESS" "$PORT" 200 >burst &
     local client=$!
     await all_but_few_are_served
     kill -CONT "$stopped"
     wait "$client"
-    each_answered_once 500
+    each_answered_once 200
 }
 
 # Half of them, and no more, can be with the stopped one, as the other one gets as many.
-all_but_few_are_served() { (($(status_of served) >= 496)); }
+all_but_few_are_served() { (($(status_of served) >= 196)); }
 
 @test "a stopped dispatcher that is killed gives back what it held" {
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
@@ -102,11 +110,17 @@ all_but_few_are_served() { (($(status_of served) >= 496)); }
     kill -STOP "$stopped"
     "$BURST" "$ADDRESS" "$PORT" 100 >burst &
     local client=$!
-    await status_is queued 0
-    (($(status_of starting) > 0))
+    await all_have_been_tried 100
     kill -KILL "$stopped"
     wait "$client"
     each_answered_once 100
+}
+
+# Whoever is not served by then is with the stopped one.
+all_have_been_tried() {
+    status_of accepted >/dev/null
+    grep '^\[INFO\] status: ' "$LOG" | tail -n 1 |
+        grep -q "accepted $1, queued 0, starting [1-9][0-9]*, running 0,"
 }
 
 @test "a client sees the end of its connection as its handler closes it, though the supervisor hears of nothing" {
@@ -136,8 +150,7 @@ is_gone() { ! is_alive "$1"; }
     local client=$! round
     await has_line 'cannot start a handler' "$LOG"
     for round in 1 2 3; do
-        # shellcheck disable=SC2046
-        kill -KILL $(ready_dispatchers)
+        kill_ready_dispatchers
         await has_dispatchers 2
     done
     mv gone answer
@@ -169,7 +182,7 @@ has_dispatchers() { [[ $(ready_dispatchers | wc -l) == "$1" ]]; }
     echo >&"$CLIENT"
     local first=$CLIENT
     connect_silently
-    read -r -t 15 -u "$CLIENT" _
+    read -r -t 30 -u "$CLIENT" _
     exec {first}>&- {CLIENT}>&-
     refute grep 'replacing it' "$LOG"
 }
@@ -187,16 +200,17 @@ has_ready_dispatchers() { [[ $(ready_dispatchers | wc -l) == "$1" ]]; }
 
 @test "a dispatcher that keeps dying is replaced with growing delay" {
     start -vv --address 127.0.0.1 --dispatchers 2 0 /bin/cat
-    local before i
-    for ((i = 0; i < 8; i++)); do
+    local before took=0 i
+    # 10 ms doubled five times is over the most, 250 ms; but who has lived for a second has lived.
+    for ((i = 0; i < 30 && took <= 200; i++)); do
         await has_ready_dispatchers 2
-        # shellcheck disable=SC2046
-        kill -KILL $(ready_dispatchers)
+        before=${EPOCHREALTIME//[!0-9]/}
+        kill_ready_dispatchers
+        await has_ready_dispatchers 2
+        took=$(((${EPOCHREALTIME//[!0-9]/} - before) / 1000))
     done
-    before=$(date +%s%N)
-    await has_ready_dispatchers 2
-    # 10 ms doubled five times is over the most, 250 ms.
-    (($(date +%s%N) - before > 200000000))
+    echo "$took ms"
+    ((took > 200))
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
 }
 
@@ -249,7 +263,7 @@ group_of() { awk '{ print $5 }' "/proc/$1/stat"; }
     sleep 1.1 # for so long one is avoided that has failed
     for stopped in $(dispatchers); do
         kill -STOP "$stopped"
-        "$BURST" -t 2000 "$ADDRESS" "$PORT" 100 >burst 2>/dev/null || true
+        "$BURST" -t 4000 "$ADDRESS" "$PORT" 100 >burst 2>/dev/null || true
         kill -CONT "$stopped"
         cat burst
         [[ $(<burst) =~ ^connected\ 100\ answered\ ([0-9]+)\ failed ]]
@@ -268,5 +282,5 @@ group_of() { awk '{ print $5 }' "/proc/$1/stat"; }
     local before=$SECONDS
     stop TERM
     [[ $STATUS == 0 ]]
-    ((SECONDS - before <= 5))
+    ((SECONDS - before <= 8))
 }
