@@ -3,18 +3,19 @@
 
 load helpers
 
-# One source brings 2,000 clients at once, another one a client every 100 ms; 2 handlers of 20 ms.
+# One source brings 2,000 clients at once, another one a client every 800 ms; 2 handlers of 400 ms,
+# beside which it does not matter if some process has to wait for a processor.
 # Prints the longest wait of the second source, in milliseconds.
 longest_wait_beside_a_crowd() {
-    start --address 127.0.0.1 --processes 2 "$@" 0 "$ANSWER" "$ANSWERS" "$COUNTER" 20
+    start --address 127.0.0.1 --processes 2 "$@" 0 "$ANSWER" "$ANSWERS" "$COUNTER" 400
     "$BURST" -f 127.0.0.2 "$ADDRESS" "$PORT" 2000 >crowd 3>&- &
     local crowd=$!
     await status_is accepted 2000
-    "$BURST" -f 127.0.0.3 -e 100 -w "$ADDRESS" "$PORT" 20 >single
+    "$BURST" -f 127.0.0.3 -e 800 -w "$ADDRESS" "$PORT" 8 >single
     kill "$crowd" # it has served its purpose
     wait "$crowd" || true
     stop INT
-    [[ $(head -n 1 single) == "connected 20 answered 20 failed 0" ]]
+    [[ $(head -n 1 single) == "connected 8 answered 8 failed 0" ]]
     cat single >&2
     sed -n 's/^waits: .* longest \([0-9]*\) ms$/\1/p' single
 }
@@ -22,7 +23,7 @@ longest_wait_beside_a_crowd() {
 @test "fair: beside 2,000 clients of another source nobody waits longer than 5 handler times" {
     local wait
     wait=$(longest_wait_beside_a_crowd --order fair)
-    ((wait <= 100))
+    ((wait <= 2000))
 }
 
 @test "arrival: beside 2,000 clients of another source one waits until they are served" {
@@ -64,7 +65,7 @@ longest_wait_beside_a_crowd() {
     await status_is queued 3
     "$BURST" -f 127.0.0.2 "$ADDRESS" "$PORT" 3 >/dev/null # 5 to 7 overtake them
     [[ $(status_of queued) == 3 ]]
-    [[ $(status_of running) == 1 ]]
+    await status_is running 1
     echo >&"$first"
     wait "$same"
     exec {first}>&-
@@ -97,7 +98,7 @@ most_of_sources() {
 }
 
 @test "--per-source: with fewer sources than could use all of --processes, 2 run of each" {
-    start_counting_sources 20 --address 127.0.0.1 --processes 10 --per-source 2 --order fair
+    start_counting_sources 100 --address 127.0.0.1 --processes 10 --per-source 2 --order fair
     run "$BURST" -f 127.0.1.1 -s 3 "$ADDRESS" "$PORT" 90
     [[ $output == "connected 90 answered 90 failed 0" ]]
     [[ $(most_of_sources) == 2 ]]
@@ -105,7 +106,7 @@ most_of_sources() {
 }
 
 @test "--source-prefix: addresses of one prefix are one source" {
-    start_counting_sources 20 --address 127.0.0.1 --processes 10 --per-source 2 --source-prefix 24
+    start_counting_sources 100 --address 127.0.0.1 --processes 10 --per-source 2 --source-prefix 24
     run "$BURST" -f 127.0.1.254 -s 4 "$ADDRESS" "$PORT" 80 # two of 127.0.1.0/24, two of 127.0.2.0/24
     [[ $output == "connected 80 answered 80 failed 0" ]]
     [[ $(most_handlers) == 4 ]]
@@ -137,7 +138,7 @@ connected 40 answered 40 failed 0" ]]
 counting_in_a_network() {
     local address port daemon
     "$DAMPENER" --ready-fd 7 --address :: --processes 10 --per-source 2 0 \
-        "$ANSWER" answers "$COUNTER" 20 7>ready 2>>log </dev/null >/dev/null &
+        "$ANSWER" answers "$COUNTER" 100 7>ready 2>>log </dev/null >/dev/null &
     daemon=$!
     while [[ ! -s ready ]]; do sleep 0.02; done
     read -r address port <ready
