@@ -35,10 +35,11 @@ fetch() { rsync -a "rsync://$ADDRESS:$PORT/module/" "copies/$1/" >"output.$1" 2>
     for ((i = 1; i <= 200; i++)); do diff -r module "copies/$i"; done
     # Counted by the handlers: all four were used, and never a fifth.
     [[ $(most_handlers) == 4 ]]
-    status_is served 200
+    await status_is served 200
 }
 
 # 60 real clients at once in front of a slow daemon; each leaves "copies/N" or an error in "output.N".
+# Once all are begun, so many must have come before anybody is served.
 fetch_by_many() {
     local i clients=()
     mkdir copies
@@ -46,20 +47,24 @@ fetch_by_many() {
         fetch "$i" &
         clients+=($!)
     done
+    await have_come "$1"
+    touch go
     for i in "${clients[@]}"; do wait "$i" || true; done
 }
+
+have_come() { (($(status_of accepted) >= $1)); }
 
 start_slow_rsync() {
     # shellcheck disable=SC2016
     start --address 127.0.0.1 --processes 2 --queue 10 "$@" 0 -- \
-        bash -c 'sleep 0.3; exec rsync --daemon --config="$0"' "$PWD/rsyncd.conf"
+        bash -c 'sleep 0.3; until [[ -e go ]]; do sleep 0.1; done; exec rsync --daemon --config="$0"' "$PWD/rsyncd.conf"
 }
 
 # Each of 60 clients has all files, or has printed a line that matches $1.
 refuses_with() {
     make_module
     start_slow_rsync --when-full refuse --busy-message "$2"
-    fetch_by_many
+    fetch_by_many 60
     local i served=0 refused=0
     for ((i = 1; i <= 60; i++)); do
         if diff -r module "copies/$i" >/dev/null 2>&1; then
@@ -91,7 +96,7 @@ refuses_with() {
     command -v rsync >/dev/null || skip "rsync is not installed"
     make_module
     start_slow_rsync --when-full wait
-    fetch_by_many
+    fetch_by_many 12
     local i
     for ((i = 1; i <= 60; i++)); do diff -r module "copies/$i"; done
     await status_is served 60
