@@ -28,7 +28,7 @@ end_others() { [[ -z ${BARE:-} ]] || stop_bare; }
 # "complaints" and its exit status in STATUS.  Nobody may be missing, whatever happened.
 measure() {
     STATUS=0
-    "$BENCH/load" -t 10 "${@:1:$#-1}" "$ADDRESS" "$PORT" "${@: -1}" >result 2>complaints || STATUS=$?
+    "$BENCH/load" -t 30 "${@:1:$#-1}" "$ADDRESS" "$PORT" "${@: -1}" >result 2>complaints || STATUS=$?
     cat result complaints
     local sum=0 outcome
     for outcome in answered refused reset wrong lost; do ((sum += $(value "$outcome"))) || true; done
@@ -88,16 +88,17 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
 }
 
 @test "load: times are counted from the beginning, and waiting is seen where it was" {
-    start --address 127.0.0.1 0 /bin/sh -c 'sleep 0.2; printf "o"; sleep 0.2; echo k'
+    # So long that what a busy machine adds is less.
+    start --address 127.0.0.1 0 /bin/sh -c 'sleep 1.5; printf "o"; sleep 1.5; echo k'
     measure -c 2 2
     all 2 answered
-    (($(value connect_longest) < 100000))
-    (($(value first_median) >= 200000 && $(value first_median) < 390000))
-    (($(value done_median) >= 400000 && $(value done_longest) >= 800000))
+    (($(value connect_longest) < 1400000))
+    (($(value first_median) >= 1500000 && $(value first_median) < 2900000))
+    (($(value done_median) >= 3000000 && $(value done_longest) >= 6000000))
 }
 
 @test "load: no more clients are in flight than it is told, and no fewer" {
-    start --address 127.0.0.1 --processes 0 0 "$ANSWER" "$ANSWERS" "$COUNTER" 20
+    start --address 127.0.0.1 --processes 0 0 "$ANSWER" "$ANSWERS" "$COUNTER" 200
     measure -l -c 7 70
     all 70 answered
     [[ $(most_handlers) == 7 ]]
@@ -167,7 +168,7 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
 @test "load: who is never answered is lost in the end, and so is who could not even begin" {
     start_bare
     kill -STOP "$BARE"
-    measure -c 2 -t 0.3 -w timeline 5
+    measure -c 2 -t 2 -w timeline 5
     all 5 lost
     grep -q 'gave up 2 in flight, and 3 not begun' complaints
     [[ $(grep -cxE '[0-9]+ [0-9]+ - -' timeline) == 2 && $(grep -cx -- '- - - -' timeline) == 3 ]]
@@ -238,9 +239,13 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
     local loops
     for loops in 1 3; do
         : >runs
+        # The first of each loop is there until all loops have begun, for some seconds at most.
         # shellcheck disable=SC2016 # the handler expands it
         run "$BENCH/spawn" -p "$loops" 40 /bin/sh -c \
-            'read -r line; echo never seen; echo "$PPID" >>runs'
+            'read -r line; echo never seen; echo "$PPID" >>runs; looks=0
+            until [ "$(sort -u runs | wc -l)" -ge "$1" ] || [ $((looks += 1)) = 250 ]; do
+                sleep 0.02
+            done' sh "$loops"
         [[ $status == 0 ]]
         [[ $output =~ ^rate\ [0-9]+\.[0-9]$ ]]
         [[ $(wc -l <runs) == 40 && $(sort -u runs | wc -l) == "$loops" ]]
