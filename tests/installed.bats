@@ -59,7 +59,7 @@ setting() { sed -n "s/^$1=//p" socket-burst-dampener@873.service | tr '\n' ' '; 
         bounding+=,+${capability,,}
     done
     WRAPPER=(setpriv --no-new-privs --bounding-set "$bounding")
-    start --address 127.0.0.1 --user 65533 --group 65533 --nice -1 --limit nofile=2000 --timeout 500ms 0 "$STATE"
+    start --address 127.0.0.1 --user 65533 --group 65533 --nice -1 --limit nofile=2000 --timeout 20s 0 "$STATE"
     ask_state
     says "uid 65533 65533 65533"
     stop
