@@ -114,12 +114,12 @@ has_state() { [[ $(awk '/^State:/ { print $2 }' "/proc/$1/status") == "$2" ]]; }
     # The janitor finds no place; two dispatchers and the spare one have.
     run "${WRAPPER[@]}" prlimit --nproc=4 \
         "$DAMPENER" --address 127.0.0.1 --dispatchers 2 --pid-file pid 0 cat
-    left=$(ps -u "$WALL_USER" -o pid=,stat=,comm= || true)
     ((status == 1))
     [[ $output == *"cannot start the process that removes files in the end: Resource temporarily unavailable" ]]
-    echo "left: $left"
-    [[ -z $left ]]
+    await wall_user_has_no_process || { ps -u "$WALL_USER" -o pid=,stat=,comm=; return 1; }
 }
+
+wall_user_has_no_process() { [[ -z $(ps -u "$WALL_USER" -o pid=) ]]; }
 
 # ---- what handlers lack ----
 
@@ -136,7 +136,7 @@ has_state() { [[ $(awk '/^State:/ { print $2 }' "/proc/$1/status") == "$2" ]]; }
 
 @test "a handler that its limit ends is told of; one that a client's end, or we, end is not" {
     # shellcheck disable=SC2016
-    start --address 127.0.0.1 --processes 4 --limit fsize=0 --timeout 300ms --kill-after 100ms 0 \
+    start --address 127.0.0.1 --processes 4 --limit fsize=0 --timeout 3s --kill-after 100ms 0 \
         bash -c 'read -r what; case $what in
             1) kill -XFSZ $$ ;;
             2) kill -PIPE $$ ;;
