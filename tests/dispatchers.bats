@@ -46,7 +46,7 @@ each_answered_once() {
     kill_dispatchers_while "$client"
     wait "$client" || true
     echo "killed: $KILLED"
-    ((KILLED >= 50))
+    ((KILLED >= 10))
     each_answered_once 3000
     (($(most_handlers) <= 8))
     await status_is served 3000
@@ -68,7 +68,7 @@ each_answered_once() {
     done
     wait "$client" || true
     echo "killed all: $KILLED times"
-    ((KILLED >= 3))
+    ((KILLED >= 2))
     each_answered_once 800
     (($(most_handlers) <= 8))
 }
