@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 enum {
-    WITHIN = 5000, /* milliseconds: whatever is awaited */
-    OPERATOR_WITHIN = 12000,
+    WITHIN = 20000, /* milliseconds: whatever is awaited */
+    STATUS_WITHIN = 3000, /* which a fault may have kept from being told */
+    OPERATOR_WITHIN = 30000,
     STATUS_SIZE = 16 * 1024,
     BURST = 6,
     TRIES = 3,            /* as the fault may come so late that it meets the last client */
@@ -172,7 +173,7 @@ static void operate(struct run *run)
     if (!await(run, has_read_files, WITHIN))
         fail(run, "nothing was said about SIGHUP");
     tell(run, SIGUSR1);
-    if (!await(run, has_told_status, WITHIN / 10) && run->observed->happened == 0)
+    if (!await(run, has_told_status, STATUS_WITHIN) && run->observed->happened == 0)
         fail(run, "no status was logged");
     /* The pause, if it could not be ended. */
     for (int try = 0; try < TRIES && !service_ask("resume", run->status, sizeof(run->status));
