@@ -41,11 +41,10 @@ statistics() {
     wait "$process" || status=$?
     ((status == 143))
     [[ -z $(ls folder) ]]
-    local left
-    left=$(processes_of_test)
-    echo "$left"
-    [[ $left != *"$BUILD"* ]]
+    await no_program_is_left || { processes_of_test; return 1; }
 }
+
+no_program_is_left() { [[ $(processes_of_test) != *"$BUILD"* ]]; }
 
 @test "wrong options are refused with one line" {
     local words

@@ -35,8 +35,10 @@ all_trials() { find "$TRIALS" -maxdepth 1 -type f -executable -printf '%f\n' | s
     [[ $status == 143 ]]
     [[ -z $(ls -A place) ]]
     [[ -z $(find /sys/fs/cgroup -maxdepth 2 -name "dampener-walls.$trial") ]]
-    refute pgrep -f -- "$PWD/place"
+    await nobody_is_at_it || { pgrep -af -- "$PWD/place"; return 1; }
 }
+
+nobody_is_at_it() { ! pgrep -f -- "$PWD/place" >/dev/null; }
 
 # The third wall has a control group, and the fourth a disk.
 is_amid_or_gone() { compgen -G 'place/*/[34]/ready' >/dev/null || is_gone "$1"; }
