@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FIRST_PORT = 40000, LOOKS = 1000, SENTINEL = 4711, ROUNDS = 20 };
+enum { FIRST_PORT = 40000, LOOKS = 20000, SENTINEL = 4711, ROUNDS = 20 };
 
 static int nowhere; /* a client that gets nothing */
 static struct ledger ledger;

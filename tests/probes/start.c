@@ -25,7 +25,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-enum { LOOKS = 1000, ANSWERS = PROTOCOL_BATCH };
+enum { LOOKS = 10000, ANSWERS = PROTOCOL_BATCH };
 
 static char name[] = "handler";
 static char *arguments[] = {name, NULL};
