@@ -29,7 +29,7 @@ all_trials() { find "$TRIALS" -maxdepth 1 -type f -executable -printf '%f\n' | s
     mkdir place
     TMPDIR=$PWD/place DAMPENER_BUILD=$BUILD "$TRIALS/walls" --short >table 2>progress 3>&- 4>&- &
     local trial=$!
-    await is_amid_or_gone "$trial"
+    DAMPENER_PATIENCE=120 await is_amid_or_gone "$trial" # the walls before take their time
     kill -TERM "$trial" || skip "these walls cannot be raised here"
     wait "$trial" || status=$?
     [[ $status == 143 ]]
