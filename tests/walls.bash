@@ -124,9 +124,10 @@ all_were_served() {
 # A tenth of a processor, on a machine that may be busy with other things.
 is_calm() { ((BUSY <= 100)) || { echo "busy: $BUSY ms a second" >&2; return 1; }; }
 
-# So many lines a second are the most that a reason may take, after the first burst of them.
+# So many lines a second of this test are the most that a reason may take, after the first burst of
+# them.
 is_quiet() {
-    (($(lines_like "$1") <= 30)) || { echo "$(lines_like "$1") lines: $1" >&2; return 1; }
+    (($(lines_like "$1") <= 20 + 5 * SECONDS)) || { echo "$(lines_like "$1") lines: $1" >&2; return 1; }
 }
 
 # ---- descriptors, processes, memory of one process ----
