@@ -23,12 +23,6 @@ moves_when_the_load_falls() {
     break_off "$client"
 }
 
-# The reason that the daemon gives.
-held_back_by() {
-    status_of accepted >/dev/null
-    sed -n 's/^\[INFO\] status: .* held back by //p' "$LOG" | tail -n 1
-}
-
 # In place and of constant length: it is never seen empty.
 set_load() { printf '%s 0.50 0.50 1/100 12345\n' "$1" 1<>loadavg; }
 
@@ -43,18 +37,15 @@ start_under_load() {
 
 @test "above the load average exactly one handler runs; below it the queue moves by itself" {
     start_under_load 9.00 -v --address 127.0.0.1 --processes 8 --load-average 4 0 \
-        "$ANSWER" "$ANSWERS" "$COUNTER" 9000
+        "$ANSWER" "$ANSWERS" "$COUNTER" 60000
     "$BURST" "$ADDRESS" "$PORT" 3 >burst &
     local client=$!
-    await status_is running 1
+    await status_says 'queued 2' 'running 1'
     sleep 1.5 # longer than the time after which the load is looked at again
-    status_is running 1
-    status_is queued 2
-    [[ $(held_back_by) == load ]]
+    status_says 'queued 2' 'starting 0' 'running 1' 'held back by load'
     set_load 1.00
     # None has had to end for it; but they do not come in all at once.
-    await status_is running 2
-    [[ $(held_back_by) == opening ]]
+    await status_says 'running 2' 'held back by opening'
     [[ $(grep '^\[INFO\] load average ' "$LOG") == "[INFO] load average 9.00, limit 4.00: no second handler is started
 [INFO] load average 1.00, limit 4.00: handlers come in gradually" ]]
     await status_is running 3
@@ -72,7 +63,7 @@ start_under_load() {
 
 @test "with a queue of 0 the backlog moves when the load falls, though nothing else happens" {
     start_under_load 9.00 -v --address 127.0.0.1 --processes 8 --queue 0 --load-average 4 0 \
-        "$ANSWER" "$ANSWERS" "$COUNTER" 9000
+        "$ANSWER" "$ANSWERS" "$COUNTER" 60000
     moves_when_the_load_falls
 }
 
@@ -81,16 +72,18 @@ start_under_load() {
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     await status_is served 1
     local before
+    await is_asleep "$DAEMON" # no more to do: it has written the line, and yet to wait for the next
     before=$(processor_switches "$DAEMON")
     sleep 2.5 # two looks, were there any
     [[ $(processor_switches "$DAEMON") == "$before" ]]
 }
 
+is_asleep() { grep -q '^State:.S' "/proc/$1/status"; }
 processor_switches() { awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$1/status"; }
 
 @test "when the load falls the queue moves, though nothing else happens" {
     start_under_load 9.00 -v --address 127.0.0.1 --processes 8 --load-average 4 0 \
-        "$ANSWER" "$ANSWERS" "$COUNTER" 9000
+        "$ANSWER" "$ANSWERS" "$COUNTER" 60000
     moves_when_the_load_falls
 }
 
@@ -121,11 +114,9 @@ start_under_pressure() {
             --pressure "$pressure=40.5" 0 "$ANSWER" "$ANSWERS" "$COUNTER" 60000
         "$BURST" "$ADDRESS" "$PORT" 3 >burst &
         local client=$!
-        await status_is running 1
+        await status_says 'queued 2' 'running 1'
         sleep 1.2
-        status_is running 1
-        status_is queued 2
-        [[ $(held_back_by) == "$pressure-pressure" ]]
+        status_says 'queued 2' 'starting 0' 'running 1' "held back by $pressure-pressure"
         set_pressure "$pressure" 40.49
         await has_line 'ticket 3: started' "$LOG"
         refute grep 'ticket 1: ended' "$LOG"
@@ -142,8 +133,8 @@ start_under_pressure() {
     stop
     rm "$COUNTER"
     start_under_pressure io 99 --address 127.0.0.1 --processes 8 --pressure memory=100 0 \
-        "$ANSWER" "$ANSWERS" "$COUNTER" 300
-    "$BURST" "$ADDRESS" "$PORT" 20
+        "$ANSWER" "$ANSWERS" "$COUNTER" 3000
+    "$BURST" "$ADDRESS" "$PORT" 8
     [[ $(most_handlers) == 8 ]]
 }
 
@@ -167,7 +158,7 @@ start_under_pressure() {
 
 @test "a pressure that cannot be read any more holds nobody back, and is logged once" {
     start_under_pressure io 99 --address 127.0.0.1 --processes 2 --pressure io=40 0 \
-        "$ANSWER" "$ANSWERS" "$COUNTER" 3000
+        "$ANSWER" "$ANSWERS" "$COUNTER" 60000
     "$BURST" "$ADDRESS" "$PORT" 3 >burst &
     local client=$!
     await status_is running 1
@@ -182,14 +173,14 @@ start_under_pressure() {
 
 milliseconds_since() { echo $(((${EPOCHREALTIME//[!0-9]/} - $1) / 1000)); }
 
-@test "--rate 20/1s: 100 clients take 4 to 6 seconds, and none is refused" {
+@test "--rate 20/1s: 100 clients take 4 seconds, and not twice that, and none is refused" {
     start --address 127.0.0.1 --processes 8 --rate 20/1s 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local begin=${EPOCHREALTIME//[!0-9]/} took
     "$BURST" "$ADDRESS" "$PORT" 100 >burst
     took=$(milliseconds_since "$begin")
     echo "$took ms"
     [[ $(cat burst) == "connected 100 answered 100 failed 0" ]]
-    ((took >= 4000 && took <= 6000))
+    ((took >= 4000 && took < 8000))
 }
 
 @test "--rate holds the first handler back, too, and lets it in when it is time" {
@@ -198,8 +189,7 @@ milliseconds_since() { echo $(((${EPOCHREALTIME//[!0-9]/} - $1) / 1000)); }
     "$BURST" "$ADDRESS" "$PORT" 1
     "$BURST" "$ADDRESS" "$PORT" 1 &
     local client=$!
-    await status_is queued 1
-    [[ $(held_back_by) == rate ]]
+    await status_says 'queued 1' 'held back by rate'
     wait "$client"
     (($(milliseconds_since "$begin") >= 3000))
 }
@@ -210,7 +200,7 @@ milliseconds_since() { echo $(((${EPOCHREALTIME//[!0-9]/} - $1) / 1000)); }
     "$BURST" "$ADDRESS" "$PORT" 4
     took=$(((${EPOCHREALTIME//[!0-9]/} - begin) / 1000))
     echo "$took ms"
-    ((took >= 900 && took <= 2000))
+    ((took >= 900 && took <= 5000))
 }
 
 @test "--pressure does not take back --load-average" {
@@ -233,15 +223,13 @@ milliseconds_since() { echo $(((${EPOCHREALTIME//[!0-9]/} - $1) / 1000)); }
     await has_line 'load average 9.00' "$LOG"
     set_load 1.00
     await has_line 'load average 1.00' "$LOG"
-    await status_is running 6
-    sleep 0.5
-    status_is running 6
+    await status_says 'queued 2' 'starting 0' 'running 6' 'held back by opening'
     stop INT
 }
 
 @test "a gate that was closed long ago does not hold back the next burst" {
     start_under_pressure io 99 --address 127.0.0.1 --processes 8 --pressure io=40 0 \
-        "$ANSWER" "$ANSWERS" "$COUNTER" 300
+        "$ANSWER" "$ANSWERS" "$COUNTER" 1000
     "$BURST" "$ADDRESS" "$PORT" 2
     [[ $(most_handlers) == 1 ]]
     set_pressure io 1

@@ -149,6 +149,17 @@ status_lines_exceed() { (($(grep -c '^\[INFO\] status: ' "$LOG" || true) > $1));
 
 status_is() { [[ $(status_of "$1") == "$2" ]]; }
 
+# Whether one and the same status line says all of these, each a word and its number: a client whose
+# handler is starting, say, is neither queued nor running.
+status_says() {
+    local line words
+    status_of accepted >/dev/null
+    line=$(grep '^\[INFO\] status: ' "$LOG" | tail -n 1)
+    for words; do
+        [[ $line, == *" $words,"* ]] || return 1
+    done
+}
+
 # In clock ticks, of all of a process' life.
 processor_time() {
     local fields
