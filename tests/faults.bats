@@ -17,11 +17,14 @@ start_with_fault() {
     start "$@"
 }
 
-# Makes the calls of one process fail or hang from now on; sets TRACER.
+# Makes the calls of one process fail or hang from now on; sets TRACER.  Each call is in the file
+# "injected" as soon as it is begun.
 inject() {
-    strace -f -qq -o /dev/null -p "$1" -e "trace=${2%%:*}" -e "inject=$2" 3>&- 4>&- &
+    rm -f injected attached
+    strace -f -o injected -p "$1" -e "trace=${2%%:*}" -e "inject=$2" 2>attached 3>&- 4>&- &
     TRACER=$!
-    await has_line '^TracerPid:.*[1-9]' "/proc/$1/status"
+    # Not TracerPid: a process that has a tracer goes on untraced until it is interrupted.
+    await has_line "Process $1 attached" attached
 }
 
 stop_injecting() {
@@ -31,21 +34,23 @@ stop_injecting() {
 
 @test "an exec that hangs holds up neither the handlers of its dispatcher nor a successor" {
     needs_strace
-    start -vv --address 127.0.0.1 --processes 4 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER" 1500
-    "$BURST" "$ADDRESS" "$PORT" 1 >first &
-    local first=$! dispatcher
+    start -vv --address 127.0.0.1 --processes 4 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local dispatcher
+    connect_silently
     await status_is running 1
     dispatcher=$(dispatchers)
-    inject "$dispatcher" execve:delay_enter=20s
+    inject "$dispatcher" execve:delay_enter=60s
     "$BURST" "$ADDRESS" "$PORT" 1 >second &
     local second=$!
     await status_is starting 1
     kill -KILL "$dispatcher"
     # The first one's end is seen although its dispatcher is dead and cannot be settled yet.
+    echo >&"$CLIENT"
     await status_is served 1
-    wait "$first"
+    exec {CLIENT}>&-
     # Somebody new is served by the successor.
     "$BURST" "$ADDRESS" "$PORT" 1
+    await status_is served 2
     status_is starting 1
     # The exec comes back: its client is served, and by this handler.
     stop_injecting
@@ -74,7 +79,7 @@ stop_injecting() {
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local dispatcher
     dispatcher=$(dispatchers)
-    inject "$dispatcher" execve:delay_enter=14s
+    inject "$dispatcher" execve:delay_enter=60s
     "$BURST" "$ADDRESS" "$PORT" 1 >hanging &
     local hanging=$!
     await status_is starting 1
@@ -86,6 +91,7 @@ stop_injecting() {
     kill -KILL "$dispatcher"
     await is_gone "$others"
     [[ $(cat others) == "connected 3 answered 3 failed 0" ]]
+    await status_is served 3
     status_is starting 1
     stop_injecting
     wait "$hanging"
@@ -98,7 +104,7 @@ stop_injecting() {
     "$BURST" "$ADDRESS" "$PORT" 1 >running 2>&1 &
     local running=$!
     await status_is running 1
-    inject "$(dispatchers)" execve:delay_enter=6s
+    inject "$(dispatchers)" execve:delay_enter=20s
     "$BURST" "$ADDRESS" "$PORT" 1 >hanging 2>&1 &
     local hanging=$!
     await status_is starting 1
@@ -119,7 +125,7 @@ stop_injecting() {
     start -vv --address 127.0.0.1 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local dispatcher
     dispatcher=$(dispatchers)
-    inject "$dispatcher" execve:delay_enter=6s
+    inject "$dispatcher" execve:delay_enter=20s
     "$BURST" "$ADDRESS" "$PORT" 1 >hanging 2>&1 &
     local hanging=$!
     await status_is starting 1
@@ -176,8 +182,9 @@ each_is_answered_once() { diff <(seq "$1" | awk '{ print $1, $1 }') <(sort -n "$
     "$BURST" -t 20000 "$ADDRESS" "$PORT" 50 >others
     took=$(((${EPOCHREALTIME//[!0-9]/} - begin) / 1000))
     echo "$took ms"
-    ((took < 2000))
+    ((took < 8000)) # far less than it takes until a dispatcher is given up
     [[ $(cat others) == "connected 50 answered 50 failed 0" ]]
+    await status_is served 50
     before=$(processor_time "$dispatcher")
     sleep 1
     (($(processor_time "$dispatcher") - before <= 3))
@@ -185,7 +192,7 @@ each_is_answered_once() { diff <(seq "$1" | awk '{ print $1, $1 }') <(sort -n "$
     release_handler
     begin=${EPOCHREALTIME//[!0-9]/}
     wait "$hanging"
-    ((${EPOCHREALTIME//[!0-9]/} - begin < 2000000))
+    ((${EPOCHREALTIME//[!0-9]/} - begin < 5000000))
     [[ $(cat hanging) == "connected 1 answered 1 failed 0" ]]
     await status_is served 51
     refute grep -e 'has not answered' -e 'replacing it' "$LOG"
@@ -199,7 +206,7 @@ each_is_answered_once() { diff <(seq "$1" | awk '{ print $1, $1 }') <(sort -n "$
     await status_is starting 8
     await has_children "$dispatcher" 8
     children "$dispatcher" | tr ' ' '\n' | grep . | sort >under-way
-    status_is queued 4
+    await status_is queued 4
     kill -KILL "$dispatcher"
     await has_line "process $dispatcher, was killed" "$LOG"
     # Nobody knows yet whether they will run.
@@ -231,8 +238,8 @@ was_cut() {
     # shellcheck disable=SC2046
     kill -KILL $(children "$dispatcher")
     was_cut "$client" burst
-    grep -q 'ticket 1: ended process .* signal 9' "$LOG"
-    status_is running 0
+    await has_line 'ticket 1: ended process .* signal 9' "$LOG"
+    status_says 'starting 0' 'running 0'
     replace_handler
     "$BURST" -t 20000 "$ADDRESS" "$PORT" 5
     await status_is served 6
@@ -251,7 +258,7 @@ was_cut() {
     # shellcheck disable=SC2086
     kill -KILL $child
     was_cut "$client" burst
-    status_is starting 0
+    await status_is starting 0
     replace_handler
     "$BURST" -t 20000 "$ADDRESS" "$PORT" 5
     await status_is served 6
@@ -391,7 +398,7 @@ was_cut() {
     "$BURST" "$ADDRESS" "$PORT" 1 >burst &
     local client=$!
     await status_is starting 1
-    sleep 0.5 # the exec has failed by now, and the answer is on its way
+    await has_line 'sendmsg(' injected # the exec has failed by now, and the answer is on its way
     kill -KILL "$dispatcher"
     mv hidden handler
     wait "$client"
@@ -407,11 +414,11 @@ was_cut() {
     local dispatcher
     dispatcher=$(dispatchers)
     mv handler hidden
-    inject "$dispatcher" execve:delay_enter=2000000
+    inject "$dispatcher" execve:delay_enter=5s
     "$BURST" "$ADDRESS" "$PORT" 1 >burst &
     local client=$!
-    await status_is starting 1
-    sleep 0.5
+    await has_line 'execve(' injected
+    status_is starting 1
     kill -KILL "$dispatcher"
     await has_line "process $dispatcher, was killed" "$LOG"
     sleep 0.2
@@ -434,7 +441,7 @@ was_cut() {
     dispatcher=$(dispatchers)
     inject "$dispatcher" recvmsg:delay_enter=3000000
     kill -INT "$DAEMON"
-    sleep 0.5
+    await has_line 'recvmsg(' injected
     [[ ! -e terminated ]]
     kill -KILL "$dispatcher"
     finish
@@ -467,7 +474,7 @@ was_cut() {
     await status_is running 1
     inject "$dispatcher" sendmsg:delay_enter=3000000
     echo >&"$CLIENT"
-    sleep 0.5
+    await has_line 'sendmsg(' injected
     kill -KILL "$dispatcher"
     await has_line 'ticket 1: ended process .* status unknown$' "$LOG"
     status_is running 0
@@ -477,9 +484,10 @@ was_cut() {
 
 # Serves a client whose handler has ended before PROCESS goes on with the call that FAULT delays.
 serve_a_lingerer() {
-    local process=$1 fault=$2 dispatcher before=$SECONDS
+    local process=$1 fault=$2 dispatcher before
     dispatcher=$(dispatchers)
     inject "$process" "$fault"
+    before=$SECONDS
     connect_silently
     await has_ended_handler "$dispatcher"
     await status_is served 1
