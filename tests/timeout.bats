@@ -14,11 +14,12 @@ connect_served() {
 # Waits until nobody holds the other end of a connection any more.
 wait_for_end() { timeout 30 cat <&"$1" >/dev/null; }
 
-# took BEGIN LEAST: so many milliseconds have passed since then, and not a second more.
+# took BEGIN LEAST: so many milliseconds have passed since then, and not five seconds more, which a
+# machine with other things to do may take to start a handler, and to hear of its end.
 took() {
     local passed=$(($(milliseconds) - $1))
     echo "took $passed ms"
-    ((passed >= $2 && passed < $2 + 1000))
+    ((passed >= $2 && passed < $2 + 5000))
 }
 
 is_served() { status_is served "$1"; }
@@ -50,7 +51,7 @@ is_cut_off() {
 
 @test "a handler that ignores SIGTERM is killed after --kill-after, with all of its group" {
     make_family
-    start -v --address 127.0.0.1 --timeout 1 --kill-after 2 0 ./family stubborn gentle stubborn
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 4 0 ./family stubborn gentle stubborn
     local begin
     begin=$(milliseconds)
     connect_served
@@ -59,17 +60,17 @@ is_cut_off() {
     connect_silently # and waits for the slot
     await status_is queued 1
     await is_gone "${members[1]}"
-    took "$begin" 950
+    took "$begin" 1950
     is_alive "${members[0]}"
     is_alive "${members[2]}"
     status_is running 1
     wait_for_end "$first"
-    took "$begin" 2950
+    took "$begin" 5950
     await is_gone "${members[0]}"
     await is_gone "${members[2]}"
     # The next one is served at once.
     read -r -t 20 -u "$CLIENT" SAID
-    took "$begin" 2950
+    took "$begin" 5950
     is_served 1
     grep -q "^\[WARNING\] ticket 1: process ${members[0]} has run for too long: SIGTERM to its group" "$LOG"
     grep -q "^\[WARNING\] ticket 1: process ${members[0]} has run for too long: SIGKILL to its group" "$LOG"
@@ -77,14 +78,15 @@ is_cut_off() {
 }
 
 @test "a handler that ends by SIGTERM frees its place at once" {
-    start -v --address 127.0.0.1 --timeout 500ms --kill-after 1h 0 bash -c 'echo started; exec sleep 1000'
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 1h 0 \
+        bash -c 'echo started; exec sleep 1000'
     local begin
     begin=$(milliseconds)
     connect_served
     connect_served
-    took "$begin" 450
+    took "$begin" 1950
     is_served 1
-    is_cut_off "$begin" 950 2
+    is_cut_off "$begin" 3950 2
     [[ $(grep -c 'SIGTERM to its group' "$LOG") == 2 ]]
     refute grep -q SIGKILL "$LOG"
     [[ $(grep -c 'ended process .*killed by signal 15' "$LOG") == 2 ]]
@@ -92,21 +94,19 @@ is_cut_off() {
 
 @test "a process of the group that ignores SIGTERM keeps the place until it is killed" {
     make_family
-    start -v --address 127.0.0.1 --timeout 500ms --kill-after 2 0 ./family gentle stubborn gentle
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 4 0 ./family gentle stubborn gentle
     local begin members
     begin=$(milliseconds)
     connect_served
     read -r -a members <<<"$SAID"
     connect_silently
     await has_line "ticket 1: ended process ${members[0]} .*killed by signal 15" "$LOG"
-    took "$begin" 450
+    took "$begin" 1950
     # Nobody leads the group any more, and one is left of it.
     is_alive "${members[1]}"
-    status_is running 1
-    status_is queued 1
-    status_is served 0
+    status_says 'queued 1' 'running 1' 'served 0'
     read -r -t 20 -u "$CLIENT" SAID
-    took "$begin" 2450
+    took "$begin" 5950
     is_gone "${members[1]}"
     status_is served 1
     grep -q "ticket 1: process ${members[0]} has run for too long: SIGKILL to its group" "$LOG"
@@ -114,8 +114,8 @@ is_cut_off() {
 
 @test "processes of the group that end soon after the handler free its place before it is killed" {
     # shellcheck disable=SC2016
-    start -v --address 127.0.0.1 --timeout 500ms --kill-after 1h 0 bash -c '
-        bash -c "trap \"sleep 0.5; exit\" TERM; echo started; while :; do sleep 0.05; done" &
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 1h 0 bash -c '
+        bash -c "trap \"sleep 3; exit\" TERM; echo started; while :; do sleep 0.05; done" &
         wait'
     local begin
     begin=$(milliseconds)
@@ -124,7 +124,7 @@ is_cut_off() {
     await has_line 'ticket 1: ended process' "$LOG"
     status_is running 1
     read -r -t 20 -u "$CLIENT" SAID
-    took "$begin" 950
+    took "$begin" 4950
     status_is served 1
     refute grep -q SIGKILL "$LOG"
     stop INT # the second has an hour
@@ -132,7 +132,7 @@ is_cut_off() {
 
 @test "a process that has left the group is left alone" {
     # shellcheck disable=SC2016
-    start -v --address 127.0.0.1 --timeout 300ms --kill-after 300ms 0 bash -c '
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 300ms 0 bash -c '
         trap "" TERM
         setsid bash -c "echo \$\$ >daemon; exec sleep 1000" </dev/null >/dev/null 2>&1 &
         until [[ -s daemon ]]; do sleep 0.01; done
@@ -148,7 +148,7 @@ is_cut_off() {
 @test "what a handler leaves in its group when it ends in time is left alone" {
     # The first leaves something, and the second runs until the time of both is over.
     # shellcheck disable=SC2016
-    start -v --address 127.0.0.1 --timeout 300ms --kill-after 0 0 bash -c '
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 0 0 bash -c '
         if [[ -e left ]]; then exec sleep 1000; fi
         sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >left'
     connect_silently
@@ -169,7 +169,7 @@ is_cut_off() {
     [[ $(cat burst) == "connected 100 answered 100 failed 0" ]]
     refute grep -q 'too long' "$LOG"
     # Nor does a time that was begun outlast the handler.
-    status_is served 100
+    await status_is served 100
 }
 
 @test "200 handlers that never end, 50 at a time, are all cut off in time" {
@@ -179,7 +179,7 @@ is_cut_off() {
     "$BURST" "$ADDRESS" "$PORT" 200 >burst 2>/dev/null || true
     local passed=$(($(milliseconds) - begin))
     echo "took $passed ms"
-    ((passed >= 1950 && passed < 6000))
+    ((passed >= 1950 && passed < 30000))
     [[ $(cat burst) == "connected 200 answered 0 failed 200" ]]
     await is_served 200
     status_is running 0
@@ -190,16 +190,16 @@ is_cut_off() {
     times=$(sed -n 's/.*ended process .* ran \([0-9.]*\) s, killed by signal 15.*/\1/p' "$LOG" | sort -n)
     echo "ran from $(head -n 1 <<<"$times") to $(tail -n 1 <<<"$times") s"
     [[ $(wc -l <<<"$times") == 200 ]]
-    awk '$1 < 0.5 || $1 > 1.5 { exit 1 }' <<<"$times"
+    awk '$1 < 0.5 || $1 > 5.5 { exit 1 }' <<<"$times"
 }
 
 @test "--kill-after 0: SIGKILL comes right behind SIGTERM" {
     make_family
-    start -v --address 127.0.0.1 --timeout 500ms --kill-after 0 0 ./family stubborn stubborn stubborn
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 0 0 ./family stubborn stubborn stubborn
     local begin
     begin=$(milliseconds)
     connect_served
-    is_cut_off "$begin" 450 1
+    is_cut_off "$begin" 1950 1
     grep -q 'ended process .*killed by signal 9' "$LOG"
 }
 
@@ -207,7 +207,7 @@ adopted() { grep -q "ticket $1: adopted process" "$LOG"; }
 
 @test "the time of handlers goes on when their dispatcher dies" {
     make_family
-    start -vv --address 127.0.0.1 --timeout 2 --kill-after 1 0 ./family stubborn gentle stubborn
+    start -vv --address 127.0.0.1 --timeout 2 --kill-after 4 0 ./family stubborn gentle stubborn
     local begin members
     begin=$(milliseconds)
     connect_served
@@ -218,13 +218,13 @@ adopted() { grep -q "ticket $1: adopted process" "$LOG"; }
     await is_gone "${members[1]}"
     took "$begin" 1950
     is_alive "${members[0]}"
-    is_cut_off "$begin" 2950 1
+    is_cut_off "$begin" 5950 1
     grep -q 'ticket 1: ended process .*killed by signal 9' "$LOG"
 }
 
 @test "a dispatcher that dies between the two signals changes nothing" {
     make_family
-    start -vv --address 127.0.0.1 --timeout 500ms --kill-after 2 0 ./family stubborn gentle stubborn
+    start -vv --address 127.0.0.1 --timeout 2 --kill-after 4 0 ./family stubborn gentle stubborn
     local begin
     begin=$(milliseconds)
     connect_served
@@ -232,7 +232,7 @@ adopted() { grep -q "ticket $1: adopted process" "$LOG"; }
     # shellcheck disable=SC2046
     kill -KILL $(dispatchers)
     await adopted 1
-    is_cut_off "$begin" 2450 1
+    is_cut_off "$begin" 5950 1
 }
 
 # The dispatcher that has started a process, and the one that serves nobody.
@@ -245,9 +245,11 @@ spare() {
     done
 }
 
+has_spare() { [[ -n $(spare) ]]; }
+
 @test "nor does it if the spare one dies as well" {
     make_family
-    start -vv --address 127.0.0.1 --dispatchers 2 --timeout 1500ms --kill-after 1 0 \
+    start -vv --address 127.0.0.1 --dispatchers 2 --timeout 4 --kill-after 1 0 \
         ./family gentle stubborn stubborn
     local begin members
     begin=$(milliseconds)
@@ -255,17 +257,17 @@ spare() {
     read -r -a members <<<"$SAID"
     local mother spare
     mother=$(parent "${members[0]}")
+    await has_spare # it is named once it is executed
     spare=$(spare)
-    [[ -n $spare ]]
     kill -KILL "$mother" "$spare"
     await adopted 1
-    is_cut_off "$begin" 2450 1
+    is_cut_off "$begin" 4950 1
     is_gone "${members[1]}"
 }
 
 @test "when the dispatchers die with the time of 20 handlers, all are ended nevertheless" {
     make_family
-    start -vv --address 127.0.0.1 --dispatchers 2 --processes 0 --timeout 1 --kill-after 1 0 \
+    start -vv --address 127.0.0.1 --dispatchers 2 --processes 0 --timeout 3 --kill-after 1 0 \
         ./family stubborn stubborn gentle
     local i clients=()
     for ((i = 0; i < 20; i++)); do
@@ -285,53 +287,53 @@ spare() {
     open_to_others
     make_family
     local options=(--user nobody --supervisor-user 71000:71000)
-    start -vv --address 127.0.0.1 --timeout 500ms --kill-after 1 "${options[@]}" 0 \
+    start -vv --address 127.0.0.1 --timeout 2 --kill-after 1 "${options[@]}" 0 \
         bash family stubborn gentle stubborn
     local begin
     begin=$(milliseconds)
     connect_served
-    is_cut_off "$begin" 1450 1
-    connect_served
+    is_cut_off "$begin" 2950 1
     begin=$(milliseconds)
+    connect_served
     # shellcheck disable=SC2046
     kill -KILL $(dispatchers)
     await adopted 2
-    is_cut_off "$begin" 1450 2
+    is_cut_off "$begin" 2950 2
 }
 
 @test "handlers inside of --chroot are ended as well, also when their dispatcher has died" {
     [[ $(id -u) == 0 ]] || skip "needs root"
     make_root_with sleep "$(command -v sleep)"
-    start -vv --address 127.0.0.1 --timeout 1 --chroot root 0 /bin/sleep 1000
-    connect_silently
+    start -vv --address 127.0.0.1 --timeout 4 --chroot root 0 /bin/sleep 1000
     local begin
     begin=$(milliseconds)
-    is_cut_off "$begin" 950 1
     connect_silently
+    is_cut_off "$begin" 3950 1
     begin=$(milliseconds)
-    await status_is running 1
+    connect_silently
+    await has_line 'ticket 2: started' "$LOG"
     # shellcheck disable=SC2046
     kill -KILL $(dispatchers)
     await adopted 2
-    is_cut_off "$begin" 950 2
+    is_cut_off "$begin" 3950 2
 }
 
 @test "handlers that have become another user themselves are ended by root's dispatchers" {
     [[ $(id -u) == 0 ]] || skip "needs root"
     make_family
-    start -vv --address 127.0.0.1 --timeout 500ms --kill-after 1 0 \
+    start -vv --address 127.0.0.1 --timeout 2 --kill-after 1 0 \
         setpriv --reuid=71001 --regid=71001 --clear-groups bash family stubborn gentle stubborn
     local begin
     begin=$(milliseconds)
     connect_served
-    is_cut_off "$begin" 1450 1
+    is_cut_off "$begin" 2950 1
 }
 
 @test "a handler whose time is over does not disturb others" {
     make_family
     # Those whose line is "family" never end, and the others read on.
     # shellcheck disable=SC2016
-    start -v --address 127.0.0.1 --dispatchers 1 --processes 3 --timeout 1500ms --kill-after 500ms 0 \
+    start -v --address 127.0.0.1 --dispatchers 1 --processes 3 --timeout 4 --kill-after 500ms 0 \
         bash -c 'read -r line; if [[ $line == family ]]; then exec ./family stubborn stubborn stubborn; fi
                  echo "$line"'
     connect_silently
@@ -343,13 +345,14 @@ spare() {
         [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     done
     wait_for_end "$first"
+    await has_line 'ended process .*killed by signal 9' "$LOG"
     [[ $(grep -c 'too long' "$LOG") == 2 ]]
     [[ $(grep 'ended process' "$LOG" | grep -vc 'status 0') == 1 ]]
 }
 
 @test "the counters: cut off is served, and each client is counted once" {
     make_family
-    start -v --address 127.0.0.1 --processes 4 --timeout 300ms --kill-after 300ms 0 \
+    start -v --address 127.0.0.1 --processes 4 --timeout 3 --kill-after 300ms 0 \
         ./family gentle stubborn gentle
     local i clients=()
     for ((i = 0; i < 4; i++)); do
@@ -366,26 +369,26 @@ spare() {
 
 @test "SIGTERM while a handler is on its way out: the daemon waits for that, status 0" {
     make_family
-    start -v --address 127.0.0.1 --timeout 500ms --kill-after 1 0 ./family gentle stubborn gentle
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 1 0 ./family gentle stubborn gentle
     local begin
     begin=$(milliseconds)
     connect_served
     connect_silently # is served before the end, and cut off like all
     await has_line 'SIGTERM to its group' "$LOG"
     stop TERM
-    took "$begin" 2950
+    took "$begin" 5950
     [[ $STATUS == 0 ]]
-    nothing_is_left
+    await nothing_is_left
     [[ $(grep -c 'SIGKILL to its group' "$LOG") == 2 ]]
 }
 
 @test "a drain goes on to cut off handlers that run too long" {
-    start -v --address 127.0.0.1 --timeout 1 0 bash -c 'echo started; exec sleep 1000'
+    start -v --address 127.0.0.1 --timeout 2 0 bash -c 'echo started; exec sleep 1000'
     local begin
     begin=$(milliseconds)
     connect_served
     stop TERM
-    took "$begin" 950
+    took "$begin" 1950
     [[ $STATUS == 0 ]]
 }
 
@@ -402,12 +405,12 @@ spare() {
     finish
     took "$begin" 5250
     [[ $STATUS == 1 ]]
-    nothing_is_left
+    await nothing_is_left
 }
 
 @test "a second SIGTERM ends at once what --timeout has left of a group" {
     make_family
-    start -v --address 127.0.0.1 --timeout 300ms --kill-after 1h 0 ./family gentle stubborn gentle
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 1h 0 ./family gentle stubborn gentle
     connect_served
     await has_line 'ended process .*killed by signal 15' "$LOG"
     status_is running 1
@@ -418,5 +421,5 @@ spare() {
     stop TERM
     took "$begin" 0
     [[ $STATUS == 1 ]]
-    nothing_is_left
+    await nothing_is_left
 }
