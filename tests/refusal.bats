@@ -6,6 +6,8 @@ load helpers
 
 BUSY='sorry, busy\r\n'
 
+milliseconds_since() { echo $(((${EPOCHREALTIME//[!0-9]/} - $1) / 1000)); }
+
 refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 failed 0" ]]; }
 
 @test "--when-full refuse: as many as fit are served in order, the rest is told" {
@@ -82,14 +84,16 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
         ip link set lo up
         tc qdisc add dev lo root netem delay 50ms
         "$0" --ready-fd 7 --address 127.0.0.1 --queue 0 --when-full refuse --busy-message busy 0 \
-            sleep 2 7>ready 2>>log </dev/null >/dev/null &
+            sleep 100 7>ready 2>>log </dev/null >/dev/null &
         while [[ ! -s ready ]]; do sleep 0.02; done
         read -r address port <ready
         nc 127.0.0.1 "$port" </dev/null >/dev/null &
-        while ! grep -q . /proc/$!/net/tcp; do sleep 0.02; done
-        sleep 0.5
+        until grep -q "running 1" log; do
+            kill -USR1 %1
+            sleep 0.05
+        done
         "$1" -b 262144 -m busy 127.0.0.1 "$port" 10 >burst
-        kill %1
+        kill -INT %1
         wait %1 || true
         kill %2 2>/dev/null || true' "$DAMPENER" "$BURST" 3>&- 4>&-
     cat burst
@@ -108,8 +112,9 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
     await status_is refused-queue 400
     (($(status_of lingering) <= 256))
     (($(open_descriptors "$DAEMON") <= DESCRIPTORS + 256))
-    sleep 2.2
-    status_is lingering 0
+    local begin=${EPOCHREALTIME//[!0-9]/}
+    await status_is lingering 0
+    (($(milliseconds_since "$begin") < 5000))
     has_its_descriptors
     # The oldest, which had to make room, has its message, too.
     [[ $(timeout 5 cat <&"${fds[0]}") == busy ]]
@@ -121,13 +126,17 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
     start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message busy 0 sleep 100
     connect_silently
     await status_is running 1
-    local begin=${EPOCHREALTIME//[!0-9]/} took
-    timeout 10 nc 127.0.0.1 "$PORT" </dev/zero >/dev/null || true
-    took=$(((${EPOCHREALTIME//[!0-9]/} - begin) / 1000))
-    echo "$took ms"
-    ((took < 1500))
+    await is_cut_off_early # the machine may have other things to do now and then
     status_is lingering 0
     stop INT
+}
+
+is_cut_off_early() {
+    local begin=${EPOCHREALTIME//[!0-9]/} took
+    timeout 10 nc 127.0.0.1 "$PORT" </dev/zero >/dev/null || true
+    took=$(milliseconds_since "$begin")
+    echo "$took ms"
+    ((took < 1500))
 }
 
 @test "refused clients that close make room for others to be refused, at once" {
@@ -135,14 +144,20 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
     connect_silently
     await status_is running 1
     local refused
-    "$BURST" -m busy "$ADDRESS" "$PORT" 600
-    sleep 0.3 # far less than they might have taken
-    status_is lingering 0
+    await are_forgotten_early # the machine may have other things to do now and then
     # There is still room for one who has sent much, and does not read yet.
     exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
-    status_is lingering 1
+    await status_is lingering 1
     exec {refused}>&-
     stop INT
+}
+
+# Long before the two seconds are over that they might have taken.
+are_forgotten_early() {
+    local begin
+    "$BURST" -m busy "$ADDRESS" "$PORT" 600 || return 1
+    begin=${EPOCHREALTIME//[!0-9]/}
+    await status_is lingering 0 && (($(milliseconds_since "$begin") < 1500))
 }
 
 @test "--queue-timeout: refused after the time, with the message, also with 64 KiB sent" {
@@ -156,7 +171,7 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
         cat burst
         refuses_the_rest "$(head -n 1 burst)" 20 0 20
         read -r _ _ shortest _ _ _ _ _ _ _ _ longest _ <<<"$(tail -n 1 burst)"
-        ((shortest >= 1000 && longest <= 1300))
+        ((shortest >= 1000 && longest <= 4000))
         status_is refused-timeout 20
         exec {CLIENT}>&-
         stop
@@ -168,10 +183,11 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
     start --address 127.0.0.1 --queue-timeout 600ms 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     connect_silently
     await status_is running 1
-    "$BURST" -e 200 -w -m '' "$ADDRESS" "$PORT" 8 >burst
+    # From the first to the last they come within four seconds.
+    "$BURST" -e 200 -w -m '' "$ADDRESS" "$PORT" 20 >burst
     cat burst
     [[ $(tail -n 1 burst) =~ shortest\ ([0-9]+)\ ms.*longest\ ([0-9]+)\ ms ]]
-    ((BASH_REMATCH[1] >= 600 && BASH_REMATCH[2] <= 800))
+    ((BASH_REMATCH[1] >= 600 && BASH_REMATCH[2] <= 2600))
     exec {CLIENT}>&-
 }
 
@@ -292,17 +308,19 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
     # The first does not close, so nobody hears of it for two seconds.
     exec {first}<>"/dev/tcp/127.0.0.1/$PORT" {second}<>"/dev/tcp/127.0.0.1/$PORT"
     cat <&"$second"
-    took=$(((${EPOCHREALTIME//[!0-9]/} - begin) / 1000))
+    took=$(milliseconds_since "$begin")
     echo "$took ms"
-    ((took >= 1000 && took <= 1900))
+    ((took >= 1000 && took <= 2800)) # three seconds, had it waited for the first to be forgotten
     exec {first}>&- {second}>&-
     echo >&"$CLIENT"
 }
 
-# One client was served, and another one refused, which does not close: its descriptor is in `refused`.
+# One client was served, and another one refused, which does not close: its descriptor is in
+# `refused`, and `begin` is the time before it came.
 leave_one_lingering() {
     connect_silently
     await status_is running 1
+    begin=${EPOCHREALTIME//[!0-9]/}
     exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
     await status_is lingering 1
     echo >&"$CLIENT"
@@ -312,7 +330,7 @@ leave_one_lingering() {
 @test "a drain waits for those who are refused, and its time is not over for their sake" {
     start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message busy --drain-timeout 200ms 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER"
-    local refused
+    local refused begin
     leave_one_lingering
     stop
     [[ $STATUS == 0 ]]
@@ -394,18 +412,19 @@ leave_one_lingering() {
     cat burst
     local longest
     read -r _ _ _ _ _ _ _ _ _ _ _ longest _ <<<"$(tail -n 1 burst)"
-    ((longest <= 800))
+    ((longest <= 5000))
 }
 
 @test "handlers that cannot be started do not delay --queue-timeout" {
     cp "$(type -P true)" missing
-    start --address 127.0.0.1 --queue-timeout 1 0 ./missing
+    # Attempts come some 3 and 6 s after the first; the time is over well in between.
+    start --address 127.0.0.1 --queue-timeout 4 0 ./missing
     rm missing
     "$BURST" -e 0 -w -m '' "$ADDRESS" "$PORT" 1 >burst
     cat burst
     local longest
     read -r _ _ _ _ _ _ _ _ _ _ _ longest _ <<<"$(tail -n 1 burst)"
-    ((longest >= 1000 && longest <= 1300))
+    ((longest >= 4000 && longest <= 6000))
 }
 
 @test "with --per-source-queue alone the refused are given their time, too" {
@@ -414,8 +433,7 @@ leave_one_lingering() {
     await status_is running 1
     local refused
     exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
-    await status_is refused-source 1
-    status_is lingering 1
+    await status_says 'refused-source 1' 'lingering 1'
     exec {refused}>&-
     stop INT
 }
@@ -423,29 +441,33 @@ leave_one_lingering() {
 @test "a drain waits for those who are refused as long as they need, within two seconds" {
     start --address 127.0.0.1 --queue 0 --when-full refuse --drain-timeout 10 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER"
-    local refused
+    local refused begin
     leave_one_lingering
     kill "$DAEMON"
     sleep 0.3
-    is_alive "$DAEMON"
+    # But if the machine was so busy that the two seconds were over by then.
+    is_alive "$DAEMON" || (($(milliseconds_since "$begin") >= 2000))
     exec {refused}>&-
     finish
     [[ $STATUS == 0 ]]
 }
 
-@test "SIGINT does not wait for those who are refused" {
+# Before the two seconds are over of one who is refused.
+is_ended_early() {
+    local refused begin
     start --address 127.0.0.1 --queue 0 --when-full refuse 0 sleep 100
     connect_silently
     await status_is running 1
-    local refused begin took
+    begin=${EPOCHREALTIME//[!0-9]/}
     exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
     await status_is lingering 1
-    begin=${EPOCHREALTIME//[!0-9]/}
     stop INT
-    took=$(((${EPOCHREALTIME//[!0-9]/} - begin) / 1000))
-    echo "$took ms"
-    ((took <= 1000))
-    exec {refused}>&-
+    exec {refused}>&- {CLIENT}>&-
+    (($(milliseconds_since "$begin") < 2000))
+}
+
+@test "SIGINT does not wait for those who are refused" {
+    await is_ended_early # the machine may have other things to do now and then
 }
 
 @test "at SIGHUP a bad access file does not keep the new message out" {
