@@ -279,7 +279,7 @@ serves() {
         refuses "--drain-timeout: '$word': expected a time up to a year" \
             --drain-timeout "$word" 0 cat
     done
-    for word in 1 1.5 10s 500ms 2m 0.5h; do serves --drain-timeout "$word" 0 cat; done
+    for word in 10 10.5 10s 9999ms 2m 0.5h; do serves --drain-timeout "$word" 0 cat; done
     # With none, only what is over by then is over.
     start --address 127.0.0.1 --drain-timeout 0 0 cat
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
@@ -393,7 +393,7 @@ serves() {
 }
 
 @test "options may be shortened while unambiguous" {
-    serves --proc 2 --load 99 --dr=1 0 cat
+    serves --proc 2 --load 99 --dr=10 0 cat
     refuses "--ipv: ambiguous, it could be --ipv4 or --ipv6" --ipv 0 cat
     refuses "--d: ambiguous, it could be --defer-accept or --deny" --d 1 0 cat
     refuses "--p: ambiguous, it could be --processes or --per-source" --p 1 0 cat

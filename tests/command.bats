@@ -37,8 +37,8 @@ survives_absence() {
     await has_line "cannot start a handler, './handler': $3; the client waits" "$LOG"
     await has_line "next attempt in 400 ms" "$LOG"
     # Two may have been tried before the first failure was known; then one at a time.
-    (($(grep -c 'cannot start a handler' "$LOG") <= 5))
-    status_is queued 30
+    (($(sed '/next attempt in 400 ms/q' "$LOG" | grep -c 'cannot start a handler') <= 5))
+    await status_is queued 30
     "$2"
     wait "$client"
     cat burst

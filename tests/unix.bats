@@ -4,9 +4,9 @@
 load helpers
 
 # The state of a handler of one connection to a Unix socket, in the file "state".
-ask_state_of() { timeout 5 nc -NU "$1" </dev/null >state; }
+ask_state_of() { timeout 20 nc -NU "$1" </dev/null >state; }
 
-answers_at() { [[ $(echo hello | timeout 5 nc -NU "$1") == hello ]]; }
+answers_at() { [[ $(echo hello | timeout 20 nc -NU "$1") == hello ]]; }
 
 # How many connections are in the kernel's backlog of the socket at $1, as seen by a command that
 # goes on with the further words.
@@ -123,7 +123,7 @@ leave_stale() {
         close_descriptors
         # The leak checker cannot be traced.
         ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 exec strace -f -qq -o calls -e trace=bind \
-            -e inject=bind:delay_exit=1000000 \
+            -e inject=bind:delay_exit=3000000 \
             "$DAMPENER" --socket-owner 65534 "unix:$PWD/socket" cat 2>"$LOG" </dev/null >/dev/null
     ) &
     local giver=$!
@@ -163,7 +163,7 @@ leave_stale() {
 
 @test "a socket that somebody listens on is left alone, and named" {
     start --processes 1 "unix:$PWD/socket" cat
-    run timeout 5 "$DAMPENER" "unix:$PWD/socket" cat
+    run timeout 20 "$DAMPENER" "unix:$PWD/socket" cat
     [[ $status == 1 ]]
     [[ $output == "[ERROR] PORT: '$PWD/socket': another process listens there" ]]
     answers_at socket
@@ -179,7 +179,7 @@ leave_stale() {
         exec 9< <(exec nc -U socket </dev/null 3>&- 4>&-)
     done
     await backlog_is "$PWD/socket" 2 nsenter --target "$DAEMON" --net
-    run timeout 5 "$DAMPENER" "unix:$PWD/socket" cat
+    run timeout 20 "$DAMPENER" "unix:$PWD/socket" cat
     [[ $status == 1 ]]
     [[ $output == *"another process listens there"* ]]
     exec 9<&-
@@ -193,7 +193,7 @@ leave_stale() {
     leave_stale "$PWD/socket"
     ln -s socket link
     for path in file directory link; do
-        run timeout 5 "$DAMPENER" "unix:$PWD/$path" cat
+        run timeout 20 "$DAMPENER" "unix:$PWD/$path" cat
         [[ $status == 1 ]]
         [[ $output == "[ERROR] PORT: '$PWD/$path': it is there already, and is no socket; "* ]]
     done
@@ -265,7 +265,7 @@ one_is_left() { [[ $(alive "$@" | wc -l) == 1 ]]; }
     ) &
     local slow=$!
     await has_line ECONNREFUSED calls
-    run timeout 5 "$DAMPENER" "unix:$PWD/socket" echo fast
+    run timeout 20 "$DAMPENER" "unix:$PWD/socket" echo fast
     [[ $status == 1 ]]
     [[ $output == "[ERROR] PORT: '$PWD/socket': another process listens there" ]]
     [[ $(nc -NU socket </dev/null) == slow ]]
@@ -378,9 +378,7 @@ refuses() { [[ $(timeout 5 nc -NU "$1" </dev/null 2>&1) == *refused* ]]; }
     start --socket-mode 666 --processes 4 --per-source 1 "unix:$BATS_TEST_TMPDIR/socket" sleep 600
     local number
     for number in 1 2 3; do nc -U socket </dev/null >/dev/null 3>&- 4>&- & done
-    await status_is accepted 3
-    status_is running 1
-    status_is queued 2
+    await status_says 'accepted 3' 'queued 2' 'running 1'
     run_as 65534 nc -U "$BATS_TEST_TMPDIR/socket" </dev/null >/dev/null 3>&- 4>&- &
     await status_is running 2
     status_is sources 2
@@ -408,7 +406,7 @@ refuses() { [[ $(timeout 5 nc -NU "$1" </dev/null 2>&1) == *refused* ]]; }
     start -v "unix:$PWD/socket" "$ANSWER" "$ANSWERS" "$COUNTER" 300
     run "$BURST" -h 10 "unix:$PWD/socket" 0 12
     [[ $output == "connected 12 answered 2 refused 0 hungup 10 failed 0" ]]
-    grep -Eq "given up by unix process [0-9]+ user $(id -u), waited" "$LOG"
+    await has_line "given up by unix process [0-9]* user $(id -u), waited" "$LOG"
     (($(status_of abandoned) > 0))
 }
 
