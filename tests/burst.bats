@@ -50,7 +50,7 @@ load helpers
 }
 
 @test "without a limit on handlers every client is served at once" {
-    start --address 127.0.0.1 --processes 0 0 "$ANSWER" "$ANSWERS" "$COUNTER" 3000
+    start --address 127.0.0.1 --processes 0 0 "$ANSWER" "$ANSWERS" "$COUNTER" 6000
     run "$BURST" "$ADDRESS" "$PORT" 60
     [[ $output == "connected 60 answered 60 failed 0" ]]
     [[ $(most_handlers) == 60 ]]

@@ -18,10 +18,11 @@ load helpers
     echo "set queue-timeout 4s" | nc -NU control
     local process targets=(-p "$DAEMON")
     for process in $(children "$DAEMON"); do targets+=(-p "$process"); done
-    strace -f -qq -ttt -o trace "${targets[@]}" 3>&- 4>&- &
+    strace -f -ttt -o trace "${targets[@]}" 2>attached 3>&- 4>&- &
     local tracer=$!
-    await is_traced "$DAEMON"
-    for process in $(children "$DAEMON"); do await is_traced "$process"; done
+    for process in "$DAEMON" $(children "$DAEMON"); do
+        await has_line "Process $process attached" attached
+    done
     # Attaching interrupts what each process waits in; it goes back to it, and then there is silence.
     await has_settled
     local begin
@@ -37,11 +38,9 @@ load helpers
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
 }
 
-is_traced() { grep -q "^TracerPid:.*[1-9]" "/proc/$1/status"; }
-
 has_settled() {
     local before
     before=$(wc -l <trace)
-    sleep 0.3
+    sleep 1.5
     [[ $(wc -l <trace) == "$before" ]]
 }
