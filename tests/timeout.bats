@@ -249,7 +249,7 @@ has_spare() { [[ -n $(spare) ]]; }
 
 @test "nor does it if the spare one dies as well" {
     make_family
-    start -vv --address 127.0.0.1 --dispatchers 2 --timeout 4 --kill-after 1 0 \
+    start -vv --address 127.0.0.1 --dispatchers 2 --timeout 8 --kill-after 1 0 \
         ./family gentle stubborn stubborn
     local begin members
     begin=$(milliseconds)
@@ -261,7 +261,7 @@ has_spare() { [[ -n $(spare) ]]; }
     spare=$(spare)
     kill -KILL "$mother" "$spare"
     await adopted 1
-    is_cut_off "$begin" 4950 1
+    is_cut_off "$begin" 8950 1
     is_gone "${members[1]}"
 }
 
