@@ -43,7 +43,7 @@ survives_absence() {
     wait "$client"
     cat burst
     [[ $(cat burst) == "connected 30 answered 30 failed 0" ]]
-    grep -q 'handlers can be started again' "$LOG"
+    await has_line 'handlers can be started again' "$LOG"
 }
 
 remove_handler() { mv handler hidden; }

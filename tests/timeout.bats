@@ -107,7 +107,7 @@ is_cut_off() {
     status_says 'queued 1' 'running 1' 'served 0'
     read -r -t 20 -u "$CLIENT" SAID
     took "$begin" 5950
-    is_gone "${members[1]}"
+    await is_gone "${members[1]}"
     status_is served 1
     grep -q "ticket 1: process ${members[0]} has run for too long: SIGKILL to its group" "$LOG"
 }
@@ -262,7 +262,7 @@ has_spare() { [[ -n $(spare) ]]; }
     kill -KILL "$mother" "$spare"
     await adopted 1
     is_cut_off "$begin" 8950 1
-    is_gone "${members[1]}"
+    await is_gone "${members[1]}"
 }
 
 @test "when the dispatchers die with the time of 20 handlers, all are ended nevertheless" {
