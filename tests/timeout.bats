@@ -287,18 +287,18 @@ has_spare() { [[ -n $(spare) ]]; }
     open_to_others
     make_family
     local options=(--user nobody --supervisor-user 71000:71000)
-    start -vv --address 127.0.0.1 --timeout 2 --kill-after 1 "${options[@]}" 0 \
+    start -vv --address 127.0.0.1 --timeout 4 --kill-after 1 "${options[@]}" 0 \
         bash family stubborn gentle stubborn
     local begin
     begin=$(milliseconds)
     connect_served
-    is_cut_off "$begin" 2950 1
+    is_cut_off "$begin" 4950 1
     begin=$(milliseconds)
     connect_served
     # shellcheck disable=SC2046
     kill -KILL $(dispatchers)
     await adopted 2
-    is_cut_off "$begin" 2950 2
+    is_cut_off "$begin" 4950 2
 }
 
 @test "handlers inside of --chroot are ended as well, also when their dispatcher has died" {
