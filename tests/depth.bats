@@ -35,7 +35,7 @@ measure() {
     EMPTY=$(lesser "$(cost_of_more 5)" "$EMPTY")
     "$BURST" "$ADDRESS" "$PORT" "$2" >crowd 2>&1 &
     crowd=$!
-    await status_is queued "$2"
+    await_crowd status_is queued "$2"
     FULL=$(lesser "$(cost_of_more 5)" "$FULL")
     MEMORY=$(awk '/^VmRSS/ { print $2 }' "/proc/$DAEMON/status")
     status_is queued "$2"

@@ -50,6 +50,9 @@ await() {
     return 1
 }
 
+# Likewise what thousands of clients have to come for.
+await_crowd() { DAMPENER_PATIENCE=$((6 * ${DAMPENER_PATIENCE:-20})) await "$@"; }
+
 # bats waits for whoever holds its descriptors.
 close_descriptors() {
     local path descriptor

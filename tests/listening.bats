@@ -280,7 +280,7 @@ backlog_is() { [[ $(ss -Hltn "sport = :$1" | awk '{ print $2 }') == "$2" ]]; }
     local port=$PORT metrics=$METRICS
     "$BUILD/tests/bench/load" -c "$clients" "$ADDRESS" "$PORT" "$clients" >/dev/null 2>&1 3>&- 4>&- &
     CROWD=$!
-    await field_is queued $((clients - 1))
+    await_crowd field_is queued $((clients - 1))
     # The kernel takes its time to close what it had, and its listeners come last.
     kill -KILL "$DAEMON"
     start -v --address 127.0.0.1 --control control --metrics "127.0.0.1:$metrics" --pid-file "$PWD/pid" "$port" cat
