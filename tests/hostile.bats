@@ -389,12 +389,13 @@ has_adopted() { grep -q 'adopted process' "$LOG"; }
 lie_at_signal() {
     echo "lie: $1"
     LIARS='' LIAR_SPARE=$1
-    start_liars --timeout 1s --kill-after 300ms 0 "$ANSWER" answers counter 1
+    local all
+    start_liars --timeout 3s --kill-after 300ms 0 "$ANSWER" answers counter 1
+    mapfile -t all < <(dispatchers) # before the handler's time begins, which is to be over later
     # Says nothing, so that its handler waits.
     connect_silently
     await status_is running 1
-    # shellcheck disable=SC2046
-    kill -KILL $(dispatchers)
+    kill -KILL "${all[@]}"
     await has_adopted
     await has_line "^\[WARNING\] liar: $1$" "$LOG"
     exec {CLIENT}>&-
