@@ -398,15 +398,16 @@ unsigned dispatcher_room(const struct dispatcher *dispatcher)
                : 0;
 }
 
-/* If errno says that it cannot be sent anything any more, or no descriptors, which it can have
- * refused (net/unix/af_unix.c, SO_PASSRIGHTS), ends it. */
-static void end_if_closed(struct dispatcher *dispatcher)
+/* If errno says that it cannot be sent anything any more, ends it, and returns whether it does. */
+static bool is_found_dead(struct dispatcher *dispatcher)
 {
     int error = errno;
 
-    if (error == EPIPE || error == ECONNRESET || error == EPERM)
-        end(dispatcher);
+    if (error != EPIPE && error != ECONNRESET)
+        return false;
+    end(dispatcher);
     errno = error;
+    return true;
 }
 
 void dispatcher_start(struct dispatcher *dispatcher, union message *start, int descriptor)
@@ -438,7 +439,10 @@ int dispatcher_flush(struct dispatcher *dispatcher)
     start_has_failed(dispatcher);
     dispatcher_withdraw(dispatcher); /* before its end, which may never come */
     errno = error;
-    end_if_closed(dispatcher);
+    /* It can have refused descriptors (net/unix/af_unix.c, SO_PASSRIGHTS). */
+    if (!is_found_dead(dispatcher) && error == EPERM)
+        end(dispatcher);
+    errno = error;
     return -1;
 }
 
@@ -450,7 +454,7 @@ int dispatcher_ask(struct dispatcher *dispatcher, const union message *request,
     if (dispatcher_flush(dispatcher) != 0)
         return -1;
     if (channel_ask(&dispatcher->channel, request, descriptors) != 0) {
-        end_if_closed(dispatcher);
+        (void)is_found_dead(dispatcher);
         return -1;
     }
     if (idle)

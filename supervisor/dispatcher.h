@@ -144,13 +144,14 @@ unsigned dispatcher_room(const struct dispatcher *dispatcher);
 void dispatcher_start(struct dispatcher *dispatcher, union message *start, int descriptor);
 
 /* Sends what waits.  Returns 0, or -1 with errno, and what waited is undelivered; if it was found
- * dead, or to refuse descriptors, it is not ready any more then. */
+ * dead, it is not ready any more then. */
 int dispatcher_flush(struct dispatcher *dispatcher);
 
 /* Takes back what waits for dispatcher_flush(): `undelivered` is told of each. */
 void dispatcher_withdraw(struct dispatcher *dispatcher);
 
-/* Asks it something else, as channel_ask(), once what waits is sent.  Likewise. */
+/* Asks it something else, as channel_ask(), once what waits is sent.  If it was found dead, it is
+ * not ready any more. */
 int dispatcher_ask(struct dispatcher *dispatcher, const union message *request,
                    const int *descriptors);
 
