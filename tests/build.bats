@@ -67,6 +67,9 @@ serves() {
     "$ROOT/scripts/trials/platforms" --short >table 3>&- 4>&-
     cat table
     [[ $(tail -n 1 table) == "platforms: 1 platforms without a warning, "* ]]
+    if grep -q 'not executed by this kernel' table; then
+        skip "it builds without a warning, but this kernel executes nothing for 32 bits"
+    fi
 }
 
 @test "the programs are position-independent, with read-only relocations and no executable stack" {
