@@ -110,6 +110,8 @@ dampenerctl_probes := $(patsubst %,$(BUILD)/tests/probes/%,json samples view)
 fuzz_targets       := $(filter $(BUILD)/tests/fuzz/%,$(test_programs))
 fuzz_objects       := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard tests/fuzz/shared/*.c))
 fuzz_main          := $(BUILD)/objects/tests/fuzz/replay/replay.o
+# What the daemon is given while its instructions are counted.
+bench_clock        := $(BUILD)/tests/bench/clock.so
 load_objects       := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard tests/bench/load/*.c))
 faults_objects     := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard tests/faults/run/*.c))
 liar_objects       := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard tests/probes/liar/*.c))
@@ -159,6 +161,10 @@ $(BUILD)/tests/%: $(BUILD)/objects/tests/%.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(SANITIZERS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^)
 
+$(bench_clock): tests/bench/clock/clock.c $(BUILD)/objects/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
+
 # Where it looks for the dispatcher.
 $(BUILD)/objects/supervisor/launch.o: ALL_CPPFLAGS += -DLIBEXEC_DIRECTORY='"$(LIBEXECDIR)"'
 $(BUILD)/objects/supervisor/launch.o: $(BUILD)/objects/paths
@@ -179,7 +185,7 @@ $(BUILD)/objects/paths: always
 $(BUILD)/flags: always
 	$(call remember,$(linked))
 
-tests: $(programs) $(test_programs)
+tests: $(programs) $(test_programs) $(bench_clock)
 
 # With FUZZ=1 SANITIZE=1 CC=clang, as scripts/trials/fuzz does it.
 fuzz: $(fuzz_targets)

@@ -102,7 +102,7 @@ guard_calls_of_drives() {
 
 guard_instructions() {
     local build=$1 clients=$2 process count sum=0 line
-    guard_start "$build" /bin/cat
+    LD_PRELOAD=$tools/clock.so guard_start "$build" /bin/cat
     guard_drive_single "$GUARD_WARM_UP"
     mkfifo "$folder/counting" "$folder/counted"
     "$tools/instructions" "$daemon" "${dispatchers[@]}" \
