@@ -94,12 +94,10 @@ watches() { cat "/proc/$DAEMON/fdinfo/"* | grep -c '^tfd:'; }
 watches_are() { [[ $(watches) == "$1" ]]; }
 
 # How often the daemon has waited for something, as soon as it does so again.
-switches() {
-    await sleeps >&2
-    awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$DAEMON/status"
+daemon_switches() {
+    await is_asleep "$DAEMON" >&2
+    switches "$DAEMON"
 }
-
-sleeps() { grep -q '^State:.S' "/proc/$DAEMON/status"; }
 
 @test "what waiting clients send wakes nobody" {
     start --address 127.0.0.1 0 cat
@@ -110,19 +108,20 @@ sleeps() { grep -q '^State:.S' "/proc/$DAEMON/status"; }
     connect_silently
     await status_is queued 1
     await watches_are $((watches + 1))
-    before=$(switches)
+    before=$(daemon_switches)
     for ((i = 0; i < 20; i++)); do echo hello >&"$CLIENT"; done
     sleep 0.3
-    [[ $(switches) == "$before" ]]
+    [[ $(daemon_switches) == "$before" ]]
     exec {first}>&-
     exec {CLIENT}>&-
 }
 
 # Milliseconds until the log says that the client of this ticket has given up.
 time_until_given_up() {
-    local begin=${EPOCHREALTIME//[!0-9]/}
+    local begin
+    begin=$(milliseconds)
     await has_line "ticket $1: given up" "$LOG"
-    echo $(((${EPOCHREALTIME//[!0-9]/} - begin) / 1000))
+    milliseconds_since "$begin"
 }
 
 @test "who resets as soon as it waits is taken out, and so is, at once, who resets later" {
@@ -182,21 +181,18 @@ end_crowd() {
     command -v strace >/dev/null || skip "strace is not installed"
     local crowd attempt before calls least=
     start_with_crowd
-    strace -qq -o calls -p "$DAEMON" -e trace=epoll_ctl 3>&- 4>&- &
-    local tracer=$!
-    await has_line '^TracerPid:.*[1-9]' "/proc/$DAEMON/status"
+    trace "$DAEMON" -e trace=epoll_ctl
     # All but the first wait, each until the one before it is served.
     for ((attempt = 0; attempt < 100 && ${least:-8} >= 8; attempt++)); do
-        before=$(wc -l <calls)
+        before=$(wc -l <traced)
         "$BURST" -f 127.0.0.9 "$ADDRESS" "$PORT" 8 >others
         [[ $(cat others) == "connected 8 answered 8 failed 0" ]]
-        calls=$(($(wc -l <calls) - before))
+        calls=$(($(wc -l <traced) - before))
         if [[ -z $least ]] || ((calls < least)); then least=$calls; fi
     done
     echo "$least calls for 8 clients"
     ((least < 8)) # beginning and ending to watch each would be 14
-    kill "$tracer"
-    wait "$tracer" || true
+    end_trace
     end_crowd
 }
 
@@ -213,11 +209,11 @@ end_crowd() {
     await status_is served 1
     await status_is running 1
     # It resets, which its handler may care about: nobody else is woken.
-    before=$(switches)
+    before=$(daemon_switches)
     kill -USR1 "$client"
     wait "$client"
     sleep 0.3
-    after=$(switches)
+    after=$(daemon_switches)
     [[ $after == "$before" ]]
     (($(processor_time "$DAEMON") < 20))
     exec {first}>&-
@@ -231,11 +227,11 @@ end_crowd() {
     "$BURST" -H -h 1 "$ADDRESS" "$PORT" 1 >burst &
     local client=$! begin took
     await failed_starts_exceed 5 # the next attempt is 3.2 s after the sixth
-    begin=${EPOCHREALTIME//[!0-9]/}
+    begin=$(milliseconds)
     kill -USR1 "$client"
     wait "$client"
     await has_line 'ticket 1: given up' "$LOG"
-    took=$(((${EPOCHREALTIME//[!0-9]/} - begin) / 1000))
+    took=$(milliseconds_since "$begin")
     echo "$took ms"
     ((took < 2500))
 }
@@ -245,10 +241,7 @@ end_crowd() {
     start --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     connect_silently
     await status_is running 1
-    strace -qq -o /dev/null -p "$DAEMON" -e trace=epoll_ctl -e inject=epoll_ctl:error=ENOSPC \
-        3>&- 4>&- &
-    local tracer=$!
-    await has_line '^TracerPid:.*[1-9]' "/proc/$DAEMON/status"
+    inject "$DAEMON" epoll_ctl:error=ENOSPC
     "$BURST" -h 20 "$ADDRESS" "$PORT" 30 >burst &
     local client=$!
     await status_is accepted 31 # who has reset before that need not come into the queue
@@ -256,8 +249,7 @@ end_crowd() {
     wait "$client"
     [[ $(cat burst) == "connected 30 answered 10 refused 0 hungup 20 failed 0" ]]
     await status_is abandoned 20
-    kill "$tracer"
-    wait "$tracer" || true
+    end_trace
 }
 
 @test "keepalive asks a waiting client after a minute of silence, not after two hours" {

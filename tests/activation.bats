@@ -21,7 +21,6 @@ start_with() {
 refuses() { run timeout 20 "$ACTIVATE" "$@" -- "$DAMPENER" systemd cat; }
 
 answers() { [[ $(echo hello | timeout 20 nc -N "$1" "$2") == hello ]]; }
-has_lines() { [[ $(wc -l <"$2") == "$1" ]]; }
 answers_at() { [[ $(echo hello | timeout 20 nc -NU "$1") == hello ]]; }
 
 @test "sockets of all families that are passed are served, in the order of their descriptors" {

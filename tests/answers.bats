@@ -2,6 +2,7 @@
 # What the operator is answered where there is much to tell.
 
 load helpers
+load control
 
 ask() { echo "$1" | nc -NU control; }
 
@@ -28,11 +29,6 @@ has_status() { [[ $(ask status) == *"$1"* ]]; }
     kill "$crowd" "$few"
     wait "$crowd" "$few" || true
     stop INT
-}
-
-# The one who asks is among them; the one who has asked before may be, too, for a moment.
-counts_its_descriptors() {
-    has_status "\"descriptors\":{\"used\":$(($(open_descriptors "$DAEMON") + 1)),"
 }
 
 @test "the descriptors that are told are those that are open" {

@@ -40,6 +40,9 @@ fields_are() {
     done
 }
 
+# Who asks has a descriptor; who has just asked may have one still.
+counts_its_descriptors() { (($(field used) == $(open_descriptors "$DAEMON") + 1)); }
+
 field_exceeds() { (($(field "$1") > $2)); }
 
 # The value of one sample.

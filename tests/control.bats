@@ -281,8 +281,6 @@ metric_exceeds() { (($(metric "$1") > $2)); }
     (($(say status | grep -o '"backlog":0' | wc -l) == 2))
 }
 
-# Who asks has one; who has just asked may have one still.
-counts_its_descriptors() { (($(field used) == $(open_descriptors "$DAEMON") + 1)); }
 measures_its_descriptors() { metric_is descriptors_used "$(($(open_descriptors "$DAEMON") + 1))"; }
 
 @test "descriptors are counted as they are, with clients and without" {

@@ -27,7 +27,7 @@ longest_wait_beside_a_crowd() {
 }
 
 @test "arrival: beside 2,000 clients of another source one waits until they are served" {
-    # All of the crowd takes 2,000 * 20 ms / 2 = 20 s: a part of it is enough here.
+    # All of the crowd takes 2,000 * 400 ms / 2 = 400 s: a part of it is enough here.
     start --address 127.0.0.1 --processes 2 0 "$ANSWER" "$ANSWERS" "$COUNTER" 5
     "$BURST" -f 127.0.0.2 "$ADDRESS" "$PORT" 500 >crowd &
     local crowd=$!
@@ -88,9 +88,9 @@ most_of_sources() {
 }
 
 @test "--per-source 2, twenty sources: never more than 2 of one, and all of --processes are used" {
-    start_counting_sources 100 --address 127.0.0.1 --processes 30 --per-source 2
-    run "$BURST" -f 127.0.1.1 -s 20 "$ADDRESS" "$PORT" 600
-    [[ $output == "connected 600 answered 600 failed 0" ]]
+    start_counting_sources 400 --address 127.0.0.1 --processes 30 --per-source 2
+    run "$BURST" -f 127.0.1.1 -s 20 "$ADDRESS" "$PORT" 400
+    [[ $output == "connected 400 answered 400 failed 0" ]]
     [[ $(echo counter.* | wc -w) == 20 ]]
     [[ $(most_of_sources) == 2 ]]
     [[ $(most_handlers) == 30 ]]

@@ -17,21 +17,6 @@ start_with_fault() {
     start "$@"
 }
 
-# Makes the calls of one process fail or hang from now on; sets TRACER.  Each call is in the file
-# "injected" as soon as it is begun.
-inject() {
-    rm -f injected attached
-    strace -f -o injected -p "$1" -e "trace=${2%%:*}" -e "inject=$2" 2>attached 3>&- 4>&- &
-    TRACER=$!
-    # Not TracerPid: a process that has a tracer goes on untraced until it is interrupted.
-    await has_line "Process $1 attached" attached
-}
-
-stop_injecting() {
-    kill "$TRACER" 2>/dev/null || true # it ends by itself with the last process it traces
-    wait "$TRACER" || true
-}
-
 @test "an exec that hangs holds up neither the handlers of its dispatcher nor a successor" {
     needs_strace
     start -vv --address 127.0.0.1 --processes 4 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
@@ -53,7 +38,7 @@ stop_injecting() {
     await status_is served 2
     status_is starting 1
     # The exec comes back: its client is served, and by this handler.
-    stop_injecting
+    end_trace
     wait "$second"
     [[ $(cat second) == "connected 1 answered 1 failed 0" ]]
     await status_is served 3
@@ -69,7 +54,7 @@ stop_injecting() {
     await status_is starting 1
     "$BURST" "$ADDRESS" "$PORT" 5 # waits behind it, until it is given up
     grep -q 'has not answered for 10 s' "$LOG"
-    stop_injecting
+    end_trace
     wait "$hanging"
     [[ $(cat hanging) == "connected 1 answered 1 failed 0" ]]
 }
@@ -93,7 +78,7 @@ stop_injecting() {
     [[ $(cat others) == "connected 3 answered 3 failed 0" ]]
     await status_is served 3
     status_is starting 1
-    stop_injecting
+    end_trace
     wait "$hanging"
 }
 
@@ -174,13 +159,14 @@ each_is_answered_once() { diff <(seq "$1" | awk '{ print $1, $1 }') <(sort -n "$
 @test "one exec that hangs holds up nobody else of the same dispatcher, and takes no processor" {
     start_held --processes 4
     "$BURST" -t 20000 "$ADDRESS" "$PORT" 1 >hanging &
-    local hanging=$! hung=${EPOCHREALTIME//[!0-9]/} dispatcher begin took before
+    local hanging=$! hung dispatcher begin took before
+    hung=$(milliseconds)
     dispatcher=$(dispatchers)
     await status_is starting 1
     replace_handler
-    begin=${EPOCHREALTIME//[!0-9]/}
+    begin=$(milliseconds)
     "$BURST" -t 20000 "$ADDRESS" "$PORT" 50 >others
-    took=$(((${EPOCHREALTIME//[!0-9]/} - begin) / 1000))
+    took=$(milliseconds_since "$begin")
     echo "$took ms"
     ((took < 8000)) # far less than it takes until a dispatcher is given up
     [[ $(cat others) == "connected 50 answered 50 failed 0" ]]
@@ -189,13 +175,13 @@ each_is_answered_once() { diff <(seq "$1" | awk '{ print $1, $1 }') <(sort -n "$
     (($(processor_time "$dispatcher") - before <= 10)) # of a hundred
     await status_says 'starting 1' 'served 50'
     release_handler
-    begin=${EPOCHREALTIME//[!0-9]/}
-    # Where all this has taken ten seconds, it is rightly given up.
-    ((begin - hung >= 10000000)) || refute grep -e 'has not answered' -e 'replacing it' "$LOG"
+    begin=$(milliseconds)
     wait "$hanging"
-    ((${EPOCHREALTIME//[!0-9]/} - begin < 5000000))
+    (($(milliseconds_since "$begin") < 5000))
     [[ $(cat hanging) == "connected 1 answered 1 failed 0" ]]
     await status_is served 51
+    # Where all this has taken ten seconds, it is rightly given up.
+    ((begin - hung >= 10000)) || refute grep -e 'has not answered' -e 'replacing it' "$LOG"
 }
 
 @test "a dispatcher killed with eight handlers between clone and exec: each client is answered once" {
@@ -279,7 +265,7 @@ was_cut() {
     sleep 1
     after=$(processor_time "$DAEMON")
     ((after - before <= 30))
-    stop_injecting
+    end_trace
     wait "$client"
     [[ $(cat answer) == hello ]]
 }
@@ -306,7 +292,7 @@ was_cut() {
     inject "$(dispatchers)" sendmsg:error=ENOBUFS:when=1..3
     [[ $(echo hello | timeout 10 nc -N 127.0.0.1 "$PORT") == hello ]]
     await status_is served 1
-    stop_injecting
+    end_trace
     refute grep 'replacing it' "$LOG"
 }
 
@@ -398,7 +384,7 @@ was_cut() {
     "$BURST" "$ADDRESS" "$PORT" 1 >burst &
     local client=$!
     await status_is starting 1
-    await has_line 'sendmsg(' injected # the exec has failed by now, and the answer is on its way
+    await has_line 'sendmsg(' traced # the exec has failed by now, and the answer is on its way
     kill -KILL "$dispatcher"
     mv hidden handler
     wait "$client"
@@ -417,7 +403,7 @@ was_cut() {
     inject "$dispatcher" execve:delay_enter=5s
     "$BURST" "$ADDRESS" "$PORT" 1 >burst &
     local client=$!
-    await has_line 'execve(' injected
+    await has_line 'execve(' traced
     status_is starting 1
     kill -KILL "$dispatcher"
     await has_line "process $dispatcher, was killed" "$LOG"
@@ -441,7 +427,7 @@ was_cut() {
     dispatcher=$(dispatchers)
     inject "$dispatcher" recvmsg:delay_enter=3000000
     kill -INT "$DAEMON"
-    await has_line 'recvmsg(' injected
+    await has_line 'recvmsg(' traced
     [[ ! -e terminated ]]
     kill -KILL "$dispatcher"
     finish
@@ -474,7 +460,7 @@ was_cut() {
     await status_is running 1
     inject "$dispatcher" sendmsg:delay_enter=3000000
     echo >&"$CLIENT"
-    await has_line 'sendmsg(' injected
+    await has_line 'sendmsg(' traced
     kill -KILL "$dispatcher"
     await has_line 'ticket 1: ended process .* status unknown$' "$LOG"
     status_is running 0
@@ -493,7 +479,7 @@ serve_a_lingerer() {
     await status_is served 1
     ((SECONDS - before <= 8))
     [[ $(dispatchers) == "$dispatcher" ]] # one that waited for long would have been replaced
-    stop_injecting
+    end_trace
     exec {CLIENT}>&-
 }
 

@@ -163,6 +163,46 @@ status_says() {
     done
 }
 
+# The time now, of which only differences matter; and how much has passed since then.
+milliseconds() { echo $((${EPOCHREALTIME//[!0-9]/} / 1000)); }
+milliseconds_since() { echo $(($(milliseconds) - $1)); }
+
+# How many connections are in the kernel's backlog: of a port, or of the Unix socket at a path, as
+# seen by a command that goes on with the further words.
+backlog_is() { [[ $(ss -Hltn "sport = :$1" | awk '{ print $2 }') == "$2" ]]; }
+unix_backlog_is() { [[ $("${@:3}" ss -Hlx | awk -v path="$1" '$5 == path { print $3 }') == "$2" ]]; }
+
+has_lines() { [[ $(wc -l <"$2") == "$1" ]]; }
+
+# How often a process has waited for something, to be asked when it does so again.
+is_asleep() { grep -q '^State:.S' "/proc/$1/status"; }
+switches() { awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$1/status"; }
+
+# Kills dispatchers, and waits until the supervisor knows: who is dying still looks alive.
+kill_dispatchers() {
+    local process
+    kill -KILL "$@" || return 1
+    for process; do await is_gone "$process"; done
+}
+
+# Has strace trace a process, and those that it starts, from now on, with these options; sets TRACER.
+# Each call is in the file "traced" as soon as it is begun.
+trace() {
+    rm -f traced attached
+    strace -f -o traced -p "$1" "${@:2}" 2>attached 3>&- 4>&- &
+    TRACER=$!
+    # Not TracerPid: a process that has a tracer goes on untraced until it is interrupted.
+    await has_line "Process $1 attached" attached
+}
+
+# Makes the calls of a process fail or hang from now on, as strace's -e inject takes it.
+inject() { trace "$1" -e "trace=${2%%:*}" -e "inject=$2"; }
+
+end_trace() {
+    kill "$TRACER" 2>/dev/null || true # it ends by itself with the process
+    wait "$TRACER" || true
+}
+
 # In clock ticks, of all of a process' life.
 processor_time() {
     local fields

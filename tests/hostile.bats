@@ -324,7 +324,7 @@ kill_first_dispatcher() { kill -KILL "$(dispatchers | head -n 1)"; }
     await were_ready '\] dispatcher [0-3]' 5
     kill_first_dispatcher
     await were_ready '\] dispatcher [0-3]' 6
-    if can_refuse_descriptors; then has_line 'cannot start dispatcher [0-3], trying again: ' "$LOG"; fi
+    if can_refuse_descriptors; then has_line 'trying again: Operation not permitted' "$LOG"; fi
     check_after_lie
     end_bystander
 }

@@ -13,8 +13,8 @@ end_others() {
 }
 
 answers() { [[ $(echo hello | timeout 20 nc -N "$1" "$2") == hello ]]; }
-# A line each, and the daemon writes them one by one.
-names_listeners() { [[ $(wc -l <"$READY") == "$1" ]]; }
+# The daemon writes a line for each, one by one.
+names_listeners() { has_lines "$1" "$READY"; }
 
 does_not_answer() { refute timeout 20 nc -z "$1" "$2" 2>/dev/null; }
 
@@ -188,8 +188,6 @@ stop_traced() {
     head -n 4 "$ANSWERS" | grep ' single$'
     exec {CLIENT}>&-
 }
-
-backlog_is() { [[ $(ss -Hltn "sport = :$1" | awk '{ print $2 }') == "$2" ]]; }
 
 @test "--nodelay holds for clients, and without it they are as the kernel has them" {
     start --address 127.0.0.1 --nodelay 0 "$STATE"

@@ -52,8 +52,6 @@ all_dispatchers() {
     done
 }
 
-switches() { awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$DAEMON/status"; }
-
 @test "READY with the status once it serves, from the main process, and STOPPING when it ends" {
     manage
     start --address 127.0.0.1 --processes 8 0 cat
@@ -308,15 +306,15 @@ switches() { awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$DAEMON/status
     await status_is served 1
     settled() {
         local before
-        before=$(switches)
+        before=$(switches "$DAEMON")
         sleep 1.2
-        [[ $(switches) == "$before" ]]
+        [[ $(switches "$DAEMON") == "$before" ]]
     }
     await settled
     local before
-    before=$(switches)
+    before=$(switches "$DAEMON")
     sleep 2
-    [[ $(switches) == "$before" ]]
+    [[ $(switches "$DAEMON") == "$before" ]]
     dismiss
 }
 

@@ -134,13 +134,6 @@ refuses_to_start() {
     [[ $output == *"$expected"* ]]
 }
 
-# Kills dispatchers, and waits until the supervisor knows: who is dying still looks alive.
-kill_dispatchers() {
-    local process
-    kill -KILL "$@" || return 1
-    for process; do await is_gone "$process"; done
-}
-
 has_processes() { (($(all_dispatchers | wc -l) == $1)) || ! is_alive "$DAEMON"; }
 
 # The client shuts down its side, so that cat ends.

@@ -61,9 +61,7 @@ make_jail() {
     is_served_from 127.0.1.9
     is_denied_from 127.0.1.2
     # By a successor as well.
-    process=$(spare)
-    kill -KILL "$process"
-    await is_gone "$process"
+    kill_dispatchers "$(spare)"
     await has_processes 3
     echo 'deny 127.0.1.3' >sub/rules
     hang_up

@@ -7,18 +7,7 @@ load privileges
 
 export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker cannot be traced
 
-# Makes calls of one process fail from now on, as strace's -e inject takes it; sets TRACER.
-inject() {
-    [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
-    strace -qq -o /dev/null -p "$1" -e "trace=${2%%:*}" -e "inject=$2" 3>&- 4>&- &
-    TRACER=$!
-    await has_line '^TracerPid:.*[1-9]' "/proc/$1/status"
-}
-
-stop_injecting() {
-    kill "$TRACER" 2>/dev/null || true # it ends by itself with the process
-    wait "$TRACER" || true
-}
+needs_tracer() { [[ -z $(no_tracer) ]] || skip "$(no_tracer)"; }
 
 # Starts it with one dispatcher.
 start_small() { start -v --address 127.0.0.1 --dispatchers 1 "$@" 0 cat; }
@@ -28,6 +17,7 @@ answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello
 has_dispatcher() { [[ $(dispatchers | wc -l) == 1 ]]; }
 
 @test "a dispatcher cannot be replaced at once: it is tried again until it is" {
+    needs_tracer
     local fault
     start_small
     for fault in memfd_create:error=ENFILE:when=1..2 sendmsg:error=EPERM:when=1; do
@@ -36,7 +26,7 @@ has_dispatcher() { [[ $(dispatchers | wc -l) == 1 ]]; }
         kill -KILL "$(dispatchers)"
         await has_line 'cannot start dispatcher 0, trying again' "$LOG"
         await has_dispatcher
-        stop_injecting
+        end_trace
         answers_hello
     done
 }
@@ -57,26 +47,28 @@ has_dispatcher() { [[ $(dispatchers | wc -l) == 1 ]]; }
 }
 
 @test "a dispatcher that cannot wait for a moment lives, and one that cannot at all is replaced" {
+    needs_tracer
     start_small
     local dispatcher
     dispatcher=$(dispatchers)
     inject "$dispatcher" poll:error=ENOMEM:when=1..3
     answers_hello
-    stop_injecting
+    end_trace
     [[ $(dispatchers) == "$dispatcher" ]]
     inject "$dispatcher" recvmsg:error=EPERM
     answers_hello
     await has_line "cannot receive from the supervisor: Operation not permitted" "$LOG"
-    wait "$TRACER" || true
+    end_trace
 }
 
 @test "a signal that cannot be sent to a handler is told of" {
+    needs_tracer
     start_small --timeout 300ms --kill-after 300ms
     inject "$(dispatchers)" kill:error=EPERM:when=1
     connect_silently
     await has_line 'cannot send signal 15 to process group .*: Operation not permitted' "$LOG"
     await status_is served 1 # by the second one
-    stop_injecting
+    end_trace
     exec {CLIENT}>&-
 }
 

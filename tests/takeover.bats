@@ -153,8 +153,6 @@ client_got() { [[ $(cat "client.$1") == "$2" ]]; }
     ((ticket == 2 && waited <= $(milliseconds) - begin && queued == 0))
 }
 
-milliseconds() { echo $((${EPOCHREALTIME/./} / 1000)); }
-
 @test "a chain of three while handlers of all run: together they are no more than --processes" {
     make_holding_handler
     start --address 127.0.0.1 --processes 2 --control control 0 ./hold
@@ -380,7 +378,7 @@ free_port() {
     start --address 127.0.0.1 --processes 1 --queue 0 --control control 0 ./hold
     connect_clients 4
     await held 1
-    await backlog_is 3
+    await backlog_is "$PORT" 3
     local before=$PORT
     take_over --address 127.0.0.2 --processes 1 --control control 0 ./hold
     await control_says '"queued":3'
@@ -390,8 +388,6 @@ free_port() {
     old_has_left
     [[ $(nc 127.0.0.2 "$PORT" </dev/null) == "done 5" ]]
 }
-
-backlog_is() { [[ $(ss -Hltn "sport = :$PORT" | awk '{ print $2 }') == "$1" ]]; }
 
 @test "port 0 is whatever port the old process had; and another address can be added" {
     start --address 127.0.0.1 --control control 0 cat
@@ -406,8 +402,6 @@ backlog_is() { [[ $(ss -Hltn "sport = :$PORT" | awk '{ print $2 }') == "$1" ]]; 
 }
 
 # ---- the end ----
-
-is_traced() { grep -q '^TracerPid:.*[1-9]' "/proc/$1/status"; }
 
 @test "SIGTERM while handlers of the process before run: both drain" {
     make_holding_handler
@@ -469,17 +463,13 @@ is_traced() { grep -q '^TracerPid:.*[1-9]' "/proc/$1/status"; }
     connect_clients 1
     await has_line started client.1
     take_over --address 127.0.0.1 --dispatchers 2 --control control "$PORT" cat
-    (
-        close_descriptors
-        exec strace -qq -o trace -e trace=sendmsg -e inject=sendmsg:error=ENOBUFS:when=4..6 -p "$DAEMON"
-    ) &
-    await is_traced "$DAEMON"
+    inject "$DAEMON" sendmsg:error=ENOBUFS:when=4..6
     stop INT
     await is_gone "$OLD"
     [[ $(cat terminated) == 1 ]]
     # Others come first, which are for the dispatchers; that one was the last, and had failed before.
-    cat trace >&2
-    grep -F "$(grep '^sendmsg' trace | tail -n 1 | sed 's/) = .*//')" trace | grep -q ENOBUFS
+    cat traced >&2
+    grep -F "$(grep 'sendmsg(' traced | tail -n 1 | sed 's/) = .*//')" traced | grep -q ENOBUFS
 }
 
 @test "the process before dies: its handlers count no more, and that is said" {
@@ -729,25 +719,20 @@ is_quiet() {
     [[ $(cat burst) == "connected $WAITING answered $WAITING failed 0" ]]
 }
 
-# Whether the process has a Unix socket with another end (proc(5), net/unix).
-has_connected() {
-    find "/proc/$1/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null | tr -dc '0-9\n' |
-        awk 'NR == FNR { own[$1]; next } $7 in own && $6 == "03" { found = 1 } END { exit !found }' - /proc/net/unix
-}
-
 @test "the old process is killed before the new one has all: the new one says so, and ends" {
-    start --address 127.0.0.1 --control control 0 cat
+    start --address 127.0.0.1 --control "$PWD/control" 0 cat
     kill -STOP "$DAEMON"
     (
         close_descriptors
-        exec "$DAMPENER" --takeover control --control control "$PORT" cat 2>refused </dev/null
+        exec "$DAMPENER" --takeover control --control "$PWD/control" "$PORT" cat 2>refused </dev/null
     ) &
     local new=$! status=0
-    await has_connected "$new" # further it does not get
+    await unix_backlog_is "$PWD/control" 1 # it has connected, and does not get further
     kill -KILL "$DAEMON"
     wait "$new" || status=$?
     DAEMON=
     ((status == 1))
+    cat refused
     has_line '^\[ERROR\] --takeover: control: ' refused
 }
 

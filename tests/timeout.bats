@@ -3,7 +3,6 @@
 
 load helpers
 
-milliseconds() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
 
 # Connects and waits until the handler has said its first line; SAID is that.
 connect_served() {

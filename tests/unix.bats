@@ -8,10 +8,6 @@ ask_state_of() { timeout 20 nc -NU "$1" </dev/null >state; }
 
 answers_at() { [[ $(echo hello | timeout 20 nc -NU "$1") == hello ]]; }
 
-# How many connections are in the kernel's backlog of the socket at $1, as seen by a command that
-# goes on with the further words.
-backlog_is() { [[ $("${@:3}" ss -Hlx | awk -v path="$1" '$5 == path { print $3 }') == "$2" ]]; }
-
 # A socket that nobody listens on any more, nor has anybody removed it.
 leave_stale() {
     start "unix:$1" cat
@@ -178,7 +174,7 @@ leave_stale() {
     for client in 1 2 3; do
         exec 9< <(exec nc -U socket </dev/null 3>&- 4>&-)
     done
-    await backlog_is "$PWD/socket" 2 nsenter --target "$DAEMON" --net
+    await unix_backlog_is "$PWD/socket" 2 nsenter --target "$DAEMON" --net
     run timeout 20 "$DAMPENER" "unix:$PWD/socket" cat
     [[ $status == 1 ]]
     [[ $output == *"another process listens there"* ]]
@@ -278,7 +274,7 @@ one_is_left() { [[ $(alive "$@" | wc -l) == 1 ]]; }
     "$BURST" -c "unix:$PWD/socket" 0 50 >burst &
     local client=$!
     await status_is running 1
-    await backlog_is "$PWD/socket" 49
+    await unix_backlog_is "$PWD/socket" 49
     kill -TERM "$DAEMON"
     await refuses "$PWD/socket"
     touch go

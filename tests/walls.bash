@@ -74,7 +74,6 @@ ticks_of_all() {
 hold_dispatchers() { dispatchers | xargs kill -STOP; }
 release_dispatchers() { dispatchers | xargs kill -CONT; }
 
-now_ms() { echo $((${EPOCHREALTIME//[!0-9]/} / 1000)); }
 
 # What a wall of these does to the log: lines of warnings and errors, and the last one of some words.
 lines_like() { grep -c -- "$1" "$LOG" || true; }
@@ -85,9 +84,9 @@ look_how_busy() {
     local before begin look
     for ((look = 0; look < 5; look++)); do
         before=$(ticks_of_all)
-        begin=$(now_ms)
+        begin=$(milliseconds)
         sleep 1
-        BUSY=$((($(ticks_of_all) - before) * 10 * 1000 / ($(now_ms) - begin)))
+        BUSY=$((($(ticks_of_all) - before) * 10 * 1000 / ($(milliseconds) - begin)))
         if is_calm 2>/dev/null; then break; fi
     done
 }
@@ -95,7 +94,7 @@ look_how_busy() {
 # ---- a wall that arrives, and goes ----
 
 # at_wall RAISE LIFT COUNT WORDS: has COUNT clients come once the wall stands, waits until the log
-# says WORDS, looks for a second how busy the daemon is, and takes the wall away.  All clients must
+# says WORDS, looks how busy the daemon is, and takes the wall away.  All clients must
 # be served, each once, by one daemon that was never away.
 at_wall() {
     local raise=$1 lift=$2 count=$3 words=$4 begin client
@@ -106,9 +105,9 @@ at_wall() {
     look_how_busy
     REASON=$(line_like "$words")
     "$lift"
-    begin=$(now_ms)
+    begin=$(milliseconds)
     wait "$client" || true
-    RECOVERED=$(($(now_ms) - begin))
+    RECOVERED=$(($(milliseconds) - begin))
     HAPPENED="clients waited"
     all_were_served "$count"
 }
@@ -201,9 +200,9 @@ wall_in_flight() {
     REASON=$(line_like "cannot give a client to a dispatcher")
     limit_of "$DAEMON" nofile 1024
     release_dispatchers
-    begin=$(now_ms)
+    begin=$(milliseconds)
     wait "$client" || true
-    RECOVERED=$(($(now_ms) - begin))
+    RECOVERED=$(($(milliseconds) - begin))
     HAPPENED="clients waited"
     wait "$orders" || true
     all_were_served 80
@@ -227,10 +226,7 @@ wall_files() {
     start --address 127.0.0.1 --processes 4 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local calls=accept4,socketpair,memfd_create,openat,epoll_create1
     raise() {
-        strace -qq -o /dev/null -p "$DAEMON" -e "trace=$calls" -e "inject=$calls:error=ENFILE" \
-            3>&- 4>&- &
-        TRACER=$!
-        await has_line '^TracerPid:.*[1-9]' "/proc/$DAEMON/status"
+        inject "$DAEMON" "$calls:error=ENFILE"
         kill -KILL "$(dispatchers | head -n 1)"
     }
     at_wall raise end_tracer 50 "cannot accept connections: Too many open files in system"
@@ -374,14 +370,14 @@ wall_memory() {
     pool=$(dispatchers | sort)
     leave_memory 32768
     before=$(ticks_of_all)
-    begin=$(now_ms)
+    begin=$(milliseconds)
     "$BURST" -t 60000 "$ADDRESS" "$PORT" 20 >burst 2>complaints || true
-    BUSY=$((($(ticks_of_all) - before) * 10 * 1000 / ($(now_ms) - begin)))
+    BUSY=$((($(ticks_of_all) - before) * 10 * 1000 / ($(milliseconds) - begin)))
     REASON=$(line_like "its handler, process .* was killed by signal 9")
     leave_memory max
-    begin=$(now_ms)
+    begin=$(milliseconds)
     "$BURST" -t 60000 "$ADDRESS" "$PORT" 3
-    RECOVERED=$(($(now_ms) - begin))
+    RECOVERED=$(($(milliseconds) - begin))
     HAPPENED="handlers were killed, no other"
     [[ $(cat burst) == "connected 20 answered 15 failed 5" ]]
     await status_is served 23
@@ -435,10 +431,10 @@ wall_disk_log() {
     [[ $(cat burst) == "connected 100 answered 100 failed 0" ]]
     refute has_line 'ticket 100: ended' "$LOG"
     empty_disk
-    begin=$(now_ms)
+    begin=$(milliseconds)
     "$BURST" "$ADDRESS" "$PORT" 1
     await has_line 'ticket 101: ended' "$LOG"
-    RECOVERED=$(($(now_ms) - begin))
+    RECOVERED=$(($(milliseconds) - begin))
     HAPPENED="served without a log"
     REASON=$(line_like '[0-9]* log lines dropped')
     [[ -n $REASON ]]

@@ -13,6 +13,7 @@
  * type.  All other requests are answered as they should be.
  */
 #include "tests/probes/liar/liar.h"
+
 #include "dispatcher/environment.h"
 #include "dispatcher/kin.h"
 #include "dispatcher/log.h"
@@ -29,32 +30,6 @@
 #include <unistd.h>
 
 struct liar liar = {.ledger = -1};
-
-static const struct lie *find(const char *word)
-{
-    static const struct lie *const lists[] = {start_lies, packet_lies, conduct_lies,
-                                              fork_lies,  read_lies,   question_lies};
-
-    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
-        for (const struct lie *each = lists[i]; each->word != NULL; each++)
-            if (strcmp(each->word, word) == 0)
-                return each;
-    log_die(2, "liar: no such lie: %s", word);
-}
-
-const struct lie *lie_of(const char *variable, unsigned place)
-{
-    const char *words = getenv(variable);
-    char *rest = words == NULL ? NULL : strdup(words);
-    char *word = rest == NULL ? NULL : strtok(rest, " ");
-    const struct lie *found;
-
-    for (unsigned i = place; i > 0 && word != NULL; i--)
-        word = strtok(NULL, " ");
-    found = word == NULL ? NULL : find(word);
-    free(rest);
-    return found;
-}
 
 static _Noreturn void be_honest(char **argv)
 {

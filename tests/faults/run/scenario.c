@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum {
-    WITHIN = 20000, /* milliseconds: whatever is awaited */
+    WITHIN = 20000,       /* milliseconds: whatever is awaited */
     STATUS_WITHIN = 3000, /* which a fault may have kept from being told */
     OPERATOR_WITHIN = 30000,
     STATUS_SIZE = 16 * 1024,
@@ -428,10 +428,15 @@ static void check_log(struct run *run)
 /* Clients whose handlers have had no time to answer before their limit, on a busy machine. */
 static unsigned late_clients(void)
 {
+    const double limit = strtod(SERVICE_TIMEOUT, NULL);
     unsigned count = 0;
 
-    for (const char *at = service_log(); (at = strstr(at, " too long: SIGTERM")) != NULL; at++)
-        count++;
+    for (const char *at = service_log(); (at = strstr(at, ", ran ")) != NULL;) {
+        char *rest;
+        const double seconds = strtod(at += strlen(", ran "), &rest);
+
+        count += seconds >= limit && strncmp(rest, " s, killed by signal 15", 23) == 0;
+    }
     return count > STAYING ? count - STAYING : 0;
 }
 

@@ -13,6 +13,8 @@
 
 enum { SERVICE_DISPATCHERS = 2 };
 
+#define SERVICE_TIMEOUT "0.08" /* seconds that a handler has */
+
 struct service {
     pid_t process; /* 0: it has ended, and been waited for */
     pid_t tracer;

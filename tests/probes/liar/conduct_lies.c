@@ -70,11 +70,6 @@ static void closed(void)
     stay();
 }
 
-static void silent(void)
-{
-    stay();
-}
-
 static void dead(void)
 {
     _exit(0);
@@ -183,7 +178,7 @@ const struct lie conduct_lies[] = {
     {"cut-ledger", MESSAGE_START, cut_ledger},
     {"half-closed", MESSAGE_START, half_closed},
     {"closed", MESSAGE_START, closed},
-    {"silent", MESSAGE_START, silent},
+    {"silent", MESSAGE_START, stay},
     {"dead", MESSAGE_START, dead},
     {"failed-lingering", MESSAGE_START, failed_lingering},
     {"failed-always", MESSAGE_START, failed_always},
@@ -192,6 +187,5 @@ const struct lie conduct_lies[] = {
     {"deaf", MESSAGE_START, deaf},
     {"unleashed", MESSAGE_START, unleashed},
     {"unleashed-noise", MESSAGE_START, unleashed_noise},
-    {"pong-never", MESSAGE_PING, silent},
     {NULL, 0, NULL},
 };

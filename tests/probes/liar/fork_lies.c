@@ -49,7 +49,7 @@ static void forked_twice(void)
     stay();
 }
 
-/* Never forks any. */
+/* Never forks any; ends when it is asked for something else. */
 static void forked_never(void)
 {
     while (liar.request.header.type == MESSAGE_FORK) {

@@ -17,8 +17,6 @@ static void signalled_twice(void)
     say_signalled(liar.request.signal.adopted);
 }
 
-/* ---- to PING ---- */
-
 static void pong_twice(void)
 {
     say_pong();
@@ -37,5 +35,6 @@ const struct lie question_lies[] = {
     {"signalled-twice", MESSAGE_SIGNAL, signalled_twice},
     {"pong-twice", MESSAGE_PING, pong_twice},
     {"pong-otherwise", MESSAGE_PING, pong_otherwise},
+    {"pong-never", MESSAGE_PING, stay},
     {NULL, 0, NULL},
 };

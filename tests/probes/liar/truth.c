@@ -4,6 +4,7 @@
 #include "dispatcher/environment.h"
 #include "dispatcher/reply.h"
 #include "dispatcher/successor.h"
+#include "dispatcher/wire.h"
 #include "tests/probes/liar/liar.h"
 #include "tests/probes/liar/lies.h"
 #include "tests/probes/liar/speech.h"

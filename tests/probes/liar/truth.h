@@ -21,6 +21,8 @@ int32_t start_handler(void);
 
 /* Likewise, and says so: all but its end. */
 int32_t serve(void);
+
+/* Waits for its end as well, and tells of it. */
 void serve_to_the_end(void);
 
 /* Whether those that are asked for are the ones that there are from the start. */
