@@ -90,7 +90,7 @@ struct dispatcher {
     pid_t process;       /* 0: not known yet */
     uint64_t generation; /* how many there have been in this place */
     int parent;          /* who was asked to fork it; -1: it is known to have been forked */
-    int avoided;         /* who was asked the last time, and it has not come of it; -1: nobody */
+    int avoided;         /* who was asked in vain the last time; -1: nobody */
     struct channel channel;
     struct remains *remains; /* to take over socket and ledger at its death, if need be */
     bool reaped;             /* it is dead: slots of the ledger that show no process never will */

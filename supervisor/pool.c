@@ -181,12 +181,15 @@ int pool_ask(struct pool *pool, unsigned dispatcher, const union message *reques
 
 struct dispatcher *pool_anybody(struct pool *pool, int avoided)
 {
+    const unsigned all = pool_all(pool);
+    const unsigned from = avoided < 0 ? all : (unsigned)avoided;
+    const unsigned others = avoided < 0 ? all : all - 1;
     struct dispatcher *best = NULL; /* of these, the one that has been waited for least */
 
-    for (unsigned i = pool_all(pool); i-- > 0;) {
-        struct dispatcher *each = &pool->dispatchers[i];
+    for (unsigned i = 1; i <= others; i++) {
+        struct dispatcher *each = &pool->dispatchers[(from + all - i) % all];
 
-        if (each->state != DISPATCHER_READY || (int)i == avoided)
+        if (each->state != DISPATCHER_READY)
             continue;
         if (!requests_are_open(&each->channel.requests))
             return each;

@@ -52,8 +52,9 @@ int pool_flush(struct pool *pool);
 /* Asks one dispatcher something that brings no descriptors.  Returns 0, or -1 with errno. */
 int pool_ask(struct pool *pool, unsigned dispatcher, const union message *request);
 
-/* Who can be asked for what any can do: the spare first, but who owes an answer after the others,
- * and dispatcher `avoided` (-1: none) after those; NULL if nobody is ready. */
+/* Who can be asked for what any can do: the spare first, or who comes next after dispatcher
+ * `avoided` (-1: none), but who owes an answer after the others, and `avoided` after those; NULL if
+ * nobody is ready. */
 struct dispatcher *pool_anybody(struct pool *pool, int avoided);
 
 /* Asks that one.  Returns 0, or -1 with errno; ESRCH if there is nobody. */

@@ -6,18 +6,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static int ask_to_fork(struct dispatcher *dispatcher, struct dispatcher *parent,
+                       const union message *request, const struct ends *ends)
+{
+    dispatcher->avoided = (int)parent->index;
+    return dispatcher_ask(parent, request, (int[]){ends->peer, ends->memory});
+}
+
 static void fork_one(struct pool *pool, struct dispatcher *dispatcher, struct dispatcher *parent)
 {
     union message request;
     struct ends ends;
     int error = 0;
 
-    dispatcher->avoided = (int)parent->index;
     wire_header(&request, MESSAGE_FORK, dispatcher->index, dispatcher->generation + 1);
     request.fork.spare = dispatcher->spare;
     if (ends_open(&ends, &pool->reserve) != 0) {
         error = errno;
-    } else if (dispatcher_ask(parent, &request, (int[]){ends.peer, ends.memory}) != 0) {
+    } else if (ask_to_fork(dispatcher, parent, &request, &ends) != 0) {
         error = errno;
         ends_close(&ends);
     } else {
