@@ -16,7 +16,7 @@ void receive(void);
 /* Does what the request asks for, and says so. */
 void answer_truly(void);
 
-/* Starts a handler for the client, and returns its process. */
+/* Starts a handler for the client, enters it in the ledger, and returns its process. */
 int32_t start_handler(void);
 
 /* Likewise, and says so: all but its end. */
