@@ -47,20 +47,20 @@ static _Noreturn void be_honest(char **argv)
     log_die(2, "liar: %s: %m", path);
 }
 
-static _Noreturn void lie_once(void)
+static _Noreturn void lie_once(const struct lie *lie)
 {
     bool told = false;
 
     for (;;) {
         receive();
-        if (told || liar.request.header.type != liar.lie->at ||
+        if (told || liar.request.header.type != lie->at ||
             (liar.request.header.type == MESSAGE_FORK && is_first())) {
             answer_truly();
             continue;
         }
         told = true;
-        log_write(LOG_LEVEL_WARNING, "liar: %s", liar.lie->word);
-        liar.lie->tell();
+        log_write(LOG_LEVEL_WARNING, "liar: %s", lie->word);
+        lie->tell();
     }
 }
 
@@ -92,7 +92,7 @@ int main(int argc, char **argv)
     service_begin(&liar.service, true);
     fork_liars();
     if (liar.lie != NULL)
-        lie_once();
+        lie_once(liar.lie);
     else
         service_run(&liar.service); /* it is honest */
 }
