@@ -66,7 +66,7 @@ each_answered_once() {
 }
 
 @test "a running handler outlives its dispatcher and its end is still seen" {
-    start -vv --address 127.0.0.1 --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER" 1000
+    start -vv --address 127.0.0.1 --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER" 3000
     "$BURST" "$ADDRESS" "$PORT" 2 >burst &
     local client=$!
     await status_is running 1
@@ -228,16 +228,20 @@ group_of() { awk '{ print $5 }' "/proc/$1/stat"; }
     refute grep 'replacing it' "$LOG"
 }
 
+# Of others it may be told a moment later that they are served.  After ten seconds it is woken.
+holds_one_since() { status_is starting 1 || (($(milliseconds_since "$1") >= 10000)); }
+
 @test "one that is stuck gets no more clients while others are not" {
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 2 0 cat
-    local stopped i
+    local stopped begin i
     stopped=$(sed -n 's/.*dispatcher 0: ready, process //p' "$LOG")
+    begin=$(milliseconds)
     kill -STOP "$stopped"
     (close_descriptors; exec nc -N 127.0.0.1 "$PORT" <<<stuck >answer) &
     local client=$!
     await status_is starting 1
     for i in 1 2 3 4 5; do [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]; done
-    await status_is starting 1 # of the last of these it may be told a moment later
+    await holds_one_since "$begin"
     kill -CONT "$stopped"
     wait "$client"
     [[ $(cat answer) == stuck ]]
