@@ -329,9 +329,10 @@ answers_at_once() {
 
 # The slowest client of a burst, and how long all of it took, in milliseconds.
 measure() {
-    local begin=${EPOCHREALTIME/./} result
+    local begin result
+    begin=$(milliseconds)
     result=$("$BURST" -w "$ADDRESS" "$PORT" 1500)
-    TOTAL=$(((${EPOCHREALTIME/./} - begin) / 1000))
+    TOTAL=$(milliseconds_since "$begin")
     [[ $result == "connected 1500 answered 1500 failed 0"* ]]
     [[ $result =~ p99\ ([0-9]+) ]]
     WORST=${BASH_REMATCH[1]}

@@ -114,6 +114,8 @@ dispatchers() {
     done
 }
 
+has_dispatchers() { [[ $(dispatchers | wc -l) == "$1" ]]; }
+
 # The janitor, if there is one.
 janitor() {
     local process

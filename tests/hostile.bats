@@ -79,8 +79,6 @@ nobody_is_left() {
     grep '^\[INFO\] status: ' "$LOG" | tail -n 1 | grep -q 'queued 0, starting 0, running 0,'
 }
 
-has_dispatchers() { [[ $(dispatchers | wc -l) == "$1" ]]; }
-
 is_idle() {
     local before
     before=$(processor_time "$DAEMON")

@@ -14,8 +14,6 @@ start_small() { start -v --address 127.0.0.1 --dispatchers 1 "$@" 0 cat; }
 
 answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello ]]; }
 
-has_dispatcher() { [[ $(dispatchers | wc -l) == 1 ]]; }
-
 @test "a dispatcher cannot be replaced at once: it is tried again until it is" {
     needs_tracer
     local fault
@@ -25,7 +23,7 @@ has_dispatcher() { [[ $(dispatchers | wc -l) == 1 ]]; }
         inject "$DAEMON" "$fault"
         kill -KILL "$(dispatchers)"
         await has_line 'cannot start dispatcher 0, trying again' "$LOG"
-        await has_dispatcher
+        await has_dispatchers 1
         end_trace
         answers_hello
     done

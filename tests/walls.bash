@@ -234,8 +234,6 @@ wall_files() {
     await has_dispatchers 2
 }
 
-has_dispatchers() { [[ $(dispatchers | grep -c .) == "$1" ]]; }
-
 # ---- no watch of epoll for this user ----
 
 # Their number is one for the whole machine, too (epoll(7)), and only adding one meets it.  So the
