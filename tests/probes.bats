@@ -22,7 +22,8 @@ load helpers
 @test "patience: an answer is waited for twice, and not held against who slept" { "$PROBES/patience"; }
 @test "notify: what a service manager is told, in order, and later if it does not read" { "$PROBES/notify"; }
 @test "timeout: who has run for too long, and gets which signal when" { "$PROBES/timeout"; }
-@test "brakes: the rate, the opening of gates, the limit on lines in the log" { "$PROBES/brakes"; }
+@test "rate: a bucket never holds more than it may, and rounding loses no token" { "$PROBES/rate"; }
+@test "brakes: the opening of gates, the limit on lines in the log" { "$PROBES/brakes"; }
 @test "busy: what is a text, what is a file, and what is neither" { "$PROBES/busy"; }
 @test "http: what is a request, and what is answered to what is none" { "$PROBES/http"; }
 @test "control: one answer for each, whatever others do" { "$PROBES/control"; }
