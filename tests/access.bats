@@ -47,6 +47,15 @@ start_with_rules() { start --address 127.0.0.1 "$@" 0 "$ANSWER" "$ANSWERS" "$COU
     wait "$client"
 }
 
+@test "a denied client uses up a ticket" {
+    start_with_rules --deny 127.0.0.9
+    is_served_from 127.0.0.1
+    refute is_served_from 127.0.0.9
+    is_served_from 127.0.0.1
+    [[ $(cut -d ' ' -f 1 "$ANSWERS") == "1
+3" ]]
+}
+
 @test "IPv4 clients of an IPv6 socket meet the rules for IPv4, and mapped rules are such" {
     start --address :: --ipv6 --ipv4 --deny ::ffff:127.0.1.0/120 --allow ::/0 --deny 127.0.2.0/24 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER"

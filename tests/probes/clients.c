@@ -62,6 +62,18 @@ static void check_handles(void)
     CHECK(clients_find(&clients, handle, 0) == NULL);
 }
 
+/* A client that is turned away uses up a ticket, so that log lines number every connection. */
+static void check_ticket_of_denied(void)
+{
+    struct client *before = enter();
+    struct client *after;
+
+    clients_turn_away(&clients, CLIENT_DENIED);
+    after = enter();
+    CHECK(clients_ticket(after) == clients_ticket(before) + 2);
+    CHECK(clients_add_up(&clients));
+}
+
 static void end_all(void)
 {
     for (int state = 0; state < CLIENT_STATES; state++) {
@@ -125,6 +137,7 @@ int main(void)
     CHECK(clients_open(&clients, &(struct order_rules){.by_source = false}) == 0);
     check_order();
     check_handles();
+    check_ticket_of_denied();
     end_all();
     check_memory_is_given_back();
     check_random_steps();
