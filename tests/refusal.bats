@@ -42,6 +42,23 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
     refuses_the_rest "$output" 40 40 0
 }
 
+@test "nobody is refused because dispatchers have their hands full for a moment, in a later burst either" {
+    local round
+    start --address 127.0.0.1 --queue 0 --processes 20 --dispatchers 1 --when-full refuse 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 1500
+    for round in 1 2; do
+        # The daemon finds all clients at once, and they are more than its dispatcher has room for.
+        kill -STOP "$DAEMON"
+        "$BURST" -m '' "$ADDRESS" "$PORT" 20 >burst &
+        await backlog_is "$PORT" 20
+        kill -CONT "$DAEMON"
+        wait $!
+        echo "burst $round: $(cat burst)"
+        refuses_the_rest "$(cat burst)" 20 20 0
+        await status_is running 0
+    done
+}
+
 @test "--when-full refuse without --queue refuses when descriptors run out" {
     # shellcheck disable=SC2016
     WRAPPER=(bash -c 'ulimit -n 128; exec "$@"' bash)
