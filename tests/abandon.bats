@@ -177,6 +177,39 @@ end_crowd() {
     end_crowd
 }
 
+# Whether the daemon notices within a second that a new client resets, while its only dispatcher is
+# full.  The test asks only the kernel meanwhile: a question to the daemon would wake it.
+notices_reset_of() {
+    "$BURST" -H -h 1 "$ADDRESS" "$PORT" 1 >last &
+    local client=$!
+    await has_line waiting last
+    await backlog_is "$PORT" 0
+    kill -USR1 "$client"
+    wait "$client"
+    await has_line "ticket $1: given up" "$LOG"
+    grep "ticket $1: given up by .*, waited 0\\." "$LOG"
+}
+
+@test "a client that waits for a dispatcher is noticed when it gives up, before the dispatcher has room" {
+    start -v --address 127.0.0.1 --processes 0 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local dispatcher crowd ticket noticed=
+    dispatcher=$(dispatchers)
+    kill -STOP "$dispatcher"
+    "$BURST" "$ADDRESS" "$PORT" 16 >burst & # PROTOCOL_SLOTS in dispatcher/protocol.h
+    crowd=$!
+    await status_is starting 16
+    # The machine may have other things to do now and then.
+    for ticket in 17 18 19; do
+        if notices_reset_of "$ticket"; then
+            noticed=yes
+            break
+        fi
+    done
+    kill -CONT "$dispatcher"
+    wait "$crowd"
+    [[ -n $noticed ]]
+}
+
 @test "who overtakes a crowd within a moment is not watched" {
     command -v strace >/dev/null || skip "strace is not installed"
     local crowd attempt before calls least=
