@@ -210,6 +210,20 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
     await nothing_is_left
 }
 
+@test "SIGINT drops a client whose start fails meanwhile" {
+    cp "$ANSWER" handler
+    start --address 127.0.0.1 --dispatchers 1 0 ./handler "$ANSWERS" "$COUNTER"
+    kill -STOP "$(dispatchers)"
+    connect_silently
+    await status_is starting 1
+    rm handler
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+    grep -q 'ticket 1: cannot start a handler' "$LOG"
+    # The client sees the end of its connection and nothing else.
+    [[ -z $(timeout 20 cat <&"$CLIENT") ]]
+}
+
 @test "SIGHUP and SIGUSR1 do not end the service" {
     start -v --address 127.0.0.1 0 cat
     kill -HUP "$DAEMON"
