@@ -228,6 +228,32 @@ start_under_pressure() {
     stop INT
 }
 
+@test "after load and pressure together, the gates open in the steps of the load" {
+    [[ $(id -u) == 0 ]] || skip "a mount namespace needs root"
+    [[ -e /proc/pressure/io ]] || skip "the kernel has no pressure stall information"
+    set_load 9.00
+    set_pressure io 99
+    # shellcheck disable=SC2016
+    WRAPPER=(unshare --mount sh -c 'mount --bind loadavg /proc/loadavg &&
+        mount --bind pressure.io /proc/pressure/io && exec "$@"' sh)
+    start -v --address 127.0.0.1 --processes 8 --load-average 4 --pressure io=40 0 sleep 100
+    local begin took i
+    for ((i = 0; i < 3; i++)); do connect_silently; done
+    await status_says 'queued 2' 'running 1' 'held back by load'
+    begin=$(milliseconds)
+    # The question wakes the daemon, which looks at both gates: they are closed still.
+    status_says 'queued 2' 'running 1'
+    set_pressure io 1
+    set_load 1.00
+    # The second handler starts when the gates open, the third one step later.  The kernel renews the
+    # load every 5 s, a pressure every 2 s.
+    await has_line 'ticket 3: started' "$LOG"
+    took=$(milliseconds_since "$begin")
+    echo "$took ms"
+    ((took >= 5000))
+    stop INT
+}
+
 @test "a gate that was closed long ago does not hold back the next burst" {
     start_under_pressure io 99 --address 127.0.0.1 --processes 8 --pressure io=40 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 1000
