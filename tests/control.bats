@@ -281,6 +281,29 @@ metric_exceeds() { (($(metric "$1") > $2)); }
     (($(say status | grep -o '"backlog":0' | wc -l) == 2))
 }
 
+@test "two ports of one address are two samples, each with a backlog of its own" {
+    WRAPPER=("$BUILD/tests/clients/activate" 127.0.0.1 127.0.0.1 --)
+    start --control control --processes 1 --queue 0 systemd sleep 100
+    local first=$PORT second
+    await has_lines 2 "$READY"
+    second=$(tail -n 1 "$READY")
+    second=${second#* }
+    connect_silently
+    await field_is running 1
+    PORT=$second connect_silently # this client waits in the backlog of the second port
+    await backlog_is "$second" 1
+    say metrics >answer
+    "$EXPOSITION" <answer
+    grep '^dampener_listen' answer
+    [[ $(grep '^dampener_listen_backlog{' answer | sort) == "$(sort <<END
+dampener_listen_backlog{address="127.0.0.1",port="$first"} 0
+dampener_listen_backlog{address="127.0.0.1",port="$second"} 1
+END
+    )" ]]
+    (($(grep -c '^dampener_listen_overflows_total{' answer) == 2))
+    stop INT
+}
+
 measures_its_descriptors() { metric_is descriptors_used "$(($(open_descriptors "$DAEMON") + 1))"; }
 
 @test "descriptors are counted as they are, with clients and without" {
