@@ -12,11 +12,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -322,6 +324,35 @@ static void send_garbage(const struct side *side)
     for (int i = 0; i < 64 && sent > 0; i++)
         sent = send(descriptor, garbage, sizeof(garbage), MSG_NOSIGNAL);
     CHECK(sent < 0);
+    (void)close(descriptor);
+}
+
+/* Sends junk in pieces, each once the server has read the one before. */
+static void send_junk(int descriptor, int kilobytes)
+{
+    static const char junk[1 << 10];
+
+    for (int i = 0; i < kilobytes; i++) {
+        uint64_t begun = loop_clock();
+        int unread = 1;
+
+        CHECK(send(descriptor, junk, sizeof(junk), MSG_NOSIGNAL) == (ssize_t)sizeof(junk));
+        while (unread > 0 && loop_clock() - begun < CONTROL_LIFE) {
+            CHECK(ioctl(descriptor, SIOCOUTQ, &unread) == 0);
+            (void)usleep(50);
+        }
+        CHECK(unread == 0);
+    }
+}
+
+/* Sends, after an answer, nearly as much as the server discards before it ends a client. */
+static void send_much_junk(void)
+{
+    int descriptor = reach(&local);
+
+    say(descriptor, "hello\n");
+    CHECK(recv(descriptor, received, sizeof(received), MSG_WAITALL) == 6);
+    send_junk(descriptor, 63);
     (void)close(descriptor);
 }
 
@@ -719,6 +750,8 @@ int main(void)
     open_side(&remote, AF_INET);
     serve(ask_well);
     CHECK(local.control.was_cut && remote.control.was_cut);
+    serve(send_much_junk);
+    serve(send_much_junk); /* the junk of the first client does not count for the second */
     serve(take_descriptor);
     check_parts();
     check_strangers();
