@@ -17,6 +17,8 @@ load helpers
 @test "wire: what is not a message of the protocol is refused and leaves nothing open" { "$PROBES/wire"; }
 @test "inheritance: what is not a message of a takeover is refused, and leaves nothing open" { "$PROBES/inheritance"; }
 @test "requests: each is answered once, and what nobody asked for is not believed" { "$PROBES/requests"; }
+@test "starts: what the ledger says of each when its dispatcher is dead, and where its connection goes" { "$PROBES/starts"; }
+@test "remains: who fails comes back, others are handlers at the end of file, and nothing else is believed" { "$PROBES/remains"; }
 @test "order: whose turn it is, by arrival and in turn, with limits per source" { "$PROBES/order"; }
 @test "source: what is one source, and a table that finds each of many" { "$PROBES/source"; }
 @test "patience: an answer is waited for twice, and not held against who slept" { "$PROBES/patience"; }
