@@ -269,6 +269,63 @@ static void given_again(void)
     (void)close(second);
 }
 
+static unsigned fill_socket(void)
+{
+    static const char byte;
+    unsigned count = 0;
+
+    while (send(PROTOCOL_SOCKET, &byte, sizeof(byte), MSG_DONTWAIT) > 0)
+        count++;
+    return count;
+}
+
+static void await_error(unsigned slot)
+{
+    for (int look = 0; spawn_error(slot) == 0 && look < LOOKS; look++)
+        (void)usleep(10000);
+    CHECK(spawn_error(slot) != 0);
+}
+
+static volatile int32_t stopped;
+static volatile sig_atomic_t waited_in_vain;
+
+static void on_alarm(int signal_number)
+{
+    (void)signal_number;
+    waited_in_vain = 1;
+    (void)kill(stopped, SIGKILL);
+}
+
+/* Somebody stops a child just when it has said FAILED: nobody waits for it to go on. */
+static void given_again_stopped(void)
+{
+    unsigned full = fill_socket();
+    char byte;
+    int first = begin(&bad, 6, 460);
+    int second;
+    siginfo_t information = {0};
+
+    await_error(6);
+    stopped = ledger.slots[6].process;
+    /* The kernel sends it that signal as soon as its message is here. */
+    CHECK(stopped > 1 && fcntl(supervisor, F_SETOWN, stopped) == 0);
+    CHECK(fcntl(supervisor, F_SETSIG, SIGSTOP) == 0 && fcntl(supervisor, F_SETFL, O_ASYNC) == 0);
+    for (; full > 0; full--)
+        CHECK(recv(supervisor, &byte, sizeof(byte), MSG_DONTWAIT) == 1);
+    CHECK(signal(SIGALRM, on_alarm) != SIG_ERR);
+    (void)alarm(20);
+    CHECK(waitid(P_PID, (id_t)stopped, &information, WSTOPPED | WEXITED | WNOWAIT) == 0);
+    CHECK(information.si_code == CLD_STOPPED && fcntl(supervisor, F_SETFL, 0) == 0);
+    second = begin(&bad, 6, 461);
+    (void)alarm(0);
+    CHECK(!waited_in_vain);
+    until_idle();
+    expect(MESSAGE_FAILED, 2, 460, NULL);
+    check_nobody_left();
+    (void)close(first);
+    (void)close(second);
+}
+
 /* One of two is killed, and reaped, before its exec: it was a handler, and its slot is free. */
 static void killed(void)
 {
@@ -301,16 +358,13 @@ static void killed(void)
  * it has.  The dispatcher leaves that to the supervisor. */
 static int die(void)
 {
-    static const char byte;
     int32_t process;
 
-    while (send(PROTOCOL_SOCKET, &byte, sizeof(byte), MSG_DONTWAIT) > 0)
-        ;
+    (void)fill_socket();
     children_forget();
     (void)begin(&bad, 2, 550);
     process = ledger.slots[2].process;
-    for (int look = 0; spawn_error(2) == 0 && look < LOOKS; look++)
-        (void)usleep(10000);
+    await_error(2);
     CHECK(process > 1 && kill(process, SIGKILL) == 0);
     until_over(2); /* does not return */
     return 2;
@@ -385,6 +439,7 @@ int main(int argc, char **argv)
         hanging();
         refused();
         given_again();
+        given_again_stopped();
         killed();
         killed_failing();
         forgotten();
