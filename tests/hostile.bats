@@ -33,6 +33,10 @@ hostile() {
     grep -q '^\[ERROR\] dispatcher: refused a request that is not of the protocol$' "$LOG"
 }
 
+@test "a dispatcher signals a handler for its own ticket only" { hostile tickets; }
+
+@test "a dispatcher that was forked signals no handler of the one that forked it" { hostile forked; }
+
 @test "a dispatcher does not take from the ledger whom it has started" { hostile forgery; }
 
 @test "a dispatcher whose supervisor is dead does not take another's children for its" {

@@ -7,6 +7,8 @@
  *     orders   everything that no supervisor asks, one by one
  *     noise    COUNT packets: random bytes, and sound messages, one or several, changed at random;
  *              SEED as it was printed gives the same once more
+ *     tickets  signals for a handler, by other tickets than its own
+ *     forked   signals to a new dispatcher, for a handler of the one that forked it
  *     forgery  the ledger says another process in the very moment when a handler is started
  *     orphan   what it asked is read only when it is dead
  *
@@ -89,11 +91,19 @@ static pid_t fork_or_give_up(void)
 
 /* ---- the handler ---- */
 
+/* If its client is a pipe, it stays until that is closed. */
 static int handle(const char *path)
 {
     int file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    struct stat status;
+    char byte;
 
-    return file >= 0 && write(file, "x", 1) == 1 ? 0 : 1;
+    if (file < 0 || write(file, "x", 1) != 1)
+        return 1;
+    return fstat(STDIN_FILENO, &status) != 0 || !S_ISFIFO(status.st_mode) ||
+                   read(STDIN_FILENO, &byte, 1) == 0
+               ? 0
+               : 1;
 }
 
 static unsigned handled(void)
@@ -250,10 +260,14 @@ static bool has_children(pid_t process)
 
 /* ---- answers ---- */
 
+static struct message_started last_started;
+static struct message_exited last_exited;
+
 static void enter(const union message *message)
 {
     switch (message->header.type) {
     case MESSAGE_STARTED:
+        last_started = message->started;
         handlers++;
         came.started++;
         due.exited++;
@@ -262,6 +276,7 @@ static void enter(const union message *message)
         came.started++;
         break;
     case MESSAGE_EXITED:
+        last_exited = message->exited;
         came.exited++;
         break;
     case MESSAGE_SIGNALLED:
@@ -333,6 +348,16 @@ static bool is_settled(void)
     return came.started >= due.started && came.exited >= due.exited &&
            came.signalled >= due.signalled && came.forked >= due.forked &&
            came.content >= due.content && came.pongs >= due.pongs;
+}
+
+/* Waits until so many answers of a kind have come as are due, whatever else there is. */
+static void await_answers(const unsigned *wanted, const unsigned *counted)
+{
+    union message message;
+
+    while (*counted < *wanted && await_readable(channel))
+        (void)hear(&message);
+    CHECK(*counted == *wanted);
 }
 
 /* Waits until all has come that is due, and looks whether anything else has. */
@@ -892,6 +917,88 @@ static void make_noise(uint64_t seed, unsigned long count)
            came.signalled, came.forked, came.content, came.pongs);
 }
 
+/* ---- a handler that stays ---- */
+
+/* Starts it, in slot 0; it ends by itself as soon as the descriptor that is returned is closed. */
+static int start_staying(uint64_t ticket)
+{
+    union message message;
+    int client[2];
+
+    if (pipe2(client, O_CLOEXEC) != 0)
+        give_up("pipe");
+    wire_header(&message, MESSAGE_START, 1, ticket);
+    message.start.slot = 0;
+    say(&message, sizeof(message.start), client, 1);
+    (void)close(client[0]);
+    await_answers(&due.started, &came.started);
+    CHECK(last_started.header.ticket == ticket && last_started.process > 1);
+    for (int look = 0; handled() < handlers && look < PATIENCE; look++)
+        (void)usleep(1000);
+    return client[1];
+}
+
+/* Asks for a signal to the handler that was started last, as if it had this ticket. */
+static void signal_last(uint64_t ticket, int32_t signal_number)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_SIGNAL, 1, ticket);
+    message.signal.process = last_started.process;
+    message.signal.signal = signal_number;
+    say_message(&message, sizeof(message.signal), 0);
+    await_answers(&due.signalled, &came.signalled);
+}
+
+/* By another ticket no handler is meant, though the process is right: it may be a later one's. */
+static void try_tickets(void)
+{
+    static const uint64_t wrong[] = {0,         1, 76, 78, UINT32_MAX, 77 + (UINT64_C(1) << 32),
+                                     UINT64_MAX};
+    int client = start_staying(77);
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        signal_last(wrong[i], SIGTERM);
+        signal_last(wrong[i], SIGKILL);
+    }
+    (void)close(client);
+    settle();
+    CHECK(last_exited.header.ticket == 77 && last_exited.status == 0);
+
+    client = start_staying(78);
+    signal_last(78, SIGTERM);
+    settle();
+    CHECK(last_exited.header.ticket == 78 && last_exited.status == SIGTERM);
+    (void)close(client);
+}
+
+/* A dispatcher that is forked while the first one has a handler does not take it for its own. */
+static void try_forked(void)
+{
+    struct wire_inbox heard = {0};
+    int client = start_staying(80);
+    int descriptors[WIRE_DESCRIPTORS];
+    union message message;
+    int ends[2];
+
+    open_pair(ends);
+    fork_with(ends[1], kinds[KIND_LEDGER]);
+    (void)close(ends[1]);
+    CHECK(wire_receive(&heard, ends[0], WIRE_TYPE(MESSAGE_READY), &message, descriptors, 0) ==
+          WIRE_MESSAGE);
+    wire_header(&message, MESSAGE_SIGNAL, 1, 80);
+    message.signal.process = last_started.process;
+    message.signal.signal = SIGKILL;
+    message.signal.adopted = 0;
+    CHECK(wire_send(ends[0], &message, NULL, 0) == 0);
+    CHECK(wire_receive(&heard, ends[0], WIRE_TYPE(MESSAGE_SIGNALLED), &message, descriptors, 0) ==
+          WIRE_MESSAGE);
+    (void)close(ends[0]);
+    (void)close(client);
+    settle();
+    CHECK(last_exited.header.ticket == 80 && last_exited.status == 0);
+}
+
 /* ---- forgery ---- */
 
 /* A process that writes a bystander into the ledger all the time. */
@@ -1058,6 +1165,10 @@ int main(int argc, char **argv)
     else if (strcmp(argv[1], "noise") == 0)
         make_noise(argc > 3 ? strtoull(argv[3], NULL, 10) : (uint64_t)time(NULL),
                    argc > 4 ? strtoul(argv[4], NULL, 10) : 100000);
+    else if (strcmp(argv[1], "tickets") == 0)
+        try_tickets();
+    else if (strcmp(argv[1], "forked") == 0)
+        try_forked();
     else if (strcmp(argv[1], "forgery") == 0)
         forge();
     else
