@@ -79,6 +79,39 @@ each_answered_once() {
     grep -q 'ticket 1: ended process .* status 0,' "$LOG"
 }
 
+has_children() { [[ $(children "$1" | wc -w) == "$2" ]]; }
+is_zombie() { grep -q '^State:.Z' "/proc/$1/status"; }
+
+@test "what a dispatcher has said of three ends counts, though it dies before it is heard" {
+    start -vv --address 127.0.0.1 --processes 3 --dispatchers 1 0 \
+        bash -c 'echo started; read -r status; exit "$status"'
+    local dispatcher clients=() i
+    dispatcher=$(ready_dispatchers)
+    for i in 1 2 3; do
+        connect_silently
+        read -r -t 20 -u "$CLIENT" _
+        clients+=("$CLIENT")
+    done
+    await status_is running 3
+    kill -STOP "$DAEMON"
+    await is_stopped "$DAEMON"
+    # It says so of each apart.
+    for i in 1 2 3; do
+        echo "$((40 + i))" >&"${clients[i - 1]}"
+        await has_children "$dispatcher" "$((3 - i))"
+        await is_asleep "$dispatcher"
+    done
+    kill -KILL "$dispatcher"
+    await is_zombie "$dispatcher"
+    kill -CONT "$DAEMON"
+    await status_is served 3
+    for i in 1 2 3; do
+        grep -q "ticket $i: ended process .* status $((40 + i))," "$LOG"
+        exec {clients[i-1]}>&-
+    done
+    await has_ready_dispatchers 1
+}
+
 @test "a stopped dispatcher delays only what it holds" {
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local stopped

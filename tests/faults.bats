@@ -253,6 +253,35 @@ was_cut() {
 
 # ---- calls that fail, and signals ----
 
+# In clock ticks since the machine's start: when the handler of a ticket was cloned.
+cloned_at() {
+    local process
+    process=$(sed -n "s/.*ticket $1: started process \([0-9]*\).*/\1/p" "$LOG")
+    awk '{ print $22 }' "/proc/$process/stat"
+}
+
+@test "a client that cannot be given to its dispatcher is started before those behind it" {
+    needs_strace
+    start_held --processes 2 --dispatchers 2 --control control
+    local first
+    "$BUILD/tests/clients/ask" -n 1 ./control pause
+    connect_silently
+    first=$CLIENT
+    connect_silently
+    await status_is queued 2
+    # The first message answers the command; the next is for the first of two dispatchers.
+    inject "$DAEMON" sendmsg:error=ENOBUFS:when=2
+    "$BUILD/tests/clients/ask" -n 1 ./control resume
+    await has_line 'cannot give a client to a dispatcher: No buffer space available' "$LOG"
+    # That is tried again after 100 ms: no exec comes back, and so no start succeeds, before.
+    await status_is starting 2
+    end_trace
+    release_handler
+    await status_is running 2
+    (($(cloned_at 1) <= $(cloned_at 2)))
+    exec {first}>&- {CLIENT}>&-
+}
+
 @test "accept that fails for every client is no busy loop, and is logged" {
     needs_strace
     start --address 127.0.0.1 0 cat
