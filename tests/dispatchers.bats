@@ -82,9 +82,10 @@ each_answered_once() {
 has_children() { [[ $(children "$1" | wc -w) == "$2" ]]; }
 is_zombie() { grep -q '^State:.Z' "/proc/$1/status"; }
 
-@test "what a dispatcher has said of three ends counts, though it dies before it is heard" {
+@test "three exits count that a dispatcher reported before it was killed and nobody had read" {
+    # shellcheck disable=SC2016 # the handler expands it
     start -vv --address 127.0.0.1 --processes 3 --dispatchers 1 0 \
-        bash -c 'echo started; read -r status; exit "$status"'
+        bash -c 'echo started; read -r; exit "$REPLY"'
     local dispatcher clients=() i
     dispatcher=$(ready_dispatchers)
     for i in 1 2 3; do
@@ -95,7 +96,7 @@ is_zombie() { grep -q '^State:.Z' "/proc/$1/status"; }
     await status_is running 3
     kill -STOP "$DAEMON"
     await is_stopped "$DAEMON"
-    # It says so of each apart.
+    # The dispatcher reports each exit in a packet of its own.
     for i in 1 2 3; do
         echo "$((40 + i))" >&"${clients[i - 1]}"
         await has_children "$dispatcher" "$((3 - i))"
@@ -107,8 +108,8 @@ is_zombie() { grep -q '^State:.Z' "/proc/$1/status"; }
     await status_is served 3
     for i in 1 2 3; do
         grep -q "ticket $i: ended process .* status $((40 + i))," "$LOG"
-        exec {clients[i-1]}>&-
     done
+    for CLIENT in "${clients[@]}"; do exec {CLIENT}>&-; done
     await has_ready_dispatchers 1
 }
 

@@ -253,14 +253,14 @@ was_cut() {
 
 # ---- calls that fail, and signals ----
 
-# In clock ticks since the machine's start: when the handler of a ticket was cloned.
+# Prints when the handler of a ticket was cloned, in clock ticks since the machine's start.
 cloned_at() {
     local process
     process=$(sed -n "s/.*ticket $1: started process \([0-9]*\).*/\1/p" "$LOG")
     awk '{ print $22 }' "/proc/$process/stat"
 }
 
-@test "a client that cannot be given to its dispatcher is started before those behind it" {
+@test "a client whose START cannot be sent still starts before the client behind it" {
     needs_strace
     start_held --processes 2 --dispatchers 2 --control control
     local first
@@ -269,11 +269,11 @@ cloned_at() {
     first=$CLIENT
     connect_silently
     await status_is queued 2
-    # The first message answers the command; the next is for the first of two dispatchers.
+    # The first message answers the command; the second goes to the first of two dispatchers.
     inject "$DAEMON" sendmsg:error=ENOBUFS:when=2
     "$BUILD/tests/clients/ask" -n 1 ./control resume
     await has_line 'cannot give a client to a dispatcher: No buffer space available' "$LOG"
-    # That is tried again after 100 ms: no exec comes back, and so no start succeeds, before.
+    # No exec comes back and no start succeeds, so the supervisor tries again after 100 ms.
     await status_is starting 2
     end_trace
     release_handler

@@ -33,9 +33,9 @@ hostile() {
     grep -q '^\[ERROR\] dispatcher: refused a request that is not of the protocol$' "$LOG"
 }
 
-@test "a dispatcher signals a handler for its own ticket only" { hostile tickets; }
+@test "a dispatcher signals a handler only if the ticket is the handler's" { hostile tickets; }
 
-@test "a dispatcher that was forked signals no handler of the one that forked it" { hostile forked; }
+@test "a forked dispatcher signals no handler of the dispatcher that forked it" { hostile forked; }
 
 @test "a dispatcher does not take from the ledger whom it has started" { hostile forgery; }
 

@@ -17,8 +17,15 @@ load helpers
 @test "wire: what is not a message of the protocol is refused and leaves nothing open" { "$PROBES/wire"; }
 @test "inheritance: what is not a message of a takeover is refused, and leaves nothing open" { "$PROBES/inheritance"; }
 @test "requests: each is answered once, and what nobody asked for is not believed" { "$PROBES/requests"; }
-@test "starts: what the ledger says of each when its dispatcher is dead, and where its connection goes" { "$PROBES/starts"; }
-@test "remains: who fails comes back, others are handlers at the end of file, and nothing else is believed" { "$PROBES/remains"; }
+@test "starts: the ledger decides each start of a dead dispatcher, and no connection is left open" { "$PROBES/starts"; }
+@test "remains: a failed start comes back, the others are handlers at the end of file, nothing else is believed" { "$PROBES/remains"; }
+@test "dispatcher: an unread answer counts, and a dispatcher back from giving way is replaced at once" {
+    run "$PROBES/dispatcher"
+    echo "$output"
+    ((status == 0))
+    [[ $(grep -c 'gives way to handlers' <<<"$output") == 1 ]]
+    [[ $(grep -c 'was killed by signal 9: replacing it$' <<<"$output") == 1 ]]
+}
 @test "order: whose turn it is, by arrival and in turn, with limits per source" { "$PROBES/order"; }
 @test "source: what is one source, and a table that finds each of many" { "$PROBES/source"; }
 @test "patience: an answer is waited for twice, and not held against who slept" { "$PROBES/patience"; }

@@ -7,10 +7,10 @@
  *     orders   everything that no supervisor asks, one by one
  *     noise    COUNT packets: random bytes, and sound messages, one or several, changed at random;
  *              SEED as it was printed gives the same once more
- *     tickets  signals for a handler, by other tickets than its own
- *     forked   signals to a new dispatcher, for a handler of the one that forked it
- *     forgery  the ledger says another process in the very moment when a handler is started
- *     orphan   what it asked is read only when it is dead
+ *     tickets  signals to a handler, with the tickets of others
+ *     forked   a signal, asked of a forked dispatcher, to a handler of the dispatcher that forked
+ * it forgery  the ledger says another process in the very moment when a handler is started orphan
+ * what it asked is read only when it is dead
  *
  * In the end the dispatcher must live and serve, have its descriptors, and have started nothing but
  * the command, and only when it was told to.  Best run in a process id namespace of its own: a
@@ -91,7 +91,7 @@ static pid_t fork_or_give_up(void)
 
 /* ---- the handler ---- */
 
-/* If its client is a pipe, it stays until that is closed. */
+/* Stays until its client is closed, if that is a pipe. */
 static int handle(const char *path)
 {
     int file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
@@ -350,7 +350,7 @@ static bool is_settled(void)
            came.content >= due.content && came.pongs >= due.pongs;
 }
 
-/* Waits until so many answers of a kind have come as are due, whatever else there is. */
+/* Waits until all answers of one kind have come that are due. */
 static void await_answers(const unsigned *wanted, const unsigned *counted)
 {
     union message message;
@@ -919,7 +919,7 @@ static void make_noise(uint64_t seed, unsigned long count)
 
 /* ---- a handler that stays ---- */
 
-/* Starts it, in slot 0; it ends by itself as soon as the descriptor that is returned is closed. */
+/* Starts a handler in slot 0, which exits once the returned descriptor is closed. */
 static int start_staying(uint64_t ticket)
 {
     union message message;
@@ -938,7 +938,7 @@ static int start_staying(uint64_t ticket)
     return client[1];
 }
 
-/* Asks for a signal to the handler that was started last, as if it had this ticket. */
+/* Asks for a signal to the last handler, under this ticket. */
 static void signal_last(uint64_t ticket, int32_t signal_number)
 {
     union message message;
@@ -950,7 +950,7 @@ static void signal_last(uint64_t ticket, int32_t signal_number)
     await_answers(&due.signalled, &came.signalled);
 }
 
-/* By another ticket no handler is meant, though the process is right: it may be a later one's. */
+/* Under another ticket the right process is not the right handler: its number may be used again. */
 static void try_tickets(void)
 {
     static const uint64_t wrong[] = {0,         1, 76, 78, UINT32_MAX, 77 + (UINT64_C(1) << 32),
@@ -972,7 +972,7 @@ static void try_tickets(void)
     (void)close(client);
 }
 
-/* A dispatcher that is forked while the first one has a handler does not take it for its own. */
+/* The first dispatcher has a handler while it forks; the new one must not count it as its own. */
 static void try_forked(void)
 {
     struct wire_inbox heard = {0};

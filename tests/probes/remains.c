@@ -1,6 +1,6 @@
 /*
- * What a dead dispatcher leaves undecided: a child whose exec has failed gives its client back, all
- * others are handlers at the end of file; what else comes is not believed, and leaves nothing open.
+ * What a dead dispatcher leaves undecided: a child whose exec failed gives its client back, and all
+ * others are handlers at the end of file.  Nothing else is believed or left open.
  *
  * Stands on both ends of the socket that the dispatcher had.
  */
@@ -91,7 +91,7 @@ static void ignore(void *context, uint32_t client, uint64_t ticket)
     (void)ticket;
 }
 
-/* Leaves the starts of so many clients, from `first` on; returns the end of those who start. */
+/* Leaves `count` starts, of clients from `first` on; returns the children's end of the socket. */
 static int leave(uint32_t first, uint32_t count)
 {
     struct remains *remains = calloc(1, sizeof(*remains));
@@ -132,7 +132,7 @@ static void stop(void *context)
     loop_stop(context);
 }
 
-/* There must be something to hear. */
+/* Runs one round: something must be there to hear. */
 static void hear(void)
 {
     loop_run(&loop, stop, &loop);
@@ -184,7 +184,7 @@ static void check_failed(void)
     CHECK(told() == 3 && was_orphaned(0) && was_orphaned(2));
 }
 
-/* Nothing is left to decide: it is forgotten before the end of file. */
+/* Once nothing is left to decide, the remains are forgotten before the end of file. */
 static void check_last_failed(void)
 {
     int end = begin(1);
@@ -239,7 +239,7 @@ static void check_failed_twice(void)
     CHECK(told() == 2 && was_orphaned(1));
 }
 
-/* What only a dispatcher could say, and what is no message. */
+/* A message that only a dispatcher sends, and bytes that are no message. */
 static void check_others(void)
 {
     int end = begin(1);

@@ -296,7 +296,7 @@ static void on_alarm(int signal_number)
     (void)kill(stopped, SIGKILL);
 }
 
-/* Somebody stops a child just when it has said FAILED: nobody waits for it to go on. */
+/* A child is stopped once it has said FAILED: the dispatcher kills it and uses its slot again. */
 static void given_again_stopped(void)
 {
     unsigned full = fill_socket();
@@ -307,7 +307,7 @@ static void given_again_stopped(void)
 
     await_error(6);
     stopped = ledger.slots[6].process;
-    /* The kernel sends it that signal as soon as its message is here. */
+    /* The kernel stops the child as soon as its message arrives here. */
     CHECK(stopped > 1 && fcntl(supervisor, F_SETOWN, stopped) == 0);
     CHECK(fcntl(supervisor, F_SETSIG, SIGSTOP) == 0 && fcntl(supervisor, F_SETFL, O_ASYNC) == 0);
     for (; full > 0; full--)

@@ -1,6 +1,6 @@
 /*
- * The starts of one dispatcher that are not answered: what the ledger says of each once the
- * dispatcher is dead, where its connection goes, and which process is whose.
+ * The unanswered starts of one dispatcher: what the ledger says of each once the dispatcher is
+ * dead, where its connection goes, and which process is whose.
  */
 #include "supervisor/starts.h"
 
@@ -134,8 +134,7 @@ static void check_slots(void)
     CHECK(starts.count == PROTOCOL_SLOTS);
 }
 
-/* The dispatcher was killed before any child: connections come back, but for those that are lost.
- */
+/* The ledger shows no process: each start is returned, with its connection if that was found. */
 static void check_returned(void)
 {
     int client;
@@ -155,7 +154,7 @@ static void check_returned(void)
     (void)close(client);
 }
 
-/* What shows a process is decided at the end of file, and its child alone has the connection. */
+/* The ledger shows a process: it is a handler at the end of file, and has the connection alone. */
 static void check_orphaned(void)
 {
     int client;
@@ -175,7 +174,7 @@ static void check_orphaned(void)
     (void)close(client);
 }
 
-/* Whatever else the dispatcher has written there. */
+/* Numbers in the ledger that are no process, and a process for a START that was never sent. */
 static void check_nobody(void)
 {
     static const int32_t nobody[] = {1, -1, INT32_MIN};
@@ -191,7 +190,7 @@ static void check_nobody(void)
         CHECK(fates[i].fate == RETURNED && fates[i].descriptor == -1);
 }
 
-/* A connection of which nobody knows, or which is there twice, is closed. */
+/* A connection of an unknown start is closed, and so is a second one of the same start. */
 static void check_recovered(void)
 {
     const struct message_header header = header_of(0);
