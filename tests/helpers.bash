@@ -9,6 +9,10 @@ ANSWER=$BUILD/tests/handlers/answer
 STATE=$BUILD/tests/handlers/state
 PROBES=$BUILD/tests/probes
 
+# Seconds until bats ends a test that hangs, and names it: more for slow programs and for long tests.
+PATIENT=${DAMPENER_LONG:+4}
+BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-$((20 * ${PATIENT:-1} * ${DAMPENER_PATIENCE:-20}))}
+
 # A sanitizer's finding must not look like an ordinary exit.
 export ASAN_OPTIONS=exitcode=99
 export UBSAN_OPTIONS=halt_on_error=1:exitcode=99
@@ -222,7 +226,7 @@ stop() {
 }
 
 finish() {
-    await is_gone "$DAEMON"
+    await is_gone "$DAEMON" || return 1 # wait would hang as well
     STATUS=0
     wait "$DAEMON" || STATUS=$?
     DAEMON=
@@ -251,7 +255,7 @@ check_and_end() {
             find "/proc/$DAEMON/fd" -printf '%f %l\n' 2>/dev/null | head -n 50 >&2
             return 1
         }
-        stop
+        stop || return 1
     fi
     await nothing_is_left || { processes_of_test >&2; return 1; }
 }
@@ -287,6 +291,19 @@ end_by_force() {
         echo "killing what was left: $process $rest" >&2
         kill -KILL "$process" 2>/dev/null || true
     done < <(processes_of_test)
+}
+
+# Replaces a function that bats calls when the time of a test is over: bats ends only the children of
+# the test, but a command substitution waits for grandchildren, too.  Spares the daemon, which teardown
+# ends, and itself: the countdown is a child of the test as well.
+bats_kill_childprocesses_of() {
+    local process rest program
+    while read -r process rest; do
+        program=/proc/$process/exe
+        if [[ $process != "$BASHPID" && ! $program -ef $DAMPENER && ! $program -ef $BUILD/dispatcher ]]; then
+            kill -KILL "$process" || true
+        fi
+    done < <(children "$1" | tr ' ' '\n'; DAMPENER_TEST=$BATS_TEST_TMPDIR processes_of_test)
 }
 
 # "! command" alone does not fail a test.

@@ -372,14 +372,18 @@ refuses() { [[ $(timeout 5 nc -NU "$1" </dev/null 2>&1) == *refused* ]]; }
     [[ $(id -u) == 0 ]] || skip "only root can be somebody else"
     open_to_others
     start --socket-mode 666 --processes 4 --per-source 1 "unix:$BATS_TEST_TMPDIR/socket" sleep 600
-    local number
-    for number in 1 2 3; do nc -U socket </dev/null >/dev/null 3>&- 4>&- & done
+    local number clients=()
+    for number in 1 2 3; do
+        nc -U socket </dev/null >/dev/null 3>&- 4>&- &
+        clients+=($!)
+    done
     await status_says 'accepted 3' 'queued 2' 'running 1'
     run_as 65534 nc -U "$BATS_TEST_TMPDIR/socket" </dev/null >/dev/null 3>&- 4>&- &
+    clients+=($!)
     await status_is running 2
     status_is sources 2
     stop INT
-    wait
+    wait "${clients[@]}" || true
 }
 
 @test "a refused client of a Unix socket gets the message, also if it has sent much" {
