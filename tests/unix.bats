@@ -111,10 +111,10 @@ leave_stale() {
     [[ $(stat -c '%u %g' second) == "4711 4712" ]]
 }
 
-@test "who may write to the directory cannot have another file given away" {
+# Lets the daemon give away its socket, but a hard link to this file is put there first.
+give_another() {
     ((EUID == 0)) || skip "takes root"
     command -v strace >/dev/null || skip "strace is not installed"
-    : >victim
     (
         close_descriptors
         # The leak checker cannot be traced.
@@ -122,15 +122,28 @@ leave_stale() {
             -e inject=bind:delay_exit=3000000 \
             "$DAMPENER" --socket-owner 65534 "unix:$PWD/socket" cat 2>"$LOG" </dev/null >/dev/null
     ) &
-    local giver=$!
+    local giver=$! ended=0
     await test -S socket
-    ln -f victim socket
+    ln -f "$1" socket
     await is_gone "$giver"
-    local ended=0
     wait "$giver" || ended=$?
     ((ended == 1))
     grep -q "^\[ERROR\] PORT: .*: cannot give it to that owner, " "$LOG"
-    [[ $(stat -c %u victim) == 0 ]]
+    [[ $(stat -c %u "$1") == 0 ]]
+}
+
+@test "who may write to the directory cannot have another file given away" {
+    : >victim
+    give_another victim
+}
+
+@test "who may write to the directory cannot have another socket of root's given away" {
+    nc -lU "$PWD/victim" 3>&- 4>&- &
+    local listener=$!
+    await test -S victim
+    kill -KILL "$listener"
+    wait "$listener" || true
+    give_another victim
 }
 
 @test "an owner that does not exist is named with its option, and nothing is left" {
