@@ -367,3 +367,25 @@ told_by() { sed -n "s/^$1 \/ //p" told; }
     await states_are "READY=1 MAINPID=$new READY=1 STOPPING=1"
     dismiss
 }
+
+@test "the process before dies before the manager knows the new one, which then speaks for itself" {
+    manage
+    start --address 127.0.0.1 --control control 0 cat
+    local old=$DAEMON
+    await was_told '^READY=1'
+    kill -STOP "$MANAGER"
+    await is_stopped "$MANAGER"
+    "$NOTIFIED" fill "$SOCKET"
+    start --takeover control --address 127.0.0.1 --control control "$PORT" cat
+    kill -KILL "$old" # it waits until the manager has read what it says
+    wait "$old" || true
+    kill -CONT "$MANAGER"
+    await was_told_by "$DAEMON" '^READY=1'
+    refute was_told "^MAINPID="
+    local new=$DAEMON
+    stop
+    await was_told_by "$new" '^STOPPING=1'
+    dismiss
+}
+
+was_told_by() { told_by "$1" | grep -q -- "$2"; }
