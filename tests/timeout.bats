@@ -264,6 +264,28 @@ has_spare() { [[ -n $(spare) ]]; }
     await is_gone "${members[1]}"
 }
 
+is_ready_again() { (($(grep -c "] dispatcher 0: ready" "$LOG") == 2)); }
+
+@test "SIGTERM to an adopted handler is sent again if the process that was to pass it on dies first" {
+    make_noting_handler
+    start -vv --address 127.0.0.1 --dispatchers 1 --timeout 5 --kill-after 100 0 ./handler
+    connect_silently
+    read -r -u "$CLIENT" _
+    # shellcheck disable=SC2046
+    kill -KILL $(dispatchers)
+    await adopted 1
+    await is_ready_again
+    await has_spare
+    local spare
+    spare=$(spare)
+    kill -STOP "$spare"
+    await has_line 'SIGTERM to its group' "$LOG"
+    [[ ! -e terminated ]] # it is the spare one that was asked
+    kill -KILL "$spare"
+    await has_content terminated
+    await is_served 1
+}
+
 @test "when the dispatchers die with the time of 20 handlers, all are ended nevertheless" {
     make_family
     start -vv --address 127.0.0.1 --dispatchers 2 --processes 0 --timeout 3 --kill-after 1 0 \
