@@ -117,12 +117,15 @@ start_with_fault() {
     kill -KILL "$dispatcher"
     await has_line 'replacing it' "$LOG"
     kill -INT "$DAEMON"
+    await does_not_listen # of two signals that wait to be taken, the kernel makes one
     stop INT
     [[ $STATUS == $((128 + 2)) ]]
     wait "$hanging" || true
     wait "$TRACER" || true
     await nothing_is_left
 }
+
+does_not_listen() { [[ -z $(ss -Hltn "sport = :$PORT") ]]; }
 
 # ---- between clone and exec ----
 
