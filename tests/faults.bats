@@ -127,6 +127,32 @@ start_with_fault() {
 
 does_not_listen() { [[ -z $(ss -Hltn "sport = :$PORT") ]]; }
 
+is_zombie() { grep -q '^State:.Z' "/proc/$1/status"; }
+
+@test "the status of a handler that ends before its dead dispatcher can be reaped is known" {
+    ((EUID == 0)) || skip "only root may trace a dispatcher, which hides"
+    # shellcheck disable=SC2016
+    start -v --address 127.0.0.1 --dispatchers 1 0 \
+        bash -c 'echo "$$"; until [[ -e go ]]; do sleep 0.02; done; exit 7'
+    connect_silently
+    local handler dispatcher
+    read -r -u "$CLIENT" handler
+    dispatcher=$(dispatchers)
+    "$BUILD/tests/clients/tracer" "$dispatcher" >traced 3>&- 4>&- &
+    local tracer=$!
+    await has_content traced
+    kill -KILL "$dispatcher"
+    await is_zombie "$dispatcher"
+    touch go
+    await is_gone "$handler"
+    refute grep 'replacing it' "$LOG"
+    kill -KILL "$tracer"
+    wait "$tracer" || true
+    await has_line 'replacing it' "$LOG"
+    await status_is served 1
+    has_line "ticket 1: ended process $handler .*, status 7" "$LOG"
+}
+
 # ---- between clone and exec ----
 
 # Lets every exec of ./handler hang, until release_handler; those of a file that is put in its place
