@@ -153,6 +153,30 @@ is_zombie() { grep -q '^State:.Z' "/proc/$1/status"; }
     has_line "ticket 1: ended process $handler .*, status 7" "$LOG"
 }
 
+has_adopted() { (($(grep -c ': adopted process' "$LOG") == $1)); }
+
+@test "a signal that could not be sent does not wait for those that come later" {
+    needs_strace
+    local reason
+    reason=$(no_tracer)
+    [[ -z $reason ]] || skip "$reason"
+    start -vv --address 127.0.0.1 --processes 0 --timeout 8 0 sleep 100
+    (close_descriptors; exec "$BURST" -e 5 "$ADDRESS" "$PORT" 300 >burst 2>&1) &
+    local client=$!
+    await status_is running 300
+    # shellcheck disable=SC2046
+    kill -KILL $(dispatchers)
+    await has_adopted 300
+    # As if there were no dispatcher for each other signal.
+    inject "$DAEMON" sendmsg:error=ESRCH:when=1+2
+    await status_is served 300
+    end_trace
+    wait "$client" || true
+    # Their times were over in the order of the tickets, 5 ms apart; a signal is sent again after 100 ms.
+    sed -n 's/.*ticket \([0-9]*\): ended process .*/\1/p' "$LOG" |
+        awk '{ sum += NR > $1 ? NR - $1 : $1 - NR } END { print sum / NR; exit sum / NR > 35 }'
+}
+
 # ---- between clone and exec ----
 
 # Lets every exec of ./handler hang, until release_handler; those of a file that is put in its place
