@@ -3,7 +3,7 @@
 
 load helpers
 
-# Runs a test with this body in a bats of its own, which allows it 3 s.  What it says is in "told".
+# Runs a test with this body in a bats of its own, which allows it LIMIT seconds.  What it says is in "told".
 run_hanging() {
     local name unset=() test=@test # bats would take a line that begins with it for one of this file
     for name in $(compgen -e BATS_); do unset+=(-u "$name"); done
@@ -20,15 +20,16 @@ $test "this one hangs" {
 $test "the next one" { start --address 127.0.0.1 0 cat; }
 END
     STATUS=0
-    env "${unset[@]}" BATS_TEST_TIMEOUT=3 DAMPENER_BUILD="$BUILD" DAMPENER_PATIENCE=5 \
-        timeout 120 bats --tap hanging.bats >told 2>&1 3>&- 4>&- </dev/null || STATUS=$?
+    LIMIT=$((3 * ${DAMPENER_PATIENCE:-20} / 20))
+    env "${unset[@]}" BATS_TEST_TIMEOUT=$LIMIT DAMPENER_PATIENCE=$((${DAMPENER_PATIENCE:-20} / 4)) \
+        DAMPENER_BUILD="$BUILD" timeout 300 bats --tap hanging.bats >told 2>&1 3>&- 4>&- </dev/null || STATUS=$?
     cat told
 }
 
 # It is named, the next one is run, and no process is left: neither the daemon nor a countdown.
 is_ended_alone() {
     [[ $STATUS == 1 ]]
-    grep -q '^not ok 1 this one hangs # timeout after 3s$' told
+    grep -q "^not ok 1 this one hangs # timeout after ${LIMIT}s$" told
     grep -q '^ok 2 the next one$' told
     await nothing_is_left
 }
