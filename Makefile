@@ -87,11 +87,12 @@ ALL_CPPFLAGS := -I. -D_GNU_SOURCE $(WIDE) -DVERSION='"$(VERSION)"' \
 ALL_CFLAGS   := -std=gnu11 $(WARNINGS) $(HARDENED) $(CFLAGS)
 ALL_LDFLAGS  := $(LINKED) $(LDFLAGS)
 
-supervisor_objects := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard supervisor/*.c))
-dispatcher_objects := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard dispatcher/*.c))
-dampenerctl_objects := $(patsubst %.c,$(BUILD)/objects/%.o,$(wildcard supervisor/dampenerctl/*.c))
-# All that the supervisor may use of the dispatcher's.
-shared_objects     := $(patsubst %,$(BUILD)/objects/dispatcher/%.o,wire rights release log log_line privileges oom text)
+# A program's own folder may have rooms below it; dampenerctl's is a program of its own.
+objects_of          = $(patsubst %.c,$(BUILD)/objects/%.o,$(1))
+shared_objects     := $(call objects_of,$(wildcard dispatcher/shared/*.c))
+supervisor_objects := $(call objects_of,$(filter-out supervisor/dampenerctl/%,$(wildcard supervisor/*.c supervisor/*/*.c)))
+dispatcher_objects := $(call objects_of,$(wildcard dispatcher/*.c)) $(shared_objects)
+dampenerctl_objects := $(call objects_of,$(wildcard supervisor/dampenerctl/*.c))
 programs           := $(BUILD)/socket-burst-dampener $(BUILD)/dispatcher $(BUILD)/dampenerctl
 # Each file in tests/*/ is a program; probes are linked with the parts they test.
 test_programs      := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*/*.c))
@@ -128,9 +129,9 @@ all: $(programs)
 
 $(BUILD)/socket-burst-dampener: $(supervisor_objects) $(shared_objects)
 $(BUILD)/dispatcher: $(dispatcher_objects) $(leaks)
-$(BUILD)/dampenerctl: $(dampenerctl_objects) $(BUILD)/objects/dispatcher/text.o
+$(BUILD)/dampenerctl: $(dampenerctl_objects) $(BUILD)/objects/dispatcher/shared/text.o
 $(filter-out $(dampenerctl_probes),$(filter $(BUILD)/tests/probes/%,$(test_programs))): $(probed_objects)
-$(dampenerctl_probes): $(filter-out %/main.o,$(dampenerctl_objects)) $(BUILD)/objects/dispatcher/text.o
+$(dampenerctl_probes): $(filter-out %/main.o,$(dampenerctl_objects)) $(BUILD)/objects/dispatcher/shared/text.o
 $(BUILD)/tests/bench/load: $(load_objects)
 $(BUILD)/tests/faults/run: $(faults_objects)
 $(BUILD)/tests/probes/liar: $(liar_objects)
@@ -166,8 +167,8 @@ $(bench_clock): tests/bench/clock/clock.c $(BUILD)/objects/flags
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
 
 # Where it looks for the dispatcher.
-$(BUILD)/objects/supervisor/launch.o: ALL_CPPFLAGS += -DLIBEXEC_DIRECTORY='"$(LIBEXECDIR)"'
-$(BUILD)/objects/supervisor/launch.o: $(BUILD)/objects/paths
+$(BUILD)/objects/supervisor/keeper/launch.o: ALL_CPPFLAGS += -DLIBEXEC_DIRECTORY='"$(LIBEXECDIR)"'
+$(BUILD)/objects/supervisor/keeper/launch.o: $(BUILD)/objects/paths
 
 $(BUILD)/objects/%.o: %.c $(BUILD)/objects/flags
 	@mkdir -p $(@D)

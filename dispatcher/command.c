@@ -1,7 +1,7 @@
 #include "dispatcher/command.h"
 
-#include "dispatcher/log.h"
 #include "dispatcher/setup.h"
+#include "dispatcher/shared/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 #include "dispatcher/failure.h"
 
-#include "dispatcher/kernel_call.h"
-#include "dispatcher/wire.h"
+#include "dispatcher/shared/kernel_call.h"
+#include "dispatcher/shared/wire.h"
 
 #include <errno.h>
 

@@ -1,6 +1,6 @@
 #include "dispatcher/kin.h"
 
-#include "dispatcher/log.h"
+#include "dispatcher/shared/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

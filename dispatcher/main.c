@@ -8,10 +8,10 @@
 #include "dispatcher/content.h"
 #include "dispatcher/environment.h"
 #include "dispatcher/kin.h"
-#include "dispatcher/log.h"
-#include "dispatcher/oom.h"
 #include "dispatcher/service.h"
 #include "dispatcher/setup.h"
+#include "dispatcher/shared/log.h"
+#include "dispatcher/shared/oom.h"
 
 #include <errno.h>
 #include <stdbool.h>

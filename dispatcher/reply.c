@@ -1,7 +1,7 @@
 #include "dispatcher/reply.h"
 
-#include "dispatcher/log.h"
-#include "dispatcher/wire.h"
+#include "dispatcher/shared/log.h"
+#include "dispatcher/shared/wire.h"
 
 #include <errno.h>
 #include <poll.h>

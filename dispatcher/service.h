@@ -5,8 +5,8 @@
 #ifndef DISPATCHER_SERVICE_H
 #define DISPATCHER_SERVICE_H
 
+#include "dispatcher/shared/wire.h"
 #include "dispatcher/spawn.h"
-#include "dispatcher/wire.h"
 
 #include <stdbool.h>
 

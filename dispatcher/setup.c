@@ -1,8 +1,8 @@
 #include "dispatcher/setup.h"
 
-#include "dispatcher/kernel_call.h"
-#include "dispatcher/log.h"
-#include "dispatcher/privileges.h"
+#include "dispatcher/shared/kernel_call.h"
+#include "dispatcher/shared/log.h"
+#include "dispatcher/shared/privileges.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 #include "dispatcher/spawn.h"
 
 #include "dispatcher/failure.h"
-#include "dispatcher/kernel_call.h"
+#include "dispatcher/shared/kernel_call.h"
 #include "dispatcher/setup.h"
 
 #include <errno.h>

@@ -2,9 +2,9 @@
 
 #include "dispatcher/children.h"
 #include "dispatcher/environment.h"
-#include "dispatcher/log.h"
-#include "dispatcher/oom.h"
 #include "dispatcher/reply.h"
+#include "dispatcher/shared/log.h"
+#include "dispatcher/shared/oom.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -5,16 +5,16 @@
  * This is the supervisor: it owns the listening sockets and the queue.  Handlers are started by
  * dispatchers, small processes of their own (dispatcher/protocol.h).
  */
-#include "dispatcher/log.h"
-#include "dispatcher/oom.h"
-#include "supervisor/confinement.h"
-#include "supervisor/descriptors.h"
-#include "supervisor/handler_setup.h"
-#include "supervisor/listener_setup.h"
-#include "supervisor/pid_file.h"
-#include "supervisor/report.h"
-#include "supervisor/signals.h"
-#include "supervisor/usage.h"
+#include "dispatcher/shared/log.h"
+#include "dispatcher/shared/oom.h"
+#include "supervisor/base/descriptors.h"
+#include "supervisor/figures/report.h"
+#include "supervisor/jail/confinement.h"
+#include "supervisor/keeper/pid_file.h"
+#include "supervisor/options/usage.h"
+#include "supervisor/server/handler_setup.h"
+#include "supervisor/server/listener_setup.h"
+#include "supervisor/server/signals.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -40,7 +40,7 @@ serves() {
     serves "$PWD/build/socket-burst-dampener"
 }
 
-# Without the macro an x86-64 compiler is one that dispatcher/kernel_call.h does not know, and libc's
+# Without the macro an x86-64 compiler is one that dispatcher/shared/kernel_call.h does not know, and libc's
 # headers do not mind.
 @test "for an architecture whose system calls are not known it builds, and the result serves" {
     [[ $(cc -dumpmachine) == x86_64-* ]] || skip "this cannot pass for another architecture"

@@ -7,7 +7,7 @@
 #ifndef DAMPENERCTL_SCREEN_H
 #define DAMPENERCTL_SCREEN_H
 
-#include "dispatcher/text.h"
+#include "dispatcher/shared/text.h"
 
 #include <stdint.h>
 

@@ -4,7 +4,7 @@
 #ifndef DAMPENERCTL_TABLE_H
 #define DAMPENERCTL_TABLE_H
 
-#include "dispatcher/text.h"
+#include "dispatcher/shared/text.h"
 #include "supervisor/dampenerctl/status.h"
 
 enum { TABLE_SIZE = 16384 /* room for any */ };

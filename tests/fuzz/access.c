@@ -2,7 +2,7 @@
  * The access file: what is taken means the same when it is printed and read again, and whoever is
  * asked about is served or not as a plain search for the longest prefix says.
  */
-#include "supervisor/access.h"
+#include "supervisor/queue/access.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 

@@ -4,9 +4,9 @@
  * The input is a list of steps: clients come and go, dispatchers answer as they should, or
  * something else, or die with whatever in the ledger, and timers expire.
  */
-#include "dispatcher/wire.h"
-#include "supervisor/reload.h"
-#include "supervisor/shutdown.h"
+#include "dispatcher/shared/wire.h"
+#include "supervisor/server/reload.h"
+#include "supervisor/server/shutdown.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/fuzz/shared/stage.h"

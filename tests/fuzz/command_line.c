@@ -2,7 +2,7 @@
  * Whole command lines, a word a line: what is taken is within what is said to be accepted, and what
  * is not gets one line that says so.
  */
-#include "supervisor/options.h"
+#include "supervisor/options/options.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/fuzz/shared/options.h"

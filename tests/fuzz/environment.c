@@ -4,9 +4,9 @@
  * as a process is this one.  What is taken is what they say, and of this process they say nothing
  * to its children.
  */
-#include "supervisor/listener.h"
-#include "supervisor/notify_environment.h"
-#include "supervisor/passed.h"
+#include "supervisor/keeper/notify_environment.h"
+#include "supervisor/listen/listener.h"
+#include "supervisor/listen/passed.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 

@@ -2,7 +2,7 @@
  * What the kernel's files say of load and pressure, or whatever stands in their place: a figure is
  * a number of 0 or more, and else counts as 0.
  */
-#include "supervisor/gauge.h"
+#include "supervisor/admission/gauge.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 

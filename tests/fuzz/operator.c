@@ -4,12 +4,12 @@
  *
  * The input is a request for each connection; bytes of 0xff part them.
  */
-#include "supervisor/commands.h"
-#include "supervisor/control_client.h"
+#include "supervisor/control/control_client.h"
 #include "supervisor/dampenerctl/json.h"
-#include "supervisor/metrics.h"
-#include "supervisor/shutdown.h"
-#include "supervisor/status.h"
+#include "supervisor/figures/metrics.h"
+#include "supervisor/figures/status.h"
+#include "supervisor/server/commands.h"
+#include "supervisor/server/shutdown.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/fuzz/shared/options.h"

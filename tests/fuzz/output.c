@@ -5,11 +5,11 @@
  * The input is three lines, the command, the path that is listened on and a message, and then
  * figures.
  */
-#include "dispatcher/log_line.h"
+#include "dispatcher/shared/log_line.h"
 #include "supervisor/dampenerctl/characters.h"
 #include "supervisor/dampenerctl/json.h"
-#include "supervisor/metrics.h"
-#include "supervisor/status.h"
+#include "supervisor/figures/metrics.h"
+#include "supervisor/figures/status.h"
 
 #include "tests/exposition.h"
 #include "tests/fuzz/shared/fuzz.h"

@@ -3,10 +3,10 @@
  *
  * The input is what it says, message after message.
  */
-#include "supervisor/predecessor.h"
-#include "dispatcher/rights.h"
-#include "supervisor/loop.h"
-#include "supervisor/waiting.h"
+#include "supervisor/takeover/predecessor.h"
+#include "dispatcher/shared/rights.h"
+#include "supervisor/base/loop.h"
+#include "supervisor/queue/waiting.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/fuzz/shared/stage.h"

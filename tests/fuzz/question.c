@@ -2,7 +2,7 @@
  * An operator's request, of a line or of HTTP: the same question whatever pieces it comes in, and
  * nothing in it that could not be shown.
  */
-#include "supervisor/control_question.h"
+#include "supervisor/control/control_question.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 

@@ -4,9 +4,9 @@
  *
  * The input is a list of steps, in each of which it says something, or a client comes.
  */
-#include "supervisor/handover.h"
-#include "supervisor/inheritance.h"
-#include "supervisor/shutdown.h"
+#include "supervisor/server/shutdown.h"
+#include "supervisor/takeover/handover.h"
+#include "supervisor/takeover/inheritance.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/fuzz/shared/stage.h"

@@ -3,10 +3,10 @@
  * what is said to be accepted, and read again as it is printed; of what is not, a sentence says
  * what would be.
  */
-#include "supervisor/busy.h"
-#include "supervisor/limit.h"
-#include "supervisor/parse.h"
-#include "supervisor/setting.h"
+#include "supervisor/base/parse.h"
+#include "supervisor/options/busy.h"
+#include "supervisor/options/limit.h"
+#include "supervisor/options/setting.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/fuzz/shared/options.h"

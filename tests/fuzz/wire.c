@@ -2,7 +2,7 @@
  * Packets from either side: only whole messages that are permitted come out of one, with as many
  * descriptors as they bring, close-on-exec; a packet that is not sound gives nothing.
  */
-#include "dispatcher/wire.h"
+#include "dispatcher/shared/wire.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/raw.h"

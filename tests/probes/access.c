@@ -2,9 +2,9 @@
  * Who is served: rules as text, what is wrong with them, and which one decides; by tables, then by
  * random rules against a plain matcher, then the cost of many rules.
  */
-#include "supervisor/access.h"
+#include "supervisor/queue/access.h"
 
-#include "supervisor/address.h"
+#include "supervisor/base/address.h"
 #include "tests/check.h"
 
 #include <arpa/inet.h>

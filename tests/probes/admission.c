@@ -1,7 +1,7 @@
 /*
  * The admission function over a table of cases.
  */
-#include "supervisor/admission.h"
+#include "supervisor/admission/admission.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /*
  * Delays that grow, and the one attempt that is allowed between them.
  */
-#include "supervisor/backoff.h"
+#include "supervisor/base/backoff.h"
 
 #include "tests/check.h"
 

@@ -2,8 +2,8 @@
  * What delays and what is left out, as functions of time: the opening of gates, and the limit on
  * lines in the log.
  */
-#include "supervisor/limiter.h"
-#include "supervisor/ramp.h"
+#include "supervisor/admission/ramp.h"
+#include "supervisor/base/limiter.h"
 
 #include "tests/check.h"
 

@@ -1,7 +1,7 @@
 /*
  * --busy-message: what is a text, what is a file, and what is neither.
  */
-#include "supervisor/busy.h"
+#include "supervisor/options/busy.h"
 
 #include "tests/check.h"
 

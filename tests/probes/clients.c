@@ -2,7 +2,7 @@
  * The books of clients and their queue: order, places kept, counts that add up, handles that are
  * not believed; first by hand, then by many random steps against a plain model.
  */
-#include "supervisor/clients.h"
+#include "supervisor/queue/clients.h"
 
 #include "tests/check.h"
 

@@ -2,10 +2,10 @@
  * The operator's connections, served to clients in processes of their own: good ones, hostile ones,
  * and both at once.
  */
-#include "supervisor/control.h"
-#include "supervisor/control_reply.h"
+#include "supervisor/control/control.h"
+#include "supervisor/control/control_reply.h"
 
-#include "dispatcher/log.h"
+#include "dispatcher/shared/log.h"
 #include "tests/check.h"
 
 #include <arpa/inet.h>

@@ -2,7 +2,7 @@
  * Descriptors where there is no /proc, or no close_range(2): what is open is still found, however
  * high the limit.
  */
-#include "supervisor/descriptors.h"
+#include "supervisor/base/descriptors.h"
 
 #include "tests/check.h"
 

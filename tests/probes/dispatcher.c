@@ -4,10 +4,10 @@
  *
  * Speaks for the dispatcher, at the other end of the socket, and has a process stand for it.
  */
-#include "supervisor/dispatcher.h"
+#include "supervisor/pool/dispatcher.h"
 
-#include "dispatcher/log.h"
-#include "dispatcher/wire.h"
+#include "dispatcher/shared/log.h"
+#include "dispatcher/shared/wire.h"
 #include "tests/check.h"
 
 #include <fcntl.h>

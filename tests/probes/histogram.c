@@ -1,8 +1,8 @@
 /*
  * Durations: which bucket each falls into, and quantiles of the latest ones by nearest rank.
  */
-#include "supervisor/histogram.h"
-#include "supervisor/statistics.h"
+#include "supervisor/base/histogram.h"
+#include "supervisor/figures/statistics.h"
 
 #include "tests/check.h"
 

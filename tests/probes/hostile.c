@@ -17,7 +17,7 @@
  * dispatcher that can be deceived would signal whomever.
  */
 #include "dispatcher/protocol.h"
-#include "dispatcher/wire.h"
+#include "dispatcher/shared/wire.h"
 #include "tests/check.h"
 
 #include <dirent.h>

@@ -1,8 +1,8 @@
 /*
  * What the operator's connections ask for: requests of HTTP and lines, and what is neither.
  */
-#include "supervisor/http.h"
-#include "supervisor/control_question.h"
+#include "supervisor/control/http.h"
+#include "supervisor/control/control_question.h"
 
 #include "tests/check.h"
 

@@ -1,9 +1,9 @@
 /*
  * Users and groups, by name and by number.  Only root is sure to be known everywhere.
  */
-#include "supervisor/identity.h"
+#include "supervisor/options/identity.h"
 
-#include "dispatcher/log.h"
+#include "dispatcher/shared/log.h"
 #include "tests/check.h"
 
 #include <string.h>

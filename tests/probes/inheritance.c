@@ -1,5 +1,5 @@
 /* The messages of a takeover: what is not one is refused, and leaves nothing open. */
-#include "supervisor/inheritance.h"
+#include "supervisor/takeover/inheritance.h"
 
 #include "tests/check.h"
 #include "tests/raw.h"

@@ -1,8 +1,8 @@
 /*
  * The janitor: which files it puts into their places, which it removes, and which it leaves alone.
  */
-#include "supervisor/janitor.h"
-#include "supervisor/pid_file.h"
+#include "supervisor/keeper/janitor.h"
+#include "supervisor/keeper/pid_file.h"
 
 #include "tests/check.h"
 

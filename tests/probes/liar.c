@@ -16,10 +16,10 @@
 
 #include "dispatcher/environment.h"
 #include "dispatcher/kin.h"
-#include "dispatcher/log.h"
 #include "dispatcher/protocol.h"
 #include "dispatcher/service.h"
 #include "dispatcher/setup.h"
+#include "dispatcher/shared/log.h"
 #include "tests/probes/liar/lies.h"
 #include "tests/probes/liar/truth.h"
 

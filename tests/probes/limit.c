@@ -1,7 +1,7 @@
 /*
  * Limits on what a process may use: their names, their values, and what is neither.
  */
-#include "supervisor/limit.h"
+#include "supervisor/options/limit.h"
 
 #include "tests/check.h"
 

@@ -1,10 +1,10 @@
 /*
  * Listeners of a process before this one: each is taken for what is the same, and for nothing else.
  */
-#include "supervisor/listener.h"
+#include "supervisor/listen/listener.h"
 
-#include "dispatcher/log.h"
-#include "supervisor/address.h"
+#include "dispatcher/shared/log.h"
+#include "supervisor/base/address.h"
 
 #include "tests/check.h"
 

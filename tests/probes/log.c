@@ -3,8 +3,8 @@
  * log -c FILE  - whether each line of FILE is one object of JSON (RFC 8259), and nothing else; FILE
  *                must have lines.  Prints the first that is not.
  */
-#include "dispatcher/log_line.h"
-#include "dispatcher/text.h"
+#include "dispatcher/shared/log_line.h"
+#include "dispatcher/shared/text.h"
 
 #include "tests/check.h"
 

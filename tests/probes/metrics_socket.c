@@ -2,10 +2,10 @@
  * The listening socket of --metrics: where it listens, for which families, and what it is told when
  * it cannot.  What is logged is for the test that runs this.
  */
-#include "supervisor/metrics_socket.h"
+#include "supervisor/listen/metrics_socket.h"
 
-#include "dispatcher/log.h"
-#include "supervisor/address.h"
+#include "dispatcher/shared/log.h"
+#include "supervisor/base/address.h"
 #include "tests/check.h"
 
 #include <arpa/inet.h>

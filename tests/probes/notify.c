@@ -2,9 +2,9 @@
  * What a service manager is told: in order, not too often, and nothing behind the end; with a
  * manager that reads nothing, later; and what the environment may say.
  */
-#include "supervisor/notify.h"
+#include "supervisor/keeper/notify.h"
 
-#include "dispatcher/log.h"
+#include "dispatcher/shared/log.h"
 #include "tests/check.h"
 
 #include <errno.h>

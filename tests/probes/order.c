@@ -2,7 +2,7 @@
  * Whose turn it is: in order of arrival and in fair order, with a limit for each source and
  * without, by many random steps against a plain model that looks at everybody each time.
  */
-#include "supervisor/order.h"
+#include "supervisor/queue/order.h"
 
 #include "tests/check.h"
 

@@ -1,7 +1,7 @@
 /*
  * Words as values: what is taken, and how exactly.
  */
-#include "supervisor/parse.h"
+#include "supervisor/base/parse.h"
 
 #include "tests/check.h"
 

@@ -1,7 +1,7 @@
 /*
  * How long an answer is waited for: twice, unless it was the one who waits that slept.
  */
-#include "supervisor/patience.h"
+#include "supervisor/pool/patience.h"
 
 #include "tests/check.h"
 

@@ -3,7 +3,7 @@
  * on all as soon as they overlap and every now and then, and never touched where there is no choice
  * or somebody else has chosen.
  */
-#include "supervisor/processor.h"
+#include "supervisor/server/processor.h"
 
 #include "tests/check.h"
 

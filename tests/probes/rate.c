@@ -1,7 +1,7 @@
 /*
  * The token bucket: how it empties and fills, what a change keeps, and tokens that come back.
  */
-#include "supervisor/rate.h"
+#include "supervisor/admission/rate.h"
 
 #include "tests/check.h"
 

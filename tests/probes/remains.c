@@ -4,9 +4,9 @@
  *
  * Stands on both ends of the socket that the dispatcher had.
  */
-#include "supervisor/remains.h"
+#include "supervisor/pool/remains.h"
 
-#include "dispatcher/wire.h"
+#include "dispatcher/shared/wire.h"
 #include "tests/check.h"
 #include "tests/raw.h"
 

@@ -2,9 +2,9 @@
  * What a dispatcher has been asked and has not answered: each request is answered once, and nothing
  * else is believed.
  */
-#include "supervisor/requests.h"
+#include "supervisor/pool/requests.h"
 
-#include "dispatcher/wire.h"
+#include "dispatcher/shared/wire.h"
 #include "tests/check.h"
 
 #include <errno.h>

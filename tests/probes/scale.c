@@ -2,7 +2,7 @@
  * A million who wait: what each of them costs in memory, and what it costs to take one more in and
  * serve another, beside the same with a thousand.
  */
-#include "supervisor/clients.h"
+#include "supervisor/queue/clients.h"
 
 #include "tests/check.h"
 

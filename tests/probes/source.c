@@ -1,7 +1,7 @@
 /*
  * Accounts of sources: what is one source and what is not, and that a table of many finds each.
  */
-#include "supervisor/source.h"
+#include "supervisor/queue/source.h"
 
 #include "tests/check.h"
 

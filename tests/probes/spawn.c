@@ -4,7 +4,7 @@
  */
 #include "dispatcher/spawn.h"
 #include "dispatcher/environment.h"
-#include "dispatcher/kernel_call.h"
+#include "dispatcher/shared/kernel_call.h"
 #include "dispatcher/setup.h"
 
 #include "tests/check.h"

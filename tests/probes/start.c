@@ -9,10 +9,10 @@
 
 #include "dispatcher/children.h"
 #include "dispatcher/environment.h"
-#include "dispatcher/kernel_call.h"
+#include "dispatcher/shared/kernel_call.h"
 #include "dispatcher/reply.h"
 #include "dispatcher/setup.h"
-#include "dispatcher/wire.h"
+#include "dispatcher/shared/wire.h"
 
 #include "tests/check.h"
 #include "tests/program.h"

@@ -2,7 +2,7 @@
  * The unanswered starts of one dispatcher: what the ledger says of each once the dispatcher is
  * dead, where its connection goes, and which process is whose.
  */
-#include "supervisor/starts.h"
+#include "supervisor/pool/starts.h"
 
 #include "tests/check.h"
 

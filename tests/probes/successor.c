@@ -17,7 +17,7 @@
  * In the end it prints what still comes, up to "closed".  TYPE is as below.  Exits 0 if all steps
  * could be gone.
  */
-#include "supervisor/inheritance.h"
+#include "supervisor/takeover/inheritance.h"
 #include "tests/raw.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
  * How long handlers run: who is told to end when, and that nobody is told twice or forgotten.
  */
-#include "supervisor/timeout.h"
+#include "supervisor/running/timeout.h"
 
 #include "tests/check.h"
 

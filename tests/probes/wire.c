@@ -1,8 +1,8 @@
 /*
  * Messages between the processes: what is sent arrives, and nothing else is believed.
  */
-#include "dispatcher/wire.h"
-#include "dispatcher/rights.h"
+#include "dispatcher/shared/wire.h"
+#include "dispatcher/shared/rights.h"
 
 #include "tests/check.h"
 #include "tests/raw.h"

@@ -11,7 +11,7 @@
 #ifndef TESTS_FUZZ_H
 #define TESTS_FUZZ_H
 
-#include "dispatcher/log.h"
+#include "dispatcher/shared/log.h"
 
 #include <poll.h>
 #include <stdbool.h>

@@ -1,9 +1,9 @@
 #include "tests/fuzz/shared/options.h"
 
-#include "supervisor/busy.h"
-#include "supervisor/loop.h"
-#include "supervisor/pool.h"
-#include "supervisor/rate.h"
+#include "supervisor/admission/rate.h"
+#include "supervisor/base/loop.h"
+#include "supervisor/options/busy.h"
+#include "supervisor/pool/pool.h"
 #include "tests/fuzz/shared/fuzz.h"
 
 #include <math.h>

@@ -4,7 +4,7 @@
 #ifndef TESTS_FUZZ_OPTIONS_H
 #define TESTS_FUZZ_OPTIONS_H
 
-#include "supervisor/options.h"
+#include "supervisor/options/options.h"
 
 /* Holds them against what messages and manual name as accepted. */
 void options_check(const struct options *options);

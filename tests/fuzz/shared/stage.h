@@ -9,7 +9,7 @@
 #ifndef TESTS_FUZZ_STAGE_H
 #define TESTS_FUZZ_STAGE_H
 
-#include "supervisor/server.h"
+#include "supervisor/server/server.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 #include "tests/probes/liar/lies.h"
 
-#include "dispatcher/wire.h"
+#include "dispatcher/shared/wire.h"
 #include "tests/probes/liar/liar.h"
 #include "tests/probes/liar/speech.h"
 #include "tests/probes/liar/surroundings.h"

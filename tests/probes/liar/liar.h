@@ -6,7 +6,7 @@
 
 #include "dispatcher/protocol.h"
 #include "dispatcher/service.h"
-#include "dispatcher/wire.h"
+#include "dispatcher/shared/wire.h"
 
 extern struct liar {
     const struct lie *lie;       /* that this process has to tell; NULL: none */

@@ -1,6 +1,6 @@
 #include "tests/probes/liar/lies.h"
 
-#include "dispatcher/log.h"
+#include "dispatcher/shared/log.h"
 
 #include <stddef.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "tests/probes/liar/surroundings.h"
 
-#include "dispatcher/log.h"
 #include "dispatcher/protocol.h"
+#include "dispatcher/shared/log.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,0 +1,241 @@
+#include "dispatcher/shared/log.h"
+
+#include "dispatcher/shared/log_line.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* How to write without ever blocking depends on what standard error is.  O_NONBLOCK belongs to the
+ * open file description, which handlers share, so it must not be set on descriptor 2 itself. */
+enum log_method {
+    LOG_PLAIN,    /* a regular file: writing it does not wait for a reader */
+    LOG_REOPENED, /* a pipe or terminal: a description of our own, with O_NONBLOCK */
+    LOG_SOCKET,   /* MSG_DONTWAIT */
+    LOG_POLLED    /* could not be reopened: ask before each write */
+};
+
+static struct {
+    enum log_level level;
+    enum log_method method;
+    int descriptor;
+    struct log_style style;
+    unsigned long dropped; /* since it was last said */
+    unsigned long dropped_ever;
+    bool torn; /* the last line was cut off, by a full disk: the next one must begin anew */
+} state = {.level = LOG_LEVEL_WARNING,
+           .method = LOG_POLLED,
+           .descriptor = STDERR_FILENO,
+           .style = {.program = "supervisor"}};
+
+void log_reopen(void)
+{
+    struct stat status;
+
+    state.method = LOG_POLLED;
+    state.descriptor = STDERR_FILENO;
+    if (fstat(STDERR_FILENO, &status) != 0)
+        return;
+    if (S_ISREG(status.st_mode)) {
+        state.method = LOG_PLAIN;
+    } else if (S_ISSOCK(status.st_mode)) {
+        state.method = LOG_SOCKET;
+    } else {
+        int descriptor =
+            open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (descriptor >= 0) {
+            state.method = LOG_REOPENED;
+            state.descriptor = descriptor;
+        }
+    }
+}
+
+/* Whether the journal has given us standard error. */
+static bool is_journal(void)
+{
+    const char *text = getenv("JOURNAL_STREAM");
+    char expected[48];
+    struct stat status;
+
+    if (text == NULL || fstat(STDERR_FILENO, &status) != 0)
+        return false;
+    (void)snprintf(expected, sizeof(expected), "%ju:%ju", (uintmax_t)status.st_dev,
+                   (uintmax_t)status.st_ino);
+    return strcmp(text, expected) == 0;
+}
+
+void log_open(enum log_level level, enum log_format format, const char *program)
+{
+    state.level = level;
+    state.style = (struct log_style){.format = format, .journal = is_journal(), .program = program};
+    log_reopen();
+}
+
+bool log_enabled(enum log_level level)
+{
+    return level >= state.level;
+}
+
+unsigned long log_dropped(void)
+{
+    return state.dropped_ever;
+}
+
+/* Asks before writing.  That alone would not do, as handlers share standard error and may fill it
+ * in between: so where the kernel knows how (for pipes since Linux 6.5), it is told not to wait. */
+static ssize_t write_polled(const char *line, size_t length)
+{
+    struct pollfd ready = {.fd = state.descriptor, .events = POLLOUT};
+    struct iovec content = {.iov_base = (void *)(uintptr_t)line, .iov_len = length};
+    const int no_wait = 0x8; /* RWF_NOWAIT of linux/fs.h */
+    long written = syscall(SYS_pwritev2, state.descriptor, &content, 1L, -1L, -1L, no_wait);
+
+    /* EPERM is what some containers say to calls that they do not know. */
+    if (written >= 0 ||
+        (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL && errno != EPERM))
+        return written;
+    if (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0)
+        return -1;
+    return write(state.descriptor, line, length);
+}
+
+static ssize_t write_at_once(const char *line, size_t length)
+{
+    switch (state.method) {
+    case LOG_SOCKET:
+        return send(state.descriptor, line, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    case LOG_POLLED:
+        return write_polled(line, length);
+    case LOG_PLAIN:
+    case LOG_REOPENED:
+        break;
+    }
+    return write(state.descriptor, line, length);
+}
+
+/* Half of a line cannot be taken back, as others write there, too. */
+static bool put(const char *line, size_t length)
+{
+    ssize_t written;
+
+    if (state.torn && write_at_once("\n", 1) != 1)
+        return false;
+    written = write_at_once(line, length);
+    state.torn = written > 0 && written < (ssize_t)length;
+    return written == (ssize_t)length;
+}
+
+static void report_dropped(void)
+{
+    const struct log_field fields[] = {LOG_NUMBER("lines", state.dropped)};
+    char message[80];
+    char line[LOG_LINE_MAXIMUM];
+    const struct log_content content = {
+        .rank = LOG_LEVEL_WARNING,
+        .message = message,
+        .event = "lines-dropped",
+        .fields = fields,
+        .field_count = 1,
+    };
+
+    (void)snprintf(message, sizeof(message), "%lu log lines dropped: they could not be written",
+                   state.dropped);
+    if (put(line, log_line(line, &state.style, &content)))
+        state.dropped = 0;
+}
+
+static void put_or_count(const struct log_content *content)
+{
+    char line[LOG_LINE_MAXIMUM];
+
+    if (state.dropped > 0)
+        report_dropped();
+    if (state.dropped > 0 || !put(line, log_line(line, &state.style, content))) {
+        state.dropped++;
+        state.dropped_ever++;
+    }
+}
+
+void log_plain(const char *line)
+{
+    int error = errno;
+
+    put_or_count(&(struct log_content){.rank = LOG_RANK_PLAIN, .message = line});
+    errno = error;
+}
+
+__attribute__((format(printf, 2, 0))) static void write_line(const struct log_content *content,
+                                                             const char *format, va_list arguments)
+{
+    int error = errno;
+    struct log_content said = *content;
+    char message[LOG_LINE_MAXIMUM];
+
+    if (vsnprintf(message, sizeof(message), format, arguments) < 0)
+        message[0] = '\0'; /* the line says at least that there was something */
+    said.message = message;
+    put_or_count(&said);
+    errno = error;
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+    const struct log_content content = {.rank = (int)level};
+    va_list arguments;
+
+    if (!log_enabled(level))
+        return;
+    va_start(arguments, format);
+    write_line(&content, format, arguments);
+    va_end(arguments);
+}
+
+void log_event(enum log_level level, const char *event, const struct log_field *fields,
+               size_t count, const char *format, ...)
+{
+    const struct log_content content = {
+        .rank = (int)level,
+        .event = event,
+        .fields = fields,
+        .field_count = count,
+    };
+    va_list arguments;
+
+    if (!log_enabled(level))
+        return;
+    va_start(arguments, format);
+    write_line(&content, format, arguments);
+    va_end(arguments);
+}
+
+void log_die(int status, const char *format, ...)
+{
+    const struct log_content content = {.rank = LOG_LEVEL_ERROR};
+    va_list arguments;
+
+    va_start(arguments, format);
+    write_line(&content, format, arguments);
+    va_end(arguments);
+    exit(status);
+}
+
+void log_bug(const char *format, ...)
+{
+    const struct log_content content = {.rank = LOG_RANK_BUG};
+    va_list arguments;
+
+    va_start(arguments, format);
+    write_line(&content, format, arguments);
+    va_end(arguments);
+    abort();
+}

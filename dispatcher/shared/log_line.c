@@ -1,0 +1,116 @@
+#include "dispatcher/shared/log_line.h"
+
+#include "dispatcher/shared/text.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    NEWLINE = 1,
+    /* What is kept for the message, however many fields there are, with what stands around it. */
+    MESSAGE_LEAST = 256
+};
+
+static const struct rank {
+    const char *text;
+    const char *json;
+    int priority; /* syslog(3) */
+} ranks[LOG_RANKS] = {
+    [LOG_LEVEL_DEBUG] = {"[DEBUG] ", "debug", 7},
+    [LOG_LEVEL_INFO] = {"[INFO] ", "info", 6},
+    [LOG_LEVEL_WARNING] = {"[WARNING] ", "warning", 4},
+    [LOG_LEVEL_ERROR] = {"[ERROR] ", "error", 3},
+    [LOG_LEVEL_ANSWER] = {"[INFO] ", "info", 6},
+    [LOG_RANK_PLAIN] = {"", "info", 6},
+    [LOG_RANK_BUG] = {"[BUG] ", "bug", 2},
+};
+
+static void add_value(struct text *text, const struct log_field *field)
+{
+    const uint64_t second = 1000000;
+
+    switch (field->kind) {
+    case LOG_FIELD_NONE:
+        break;
+    case LOG_FIELD_TEXT:
+        text_add_json(text, field->text);
+        break;
+    case LOG_FIELD_NUMBER:
+        text_add(text, "%" PRIu64, field->number);
+        break;
+    case LOG_FIELD_SECONDS:
+        text_add(text, "%" PRIu64 ".%06" PRIu64, field->number / second, field->number % second);
+        break;
+    }
+}
+
+/* All of it or nothing. */
+static void add_field(struct text *text, const struct log_field *field)
+{
+    struct text before = *text;
+
+    if (field->kind == LOG_FIELD_NONE)
+        return;
+    text_add(text, ",");
+    text_add_json(text, field->name);
+    text_add(text, ":");
+    add_value(text, field);
+    if (text->cut) {
+        *text = before;
+        text->bytes[text->length] = '\0';
+    }
+}
+
+static void add_object(struct text *text, const struct log_style *style,
+                       const struct log_content *content)
+{
+    struct timespec now = {0};
+    size_t size = text->size;
+    const struct log_field event = {
+        .name = "event",
+        .kind = content->event == NULL ? LOG_FIELD_NONE : LOG_FIELD_TEXT,
+        .text = content->event,
+    };
+
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* a line without the time is better than none */
+    text_add(text, "{\"time\":\"");
+    text_add_time(text, now.tv_sec, (unsigned)(now.tv_nsec / 1000000));
+    text_add(text, "\",\"level\":\"%s\",\"process\":%d,\"program\":\"%s\"",
+             ranks[content->rank].json, getpid(), style->program);
+    text->size -= MESSAGE_LEAST;
+    add_field(text, &event);
+    for (size_t i = 0; i < content->field_count; i++)
+        add_field(text, &content->fields[i]);
+    text->size = size - 1; /* for the last brace */
+    text_add(text, ",\"message\":");
+    text_add_json_cut(text, content->message);
+    text->size = size;
+    text_add(text, "}");
+}
+
+size_t log_line(char line[LOG_LINE_MAXIMUM], const struct log_style *style,
+                const struct log_content *content)
+{
+    struct text text;
+    size_t room;
+    size_t length;
+
+    text_open(&text, line, LOG_LINE_MAXIMUM);
+    if (style->journal)
+        text_add(&text, "<%d>", ranks[content->rank].priority);
+    if (style->format == LOG_FORMAT_JSON) {
+        add_object(&text, style, content);
+    } else {
+        if (!style->journal)
+            text_add(&text, "%s", ranks[content->rank].text);
+        length = strlen(content->message);
+        room = LOG_LINE_MAXIMUM - NEWLINE - text.length;
+        length = length < room ? length : room;
+        memcpy(line + text.length, content->message, length);
+        text.length += length;
+    }
+    line[text.length++] = '\n'; /* in the place of the 0 */
+    return text.length;
+}

@@ -1,0 +1,160 @@
+#include "dispatcher/shared/privileges.h"
+
+#include "dispatcher/shared/kernel_call.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <stdbool.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct capability_sets {
+    struct __user_cap_data_struct words[_LINUX_CAPABILITY_U32S_3];
+};
+
+static struct __user_cap_header_struct header(void)
+{
+    return (struct __user_cap_header_struct){.version = _LINUX_CAPABILITY_VERSION_3};
+}
+
+/* As they were before privileges_rest(). */
+static struct capability_sets before;
+static bool rest;
+
+static int set(const struct capability_sets *sets)
+{
+    struct __user_cap_header_struct head = header();
+
+    return (int)syscall(SYS_capset, &head, sets->words);
+}
+
+static int get(struct capability_sets *sets)
+{
+    struct __user_cap_header_struct head = header();
+
+    return (int)syscall(SYS_capget, &head, sets->words);
+}
+
+/* Whether there is none but of these, and none that a program could inherit. */
+static bool has_only(uint64_t kept)
+{
+    struct capability_sets sets = {0};
+
+    if (get(&sets) != 0)
+        return false;
+    for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+        uint32_t others = ~(uint32_t)(kept >> (32 * i));
+
+        if ((sets.words[i].effective & others) != 0 || (sets.words[i].permitted & others) != 0 ||
+            sets.words[i].inheritable != 0)
+            return false;
+    }
+    return true;
+}
+
+int privileges_keep(uint64_t kept)
+{
+    struct capability_sets sets = {0};
+
+    if (get(&sets) != 0)
+        return -1;
+    for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+        sets.words[i].permitted &= (uint32_t)(kept >> (32 * i));
+        sets.words[i].effective = sets.words[i].permitted;
+        sets.words[i].inheritable = 0; /* with these the ambient ones go */
+    }
+    if (set(&sets) != 0)
+        return -1;
+    errno = EPERM;
+    return has_only(kept) ? 0 : -1;
+}
+
+int privileges_drop(void)
+{
+    return privileges_keep(0);
+}
+
+int privileges_rest(uint64_t in_effect)
+{
+    struct capability_sets sets = {0};
+
+    if (get(&sets) != 0)
+        return -1;
+    before = sets;
+    for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+        sets.words[i].effective &= (uint32_t)(in_effect >> (32 * i));
+    if (set(&sets) != 0)
+        return -1;
+    rest = true;
+    return 0;
+}
+
+KERNEL_CALL_ONLY long privileges_wake(void)
+{
+    static struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    long result;
+
+    if (!rest)
+        return 0;
+    result = kernel_call(SYS_capset, (long)&head, (long)before.words, 0, 0);
+    return result < 0 ? result : 1;
+}
+
+int privileges_bound(void)
+{
+    /* Up to the last one that this kernel knows. */
+    for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0;
+         capability++)
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
+            return -1;
+    return 0;
+}
+
+/* Whether all of the real, effective and saved ids are these. */
+static bool has_ids(uid_t user, gid_t group)
+{
+    uid_t users[3];
+    gid_t groups[3];
+
+    if (getresuid(&users[0], &users[1], &users[2]) != 0 ||
+        getresgid(&groups[0], &groups[1], &groups[2]) != 0)
+        return false;
+    for (int i = 0; i < 3; i++)
+        if (users[i] != user || groups[i] != group)
+            return false;
+    return true;
+}
+
+/* Whether none of them can be changed back. */
+static bool is_for_good(uid_t user, gid_t group)
+{
+    return user == 0 ||
+           (setresuid((uid_t)-1, 0, (uid_t)-1) != 0 && setuid(0) != 0 &&
+            (group == 0 || setresgid((gid_t)-1, 0, (gid_t)-1) != 0) && setgroups(0, NULL) != 0);
+}
+
+int privileges_become(uid_t user, gid_t group, const gid_t *groups, size_t count)
+{
+    /* Who is that already may not be permitted to become it. */
+    bool is_already = has_ids(user, group) && count == 0 && getgroups(0, NULL) == 0;
+
+    if (!is_already && (setgroups(count, groups) != 0 || setresgid(group, group, group) != 0 ||
+                        setresuid(user, user, user) != 0))
+        return -1;
+    if (user != 0 && privileges_drop() != 0)
+        return -1;
+    errno = EPERM;
+    return has_ids(user, group) && is_for_good(user, group) ? 0 : -1;
+}
+
+int privileges_gain_none(void)
+{
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+int privileges_hide(void)
+{
+    return prctl(PR_SET_DUMPABLE, PRIVILEGES_SANITIZED, 0, 0, 0);
+}

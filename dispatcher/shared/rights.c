@@ -1,0 +1,132 @@
+#include "dispatcher/shared/rights.h"
+
+#include "dispatcher/shared/release.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 0x04 /* since Linux 6.5 */
+#endif
+
+union control {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(RIGHTS_MAXIMUM * sizeof(int))];
+};
+
+/* All that can come with a message: as many descriptors as the kernel takes (net/scm.h,
+ * SCM_MAX_FD), and what else who has the socket, too, may have asked for.  Were there no room for
+ * some, the kernel would close it itself, and may have to wait for that as release.h says. */
+union everything {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(253 * sizeof(int)) + 1024];
+};
+
+ssize_t rights_send(int socket, const void *bytes, size_t length, const int *descriptors,
+                    unsigned count, int flags)
+{
+    struct iovec content = {
+        .iov_base = (void *)(uintptr_t)bytes, /* sendmsg only reads it */
+        .iov_len = length,
+    };
+    struct msghdr envelope = {.msg_iov = &content, .msg_iovlen = 1};
+    const size_t size = count * sizeof(int);
+    union control control;
+    ssize_t sent;
+
+    if (count > 0) {
+        control.header = (struct cmsghdr){
+            .cmsg_level = SOL_SOCKET,
+            .cmsg_type = SCM_RIGHTS,
+            .cmsg_len = (socklen_t)CMSG_LEN(size),
+        };
+        memcpy(CMSG_DATA(&control.header), descriptors, size);
+        envelope.msg_control = &control;
+        envelope.msg_controllen = (socklen_t)CMSG_LEN(size);
+    }
+    do {
+        sent = sendmsg(socket, &envelope, flags | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent;
+}
+
+/* Keeps as many as there is room for. */
+static unsigned keep(const char *data, size_t size, int *descriptors, unsigned count, unsigned room,
+                     int *flags)
+{
+    for (; size >= sizeof(int); data += sizeof(int), size -= sizeof(int)) {
+        int descriptor;
+
+        memcpy(&descriptor, data, sizeof(descriptor));
+        if (count < room) {
+            descriptors[count++] = descriptor;
+        } else {
+            release(descriptor);
+            *flags |= MSG_CTRUNC;
+        }
+    }
+    return count;
+}
+
+/* Takes the descriptors out of the envelope; returns how many there are.  Among the other things is
+ * one that is a descriptor itself (SO_PASSPIDFD; net/core/scm.c, scm_pidfd_recv()), or negative. */
+static unsigned take(const struct msghdr *envelope, int *descriptors, unsigned room, int *flags)
+{
+    const char *at = envelope->msg_control;
+    size_t left = envelope->msg_controllen;
+    unsigned count = 0;
+    int none = 0; /* flags of no interest */
+
+    while (left >= sizeof(struct cmsghdr)) {
+        const struct cmsghdr *header = (const void *)at;
+        const size_t size = header->cmsg_len - CMSG_LEN(0);
+        const size_t length = CMSG_SPACE(size);
+
+        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+            count = keep(at + CMSG_LEN(0), size, descriptors, count, room, flags);
+        else if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_PIDFD)
+            (void)keep(at + CMSG_LEN(0), size, NULL, 0, 0, &none);
+        at += length < left ? length : left;
+        left -= length < left ? length : left;
+    }
+    return count;
+}
+
+ssize_t rights_receive(int socket, void *bytes, size_t size, int *descriptors, unsigned *count,
+                       int *flags)
+{
+    struct iovec content = {.iov_base = bytes, .iov_len = size};
+    union everything control;
+    struct msghdr envelope;
+    ssize_t length;
+
+    do {
+        envelope = (struct msghdr){
+            .msg_iov = &content,
+            .msg_iovlen = 1,
+            .msg_control = &control,
+            .msg_controllen = sizeof(control),
+        };
+        length = recvmsg(socket, &envelope, *flags | MSG_CMSG_CLOEXEC);
+    } while (length < 0 && (errno == EINTR || errno == ECONNRESET));
+    *flags = length < 0 ? 0 : envelope.msg_flags;
+    *count = length < 0 ? 0 : take(&envelope, descriptors, *count, flags);
+    return length;
+}
+
+void rights_drain(int socket)
+{
+    enum { PACKETS = 1024 }; /* more than find room there, if nobody goes on sending */
+    ssize_t length = 0;
+
+    for (int i = 0; i < PACKETS && length >= 0; i++) {
+        char byte;
+        unsigned none = 0;
+        int flags = MSG_DONTWAIT;
+
+        length = rights_receive(socket, &byte, sizeof(byte), NULL, &none, &flags);
+    }
+}

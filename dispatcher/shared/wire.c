@@ -1,0 +1,243 @@
+#include "dispatcher/shared/wire.h"
+
+#include "dispatcher/shared/release.h"
+#include "dispatcher/shared/rights.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* `least` and `most`: how many descriptors come with it. */
+static const struct {
+    size_t length;
+    unsigned least;
+    unsigned most;
+} shapes[MESSAGE_TYPES] = {
+    [MESSAGE_READY] = {.length = sizeof(struct message_ready)},
+    [MESSAGE_START] = {.length = sizeof(struct message_start), .least = 1, .most = 1},
+    [MESSAGE_STARTED] = {.length = sizeof(struct message_started)},
+    [MESSAGE_FAILED] = {.length = sizeof(struct message_failed), .least = 1, .most = 1},
+    [MESSAGE_EXITED] = {.length = sizeof(struct message_exited)},
+    [MESSAGE_SIGNAL] = {.length = sizeof(struct message_signal)},
+    [MESSAGE_SIGNALLED] = {.length = sizeof(struct message_signalled)},
+    [MESSAGE_FORK] = {.length = sizeof(struct message_fork), .least = 2, .most = 2},
+    [MESSAGE_FORKED] = {.length = sizeof(struct message_forked)},
+    [MESSAGE_READ] = {.length = sizeof(struct message_read)},
+    [MESSAGE_CONTENT] = {.length = sizeof(struct message_content), .most = 1},
+    [MESSAGE_PING] = {.length = sizeof(struct message_header)},
+    [MESSAGE_PONG] = {.length = sizeof(struct message_header)},
+    [MESSAGE_ROUSE] = {.length = sizeof(struct message_header)},
+};
+
+/* As the protocol has it: and of these, how many descriptors are theirs could not be told. */
+static bool travels_alone(unsigned type)
+{
+    return type == MESSAGE_FORK || type == MESSAGE_CONTENT;
+}
+
+void wire_header(union message *message, enum message_type type, uint32_t client, uint64_t ticket)
+{
+    memset(message, 0, sizeof(*message));
+    message->header = (struct message_header){
+        .version = PROTOCOL_VERSION,
+        .type = (uint16_t)type,
+        .client = client,
+        .ticket = ticket,
+    };
+}
+
+int wire_send(int socket, const union message *message, const int *descriptors, int flags)
+{
+    /* SEQPACKET: the whole message or an error. */
+    return rights_send(socket, message, shapes[message->header.type].length, descriptors,
+                       descriptors == NULL ? 0 : shapes[message->header.type].most, flags) < 0
+               ? -1
+               : 0;
+}
+
+bool wire_add(struct wire_outbox *outbox, const union message *message, const int *descriptors)
+{
+    unsigned type = message->header.type;
+    unsigned brought = descriptors == NULL ? 0 : shapes[type].most;
+
+    if (outbox->count == PROTOCOL_BATCH || brought + outbox->descriptor_count > PROTOCOL_BATCH ||
+        travels_alone(type))
+        return false;
+    memcpy((char *)outbox->bytes + outbox->length, message, shapes[type].length);
+    outbox->length += shapes[type].length;
+    for (unsigned i = 0; i < brought; i++)
+        outbox->descriptors[outbox->descriptor_count++] = descriptors[i];
+    outbox->count++;
+    return true;
+}
+
+int wire_flush(struct wire_outbox *outbox, int socket, int flags)
+{
+    if (outbox->count == 0)
+        return 0;
+    if (rights_send(socket, outbox->bytes, outbox->length, outbox->descriptors,
+                    outbox->descriptor_count, flags) < 0)
+        return -1;
+    wire_withdraw(outbox);
+    return 0;
+}
+
+void wire_withdraw(struct wire_outbox *outbox)
+{
+    outbox->length = 0;
+    outbox->count = 0;
+    outbox->descriptor_count = 0;
+}
+
+/* ---- receiving ---- */
+
+static const struct message_header *header_at(const struct wire_inbox *inbox, size_t at)
+{
+    const void *bytes = (const char *)inbox->bytes + at; /* all lengths are multiples of 8 */
+
+    return bytes;
+}
+
+/* Whether it consists of nothing but whole messages that are permitted, and these bring as many
+ * descriptors as have come, unless some were cut off.  Sets *bare if nothing is wrong but that none
+ * have come. */
+static bool is_sound(const struct wire_inbox *inbox, unsigned permitted, bool *bare)
+{
+    unsigned count = 0;
+    unsigned least = 0;
+    unsigned most = 0;
+    size_t at = 0;
+
+    while (at < inbox->length) {
+        const struct message_header *header = header_at(inbox, at);
+
+        if (++count > PROTOCOL_BATCH || inbox->length - at < sizeof(*header) ||
+            header->version != PROTOCOL_VERSION || header->type >= MESSAGE_TYPES ||
+            (permitted & WIRE_TYPE(header->type)) == 0 ||
+            inbox->length - at < shapes[header->type].length ||
+            (travels_alone(header->type) && inbox->length != shapes[header->type].length))
+            return false;
+        at += shapes[header->type].length;
+        least += shapes[header->type].least;
+        most += shapes[header->type].most;
+    }
+    if (at > 0 && least > 0 && inbox->descriptor_count == 0 && !inbox->cut)
+        *bare = true;
+    return at > 0 &&
+           (inbox->cut ? inbox->descriptor_count < most
+                       : inbox->descriptor_count >= least && inbox->descriptor_count <= most);
+}
+
+/* A packet without content looks like the end of the messages. */
+static bool has_ended(int socket)
+{
+    struct pollfd end = {.fd = socket, .events = POLLRDHUP};
+
+    return poll(&end, 1, 0) > 0;
+}
+
+/* Sets *bare likewise. */
+static enum wire_result receive_once(struct wire_inbox *inbox, int socket, unsigned permitted,
+                                     int flags, bool *bare)
+{
+    const bool peeked = (flags & MSG_PEEK) != 0;
+    ssize_t length;
+
+    inbox->descriptor_count = PROTOCOL_BATCH;
+    length = rights_receive(socket, inbox->bytes, sizeof(inbox->bytes), inbox->descriptors,
+                            &inbox->descriptor_count, &flags);
+    if (length < 0)
+        return errno == EAGAIN ? WIRE_EMPTY : WIRE_ERROR;
+    if (length == 0 && inbox->descriptor_count == 0 && has_ended(socket))
+        return WIRE_CLOSED;
+    inbox->length = (size_t)length;
+    inbox->cut = (flags & MSG_CTRUNC) != 0;
+    inbox->lies = peeked;
+    if ((flags & MSG_TRUNC) == 0 && is_sound(inbox, permitted, bare))
+        return WIRE_MESSAGE;
+    wire_discard(inbox);
+    return WIRE_MALFORMED;
+}
+
+/* Without the memory to copy what is looked at, the kernel shows the packet without descriptors,
+ * and does not say so (net/unix/af_unix.c, unix_peek_fds()).  To take it needs no such memory, and
+ * shows whether they are really missing; but then it does not lie there any more. */
+static enum wire_result receive_packet(struct wire_inbox *inbox, int socket, unsigned permitted,
+                                       int flags)
+{
+    enum { TRIES = 3 };
+    bool bare = false;
+    enum wire_result result = receive_once(inbox, socket, permitted, flags, &bare);
+
+    if (result == WIRE_MALFORMED && bare && (flags & MSG_PEEK) != 0) {
+        inbox->lies = false; /* it is to be seen whole first */
+        if (inbox->tries++ < TRIES) {
+            errno = ENOMEM;
+            return WIRE_ERROR;
+        }
+        result = receive_once(inbox, socket, permitted, flags & ~MSG_PEEK, &bare);
+    }
+    if (result == WIRE_MESSAGE || result == WIRE_MALFORMED)
+        inbox->tries = 0;
+    return result;
+}
+
+int wire_consume(struct wire_inbox *inbox, int socket)
+{
+    ssize_t length = 0;
+
+    if (!inbox->lies)
+        return 0;
+    do {
+        /* Without room for descriptors, those of the packet are closed. */
+        length = recv(socket, NULL, 0, MSG_DONTWAIT | MSG_TRUNC);
+    } while (length < 0 && (errno == EINTR || errno == ECONNRESET));
+    inbox->lies = length < 0;
+    return length < 0 ? -1 : 0;
+}
+
+bool wire_is_left(const struct wire_inbox *inbox)
+{
+    return inbox->taken < inbox->length;
+}
+
+void wire_discard(struct wire_inbox *inbox)
+{
+    while (inbox->descriptors_taken < inbox->descriptor_count)
+        release(inbox->descriptors[inbox->descriptors_taken++]);
+    inbox->length = 0;
+    inbox->taken = 0;
+    inbox->descriptor_count = 0;
+    inbox->descriptors_taken = 0;
+}
+
+enum wire_result wire_receive(struct wire_inbox *inbox, int socket, unsigned permitted,
+                              union message *message, int descriptors[WIRE_DESCRIPTORS], int flags)
+{
+    enum wire_result result = WIRE_MESSAGE;
+    unsigned type;
+    unsigned left;
+
+    descriptors[0] = -1;
+    descriptors[1] = -1;
+    if (!wire_is_left(inbox)) {
+        wire_discard(inbox);
+        result = receive_packet(inbox, socket, permitted, flags);
+        if (result != WIRE_MESSAGE)
+            return result;
+    }
+    type = header_at(inbox, inbox->taken)->type;
+    memcpy(message, header_at(inbox, inbox->taken), shapes[type].length);
+    inbox->taken += shapes[type].length;
+    left = inbox->descriptor_count - inbox->descriptors_taken;
+    for (unsigned i = 0; i < shapes[type].most && i < left; i++)
+        descriptors[i] = inbox->descriptors[inbox->descriptors_taken++];
+    if (left >= shapes[type].most || (shapes[type].least == 0 && !inbox->cut))
+        return WIRE_MESSAGE;
+    for (unsigned i = 0; i < left; i++) {
+        release(descriptors[i]); /* it is of no use without the others */
+        descriptors[i] = -1;
+    }
+    return WIRE_NO_DESCRIPTOR;
+}

@@ -1,0 +1,62 @@
+#include "supervisor/admission/admission.h"
+
+/* Lowers the number that may start to `most`; the first limit that
+ * is reached by this number is the reason. */
+static void limit(struct admission *admission, uint32_t most, enum admission_reason reason)
+{
+    if (admission->start > most) {
+        admission->start = most;
+        admission->reason = reason;
+    }
+}
+
+static uint32_t up_to(uint32_t most, uint32_t active)
+{
+    return most > active ? most - active : 0;
+}
+
+struct admission admission_decide(const struct admission_facts *facts)
+{
+    struct admission admission = {.start = facts->queued, .reason = ADMISSION_NONE};
+
+    if (facts->ending)
+        limit(&admission, 0, ADMISSION_ENDING);
+    if (facts->paused)
+        limit(&admission, 0, ADMISSION_PAUSED);
+    limit(&admission, up_to(facts->processes, facts->active), ADMISSION_PROCESSES);
+    limit(&admission, facts->startable, ADMISSION_SOURCE);
+    if (facts->starts_held)
+        limit(&admission, 0, ADMISSION_FAILURE);
+    else if (facts->starts_failed)
+        limit(&admission, 1, ADMISSION_FAILURE);
+    for (int gate = 0; gate < ADMISSION_GATES; gate++)
+        if (facts->closed[gate])
+            limit(&admission, up_to(1, facts->active),
+                  (enum admission_reason)(ADMISSION_LOAD + gate));
+    limit(&admission, up_to(facts->opening, facts->active), ADMISSION_OPENING);
+    limit(&admission, facts->tokens, ADMISSION_RATE);
+    admission.permitted = admission.start;
+    limit(&admission, facts->dispatchers, ADMISSION_DISPATCHERS);
+    return admission;
+}
+
+const char *admission_reason_name(enum admission_reason reason)
+{
+    static const char *const names[ADMISSION_REASONS] = {
+        [ADMISSION_NONE] = "none",
+        [ADMISSION_ENDING] = "ending",
+        [ADMISSION_PAUSED] = "paused",
+        [ADMISSION_PROCESSES] = "processes",
+        [ADMISSION_SOURCE] = "per-source",
+        [ADMISSION_FAILURE] = "failure",
+        [ADMISSION_LOAD] = "load",
+        [ADMISSION_CPU] = "cpu-pressure",
+        [ADMISSION_MEMORY] = "memory-pressure",
+        [ADMISSION_IO] = "io-pressure",
+        [ADMISSION_OPENING] = "opening",
+        [ADMISSION_RATE] = "rate",
+        [ADMISSION_DISPATCHERS] = "dispatchers",
+    };
+
+    return names[reason];
+}

@@ -1,0 +1,87 @@
+#include "supervisor/jail/confinement.h"
+
+#include "dispatcher/shared/log.h"
+#include "dispatcher/shared/privileges.h"
+#include "supervisor/jail/filter.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+bool confinement_changes_user(void)
+{
+    return geteuid() == 0;
+}
+
+/* Makes a directory, fills in its path and moves into it. */
+static int enter_new_directory(char *path, size_t size)
+{
+    static const char *const places[] = {"/run", "/tmp", "/var/tmp", "/dev/shm"};
+
+    for (unsigned i = 0; i < sizeof(places) / sizeof(*places); i++) {
+        (void)snprintf(path, size, "%s/socket-burst-dampener-XXXXXX", places[i]);
+        if (mkdtemp(path) != NULL)
+            return chdir(path);
+    }
+    (void)snprintf(path, size, "in /run, /tmp, /var/tmp or /dev/shm");
+    return -1;
+}
+
+/* A directory made for this, and removed as soon as we are in it: it has nothing in it, nothing can
+ * be made in it, and there is no way to it. */
+static int enter_empty_directory(char *path, size_t size)
+{
+    if (enter_new_directory(path, size) == 0 && rmdir(path) == 0 && chroot(".") == 0)
+        return chdir("/");
+    return -1;
+}
+
+static int change_root(const struct identity *identity)
+{
+    char path[64];
+    int error;
+
+    if (PRIVILEGES_SANITIZED || enter_empty_directory(path, sizeof(path)) == 0)
+        return 0;
+    error = errno;
+    (void)rmdir(path); /* if it is there still */
+    if (chdir("/") != 0)
+        log_warning("cannot change to the root directory: %m");
+    errno = error;
+    if (identity->user == geteuid()) {
+        log_warning("cannot make an empty directory the root, %s: %m; going on without", path);
+        return 0;
+    }
+    log_error("cannot make an empty directory the root, %s: %m; this takes CAP_SYS_CHROOT, or "
+              "--supervisor-user root",
+              path);
+    return -1;
+}
+
+static int become(const struct identity *identity)
+{
+    if (change_root(identity) != 0)
+        return -1;
+    (void)privileges_bound(); /* takes CAP_SETPCAP; nothing will be executed any more anyway */
+    if (privileges_become(identity->user, identity->group, identity->groups,
+                          identity->group_count) == 0)
+        return 0;
+    log_error(
+        "--supervisor-user: cannot become user %u with group %u: %m; this takes CAP_SETUID and "
+        "CAP_SETGID, or root as the user, who has no capabilities then",
+        identity->user, identity->group);
+    return -1;
+}
+
+int confinement_enter(const struct identity *identity)
+{
+    if (confinement_changes_user() && become(identity) != 0)
+        return -1;
+    /* Some may be there that were not root's. */
+    if (privileges_drop() != 0 || privileges_gain_none() != 0 || privileges_hide() != 0) {
+        log_error("cannot give up privileges: %m");
+        return -1;
+    }
+    return filter_install();
+}

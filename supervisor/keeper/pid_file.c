@@ -1,0 +1,142 @@
+#include "supervisor/keeper/pid_file.h"
+
+#include "dispatcher/shared/log.h"
+#include "supervisor/base/directory.h"
+#include "supervisor/keeper/departing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { NUMBER_MAXIMUM = 16 };
+
+/* ---- the one that is there ---- */
+
+/* The number that is in it; 0 if there is none. */
+static long read_number(int descriptor)
+{
+    char text[NUMBER_MAXIMUM] = "";
+    ssize_t length = pread(descriptor, text, sizeof(text) - 1, 0);
+
+    return length > 0 ? strtol(text, NULL, 10) : 0;
+}
+
+static void log_holder(const char *path, long process)
+{
+    if (process > 0)
+        log_error("--pid-file: already running: process %ld holds %s", process, path);
+    else
+        log_error("--pid-file: already running: another process holds %s", path);
+}
+
+/* Whether ours may take its place: it is no living daemon's, or that is to be replaced. */
+static bool may_replace(const char *path, int descriptor, pid_t replaced)
+{
+    struct stat status;
+    long holder;
+
+    if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+        log_error("--pid-file: %s exists, and is not a regular file", path);
+        return false;
+    }
+    if (flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    if (errno != EWOULDBLOCK) {
+        log_error("--pid-file: cannot lock %s: %m", path);
+        return false;
+    }
+    holder = read_number(descriptor);
+    if (replaced != 0 && holder == replaced)
+        return true;
+    departing_await();
+    if (flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    log_holder(path, holder);
+    return false;
+}
+
+static bool look_at_place(const char *path, int directory, const char *name, pid_t replaced)
+{
+    /* Opening a named pipe would otherwise wait. */
+    int descriptor =
+        openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    bool free;
+
+    if (descriptor < 0) {
+        if (errno == ENOENT)
+            return true;
+        log_error("--pid-file: cannot open %s, which exists: %m", path);
+        return false;
+    }
+    free = may_replace(path, descriptor, replaced);
+    (void)close(descriptor); /* it was only read */
+    return free;
+}
+
+/* ---- ours ---- */
+
+/* Locked before anybody else may open it. */
+static bool fill(int descriptor)
+{
+    char text[NUMBER_MAXIMUM];
+    int length = snprintf(text, sizeof(text), "%d\n", getpid());
+
+    return flock(descriptor, LOCK_EX | LOCK_NB) == 0 && fchmod(descriptor, 0644) == 0 &&
+           write(descriptor, text, (size_t)length) == length;
+}
+
+/* A name that nobody has, even if an earlier process with our number has left one behind. */
+static void name_temporary(char temporary[NAME_MAX + 1], const char *name)
+{
+    struct timespec now = {0};
+
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* any value will do */
+    (void)snprintf(temporary, NAME_MAX + 1, ".%.200s.%d.%09ld", name, getpid(), now.tv_nsec);
+}
+
+static int create(const char *path, int directory, const char *name, struct janitor *janitor)
+{
+    char temporary[NAME_MAX + 1];
+    int descriptor;
+
+    name_temporary(temporary, name);
+    descriptor = openat(directory, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (descriptor < 0) {
+        log_error("--pid-file: cannot create a file beside %s: %m", path);
+        return -1;
+    }
+    if (!fill(descriptor))
+        log_error("--pid-file: cannot write what is to be %s: %m", path);
+    else if (janitor_add_temporary(janitor, temporary, path) >= 0)
+        return descriptor;
+    (void)unlinkat(directory, temporary, 0); /* nothing can be done if it fails */
+    (void)close(descriptor);                 /* likewise */
+    return -1;
+}
+
+int pid_file_open(const char *path, pid_t replaced, struct janitor *janitor)
+{
+    const char *name;
+    int directory = directory_open(path, &name);
+    int descriptor = -1;
+
+    if (directory < 0) {
+        log_error("--pid-file: cannot open the directory of %s: %m", path);
+        return -1;
+    }
+    /* Who comes between all the same is found when the file is put into its place. */
+    if (!directory_lock(directory, DIRECTORY_LOCK_WAIT))
+        log_warning("--pid-file: cannot lock the directory of %s, going on without: %m", path);
+    if (look_at_place(path, directory, name, replaced))
+        descriptor = create(path, directory, name, janitor);
+    (void)close(directory); /* and with it the lock is gone */
+    return descriptor;
+}

@@ -1,0 +1,123 @@
+#include "supervisor/listen/passed.h"
+
+#include "dispatcher/shared/log.h"
+#include "supervisor/base/parse.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262 /* linux/in.h, which not every libc brings along */
+#endif
+
+static int option_of(int descriptor, int option)
+{
+    int value = 0;
+    socklen_t length = sizeof(value);
+
+    return getsockopt(descriptor, SOL_SOCKET, option, &value, &length) == 0 ? value : -1;
+}
+
+/* What it should be and is not; NULL: nothing. */
+static const char *defect(int descriptor)
+{
+    int family = option_of(descriptor, SO_DOMAIN);
+    int protocol = option_of(descriptor, SO_PROTOCOL);
+
+    if (family < 0)
+        return "is no open socket";
+    if (option_of(descriptor, SO_TYPE) != SOCK_STREAM)
+        return "is no stream socket (ListenStream=)";
+    if (family != AF_UNIX && ((family != AF_INET && family != AF_INET6) ||
+                              (protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)))
+        return "is neither of TCP nor a Unix socket";
+    if (option_of(descriptor, SO_ACCEPTCONN) != 1)
+        return "does not listen; if it is a connection, the service manager is to pass the "
+               "listening socket instead (Accept=no)";
+    return NULL;
+}
+
+static int add(struct listeners *passed, const char *name)
+{
+    int descriptor = PASSED_FIRST + (int)passed->count;
+    const char *wrong = defect(descriptor);
+
+    if (wrong != NULL) {
+        log_error("PORT: 'systemd': descriptor %d, passed as '%s', %s", descriptor,
+                  name == NULL ? "" : name, wrong);
+        return -1;
+    }
+    if (listeners_add(
+            passed, (struct listener){.descriptor = descriptor, .name = name, .passed = true}) == 0)
+        return 0;
+    log_error("PORT: 'systemd': cannot take descriptor %d: %m", descriptor);
+    return -1;
+}
+
+/* Takes as many as there are names, or `count` if there is no list of them; `names` is cut up. */
+static int add_all(struct listeners *passed, size_t count, char *names)
+{
+    char *name = names;
+
+    while (passed->count < count) {
+        char *end = name == NULL ? NULL : strchr(name, ':');
+
+        if (end != NULL)
+            *end = '\0';
+        if (names != NULL && name == NULL)
+            break;
+        if (add(passed, name) != 0)
+            return -1;
+        name = end == NULL ? NULL : end + 1;
+    }
+    if (names == NULL || (passed->count == count && name == NULL))
+        return 0;
+    log_error("LISTEN_FDNAMES: expected as many names as LISTEN_FDS says, %zu", count);
+    return -1;
+}
+
+int passed_read(struct listeners *passed)
+{
+    const char *word = getenv("LISTEN_FDS");
+    const char *process_word = getenv("LISTEN_PID");
+    const char *names_word = getenv("LISTEN_FDNAMES");
+    char *names = NULL;
+    uint64_t count;
+    uint64_t process;
+
+    *passed = (struct listeners){0};
+    if (word == NULL)
+        return 0;
+    if (process_word == NULL || !parse_number(process_word, INT32_MAX, &process) ||
+        process != (uint64_t)getpid()) {
+        log_error("LISTEN_PID: '%s': expected %d, this process: the sockets of LISTEN_FDS are for "
+                  "somebody else",
+                  process_word == NULL ? "" : process_word, (int)getpid());
+        return -1;
+    }
+    if (!parse_number(word, PASSED_MAXIMUM, &count) || count == 0) {
+        log_error("LISTEN_FDS: '%s': expected a whole number from 1 to %d", word, PASSED_MAXIMUM);
+        return -1;
+    }
+    if (names_word != NULL && (names = strdup(names_word)) == NULL) {
+        log_error("LISTEN_FDNAMES: cannot read it: %m");
+        return -1;
+    }
+    if (add_all(passed, (size_t)count, names) == 0)
+        return 0;
+    free(names);
+    return -1;
+}
+
+void passed_forget(void)
+{
+    static const char *const variables[] = {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
+                                            "LISTEN_PIDFDID"};
+
+    for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++)
+        (void)unsetenv(variables[i]); /* fails for names that are none */
+}

@@ -1,0 +1,190 @@
+#include "supervisor/queue/order.h"
+
+#include <stddef.h>
+
+enum { OPEN_KEPT = 64 /* room for so many open lines is not given back */ };
+
+int order_open(struct order *order, const struct order_rules *rules)
+{
+    *order = (struct order){.rules = *rules, .common.place.place = HEAP_OUTSIDE};
+    list_open(&order->common.waiting);
+    heap_open(&order->open);
+    if (!rules->by_source) {
+        order->rules.per_source = ORDER_UNLIMITED;
+        return 0;
+    }
+    return sources_open(&order->sources, sizeof(struct order_line), rules->ipv4_length,
+                        rules->ipv6_length);
+}
+
+void order_close(struct order *order)
+{
+    heap_close(&order->open);
+    sources_close(&order->sources);
+}
+
+int order_reserve(struct order *order)
+{
+    if (!order->rules.by_source)
+        return heap_reserve(&order->open, 1);
+    if (sources_reserve(&order->sources) != 0)
+        return -1;
+    return heap_reserve(&order->open, sources_count(&order->sources) + 1);
+}
+
+/* ---- lines ---- */
+
+uint32_t order_active(const struct order_line *line)
+{
+    return line->source.members - line->waiting.length;
+}
+
+static uint32_t startable_of(const struct order *order, const struct order_line *line)
+{
+    uint32_t active = order_active(line);
+    uint32_t room = order->rules.per_source > active ? order->rules.per_source - active : 0;
+
+    return line->waiting.length < room ? line->waiting.length : room;
+}
+
+/* To be called after each change of a line: brings what depends on it up to date. */
+static void refresh(struct order *order, struct order_line *line)
+{
+    uint32_t startable = startable_of(order, line);
+    bool is_open = line->place.place != HEAP_OUTSIDE;
+    uint64_t key;
+
+    order->startable += startable - line->startable;
+    line->startable = startable;
+    if (startable == 0) {
+        if (is_open)
+            heap_remove(&order->open, &line->place);
+        return;
+    }
+    key = order->rules.fair ? line->turn : list_first(&line->waiting)->ticket;
+    if (!is_open)
+        heap_insert(&order->open, &line->place, key);
+    else if (line->place.key != key)
+        heap_change(&order->open, &line->place, key);
+}
+
+/* The source is its first member, and sources_open() was told how much there is behind it. */
+static struct order_line *line_with(struct source *source)
+{
+    return (struct order_line *)(void *)source;
+}
+
+static struct order_line *line_of(struct order *order, const struct endpoint *remote)
+{
+    struct order_line *line;
+
+    if (!order->rules.by_source)
+        return &order->common;
+    line = line_with(sources_find(&order->sources, remote));
+    if (line->source.members == 0) {
+        line->startable = 0;
+        line->place.place = HEAP_OUTSIDE;
+        list_open(&line->waiting);
+    }
+    return line;
+}
+
+static void leave(struct order *order, struct order_line *line)
+{
+    line->source.members--;
+    refresh(order, line);
+    if (line->source.members > 0 || line == &order->common)
+        return;
+    sources_forget(&order->sources, &line->source);
+    if (sources_count(&order->sources) == 0 && order->open.capacity > OPEN_KEPT)
+        heap_close(&order->open);
+}
+
+/* ---- members ---- */
+
+void order_join(struct order *order, struct order_member *member, const struct endpoint *remote)
+{
+    struct order_line *line = line_of(order, remote);
+
+    member->line = line;
+    line->source.members++;
+    if (line->waiting.length == 0)
+        line->turn = ++order->turns;
+    list_append(&line->waiting, &member->entry);
+    refresh(order, line);
+}
+
+void order_activate(struct order *order, struct order_member *member)
+{
+    list_remove(&member->line->waiting, &member->entry);
+    member->line->turn = ++order->turns;
+    refresh(order, member->line);
+}
+
+void order_return(struct order *order, struct order_member *member)
+{
+    list_return(&member->line->waiting, &member->entry);
+    member->line->turn = 0; /* it has been this source's turn already */
+    refresh(order, member->line);
+}
+
+void order_leave_waiting(struct order *order, struct order_member *member)
+{
+    list_remove(&member->line->waiting, &member->entry);
+    leave(order, member->line);
+}
+
+void order_leave_active(struct order *order, struct order_member *member)
+{
+    leave(order, member->line);
+}
+
+struct order_member *order_next(const struct order *order)
+{
+    struct heap_entry *first = heap_first(&order->open);
+    struct order_line *line;
+
+    if (first == NULL)
+        return NULL;
+    line = (struct order_line *)(void *)((char *)first - offsetof(struct order_line, place));
+    return (struct order_member *)list_first(&line->waiting); /* its first member */
+}
+
+/* ---- all of them ---- */
+
+void order_set_per_source(struct order *order, uint32_t per_source)
+{
+    struct source *source = NULL;
+
+    if (!order->rules.by_source)
+        return;
+    order->rules.per_source = per_source;
+    while ((source = sources_next(&order->sources, source)) != NULL)
+        refresh(order, line_with(source));
+}
+
+/* Puts a line into its place among those that are busier, if it has one. */
+static unsigned place(const struct order_line **busiest, unsigned count, unsigned most,
+                      const struct order_line *line)
+{
+    unsigned at = count;
+
+    while (at > 0 && busiest[at - 1]->source.members < line->source.members) {
+        if (at < most)
+            busiest[at] = busiest[at - 1];
+        at--;
+    }
+    if (at < most)
+        busiest[at] = line;
+    return count < most ? count + 1 : count;
+}
+
+unsigned order_busiest(const struct order *order, const struct order_line **busiest, unsigned most)
+{
+    struct source *source = NULL;
+    unsigned count = 0;
+
+    while ((source = sources_next(&order->sources, source)) != NULL)
+        count = place(busiest, count, most, line_with(source));
+    return count;
+}

@@ -1,0 +1,76 @@
+#include "supervisor/running/timeout.h"
+
+#include <signal.h>
+#include <stddef.h>
+
+static struct client *owner(struct list_entry *entry)
+{
+    return entry == NULL
+               ? NULL
+               : (struct client *)(void *)((char *)entry - offsetof(struct client, arrival));
+}
+
+static struct client *first(const struct timeouts *timeouts, enum timeout_phase phase)
+{
+    return owner(list_first(&timeouts->queues[phase]));
+}
+
+void timeouts_open(struct timeouts *timeouts, uint64_t timeout, uint64_t kill_after)
+{
+    *timeouts = (struct timeouts){.timeout = timeout, .kill_after = kill_after};
+    for (int phase = 0; phase < TIMEOUT_PHASES; phase++)
+        list_open(&timeouts->queues[phase]);
+}
+
+/* A dispatcher may tell of a start when others have told of later ones. */
+void timeouts_begin(struct timeouts *timeouts, struct client *client)
+{
+    struct list *queue = &timeouts->queues[TIMEOUT_RUNNING];
+    struct list_entry *before = list_last(queue);
+
+    client->timed = timeouts->timeout == 0 ? TIMEOUT_NONE : TIMEOUT_RUNNING;
+    if (client->timed == TIMEOUT_NONE)
+        return;
+    while (before != NULL && owner(before)->started > client->started)
+        before = list_previous(queue, before);
+    list_insert(queue, before, &client->arrival);
+}
+
+void timeouts_end(struct timeouts *timeouts, struct client *client)
+{
+    if (client->timed != TIMEOUT_NONE)
+        list_remove(&timeouts->queues[client->timed], &client->arrival);
+    client->timed = TIMEOUT_NONE;
+}
+
+struct client *timeouts_next(struct timeouts *timeouts, uint64_t now)
+{
+    struct client *client = first(timeouts, TIMEOUT_TERMINATED);
+
+    if (client != NULL && client->accepted + timeouts->kill_after <= now) {
+        timeouts_end(timeouts, client);
+        client->signal = SIGKILL;
+        return client;
+    }
+    client = first(timeouts, TIMEOUT_RUNNING);
+    if (client == NULL || client->started + timeouts->timeout > now)
+        return NULL;
+    timeouts_end(timeouts, client);
+    client->timed = TIMEOUT_TERMINATED;
+    list_append(&timeouts->queues[TIMEOUT_TERMINATED], &client->arrival);
+    client->accepted = now;
+    client->signal = SIGTERM;
+    return client;
+}
+
+uint64_t timeouts_deadline(const struct timeouts *timeouts)
+{
+    const struct client *running = first(timeouts, TIMEOUT_RUNNING);
+    const struct client *terminated = first(timeouts, TIMEOUT_TERMINATED);
+    uint64_t to_kill = terminated == NULL ? 0 : terminated->accepted + timeouts->kill_after;
+    uint64_t to_terminate = running == NULL ? 0 : running->started + timeouts->timeout;
+
+    if (to_kill == 0 || to_terminate == 0)
+        return to_kill + to_terminate;
+    return to_kill < to_terminate ? to_kill : to_terminate;
+}

@@ -1,0 +1,106 @@
+#include "supervisor/server/handler_setup.h"
+
+#include "dispatcher/shared/log.h"
+#include "supervisor/options/identity.h"
+#include "supervisor/queue/policy.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool copy_path(char to[SETUP_PATH], const char *option, const char *path)
+{
+    if (path == NULL)
+        return true;
+    if (strlen(path) >= SETUP_PATH) {
+        log_error("%s: the path is longer than %d bytes", option, SETUP_PATH - 1);
+        return false;
+    }
+    strcpy(to, path);
+    return true;
+}
+
+static bool fill_paths(struct setup *setup, const struct options *options)
+{
+    return copy_path(setup->root, "--chroot", options->root) &&
+           copy_path(setup->directory, "--chdir", options->directory) &&
+           copy_path(setup->files[PROTOCOL_FILE_ACCESS], "--access-file",
+                     policy_file(options, PROTOCOL_FILE_ACCESS)) &&
+           copy_path(setup->files[PROTOCOL_FILE_BUSY], "--busy-message",
+                     policy_file(options, PROTOCOL_FILE_BUSY));
+}
+
+static void fill(struct setup *setup, const struct options *options, int oom_score)
+{
+    setup->version = PROTOCOL_VERSION;
+    setup->has_nice = options->has_nice;
+    setup->nice = options->nice;
+    setup->has_umask = options->has_umask;
+    setup->umask = options->umask;
+    setup->standard_error = options->standard_error;
+    setup->no_environment = options->no_environment;
+    setup->no_new_privileges = options->no_new_privileges;
+    setup->oom_score = oom_score;
+    memcpy(setup->limits, options->limits, sizeof(setup->limits));
+}
+
+static void fill_identity(struct setup *setup, const struct identity *identity)
+{
+    setup->has_identity = 1;
+    setup->user = identity->user;
+    setup->group = identity->group;
+    for (size_t i = 0; i < identity->group_count; i++)
+        setup->groups[i] = identity->groups[i];
+    setup->group_count = (uint32_t)identity->group_count;
+}
+
+/* Programs look for their user's files by these, and would find ours. */
+static bool tell_environment(const struct identity *identity)
+{
+    return identity->name == NULL ||
+           (setenv("USER", identity->name, 1) == 0 && setenv("LOGNAME", identity->name, 1) == 0 &&
+            setenv("HOME", identity->directory, 1) == 0 &&
+            setenv("SHELL", identity->shell, 1) == 0);
+}
+
+static struct setup *make(const struct options *options, const struct identity *identity,
+                          int oom_score, size_t *size)
+{
+    struct setup *setup;
+
+    *size = sizeof(*setup) + identity->group_count * sizeof(*setup->groups);
+    setup = calloc(1, *size);
+    if (setup == NULL) {
+        log_error("cannot prepare what dispatchers are to do: %m");
+        return NULL;
+    }
+    if (!fill_paths(setup, options)) {
+        free(setup);
+        return NULL;
+    }
+    fill(setup, options, oom_score);
+    if (options->user != NULL || options->group != NULL)
+        fill_identity(setup, identity);
+    return setup;
+}
+
+struct setup *handler_setup(const struct options *options, uid_t supervisor, int oom_score,
+                            size_t *size)
+{
+    struct identity identity = {0};
+    struct setup *setup = NULL;
+
+    if ((options->user != NULL || options->group != NULL) &&
+        !identity_of_handlers(&identity, options->user, options->group))
+        return NULL;
+    if ((options->user != NULL ? identity.user : geteuid()) == supervisor)
+        log_warning("handlers and the supervisor are the same user, %u: a handler can end the "
+                    "supervisor; give --supervisor-user another",
+                    supervisor);
+    if (options->no_environment || tell_environment(&identity))
+        setup = make(options, &identity, oom_score, size);
+    else
+        log_error("cannot prepare the environment of handlers: %m");
+    identity_free(&identity);
+    return setup;
+}

@@ -1,0 +1,55 @@
+#include "supervisor/server/manager.h"
+
+#include "dispatcher/shared/text.h"
+#include "supervisor/figures/status.h"
+
+#include <string.h>
+
+/* Without padding, as they are compared as bytes. */
+static struct server_standing standing(const struct server *server)
+{
+    return (struct server_standing){
+        .stage = server->stage,
+        .paused = server->paused,
+        .waiting = clients_count(&server->clients, CLIENT_QUEUED),
+        .running = clients_active(&server->clients),
+        .permitted = server->options->processes,
+    };
+}
+
+static void tell(struct server *server, const struct server_standing *now)
+{
+    char line[NOTIFY_STATUS_MAXIMUM];
+    struct text text;
+
+    text_open(&text, line, sizeof(line));
+    if (server->stage != SERVER_SERVING || server->paused)
+        text_add(&text, "%s: ", status_state(server));
+    text_add(&text, "%u waiting, %u ", now->waiting, now->running);
+    if (now->permitted != 0)
+        text_add(&text, "of %u handlers running", now->permitted);
+    else
+        text_add(&text, "handler%s running", now->running == 1 ? "" : "s");
+    notify_status(&server->notify, line);
+    server->told = *now;
+}
+
+void manager_begin(struct server *server)
+{
+    struct server_standing now = standing(server);
+
+    tell(server, &now);
+    notify_ready(&server->notify);
+    watchdog_begin(&server->watchdog, &server->loop, &server->notify, &server->pool);
+}
+
+void manager_look(struct server *server)
+{
+    struct server_standing now;
+
+    if (!notify_is_open(&server->notify))
+        return;
+    now = standing(server);
+    if (memcmp(&now, &server->told, sizeof(now)) != 0 && notify_takes_status(&server->notify))
+        tell(server, &now);
+}

@@ -1,0 +1,127 @@
+#include "supervisor/server/operator.h"
+
+#include "dispatcher/shared/log.h"
+#include "supervisor/figures/metrics.h"
+#include "supervisor/figures/status.h"
+#include "supervisor/listen/metrics_socket.h"
+#include "supervisor/listen/unix_socket.h"
+#include "supervisor/server/commands.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define JSON_TYPE "application/json"
+
+/* ---- HTTP ---- */
+
+static void get_health(struct server *server, struct control_answer *answer)
+{
+    bool serving = server->stage == SERVER_SERVING && !server->paused;
+
+    answer->status = serving ? 200 : 503;
+    text_add(&answer->text, "%s\n", status_state(server));
+}
+
+static void answer_get(struct server *server, const struct control_request *request,
+                       struct control_answer *answer)
+{
+    if (strcmp(request->words, "/metrics") == 0) {
+        answer->type = METRICS_TYPE;
+        metrics_write(server, &answer->text);
+    } else if (strcmp(request->words, "/status") == 0) {
+        answer->type = JSON_TYPE;
+        status_write(server, &answer->text);
+    } else if (strcmp(request->words, "/healthz") == 0) {
+        get_health(server, answer);
+    } else {
+        answer->status = 404;
+        text_add(&answer->text, "there are /metrics, /status and /healthz\n");
+    }
+}
+
+static void on_request(void *context, const struct control_request *request,
+                       struct control_answer *answer)
+{
+    if (request->http)
+        answer_get(context, request, answer);
+    else
+        commands_answer(context, request, answer);
+}
+
+/* ---- the sockets ---- */
+
+/* Serves a socket, if it could be opened. */
+static struct control *serve(struct server *server, int listener, uid_t user, bool read_only,
+                             const char *option)
+{
+    struct control *control;
+
+    if (listener < 0)
+        return NULL;
+    control = calloc(1, sizeof(*control));
+    if (control != NULL &&
+        control_open(control, &server->loop, listener, read_only, user, on_request, server) == 0)
+        return control;
+    log_error("%s: cannot serve it: %m", option);
+    free(control);
+    return NULL;
+}
+
+/* That of the process whose place is taken, or a new one.  In the end the file is removed. */
+static int open_control(struct server *server, uid_t user)
+{
+    const char *path = server->options->control;
+    int listener = -1;
+    int item = -1;
+
+    if (server->takeover != NULL)
+        listener = takeover_take(server->takeover, INHERITANCE_CONTROL, path);
+    if (listener >= 0) {
+        item = janitor_borrow(server->janitor, path);
+    } else {
+        listener = unix_socket_open("--control", path, 0600, user, (gid_t)-1);
+        if (listener >= 0)
+            item = janitor_add(server->janitor, path);
+    }
+    if (listener < 0 || item >= 0)
+        return listener;
+    (void)close(listener); /* nobody has come yet */
+    return -1;
+}
+
+static int open_metrics(const struct server *server)
+{
+    const char *place = server->options->metrics;
+    int listener = -1;
+
+    if (server->takeover != NULL)
+        listener = takeover_take(server->takeover, INHERITANCE_METRICS, place);
+    return listener >= 0 ? listener : metrics_socket_open(place);
+}
+
+int operator_open(struct server *server, uid_t user)
+{
+    server->starter = geteuid();
+    if (server->options->control != NULL) {
+        server->control = serve(server, open_control(server, user), user, false, "--control");
+        if (server->control == NULL)
+            return -1;
+    }
+    if (server->options->metrics != NULL) {
+        server->metrics = serve(server, open_metrics(server), (uid_t)-1, true, "--metrics");
+        if (server->metrics == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+/* What they consist of stays, as the loop knows it. */
+void operator_close(struct server *server)
+{
+    if (server->control != NULL)
+        control_close(server->control);
+    if (server->metrics != NULL)
+        control_close(server->metrics);
+}
