@@ -100,7 +100,7 @@ start_with_rules() { start --address 127.0.0.1 "$@" 0 "$ANSWER" "$ANSWERS" "$COU
         printf '# a comment\ndeny 127.0.1.0/24\n%s\n' "$wrong" >rules
         : >"$LOG"
         kill -HUP "$DAEMON"
-        await has_line 'SIGHUP: what could not be read again stays as it was' "$LOG"
+        await has_line 'SIGHUP: a file that could not be read keeps its old content' "$LOG"
         cat "$LOG"
         grep -q '^\[ERROR\] .*line 3' "$LOG"
         refute is_served_from 127.0.1.1

@@ -289,7 +289,7 @@ are_forgotten_early() {
     [[ $(nc 127.0.0.1 "$PORT" </dev/null) == two ]]
     head -c 4097 /dev/zero >message
     kill -HUP "$DAEMON"
-    await has_line 'SIGHUP: what could not be read again stays as it was' "$LOG"
+    await has_line 'SIGHUP: a file that could not be read keeps its old content' "$LOG"
     grep -q 'ERROR. --busy-message: cannot read message: it is longer than 4096 bytes' "$LOG"
     [[ $(nc 127.0.0.1 "$PORT" </dev/null) == two ]]
     rm message
@@ -501,7 +501,7 @@ is_ended_early() {
     printf 'two\n' >message
     echo nonsense >rules
     kill -HUP "$DAEMON"
-    await has_line 'SIGHUP: what could not be read again stays as it was' "$LOG"
+    await has_line 'SIGHUP: a file that could not be read keeps its old content' "$LOG"
     [[ $(nc 127.0.0.1 "$PORT" </dev/null) == two ]]
     stop INT
 }

@@ -78,7 +78,7 @@ make_jail() {
     echo 'deny 127.0.1.2' >rules
     hang_up
     has_line 'cannot read rules: Permission denied' said
-    has_line 'SIGHUP: what could not be read again stays as it was' said
+    has_line 'SIGHUP: a file that could not be read keeps its old content' said
     is_denied_from 127.0.1.1
     is_served_from 127.0.1.2
     chmod 644 rules
@@ -112,7 +112,7 @@ make_jail() {
     start_as_others -v --chroot jail --access-file rules 0 "$(command -v cat)"
     has_line 'SIGHUP will not be able to read rules again' "$LOG"
     hang_up
-    has_line 'SIGHUP: what could not be read again stays as it was' said
+    has_line 'SIGHUP: a file that could not be read keeps its old content' said
     is_denied_from 127.0.1.1
     is_served_from 127.0.1.9
 }
@@ -135,12 +135,12 @@ make_jail() {
     mkfifo -m 644 rules
     hang_up
     has_line 'cannot read rules: ' said
-    has_line 'SIGHUP: what could not be read again stays as it was' said
+    has_line 'SIGHUP: a file that could not be read keeps its old content' said
     rm rules
     mkdir rules
     hang_up
     has_line 'cannot read rules: ' said
-    has_line 'SIGHUP: what could not be read again stays as it was' said
+    has_line 'SIGHUP: a file that could not be read keeps its old content' said
     is_denied_from 127.0.1.2
     answers_hello
 

@@ -89,7 +89,7 @@ log_in() {
     ((SECONDS - begin >= 7 && SECONDS - begin < 25))
     [[ $(log_in 'echo hello' </dev/null) == hello ]]
     await status_is served 2
-    grep -q 'ticket 1: .* has run for too long: SIGTERM' "$LOG"
+    grep -q 'ticket 1: .* has run for too long: sending SIGTERM' "$LOG"
 }
 
 # A repository that the user of the handlers may read, and git believes to be that user's.

@@ -88,7 +88,7 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
 2" ]]
     # The one that waited sees the end of its connection and nothing else.
     [[ -z $(timeout 20 cat <&"$waiting") ]]
-    grep -q 'closed 1 connections that were waiting' "$LOG"
+    grep -q 'closed 1 waiting connection' "$LOG"
 }
 
 @test "a handler that ignores SIGTERM is killed 5 s later" {

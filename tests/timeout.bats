@@ -71,8 +71,8 @@ is_cut_off() {
     read -r -t 20 -u "$CLIENT" SAID
     took "$begin" 5950
     is_served 1
-    grep -q "^\[WARNING\] ticket 1: process ${members[0]} has run for too long: SIGTERM to its group" "$LOG"
-    grep -q "^\[WARNING\] ticket 1: process ${members[0]} has run for too long: SIGKILL to its group" "$LOG"
+    grep -q "^\[WARNING\] ticket 1: process ${members[0]} has run for too long: sending SIGTERM to its group" "$LOG"
+    grep -q "^\[WARNING\] ticket 1: process ${members[0]} has run for too long: sending SIGKILL to its group" "$LOG"
     grep -q "ticket 1: ended process ${members[0]} .*killed by signal 9" "$LOG"
 }
 
@@ -108,7 +108,7 @@ is_cut_off() {
     took "$begin" 5950
     await is_gone "${members[1]}"
     status_is served 1
-    grep -q "ticket 1: process ${members[0]} has run for too long: SIGKILL to its group" "$LOG"
+    grep -q "ticket 1: process ${members[0]} has run for too long: sending SIGKILL to its group" "$LOG"
 }
 
 @test "processes of the group that end soon after the handler free its place before it is killed" {

@@ -81,7 +81,8 @@ static void expire(struct loop *loop)
         if (timer->deadline == 0 || timer->deadline > loop->now)
             continue;
         timer->deadline = 0;
-        timer->expired(timer->context);
+        if (timer->expired != NULL)
+            timer->expired(timer->context);
     }
 }
 

@@ -22,7 +22,7 @@ struct loop_source {
 
 /* A deadline; owned by the caller, added once, and to stay where it is. */
 struct loop_timer {
-    void (*expired)(void *context);
+    void (*expired)(void *context); /* NULL: the loop only begins a round */
     void *context;
     uint64_t deadline; /* 0: not set */
     struct loop_timer *next;

@@ -92,7 +92,7 @@ static void add_strangers(const struct server *server, struct text *text)
 
 static void add_ends(const struct server *server, struct text *text)
 {
-    const struct clients *clients = &server->clients;
+    const struct clients *clients = &server->queue.clients;
 
     begin(text, "connections_ended_total", "counter",
           "Accepted connections that are over, by how they ended.");
@@ -113,7 +113,7 @@ static void add_ends(const struct server *server, struct text *text)
 
 static void add_clients(const struct server *server, struct text *text)
 {
-    const struct clients *clients = &server->clients;
+    const struct clients *clients = &server->queue.clients;
     const struct client *oldest = clients_first(clients, CLIENT_QUEUED);
 
     add_counter(text, "connections_accepted_total", "Connections that were accepted.",
@@ -121,7 +121,7 @@ static void add_clients(const struct server *server, struct text *text)
     add_gauge(text, "connections_queued", "Clients that wait for a handler.",
               clients_count(clients, CLIENT_QUEUED));
     add_gauge(text, "connections_queued_limit", "How many of these there may be.",
-              server->queue_maximum);
+              server->queue.maximum);
     add_gauge(text, "handlers_starting", "Clients whose handler is being started.",
               clients_count(clients, CLIENT_STARTING));
     add_gauge(text, "handlers_running", "Clients whose handler runs.",
@@ -131,7 +131,7 @@ static void add_clients(const struct server *server, struct text *text)
     add_ends(server, text);
     add_gauge(text, "connections_lingering",
               "Refused clients that have not closed the connection yet.",
-              refusals_count(&server->refusals));
+              refusals_count(&server->queue.refusals));
     add_gauge(text, "sources", "Sources of the clients that wait or have a handler.",
               clients_sources(clients));
     add_gauge(text, "oldest_wait_seconds", "How long the client has waited that came first.",
@@ -140,7 +140,7 @@ static void add_clients(const struct server *server, struct text *text)
           "Why nobody more is started now: 1 for the reason, 0 for the others.");
     for (int i = ADMISSION_NONE; i < ADMISSION_REASONS; i++)
         add_labelled(text, "held_back", "by", admission_reason_name((enum admission_reason)i),
-                     server->held_back_by == (enum admission_reason)i);
+                     server->starting.held_back_by == (enum admission_reason)i);
 }
 
 static void add_handlers(const struct server *server, struct text *text)
@@ -171,7 +171,7 @@ enum { BACKLOG_WAITING, BACKLOG_DROPPED };
  * sample may be there twice. */
 static bool is_at(const struct server *server, size_t i, const struct endpoint *place)
 {
-    const struct listener *listener = server->listeners[i].listener;
+    const struct listener *listener = server->acceptor.listeners[i].listener;
 
     return listener->descriptor >= 0 && listener->local.family == place->family &&
            listener->local.port == place->port &&
@@ -193,11 +193,11 @@ static bool add_up(const struct server *server, const struct endpoint *place, ui
 
     sum[BACKLOG_WAITING] = 0;
     sum[BACKLOG_DROPPED] = 0;
-    for (size_t i = 0; i < server->listener_count; i++) {
+    for (size_t i = 0; i < server->acceptor.count; i++) {
         struct backlog backlog;
 
         if (!is_at(server, i, place) ||
-            !backlog_look(server->listeners[i].listener->descriptor, &backlog))
+            !backlog_look(server->acceptor.listeners[i].listener->descriptor, &backlog))
             continue;
         sum[BACKLOG_WAITING] += backlog.waiting;
         sum[BACKLOG_DROPPED] += backlog.dropped;
@@ -209,8 +209,8 @@ static bool add_up(const struct server *server, const struct endpoint *place, ui
 static void add_backlogs(const struct server *server, struct text *text, const char *name,
                          int which)
 {
-    for (size_t i = 0; i < server->listener_count; i++) {
-        const struct listener *listener = server->listeners[i].listener;
+    for (size_t i = 0; i < server->acceptor.count; i++) {
+        const struct listener *listener = server->acceptor.listeners[i].listener;
         char address[INET6_ADDRSTRLEN];
         uint64_t sum[2];
 

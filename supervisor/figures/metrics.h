@@ -10,7 +10,7 @@
 #define SUPERVISOR_FIGURES_METRICS_H
 
 #include "dispatcher/shared/text.h"
-#include "supervisor/server/server.h"
+#include "supervisor/server/state.h"
 
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 

@@ -1,41 +1,64 @@
 /*
- * report.h - what the service says of its clients, in the log.
+ * report.h - what the log says of clients: a line for each start and each end of a handler, and
+ * some lines for refused and abandoned clients.
+ *
+ * Times are microseconds of loop.h's clock.
  */
 #ifndef SUPERVISOR_FIGURES_REPORT_H
 #define SUPERVISOR_FIGURES_REPORT_H
 
-#include "supervisor/server/server.h"
+#include "dispatcher/protocol.h"
+#include "supervisor/base/limiter.h"
+#include "supervisor/base/loop.h"
+#include "supervisor/base/usage.h"
 
-/* One line when serving begins, for each listener. */
-void report_listening(const struct listeners *listeners);
+#include <stdint.h>
+#include <sys/types.h>
 
-/* What a handler used: microseconds, and KiB at most. */
-struct report_usage {
-    uint64_t user_time;
-    uint64_t system_time;
-    uint64_t memory;
+enum report_refusal {
+    REPORT_DENIED, /* by the access rules */
+    REPORT_QUEUE,  /* the queue is full */
+    REPORT_SOURCE, /* too many clients of its source wait */
+    REPORT_TIMEOUT,
+    REPORT_REFUSALS
 };
 
-/* One line when a handler starts, and one when it has ended.  `status`, as wait(2) gives it, and
- * `usage` may be NULL: a dispatcher that dies may take that knowledge along. */
-void report_started(const struct server *server, const struct client *client);
-void report_ended(const struct server *server, const struct client *client, const int *status,
-                  const struct report_usage *usage);
+struct report {
+    struct loop *loop;
+    struct limiter refusals[REPORT_REFUSALS];
+    struct loop_timer left_out; /* when to say how many lines were left out */
+};
 
-/* Sets up what the refusals need. */
-void report_open(struct server *server);
+/* The client that a line is about. */
+struct report_client {
+    uint64_t ticket;
+    pid_t process; /* its handler, if there is one */
+    const struct endpoint *remote;
+};
 
-/* One line for a client that gave up while it waited. */
-void report_abandoned(const struct server *server, const struct client *client);
+/* `loop` must stay. */
+void report_open(struct report *report, struct loop *loop);
 
-/* One line for a client that is refused for this reason; but if there are many, only a few of them,
- * and later how many there were more. */
-void report_refused(struct server *server, const struct endpoint *remote, enum client_end reason);
+/* Logs that the service listens: on a path if that is not NULL, otherwise on an address and port.
+ * `text` is the same for people. */
+void report_listening(const char *path, const struct endpoint *local, const char *text);
 
-/* Says at the end what report_refused() owes. */
-void report_left_out(struct server *server);
+/* Logs the start of a handler, after its client has waited for `waited`; `queued` others wait. */
+void report_started(const struct report_client *client, uint64_t waited, uint32_t queued);
 
-/* One line with all counts, whatever the log level. */
-void report_status(const struct server *server);
+/* Logs the end of a handler that ran for `ran`.  `status`, as wait(2) gives it, and `usage` are
+ * NULL if they are not known. */
+void report_ended(const struct report_client *client, uint64_t ran, const int *status,
+                  const struct usage *usage);
+
+/* Logs that a client gave up after it had waited for `waited`. */
+void report_abandoned(const struct report_client *client, uint64_t waited);
+
+/* Logs a refusal.  Of many, logs a few, and later how many were left out. */
+void report_refused(struct report *report, const struct endpoint *remote,
+                    enum report_refusal refusal);
+
+/* Logs now how many refusals were left out. */
+void report_left_out(struct report *report);
 
 #endif

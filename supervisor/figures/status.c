@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <unistd.h>
 
 enum {
@@ -27,9 +28,9 @@ const char *const status_states[STATUS_STATES] = {
 
 static enum state state(const struct server *server)
 {
-    switch (server->stage) {
+    switch (server->shutdown.stage) {
     case SERVER_SERVING:
-        return server->paused ? PAUSED : SERVING;
+        return server->starting.paused ? PAUSED : SERVING;
     case SERVER_HANDED_OVER:
         return HANDED_OVER;
     case SERVER_DRAINING:
@@ -48,10 +49,10 @@ uint32_t status_descriptors(const struct server *server)
 {
     uint32_t closed = 0; /* listeners: at the end of the service, or when another has them */
 
-    for (size_t i = 0; i < server->listener_count; i++)
-        closed += server->listeners[i].listener->descriptor < 0;
-    return server->descriptors_own - closed + clients_count(&server->clients, CLIENT_QUEUED) +
-           refusals_count(&server->refusals) +
+    for (size_t i = 0; i < server->acceptor.count; i++)
+        closed += server->acceptor.listeners[i].listener->descriptor < 0;
+    return server->descriptors_own - closed + clients_count(&server->queue.clients, CLIENT_QUEUED) +
+           refusals_count(&server->queue.refusals) +
            (server->control == NULL ? 0 : control_descriptors(server->control)) +
            (server->metrics == NULL ? 0 : control_descriptors(server->metrics));
 }
@@ -95,8 +96,8 @@ static void add_listeners(const struct server *server, struct text *text)
     const char *separator = "";
 
     text_add(text, "\"listeners\":[");
-    for (size_t i = 0; i < server->listener_count; i++) {
-        const struct listener *listener = server->listeners[i].listener;
+    for (size_t i = 0; i < server->acceptor.count; i++) {
+        const struct listener *listener = server->acceptor.listeners[i].listener;
         struct backlog backlog;
 
         if (listener->descriptor < 0)
@@ -114,7 +115,7 @@ static void add_listeners(const struct server *server, struct text *text)
 
 static void add_clients(const struct server *server, struct text *text)
 {
-    const struct clients *clients = &server->clients;
+    const struct clients *clients = &server->queue.clients;
     const struct client *oldest = clients_first(clients, CLIENT_QUEUED);
 
     text_add(text, "\"accepted\":%" PRIu64 ",\"queued\":%u,\"starting\":%u,\"running\":%u,",
@@ -124,8 +125,9 @@ static void add_clients(const struct server *server, struct text *text)
     for (int end = 0; end < CLIENT_ENDS; end++)
         text_add(text, "%s\"%s\":%" PRIu64, end == 0 ? "" : ",",
                  clients_end_field((enum client_end)end), clients->ended[end]);
-    text_add(text, "},\"lingering\":%u,\"held_back_by\":\"%s\",", refusals_count(&server->refusals),
-             admission_reason_name(server->held_back_by));
+    text_add(text, "},\"lingering\":%u,\"held_back_by\":\"%s\",",
+             refusals_count(&server->queue.refusals),
+             admission_reason_name(server->starting.held_back_by));
     add_number_or_null(text, "oldest", oldest != NULL,
                        oldest == NULL ? 0 : loop_seconds(server->loop.now - oldest->accepted));
     text_add(text, ",");
@@ -138,7 +140,7 @@ static void add_limits(const struct server *server, struct text *text)
 
     text_add(text, "\"limits\":{");
     add_number_or_null(text, "processes", options->processes != 0, options->processes);
-    text_add(text, ",\"queue\":%u,", server->queue_maximum);
+    text_add(text, ",\"queue\":%u,", server->queue.maximum);
     add_number_or_null(text, "queue_timeout", options->queue_timeout != 0,
                        loop_seconds(options->queue_timeout));
     text_add(text, ",");
@@ -180,7 +182,7 @@ static void add_handlers(const struct server *server, struct text *text)
 
 static void find_busiest(struct server *server)
 {
-    const struct order *order = &server->clients.order;
+    const struct order *order = &server->queue.clients.order;
     const struct order_line *busiest[BUSIEST];
     unsigned count = order_busiest(order, busiest, BUSIEST);
     struct text text;
@@ -197,7 +199,7 @@ static void find_busiest(struct server *server)
 
 static void add_busiest(struct server *server, struct text *text)
 {
-    uint32_t sources = clients_sources(&server->clients);
+    uint32_t sources = clients_sources(&server->queue.clients);
     uint64_t now = server->loop.now;
 
     if (server->busiest.until <= now) {
@@ -222,4 +224,43 @@ void status_write(struct server *server, struct text *text)
              status_descriptors(server), server->descriptors_allowed, log_dropped());
     add_busiest(server, text);
     text_add(text, "}\n");
+}
+
+/* ---- counts ---- */
+
+static void add_end_fields(struct log_field *fields, const struct clients *clients)
+{
+    for (int end = 0; end < CLIENT_ENDS; end++)
+        fields[end] = (struct log_field)LOG_NUMBER(clients_end_field((enum client_end)end),
+                                                   clients->ended[end]);
+}
+
+void report_status(const struct server *server)
+{
+    const struct clients *clients = &server->queue.clients;
+    const uint32_t queued = clients_count(clients, CLIENT_QUEUED);
+    const uint32_t starting = clients_count(clients, CLIENT_STARTING);
+    const uint32_t running = clients_count(clients, CLIENT_RUNNING);
+    const char *reason = admission_reason_name(server->starting.held_back_by);
+    struct log_field fields[CLIENT_ENDS + 7] = {
+        LOG_NUMBER("accepted", clients->accepted),
+        LOG_NUMBER("queued", queued),
+        LOG_NUMBER("starting", starting),
+        LOG_NUMBER("running", running),
+        LOG_NUMBER("lingering", refusals_count(&server->queue.refusals)),
+        LOG_NUMBER("sources", clients_sources(clients)),
+        LOG_TEXT("held_back_by", reason),
+    };
+    char ended[LOG_LINE_MAXIMUM / 2];
+    size_t length = 0;
+
+    add_end_fields(fields + 7, clients);
+    for (int end = 0; end < CLIENT_ENDS; end++)
+        length += (size_t)snprintf(ended + length, sizeof(ended) - length, "%s %" PRIu64 ", ",
+                                   clients_end_name((enum client_end)end), clients->ended[end]);
+    log_event(LOG_LEVEL_ANSWER, "status", fields, CLIENT_ENDS + 7,
+              "status: accepted %" PRIu64 ", queued %u, starting %u, running %u, %s"
+              "lingering %u, sources %u, held back by %s",
+              clients->accepted, queued, starting, running, ended,
+              refusals_count(&server->queue.refusals), clients_sources(clients), reason);
 }

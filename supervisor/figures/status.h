@@ -8,7 +8,7 @@
 #define SUPERVISOR_FIGURES_STATUS_H
 
 #include "dispatcher/shared/text.h"
-#include "supervisor/server/server.h"
+#include "supervisor/server/state.h"
 
 /* What the service can do, in a word each. */
 enum { STATUS_STATES = 5 };
@@ -25,5 +25,8 @@ uint64_t status_dispatcher_restarts(const struct server *server);
 
 /* Adds the object. */
 void status_write(struct server *server, struct text *text);
+
+/* One line with all counts, whatever the log level. */
+void report_status(const struct server *server);
 
 #endif

@@ -8,8 +8,6 @@
 
 enum { NOT_EXECUTABLE = 126, NOT_BEGUN = 127 };
 
-/* ---- what was left out ---- */
-
 static void say_left_out(struct trouble *trouble, bool at_once)
 {
     uint64_t starts = limiter_end(&trouble->starts, trouble->loop->now, at_once);
@@ -17,29 +15,28 @@ static void say_left_out(struct trouble *trouble, bool at_once)
 
     if (starts > 0)
         log_event(LOG_LEVEL_WARNING, "start-failed-more", LOG_FIELDS(LOG_NUMBER("count", starts)),
-                  "%" PRIu64 " starts more failed, not logged one by one; handlers %s", starts,
+                  "%" PRIu64 " more starts failed, not logged one by one; handlers %s", starts,
                   trouble->starts_fail ? "still cannot be started" : "can be started again");
     if (ends > 0)
         log_event(LOG_LEVEL_WARNING, "handler-failed-more", LOG_FIELDS(LOG_NUMBER("count", ends)),
-                  "%" PRIu64 " handlers more ended like that, not logged one by one", ends);
-    trouble->told.deadline = trouble->starts.until;
-    if (trouble->told.deadline == 0 ||
-        (trouble->ends.until != 0 && trouble->ends.until < trouble->told.deadline))
-        trouble->told.deadline = trouble->ends.until;
+                  "%" PRIu64 " more handlers ended like that, not logged one by one", ends);
+    trouble->left_out.deadline = trouble->starts.until;
+    if (trouble->left_out.deadline == 0 ||
+        (trouble->ends.until != 0 && trouble->ends.until < trouble->left_out.deadline))
+        trouble->left_out.deadline = trouble->ends.until;
 }
 
-static void on_told(void *context)
+static void on_left_out(void *context)
 {
     say_left_out(context, false);
 }
 
-/* Whether one more line may be written. */
 static bool allows(struct trouble *trouble, struct limiter *limiter)
 {
     bool allowed = limiter_allows(limiter, trouble->loop->now);
 
-    if (trouble->told.deadline == 0)
-        trouble->told.deadline = limiter->until;
+    if (trouble->left_out.deadline == 0)
+        trouble->left_out.deadline = limiter->until;
     return allowed;
 }
 
@@ -48,9 +45,9 @@ void trouble_open(struct trouble *trouble, struct loop *loop, const char *comman
     *trouble = (struct trouble){
         .loop = loop,
         .command = command,
-        .told = {.expired = on_told, .context = trouble},
+        .left_out = {.expired = on_left_out, .context = trouble},
     };
-    loop_add_timer(loop, &trouble->told);
+    loop_add_timer(loop, &trouble->left_out);
 }
 
 void trouble_left_out(struct trouble *trouble)
@@ -70,7 +67,7 @@ void trouble_start_failed(struct trouble *trouble, uint64_t ticket, uint64_t del
                   ticket, trouble->command, delay / LOOP_MILLISECOND);
 }
 
-/* Where failures were left out, the line that counts them says it. */
+/* If failures were left out, the line that counts them says it. */
 void trouble_start_succeeded(struct trouble *trouble)
 {
     trouble->starts_fail = false;
@@ -80,12 +77,12 @@ void trouble_start_succeeded(struct trouble *trouble)
 
 /* ---- ends ---- */
 
-/* What the kernel sends to a process that is at a limit, or at fault.  SIGPIPE is what a handler
- * may die of whenever its client has gone, and other signals are somebody's wish. */
+/* Whether the kernel sends this signal to a process that is at a limit or at fault.  A handler may
+ * die of SIGPIPE whenever its client has gone, and people send the other signals. */
 static bool is_kernels(int signal_number)
 {
     switch (signal_number) {
-    case SIGKILL: /* which is also what it gets that is out of memory */
+    case SIGKILL: /* also sent when memory runs out */
     case SIGSEGV:
     case SIGBUS:
     case SIGILL:
@@ -99,36 +96,40 @@ static bool is_kernels(int signal_number)
     }
 }
 
-static void killed(struct trouble *trouble, const struct client *client, int signal_number)
+static const char *hint_at(int signal_number)
 {
-    const char *hint = signal_number == SIGKILL ? "; is there too little memory?"
-                       : signal_number == SIGXCPU || signal_number == SIGXFSZ
-                           ? "; its --limit is reached"
-                           : "";
-
-    if (is_kernels(signal_number) && client->signalled == 0 && allows(trouble, &trouble->ends))
-        log_event(LOG_LEVEL_WARNING, "handler-failed",
-                  LOG_FIELDS(LOG_NUMBER("ticket", clients_ticket(client)),
-                             LOG_NUMBER("process", client->process),
-                             LOG_NUMBER("signal", signal_number)),
-                  "ticket %" PRIu64 ": its handler, process %d, was killed by signal %d%s",
-                  clients_ticket(client), client->process, signal_number, hint);
+    switch (signal_number) {
+    case SIGKILL:
+        return "; is there too little memory?";
+    case SIGXCPU:
+    case SIGXFSZ:
+        return "; its --limit is reached";
+    default:
+        return "";
+    }
 }
 
-void trouble_ended(struct trouble *trouble, const struct client *client, int status)
+static bool could_not_begin(int status)
 {
-    if (WIFSIGNALED(status)) {
-        killed(trouble, client, WTERMSIG(status));
-        return;
-    }
-    if ((WEXITSTATUS(status) == NOT_EXECUTABLE || WEXITSTATUS(status) == NOT_BEGUN) &&
-        allows(trouble, &trouble->ends))
+    return WEXITSTATUS(status) == NOT_EXECUTABLE || WEXITSTATUS(status) == NOT_BEGUN;
+}
+
+void trouble_ended(struct trouble *trouble, uint64_t ticket, pid_t process, bool told, int status)
+{
+    int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+
+    if (WIFSIGNALED(status) && is_kernels(number) && !told && allows(trouble, &trouble->ends))
         log_event(LOG_LEVEL_WARNING, "handler-failed",
-                  LOG_FIELDS(LOG_NUMBER("ticket", clients_ticket(client)),
-                             LOG_NUMBER("process", client->process),
-                             LOG_NUMBER("status", WEXITSTATUS(status))),
-                  "ticket %" PRIu64
-                  ": its handler, process %d, ended with status %d: '%s', or what "
-                  "it runs, could not begin; its standard error says why, perhaps a --limit",
-                  clients_ticket(client), client->process, WEXITSTATUS(status), trouble->command);
+                  LOG_FIELDS(LOG_NUMBER("ticket", ticket), LOG_NUMBER("process", process),
+                             LOG_NUMBER("signal", number)),
+                  "ticket %" PRIu64 ": its handler, process %d, was killed by signal %d%s", ticket,
+                  process, number, hint_at(number));
+    else if (!WIFSIGNALED(status) && could_not_begin(status) && allows(trouble, &trouble->ends))
+        log_event(LOG_LEVEL_WARNING, "handler-failed",
+                  LOG_FIELDS(LOG_NUMBER("ticket", ticket), LOG_NUMBER("process", process),
+                             LOG_NUMBER("status", number)),
+                  "ticket %" PRIu64 ": its handler, process %d, ended with status %d: '%s', or a "
+                  "program that it runs, could not begin; its standard error says why, perhaps a "
+                  "--limit",
+                  ticket, process, number, trouble->command);
 }

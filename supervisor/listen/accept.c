@@ -1,34 +1,25 @@
 #include "supervisor/listen/accept.h"
 
 #include "dispatcher/shared/log.h"
-#include "supervisor/figures/report.h"
-#include "supervisor/running/handlers.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-/* Whether one more client can be taken: there is a descriptor for it, and then no more than --queue
- * clients are left that cannot be started at once, or who is too many is refused later. */
-static bool has_room(struct server *server)
+enum { RETRY_FIRST = 100 * LOOP_MILLISECOND, RETRY_LONGEST = 5 * LOOP_SECOND };
+
+static bool has_room(struct acceptor *acceptor)
 {
-    uint32_t queued = clients_count(&server->clients, CLIENT_QUEUED);
-
-    if (handover_holds_clients(server) ||
-        queued + clients_count(&server->clients, CLIENT_STARTING) >= server->capacity ||
-        backoff_holds(&server->accepting, server->loop.now))
-        return false;
-    return server->options->refuse || queued < server->queue_maximum ||
-           queued + 1 - handlers_admission(server, 1).start <= server->queue_maximum;
+    return !acceptor->held && !backoff_holds(&acceptor->failures, acceptor->loop->now) &&
+           acceptor->events.has_room(acceptor->events.context);
 }
 
-/* Leaves the listeners alone until has_room(): what comes stays in the kernel's backlog. */
-static void pause_accepting(struct server *server)
+/* Leaves the listeners alone until has_room(): clients stay in the kernel's backlog. */
+static void pause_accepting(struct acceptor *acceptor)
 {
-    for (size_t i = 0; i < server->listener_count; i++)
-        loop_ignore(&server->loop, &server->listeners[i].source);
-    server->backlog_waits = true;
+    for (size_t i = 0; i < acceptor->count; i++)
+        loop_ignore(acceptor->loop, &acceptor->listeners[i].source);
+    acceptor->backlog_waits = true;
 }
 
 /* Whether accept failed for this one client only (accept(2): pending errors of the new socket). */
@@ -53,87 +44,71 @@ static bool concerns_client_only(int error)
     }
 }
 
-static void accept_failed(struct server *server, int error)
+static void accept_failed(struct acceptor *acceptor, int error)
 {
-    backoff_failed(&server->accepting, server->loop.now);
+    backoff_failed(&acceptor->failures, acceptor->loop->now);
     errno = error;
     log_warning("cannot accept connections: %m; they wait in the kernel's backlog, next attempt "
                 "in %llu ms",
-                (unsigned long long)server->accepting.delay / LOOP_MILLISECOND);
-    pause_accepting(server);
+                (unsigned long long)acceptor->failures.delay / LOOP_MILLISECOND);
+    pause_accepting(acceptor);
 }
 
-/* In draining, those are taken who were in the backlog when it began, and nobody after them. */
-static bool is_drained(const struct server_listener *listener)
+static bool is_drained(const struct accept_listener *listener)
 {
     return listener->draining && listener->left == 0;
 }
 
-static void close_listener(struct server_listener *listener)
+static void close_listener(struct accept_listener *listener)
 {
-    loop_ignore(&listener->server->loop, &listener->source);
+    loop_ignore(listener->acceptor->loop, &listener->source);
     listener_close(listener->listener);
 }
 
-bool accept_is_deaf(const struct server *server)
+bool accept_is_deaf(const struct acceptor *acceptor)
 {
-    for (size_t i = 0; i < server->listener_count; i++)
-        if (server->listeners[i].listener->descriptor >= 0 && !server->listeners[i].deaf)
+    for (size_t i = 0; i < acceptor->count; i++)
+        if (acceptor->listeners[i].listener->descriptor >= 0 && !acceptor->listeners[i].deaf)
             return false;
     return true;
 }
 
-/* Somebody who has the socket, too, such as who has passed it on, has shut it down.  It is left
- * alone, so that the others need not wait for it. */
-static void give_up(struct server_listener *listener)
+/* Another process that shares the socket, such as the one that passed it on, has shut it down.  The
+ * other listeners go on. */
+static void give_up(struct accept_listener *listener)
 {
-    struct server *server = listener->server;
+    struct acceptor *acceptor = listener->acceptor;
     char text[LISTENER_TEXT];
 
     if (listener->draining) {
         close_listener(listener);
         return;
     }
-    loop_ignore(&server->loop, &listener->source);
+    loop_ignore(acceptor->loop, &listener->source);
     listener->deaf = true;
     log_error("another process has shut down the socket that listened on %s: nobody can connect "
               "there any more",
               listener_text(listener->listener, text));
-    if (!accept_is_deaf(server))
-        return;
-    log_error("no socket that listens is left");
-    server->forced = true; /* the server ends then */
+    if (accept_is_deaf(acceptor))
+        log_error("no listening socket is left");
 }
 
-/* A connection has come: it waits from now on, unless the rules say that it is not served. */
-static void enter(struct server *server, int descriptor, const struct endpoint *remote)
+/* After a client that comes alone, accept(2) is not called again in vain: the loop reports the next
+ * one.  If that is in the next round, many are coming. */
+static int most_to_accept(struct accept_listener *from)
 {
-    if (access_allows(&server->policy.access, remote)) {
-        loop_update(&server->loop); /* it is from now that it waits */
-        (void)clients_accept(&server->clients, descriptor, remote, server->loop.now);
-        return;
-    }
-    report_refused(server, remote, CLIENT_DENIED);
-    clients_turn_away(&server->clients, CLIENT_DENIED);
-    (void)close(descriptor); /* nothing was sent */
-}
-
-/* A client that comes alone is accepted without asking for another one, of which the loop would
- * tell; if it does so in the next round, many are coming. */
-static int most_to_accept(struct server_listener *from)
-{
-    const struct loop *loop = &from->server->loop;
+    const struct loop *loop = from->acceptor->loop;
     uint64_t last = from->round;
 
     from->round = loop->round;
-    /* In a crowded round it may not have had its turn. */
+    /* In a crowded round the listener may not have had its turn. */
     return from->draining || loop->crowded || from->round - last <= 1 ? ACCEPT_BATCH : 1;
 }
 
 static void accept_clients(void *context)
 {
-    struct server_listener *from = context;
-    struct server *server = from->server;
+    struct accept_listener *from = context;
+    struct acceptor *acceptor = from->acceptor;
     int most = most_to_accept(from);
     int failures = 0;
 
@@ -145,84 +120,84 @@ static void accept_clients(void *context)
             close_listener(from);
             return;
         }
-        if (!has_room(server)) {
-            pause_accepting(server);
+        if (!has_room(acceptor)) {
+            pause_accepting(acceptor);
             return;
         }
-        descriptor =
-            clients_reserve(&server->clients) == 0 ? listener_accept(from->listener, &remote) : -1;
+        descriptor = acceptor->events.reserve(acceptor->events.context) == 0
+                         ? listener_accept(from->listener, &remote)
+                         : -1;
         if (descriptor >= 0) {
-            enter(server, descriptor, &remote);
-            backoff_succeeded(&server->accepting);
+            acceptor->events.accepted(acceptor->events.context, descriptor, &remote);
+            backoff_succeeded(&acceptor->failures);
             if (from->draining)
                 from->left--;
-        } else if (errno == EINVAL || /* it does not listen (accept(2)) */
+        } else if (errno == EINVAL || /* the socket does not listen (accept(2)) */
                    (errno == EAGAIN && i == 0 && listener_is_shut_down(from->listener))) {
             give_up(from);
             return;
         } else if (errno == EAGAIN) {
-            from->left = 0; /* some have gone by themselves */
+            from->left = 0; /* some clients have left the backlog */
             if (!is_drained(from))
                 return;
         } else if (!concerns_client_only(errno) || ++failures == ACCEPT_BATCH) {
-            /* A whole batch of clients with the same fate is none of theirs. */
-            accept_failed(server, errno);
+            /* If a whole batch fails alike, the cause is ours. */
+            accept_failed(acceptor, errno);
             return;
         }
     }
 }
 
-static void listen_to(struct server *server, struct server_listener *each)
+static void listen_to(struct acceptor *acceptor, struct accept_listener *each)
 {
-    if (each->listener->descriptor >= 0 && !each->deaf && !server->backlog_waits &&
-        loop_watch(&server->loop, &each->source) != 0)
-        accept_failed(server, errno);
+    if (each->listener->descriptor >= 0 && !each->deaf && !acceptor->backlog_waits &&
+        loop_watch(acceptor->loop, &each->source) != 0)
+        accept_failed(acceptor, errno);
 }
 
-/* In draining, the backlog is emptied without waiting for an event, since an empty one causes none.
- */
-void accept_resume(struct server *server)
+void accept_resume(struct acceptor *acceptor)
 {
-    size_t at = server->first_listener;
+    size_t at = acceptor->first;
 
-    if (!has_room(server))
+    if (!has_room(acceptor))
         return;
-    server->backlog_waits = false;
-    server->first_listener = at + 1 < server->listener_count ? at + 1 : 0;
-    for (size_t i = 0; i < server->listener_count; i++) {
-        struct server_listener *each = &server->listeners[at];
+    acceptor->backlog_waits = false;
+    acceptor->first = at + 1 < acceptor->count ? at + 1 : 0;
+    for (size_t i = 0; i < acceptor->count; i++) {
+        struct accept_listener *each = &acceptor->listeners[at];
 
+        /* Without waiting for an event: an empty backlog causes none. */
         if (each->draining && each->listener->descriptor >= 0)
             accept_clients(each);
-        listen_to(server, each);
-        at = at + 1 < server->listener_count ? at + 1 : 0;
+        listen_to(acceptor, each);
+        at = at + 1 < acceptor->count ? at + 1 : 0;
     }
 }
 
-/* Whether somebody is in the backlog of any listener. */
-static bool is_anybody_there(const struct server *server)
+/* Whether a client is in the backlog of any listener. */
+static bool is_backlog_filled(const struct acceptor *acceptor)
 {
-    for (size_t i = 0; i < server->listener_count; i++) {
-        struct pollfd listener = {.fd = server->listeners[i].listener->descriptor,
+    for (size_t i = 0; i < acceptor->count; i++) {
+        struct pollfd listener = {.fd = acceptor->listeners[i].listener->descriptor,
                                   .events = POLLIN};
 
-        if (!server->listeners[i].deaf && poll(&listener, 1, 0) > 0)
+        if (!acceptor->listeners[i].deaf && poll(&listener, 1, 0) > 0)
             return true;
     }
     return false;
 }
 
-bool accept_backlog_waits(struct server *server)
+bool accept_backlog_waits(struct acceptor *acceptor)
 {
-    if (server->backlog_waits && server->stage == SERVER_SERVING && !is_anybody_there(server)) {
-        server->backlog_waits = false;
-        for (size_t i = 0; i < server->listener_count; i++)
-            listen_to(server, &server->listeners[i]);
+    if (acceptor->backlog_waits && !acceptor->ending && !is_backlog_filled(acceptor)) {
+        acceptor->backlog_waits = false;
+        for (size_t i = 0; i < acceptor->count; i++)
+            listen_to(acceptor, &acceptor->listeners[i]);
     }
-    return server->backlog_waits;
+    return acceptor->backlog_waits;
 }
 
-static void drain(struct server_listener *listener)
+static void drain(struct accept_listener *listener)
 {
     if (listener->listener->descriptor < 0 || listener->draining)
         return;
@@ -232,66 +207,80 @@ static void drain(struct server_listener *listener)
         close_listener(listener);
 }
 
-void accept_retire(struct server *server)
+void accept_retire(struct acceptor *acceptor)
 {
-    for (size_t i = 0; i < server->listener_count; i++)
-        if (server->listeners[i].listener->retired)
-            drain(&server->listeners[i]);
+    for (size_t i = 0; i < acceptor->count; i++)
+        if (acceptor->listeners[i].listener->retired)
+            drain(&acceptor->listeners[i]);
 }
 
-void accept_hold(struct server *server)
+void accept_hold(struct acceptor *acceptor, bool held)
 {
-    pause_accepting(server);
+    acceptor->held = held;
+    if (held)
+        pause_accepting(acceptor);
 }
 
-void accept_drain(struct server *server)
+void accept_drain(struct acceptor *acceptor)
 {
-    for (size_t i = 0; i < server->listener_count; i++)
-        drain(&server->listeners[i]);
-    if (accept_has_ended(server))
-        server->backlog_waits = false;
+    acceptor->ending = true;
+    for (size_t i = 0; i < acceptor->count; i++)
+        drain(&acceptor->listeners[i]);
+    if (accept_has_ended(acceptor))
+        acceptor->backlog_waits = false;
 }
 
-void accept_stop(struct server *server)
+void accept_stop(struct acceptor *acceptor)
 {
-    for (size_t i = 0; i < server->listener_count; i++)
-        close_listener(&server->listeners[i]);
-    server->backlog_waits = false;
+    acceptor->ending = true;
+    for (size_t i = 0; i < acceptor->count; i++)
+        close_listener(&acceptor->listeners[i]);
+    acceptor->backlog_waits = false;
 }
 
-bool accept_has_ended(const struct server *server)
+bool accept_has_ended(const struct acceptor *acceptor)
 {
-    for (size_t i = 0; i < server->listener_count; i++)
-        if (server->listeners[i].listener->descriptor >= 0)
+    for (size_t i = 0; i < acceptor->count; i++)
+        if (acceptor->listeners[i].listener->descriptor >= 0)
             return false;
     return true;
 }
 
-uint64_t accept_next_attempt(struct server *server)
+void accept_set_timer(struct acceptor *acceptor)
 {
-    if (!server->backlog_waits)
-        return 0;
-    if (backoff_holds(&server->accepting, server->loop.now))
-        return server->accepting.until;
-    return has_room(server) ? server->loop.now : 0;
+    uint64_t next = 0;
+
+    if (acceptor->backlog_waits && backoff_holds(&acceptor->failures, acceptor->loop->now))
+        next = acceptor->failures.until;
+    else if (acceptor->backlog_waits && has_room(acceptor))
+        next = acceptor->loop->now;
+    acceptor->retry.deadline = next;
 }
 
-int accept_open(struct server *server, struct listeners *listeners)
+int accept_open(struct acceptor *acceptor, struct loop *loop, struct listeners *listeners,
+                const struct accept_events *events)
 {
-    server->listeners = calloc(listeners->count, sizeof(*server->listeners));
-    if (server->listeners == NULL)
+    *acceptor = (struct acceptor){
+        .loop = loop,
+        .events = *events,
+        .listeners = calloc(listeners->count, sizeof(*acceptor->listeners)),
+        .count = listeners->count,
+        .failures = {.first = RETRY_FIRST, .longest = RETRY_LONGEST},
+    };
+    if (acceptor->listeners == NULL)
         return -1;
-    server->listener_count = listeners->count;
+    loop_add_timer(loop, &acceptor->retry);
     for (size_t i = 0; i < listeners->count; i++) {
-        struct server_listener *each = &server->listeners[i];
-        *each = (struct server_listener){
-            .server = server,
+        struct accept_listener *each = &acceptor->listeners[i];
+
+        *each = (struct accept_listener){
+            .acceptor = acceptor,
             .listener = &listeners->list[i],
             .source = {.descriptor = listeners->list[i].descriptor,
                        .ready = accept_clients,
                        .context = each},
         };
-        if (!listeners->list[i].retired && loop_watch(&server->loop, &each->source) != 0)
+        if (!listeners->list[i].retired && loop_watch(loop, &each->source) != 0)
             return -1;
     }
     return 0;

@@ -1,45 +1,93 @@
 /*
  * accept.h - from the kernel's backlog into the queue: when clients are accepted, and when they are
  * left where they are.
+ *
+ * The acceptor watches the listeners while there is room, accepts some clients in each round, and
+ * stops watching when there is none: clients then wait in the kernel's backlog.  If accept(2) fails
+ * for want of something, it tries again on a timer, with a growing delay.  Nothing here blocks.
  */
 #ifndef SUPERVISOR_LISTEN_ACCEPT_H
 #define SUPERVISOR_LISTEN_ACCEPT_H
 
-#include "supervisor/server/server.h"
+#include "supervisor/base/backoff.h"
+#include "supervisor/base/loop.h"
+#include "supervisor/listen/listener.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 enum { ACCEPT_BATCH = 64 /* clients accepted before other events get their turn */ };
 
-/* Begins to listen for clients.  Returns 0, or -1 with errno. */
-int accept_open(struct server *server, struct listeners *listeners);
+/* What the acceptor asks and tells server/. */
+struct accept_events {
+    bool (*has_room)(void *context); /* for one more client */
+    /* Makes sure that a client can be entered.  Returns 0, or -1 with errno. */
+    int (*reserve)(void *context);
+    /* A client was accepted; the receiver owns the descriptor. */
+    void (*accepted)(void *context, int descriptor, const struct endpoint *remote);
+    void *context;
+};
 
-/* Goes back to listening, if that was left for want of room and there is some now. */
-void accept_resume(struct server *server);
+struct acceptor;
 
-/* Whether somebody is in the kernel's backlog who cannot be taken yet.  If nobody is after all, the
- * listeners will tell when somebody comes. */
-bool accept_backlog_waits(struct server *server);
+struct accept_listener {
+    struct acceptor *acceptor;
+    struct listener *listener; /* not owned */
+    struct loop_source source;
+    bool draining;  /* only clients of its backlog at the time that draining began are accepted */
+    bool deaf;      /* another process has shut it down: nobody can connect again */
+    uint32_t left;  /* while draining: clients still to be accepted */
+    uint64_t round; /* of the loop, in which it last accepted a client */
+};
 
-/* Leaves everybody in the backlog until accept_resume(). */
-void accept_hold(struct server *server);
+struct acceptor {
+    struct loop *loop;
+    struct accept_events events;
+    struct accept_listener *listeners;
+    size_t count;
+    size_t first;       /* the listener to be watched first.  Each takes its turn, or the last ones
+                         * would never be heard while there is little room */
+    bool backlog_waits; /* a client may be in the kernel's backlog that we cannot take yet */
+    bool held;          /* by accept_hold() */
+    bool ending;        /* no listener is watched again */
+    struct backoff failures;
+    struct loop_timer retry;
+};
 
-/* Accepts nobody but those who are in the backlog now, as there is room for them. */
-void accept_drain(struct server *server);
+/* Begins to watch the listeners, except retired ones.  All arguments must stay.  Returns 0, or -1
+ * with errno. */
+int accept_open(struct acceptor *acceptor, struct loop *loop, struct listeners *listeners,
+                const struct accept_events *events);
 
-/* Likewise of the retired listeners only: those that the process before this one had, and this one
- * does not want. */
-void accept_retire(struct server *server);
+/* Watches the listeners again if there is room, and accepts from those that drain. */
+void accept_resume(struct acceptor *acceptor);
 
-/* Accepts nobody any more. */
-void accept_stop(struct server *server);
+/* Whether a client is in the kernel's backlog that cannot be taken yet.  If the backlog turns out
+ * to be empty, watches the listeners again. */
+bool accept_backlog_waits(struct acceptor *acceptor);
 
-/* Whether nobody can come any more, as others have shut down what listeners there were. */
-bool accept_is_deaf(const struct server *server);
+/* Leaves all clients in the backlog while held; accept_resume() goes on afterwards. */
+void accept_hold(struct acceptor *acceptor, bool held);
+
+/* Accepts only clients that are in the backlog now, as there is room for them. */
+void accept_drain(struct acceptor *acceptor);
+
+/* Does the same for retired listeners: the process before this one had them, and this one does not
+ * want them. */
+void accept_retire(struct acceptor *acceptor);
+
+/* Closes all listeners. */
+void accept_stop(struct acceptor *acceptor);
+
+/* Whether other processes have shut down all listeners that are open. */
+bool accept_is_deaf(const struct acceptor *acceptor);
 
 /* Whether all listeners are closed. */
-bool accept_has_ended(const struct server *server);
+bool accept_has_ended(const struct acceptor *acceptor);
 
-/* When to try again what no event will announce; 0: nothing.  That is at once if room has been
- * made since accept_resume(), by those who were refused. */
-uint64_t accept_next_attempt(struct server *server);
+/* Sets the timer for the next attempt if no event will announce it: at once if room was made since
+ * accept_resume(), or else when accept(2) is to be tried again. */
+void accept_set_timer(struct acceptor *acceptor);
 
 #endif

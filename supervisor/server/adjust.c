@@ -8,16 +8,14 @@
 
 /* ---- what depends on an option ---- */
 
-void adjust_queue(struct server *server)
+static void queue_changed(struct server *server)
 {
-    server->queue_maximum = server->options->queue < server->queue_possible
-                                ? server->options->queue
-                                : server->queue_possible;
+    queue_limit(&server->queue);
 }
 
 static void per_source_changed(struct server *server)
 {
-    clients_set_per_source(&server->clients, server->options->per_source);
+    clients_set_per_source(&server->queue.clients, server->options->per_source);
 }
 
 static void rate_changed(struct server *server)
@@ -70,7 +68,7 @@ static const struct adjustable {
     void (*changed)(struct server *server); /* NULL: it is looked at whenever it matters */
 } adjustables[] = {
     {.name = "processes", .lift = lift_processes},
-    {.name = "queue", .lift = lift_queue, .changed = adjust_queue},
+    {.name = "queue", .lift = lift_queue, .changed = queue_changed},
     {.name = "queue-timeout", .lift = lift_queue_timeout},
     {.name = "per-source", .lift = lift_per_source, .changed = per_source_changed},
     {.name = "load-average", .lift = lift_load_average, .changed = load_average_changed},

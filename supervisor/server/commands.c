@@ -44,32 +44,32 @@ static void command_pause(struct server *server, const struct call *call)
 {
     if (is_handed_over(server, call))
         return;
-    if (server->stage != SERVER_SERVING) {
+    if (server->shutdown.stage != SERVER_SERVING) {
         text_add(&call->answer->text, "error: the service is %s: it cannot be paused\n",
                  status_state(server));
         return;
     }
-    if (!server->paused)
+    if (!server->starting.paused)
         log_info("paused by the operator: clients wait");
-    server->paused = true;
+    server->starting.paused = true;
     text_add(&call->answer->text, "paused: %u handlers run on, clients wait until resume\n",
-             clients_active(&server->clients));
+             clients_active(&server->queue.clients));
 }
 
 static void command_resume(struct server *server, const struct call *call)
 {
     if (is_handed_over(server, call))
         return;
-    if (server->stage != SERVER_SERVING) {
+    if (server->shutdown.stage != SERVER_SERVING) {
         text_add(&call->answer->text, "error: the service is %s: it is not paused\n",
                  status_state(server));
         return;
     }
-    if (server->paused)
+    if (server->starting.paused)
         log_info("resumed by the operator");
-    server->paused = false;
+    server->starting.paused = false;
     text_add(&call->answer->text, "serving: %u clients have waited\n",
-             clients_count(&server->clients, CLIENT_QUEUED));
+             clients_count(&server->queue.clients, CLIENT_QUEUED));
 }
 
 static void command_drain(struct server *server, const struct call *call)
@@ -78,7 +78,8 @@ static void command_drain(struct server *server, const struct call *call)
         return; /* the service would not end with this process */
     shutdown_drain(server);
     text_add(&call->answer->text, "%s: %u clients wait, %u handlers run\n", status_state(server),
-             clients_count(&server->clients, CLIENT_QUEUED), clients_active(&server->clients));
+             clients_count(&server->queue.clients, CLIENT_QUEUED),
+             clients_active(&server->queue.clients));
 }
 
 static void command_set(struct server *server, const struct call *call)

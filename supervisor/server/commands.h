@@ -6,7 +6,7 @@
 #ifndef SUPERVISOR_SERVER_COMMANDS_H
 #define SUPERVISOR_SERVER_COMMANDS_H
 
-#include "supervisor/server/server.h"
+#include "supervisor/server/state.h"
 
 /* Does what a line asks for, and fills in the answer. */
 void commands_answer(struct server *server, const struct control_request *request,

@@ -9,10 +9,10 @@
 static struct server_standing standing(const struct server *server)
 {
     return (struct server_standing){
-        .stage = server->stage,
-        .paused = server->paused,
-        .waiting = clients_count(&server->clients, CLIENT_QUEUED),
-        .running = clients_active(&server->clients),
+        .stage = server->shutdown.stage,
+        .paused = server->starting.paused,
+        .waiting = clients_count(&server->queue.clients, CLIENT_QUEUED),
+        .running = clients_active(&server->queue.clients),
         .permitted = server->options->processes,
     };
 }
@@ -23,7 +23,7 @@ static void tell(struct server *server, const struct server_standing *now)
     struct text text;
 
     text_open(&text, line, sizeof(line));
-    if (server->stage != SERVER_SERVING || server->paused)
+    if (server->shutdown.stage != SERVER_SERVING || server->starting.paused)
         text_add(&text, "%s: ", status_state(server));
     text_add(&text, "%u waiting, %u ", now->waiting, now->running);
     if (now->permitted != 0)

@@ -5,7 +5,7 @@
 #ifndef SUPERVISOR_SERVER_MANAGER_H
 #define SUPERVISOR_SERVER_MANAGER_H
 
-#include "supervisor/server/server.h"
+#include "supervisor/server/state.h"
 
 /* The service begins. */
 void manager_begin(struct server *server);

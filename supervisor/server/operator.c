@@ -18,7 +18,7 @@
 
 static void get_health(struct server *server, struct control_answer *answer)
 {
-    bool serving = server->stage == SERVER_SERVING && !server->paused;
+    bool serving = server->shutdown.stage == SERVER_SERVING && !server->starting.paused;
 
     answer->status = serving ? 200 : 503;
     text_add(&answer->text, "%s\n", status_state(server));

@@ -4,7 +4,7 @@
 #ifndef SUPERVISOR_SERVER_OPERATOR_H
 #define SUPERVISOR_SERVER_OPERATOR_H
 
-#include "supervisor/server/server.h"
+#include "supervisor/server/state.h"
 
 /* Opens the sockets of --control and --metrics, if there are any, and serves them from now on.
  * `user` may use the control socket, besides root.  Returns 0, or -1 after logging why not. */

@@ -3,14 +3,14 @@
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/release.h"
 #include "dispatcher/shared/wire.h"
-#include "supervisor/server/server.h"
+#include "supervisor/server/state.h"
 
 #include <errno.h>
 #include <string.h>
 
 enum { ASK_AGAIN = 100 * LOOP_MILLISECOND };
 
-static void said_last(struct server *server)
+static void finish_if_last(struct server *server)
 {
     struct reload *reload = &server->reload;
 
@@ -18,7 +18,7 @@ static void said_last(struct server *server)
         if (reload->asked[file])
             return;
     if (reload->wrong)
-        log_warning("SIGHUP: what could not be read again stays as it was");
+        log_warning("SIGHUP: a file that could not be read keeps its old content");
     else
         log_info("SIGHUP: files were read again");
     notify_reloaded(&server->notify);
@@ -27,10 +27,10 @@ static void said_last(struct server *server)
 static void owe(struct server *server, enum protocol_file file)
 {
     server->reload.owed[file] = true;
-    server->reload.again_at = server->loop.now + ASK_AGAIN;
+    server->reload.retry.deadline = server->loop.now + ASK_AGAIN;
 }
 
-/* Only the spare: on a file system that does not answer whoever reads is held up. */
+/* Asks the spare only: a file system that does not answer holds its reader up. */
 static void ask(struct server *server, enum protocol_file file)
 {
     union message message;
@@ -43,21 +43,19 @@ static void ask(struct server *server, enum protocol_file file)
         owe(server, file);
 }
 
-void reload_owed(struct server *server)
+static void on_retry(void *context)
 {
-    struct reload *reload = &server->reload;
+    struct server *server = context;
 
-    if (reload->again_at == 0 || reload->again_at > server->loop.now)
-        return;
-    reload->again_at = 0;
     for (int file = 0; file < PROTOCOL_FILES; file++)
-        if (reload->owed[file])
+        if (server->reload.owed[file])
             ask(server, (enum protocol_file)file);
 }
 
-uint64_t reload_deadline(const struct server *server)
+void reload_open(struct server *server)
 {
-    return server->reload.again_at;
+    server->reload.retry = (struct loop_timer){.expired = on_retry, .context = server};
+    loop_add_timer(&server->loop, &server->reload.retry);
 }
 
 void reload_begin(struct server *server)
@@ -86,7 +84,7 @@ static const char *sentence(int error)
     case EINVAL:
         return "it is not a regular file";
     case EINTR:
-        return "two dispatchers that were to read it have died";
+        return "two dispatchers have died reading it";
     default:
         return strerror(error);
     }
@@ -100,25 +98,25 @@ void reload_content(void *context, enum protocol_file file, int descriptor, int 
 
     if (file >= PROTOCOL_FILES || !reload->asked[file]) {
         if (descriptor >= 0)
-            release(descriptor); /* nobody has asked for it */
+            release(descriptor); /* it was not asked for */
         return;
     }
     reload->asked[file] = false;
     reload->died[file] = false;
     if (descriptor >= 0)
-        right = policy_take(&server->policy, server->options, file, descriptor);
+        right = policy_take(&server->queue.policy, server->options, file, descriptor);
     else
         policy_unreadable(server->options, file, sentence(error));
-    if (!reload->again[file]) /* else what has come is out of date */
+    if (!reload->again[file]) /* otherwise this content is out of date */
         reload->wrong = reload->wrong || !right;
     if (reload->again[file]) {
         reload->again[file] = false;
         ask(server, file);
     }
-    said_last(server);
+    finish_if_last(server);
 }
 
-/* The next one is asked, but not a third: it may be for the file that they die. */
+/* Asks the next dispatcher, but not a third: the file may be what kills them. */
 static void died(struct server *server, enum protocol_file file)
 {
     struct reload *reload = &server->reload;
@@ -134,7 +132,7 @@ static void died(struct server *server, enum protocol_file file)
 void reload_gone(struct server *server, unsigned dispatcher)
 {
     struct reload *reload = &server->reload;
-    bool first = true; /* they are read in this order, so the others had no part in it */
+    bool first = true; /* files are read in this order: the others had no part in its death */
 
     for (int file = 0; file < PROTOCOL_FILES; file++) {
         if (dispatcher != server->pool.count || !reload->asked[file] || reload->owed[file])

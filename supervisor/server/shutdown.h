@@ -9,24 +9,24 @@
 #ifndef SUPERVISOR_SERVER_SHUTDOWN_H
 #define SUPERVISOR_SERVER_SHUTDOWN_H
 
-#include "supervisor/server/server.h"
+#include "supervisor/server/state.h"
 
-/* Sets up what the other functions need. */
+/* Opens the module. */
 void shutdown_open(struct server *server);
 
-/* SIGTERM or SIGINT has come. */
+/* Takes SIGTERM or SIGINT. */
 void shutdown_signal(struct server *server, int signal_number);
 
-/* Begins to drain, as the first SIGTERM does, if the service does not end already. */
+/* Begins to drain, as the first SIGTERM does, unless the service ends already. */
 void shutdown_drain(struct server *server);
 
-/* The process that serves in our place ends, and our handlers are to be sent this signal. */
+/* The process that serves in our place ends: sends our handlers this signal. */
 void shutdown_end(struct server *server, int signal_number);
 
-/* All dispatchers are dead: ends the service at once, and says so. */
+/* All dispatchers are dead: says so, and ends the service at once. */
 void shutdown_lost(struct server *server);
 
-/* Whether all that had to be waited for is over. */
-bool shutdown_is_complete(const struct server *server);
+/* To be called after each round: ends the service once nothing is awaited any more. */
+void shutdown_advance(struct server *server);
 
 #endif

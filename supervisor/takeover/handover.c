@@ -2,7 +2,7 @@
 
 #include "dispatcher/shared/log.h"
 #include "supervisor/listen/accept.h"
-#include "supervisor/server/server.h"
+#include "supervisor/server/state.h"
 #include "supervisor/takeover/handover_clients.h"
 #include "supervisor/takeover/handover_sockets.h"
 
@@ -25,11 +25,13 @@ static void give_up(struct server *server, const char *reason)
     struct handover *handover = &server->handover;
 
     log_warning("another process that was to take over %s: it does not", reason);
-    if (handover->phase >= HANDOVER_SENDING && server->watch.source.descriptor >= 0 &&
-        loop_watch(&server->loop, &server->watch.source) != 0)
+    if (handover->phase >= HANDOVER_SENDING && server->queue.watch.source.descriptor >= 0 &&
+        loop_watch(&server->loop, &server->queue.watch.source) != 0)
         log_error("cannot watch waiting clients any more: %m");
-    if (handover->phase >= HANDOVER_SENDING)
+    if (handover->phase >= HANDOVER_SENDING) {
         handover_sockets_return(server, 0);
+        accept_hold(&server->acceptor, false);
+    }
     handover_close(server);
     handover_forget_owed(server);
     handover->phase = HANDOVER_NONE;
@@ -59,13 +61,13 @@ static void finish(struct server *server)
     struct handover *handover = &server->handover;
 
     log_warning("process %d has taken over %u waiting clients; %u handlers are left to end here",
-                handover->successor, clients_count(&server->clients, CLIENT_QUEUED),
-                clients_count(&server->clients, CLIENT_RUNNING) - handover->owed);
+                handover->successor, clients_count(&server->queue.clients, CLIENT_QUEUED),
+                clients_count(&server->queue.clients, CLIENT_RUNNING) - handover->owed);
     handover->phase = HANDOVER_DONE;
-    server->stage = SERVER_HANDED_OVER;
+    server->shutdown.stage = SERVER_HANDED_OVER;
     notify_successor(&server->notify, handover->successor);
     handover_sockets_return(server, handover->used);
-    accept_stop(server);
+    accept_stop(&server->acceptor);
     handover_clients_end(server);
     handover_report_owed(server);
 }
@@ -91,10 +93,10 @@ void handover_advance(struct server *server)
 {
     handover_leave(server);
     if (server->handover.phase != HANDOVER_SETTLING ||
-        clients_count(&server->clients, CLIENT_STARTING) > 0)
+        clients_count(&server->queue.clients, CLIENT_STARTING) > 0)
         return;
-    accept_hold(server);
-    loop_ignore(&server->loop, &server->watch.source);
+    accept_hold(&server->acceptor, true);
+    loop_ignore(&server->loop, &server->queue.watch.source);
     if (!handover_clients_begin(server))
         abort_it(server, "cannot be sent who waits");
 }
@@ -280,7 +282,7 @@ int handover_begin(struct server *server, uint64_t version, const char **error)
 
     if (version != INHERITANCE_VERSION)
         *error = "its version hands over in another way";
-    else if (server->stage != SERVER_SERVING)
+    else if (server->shutdown.stage != SERVER_SERVING)
         *error = "it is about to end";
     else if (handover->phase != HANDOVER_NONE)
         *error = "another process is about to take over";

@@ -1,7 +1,6 @@
 #include "supervisor/takeover/handover_clients.h"
 
 #include "dispatcher/shared/release.h"
-#include "supervisor/queue/waiting.h"
 #include "supervisor/takeover/handover_link.h"
 #include "supervisor/takeover/handover_sockets.h"
 
@@ -23,7 +22,7 @@ static void fill(struct server *server, union inheritance *message, int *descrip
             .started = client->started,
             .remote = client->remote,
         };
-        handover->next = clients_next(&server->clients, client);
+        handover->next = clients_next(&server->queue.clients, client);
     }
 }
 
@@ -60,9 +59,9 @@ static enum sending send_last(struct server *server)
     union inheritance message;
 
     inheritance_begin(&message, INHERITANCE_ALL);
-    message.all.last_ticket = server->clients.last_ticket;
-    message.all.judged = server->judged;
-    message.all.paused = server->paused;
+    message.all.last_ticket = server->queue.clients.last_ticket;
+    message.all.judged = server->queue.judged;
+    message.all.paused = server->starting.paused;
     handover_sockets_lend(server);
     if (handover_send(server, &message, NULL) != 0)
         return later(&server->handover);
@@ -79,7 +78,7 @@ bool handover_clients_send(struct server *server)
            handover->untaken < UNTAKEN_MOST) {
         if (handover->next == NULL && !handover->waiting_sent) {
             handover->waiting_sent = true;
-            handover->next = clients_first(&server->clients, CLIENT_QUEUED);
+            handover->next = clients_first(&server->queue.clients, CLIENT_QUEUED);
         }
         sending = handover->next == NULL ? send_last(server) : send_some(server);
     }
@@ -92,7 +91,7 @@ bool handover_clients_begin(struct server *server)
 
     handover->phase = HANDOVER_SENDING;
     handover->waiting_sent = false;
-    handover->next = clients_first(&server->clients, CLIENT_RUNNING);
+    handover->next = clients_first(&server->queue.clients, CLIENT_RUNNING);
     return handover_clients_send(server);
 }
 
@@ -100,10 +99,10 @@ void handover_clients_end(struct server *server)
 {
     struct client *client;
 
-    while ((client = clients_first(&server->clients, CLIENT_QUEUED)) != NULL) {
-        waiting_unwatch(server, client);
+    while ((client = clients_first(&server->queue.clients, CLIENT_QUEUED)) != NULL) {
+        queue_unwatch(&server->queue, client);
         release(client->descriptor); /* the other one may have served it, and left the rest to us */
         client->descriptor = -1;
-        clients_end(&server->clients, client, CLIENT_HANDED_OVER);
+        clients_end(&server->queue.clients, client, CLIENT_HANDED_OVER);
     }
 }

@@ -4,7 +4,7 @@
 #ifndef SUPERVISOR_TAKEOVER_HANDOVER_CLIENTS_H
 #define SUPERVISOR_TAKEOVER_HANDOVER_CLIENTS_H
 
-#include "supervisor/server/server.h"
+#include "supervisor/server/state.h"
 
 /* Begins to send them.  Returns whether that can go on. */
 bool handover_clients_begin(struct server *server);

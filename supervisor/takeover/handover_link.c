@@ -1,6 +1,6 @@
 #include "supervisor/takeover/handover_link.h"
 
-#include "supervisor/server/server.h"
+#include "supervisor/server/state.h"
 
 #include <unistd.h>
 
@@ -49,11 +49,11 @@ void handover_forget_owed(struct server *server)
 {
     struct client *next;
 
-    for (struct client *client = clients_first(&server->clients, CLIENT_RUNNING); client != NULL;
-         client = next) {
-        next = clients_next(&server->clients, client);
+    for (struct client *client = clients_first(&server->queue.clients, CLIENT_RUNNING);
+         client != NULL; client = next) {
+        next = clients_next(&server->queue.clients, client);
         if (client->owed)
-            clients_end(&server->clients, client, CLIENT_SERVED);
+            clients_end(&server->queue.clients, client, CLIENT_SERVED);
     }
     server->handover.owed = 0;
 }
@@ -74,16 +74,16 @@ void handover_report_owed(struct server *server)
     struct handover *handover = &server->handover;
     struct client *next;
 
-    for (struct client *client = clients_first(&server->clients, CLIENT_RUNNING);
+    for (struct client *client = clients_first(&server->queue.clients, CLIENT_RUNNING);
          client != NULL && handover->owed > 0; client = next) {
-        next = clients_next(&server->clients, client);
+        next = clients_next(&server->queue.clients, client);
         if (!client->owed)
             continue;
         if (report_end(server, client) != 0) {
             handover->deadline.deadline = server->loop.now + REPORT_AGAIN;
             return;
         }
-        clients_end(&server->clients, client, CLIENT_SERVED);
+        clients_end(&server->queue.clients, client, CLIENT_SERVED);
         handover->owed--;
     }
 }

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 /* Not those that this process itself did not want. */
-static bool is_announced(const struct server_listener *listener)
+static bool is_announced(const struct accept_listener *listener)
 {
     return !listener->listener->retired;
 }
@@ -15,8 +15,9 @@ static bool is_announced(const struct server_listener *listener)
 /* One whose backlog is not empty yet: what is in there would be lost. */
 static bool has_retired(const struct server *server)
 {
-    for (size_t i = 0; i < server->listener_count; i++)
-        if (!is_announced(&server->listeners[i]) && server->listeners[i].listener->descriptor >= 0)
+    for (size_t i = 0; i < server->acceptor.count; i++)
+        if (!is_announced(&server->acceptor.listeners[i]) &&
+            server->acceptor.listeners[i].listener->descriptor >= 0)
             return true;
     return false;
 }
@@ -25,8 +26,8 @@ static uint32_t count_announced(const struct server *server)
 {
     uint32_t count = (uint32_t)(server->control != NULL) + (uint32_t)(server->metrics != NULL);
 
-    for (size_t i = 0; i < server->listener_count; i++)
-        count += is_announced(&server->listeners[i]);
+    for (size_t i = 0; i < server->acceptor.count; i++)
+        count += is_announced(&server->acceptor.listeners[i]);
     return count;
 }
 
@@ -75,10 +76,10 @@ int handover_sockets_send(struct server *server)
     message.hello.listeners = count_announced(server);
     if (handover_send(server, &message, NULL) != 0)
         return -1;
-    for (size_t i = 0; i < server->listener_count; i++) {
-        const struct listener *each = server->listeners[i].listener;
+    for (size_t i = 0; i < server->acceptor.count; i++) {
+        const struct listener *each = server->acceptor.listeners[i].listener;
 
-        if (!is_announced(&server->listeners[i]))
+        if (!is_announced(&server->acceptor.listeners[i]))
             continue;
         if (send_listener(server, INHERITANCE_SERVICE, each->descriptor, each->path, each->name,
                           each->passed) != 0)
@@ -95,10 +96,10 @@ static void set_lent(struct server *server, uint64_t which, bool lent)
 {
     uint64_t number = 1;
 
-    for (size_t i = 0; i < server->listener_count; i++) {
-        const struct listener *each = server->listeners[i].listener;
+    for (size_t i = 0; i < server->acceptor.count; i++) {
+        const struct listener *each = server->acceptor.listeners[i].listener;
 
-        if (!is_announced(&server->listeners[i]))
+        if (!is_announced(&server->acceptor.listeners[i]))
             continue;
         if ((which & number) != 0 && each->path != NULL)
             janitor_lend_path(server->janitor, each->path, lent);

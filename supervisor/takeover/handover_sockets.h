@@ -5,7 +5,7 @@
 #ifndef SUPERVISOR_TAKEOVER_HANDOVER_SOCKETS_H
 #define SUPERVISOR_TAKEOVER_HANDOVER_SOCKETS_H
 
-#include "supervisor/server/server.h"
+#include "supervisor/server/state.h"
 
 /* What keeps them from being handed over now, in words; NULL: nothing. */
 const char *handover_sockets_obstacle(const struct server *server);

@@ -4,7 +4,7 @@
 #include "supervisor/listen/accept.h"
 #include "supervisor/running/ending.h"
 #include "supervisor/server/manager.h"
-#include "supervisor/server/server.h"
+#include "supervisor/server/state.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -33,7 +33,7 @@ static uint64_t past(uint64_t time, uint64_t now)
 static int enter(struct server *server, const struct inheritance_clients *message,
                  const int *descriptors)
 {
-    struct clients *clients = &server->clients;
+    struct clients *clients = &server->queue.clients;
     bool running = message->header.type == INHERITANCE_RUNNING;
     uint64_t now = loop_clock();
 
@@ -58,15 +58,15 @@ static int enter(struct server *server, const struct inheritance_clients *messag
 /* That was everybody. */
 static int conclude(struct server *server, const struct inheritance_all *message)
 {
-    const struct client *newest = clients_newest(&server->clients);
+    const struct client *newest = clients_newest(&server->queue.clients);
 
     errno = EPROTO;
     if (message->judged > message->last_ticket ||
         (newest != NULL && clients_ticket(newest) > message->last_ticket))
         return -1;
-    server->clients.last_ticket = message->last_ticket;
-    server->judged = message->judged; /* for these, there was room in the queue */
-    server->paused = message->paused != 0;
+    server->queue.clients.last_ticket = message->last_ticket;
+    server->queue.judged = message->judged; /* for these, there was room in the queue */
+    server->starting.paused = message->paused != 0;
     return 0;
 }
 
@@ -132,13 +132,13 @@ static void forget_all(struct server *server)
     struct client *next;
     uint32_t unknown = 0;
 
-    for (struct client *client = clients_first(&server->clients, CLIENT_RUNNING); client != NULL;
-         client = next) {
-        next = clients_next(&server->clients, client);
+    for (struct client *client = clients_first(&server->queue.clients, CLIENT_RUNNING);
+         client != NULL; client = next) {
+        next = clients_next(&server->queue.clients, client);
         if (client->dispatcher != CLIENT_FOREIGN || client->owed)
             continue;
         unknown++;
-        ending_foreign(server, client, NULL);
+        ending_foreign(&server->running.ending, client, NULL);
     }
     if (unknown > 0)
         log_warning("the process before this one has died, and with it is lost what becomes of its "
@@ -168,11 +168,12 @@ static void close_link(struct server *server)
 
 static void on_ended(struct server *server, const struct inheritance_ended *message)
 {
-    for (struct client *client = clients_first(&server->clients, CLIENT_RUNNING); client != NULL;
-         client = clients_next(&server->clients, client))
+    for (struct client *client = clients_first(&server->queue.clients, CLIENT_RUNNING);
+         client != NULL; client = clients_next(&server->queue.clients, client))
         if (client->dispatcher == CLIENT_FOREIGN && !client->owed &&
             clients_ticket(client) == message->ticket) {
-            ending_foreign(server, client, message->known != 0 ? &message->status : NULL);
+            ending_foreign(&server->running.ending, client,
+                           message->known != 0 ? &message->status : NULL);
             return;
         }
     log_warning("the process before this one says that ticket %llu has ended, which it had not",
@@ -266,12 +267,13 @@ int predecessor_take(struct server *server, struct takeover *takeover)
         (void)close(takeover->socket); /* so that it need not wait for the rest of our end */
         return -1;
     }
-    accept_retire(server);
+    accept_retire(&server->acceptor);
     takeover_close_places(takeover);
-    server->wake.deadline = loop_clock(); /* who waits may be started, and no event will say so */
+    server->starting.next.deadline =
+        loop_clock(); /* who waits may be started, and no event will say so */
     log_info("took the place of process %d, with %u waiting clients and %u whose handlers end "
              "there",
-             takeover->process, clients_count(&server->clients, CLIENT_QUEUED),
-             clients_count(&server->clients, CLIENT_RUNNING));
+             takeover->process, clients_count(&server->queue.clients, CLIENT_QUEUED),
+             clients_count(&server->queue.clients, CLIENT_RUNNING));
     return 0;
 }

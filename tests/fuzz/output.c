@@ -75,11 +75,12 @@ static void fill(struct server *server, struct fuzz_input *input)
     fuzz_take(input, &options->queue_timeout, sizeof(options->queue_timeout));
     fuzz_take(input, &options->rate, sizeof(options->rate));
     fuzz_take(input, &options->rate_period, sizeof(options->rate_period));
-    fuzz_take(input, &server->clients.ended, sizeof(server->clients.ended));
+    fuzz_take(input, &server->queue.clients.ended, sizeof(server->queue.clients.ended));
     fuzz_take(input, &server->statistics.exits, sizeof(server->statistics.exits));
     fuzz_take(input, &server->began_at, sizeof(server->began_at));
-    server->paused = fuzz_take_byte(input) % 2 != 0;
-    server->held_back_by = (enum admission_reason)(fuzz_take_byte(input) % ADMISSION_REASONS);
+    server->starting.paused = fuzz_take_byte(input) % 2 != 0;
+    server->starting.held_back_by =
+        (enum admission_reason)(fuzz_take_byte(input) % ADMISSION_REASONS);
     while (input->left > 0)
         histogram_add(&server->statistics.waits, fuzz_take_number(input));
 }
@@ -128,16 +129,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int i = 0; i < 4; i++)
         check_line(message, i % 2 == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT, i / 2 != 0);
     server->options->command = command_words;
-    server->listeners[0].listener->path = path;
+    server->acceptor.listeners[0].listener->path = path;
     fill(server, &input);
     if (strlen(command) + strlen(path) < 8192) {
         check_status(server, command, path);
         check_metrics(server);
     }
-    sum = server->clients.accepted;
+    sum = server->queue.clients.accepted;
     for (int i = 0; i < CLIENT_ENDS; i++)
-        sum += server->clients.ended[i];
-    server->clients.accepted = sum; /* as it should be */
+        sum += server->queue.clients.ended[i];
+    server->queue.clients.accepted = sum; /* as it should be */
     stage_run(no_step, NULL);
     stage_close();
     free(command);

@@ -6,7 +6,6 @@
 #include "supervisor/takeover/predecessor.h"
 #include "dispatcher/shared/rights.h"
 #include "supervisor/base/loop.h"
-#include "supervisor/queue/waiting.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/fuzz/shared/stage.h"
@@ -167,9 +166,9 @@ static void drop_clients(void)
 {
     struct client *client;
 
-    while ((client = clients_first(&server->clients, CLIENT_QUEUED)) != NULL) {
-        waiting_unwatch(server, client);
-        clients_end(&server->clients, client, CLIENT_DROPPED);
+    while ((client = clients_first(&server->queue.clients, CLIENT_QUEUED)) != NULL) {
+        queue_unwatch(&server->queue, client);
+        clients_end(&server->queue.clients, client, CLIENT_DROPPED);
     }
 }
 
@@ -189,12 +188,13 @@ static void check_taken(const struct takeover *takeover)
     uint64_t last = 0;
 
     HOLDS(takeover->listener_count <= INHERITANCE_LISTENERS);
-    for (const struct client *client = clients_first(&server->clients, CLIENT_QUEUED);
-         client != NULL; client = clients_next(&server->clients, client)) {
+    for (const struct client *client = clients_first(&server->queue.clients, CLIENT_QUEUED);
+         client != NULL; client = clients_next(&server->queue.clients, client)) {
         HOLDS(clients_ticket(client) > last && client->accepted <= loop_clock());
         last = clients_ticket(client);
     }
-    HOLDS(last <= server->clients.last_ticket && server->judged <= server->clients.last_ticket);
+    HOLDS(last <= server->queue.clients.last_ticket &&
+          server->queue.judged <= server->queue.clients.last_ticket);
 }
 
 static void forget(const struct takeover *takeover)

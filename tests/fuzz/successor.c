@@ -147,7 +147,7 @@ static void act(struct fuzz_input *input)
         shutdown_drain(server);
         break;
     case 15:
-        server->paused = !server->paused;
+        server->starting.paused = !server->starting.paused;
         break;
     default:
         say(sound[kind - 4]);

@@ -1,11 +1,9 @@
 #include "tests/fuzz/shared/stage.h"
 
-#include "supervisor/figures/report.h"
 #include "supervisor/listen/accept.h"
 #include "supervisor/pool/succession.h"
-#include "supervisor/queue/waiting.h"
-#include "supervisor/running/handlers.h"
-#include "supervisor/server/adjust.h"
+#include "supervisor/server/events.h"
+#include "supervisor/server/reload.h"
 #include "supervisor/server/shutdown.h"
 #include "supervisor/takeover/handover.h"
 #include "tests/fuzz/shared/fuzz.h"
@@ -72,8 +70,8 @@ static uint32_t count_recovered(const struct remains *remains)
 /* What the service and the stage should have open now, but for what they always have. */
 static int count_known(void)
 {
-    uint32_t count =
-        clients_count(&server.clients, CLIENT_QUEUED) + refusals_count(&server.refusals);
+    uint32_t count = clients_count(&server.queue.clients, CLIENT_QUEUED) +
+                     refusals_count(&server.queue.refusals);
 
     for (unsigned i = 0; i < pool_all(&server.pool); i++) {
         const struct channel *channel = &server.pool.dispatchers[i].channel;
@@ -97,10 +95,10 @@ static int count_known(void)
 
 static void check_books(void)
 {
-    HOLDS(clients_add_up(&server.clients));
-    HOLDS(options.processes == 0 || clients_active(&server.clients) <= options.processes ||
-          server.stage != SERVER_SERVING || server.clients.accepted > visitor_count);
-    HOLDS(server.clients.accepted >= visitor_count);
+    HOLDS(clients_add_up(&server.queue.clients));
+    HOLDS(options.processes == 0 || clients_active(&server.queue.clients) <= options.processes ||
+          server.shutdown.stage != SERVER_SERVING || server.queue.clients.accepted > visitor_count);
+    HOLDS(server.queue.clients.accepted >= visitor_count);
 }
 
 /* ---- steps ---- */
@@ -135,15 +133,15 @@ void stage_connect(const struct endpoint *remote)
     struct visitor *visitor = &visitors[visitor_count];
     int ends[2];
 
-    if (visitor_count == STAGE_CLIENTS || server.stage != SERVER_SERVING ||
+    if (visitor_count == STAGE_CLIENTS || server.shutdown.stage != SERVER_SERVING ||
         handover_holds_clients(&server) ||
-        clients_count(&server.clients, CLIENT_QUEUED) >= server.capacity)
+        clients_count(&server.queue.clients, CLIENT_QUEUED) >= server.queue.capacity)
         return;
     HOLDS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-    HOLDS(clients_reserve(&server.clients) == 0);
+    HOLDS(clients_reserve(&server.queue.clients) == 0);
     *visitor = (struct visitor){.ours = ends[0], .inode = inode_of(ends[1])};
     visitor_count++;
-    (void)clients_accept(&server.clients, ends[1], remote, server.loop.now);
+    (void)clients_accept(&server.queue.clients, ends[1], remote, server.loop.now);
 }
 
 void stage_hang_up(unsigned number)
@@ -222,27 +220,35 @@ static void open_listener(void)
           0);
 }
 
+static void open_queue(void)
+{
+    const struct queue_events events = events_of_queue(&server);
+
+    HOLDS(policy_read(&server.queue.policy, &options));
+    options.metrics = "stage"; /* so that sources are told apart */
+    HOLDS(queue_open(&server.queue, &server.loop, &options, &events) == 0);
+    options.metrics = NULL;
+    refusals_open(&server.queue.refusals, &server.loop, &server.queue.policy.busy, REFUSED);
+    server.queue.capacity = server.queue.possible = CAPACITY;
+    queue_limit(&server.queue);
+}
+
 static void open_service(void)
 {
-    HOLDS(policy_read(&server.policy, &options) &&
-          gates_open(&server.gates, &options, loop_clock()) == 0 && loop_open(&server.loop) == 0);
-    HOLDS(clients_open(&server.clients, &(struct order_rules){
-                                            .fair = options.fair,
-                                            .by_source = true,
-                                            .per_source = options.per_source,
-                                            .ipv4_length = options.ipv4_prefix,
-                                            .ipv6_length = options.ipv6_prefix,
-                                        }) == 0);
-    HOLDS(accept_open(&server, &listeners) == 0);
-    loop_add_timer(&server.loop, &server.wake);
-    report_open(&server);
+    const struct accept_events acceptor = events_of_acceptor(&server);
+    const struct running_events running = events_of_running(&server);
+
+    HOLDS(gates_open(&server.gates, &options, loop_clock()) == 0 && loop_open(&server.loop) == 0);
+    open_queue();
+    HOLDS(accept_open(&server.acceptor, &server.loop, &listeners, &acceptor) == 0);
+    running_open(&server.running, &server.loop, &options, &server.queue, &server.pool, &running);
+    loop_add_timer(&server.loop, &server.starting.next);
+    report_open(&server.report, &server.loop);
+    trouble_open(&server.trouble, &server.loop, "command");
+    reload_open(&server);
     shutdown_open(&server);
     handover_open(&server, shutdown_end);
-    HOLDS(waiting_open(&server) == 0);
     HOLDS(notify_open(&server.notify, &server.loop) == 0);
-    refusals_open(&server.refusals, &server.loop, &server.policy.busy, REFUSED);
-    server.capacity = server.queue_possible = CAPACITY;
-    adjust_queue(&server);
 }
 
 static void open_dispatcher(struct pool *pool, unsigned index)
@@ -266,19 +272,11 @@ static void open_dispatcher(struct pool *pool, unsigned index)
 static void open_pool(struct pool *pool)
 {
     pool->count = STAGE_DISPATCHERS - 1;
-    pool->events = handlers_events;
-    pool->events.context = &server;
-    pool->events.unanswered.context = &server;
-    pool->events.lost = (void (*)(void *))shutdown_lost;
+    pool->events = running_pool_events(&server.running);
     pool->family = succession;
     pool->family.context = pool;
     for (unsigned i = 0; i < STAGE_DISPATCHERS; i++)
         open_dispatcher(pool, i);
-}
-
-static void on_wake(void *context)
-{
-    (void)context; /* what follows each round is all there is to it */
 }
 
 struct server *stage_open(const char *const *words)
@@ -290,17 +288,12 @@ struct server *stage_open(const char *const *words)
     server.options = &options;
     server.janitor = &janitor;
     server.began = loop_clock();
-    server.accepting = (struct backoff){.first = 100000, .longest = 5000000};
-    server.starting = server.accepting;
-    server.wake = (struct loop_timer){.expired = on_wake};
     server.signals.descriptor = -1;
     server.descriptors_allowed = FUZZ_DESCRIPTORS;
-    timeouts_open(&server.timeouts, options.timeout, options.kill_after);
     visitor_count = 0;
     forgiven = false;
     open_listener();
     open_service();
-    trouble_open(&server.trouble, &server.loop, "command");
     open_pool(&server.pool);
     stepping = (struct loop_source){.descriptor = eventfd(1, EFD_CLOEXEC), .ready = on_step};
     HOLDS(stepping.descriptor >= 0 && loop_watch(&server.loop, &stepping) == 0);
@@ -332,8 +325,8 @@ void stage_close(void)
             (void)close(server.pool.reserve.descriptors[i]);
     if (listeners.list[0].descriptor >= 0)
         listener_close(&listeners.list[0]);
-    if (server.watch.source.descriptor >= 0)
-        (void)close(server.watch.source.descriptor);
+    if (server.queue.watch.source.descriptor >= 0)
+        (void)close(server.queue.watch.source.descriptor);
     if (server.handover.source.descriptor >= 0)
         (void)close(server.handover.source.descriptor);
     if (server.predecessor.source.descriptor > 0)
@@ -342,7 +335,7 @@ void stage_close(void)
     for (int i = 0; forgiven && i < FUZZ_DESCRIPTORS; i++)
         if (!was_open[i])
             (void)close(i);
-    free(server.listeners);
+    free(server.acceptor.listeners);
     free(listeners.list);
     if (server.control != NULL)
         free(server.control->clients);

@@ -10,6 +10,7 @@
 #define TESTS_FUZZ_STAGE_H
 
 #include "supervisor/server/server.h"
+#include "supervisor/server/state.h"
 
 #include <stdbool.h>
 #include <stdint.h>

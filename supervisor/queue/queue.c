@@ -1,0 +1,304 @@
+#include "supervisor/queue/queue.h"
+
+#include "dispatcher/shared/log.h"
+
+#include <unistd.h>
+
+enum {
+    CROWDED_FOR = LOOP_SECOND,
+    /* Most clients that wait at all wait for less than this.  Looking at them when their turn comes
+     * is cheaper than watching them. */
+    WATCHED_AFTER = 50 * LOOP_MILLISECOND,
+    /* But no more than this many, since all of them come to be watched in one round.  How many are
+     * watched already does not matter: others may overtake a crowd. */
+    UNWATCHED_AT_MOST = 128,
+    REFUSED_SHARE = 8 /* refused clients get at most one of so many descriptors */
+};
+
+/* ---- opening ---- */
+
+static void on_gone(void *context, uint32_t handle);
+
+int queue_open(struct queue *queue, struct loop *loop, const struct options *options,
+               const struct queue_events *events)
+{
+    const struct order_rules rules = {
+        .fair = options->fair,
+        /* The operator asks for sources, and may limit them at any time. */
+        .by_source = options->fair || options->per_source != OPTIONS_NONE ||
+                     options->per_source_queue != OPTIONS_NONE || options->control != NULL ||
+                     options->metrics != NULL,
+        .per_source = options->per_source,
+        .ipv4_length = options->ipv4_prefix,
+        .ipv6_length = options->ipv6_prefix,
+    };
+
+    queue->loop = loop;
+    queue->options = options;
+    queue->events = *events;
+    loop_add_timer(loop, &queue->judgement);
+    loop_add_timer(loop, &queue->expiry);
+    return clients_open(&queue->clients, &rules) == 0
+               ? watch_open(&queue->watch, loop, options->abandon, on_gone, queue)
+               : -1;
+}
+
+static uint32_t at_most(uint32_t number, uint32_t most)
+{
+    return number < most ? number : most;
+}
+
+bool queue_divide(struct queue *queue, uint32_t descriptors, uint32_t newcomers)
+{
+    const struct options *options = queue->options;
+    uint32_t share = descriptors / REFUSED_SHARE;
+    /* When a dispatcher dies, a connection may come back twice for a moment. */
+    uint32_t returned = at_most(share, PROTOCOL_SLOTS);
+    uint32_t judged = options->refuse ? at_most(share, newcomers) : 0; /* on top of a full queue */
+    /* The operator may set --queue-timeout later. */
+    bool refuses = options->refuse || options->queue_timeout > 0 ||
+                   options->per_source_queue != OPTIONS_NONE || options->control != NULL;
+    uint32_t refused = refuses ? at_most(share, REFUSALS_MAXIMUM) : 0;
+
+    if (descriptors == 0 || (options->refuse && judged == 0))
+        return false;
+    refusals_open(&queue->refusals, queue->loop, &queue->policy.busy, refused);
+    queue->capacity = descriptors - refused - returned;
+    queue->possible = queue->capacity - judged;
+    queue_limit(queue);
+    return true;
+}
+
+void queue_limit(struct queue *queue)
+{
+    queue->maximum = at_most(queue->options->queue, queue->possible);
+}
+
+void queue_close(struct queue *queue)
+{
+    clients_close(&queue->clients);
+    access_free(&queue->policy.access);
+}
+
+/* ---- entering ---- */
+
+bool queue_has_room(const struct queue *queue, uint32_t startable)
+{
+    uint32_t queued = clients_count(&queue->clients, CLIENT_QUEUED);
+
+    return queued + clients_count(&queue->clients, CLIENT_STARTING) < queue->capacity &&
+           (queue->options->refuse || queued + 1 - startable <= queue->maximum);
+}
+
+void queue_enter(struct queue *queue, int descriptor, const struct endpoint *remote)
+{
+    if (access_allows(&queue->policy.access, remote)) {
+        loop_update(queue->loop); /* its wait begins now */
+        (void)clients_accept(&queue->clients, descriptor, remote, queue->loop->now);
+        return;
+    }
+    queue->events.refused(queue->events.context, remote, CLIENT_DENIED);
+    clients_turn_away(&queue->clients, CLIENT_DENIED);
+    (void)close(descriptor); /* nothing was sent */
+}
+
+/* ---- giving up ---- */
+
+void queue_watch(struct queue *queue, struct client *client)
+{
+    if (!client->watched)
+        client->watched = watch_add(&queue->watch, client->descriptor, client->handle);
+}
+
+void queue_unwatch(struct queue *queue, struct client *client)
+{
+    if (client->watched)
+        watch_remove(&queue->watch, client->descriptor);
+    client->watched = false;
+}
+
+static void end_abandoned(struct queue *queue, struct client *client)
+{
+    queue_unwatch(queue, client);
+    queue->events.abandoned(queue->events.context, client);
+    clients_end(&queue->clients, client, CLIENT_ABANDONED);
+}
+
+static void on_gone(void *context, uint32_t handle)
+{
+    struct queue *queue = context;
+    struct client *client = clients_with_handle(&queue->clients, handle);
+
+    /* An unknown connection would raise this event for ever. */
+    if (client != NULL && client->watched)
+        end_abandoned(queue, client);
+    else
+        log_bug("client %u hung up, but is not watched", handle);
+}
+
+void queue_look(struct queue *queue)
+{
+    watch_look(&queue->watch);
+}
+
+bool queue_is_present(struct queue *queue, struct client *client)
+{
+    /* The loop, or queue_look(), reports the watched ones. */
+    if (client->watched || !watch_shows(&queue->watch, client->descriptor))
+        return true;
+    end_abandoned(queue, client);
+    return false;
+}
+
+/* ---- refusing ---- */
+
+static void refuse(struct queue *queue, struct client *client, enum client_end reason)
+{
+    int descriptor = client->descriptor;
+
+    queue_unwatch(queue, client);
+    queue->events.refused(queue->events.context, &client->remote, reason);
+    client->descriptor = -1; /* refusals_begin() owns it */
+    clients_end(&queue->clients, client, reason);
+    refusals_begin(&queue->refusals, descriptor);
+}
+
+static bool is_new(const struct queue *queue, const struct client *client)
+{
+    return client != NULL && clients_ticket(client) > queue->judged;
+}
+
+/* Clients that only lack room at a dispatcher start within milliseconds, so they do not count as
+ * waiting; but if that lasts, they do. */
+static uint32_t excused(struct queue *queue, uint32_t about_to_start)
+{
+    if (about_to_start == 0) {
+        queue->crowded_until = 0;
+        return 0;
+    }
+    if (queue->crowded_until == 0)
+        queue->crowded_until = queue->loop->now + CROWDED_FOR;
+    return queue->loop->now < queue->crowded_until ? about_to_start : 0;
+}
+
+/* Refuses new clients, the newest first, until `most` wait. */
+static void refuse_excess(struct queue *queue, uint32_t most)
+{
+    const struct clients *clients = &queue->clients;
+    struct client *client = clients_newest(clients);
+
+    while (is_new(queue, client) && clients_count(clients, CLIENT_QUEUED) > most) {
+        struct client *before = clients_before(clients, client);
+
+        refuse(queue, client, CLIENT_REFUSED_QUEUE);
+        client = before;
+    }
+}
+
+/* Refuses new clients, the newest first, of sources with too many waiting. */
+static void refuse_excess_of_sources(struct queue *queue)
+{
+    const struct clients *clients = &queue->clients;
+    struct client *before;
+
+    for (struct client *client = clients_newest(clients); is_new(queue, client); client = before) {
+        before = clients_before(clients, client);
+        if (clients_of_source(client) > queue->options->per_source_queue)
+            refuse(queue, client, CLIENT_REFUSED_SOURCE);
+    }
+}
+
+/* Whether the new clients can be watched later.  If one of them gives up meanwhile, it must not
+ * take the place of another. */
+static bool may_be_watched_later(const struct queue *queue)
+{
+    uint32_t queued = clients_count(&queue->clients, CLIENT_QUEUED);
+    uint32_t unwatched = queued - queue->watch.count;
+
+    return queued > 0 && unwatched <= UNWATCHED_AT_MOST && queued < queue->maximum &&
+           !queue->options->refuse && queue->options->per_source_queue == OPTIONS_NONE &&
+           queue->loop->now < queue->watch_at;
+}
+
+static void watch_new(struct queue *queue)
+{
+    const struct clients *clients = &queue->clients;
+
+    if (clients_count(clients, CLIENT_QUEUED) > 0 && queue->watch_at == 0 &&
+        queue->watched < clients->last_ticket)
+        queue->watch_at = queue->loop->now + WATCHED_AFTER;
+    if (may_be_watched_later(queue))
+        return;
+    queue->watch_at = 0;
+    for (struct client *client = clients_newest(clients);
+         client != NULL && clients_ticket(client) > queue->watched;
+         client = clients_before(clients, client))
+        queue_watch(queue, client);
+    queue->watched = clients->last_ticket;
+}
+
+/* 0: nothing is to be judged or watched. */
+static uint64_t next_judgement(const struct queue *queue)
+{
+    uint64_t crowded = queue->judged < queue->clients.last_ticket ? queue->crowded_until : 0;
+
+    return crowded == 0 || (queue->watch_at != 0 && queue->watch_at < crowded) ? queue->watch_at
+                                                                               : crowded;
+}
+
+/* 0: no client has a deadline. */
+static uint64_t next_expiry(const struct queue *queue)
+{
+    const struct client *oldest;
+
+    if (queue->options->queue_timeout == 0)
+        return 0;
+    oldest = clients_first(&queue->clients, CLIENT_QUEUED);
+    return oldest == NULL ? 0 : oldest->accepted + queue->options->queue_timeout;
+}
+
+void queue_judge(struct queue *queue, uint32_t about_to_start)
+{
+    uint32_t more = excused(queue, about_to_start);
+
+    if (more == 0 && queue->options->per_source_queue != OPTIONS_NONE)
+        refuse_excess_of_sources(queue);
+    if (queue->options->refuse)
+        refuse_excess(queue,
+                      more > UINT32_MAX - queue->maximum ? UINT32_MAX : queue->maximum + more);
+    watch_new(queue);
+    if (more == 0)
+        queue->judged = queue->clients.last_ticket;
+    queue->judgement.deadline = next_judgement(queue);
+    queue->expiry.deadline = next_expiry(queue);
+}
+
+void queue_expire(struct queue *queue)
+{
+    enum { AT_ONCE = 64 };
+    uint64_t deadline = next_expiry(queue);
+
+    for (int i = 0; i < AT_ONCE && deadline != 0 && deadline <= queue->loop->now; i++) {
+        refuse(queue, clients_first(&queue->clients, CLIENT_QUEUED), CLIENT_REFUSED_TIMEOUT);
+        deadline = next_expiry(queue);
+    }
+    queue->expiry.deadline = deadline;
+}
+
+void queue_hold(struct queue *queue)
+{
+    queue->judgement.deadline = 0;
+    queue->expiry.deadline = 0;
+}
+
+uint32_t queue_drop(struct queue *queue)
+{
+    uint32_t dropped = clients_count(&queue->clients, CLIENT_QUEUED);
+    struct client *client;
+
+    while ((client = clients_first(&queue->clients, CLIENT_QUEUED)) != NULL) {
+        queue_unwatch(queue, client);
+        clients_end(&queue->clients, client, CLIENT_DROPPED);
+    }
+    return dropped;
+}

@@ -1,0 +1,109 @@
+/*
+ * queue.h - the clients: who waits, whose turn it is, and who leaves without a handler.
+ *
+ * The room's state is struct queue.  A client enters by queue_enter(), once the access rules allow
+ * it.  It leaves
+ *
+ *     abandoned   it gave up while it waited, and the kernel says so
+ *     refused     too many wait, too many of its source wait, or it has waited for --queue-timeout
+ *     started     running/ takes it with clients_move(); queue/ keeps its record until the end
+ *
+ * A waiting client owns its descriptor; the queue closes it when the client leaves.  Nothing here
+ * blocks.  Times are microseconds of loop.h's clock.
+ *
+ * The newest clients are refused first, and only after everybody was started who may start: then a
+ * client that finds a free handler never counts as waiting.
+ */
+#ifndef SUPERVISOR_QUEUE_QUEUE_H
+#define SUPERVISOR_QUEUE_QUEUE_H
+
+#include "supervisor/base/loop.h"
+#include "supervisor/options/options.h"
+#include "supervisor/queue/clients.h"
+#include "supervisor/queue/policy.h"
+#include "supervisor/queue/refusal.h"
+#include "supervisor/queue/watch.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What the queue tells server/. */
+struct queue_events {
+    /* The client gave up; its record ends when this returns. */
+    void (*abandoned)(void *context, const struct client *client);
+    void (*refused)(void *context, const struct endpoint *remote, enum client_end reason);
+    void *context;
+};
+
+struct queue {
+    struct loop *loop;
+    const struct options *options; /* the operator may change some while the service runs */
+    struct queue_events events;
+    struct clients clients;
+    struct policy policy;
+    struct watch watch; /* over waiting clients */
+    struct refusals refusals;
+    uint32_t capacity; /* descriptors for waiting clients */
+    uint32_t possible; /* the part of capacity that --queue may use */
+    uint32_t maximum;  /* clients that may wait: --queue, or `possible` if that is less */
+
+    uint64_t crowded_until; /* until then clients without a dispatcher do not count as waiting; 0:
+                             * dispatchers have room */
+    uint64_t judged;        /* clients up to this ticket are not refused for the queue's length */
+    uint64_t watched;       /* clients up to this ticket are watched, as far as possible */
+    uint64_t watch_at;      /* when to watch the newer ones; 0: there are none */
+    struct loop_timer judgement;
+    struct loop_timer expiry; /* of --queue-timeout */
+};
+
+/* Opens the queue, except for its limits and its policy.  `loop`, `options` and what `events`
+ * refers to must stay.  Returns 0, or -1 with errno. */
+int queue_open(struct queue *queue, struct loop *loop, const struct options *options,
+               const struct queue_events *events);
+
+/* Divides `descriptors`, all that clients may use, between waiting clients and refused ones.
+ * `newcomers` clients may come before the next queue_judge().  Returns false if too few are left
+ * for clients. */
+bool queue_divide(struct queue *queue, uint32_t descriptors, uint32_t newcomers);
+
+/* Takes a changed --queue over. */
+void queue_limit(struct queue *queue);
+
+/* Releases all memory.  Descriptors of clients stay open: the process is about to end. */
+void queue_close(struct queue *queue);
+
+/* Whether one more client can be accepted: there is a descriptor for it, and it may be refused
+ * later, or once `startable` clients have started no more wait than --queue allows. */
+bool queue_has_room(const struct queue *queue, uint32_t startable);
+
+/* Enters a new connection, or closes it if the access rules deny it.  Takes over the descriptor.
+ * clients_reserve() must have succeeded since the last call. */
+void queue_enter(struct queue *queue, int descriptor, const struct endpoint *remote);
+
+/* Whether the client is still there; if not, ends it. */
+bool queue_is_present(struct queue *queue, struct client *client);
+
+/* Ends all clients that have given up by now, even if the loop has not come to them. */
+void queue_look(struct queue *queue);
+
+/* Begins to watch a waiting client for signs that it gives up, and ends that. */
+void queue_watch(struct queue *queue, struct client *client);
+void queue_unwatch(struct queue *queue, struct client *client);
+
+/* Refuses clients that have waited for --queue-timeout, some in each round, so that the loop can
+ * see connections close and arrive in between.  Sets the timer for the next client. */
+void queue_expire(struct queue *queue);
+
+/* Judges the clients that have come since the last call: refuses the newest while more wait than
+ * --queue and --per-source-queue allow, and watches those that stay, at once or in a moment.  To be
+ * called after all were started who may start.  `about_to_start` clients may start and only lack
+ * room at a dispatcher; they count as waiting after a second.  Sets both timers. */
+void queue_judge(struct queue *queue, uint32_t about_to_start);
+
+/* Stops both timers: clients must stay as they are until queue_expire() and queue_judge(). */
+void queue_hold(struct queue *queue);
+
+/* Closes every waiting connection without an answer.  Returns how many there were. */
+uint32_t queue_drop(struct queue *queue);
+
+#endif

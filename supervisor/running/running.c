@@ -1,0 +1,260 @@
+#include "supervisor/running/running.h"
+
+#include "dispatcher/shared/log.h"
+#include "dispatcher/shared/release.h"
+#include "dispatcher/shared/wire.h"
+#include "supervisor/base/address.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+enum { RETRY_FIRST = 100 * LOOP_MILLISECOND, RETRY_LONGEST = 5 * LOOP_SECOND };
+
+void running_open(struct running *running, struct loop *loop, const struct options *options,
+                  struct queue *queue, struct pool *pool, const struct running_events *events)
+{
+    *running = (struct running){
+        .loop = loop,
+        .queue = queue,
+        .pool = pool,
+        .events = *events,
+        .starting = {.first = RETRY_FIRST, .longest = RETRY_LONGEST},
+    };
+    ending_open(&running->ending, loop, options, &queue->clients, pool, &running->events);
+}
+
+/* ---- starting ---- */
+
+/* Has a waiting client sent with the next pool_flush().  Returns false if no dispatcher has room.
+ */
+static bool give(struct running *running, struct client *client)
+{
+    struct clients *clients = &running->queue->clients;
+    union message message;
+
+    wire_header(&message, MESSAGE_START, client->handle, clients_ticket(client));
+    message.start.waited = (uint32_t)((running->loop->now - client->accepted) / LOOP_MILLISECOND);
+    message.start.queued = clients_count(clients, CLIENT_QUEUED) - 1;
+    message.start.running = clients_active(clients) + 1;
+    message.start.remote = client->remote;
+    /* It fails for no connected socket.  If it ever does, this client must not hold up the others:
+     * its handler is told no local address. */
+    (void)address_of_socket(client->descriptor, &message.start.local);
+    if (!pool_start(running->pool, &message, client->descriptor))
+        return false;
+    clients_move(clients, client, CLIENT_STARTING);
+    queue_unwatch(running->queue, client);
+    backoff_attempted(&running->starting, running->loop->now);
+    running->events.given(running->events.context);
+    return true;
+}
+
+/* The client whose turn it is, among those that are still there. */
+static struct client *next_present(struct running *running)
+{
+    struct client *client = clients_next_turn(&running->queue->clients);
+
+    while (client != NULL && !queue_is_present(running->queue, client))
+        client = clients_next_turn(&running->queue->clients);
+    return client;
+}
+
+int running_start(struct running *running, uint32_t count)
+{
+    struct client *client;
+
+    if (count > 0 && running->loop->crowded)
+        queue_look(running->queue); /* otherwise the loop has reported who has given up */
+    for (; count > 0 && (client = next_present(running)) != NULL; count--)
+        if (!give(running, client))
+            break;
+    if (pool_flush(running->pool) == 0)
+        return 0;
+    backoff_failed(&running->starting, running->loop->now);
+    return -1;
+}
+
+void running_make_room(struct running *running)
+{
+    if (running->no_process && clients_active(&running->queue->clients) == 0)
+        pool_give_way(running->pool);
+    running->no_process = false;
+}
+
+/* ---- what the pool reports ---- */
+
+/* The pool vouches for what it says of starting clients. */
+static struct client *starting_client(const struct running *running, uint32_t handle,
+                                      uint64_t ticket)
+{
+    struct client *client = clients_find(&running->queue->clients, handle, ticket);
+
+    if (client == NULL || client->state != CLIENT_STARTING)
+        log_bug("the pool answers for ticket %" PRIu64 ", which is not starting", ticket);
+    return client;
+}
+
+/* Its handler was cloned `age` microseconds ago, but not before the client was given away. */
+static void enter_running(struct running *running, struct client *client, unsigned dispatcher,
+                          int32_t process, uint64_t age)
+{
+    uint64_t given = running->loop->now - client->started;
+
+    client->started = running->loop->now - (age < given ? age : given);
+    client->process = process;
+    client->dispatcher = (uint8_t)dispatcher;
+    clients_move(&running->queue->clients, client, CLIENT_RUNNING);
+    if (backoff_failing(&running->starting)) {
+        running->events.recovered(running->events.context);
+        backoff_succeeded(&running->starting);
+    }
+    running->events.started(running->events.context, client);
+    ending_begin(&running->ending, client);
+}
+
+static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint64_t ticket,
+                       int32_t process, uint32_t age)
+{
+    struct running *running = context;
+
+    enter_running(running, starting_client(running, handle, ticket), dispatcher, process, age);
+}
+
+static void on_orphaned(void *context, uint32_t handle, uint64_t ticket, int32_t process)
+{
+    struct running *running = context;
+
+    enter_running(running, starting_client(running, handle, ticket), CLIENT_ADOPTED, process, 0);
+}
+
+/* The packet holds the connection now, and soon the handler alone, so that the client sees its end.
+ */
+static void on_delivered(void *context, uint32_t handle, uint64_t ticket)
+{
+    struct running *running = context;
+    struct client *client = starting_client(running, handle, ticket);
+
+    client->started = running->loop->now; /* at the earliest: enter_running() */
+    release(client->descriptor);
+    client->descriptor = -1;
+}
+
+/* Takes the connection back, unless we have it still.  Without it, nobody is left to serve. */
+static bool has_connection(struct client *client, int descriptor)
+{
+    if (descriptor >= 0 && client->descriptor < 0 && address_is_from(descriptor, &client->remote))
+        client->descriptor = descriptor;
+    else if (descriptor >= 0)
+        release(descriptor);
+    if (client->descriptor < 0)
+        log_error("ticket %" PRIu64 " was not started, and its connection has not come back",
+                  clients_ticket(client));
+    return client->descriptor >= 0;
+}
+
+/* No handler serves this client yet: it takes its place in the queue again. */
+static void put_back(struct running *running, struct client *client, int descriptor)
+{
+    client->reaped = false;
+    if (!has_connection(client, descriptor) || running->ending.signal != 0) {
+        clients_end(&running->queue->clients, client, CLIENT_DROPPED);
+        return;
+    }
+    clients_move(&running->queue->clients, client, CLIENT_QUEUED);
+    running->events.returned(running->events.context);
+    queue_watch(running->queue, client);
+}
+
+static void on_failed(void *context, uint32_t handle, uint64_t ticket, int error, int descriptor)
+{
+    struct running *running = context;
+    struct client *client = starting_client(running, handle, ticket);
+
+    backoff_failed(&running->starting, running->loop->now);
+    /* The first time may have been a moment's want. */
+    running->no_process = error == EAGAIN && running->starting.delay > running->starting.first;
+    errno = error;
+    running->events.failed(running->events.context, ticket, running->starting.delay);
+    put_back(running, client, descriptor);
+}
+
+static void on_undelivered(void *context, uint32_t handle, uint64_t ticket)
+{
+    struct running *running = context;
+
+    put_back(running, starting_client(running, handle, ticket), -1);
+}
+
+static void on_returned(void *context, uint32_t handle, uint64_t ticket, int descriptor)
+{
+    struct running *running = context;
+
+    log_debug("ticket %" PRIu64 ": its dispatcher died before it started a handler", ticket);
+    put_back(running, starting_client(running, handle, ticket), descriptor);
+}
+
+static bool on_exited(void *context, unsigned dispatcher, const struct message_exited *message)
+{
+    struct running *running = context;
+
+    return ending_exited(&running->ending, dispatcher, message);
+}
+
+static void on_gone(void *context, unsigned dispatcher)
+{
+    struct running *running = context;
+
+    ending_adopt_all(&running->ending, dispatcher);
+    running->events.dispatcher_gone(running->events.context, dispatcher);
+}
+
+/* The signals are repeated by ending_advance(): now the pool is in the midst of a dispatcher's end.
+ */
+static void on_unsignalled(void *context)
+{
+    struct running *running = context;
+
+    running->ending.unsignalled = true;
+}
+
+static bool on_is_handler(void *context, pid_t process)
+{
+    const struct running *running = context;
+
+    return ending_is_handler(&running->ending, process);
+}
+
+static void on_content(void *context, enum protocol_file file, int descriptor, int error)
+{
+    struct running *running = context;
+
+    running->events.content(running->events.context, file, descriptor, error);
+}
+
+static void on_lost(void *context)
+{
+    struct running *running = context;
+
+    running->events.lost(running->events.context);
+}
+
+struct dispatcher_events running_pool_events(struct running *running)
+{
+    return (struct dispatcher_events){
+        .delivered = on_delivered,
+        .undelivered = on_undelivered,
+        .started = on_started,
+        .failed = on_failed,
+        .exited = on_exited,
+        .unsignalled = on_unsignalled,
+        .content = on_content,
+        .gone = on_gone,
+        .is_handler = on_is_handler,
+        .lost = on_lost,
+        .context = running,
+        .unanswered = {.returned = on_returned,
+                       .failed = on_failed,
+                       .orphaned = on_orphaned,
+                       .context = running},
+    };
+}

@@ -1,0 +1,173 @@
+#include "supervisor/server/events.h"
+
+#include "dispatcher/shared/log.h"
+#include "supervisor/server/reload.h"
+#include "supervisor/server/shutdown.h"
+#include "supervisor/server/starting.h"
+
+#include <inttypes.h>
+
+/* ---- listen/ ---- */
+
+static bool has_room(void *context)
+{
+    struct server *server = context;
+
+    return queue_has_room(&server->queue, 0) ||
+           queue_has_room(&server->queue, starting_admission(server, 1).start);
+}
+
+static int reserve(void *context)
+{
+    struct server *server = context;
+
+    return clients_reserve(&server->queue.clients);
+}
+
+static void on_accepted(void *context, int descriptor, const struct endpoint *remote)
+{
+    struct server *server = context;
+
+    queue_enter(&server->queue, descriptor, remote);
+}
+
+struct accept_events events_of_acceptor(struct server *server)
+{
+    return (struct accept_events){
+        .has_room = has_room, .reserve = reserve, .accepted = on_accepted, .context = server};
+}
+
+/* ---- queue/ ---- */
+
+static struct report_client described(const struct client *client)
+{
+    return (struct report_client){
+        .ticket = clients_ticket(client), .process = client->process, .remote = &client->remote};
+}
+
+static void on_abandoned(void *context, const struct client *client)
+{
+    const struct server *server = context;
+    const struct report_client reported = described(client);
+
+    report_abandoned(&reported, server->loop.now - client->accepted);
+}
+
+static void on_refused(void *context, const struct endpoint *remote, enum client_end reason)
+{
+    static const enum report_refusal refusals[CLIENT_ENDS] = {
+        [CLIENT_DENIED] = REPORT_DENIED,
+        [CLIENT_REFUSED_QUEUE] = REPORT_QUEUE,
+        [CLIENT_REFUSED_SOURCE] = REPORT_SOURCE,
+        [CLIENT_REFUSED_TIMEOUT] = REPORT_TIMEOUT,
+    };
+    struct server *server = context;
+
+    report_refused(&server->report, remote, refusals[reason]);
+}
+
+struct queue_events events_of_queue(struct server *server)
+{
+    return (struct queue_events){
+        .abandoned = on_abandoned, .refused = on_refused, .context = server};
+}
+
+/* ---- running/ ---- */
+
+static void on_given(void *context)
+{
+    struct server *server = context;
+
+    server->starting.permitted--;
+    gates_passed(&server->gates);
+}
+
+static void on_returned(void *context)
+{
+    struct server *server = context;
+
+    gates_returned(&server->gates);
+}
+
+static void on_started(void *context, const struct client *client)
+{
+    struct server *server = context;
+    const struct report_client reported = described(client);
+    const uint64_t waited = client->started - client->accepted;
+
+    statistics_started(&server->statistics, waited);
+    report_started(&reported, waited, clients_count(&server->queue.clients, CLIENT_QUEUED));
+}
+
+static void on_failed(void *context, uint64_t ticket, uint64_t delay)
+{
+    struct server *server = context;
+
+    server->statistics.starts_failed++;
+    trouble_start_failed(&server->trouble, ticket, delay);
+}
+
+static void on_recovered(void *context)
+{
+    struct server *server = context;
+
+    trouble_start_succeeded(&server->trouble);
+}
+
+static void on_ended(void *context, const struct client *client, const int *status,
+                     const struct usage *usage)
+{
+    struct server *server = context;
+    const struct report_client reported = described(client);
+    const uint64_t ran = server->loop.now - client->started;
+
+    statistics_ended(&server->statistics, ran, status);
+    if (client->dispatcher == CLIENT_FOREIGN) {
+        log_debug("ticket %" PRIu64 ": ended, says the process before this one", reported.ticket);
+        return; /* that process has logged it */
+    }
+    report_ended(&reported, ran, status, usage);
+    if (status != NULL)
+        trouble_ended(&server->trouble, reported.ticket, reported.process, client->signalled != 0,
+                      *status);
+}
+
+static bool may_end(void *context, struct client *client, const int *status)
+{
+    return handover_ended(context, client, status);
+}
+
+static bool on_reaped(void *context, pid_t process)
+{
+    struct server *server = context;
+
+    return janitor_reaped(server->janitor, process);
+}
+
+static void on_dispatcher_gone(void *context, unsigned dispatcher)
+{
+    reload_gone(context, dispatcher);
+}
+
+static void on_lost(void *context)
+{
+    shutdown_lost(context);
+}
+
+struct running_events events_of_running(struct server *server)
+{
+    return (struct running_events){
+        .given = on_given,
+        .returned = on_returned,
+        .started = on_started,
+        .failed = on_failed,
+        .recovered = on_recovered,
+        .ended = on_ended,
+        .may_end = may_end,
+        .reaped = on_reaped,
+        .content = reload_content,
+        .dispatcher_gone = on_dispatcher_gone,
+        .lost = on_lost,
+        .context = server,
+    };
+}

@@ -1,0 +1,127 @@
+/*
+ * state.h - struct server: the rooms, and the little that belongs to none of them.
+ *
+ * Only server/ sees it.  A decision that needs two rooms is made here; a decision that needs one is
+ * made in that room.
+ */
+#ifndef SUPERVISOR_SERVER_STATE_H
+#define SUPERVISOR_SERVER_STATE_H
+
+#include "supervisor/admission/admission.h"
+#include "supervisor/admission/gates.h"
+#include "supervisor/base/loop.h"
+#include "supervisor/control/control.h"
+#include "supervisor/figures/report.h"
+#include "supervisor/figures/statistics.h"
+#include "supervisor/figures/trouble.h"
+#include "supervisor/keeper/janitor.h"
+#include "supervisor/keeper/notify.h"
+#include "supervisor/keeper/watchdog.h"
+#include "supervisor/listen/accept.h"
+#include "supervisor/options/options.h"
+#include "supervisor/pool/pool.h"
+#include "supervisor/queue/queue.h"
+#include "supervisor/running/running.h"
+#include "supervisor/server/processor.h"
+#include "supervisor/takeover/handover_link.h"
+#include "supervisor/takeover/predecessor.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* How far the service has come towards its end; it only moves down this list. */
+enum server_stage {
+    SERVER_SERVING,
+    SERVER_HANDED_OVER, /* another process serves; our handlers are awaited */
+    SERVER_DRAINING,    /* no new clients; queue and handlers are awaited */
+    SERVER_TERMINATING, /* the queue is dropped; handlers have been sent SIGTERM */
+    SERVER_KILLING      /* handlers have been sent SIGKILL */
+};
+
+/* The end of the service: shutdown.h. */
+struct shutdown {
+    enum server_stage stage;
+    struct loop_timer next; /* when the next stage begins */
+    bool interrupted;       /* SIGINT came: the process dies of it */
+    bool forced;            /* a client was not served, or a handler was killed */
+};
+
+/* The start of handlers: starting.h. */
+struct starting {
+    enum admission_reason held_back_by; /* why no more of the waiting clients were started */
+    uint32_t permitted;                 /* clients that may start once a dispatcher has room */
+    bool paused;                        /* by the operator */
+    struct loop_timer next;             /* when to look again at what no event announces */
+};
+
+/* The files of the command line, read again: reload.h. */
+struct reload {
+    bool asked[PROTOCOL_FILES]; /* CONTENT is due */
+    bool again[PROTOCOL_FILES]; /* another SIGHUP came while this read was pending: read again */
+    bool owed[PROTOCOL_FILES];  /* the spare dispatcher could not be asked */
+    bool died[PROTOCOL_FILES];  /* a dispatcher that was reading this file died */
+    struct loop_timer retry;    /* when to ask for what is owed */
+    bool wrong;                 /* a file could not be read, or is not right */
+};
+
+/* What the service manager was told last: manager.h. */
+struct server_standing {
+    uint32_t stage; /* enum server_stage */
+    uint32_t waiting;
+    uint32_t running;
+    uint32_t permitted; /* handlers; 0: no limit */
+    uint32_t paused;
+};
+
+enum { SERVER_BUSIEST_TEXT = 2048 };
+
+/* The busiest sources, in JSON, as found the last time. */
+struct server_busiest {
+    uint64_t until; /* not looked for again before; 0: at any time */
+    char text[SERVER_BUSIEST_TEXT];
+};
+
+struct server {
+    struct options *options; /* the operator may change some while the service runs */
+    struct loop loop;
+    uint64_t began;   /* of the loop's clock */
+    int64_t began_at; /* seconds since 1970 */
+
+    struct acceptor acceptor;
+    struct queue queue;
+    struct gates gates;
+    struct starting starting;
+    struct pool pool;
+    struct running running;
+    struct shutdown shutdown;
+
+    struct takeover
+        *takeover; /* not owned, and only used until we serve; NULL without --takeover */
+    struct handover handover;
+    struct predecessor predecessor;
+
+    struct report report;
+    struct trouble trouble;
+    struct statistics statistics;
+    struct server_busiest busiest;
+
+    struct control *control; /* NULL without --control */
+    struct control *metrics; /* NULL without --metrics */
+    uid_t starter;           /* the user that started this process */
+
+    struct janitor *janitor; /* not owned */
+    struct notify notify;
+    struct watchdog watchdog;
+    struct server_standing told;
+    struct reload reload;
+
+    struct loop_source signals;
+    struct processor processor;
+    uint32_t descriptors_allowed; /* to this process */
+    uint32_t descriptors_own;     /* of this process, apart from clients */
+    struct loop_timer rouse;      /* when to wake dispatchers, in case one was stopped */
+    bool status_asked;            /* by SIGUSR1 */
+};
+
+#endif
