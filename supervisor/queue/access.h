@@ -1,20 +1,18 @@
 /*
- * access.h - who is served: prefixes of addresses, each with a verdict, of which the most specific
- * match wins.  The order in which the rules were written does not matter.
+ * access.h - which clients are served: prefixes of addresses, each with a verdict.  The most
+ * specific match wins; the order of the rules does not matter.
  *
- * Whom no rule matches is served, unless there are rules and all of them allow: then who is not
- * among them is denied.  That looks at the rules of both families together, so that somebody who
- * allows a single IPv4 network is not open to all of IPv6.
+ * A client that no rule matches is served, unless all rules allow: then it is denied.  The rules of
+ * both families count together, so that allowing one IPv4 network does not open all of IPv6.
  *
- * No IPv6 prefix, ::/0 included, matches an IPv4 client: how a client came to our
- * socket must not decide which rules it meets.
+ * No IPv6 prefix, not even ::/0, matches an IPv4 client: which socket a client came to must not
+ * decide which rules it meets.
  *
- * Prefixes are nested or disjoint, never anything else; so they cut the addresses of a family into
- * disjoint ranges, each with one verdict: that of the innermost prefix around it.  Compiled, a
- * family is the sorted array of the ranges' first addresses, and a look-up is one binary search in
- * it.  N rules make at most 2N + 1 ranges, and fewer if neighbours agree: 10,000 rules cost 15
- * comparisons at the most, 10 rules 5, and how deeply they are nested costs nothing.  A tree of
- * bits would walk up to 128 nodes, each a cache miss; a list would be looked at from end to end.
+ * Two prefixes are nested or disjoint.  So they cut the addresses of a family into disjoint ranges,
+ * each with the verdict of the innermost prefix around it.  Compiled, a family is the sorted array
+ * of the first addresses of its ranges, and a look-up is a binary search.  N rules make at most 2N
+ * + 1 ranges: 10,000 rules cost at most 15 comparisons, 10 rules 5, however deeply they are nested.
+ * A tree of bits would walk up to 128 nodes, each a cache miss.
  */
 #ifndef SUPERVISOR_QUEUE_ACCESS_H
 #define SUPERVISOR_QUEUE_ACCESS_H
@@ -26,37 +24,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* From `first` to before the next one's, or to the last address that there is. */
+/* The addresses from `first` up to the next range, or to the last address. */
 struct access_range {
     uint8_t first[16]; /* as in struct access_rule */
     bool allow;
 };
 
-/* Those of one family, sorted; the first begins with the first address, and neighbours differ. */
+/* The ranges of one family, sorted.  The first begins with the first address; neighbours differ. */
 struct access_ranges {
     struct access_range *list;
     size_t count; /* 0: nothing was compiled */
 };
 
-/* The rules compiled.  Zeroed it allows everybody. */
+/* The compiled rules.  All zero: every client is allowed. */
 struct access {
     struct access_ranges ipv4;
     struct access_ranges ipv6;
-    bool others_denied; /* whom no rule matches */
+    bool others_denied; /* clients that no rule matches */
 };
 
-/* Puts the compiled rules in place of what `access` was before.  Returns false with a sentence in
- * `error`, and `access` as it was, if a prefix is both allowed and denied (to be given twice with
- * one verdict is no harm), or without memory. */
+/* Compiles the rules and replaces what `access` was.  Returns false with a sentence in `error`, and
+ * `access` as it was, if a prefix is both allowed and denied, or without memory. */
 bool access_build(struct access *access, const struct access_rules *rules,
                   char error[ACCESS_ERROR_MAXIMUM]);
 
-/* Whether a client is to be served.  Neither allocates nor fails.  Those of a Unix socket are
- * always allowed: the permissions of its file rule there.  Who is of no family that is known is
- * treated as matched by no rule. */
+/* Whether a client may be served.  Neither allocates nor fails.  Clients of a Unix socket are
+ * always allowed: the permissions of its file decide.  An unknown family matches no rule. */
 bool access_allows(const struct access *access, const struct endpoint *remote);
 
-/* Zeroes it: everybody is allowed. */
+/* Frees the rules: every client is allowed. */
 void access_free(struct access *access);
 
 #endif

@@ -122,8 +122,8 @@ static struct client *of_arrival(struct list_entry *entry)
     return (struct client *)(void *)((char *)entry - offsetof(struct client, arrival));
 }
 
-/* Beginning with `entry`, the first client that waits.  Those that are starting are skipped: they
- * are no more than the dispatchers can take. */
+/* Finds the first waiting client from `entry` on.  Starting clients are skipped: they are never
+ * more than the dispatchers can take. */
 static struct client *waiting_from(const struct clients *clients, struct list_entry *entry,
                                    struct list_entry *(*next)(const struct list *,
                                                               const struct list_entry *))

@@ -2,7 +2,7 @@
 
 #include <stddef.h>
 
-enum { OPEN_KEPT = 64 /* room for so many open lines is not given back */ };
+enum { OPEN_KEPT = 64 /* room for this many open lines is kept */ };
 
 int order_open(struct order *order, const struct order_rules *rules)
 {
@@ -47,7 +47,7 @@ static uint32_t startable_of(const struct order *order, const struct order_line 
     return line->waiting.length < room ? line->waiting.length : room;
 }
 
-/* To be called after each change of a line: brings what depends on it up to date. */
+/* Brings what depends on a line up to date; to be called after each change of the line. */
 static void refresh(struct order *order, struct order_line *line)
 {
     uint32_t startable = startable_of(order, line);
@@ -124,7 +124,7 @@ void order_activate(struct order *order, struct order_member *member)
 void order_return(struct order *order, struct order_member *member)
 {
     list_return(&member->line->waiting, &member->entry);
-    member->line->turn = 0; /* it has been this source's turn already */
+    member->line->turn = 0; /* its source has waited for this turn already */
     refresh(order, member->line);
 }
 
@@ -163,7 +163,7 @@ void order_set_per_source(struct order *order, uint32_t per_source)
         refresh(order, line_with(source));
 }
 
-/* Puts a line into its place among those that are busier, if it has one. */
+/* Puts a line into its place among the busiest, if it is one of them.  Returns their new count. */
 static unsigned place(const struct order_line **busiest, unsigned count, unsigned most,
                       const struct order_line *line)
 {

@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- who is served ---- */
+/* ---- access rules ---- */
 
-/* What a file holds, and whether it could be read. */
+/* What a file holds. */
 struct content {
     const char *path;
-    char *text; /* NULL: there is none */
+    char *text; /* NULL: it could not be read */
     size_t length;
 };
 
@@ -40,7 +40,7 @@ static bool copy_rules(struct access_rules *rules, const struct access_rules *fr
     return true;
 }
 
-/* The rules of the command line, and those of the file, if there is one. */
+/* Builds the rules of the command line, and of the file if there is one. */
 static bool build_access(struct access *access, const struct options *options,
                          const struct content *content)
 {
@@ -92,7 +92,7 @@ static bool use(struct policy *policy, const struct options *options, enum proto
     return true;
 }
 
-/* What was read, or else why it could not be. */
+/* Uses what was read, or logs `error`. */
 static bool use_read(struct policy *policy, const struct options *options, enum protocol_file file,
                      struct content *content, const char *error)
 {

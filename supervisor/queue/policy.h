@@ -1,6 +1,6 @@
 /*
- * policy.h - who is served, and what those are told who are refused: from the command line, and
- * from the files that it names, which can be read again at any time.
+ * policy.h - the access rules and the busy message: from the command line, and from the files that
+ * it names.  The files can be read again at any time.
  */
 #ifndef SUPERVISOR_QUEUE_POLICY_H
 #define SUPERVISOR_QUEUE_POLICY_H
@@ -17,18 +17,18 @@ struct policy {
     struct busy_message busy;
 };
 
-/* Reads all of it, by path: for the start.  What is wrong is logged; returns false then. */
+/* Reads all of it by path, for the start.  Returns false after logging what is wrong. */
 bool policy_read(struct policy *policy, const struct options *options);
 
-/* The path of a file that is to be read, or NULL. */
+/* The path of a file, or NULL if the options name none. */
 const char *policy_file(const struct options *options, enum protocol_file file);
 
-/* Reads one of them again, from a memory file that protocol.h describes, and closes it.  What is
- * wrong is logged and keeps the content it had; returns false then. */
+/* Takes a file that was read again, as a memory file that protocol.h describes, and closes it.
+ * Returns false after logging what is wrong; then the old content stays. */
 bool policy_take(struct policy *policy, const struct options *options, enum protocol_file file,
                  int descriptor);
 
-/* Logs that one of them could not be read. */
+/* Logs that a file could not be read. */
 void policy_unreadable(const struct options *options, enum protocol_file file, const char *error);
 
 #endif

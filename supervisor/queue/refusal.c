@@ -16,13 +16,12 @@ static void end(struct refusal *refusal)
     struct refusals *refusals = refusal->all;
 
     loop_ignore(refusals->loop, &refusal->source);
-    release(refusal->source.descriptor); /* all that it has to tell was sent, or never will be */
+    release(refusal->source.descriptor); /* the message has arrived, or never will */
     list_remove(&refusals->lingering, &refusal->entry);
     list_append(&refusals->unused, &refusal->entry);
 }
 
-/* With MSG_TRUNC nothing is even copied (tcp(7)); but Unix sockets do not know how to do without.
- */
+/* With MSG_TRUNC TCP copies nothing (tcp(7)); a Unix socket wants a buffer. */
 static ssize_t receive(int descriptor)
 {
     char bytes[4096];
@@ -31,7 +30,7 @@ static ssize_t receive(int descriptor)
     return got < 0 && errno == EFAULT ? recv(descriptor, bytes, sizeof(bytes), MSG_DONTWAIT) : got;
 }
 
-/* Discards what has come; returns whether more may come that should be waited for. */
+/* Discards what has come.  Returns whether more may come. */
 static bool discard(int descriptor, uint32_t *discarded)
 {
     while (*discarded < DISCARDED_MAXIMUM) {
@@ -99,7 +98,7 @@ static void linger(struct refusals *refusals, int descriptor, uint32_t discarded
         end(refusal);
 }
 
-/* Sends the message: nothing has been sent before it, so there is room for all of it. */
+/* Sends the message.  Nothing was sent before, so the socket takes all of it. */
 static bool tell(const struct refusals *refusals, int descriptor)
 {
     const struct busy_message *message = refusals->message;
@@ -115,7 +114,7 @@ void refusals_begin(struct refusals *refusals, int descriptor)
     uint32_t discarded = 0;
 
     if (!tell(refusals, descriptor) || !discard(descriptor, &discarded)) {
-        release(descriptor); /* it is over already */
+        release(descriptor); /* the client is gone already */
         return;
     }
     if (refusals->unused.length == 0 && oldest(refusals) != NULL)
@@ -123,7 +122,7 @@ void refusals_begin(struct refusals *refusals, int descriptor)
     if (refusals->unused.length > 0)
         linger(refusals, descriptor, discarded);
     else
-        release(descriptor); /* there is room for nobody */
+        release(descriptor); /* no connection may linger */
 }
 
 uint32_t refusals_count(const struct refusals *refusals)

@@ -1,12 +1,11 @@
 /*
- * refusal.h - the last moments of a refused connection: it is sent the busy message and closed,
- * so that the message arrives.
+ * refusal.h - the end of a refused connection: sends the busy message, and closes so that the
+ * message arrives.
  *
- * A socket that is closed with input unread resets the connection, and the reset may destroy what
- * has been sent before (RFC 1122, 4.2.2.13; RFC 2525, 2.17).  So first only our side is shut down;
- * then what the client has sent, and still sends, is read and forgotten until it closes its side,
- * for a bounded time and size.  So many connections can be in that state at once; one more ends the
- * oldest.  Nothing here ever waits.
+ * Closing a socket with unread input resets the connection, and the reset may destroy the message
+ * (RFC 1122, 4.2.2.13; RFC 2525, 2.17).  So we first shut down our side only.  Then we read and
+ * discard what the client sends until it closes its side, for a bounded time and size.  A bounded
+ * number of connections can linger like this; one more ends the oldest.  Nothing here blocks.
  */
 #ifndef SUPERVISOR_QUEUE_REFUSAL_H
 #define SUPERVISOR_QUEUE_REFUSAL_H
@@ -36,14 +35,14 @@ struct refusals {
     struct loop_timer timer;
 };
 
-/* Prepares for `most` at once; `loop` and `message` must stay. */
+/* Prepares for `most` lingering connections; `loop` and `message` must stay. */
 void refusals_open(struct refusals *refusals, struct loop *loop, const struct busy_message *message,
                    unsigned most);
 
 /* Refuses a client; takes over the descriptor. */
 void refusals_begin(struct refusals *refusals, int descriptor);
 
-/* How many are not over yet. */
+/* How many connections linger. */
 uint32_t refusals_count(const struct refusals *refusals);
 
 #endif

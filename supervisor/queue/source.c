@@ -83,8 +83,8 @@ static struct source **bucket_of(const struct sources *sources, uint32_t hash)
     return &sources->buckets[bucket < count ? bucket : hash & (mask >> 1)];
 }
 
-/* Adds a bucket, and moves there what belongs into it, all of which was in one other bucket: that
- * whose number lacks the highest bit. */
+/* Adds a bucket, and moves its sources there.  All of them were in one other bucket: the one whose
+ * number lacks the highest bit. */
 static void add_bucket(struct sources *sources)
 {
     uint32_t number = sources->bucket_count++;
@@ -205,7 +205,7 @@ const char *sources_text(const struct sources *sources, const struct source *sou
         return text;
     }
     if (inet_ntop(source->family, source->prefix, address, sizeof(address)) == NULL)
-        address[0] = '\0'; /* of no family that it knows */
+        address[0] = '\0'; /* of an unknown family */
     length = source->family == AF_INET ? sources->ipv4_length : sources->ipv6_length;
     (void)snprintf(text, SOURCE_TEXT, "%s/%u", address, length);
     return text;

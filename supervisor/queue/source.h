@@ -1,13 +1,13 @@
 /*
- * source.h - accounts of sources: a source is all clients whose addresses share a prefix, or all of
- * Unix sockets that are of the same user.
+ * source.h - accounts of sources.  A source is all clients whose addresses share a prefix; of Unix
+ * sockets, all clients of the same user.
  *
- * A source is there as long as it has members, that is clients that wait or are being served; what
- * else is to be known of it stands behind struct source in the record, and is the owner's business.
+ * A source exists while it has members: clients that wait or are being served.  The owner's data
+ * stands behind struct source in the record.
  *
- * Found through a hash table that grows by one bucket at a time (linear hashing), so that no client
- * pays for the others when it does.  The hash function is chosen at random (multiply-shift, which
- * is strongly universal), so that nobody can choose addresses that share a bucket.
+ * A hash table finds sources.  It grows by one bucket at a time (linear hashing), so that no client
+ * waits until the table has grown.  The hash function is chosen at random (multiply-shift, which is
+ * strongly universal), so that no client can choose addresses that share a bucket.
  */
 #ifndef SUPERVISOR_QUEUE_SOURCE_H
 #define SUPERVISOR_QUEUE_SOURCE_H
@@ -44,7 +44,7 @@ struct sources {
 };
 
 /* Prepares for records of `size` bytes that begin with a struct source.  Returns 0, or -1 with
- * errno, if there is no randomness to be had. */
+ * errno if getrandom(2) fails. */
 int sources_open(struct sources *sources, size_t size, unsigned ipv4_length, unsigned ipv6_length);
 
 /* Releases all memory; no source is known then. */
@@ -53,21 +53,18 @@ void sources_close(struct sources *sources);
 /* Makes sure that sources_find() will succeed.  Returns 0, or -1 with errno. */
 int sources_reserve(struct sources *sources);
 
-/* The source that an address belongs to.  If there was none it is new, has no members, and what
- * stands behind struct source is undefined.  sources_reserve() must have succeeded since the last
- * call. */
+/* The source of an address.  A new source has no members, and what stands behind struct source is
+ * undefined.  sources_reserve() must have succeeded since the last call. */
 struct source *sources_find(struct sources *sources, const struct endpoint *remote);
 
 /* Ends the account of a source without members. */
 void sources_forget(struct sources *sources, struct source *source);
 
-/* One after the other; NULL begins with the first, and stands behind the last.  None may be found
- * or forgotten meanwhile. */
+/* Walks the sources; NULL begins, and stands behind the last.  sources_find() and sources_forget()
+ * must not be called during the walk. */
 struct source *sources_next(const struct sources *sources, const struct source *source);
 
-/* A source as people write it, such as 192.0.2.0/24, in a buffer of the caller's, which is
- * returned.
- */
+/* Writes a source as people do, such as 192.0.2.0/24, and returns `text`. */
 const char *sources_text(const struct sources *sources, const struct source *source,
                          char text[SOURCE_TEXT]);
 

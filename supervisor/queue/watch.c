@@ -29,13 +29,13 @@ int watch_open(struct watch *watch, struct loop *loop, enum watch_sign sign,
 
 bool watch_add(struct watch *watch, int descriptor, uint32_t handle)
 {
-    /* Errors and hang-ups are always told (epoll_ctl(2)). */
+    /* Errors and hang-ups are always reported (epoll_ctl(2)). */
     struct epoll_event event = {.events = watch->sign == WATCH_HALF_CLOSE ? EPOLLRDHUP : 0,
                                 .data.u64 = handle};
 
     if (watch->sign == WATCH_NOTHING ||
         epoll_ctl(watch->source.descriptor, EPOLL_CTL_ADD, descriptor, &event) != 0)
-        return false; /* for want of memory or of watches: it is looked at when its turn comes */
+        return false; /* no memory or no watches: it is looked at when its turn comes */
     watch->count++;
     return true;
 }
@@ -53,7 +53,7 @@ void watch_look(struct watch *watch)
     struct epoll_event events[AT_ONCE];
     int count = AT_ONCE;
 
-    /* Whoever is gone is not watched any more, so this comes to an end. */
+    /* `gone` removes each connection, so this ends. */
     while (watch->count > 0 && count == AT_ONCE) {
         count = epoll_wait(watch->source.descriptor, events, AT_ONCE, 0);
         if (count < 0 && errno != EINTR)

@@ -1,8 +1,8 @@
 /*
- * watch.h - notices when those who wait give up.
+ * watch.h - notices when waiting clients give up.
  *
- * Their connections are watched by an epoll instance of its own, which asks for nothing but errors
- * and hang-ups: what they send while they wait wakes nobody.
+ * An epoll instance of its own watches their connections, and asks for errors and hang-ups only:
+ * what clients send while they wait does not wake the supervisor.
  */
 #ifndef SUPERVISOR_QUEUE_WATCH_H
 #define SUPERVISOR_QUEUE_WATCH_H
@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Which sign means that somebody has given up. */
+/* The sign that a client has given up. */
 enum watch_sign {
     WATCH_HANGUP,     /* a reset, or a connection that has broken */
     WATCH_HALF_CLOSE, /* also the end of what it sends */
@@ -27,22 +27,21 @@ struct watch {
     void *context;
 };
 
-/* `gone` is called for each connection that shows the sign, with the handle that it was added with,
- * and has to end the watch.
- * Returns 0, or -1 with errno. */
+/* Opens the watch.  `gone` is called for each connection that shows the sign, with its handle, and
+ * must remove it.  Returns 0, or -1 with errno. */
 int watch_open(struct watch *watch, struct loop *loop, enum watch_sign sign,
                void (*gone)(void *context, uint32_t handle), void *context);
 
-/* Begins to watch a connection that is not watched yet; returns whether it could. */
+/* Begins to watch a connection.  Returns false if the kernel has no room for it. */
 bool watch_add(struct watch *watch, int descriptor, uint32_t handle);
 
-/* Ends that; to be called before the descriptor is closed or given away. */
+/* Ends that.  To be called before the descriptor is closed or given away. */
 void watch_remove(struct watch *watch, int descriptor);
 
-/* Calls `gone` for all that show the sign by now, not only when the loop comes to it. */
+/* Calls `gone` now for all connections that show the sign. */
 void watch_look(struct watch *watch);
 
-/* Whether a connection that is not watched shows the sign. */
+/* Whether a connection shows the sign that is not watched. */
 bool watch_shows(const struct watch *watch, int descriptor);
 
 #endif
