@@ -1,4 +1,4 @@
-# What the chaos trial does: an action for each word of its plan (tests/chaos/plan.c).
+# What the chaos trial does: an action for each word of its plan (tests/tools/chaos/plan.c).
 # shellcheck shell=bash
 #
 # The file "notes" tells what was done, with times in seconds since the beginning; where something

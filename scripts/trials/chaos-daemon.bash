@@ -22,7 +22,7 @@ daemon_start() {
     "$build/socket-burst-dampener" -v --ipv4 --dispatchers "$dispatchers" --timeout "$HANDLER_TIMEOUT" \
         --kill-after "$HANDLER_KILL_AFTER" --access-file "$records/access" --busy-message 'busy\n' \
         --source-prefix 16 --control "$records/control" --ready-fd 7 "$@" \
-        "$build/tests/chaos/handler" "$records/handlers" "$began" \
+        "$build/tests/tools/chaos/handler" "$records/handlers" "$began" \
         7>"$records/ready.$generations" 2>"$records/$log" </dev/null >/dev/null &
     started=$!
 }

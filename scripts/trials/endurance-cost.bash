@@ -60,7 +60,7 @@ cost_take_instructions() {
     daemon=${daemon_of[long]}
     read -r -a dispatchers <<<"${dispatchers_of[long]}"
     mkfifo "$work/counting" "$work/counted"
-    "$build/tests/bench/instructions" "$daemon" "${dispatchers[@]}" \
+    "$build/tests/tools/bench/instructions" "$daemon" "${dispatchers[@]}" \
         <"$work/counting" >"$work/counted" 2>"$work/counter" &
     tracer=$!
     exec {counting}>"$work/counting" {counted}<"$work/counted"

@@ -35,7 +35,7 @@ daemons_start() {
         --processes "$DAEMON_HANDLERS" --queue "$DAEMON_QUEUE" --when-full refuse --order fair \
         --per-source "$DAEMON_PER_SOURCE" --per-source-queue "$DAEMON_PER_SOURCE_QUEUE" \
         --abandon half-close --access-file "$work/$name/access" \
-        --control "$work/$name/control" --metrics 127.0.0.1:0 0 "$build/tests/bench/static" \
+        --control "$work/$name/control" --metrics 127.0.0.1:0 0 "$build/tests/tools/bench/static" \
         7>"$work/$name/ready" 2>>"$work/$name/log" </dev/null >/dev/null &
     daemon_of[$name]=$!
     await daemons_is_ready "$name"

@@ -25,7 +25,7 @@ rounds_end() { if [[ -n $tool ]]; then kill "$tool" 2>/dev/null || true; fi; }
 
 # Lets clients loose.  Those who are not to be answered fail, and the daemon's counters tell of them.
 rounds_load() {
-    "$build/tests/bench/load" "$@" >"$work/load" 2>"$work/load.errors" &
+    "$build/tests/tools/bench/load" "$@" >"$work/load" 2>"$work/load.errors" &
     tool=$!
     wait "$tool" || true
     tool=
@@ -84,7 +84,7 @@ rounds_hang_up() {
     shift 2
     daemons_status_has "$name" '"queued":0,' || trial_fail "somebody waits who should not: $status"
     accepted=$(daemons_number accepted)
-    "$build/tests/bench/load" -c "$count" "$@" "$count" >/dev/null 2>&1 &
+    "$build/tests/tools/bench/load" -c "$count" "$@" "$count" >/dev/null 2>&1 &
     tool=$!
     await daemons_status_has "$name" "\"accepted\":$((accepted + count)),"
     kill "$tool"
@@ -97,7 +97,7 @@ rounds_hang_up() {
 rounds_operate() {
     daemons_control "$1" set processes "$((DAEMON_HANDLERS - 1))" >/dev/null
     daemons_control "$1" metrics >/dev/null
-    "$build/tests/clients/ask" -n 1 "127.0.0.1:${port_metrics[$1]}" \
+    "$build/tests/programs/clients/ask" -n 1 "127.0.0.1:${port_metrics[$1]}" \
         $'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r' >/dev/null 2>&1 ||
         trial_fail "the metrics port does not answer"
     rounds_read_again "$1" "$ROUND_RULES"

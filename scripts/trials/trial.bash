@@ -11,10 +11,10 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${DAMPENER_BUILD:-} # what to try; empty: build it first
 work=                     # a folder that goes away with the trial
 
-# shellcheck source=scripts/packages.bash
-source "$root/scripts/packages.bash"
-# shellcheck source=scripts/measure/progress.bash
-source "$root/scripts/measure/progress.bash"
+# shellcheck source=scripts/shared/packages.bash
+source "$root/scripts/shared/packages.bash"
+# shellcheck source=scripts/shared/progress.bash
+source "$root/scripts/shared/progress.bash"
 
 # Ends it as not carried out.
 trial_fail() {

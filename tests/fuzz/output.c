@@ -11,7 +11,7 @@
 #include "supervisor/figures/metrics.h"
 #include "supervisor/figures/status.h"
 
-#include "tests/exposition.h"
+#include "tests/shared/exposition.h"
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/fuzz/shared/stage.h"
 

@@ -9,7 +9,7 @@
 
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/fuzz/shared/stage.h"
-#include "tests/raw.h"
+#include "tests/shared/raw.h"
 
 #include <errno.h>
 #include <poll.h>

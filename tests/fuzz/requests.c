@@ -12,7 +12,7 @@
 #include "dispatcher/start.h"
 
 #include "tests/fuzz/shared/fuzz.h"
-#include "tests/raw.h"
+#include "tests/shared/raw.h"
 
 #include <errno.h>
 #include <fcntl.h>

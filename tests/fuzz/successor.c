@@ -10,7 +10,7 @@
 
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/fuzz/shared/stage.h"
-#include "tests/raw.h"
+#include "tests/shared/raw.h"
 
 #include <netinet/in.h>
 #include <signal.h>

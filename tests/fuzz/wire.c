@@ -5,7 +5,7 @@
 #include "dispatcher/shared/wire.h"
 
 #include "tests/fuzz/shared/fuzz.h"
-#include "tests/raw.h"
+#include "tests/shared/raw.h"
 
 #include <fcntl.h>
 

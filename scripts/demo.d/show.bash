@@ -1,0 +1,119 @@
+# The show of scripts/demo: lets the clients loose, draws what the daemon says of them while they are
+# served, and looks at what they got.  shellcheck shell=bash
+#
+#   bash demo-show.bash CLIENTS HANDLERS SERVICE DAEMON    in the folder DEMO_FOLDER
+#
+# If it is killed, scripts/demo ends what it has started.
+set -euo pipefail
+export LC_ALL=C                      # numbers with a point, whatever the locale
+unset RSYNC_PROXY RSYNC_CONNECT_PROG # the clients are to connect to us
+
+# shellcheck source=scripts/demo.d/picture.bash
+source "$(dirname "${BASH_SOURCE[0]}")/demo-picture.bash"
+
+readonly CLIENTS=$1 HANDLERS=$2 SERVICE=$3 DAEMON=$4
+readonly TIME_LIMIT=120 # seconds; a few are enough
+
+clients=() # their processes
+begin=     # when they were let loose, in microseconds
+intact=0   # how many of them succeeded and have what they came for
+most=0     # how many handlers there were at once
+
+now() { echo "${EPOCHREALTIME//[!0-9]/}"; }
+
+# They all wait for the gate to open, so that they come at the same moment.
+start_clients() {
+    local i
+    mkfifo gate
+    for ((i = 1; i <= CLIENTS; i++)); do
+        {
+            : <gate
+            exec rsync --recursive --times --timeout="$TIME_LIMIT" "$SERVICE" "copies/$i"
+        } </dev/null >>messages 2>&1 &
+        clients+=("$!")
+    done
+    begin=$(now)
+    exec {gate}>gate
+}
+
+# Asks the daemon how it stands and reads its log up to the answer, so that all that is known
+# belongs to one instant.
+read_log() {
+    local line part='' tries
+    kill -USR1 "$DAEMON" 2>/dev/null || true
+    for ((tries = 0; tries < 500; tries++)); do
+        while IFS= read -r line <&"$log"; do
+            line=$part$line
+            part=
+            picture_note "$line"
+            if [[ $line == "[INFO] status: "* ]]; then return; fi
+        done
+        part+=$line
+        kill -0 "$DAEMON" 2>/dev/null || break
+        sleep 0.01
+    done
+    echo "The daemon does not answer."
+    exit 1
+}
+
+running_clients() { jobs -rp; }
+
+watch_clients() {
+    local elapsed=0
+    while [[ -n $(running_clients) ]] && ((elapsed < TIME_LIMIT * 1000)); do
+        read_log
+        elapsed=$((($(now) - begin) / 1000))
+        picture_show "$elapsed"
+        sleep 0.1
+    done
+    read_log
+    picture_end "$elapsed"
+}
+
+end_clients() {
+    local -a running
+    mapfile -t running < <(running_clients)
+    if ((${#running[@]} > 0)); then
+        echo "Giving up after $TIME_LIMIT seconds."
+        kill "${running[@]}" 2>/dev/null || true
+    fi
+    exec {gate}>&-
+}
+
+compare_files() {
+    local i
+    for ((i = 1; i <= CLIENTS; i++)); do
+        if wait "${clients[i - 1]}" && diff -r originals "copies/$i" >>messages 2>&1; then
+            intact=$((intact + 1))
+        fi
+    done
+}
+
+count_handlers() {
+    local count
+    while read -r count; do
+        if ((count > most)); then most=$count; fi
+    done <counts
+}
+
+verdict() {
+    echo
+    echo "Served:        $intact of $CLIENTS clients, their files compared with the originals"
+    echo "Most handlers: $most at once, as they counted themselves ($HANDLERS were allowed)"
+    echo "Longest wait:  $(picture_seconds "$picture_longest_wait")"
+    if [[ -s messages ]]; then
+        echo "From the clients:"
+        head -n 10 messages
+    fi
+    ((intact == CLIENTS && most >= 1 && most <= HANDLERS))
+}
+
+cd "$DEMO_FOLDER"
+exec {log}<log
+picture_open "$CLIENTS"
+start_clients
+watch_clients
+end_clients
+compare_files
+count_handlers
+verdict

@@ -1,0 +1,52 @@
+# What service managers and shells read: templates, in which the paths are filled in.
+# Part of the Makefile.
+
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+DATADIR    ?= $(PREFIX)/share/socket-burst-dampener
+SYSTEMDDIR ?= $(PREFIX)/lib/systemd/system
+BASHDIR    ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR     ?= $(PREFIX)/share/zsh/site-functions
+
+# FILE:MODE:PLACE, the file below scripts/install/
+service_files := \
+    systemd/socket-burst-dampener@.service:644:$(SYSTEMDDIR)/socket-burst-dampener@.service \
+    systemd/socket-burst-dampener@.socket:644:$(SYSTEMDDIR)/socket-burst-dampener@.socket \
+    openrc/socket-burst-dampener:755:$(SYSCONFDIR)/init.d/socket-burst-dampener \
+    s6/run:755:$(DATADIR)/s6/run \
+    s6/finish:755:$(DATADIR)/s6/finish \
+    s6/config:644:$(DATADIR)/s6/config \
+    s6/notification-fd:644:$(DATADIR)/s6/notification-fd \
+    completion/socket-burst-dampener.bash:644:$(BASHDIR)/socket-burst-dampener \
+    completion/socket-burst-dampener.bash:644:$(BASHDIR)/dampenerctl \
+    completion/_socket-burst-dampener:644:$(ZSHDIR)/_socket-burst-dampener \
+    completion/_dampenerctl:644:$(ZSHDIR)/_dampenerctl
+# A file that an operator may have changed is neither overwritten nor removed.
+service_config := openrc/socket-burst-dampener.confd:644:$(SYSCONFDIR)/conf.d/socket-burst-dampener
+
+fill_in := sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g'
+# Takes such a word apart.
+each := file=$${word%%:*} place=$${word\#\#*:} mode=$${word\#*:} mode=$${mode%%:*}
+
+install-services:
+	set -e; for word in $(service_files); do \
+	    $(each); $(INSTALL) -d "$(DESTDIR)$${place%/*}"; \
+	    $(fill_in) "scripts/install/$$file" >"$(DESTDIR)$$place"; chmod "$$mode" "$(DESTDIR)$$place"; \
+	done
+	set -e; for word in $(service_config); do \
+	    $(each); [ ! -e "$(DESTDIR)$$place" ] || continue; \
+	    $(INSTALL) -d "$(DESTDIR)$${place%/*}"; \
+	    $(INSTALL) -m "$$mode" "scripts/install/$$file" "$(DESTDIR)$$place"; \
+	done
+
+uninstall-services:
+	for word in $(service_files); do \
+	    $(each); rm -f "$(DESTDIR)$$place"; \
+	done
+	for word in $(service_config); do \
+	    $(each); cmp -s "scripts/install/$$file" "$(DESTDIR)$$place" || continue; \
+	    rm -f "$(DESTDIR)$$place"; \
+	done
+	[ ! -d "$(DESTDIR)$(DATADIR)/s6" ] || rmdir "$(DESTDIR)$(DATADIR)/s6"
+	[ ! -d "$(DESTDIR)$(DATADIR)" ] || rmdir "$(DESTDIR)$(DATADIR)"
+
+.PHONY: install-services uninstall-services

@@ -1,0 +1,149 @@
+/*
+ * Durations: which bucket each falls into, and quantiles of the latest ones by nearest rank.
+ */
+#include "supervisor/base/histogram.h"
+#include "supervisor/figures/statistics.h"
+
+#include "tests/shared/check.h"
+
+#include <string.h>
+
+static struct histogram histogram;
+
+static void clear(void)
+{
+    memset(&histogram, 0, sizeof(histogram));
+}
+
+/* ---- buckets ---- */
+
+static void check_bounds(void)
+{
+    CHECK(histogram_bounds[0] == 1000);
+    CHECK(histogram_bounds[HISTOGRAM_BOUNDS - 1] == UINT64_C(86400000000));
+    for (int i = 1; i < HISTOGRAM_BOUNDS; i++)
+        CHECK(histogram_bounds[i] > histogram_bounds[i - 1]);
+}
+
+static void check_buckets(void)
+{
+    clear();
+    for (int i = 0; i < HISTOGRAM_BOUNDS; i++) {
+        histogram_add(&histogram, histogram_bounds[i]);
+        CHECK(histogram.counts[i] == (i == 0 ? 1 : 2));
+        histogram_add(&histogram, histogram_bounds[i] + 1); /* belongs to the next one */
+        CHECK(histogram.counts[i + 1] == 1);
+    }
+    histogram_add(&histogram, 0);
+    CHECK(histogram.counts[0] == 2);
+    CHECK(histogram.count == 2 * HISTOGRAM_BOUNDS + 1);
+}
+
+static void check_sum(void)
+{
+    uint64_t counted = 0;
+
+    clear();
+    histogram_add(&histogram, 0);
+    histogram_add(&histogram, 1);
+    histogram_add(&histogram, UINT64_C(86400000001));
+    CHECK(histogram.sum == UINT64_C(86400000002));
+    for (int i = 0; i <= HISTOGRAM_BOUNDS; i++)
+        counted += histogram.counts[i];
+    CHECK(counted == 3 && histogram.count == 3);
+    CHECK(histogram.counts[HISTOGRAM_BOUNDS] == 1);
+}
+
+/* ---- quantiles ---- */
+
+/* Adds from, from + 1 ... to, the middle ones last, so that the order of entry is not theirs. */
+static void add(uint64_t from, uint64_t to)
+{
+    while (from < to) {
+        histogram_add(&histogram, from++);
+        histogram_add(&histogram, to--);
+    }
+    if (from == to)
+        histogram_add(&histogram, from);
+}
+
+static void expect(uint32_t of, uint64_t median, uint64_t ninety, uint64_t ninety_nine,
+                   uint64_t longest)
+{
+    struct histogram_quantiles quantiles = histogram_quantiles(&histogram);
+
+    CHECK(quantiles.of == of);
+    CHECK(quantiles.median == median);
+    CHECK(quantiles.ninety == ninety);
+    CHECK(quantiles.ninety_nine == ninety_nine);
+    CHECK(quantiles.longest == longest);
+}
+
+static void check_quantiles(void)
+{
+    clear();
+    expect(0, 0, 0, 0, 0);
+    add(7, 7);
+    expect(1, 7, 7, 7, 7);
+    add(8, 8);
+    expect(2, 7, 8, 8, 8);
+    clear();
+    add(1, 10);
+    expect(10, 5, 9, 10, 10);
+    clear();
+    add(1, 100);
+    expect(100, 50, 90, 99, 100);
+    clear();
+    add(1, 101);
+    expect(101, 51, 91, 100, 101);
+}
+
+/* Only the latest count, however many there were. */
+static void check_latest(void)
+{
+    clear();
+    add(1, HISTOGRAM_RECENT);
+    expect(512, 256, 461, 507, 512);
+    /* The 513th takes the place of the first, which was 1. */
+    histogram_add(&histogram, 1000000);
+    expect(512, 257, 462, 508, 1000000);
+    CHECK(histogram.count == 513);
+    for (int i = 0; i < HISTOGRAM_RECENT; i++)
+        histogram_add(&histogram, 5);
+    expect(512, 5, 5, 5, 5);
+}
+
+/* ---- what is made of them ---- */
+
+/* As wait(2) gives them. */
+static void check_exits(void)
+{
+    static struct statistics statistics;
+    const int success = 0;
+    const int failure = 3 << 8;
+    const int signal = 9;
+
+    statistics_ended(&statistics, 1, &success);
+    statistics_ended(&statistics, 1, &failure);
+    statistics_ended(&statistics, 1, &failure);
+    statistics_ended(&statistics, 1, &signal);
+    statistics_ended(&statistics, 1, NULL);
+    statistics_started(&statistics, 2);
+    CHECK(statistics.exits[STATISTICS_SUCCESS] == 1 && statistics.exits[STATISTICS_FAILURE] == 2);
+    CHECK(statistics.exits[STATISTICS_SIGNAL] == 1 && statistics.exits[STATISTICS_UNKNOWN] == 1);
+    CHECK(statistics.runs.count == 5 && statistics.runs.sum == 5);
+    CHECK(statistics.waits.count == 1 && statistics.waits.sum == 2);
+    for (int i = 0; i < STATISTICS_EXITS; i++)
+        CHECK(statistics_exit_name((enum statistics_exit)i) != NULL);
+}
+
+int main(void)
+{
+    check_bounds();
+    check_buckets();
+    check_sum();
+    check_quantiles();
+    check_latest();
+    check_exits();
+    return CHECK_RESULT();
+}

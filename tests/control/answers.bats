@@ -1,0 +1,49 @@
+#!/usr/bin/env bats
+# What the operator is answered where there is much to tell.
+
+load ../shared/helpers
+load ../shared/control
+
+ask() { echo "$1" | nc -NU control; }
+
+has_status() { [[ $(ask status) == *"$1"* ]]; }
+
+@test "a limit whose name or value is very long is refused with all that is accepted" {
+    local long
+    long=$(printf '%01000d' 0)
+    local shown=${long::64} # as much of it as can be recognized
+    start --address 127.0.0.1 --control control 0 cat
+    [[ $(ask "set $long 1") == "error: '$shown' cannot be set: expected one of processes, queue, "* ]]
+    [[ $(ask "set processes $long") == "error: processes: '$shown': expected a whole number from 0 "* ]]
+}
+
+@test "the busiest of many sources are told, and are no longer those of the last answer" {
+    ulimit -n 4096
+    start --address 127.0.0.1 --control control 0 sleep 60
+    "$BURST" -f 127.0.1.1 -s 1500 127.0.0.1 "$PORT" 1500 >crowd 3>&- 4>&- &
+    local crowd=$!
+    await has_status '"sources":1500,"busiest":[{"source":"127.0.'
+    "$BURST" -f 127.0.0.2 127.0.0.1 "$PORT" 7 >few 3>&- 4>&- &
+    local few=$!
+    await has_status '"sources":1501,"busiest":[{"source":"127.0.0.2/32","waiting":7,"running":0},{'
+    kill "$crowd" "$few"
+    wait "$crowd" "$few" || true
+    stop INT
+}
+
+@test "the descriptors that are told are those that are open" {
+    start --control control --pid-file pid --metrics 127.0.0.1:0 "unix:$PWD/socket" cat
+    await counts_its_descriptors
+}
+
+@test "two listeners at the same place are one in the metrics" {
+    start --reuse-port --address 127.0.0.1 0 cat
+    local first=$DAEMON port=$PORT
+    start --reuse-port --address 127.0.0.1 --address 127.0.0.1 --control control "$port" cat
+    [[ $(wc -l <"$READY") == 2 ]]
+    ask metrics >figures
+    [[ $(grep '^dampener_listen_backlog' figures) == \
+        "dampener_listen_backlog{address=\"127.0.0.1\",port=\"$port\"} 0" ]]
+    kill "$first"
+    await is_gone "$first"
+}

@@ -1,0 +1,590 @@
+#!/usr/bin/env bats
+# dampenerctl: what it sends, prints and refuses, and the live view on real terminals.  Mostly it is
+# a stand-in that plays the daemon; at the end the daemon does.
+
+# shellcheck disable=SC2016 # a shell of its own expands what is quoted like that
+load ../shared/helpers
+load ../shared/control
+
+CTL=$BUILD/dampenerctl
+export CTL
+
+# Starts the stand-in, whose answer is the file "answer" and whose socket is "control".
+start_answerer() {
+    rm -f control requests
+    (
+        close_descriptors
+        exec "$BUILD/tests/programs/clients/answerer" control answer requests </dev/null >/dev/null 2>&1
+    ) &
+    ANSWERER=$!
+    await test -e requests
+}
+
+end_process() {
+    kill -"$2" "$1" 2>/dev/null || true
+    wait "$1" 2>/dev/null || true
+    await is_gone "$1"
+}
+
+stop_answerer() {
+    end_process "$ANSWERER" TERM
+    ANSWERER=
+}
+
+# Called by teardown.
+end_others() {
+    if [[ -n ${ANSWERER:-} ]]; then stop_answerer; fi
+    # It carries the mark of this test, so that teardown awaits its end.
+    if [[ -n ${TMUX_SERVER:-} ]]; then kill "$TMUX_SERVER" 2>/dev/null || true; fi
+}
+
+# What a daemon says that has something to do; replaced in one step, as it may be read meanwhile.
+answer_status() {
+    cat >answer.new <<END
+{"version":"0.1.0","process":1234,"state":"${1:-serving}","uptime":3723.5,"command":"rsync",
+ "listeners":[{"address":"127.0.0.1","port":873,"backlog":5,"dropped":0},{"path":"/run/x","backlog":null}],
+ "accepted":17,"queued":${2:-3},"starting":1,"running":2,
+ "ended":{"served":${3:-4},"abandoned":0,"denied":0,"refused_queue":6,"refused_source":0,
+ "refused_timeout":1,"dropped":0},
+ "lingering":0,"held_back_by":"processes",
+ "limits":{"processes":8,"queue":100,"queue_timeout":600.0,"per_source":null,"load_average":2.5,
+ "rate":{"count":10,"period":1.0}},
+ "waits":{"of":512,"p50":0.1,"p90":0.4,"p99":0.9,"longest":1.2},
+ "runs":{"of":512,"p50":2,"p90":61,"p99":null},"oldest":3.2,
+ "exits":{"success":4,"failure":0,"signal":0,"unknown":0},
+ "dispatchers":{"wanted":2,"ready":2,"restarts":0},"start_failures":0,
+ "descriptors":{"used":40,"allowed":20000},"log_lines_dropped":0,"sources":3,
+ "busiest":[{"source":"192.0.2.1/32","waiting":2,"running":1},{"source":"2001:db8::/64","waiting":1}]}
+END
+    mv answer.new answer
+}
+
+# Fails as it should: the exit status, what standard error says, and nothing on standard output.
+fails() {
+    local expected=$1 message=$2
+    shift 2
+    status=0
+    "$@" >output 2>error || status=$?
+    [[ $status == "$expected" ]] || { echo "exit status $status" >&2; return 1; }
+    [[ ! -s output ]]
+    [[ $(cat error) == *"$message"* ]] || { cat error >&2; return 1; }
+}
+
+# ---- what is sent, and what comes back ----
+
+@test "the words go out as one line, and the answer is printed" {
+    printf 'processes is 16\nit was 8\n' >answer
+    start_answerer
+    [[ $("$CTL" control set processes 16) == "processes is 16"$'\n'"it was 8" ]]
+    "$CTL" control -- set processes -1 >output
+    printf 'paused' >answer
+    [[ $("$CTL" control pause) == paused ]]
+    [[ $(cat requests) == "set processes 16"$'\n'"set processes -1"$'\n'pause ]]
+}
+
+@test "an error is told on standard error, and the exit status is 1" {
+    printf 'error: cannot set "mood": not a limit\n' >answer
+    start_answerer
+    fails 1 'dampenerctl: cannot set "mood": not a limit' "$CTL" control set mood 1
+    fails 1 'dampenerctl: cannot set' "$CTL" control status
+    fails 1 'dampenerctl: cannot set' "$CTL" --json control status
+    fails 1 'dampenerctl: cannot set' "$CTL" control top
+    refute grep -q 'error:' error
+}
+
+@test "a daemon that cannot be reached: why, and what to look after" {
+    fails 1 "cannot connect to control: No such file or directory; was the daemon started with --control" \
+        "$CTL" control status
+    echo hello >answer
+    start_answerer
+    stop_answerer
+    fails 1 "cannot connect to control: Connection refused; the daemon is not running" "$CTL" control pause
+    fails 1 "Connection refused" "$CTL" control top
+    ((EUID == 0)) || skip "only root can become somebody else"
+    start_answerer
+    chmod 600 control
+    open_to_others
+    cp "$CTL" ctl
+    fails 1 "cannot connect to control: Permission denied; only root" run_as 65534 ./ctl control pause
+}
+
+@test "a daemon that says nothing, too much, or something else" {
+    : >answer
+    start_answerer
+    fails 1 "closed the connection without an answer" "$CTL" control status
+    head -c 1048577 /dev/zero | tr '\0' x >answer
+    fails 1 "longer than 1048576 bytes" "$CTL" control metrics
+    head -c 1048576 /dev/zero | tr '\0' x >answer
+    [[ $("$CTL" control metrics | wc -c) == 1048577 ]] # and a newline
+    echo '{"queued":1' >answer
+    fails 1 "not a status in JSON" "$CTL" control status
+    fails 1 "not a status in JSON" "$CTL" control top
+}
+
+say_at_second() {
+    : >answer
+    await has_requests 2
+    printf 'paused\n' >answer
+}
+
+has_requests() { (($(wc -l <requests) == $1)); }
+
+@test "a connection that is closed without an answer, as in a takeover: the command is said once more" {
+    : >answer
+    start_answerer
+    fails 1 "closed the connection without an answer, twice" "$CTL" control status
+    has_requests 2
+    stop_answerer
+    rm answer
+    mkfifo answer
+    start_answerer
+    say_at_second &
+    [[ $("$CTL" control pause) == paused ]]
+    wait $!
+    [[ $(cat requests) == pause$'\n'pause ]]
+}
+
+@test "each command has ten seconds, be the daemon silent or its backlog full" {
+    [[ -n ${DAMPENER_LONG:-} ]] || skip "takes 10 s; scripts/check --long runs it"
+    start_answerer
+    local client
+    local -a clients=()
+    "$CTL" control status 2>silent &
+    clients+=($!)
+    await has_content requests
+    kill -STOP "$ANSWERER"
+    for ((client = 0; client < 12; client++)); do
+        "$CTL" control status 2>"full$client" &
+        clients+=($!)
+    done
+    for client in "${clients[@]}"; do
+        status=0
+        wait "$client" || status=$?
+        ((status == 1))
+    done
+    kill -CONT "$ANSWERER"
+    [[ $(cat silent full* | grep -c 'control: no answer within 10 s') == 13 ]]
+    ((SECONDS < 19)) # and not ten for each thing that it does
+}
+
+@test "wrong words: exit status 2, one line, and nothing is sent" {
+    echo hello >answer
+    start_answerer
+    fails 2 "the PATH of a control socket is missing" "$CTL"
+    fails 2 "the COMMAND is missing" "$CTL" control
+    fails 2 "--json is for the command status only" "$CTL" control pause --json
+    fails 2 "top takes no more words" "$CTL" control top now
+    fails 2 "unrecognized option" "$CTL" --jason control status
+    fails 2 "a control character" "$CTL" control set processes $'1\nset queue 1'
+    fails 2 "a control character" "$CTL" control $'st\eatus'
+    fails 2 "is empty" "$CTL" control set ''
+    fails 2 "longer than" "$CTL" control "$(printf 'x%.0s' {1..1030})"
+    fails 2 "longer than a Unix socket's" "$CTL" "$(printf '/x%.0s' {1..60})" status
+    [[ ! -s requests && $(wc -l <error) == 1 ]]
+}
+
+@test "--help fits 80 columns, --version is one line" {
+    "$CTL" --help >help
+    grep -q '^Usage: dampenerctl' help
+    [[ -z $(awk 'length > 80' help) ]]
+    [[ $("$CTL" --version) =~ ^dampenerctl\ [0-9.]+$ ]]
+    [[ $("$CTL" -h control status) == "$(cat help)" ]]
+    fails 1 "cannot write to standard output" sh -c '"$CTL" --help >/dev/full'
+}
+
+# ---- status ----
+
+@test "status is a table" {
+    answer_status
+    start_answerer
+    "$CTL" control status >table
+    local line
+    for line in 'state           serving' 'command         rsync' 'up              1h02m' \
+        'listening on    127.0.0.1 port 873               backlog 5, dropped 0' \
+        '                /run/x                           backlog -, dropped -' \
+        'queued          3 of 100' 'running         2 of 8' 'held back by    the limit on handlers' \
+        '  queue full    6' 'refused         7' 'per source      no limit' \
+        'ran             p50 2.0s    p90 1m01s   p99 -       longest -       of 512' \
+        'rate of starts  10 in 1.0s' 'load average    below 2.50' 'descriptors     40 of 20000' \
+        'busiest         192.0.2.1/32                     waiting 2, running 1' \
+        '                2001:db8::/64                    waiting 1, running -'; do
+        grep -qxF -- "$line" table || { echo "not there: $line" >&2; cat table >&2; false; }
+    done
+    [[ -z $(awk 'length > 80' table) ]]
+}
+
+@test "status of a daemon of another version: what is not known is a dash" {
+    echo '{"queued":3,"mood":{"today":[1,2,{"good":true}]}}' >answer
+    start_answerer
+    "$CTL" control status >table
+    grep -qx 'queued          3 of -' table
+    grep -qx 'state           -' table
+    grep -qx 'dispatchers     - of - ready, - replaced' table
+    refute grep -qE 'nan|inf|null' table
+}
+
+@test "--json gives the daemon's own object, wherever it stands" {
+    answer_status
+    start_answerer
+    "$CTL" --json control status | cmp - answer
+    "$CTL" control --json status | cmp - answer
+    "$CTL" control status --json | cmp - answer
+}
+
+# ---- what reaches a terminal ----
+
+on_terminal() { script -qec "$1" /dev/null </dev/null; }
+
+@test "control characters of the daemon's reach a file, but no terminal" {
+    command -v script >/dev/null || skip "script is not installed"
+    printf 'a\e[2Jb\x9bc\xc2\x9bd\te\xe2\x80\xaef\n' >answer
+    start_answerer
+    "$CTL" control metrics | cmp - answer
+    [[ $(LC_ALL=C.UTF-8 on_terminal '"$CTL" control metrics' | tr -d '\r') == 'a?[2Jb?c?d'$'\t''e?f' ]]
+    printf 'error: a\e[2Jb\n' >answer
+    "$CTL" control pause 2>error || true
+    [[ $(cat error) == 'dampenerctl: a?[2Jb' ]]
+    printf '{"state":"x\\u001b[2J","command":"\\u009b1m","busiest":[{"source":"\\u001b]0;\\u0007"}]}' >answer
+    "$CTL" control top >frame
+    "$CTL" control status >>frame
+    refute grep -q '[^[:print:]]' frame
+}
+
+# ---- the view, without a terminal that can show it ----
+
+@test "top without a terminal is one plain frame" {
+    answer_status
+    start_answerer
+    LC_ALL=C "$CTL" control top >frame
+    grep -qx 'serving  rsync  up 1h02m  127.0.0.1 port 873  and 1 more  process 1234' frame
+    grep -qx 'running  2 of 8           \[#########                           \]  starting 1' frame
+    grep -qx 'held back by the limit on handlers' frame
+    grep -qx 'refused  queue full 6  timeout 1' frame
+    grep -qx 'busiest  192.0.2.1/32                                  2 waiting       1 running' frame
+    grep -qx 'queue                                                               @ max 3' frame
+    refute grep -q '[^[:print:]]' frame
+    refute grep -q 'q quits' frame
+    [[ $(cat requests) == status ]]
+    LC_ALL=C.UTF-8 "$CTL" control top >frame
+    grep -q '\[█████████  .*\]' frame
+}
+
+@test "top on a dumb terminal is one plain frame" {
+    command -v script >/dev/null || skip "script is not installed"
+    answer_status
+    start_answerer
+    TERM=dumb on_terminal '"$CTL" control top' >frame
+    grep -q 'held back by the limit on handlers' frame
+    refute grep -q $'\e' frame
+}
+
+@test "top switches to the alternate screen, and back as the last thing that it does" {
+    command -v script >/dev/null || skip "script is not installed"
+    answer_status
+    start_answerer
+    : >frames
+    # shellcheck disable=SC2094 # it is what is read there that lets the writer end
+    (await has_line 'held back by' frames; printf q) |
+        TERM=xterm script -qec '"$CTL" control top' /dev/null >frames
+    [[ $(cat frames) == $'\e[?1049h'*$'\e[?1049l' ]]
+    [[ $(tr -d -c "\n" <frames | wc -c) == 0 ]] # it never scrolls
+}
+
+# ---- the live view ----
+
+terminal() { env -u TMUX tmux -u -S "$PWD/tmux" -f /dev/null "$@"; }
+
+# A shell in a terminal of COLUMNS by ROWS, with something on its screen.
+open_terminal() {
+    command -v tmux >/dev/null || skip "tmux is not installed"
+    (
+        close_descriptors
+        LC_ALL=C.UTF-8 PS1='$ ' terminal new-session -d -x "$1" -y "$2" \
+            "bash --norc --noprofile" </dev/null >/dev/null 2>&1
+    )
+    TMUX_SERVER=$(terminal display-message -p '#{pid}')
+    enter 'stty -g >modes; echo earlier content'
+    await shows '^earlier content$'
+    await has_content modes
+}
+
+enter() { terminal send-keys "$1" Enter; }
+screen() { terminal capture-pane -p; }
+shows() { screen | grep -q -- "$1"; }
+is_coloured() { terminal capture-pane -e -p | grep -q $'\e\\[3[0-9]m'; }
+shows_not() { ! shows "$1"; }
+is_switched() { [[ $(terminal display-message -p '#{alternate_on} #{cursor_flag} #{wrap_flag}') == "$1" ]]; }
+
+open_view() {
+    enter "${1:-}\"\$CTL\" control top; echo status \$?; stty -g >modes.after"
+    await shows 'held back by'
+    is_switched '1 0 0'
+}
+
+# The terminal is as it was.
+is_restored() {
+    await shows "^status ${1:-0}\$"
+    shows '^earlier content$'
+    is_switched '0 1 1'
+    await has_content modes.after
+    cmp modes modes.after
+}
+
+@test "top on a terminal of 80 by 24, until q" {
+    answer_status
+    start_answerer
+    open_terminal 80 24
+    open_view
+    await shows '^queue  .* ████* max 3$'
+    answer_status serving 90 24
+    await shows '^queued   90 of 100 '
+    await shows '^queue  .* [▂▃▄]*▂▂▂*█* max 90$'
+    await shows_rates
+    await shows '^running  2 of 8           \[█████████                           \]  starting 1$'
+    await shows '^waited   p50 100ms  p90 400ms  p99 900ms  longest 1.2s  of the last 512$'
+    await shows '^         2001:db8::/64  '
+    await shows '^q quits$'
+    answer_status draining
+    await shows '^DRAINING  rsync'
+    await is_coloured # it may be drawn just now
+    terminal send-keys q
+    is_restored
+}
+
+# What has been served goes on growing, as rates are of the last seconds only.
+shows_rates() {
+    SERVED=$((${SERVED:-24} + 10))
+    answer_status serving 90 "$SERVED"
+    local grows='[1-9][0-9.]*/s'
+    shows "^rates    started $grows  served $grows  accepted 0.0/s  limit 10 in 1.0s\$"
+}
+
+# Of 20 by 3.
+is_tiny() { [[ $(screen) == "PAUSED  rsync
+running  2 of 8
+queued   3 of 100" ]]; }
+
+@test "top on a terminal of 40 by 10, which grows, until Ctrl-C" {
+    answer_status paused
+    start_answerer
+    open_terminal 40 10
+    open_view
+    await shows '^refused'
+    screen >frame
+    grep -qx 'PAUSED  rsync  up 1h02m' frame
+    grep -qx 'running  2 of 8           \[███         \]' frame
+    grep -qx 'held back by the limit on handlers' frame
+    grep -qx 'waited   p50 100ms  p90 400ms  p99 900ms' frame
+    [[ $(sed -n 1p frame) == PAUSED* && $(sed -n 10p frame) == refused* ]]
+    terminal resize-window -x 80 -y 24
+    await shows '^PAUSED  rsync  up 1h02m  127.0.0.1 port 873  and 1 more  process 1234$'
+    await shows '^q quits$'
+    terminal resize-window -x 20 -y 3
+    await is_tiny
+    terminal resize-window -x 80 -y 24
+    await shows '^q quits$'
+    terminal send-keys C-c
+    is_restored
+}
+
+@test "top follows the size of its terminal at once, without asking the daemon" {
+    answer_status
+    start_answerer
+    open_terminal 80 24
+    open_view
+    local wide='  127.0.0.1 port 873  and 1 more  process 1234' before i at_once=0
+    # If it waited for the next request, or made one, there would be one each time; where the
+    # machine is slow there may be one most times.
+    for ((i = 0; i < 60 && at_once < 2; i++)); do
+        before=$(wc -l <requests)
+        terminal resize-window -x $((i % 2 ? 80 : 40)) -y 24
+        if ((i % 2)); then
+            await shows "^serving  rsync  up 1h02m$wide\$"
+        else
+            await shows '^serving  rsync  up 1h02m$'
+        fi
+        if has_requests "$before"; then at_once=$((at_once + 1)); fi
+    done
+    ((at_once == 2))
+    terminal send-keys q
+    is_restored
+}
+
+@test "top ends by SIGTERM, by Ctrl-D and with its input, and restores the terminal" {
+    answer_status
+    start_answerer
+    open_terminal 80 24
+    local way
+    for way in term C-d; do
+        rm -f modes.after
+        enter "clear; echo earlier content"
+        await shows '^earlier content$'
+        open_view
+        terminal send-keys C-s
+        if [[ $way == term ]]; then
+            kill -TERM "$(children "$(terminal display-message -p '#{pane_pid}')")"
+        else
+            terminal send-keys "$way"
+        fi
+        is_restored
+    done
+    rm -f modes.after
+    enter clear
+    await shows_not '^status'
+    enter 'echo earlier content; true | "$CTL" control top; echo status $?; stty -g >modes.after'
+    is_restored
+}
+
+@test "top stops at Ctrl-Z with the terminal restored, and goes on" {
+    answer_status
+    start_answerer
+    open_terminal 80 24
+    open_view
+    terminal send-keys C-z
+    await shows 'Stopped'
+    shows '^earlier content$'
+    is_switched '0 1 1'
+    enter 'rm -f modes.after; clear; echo earlier content'
+    await shows_not 'Stopped'
+    enter 'fg; echo status $?; stty -g >modes.after'
+    await shows '^q quits$'
+    is_switched '1 0 0'
+    terminal send-keys q
+    is_restored
+}
+
+@test "top that was stopped without a word has the terminal again when it goes on" {
+    answer_status
+    start_answerer
+    open_terminal 80 24
+    open_view
+    local shell
+    shell=$(terminal display-message -p '#{pane_pid}')
+    kill -STOP "$(children "$shell")"
+    await shows 'Stopped'
+    enter 'rm -f modes.after; clear; echo earlier content'
+    await shows_not 'Stopped'
+    enter 'fg; echo status $?; stty -g >modes.after'
+    await shows '^q quits$'
+    terminal send-keys q
+    await shows '^status 0$'
+    await has_content modes.after
+    cmp modes modes.after
+}
+
+@test "top says that the daemon is gone or silent, and goes on trying" {
+    answer_status
+    start_answerer
+    open_terminal 80 24
+    open_view
+    stop_answerer
+    await shows '^TRYING AGAIN: cannot connect to control: Connection refused'
+    await shows '^queued   3 of 100' # the last that was known
+    answer_status serving 42
+    start_answerer
+    await shows '^queued   42 of 100'
+    await shows_not 'TRYING'
+    rm answer
+    await shows '^no answer for [0-9]* s$'
+    terminal send-keys q
+    is_restored
+}
+
+@test "NO_COLOR and a character set other than UTF-8: neither colours nor blocks" {
+    answer_status
+    start_answerer
+    open_terminal 80 24
+    open_view 'NO_COLOR=1 LC_ALL=C '
+    await shows '^queue  .* @@* max 3$'
+    await shows '^running  2 of 8           \[#########  *\]  starting 1$'
+    [[ $(terminal capture-pane -e -p) != *$'\e[3'* ]]
+    terminal send-keys q
+    is_restored
+}
+
+# ---- the daemon itself ----
+
+# With four places, and a queue of eight.
+start_daemon() { start_controlled --processes 4 --queue 8 0 cat; }
+
+# Each in the same answer: what is yet to start is neither queued nor running.
+shows_lines() {
+    local answer line
+    answer=$("$CTL" control status)
+    for line; do
+        grep -qxF -- "$line" <<<"$answer" || return 1
+    done
+}
+
+# All but what goes on meanwhile.
+standing() { sed 's/"uptime":[0-9.]*//; s/"oldest":[0-9.]*//'; }
+says_the_same() { [[ $("$CTL" --json control status | standing) == "$(say status | standing)" ]]; }
+
+@test "the daemon's status is a table without unknowns, and its JSON as it is" {
+    start_daemon
+    connect_more 6
+    await shows_lines 'queued          2 of 8' 'running         4 of 4' \
+        'dispatchers     2 of 2 ready, 0 replaced'
+    "$CTL" control status >table
+    local line
+    for line in 'state           serving' 'command         cat' "process         $DAEMON" \
+        'accepted        6' 'running         4 of 4' 'held back by    the limit on handlers' \
+        'dispatchers     2 of 2 ready, 0 replaced' 'queue timeout   none' \
+        'busiest         127.0.0.1/32                     waiting 2, running 4'; do
+        grep -qxF -- "$line" table || { echo "not there: $line" >&2; cat table >&2; false; }
+    done
+    grep -qx "listening on    127.0.0.1 port $PORT  *backlog 0, dropped 0" table
+    [[ -z $(awk 'length > 80' table) ]]
+    # A figure that is not known is a dash.
+    refute grep -qE ' -(,|  |$)' table
+    await says_the_same
+    "$CTL" --json control status | grep -q '^{"version":.*"queued":2,.*}$'
+    hang_up
+}
+
+@test "set, pause and resume steer the daemon, and what it refuses is status 1" {
+    start_daemon
+    [[ $("$CTL" control set processes 2) == "processes is 2 now" ]]
+    [[ $("$CTL" control pause) == "paused: 0 handlers run on, clients wait until resume" ]]
+    connect_more 3
+    await shows_lines 'queued          3 of 8'
+    shows_lines 'state           PAUSED' 'running         0 of 2'
+    [[ $("$CTL" control resume) == "serving: 3 clients have waited" ]]
+    await shows_lines 'running         2 of 2' 'queued          1 of 8'
+    fails 1 "dampenerctl: processes: 'x': expected a whole number" "$CTL" control set processes x
+    fails 1 "dampenerctl: 'mood' cannot be set: expected one of processes, " "$CTL" control set mood 1
+    fails 1 "dampenerctl: unknown command" "$CTL" control dance
+    hang_up
+}
+
+@test "top of the daemon without a terminal is one frame of how it stands" {
+    start_daemon
+    connect_more 6
+    await shows_lines 'queued          2 of 8' 'running         4 of 4'
+    LC_ALL=C "$CTL" control top >frame
+    grep -qx "serving  cat  up [0-9.]*m*s  127.0.0.1 port $PORT  process $DAEMON  version .*" frame
+    grep -qx 'running  4 of 4 .*\[####################################\]  starting 0' frame
+    grep -qx 'queued   2 of 8 .*\[#########                           \]  oldest [0-9.]*m*s' frame
+    grep -qx 'held back by the limit on handlers' frame
+    hang_up
+}
+
+@test "top of the daemon on a terminal of 80 by 24 follows the load, until q" {
+    start_daemon
+    open_terminal 80 24
+    open_view
+    await shows '^running  0 of 4 .*\[  *\]  starting 0$'
+    connect_more 6
+    await shows '^running  4 of 4 .*\[████████████████████████████████████\]  starting 0$'
+    await shows '^queued   2 of 8 .*\[█████████  *\]  oldest [0-9]'
+    await shows '^busiest  127.0.0.1/32  *2 waiting  *4 running'
+    hang_up 4
+    await shows '^running  2 of 4 .*\[██████████████████  *\]  starting 0$'
+    await shows '^queued   0 of 8 .*\[  *\]  oldest -$'
+    await shows '^queue  .* max 2$'
+    terminal send-keys q
+    is_restored
+    # It has only looked.
+    hang_up
+    await shows_lines 'served          6'
+}

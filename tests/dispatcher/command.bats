@@ -1,0 +1,72 @@
+#!/usr/bin/env bats
+# A handler's command that cannot be executed: before the service starts, and while it runs.
+
+bats_require_minimum_version 1.5.0
+load ../shared/helpers
+
+@test "a command that does not exist is found out before listening: status 127" {
+    run -127 "$DAMPENER" 0 no-such-command-here
+    [[ $output == *"'no-such-command-here'"*"No such file"* ]]
+    run -127 "$DAMPENER" 0 ./no/such/path
+}
+
+@test "a command that may not be executed is found out before listening: status 126" {
+    echo 'echo' >plain
+    run -126 "$DAMPENER" 0 ./plain
+    [[ $output == *"'./plain'"*"Permission denied"* ]]
+    run -126 "$DAMPENER" 0 "$PWD"
+    PATH=$PWD:$PATH run -126 "$DAMPENER" 0 plain
+}
+
+@test "a command without a slash is searched for in PATH, past a file that is not executable" {
+    mkdir first second
+    echo >first/greet
+    printf '#!/bin/sh\necho found\n' >second/greet
+    chmod +x second/greet
+    PATH=$PWD/first:$PWD/second:$PATH start --address 127.0.0.1 0 greet
+    [[ $(nc -N 127.0.0.1 "$PORT" </dev/null) == found ]]
+}
+
+# While it is gone: $1 takes it away, $2 brings it back, $3 is the reason to be logged.
+survives_absence() {
+    cp "$ANSWER" handler
+    start -v --address 127.0.0.1 --processes 2 0 ./handler "$ANSWERS" "$COUNTER"
+    "$1"
+    "$BURST" "$ADDRESS" "$PORT" 30 >burst &
+    local client=$!
+    await has_line "cannot start a handler, './handler': $3; the client waits" "$LOG"
+    await has_line "next attempt in 400 ms" "$LOG"
+    # Two may have been tried before the first failure was known; then one at a time.
+    (($(sed '/next attempt in 400 ms/q' "$LOG" | grep -c 'cannot start a handler') <= 5))
+    await status_is queued 30
+    "$2"
+    wait "$client"
+    cat burst
+    [[ $(cat burst) == "connected 30 answered 30 failed 0" ]]
+    await has_line 'handlers can be started again' "$LOG"
+}
+
+remove_handler() { mv handler hidden; }
+restore_handler() { mv hidden handler; }
+forbid_handler() { chmod a-x handler; }
+allow_handler() { chmod a+x handler; }
+
+@test "a command removed while running: nobody is lost, service resumes when it is back" {
+    survives_absence remove_handler restore_handler "No such file or directory"
+}
+
+@test "a command made not executable while running: nobody is lost, service resumes" {
+    survives_absence forbid_handler allow_handler "Permission denied"
+}
+
+@test "clients that waited for the command to come back are served in order of arrival" {
+    cp "$ANSWER" handler
+    start --address 127.0.0.1 --processes 1 0 ./handler "$ANSWERS" "$COUNTER"
+    remove_handler
+    "$BURST" "$ADDRESS" "$PORT" 50 >burst &
+    local client=$!
+    await has_line 'next attempt in 200 ms' "$LOG"
+    restore_handler
+    wait "$client"
+    diff <(seq 50 | awk '{ print $1, $1 }') "$ANSWERS"
+}

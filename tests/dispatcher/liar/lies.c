@@ -1,0 +1,33 @@
+#include "tests/dispatcher/liar/lies.h"
+
+#include "dispatcher/shared/log.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct lie *find(const char *word)
+{
+    static const struct lie *const lists[] = {start_lies, packet_lies, conduct_lies,
+                                              fork_lies,  read_lies,   question_lies};
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+        for (const struct lie *each = lists[i]; each->word != NULL; each++)
+            if (strcmp(each->word, word) == 0)
+                return each;
+    log_die(2, "liar: no such lie: %s", word);
+}
+
+const struct lie *lie_of(const char *variable, unsigned place)
+{
+    const char *words = getenv(variable);
+    char *rest = words == NULL ? NULL : strdup(words);
+    char *word = rest == NULL ? NULL : strtok(rest, " ");
+    const struct lie *found;
+
+    for (unsigned i = place; i > 0 && word != NULL; i--)
+        word = strtok(NULL, " ");
+    found = word == NULL ? NULL : find(word);
+    free(rest);
+    return found;
+}

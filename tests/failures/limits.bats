@@ -1,0 +1,204 @@
+#!/usr/bin/env bats
+# What is scarce: descriptors, processes, room in the log's pipe.
+
+load ../shared/helpers
+
+# Few enough descriptors that a burst cannot be accepted whole.
+few_descriptors() {
+    # shellcheck disable=SC2016
+    WRAPPER=(bash -c 'ulimit -n 32; exec "$@"' bash)
+}
+
+@test "with 32 descriptors everyone is answered, without a busy loop" {
+    few_descriptors
+    start --address 127.0.0.1 --processes 2 0 "$ANSWER" "$ANSWERS" "$COUNTER" 10
+    local before after
+    before=$(processor_time "$DAEMON")
+    run "$BURST" "$ADDRESS" "$PORT" 300
+    after=$(processor_time "$DAEMON")
+    [[ $output == "connected 300 answered 300 failed 0" ]]
+    echo "ticks: $((after - before))"
+    # The burst takes 1.5 s and more; a busy loop would take all of it. 100 ticks are a second.
+    ((after - before <= 30))
+    refute grep -q 'cannot accept' "$LOG" # it does not come to that
+}
+
+@test "with 32 descriptors dispatchers can still be replaced while the queue is full" {
+    few_descriptors
+    start -vv --address 127.0.0.1 --processes 1 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER" 300
+    "$BURST" "$ADDRESS" "$PORT" 40 >burst &
+    local client=$!
+    await has_line 'ticket 1: started' "$LOG"
+    # shellcheck disable=SC2046
+    kill -KILL $(dispatchers)
+    await has_line 'ticket 3: started' "$LOG"
+    refute grep 'cannot start dispatcher' "$LOG"
+    kill "$client"
+    wait "$client" || true
+    stop INT
+}
+
+@test "with 32 descriptors a dispatcher that is killed gives back what it held while the queue is full" {
+    few_descriptors
+    start --address 127.0.0.1 --processes 8 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local client dispatcher
+    dispatcher=$(dispatchers)
+    kill -STOP "$dispatcher"
+    "$BURST" "$ADDRESS" "$PORT" 40 >burst &
+    client=$!
+    # No more are accepted, and some wait in the backlog.
+    await status_is starting 8
+    await clients_are_in_the_backlog
+    kill -KILL "$dispatcher"
+    wait "$client"
+    [[ $(cat burst) == "connected 40 answered 40 failed 0" ]]
+    [[ $(sort -u "$ANSWERS" | wc -l) == 40 && $(wc -l <"$ANSWERS") == 40 ]]
+    refute grep 'cannot accept' "$LOG"
+}
+
+clients_are_in_the_backlog() { (($(ss -Hltn "sport = :$PORT" | awk '{ print $2 }') > 0)); }
+
+@test "dispatchers are given no more clients at once than their own limit on descriptors has room for" {
+    # shellcheck disable=SC2016
+    WRAPPER=(bash -c 'ulimit -Sn 18; exec "$@"' bash)
+    start --address 127.0.0.1 --processes 32 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    run "$BURST" "$ADDRESS" "$PORT" 500
+    [[ $output == "connected 500 answered 500 failed 0" ]]
+    refute grep 'cannot be given the descriptors' "$LOG"
+}
+
+@test "a limit too low for any client is said at the start, status 1" {
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # that would need more than it has
+    run bash -c 'ulimit -n 15; exec "$@"' bash "$DAMPENER" --address 127.0.0.1 --dispatchers 8 0 cat
+    echo "$output"
+    [[ $status == 1 ]]
+    [[ $output == *"[ERROR] "* ]]
+}
+
+# Whose limits may be changed by who is the same user, or may do what root often may not.
+limit_descriptors_of() {
+    local process=$1 limit=$2 user group
+    user=$(awk '$1 == "Uid:" { print $2 }' "/proc/$process/status")
+    group=$(awk '$1 == "Gid:" { print $2 }' "/proc/$process/status")
+    if [[ $user == "$(id -u)" ]]; then
+        prlimit --pid "$process" --nofile="$limit"
+    else
+        setpriv --reuid "$user" --regid "$group" --clear-groups \
+            prlimit --pid "$process" --nofile="$limit"
+    fi
+}
+
+@test "accept that always fails is tried again now and then only, and nobody is lost" {
+    start --address 127.0.0.1 --processes 2 0 "$ANSWER" "$ANSWERS" "$COUNTER" 10
+    local before after
+    # Below all that are open: there is none left for a client whatever ends.
+    limit_descriptors_of "$DAEMON" 5:4096
+    before=$(processor_time "$DAEMON")
+    "$BURST" "$ADDRESS" "$PORT" 30 >burst &
+    local client=$!
+    await has_line 'cannot accept connections: Too many open files' "$LOG"
+    sleep 1
+    after=$(processor_time "$DAEMON")
+    echo "ticks: $((after - before))"
+    ((after - before <= 20))
+    # 100, 200, 400, 800 ms.
+    (($(grep -c 'cannot accept' "$LOG") <= 5))
+    limit_descriptors_of "$DAEMON" 4096:4096
+    wait "$client"
+    [[ $(cat burst) == "connected 30 answered 30 failed 0" ]]
+}
+
+@test "when no process can be forked clients wait, and are served when one can" {
+    [[ $(id -u) == 0 ]] || skip "needs root to become another user"
+    local user=64123
+    # A user of its own: the limit counts all of a user's processes.
+    chmod 777 .
+    chmod o+x .. "$BATS_RUN_TMPDIR"
+    chmod 666 "$LOG" "$ANSWERS"
+    local become=(setpriv --reuid "$user" --regid "$user" --clear-groups)
+    WRAPPER=("${become[@]}")
+    cp "$BUILD/socket-burst-dampener" "$BUILD/dispatcher" "$ANSWER" .
+    DAMPENER=$PWD/socket-burst-dampener
+    start --address 127.0.0.1 --dispatchers 2 --processes 4 0 ./answer "$ANSWERS" "$COUNTER"
+    local process
+    for process in $(dispatchers); do "${become[@]}" prlimit --pid "$process" --nproc=3:; done
+    "$BURST" "$ADDRESS" "$PORT" 10 >burst &
+    local client=$!
+    await has_line "cannot start a handler, './answer': Resource temporarily unavailable" "$LOG"
+    for process in $(dispatchers); do "${become[@]}" prlimit --pid "$process" --nproc=100:; done
+    wait "$client"
+    [[ $(cat burst) == "connected 10 answered 10 failed 0" ]]
+}
+
+@test "standard error a pipe that nobody reads: service goes on, and what was left out is counted" {
+    start_unread -vv --address 127.0.0.1 --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    # Each client means two lines of some hundred bytes: far more than a pipe holds.
+    run "$BURST" "$ADDRESS" "$PORT" 1500
+    [[ $output == "connected 1500 answered 1500 failed 0" ]]
+    cat <&8 >what-was-read 3>&- 4>&- &
+    local reader=$!
+    await tells_what_was_dropped
+    kill "$reader"
+    wait "$reader" || true
+    exec 8>&-
+}
+
+# With the next line for which there is room again: a status brings one about.
+tells_what_was_dropped() {
+    kill -USR1 "$DAEMON"
+    has_line '^\[WARNING\] [0-9]* log lines dropped' what-was-read
+}
+
+@test "standard error that is closed, or nobody's any more, does not end the service" {
+    mkfifo pipe
+    cat <pipe >/dev/null &
+    local reader=$!
+    (
+        close_descriptors
+        exec "$DAMPENER" -vv --address 127.0.0.1 --ready-fd 7 0 cat 7>"$READY" 2>pipe </dev/null
+    ) &
+    DAEMON=$!
+    await has_content "$READY"
+    read -r ADDRESS PORT <"$READY"
+    DESCRIPTORS=$(open_descriptors "$DAEMON")
+    kill "$reader"
+    wait "$reader" || true
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    stop
+    [[ $STATUS == 0 ]]
+    rm "$READY"
+    (
+        close_descriptors
+        exec "$DAMPENER" -vv --address 127.0.0.1 --ready-fd 7 0 cat 7>"$READY" 0<&- 1>&- 2>&-
+    ) &
+    DAEMON=$!
+    await has_content "$READY"
+    read -r ADDRESS PORT <"$READY"
+    DESCRIPTORS=$(open_descriptors "$DAEMON")
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+}
+
+@test "with 64 descriptors, all of them taken by those who wait and those who are refused, accept does not fail" {
+    # shellcheck disable=SC2016
+    WRAPPER=(bash -c 'ulimit -n 64; exec "$@"' bash)
+    start --address 127.0.0.1 --when-full refuse --busy-message busy 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 300
+    local client i clients=()
+    kill -STOP "$DAEMON" # so that it finds them all at once
+    for ((i = 0; i < 150; i++)); do # none of them closes
+        exec {client}<>"/dev/tcp/127.0.0.1/$PORT"
+        clients+=("$client")
+    done
+    kill -CONT "$DAEMON"
+    await status_is accepted 150
+    status_is abandoned 0
+    # In one of the answers: those who are refused have two seconds, and may be gone by now.
+    has_line ' lingering [1-9]' "$LOG"
+    # A dispatcher can still be replaced, and files be read again.
+    kill -KILL "$(dispatchers | head -n 1)"
+    kill -HUP "$DAEMON"
+    await has_line 'replacing it' "$LOG"
+    refute grep -e 'cannot accept' -e 'cannot start' "$LOG"
+    for client in "${clients[@]}"; do exec {client}>&-; done
+    stop INT
+}

@@ -1,0 +1,84 @@
+#!/usr/bin/env bats
+# System calls of the service that fail while it serves, or find less than they need: it makes do, and
+# heals by itself.
+
+load ../shared/helpers
+load ../shared/privileges
+
+export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker cannot be traced
+
+needs_tracer() { [[ -z $(no_tracer) ]] || skip "$(no_tracer)"; }
+
+# Starts it with one dispatcher.
+start_small() { start -v --address 127.0.0.1 --dispatchers 1 "$@" 0 cat; }
+
+answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello ]]; }
+
+@test "a dispatcher cannot be replaced at once: it is tried again until it is" {
+    needs_tracer
+    local fault
+    start_small
+    for fault in memfd_create:error=ENFILE:when=1..2 sendmsg:error=EPERM:when=1; do
+        : >"$LOG"
+        inject "$DAEMON" "$fault"
+        kill -KILL "$(dispatchers)"
+        await has_line 'cannot start dispatcher 0, trying again' "$LOG"
+        await has_dispatchers 1
+        end_trace
+        answers_hello
+    done
+}
+
+@test "a dispatcher that has no descriptor for its client ends, and the client is served by the next one" {
+    command -v prlimit >/dev/null || skip "prlimit is not installed"
+    sees_daemons || skip "/proc does not show processes that hide"
+    start_small
+    local dispatcher
+    dispatcher=$(dispatchers)
+    prlimit --pid "$dispatcher" --nofile=5:20000
+    echo hello | timeout 20 nc -N 127.0.0.1 "$PORT" >answer &
+    local client=$!
+    wait "$client"
+    [[ $(cat answer) == hello ]]
+    grep -q '^\[ERROR\] dispatcher: cannot be given the descriptors of clients: is its limit too low?$' "$LOG"
+    [[ $(dispatchers) != "$dispatcher" ]]
+}
+
+@test "a dispatcher that cannot wait for a moment lives, and one that cannot at all is replaced" {
+    needs_tracer
+    start_small
+    local dispatcher
+    dispatcher=$(dispatchers)
+    inject "$dispatcher" poll:error=ENOMEM:when=1..3
+    answers_hello
+    end_trace
+    [[ $(dispatchers) == "$dispatcher" ]]
+    inject "$dispatcher" recvmsg:error=EPERM
+    answers_hello
+    await has_line "cannot receive from the supervisor: Operation not permitted" "$LOG"
+    end_trace
+}
+
+@test "a signal that cannot be sent to a handler is told of" {
+    needs_tracer
+    start_small --timeout 300ms --kill-after 300ms
+    inject "$(dispatchers)" kill:error=EPERM:when=1
+    connect_silently
+    await has_line 'cannot send signal 15 to process group .*: Operation not permitted' "$LOG"
+    await status_is served 1 # by the second one
+    end_trace
+    exec {CLIENT}>&-
+}
+
+@test "a file that was read again, but for which the supervisor has no descriptor, is not believed" {
+    command -v prlimit >/dev/null || skip "prlimit is not installed"
+    [[ $(id -u) == 0 ]] || skip "root can be the supervisor's user, too, whose limit it may change"
+    echo 'deny 127.0.1.1' >rules
+    start_small --supervisor-user root --access-file rules
+    echo 'deny 127.0.0.1' >rules
+    prlimit --pid "$DAEMON" --nofile=5:20000
+    kill -HUP "$DAEMON"
+    await has_line 'cannot read rules: Too many open files' "$LOG"
+    prlimit --pid "$DAEMON" --nofile=20000:20000
+    answers_hello
+}

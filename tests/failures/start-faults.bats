@@ -1,0 +1,192 @@
+#!/usr/bin/env bats
+# System calls that fail while the service starts: it says what cannot be done, ends, and leaves
+# nothing behind; or it goes on if it can do without.
+
+load ../shared/helpers
+load ../shared/privileges
+
+PASSED=() # what to start it with to give it sockets
+
+# Lets the Nth such call of each process fail: CALL:N[:ERROR].
+let_fail() {
+    command -v strace >/dev/null || skip "strace is not installed"
+    is_sanitized && skip "the calls that fail would be a sanitizer's"
+    local call number error
+    IFS=: read -r call number error <<<"$1"
+    WRAPPER=(${PASSED[@]+"${PASSED[@]}"} strace -D -f -qq -o /dev/null -e "trace=$call" -e "inject=$call:${error:-error=EPERM}:when=$number")
+}
+
+# Lines "FAULT|WHAT IS SAID" are read; the words are what the service is started with.
+each_ends_the_start() {
+    local fault sentence
+    while IFS='|' read -r fault sentence; do
+        let_fail "$fault"
+        : >"$LOG"
+        if start "$@"; then echo "with $fault it starts"; return 1; fi
+        STATUS=0
+        wait "$DAEMON" || STATUS=$?
+        DAEMON=
+        if [[ $STATUS != 1 ]] || ! grep -qF -- "$sentence" "$LOG" || [[ -e pid || -e control || -e socket ]]; then
+            echo "with $fault the status is $STATUS, and it does not say: $sentence" >&2
+            ls >&2
+            return 1
+        fi
+    done
+}
+
+# The service starts and serves all the same.  What it says then is in LOG.
+serves_although() {
+    let_fail "$1"
+    : >"$LOG"
+    start --address 127.0.0.1 "${@:2}" 0 cat
+    [[ $(echo hello | timeout 10 nc -N 127.0.0.1 "$PORT") == hello ]]
+    stop
+    [[ $STATUS == 0 ]]
+}
+
+# Which of its calls of a kind the service makes with such arguments, counted from 1.
+number_of() {
+    command -v strace >/dev/null || skip "strace is not installed"
+    WRAPPER=(strace -D -qq -o calls -e "trace=$1")
+    start "${@:3}"
+    stop
+    grep "^$1(" calls | grep -n -m 1 -- "$2" | cut -d : -f 1
+}
+
+@test "no descriptor, process, shared memory or event can be had: it ends and says for what" {
+    each_ends_the_start --address 127.0.0.1 --dispatchers 1 0 true <<'END'
+dup2:1|cannot prepare the open descriptors: Operation not permitted
+memfd_create:1|cannot try the command
+ftruncate:1|cannot try the command
+socketpair:1|cannot try the command
+sendto:1|cannot try the command
+clone:1|cannot try the command
+prlimit64:1|cannot prepare a dispatcher
+execveat:1|cannot execute the dispatcher
+faccessat2:1:signal=KILL|the dispatcher ended while it tried the command
+memfd_create:2|cannot start even one dispatcher and the spare
+socketpair:2|cannot start even one dispatcher and the spare
+clone:2|cannot start even one dispatcher and the spare
+memfd_create:3|cannot start even one dispatcher and the spare: Operation not permitted
+sendmsg:1:error=ENOBUFS|cannot start even one dispatcher and the spare: No buffer space available
+epoll_create1:1|cannot prepare the service
+epoll_create1:2|cannot prepare the service
+signalfd4:1|cannot prepare the service
+epoll_ctl:1|cannot prepare the service
+signalfd4:1|cannot prepare the service
+END
+}
+
+@test "a dispatcher that cannot begin is told of, and ends the start" {
+    each_ends_the_start --address 127.0.0.1 --dispatchers 1 --no-new-privs 0 true <<'END'
+mlock:1:signal=KILL|did not become ready
+recvfrom:1|dispatcher: cannot receive what it is to do
+END
+}
+
+@test "a listener that cannot be set up ends the start, and the message names it" {
+    each_ends_the_start --address 127.0.0.1 --dispatchers 1 --defer-accept 1 --nodelay --reuse-port \
+        --free-bind 0 true <<'END'
+socket:1+|cannot listen on 127.0.0.1 port 0: Operation not permitted
+bind:1|cannot listen on 127.0.0.1 port 0
+listen:1|cannot listen on 127.0.0.1 port 0
+getsockname:1|cannot listen on 127.0.0.1 port 0
+setsockopt:1|cannot listen on 127.0.0.1 port 0
+setsockopt:3|cannot listen on 127.0.0.1 port 0
+setsockopt:5|cannot listen on 127.0.0.1 port 0
+setsockopt:7|cannot listen on 127.0.0.1 port 0
+setsockopt:9|cannot listen on 127.0.0.1 port 0
+getsockopt:2|cannot listen on 127.0.0.1 port 0
+END
+}
+
+@test "a passed socket that cannot be set up ends the start, and the message names it" {
+    PASSED=("$BUILD/tests/programs/clients/activate" -n web 127.0.0.1 --)
+    each_ends_the_start --dispatchers 1 systemd true <<'END'
+setsockopt:1|passed as 'web': Operation not permitted
+END
+}
+
+@test "a Unix socket that cannot be made ends the start, and no file is left" {
+    each_ends_the_start --dispatchers 1 --pid-file pid --control control "unix:$PWD/socket" true <<'END'
+bind:1|socket': cannot listen there: Operation not permitted
+listen:1|socket': cannot listen there
+getsockname:1|cannot listen on unix:
+bind:2|--control: 'control': cannot listen there
+listen:2|--control: 'control': cannot listen there
+setsockopt:1|--control: cannot serve it
+flock:3|--pid-file: cannot write what is to be pid
+fchmod:1|--pid-file: cannot write what is to be pid
+renameat:1|cannot put pid into its place
+clone:3|cannot start the process that removes files in the end
+socketpair:4|cannot start the process that removes files in the end
+END
+}
+
+@test "sockets of --metrics that cannot be made end the start, and no file is left" {
+    each_ends_the_start --dispatchers 1 --control control --metrics 127.0.0.1:0 --address 127.0.0.1 0 true <<'END'
+bind:3|--metrics 127.0.0.1:0: cannot listen there: Operation not permitted
+END
+}
+
+@test "without what takes root nothing begins" {
+    [[ $(id -u) == 0 ]] || skip "only root has it"
+    is_sanitized && skip "a build with sanitizers keeps its root directory"
+    each_ends_the_start --address 127.0.0.1 --dispatchers 1 --pid-file pid --user nobody 0 true <<'END'
+mkdir:1+:error=EROFS|cannot make an empty directory the root, in /run, /tmp, /var/tmp or /dev/shm: Read-only file system
+chroot:1|cannot make an empty directory the root
+rmdir:1|cannot make an empty directory the root
+capset:2|cannot give up privileges
+setresuid:1|cannot become user
+END
+}
+
+@test "a kernel that cannot filter system calls is told of, one that will not ends the start" {
+    is_sanitized && skip "a build with sanitizers has no filter"
+    local last
+    last=$(number_of prctl PR_SET_SECCOMP --address 127.0.0.1 0 cat)
+    each_ends_the_start --address 127.0.0.1 0 true <<<"prctl:$last|cannot filter system calls: Operation not permitted"
+    serves_although "prctl:$last:error=EINVAL"
+    has_line 'this kernel cannot filter system calls: Invalid argument' "$LOG"
+}
+
+@test "without close_range(2) and /proc descriptors are closed and counted one by one" {
+    serves_although close_range:1+:error=ENOSYS
+    refute grep . "$LOG"
+    # Once at the start, before there can be clients.
+    let_fail "openat:$(number_of openat '"/proc/self/fd".*O_DIRECTORY' --control control --address 127.0.0.1 0 cat)"
+    start --control control --address 127.0.0.1 0 cat
+    [[ $("$BUILD/tests/programs/clients/ask" -n 1 ./control status) =~ \"descriptors\":.\"used\":([0-9]+) ]]
+    [[ $(id -u) == 0 ]] || skip "only root may look at the descriptors of a daemon, which hides"
+    echo "says ${BASH_REMATCH[1]}, has $(open_descriptors "$DAEMON")"
+    # The one who asked may have left a moment ago.
+    await has_descriptors "$((BASH_REMATCH[1] - 1))"
+}
+
+has_descriptors() { (($(open_descriptors "$DAEMON") == $1)); }
+
+@test "with less than it wants to raise a limit, room in a socket or a lock, it goes on" {
+    serves_although prlimit64:3
+    has_line 'cannot raise the limit on open descriptors' "$LOG"
+    serves_although flock:1 --pid-file pid
+    has_line 'cannot lock the directory of pid, going on without' "$LOG"
+    [[ ! -e pid ]]
+    # The message to a new dispatcher finds little room, until some is made.
+    serves_although getsockopt:1
+}
+
+@test "a file that cannot be read, and a path that is too long, are refused" {
+    local long status
+    printf -v long '%05000d' 0
+    mkdir directory
+    while IFS='|' read -r option value sentence; do
+        status=0
+        "$DAMPENER" --address 127.0.0.1 "$option" "$value" 0 true 2>>"$LOG" || status=$?
+        ((status == 1))
+        grep -qF -- "$sentence" "$LOG" || { echo "it does not say: $sentence" >&2; return 1; }
+    done <<END
+--access-file|directory|cannot read directory: it is not a regular file
+--access-file|/proc/self/mem|cannot read /proc/self/mem: Input/output error
+--busy-message|@$long|--busy-message: the path is longer than
+END
+}

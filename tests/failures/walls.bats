@@ -1,0 +1,173 @@
+#!/usr/bin/env bats
+# What ends at a wall: it arrives while the daemon serves, and goes; or it stands there at the start.
+
+load ../shared/helpers
+load ../shared/walls
+
+is_long() { [[ -n ${DAMPENER_LONG:-} ]] || skip "scripts/check --long runs it"; }
+
+@test "dispatchers without descriptors: clients wait, and are served when there are some" {
+    is_long
+    wall_dispatchers_descriptors
+    is_calm
+    is_quiet 'cannot start a handler'
+}
+
+@test "no more memory for the supervisor: clients wait in the backlog, and nobody is lost" {
+    wall_address_space
+    is_calm
+    is_quiet 'cannot accept connections'
+}
+
+@test "too many descriptors on their way to dispatchers: clients wait" {
+    is_long
+    wall_in_flight
+    is_calm
+    is_quiet 'cannot give a client'
+}
+
+@test "no descriptor in the whole system, while a dispatcher dies: clients wait" {
+    wall_files
+    is_calm
+    is_quiet 'cannot accept connections'
+}
+
+@test "no watch left for the supervisor, while a dispatcher dies: clients wait" {
+    is_long
+    wall_watches
+    is_calm
+    is_quiet 'cannot accept connections'
+}
+
+@test "a full process table: clients wait, the log is not flooded, and who failed is counted" {
+    wall_table
+    is_calm
+    is_quiet 'cannot start a handler'
+    stop
+    grep -q 'starts more failed, not logged one by one; handlers can be started again' "$LOG"
+}
+
+@test "handlers that eat the memory of a control group are killed, told of, and nobody else is harmed" {
+    wall_memory
+}
+
+@test "a log on a full disk: service goes on, and half a line is not joined to the next" {
+    wall_disk_log
+    is_calm
+}
+
+@test "a pid file on a full disk: it does not start, says why, and leaves nothing there" {
+    wall_disk_pid_file
+}
+
+# ---- walls that stand at the start ----
+
+@test "few descriptors: it serves, or says why not and exits 1" {
+    walls_of_descriptors 4 6 10 13 17 21 22 25 40
+    ((ENOUGH <= 22))
+}
+
+@test "little memory for each process: it serves, or says why not" {
+    walls_of_memory 2048 3072 4096 5120 8192
+}
+
+@test "few processes: it serves, dispatchers give way to handlers, or it says why not" {
+    DISPATCHERS=4
+    walls_of_processes 1 2 4 6 8
+    ((ENOUGH == 4))
+}
+
+@test "few processes in a control group: it serves, or says why not" {
+    is_long
+    walls_of_table 1 2 4 5
+}
+
+has_state() { [[ $(awk '/^State:/ { print $2 }' "/proc/$1/status") == "$2" ]]; }
+
+@test "few processes, and the only dispatcher is killed: the next one does not give way" {
+    unless_sanitized
+    become_wall_user
+    start --address 127.0.0.1 --dispatchers 1 0 ./answer "$ANSWERS" "$COUNTER"
+    local dispatcher client
+    dispatcher=$(dispatchers)
+    limit_of "$dispatcher" nproc 1
+    kill -STOP "$dispatcher"
+    (close_descriptors; exec "$BURST" "$ADDRESS" "$PORT" 1 >burst) &
+    client=$!
+    await status_is starting 1
+    # That no process could be had is heard in the same moment as that the dispatcher is dead.
+    kill -STOP "$DAEMON"
+    await has_state "$DAEMON" T
+    kill -CONT "$dispatcher"
+    await has_state "$dispatcher" S
+    kill -KILL "$dispatcher"
+    await has_state "$dispatcher" Z
+    kill -CONT "$DAEMON"
+    await status_is served 1
+    wait "$client"
+    has_line 'cannot start a handler.*Resource temporarily unavailable' "$LOG"
+}
+
+@test "a start that fails leaves no dispatcher behind" {
+    unless_sanitized
+    become_wall_user
+    # The janitor finds no place; two dispatchers and the spare one have.
+    run "${WRAPPER[@]}" prlimit --nproc=4 \
+        "$DAMPENER" --address 127.0.0.1 --dispatchers 2 --pid-file pid 0 cat
+    ((status == 1))
+    [[ $output == *"cannot start the process that removes files in the end: Resource temporarily unavailable" ]]
+    await wall_user_has_no_process || { ps -u "$WALL_USER" -o pid=,stat=,comm=; return 1; }
+}
+
+wall_user_has_no_process() { [[ -z $(ps -u "$WALL_USER" -o pid=) ]]; }
+
+# ---- what handlers lack ----
+
+@test "handlers that cannot begin for want of memory are told of, even if they may say nothing" {
+    unless_sanitized
+    start --address 127.0.0.1 --processes 4 --stderr null --limit as=1M 0 "$ANSWER" "$ANSWERS"
+    "$BURST" "$ADDRESS" "$PORT" 20 >burst 2>complaints || true
+    [[ $(cat burst) == "connected 20 answered 0 failed 20" ]]
+    await status_is served 20
+    (($(lines_like "ended with status 127: '$ANSWER', or what it runs, could not begin") == 5))
+    stop
+    has_line '15 handlers more ended like that' "$LOG"
+}
+
+@test "a handler that its limit ends is told of; one that a client's end, or we, end is not" {
+    # shellcheck disable=SC2016
+    start --address 127.0.0.1 --processes 4 --limit fsize=0 --timeout 3s --kill-after 100ms 0 \
+        bash -c 'read -r what; case $what in
+            1) kill -XFSZ $$ ;;
+            2) kill -PIPE $$ ;;
+            3) trap "" TERM; while sleep 1; do :; done ;;
+            4) exit 3 ;;
+        esac'
+    "$BURST" "$ADDRESS" "$PORT" 4 >burst 2>complaints || true
+    await status_is served 4
+    has_line 'ticket 1: its handler, process [0-9]*, was killed by signal 25; its --limit is reached' "$LOG"
+    (($(lines_like 'its handler') == 1))
+}
+
+@test "--ready-fd on a pipe that is full does not hold up the service" {
+    mkfifo pipe
+    exec 8<>pipe
+    dd if=/dev/zero of=pipe bs=4096 oflag=nonblock status=none 2>/dev/null || true
+    (
+        close_but 8
+        exec "$DAMPENER" -v --address 127.0.0.1 --ready-fd 8 0 cat 2>>"$LOG" </dev/null
+    ) &
+    DAEMON=$!
+    await has_line 'ready-fd: cannot write to it: Resource temporarily unavailable' "$LOG"
+    PORT=$(sed -n 's/.*listening on .* port //p' "$LOG")
+    exec 8>&-
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    DESCRIPTORS=$(open_descriptors "$DAEMON")
+}
+
+close_but() {
+    local path
+    for path in /proc/self/fd/*; do
+        if ((${path##*/} > 2 && ${path##*/} != $1)); then eval "exec ${path##*/}>&-"; fi
+    done 2>/dev/null
+}

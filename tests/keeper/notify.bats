@@ -1,0 +1,391 @@
+#!/usr/bin/env bats
+# What a service manager is told: sd_notify(3).
+
+load ../shared/helpers
+
+NOTIFIED=$BUILD/tests/programs/clients/notified
+
+# A manager that listens at SOCKET and writes what it is told into "told".
+manage() {
+    SOCKET=${1:-$PWD/notify}
+    (close_descriptors; exec "$NOTIFIED" "$SOCKET" told >>"$LOG" 2>&1 </dev/null) &
+    MANAGER=$!
+    await test -e told
+    export NOTIFY_SOCKET=$SOCKET
+}
+
+# The end of the test as of the daemon; what is left is found in teardown.
+dismiss() {
+    check_and_end_daemon
+    kill -KILL "$MANAGER" 2>/dev/null || true
+    wait "$MANAGER" || true
+}
+
+check_and_end_daemon() { if [[ -n $DAEMON ]]; then stop; fi; }
+
+# The fields that were told, without the process: a message a line.
+messages() { sed 's/^[0-9]* \/ //' told; }
+
+# Without what comes at its own time.
+states() { messages | grep -o '^\(READY\|RELOADING\|STOPPING\|MAINPID\)=[0-9]*' || true; }
+
+was_told() { messages | grep -q -- "$1"; }
+last_is() { [[ $(messages | tail -n 1) == "$1" ]]; }
+states_are() { [[ $(states | tr '\n' ' ') == "$1 " ]]; }
+
+count_of() { grep -c -- "$1" told || true; }
+is_more_than() { (($(count_of "$1") > $2)); }
+
+# Nothing of the kind is told any more, and what was told before has been read.
+is_told_no_more() {
+    local before
+    before=$(count_of "$1")
+    sleep 0.5
+    [[ $(count_of "$1") == "$before" ]]
+}
+
+# Dispatchers, and the spare.
+all_dispatchers() {
+    local process
+    for process in $(children "$DAEMON"); do
+        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == dispatcher* ]]; then echo "$process"; fi
+    done
+}
+
+@test "READY with the status once it serves, from the main process, and STOPPING when it ends" {
+    manage
+    start --address 127.0.0.1 --processes 8 0 cat
+    await was_told '^READY=1 / STATUS=0 waiting, 0 of 8 handlers running$'
+    [[ $(head -n 1 told) == "$DAEMON / READY=1 / "* ]]
+    # In that order: a client is served by then.
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    stop
+    ((STATUS == 0))
+    await was_told '^STOPPING=1'
+    states_are "READY=1 STOPPING=1"
+    [[ $(cut -d ' ' -f 1 told | sort -u | wc -l) == 1 ]]
+    dismiss
+}
+
+@test "a socket without a path is a manager's as well" {
+    manage "@dampener-$$-$BATS_TEST_NUMBER"
+    start --address 127.0.0.1 --processes 0 0 cat
+    await was_told '^READY=1 / STATUS=0 waiting, 0 handlers running$'
+    dismiss
+}
+
+@test "the status follows the numbers, once a second at most, and the last is told" {
+    manage
+    start --address 127.0.0.1 --processes 1 0 cat
+    connect_silently
+    await last_is "STATUS=0 waiting, 1 of 1 handlers running"
+    local first=$CLIENT
+    connect_silently
+    await last_is "STATUS=1 waiting, 1 of 1 handlers running"
+    local before begin=$SECONDS
+    before=$(wc -l <told)
+    "$BURST" -t 800 "$ADDRESS" "$PORT" 50 >burst &
+    local burst=$!
+    sleep 0.3
+    exec {first}>&- {CLIENT}>&-
+    wait "$burst" || true
+    await last_is "STATUS=0 waiting, 0 of 1 handlers running"
+    (($(wc -l <told) - before <= SECONDS - begin + 3))
+    dismiss
+}
+
+@test "in draining the status says so" {
+    manage
+    start --address 127.0.0.1 --processes 1 0 cat
+    connect_silently
+    await last_is "STATUS=0 waiting, 1 of 1 handlers running"
+    kill -TERM "$DAEMON"
+    await last_is "STATUS=draining: 0 waiting, 1 of 1 handlers running"
+    exec {CLIENT}>&-
+    finish
+    ((STATUS == 0))
+    states_are "READY=1 STOPPING=1"
+    dismiss
+}
+
+@test "SIGINT and a second SIGTERM are told as the end, once" {
+    manage
+    start --address 127.0.0.1 0 cat
+    stop INT
+    await states_are "READY=1 STOPPING=1"
+    start --address 127.0.0.1 0 cat
+    connect_silently
+    await status_is running 1
+    kill -TERM "$DAEMON"
+    await states_are "READY=1 STOPPING=1 READY=1 STOPPING=1"
+    stop
+    exec {CLIENT}>&-
+    states_are "READY=1 STOPPING=1 READY=1 STOPPING=1"
+    dismiss
+}
+
+@test "SIGHUP: RELOADING with the time, and READY when the files were read" {
+    manage
+    echo 'deny 127.0.0.9' >rules
+    chmod 644 rules
+    start --address 127.0.0.1 --access-file rules 0 cat
+    local before after time
+    read -r before _ </proc/uptime
+    kill -HUP "$DAEMON"
+    await states_are "READY=1 RELOADING=1 READY=1"
+    read -r after _ </proc/uptime
+    # CLOCK_MONOTONIC is not behind the time since boot, which goes on in suspend, too.
+    time=$(messages | sed -n 's/^RELOADING=1 \/ MONOTONIC_USEC=\([0-9]*\) \/ STATUS=.*/\1/p')
+    ((time > 0))
+    ((time / 10000 <= ${after/./}))
+    # What is wrong with a file does not keep the reload from ending.
+    echo nonsense >rules
+    kill -HUP "$DAEMON"
+    await states_are "READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1"
+    dismiss
+}
+
+@test "SIGHUP with no files to read is a reload all the same" {
+    manage
+    start --address 127.0.0.1 0 cat
+    kill -HUP "$DAEMON"
+    await states_are "READY=1 RELOADING=1 READY=1"
+    dismiss
+}
+
+@test "SIGHUP in draining is told nobody" {
+    manage
+    start --address 127.0.0.1 0 cat
+    connect_silently
+    await status_is running 1
+    kill -TERM "$DAEMON"
+    await states_are "READY=1 STOPPING=1"
+    kill -HUP "$DAEMON"
+    status_is running 1
+    exec {CLIENT}>&-
+    finish
+    states_are "READY=1 STOPPING=1"
+    dismiss
+}
+
+@test "the watchdog is told again and again, not while the supervisor is stopped, and then again" {
+    manage
+    export WATCHDOG_USEC=200000
+    start --address 127.0.0.1 0 cat
+    await is_more_than WATCHDOG=1 3
+    kill -STOP "$DAEMON"
+    await is_stopped "$DAEMON"
+    await is_told_no_more WATCHDOG=1
+    local before
+    before=$(count_of WATCHDOG=1)
+    kill -CONT "$DAEMON"
+    await is_more_than WATCHDOG=1 "$((before + 3))"
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    dismiss
+}
+
+@test "the watchdog is not told while no dispatcher answers; they are woken, and it is told again" {
+    manage
+    export WATCHDOG_USEC=200000
+    start --address 127.0.0.1 --dispatchers 2 0 cat
+    await is_more_than WATCHDOG=1 1
+    local stopped before process
+    stopped=$(all_dispatchers)
+    [[ $(wc -w <<<"$stopped") == 3 ]]
+    # One that lives is enough.
+    local spare=${stopped##*$'\n'}
+    for process in $stopped; do [[ $process == "$spare" ]] || kill -STOP "$process"; done
+    sleep 0.3
+    before=$(count_of WATCHDOG=1)
+    await is_more_than WATCHDOG=1 "$((before + 3))"
+    kill -STOP "$spare"
+    await has_line '^\[WARNING\] no dispatcher answers' "$LOG"
+    await is_told_no_more WATCHDOG=1
+    before=$(count_of WATCHDOG=1)
+    # What is stopped and owes an answer is woken after ten seconds.
+    await is_more_than WATCHDOG=1 "$((before + 3))"
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    dismiss
+}
+
+@test "dispatchers that answer a ping otherwise are ended, and the service lives" {
+    manage
+    export WATCHDOG_USEC=200000 LIARS="pong-twice pong-otherwise" LIAR_SPARE=''
+    mkdir programs
+    cp "$BUILD/socket-burst-dampener" programs/
+    cp "$PROBES/liar" programs/dispatcher
+    cp "$BUILD/dispatcher" programs/honest
+    DAMPENER=$PWD/programs/socket-burst-dampener
+    BYSTANDER=$$ start -vv --address 127.0.0.1 --dispatchers 3 0 cat
+    await has_line '^\[WARNING\] liar: pong-twice$' "$LOG"
+    await has_line '^\[WARNING\] liar: pong-otherwise$' "$LOG"
+    are_replaced() { [[ $(grep -c 'was killed by signal 9: replacing it$' "$LOG") == 2 ]]; }
+    await are_replaced
+    [[ $(grep -c '^\[ERROR\] a dispatcher said what none may say: ending it$' "$LOG") == 2 ]]
+    local before
+    before=$(count_of WATCHDOG=1)
+    await is_more_than WATCHDOG=1 "$((before + 2))"
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    dismiss
+}
+
+@test "a watchdog that is meant for another process is told nothing" {
+    manage
+    export WATCHDOG_USEC=100000 WATCHDOG_PID=$$
+    start --address 127.0.0.1 0 cat
+    await was_told '^READY=1'
+    sleep 0.4
+    refute was_told WATCHDOG
+    dismiss
+}
+
+@test "a manager that does not read blocks nobody, and is told in the end what matters" {
+    manage
+    kill -STOP "$MANAGER"
+    await is_stopped "$MANAGER"
+    "$NOTIFIED" fill "$SOCKET"
+    export WATCHDOG_USEC=40000
+    start -v --address 127.0.0.1 0 cat
+    kill -HUP "$DAEMON"
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    await status_is served 1
+    connect_silently
+    await status_is running 1
+    kill -TERM "$DAEMON"
+    await has_line '^\[[A-Z]*\] SIGHUP: ' "$LOG"
+    kill -CONT "$MANAGER"
+    await was_told '^STOPPING=1'
+    exec {CLIENT}>&-
+    finish
+    ((STATUS == 0))
+    dismiss
+}
+
+@test "a manager that is gone is no reason to end, and the log says so once" {
+    manage
+    start --address 127.0.0.1 0 cat
+    await was_told '^READY=1'
+    kill -KILL "$MANAGER"
+    await is_gone "$MANAGER"
+    kill -HUP "$DAEMON"
+    await has_line 'cannot send to the service manager' "$LOG"
+    kill -HUP "$DAEMON"
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    [[ $(grep -c 'cannot send to the service manager' "$LOG") == 1 ]]
+    dismiss
+}
+
+@test "a wrong NOTIFY_SOCKET is warned about, and is no reason not to serve" {
+    local wrong
+    for wrong in relative "$PWD/nobody" "vsock:2:3" "@" "/$(printf 'x%.0s' {1..107})"; do
+        NOTIFY_SOCKET=$wrong start --address 127.0.0.1 0 cat
+        grep -q '^\[WARNING\] NOTIFY_SOCKET: ' "$LOG"
+        [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+        stop
+        : >"$LOG"
+    done
+}
+
+@test "neither dispatchers nor handlers see the manager, nor have its socket" {
+    manage
+    export WATCHDOG_USEC=10000000
+    start --address 127.0.0.1 0 "$STATE"
+    ask_state
+    refute grep -q 'environment \(NOTIFY_SOCKET\|WATCHDOG\)' state
+    local process
+    for process in $(all_dispatchers); do
+        refute grep -qz '^\(NOTIFY_SOCKET\|WATCHDOG_\)' "/proc/$process/environ"
+    done
+    dismiss
+}
+
+@test "with a manager that has no watchdog, nothing wakes the daemon while nothing happens" {
+    manage
+    start --address 127.0.0.1 0 cat
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    await status_is served 1
+    settled() {
+        local before
+        before=$(switches "$DAEMON")
+        sleep 1.2
+        [[ $(switches "$DAEMON") == "$before" ]]
+    }
+    await settled
+    local before
+    before=$(switches "$DAEMON")
+    sleep 2
+    [[ $(switches "$DAEMON") == "$before" ]]
+    dismiss
+}
+
+@test "after a takeover the old process does not leave before the manager knows the new one" {
+    manage
+    start --address 127.0.0.1 --control control 0 cat
+    await was_told '^READY=1'
+    kill -STOP "$MANAGER"
+    await is_stopped "$MANAGER"
+    "$NOTIFIED" fill "$SOCKET"
+    (
+        unset NOTIFY_SOCKET
+        close_descriptors
+        exec "$BUILD/tests/probes/successor" control GO take READY until COMMITTED SERVING SETTLED
+    ) >said &
+    local successor=$!
+    await has_line "process $successor has taken over" "$LOG"
+    sleep 0.1 # in which it would have left
+    is_alive "$DAEMON"
+    kill -CONT "$MANAGER"
+    await was_told "^MAINPID=$successor$"
+    finish
+    ((STATUS == 0))
+    wait "$successor"
+    dismiss
+}
+
+told_by() { sed -n "s/^$1 \/ //p" told; }
+
+@test "a takeover: the old process names the new one, which then is READY; none is STOPPING" {
+    manage
+    start --address 127.0.0.1 --processes 8 --control control 0 cat
+    local old=$DAEMON
+    await was_told '^READY=1'
+    connect_silently
+    await last_is "STATUS=0 waiting, 1 of 8 handlers running"
+    start --takeover control --address 127.0.0.1 --processes 4 --control control "$PORT" cat
+    await last_is "READY=1 / STATUS=0 waiting, 1 of 4 handlers running"
+    states_are "READY=1 MAINPID=$DAEMON READY=1"
+    # With what it waits for, the old one is nobody's business any more.
+    kill -HUP "$old"
+    exec {CLIENT}>&-
+    await is_gone "$old"
+    await last_is "STATUS=0 waiting, 0 of 4 handlers running"
+    [[ $(told_by "$old" | tail -n 1) == MAINPID=* ]]
+    [[ $(told_by "$DAEMON" | head -n 1) == READY=1* ]]
+    states_are "READY=1 MAINPID=$DAEMON READY=1"
+    local new=$DAEMON
+    stop
+    await states_are "READY=1 MAINPID=$new READY=1 STOPPING=1"
+    dismiss
+}
+
+@test "the process before dies before the manager knows the new one, which then speaks for itself" {
+    manage
+    start --address 127.0.0.1 --control control 0 cat
+    local old=$DAEMON
+    await was_told '^READY=1'
+    kill -STOP "$MANAGER"
+    await is_stopped "$MANAGER"
+    "$NOTIFIED" fill "$SOCKET"
+    start --takeover control --address 127.0.0.1 --control control "$PORT" cat
+    kill -KILL "$old" # it waits until the manager has read what it says
+    wait "$old" || true
+    kill -CONT "$MANAGER"
+    await was_told_by "$DAEMON" '^READY=1'
+    refute was_told "^MAINPID="
+    local new=$DAEMON
+    stop
+    await was_told_by "$new" '^STOPPING=1'
+    dismiss
+}
+
+was_told_by() { told_by "$1" | grep -q -- "$2"; }

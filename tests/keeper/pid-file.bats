@@ -1,0 +1,272 @@
+#!/usr/bin/env bats
+# --pid-file, and the janitor that puts it into its place and removes it.
+
+load ../shared/helpers
+load ../shared/privileges
+
+# $1: a directory.  No pid file and no temporary one is in it.
+is_clean() { [[ -z $(find "$1" -maxdepth 1 -name '*pid*') ]]; }
+
+is_absent() { [[ ! -e $1 ]]; }
+
+is_locked() { ! flock -n "$1" true; }
+
+# $1: what is said; the rest: words.  Nothing is served, and the status is 1.
+refuses_to_start() {
+    local expected=$1
+    shift
+    run "$DAMPENER" --address 127.0.0.1 "$@" 0 cat
+    echo "$output"
+    ((status == 1))
+    [[ $output == "[ERROR] $expected" ]]
+}
+
+@test "--pid-file: the number and a newline, readable for all, locked, and there before it is ready" {
+    # shellcheck disable=SC2016 # it is for the other shell
+    WRAPPER=(bash -c 'umask 077; exec "$@"' bash)
+    start --address 127.0.0.1 --pid-file run.pid 0 cat
+    [[ $(od -An -c run.pid) == "$(echo "$DAEMON" | od -An -c)" ]]
+    [[ $(stat -c '%a %u' run.pid) == "644 $EUID" ]]
+    is_locked run.pid
+    [[ $(find . -name '.*pid*') == "" ]]
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    stop
+    ((STATUS == 0))
+    is_clean .
+    [[ ! -s $LOG ]]
+}
+
+@test "--pid-file: it goes at every end, SIGTERM, SIGINT, forced or by SIGKILL" {
+    local end
+    for end in TERM INT KILL; do
+        start --address 127.0.0.1 --pid-file "$PWD/pid" 0 cat
+        [[ -e pid ]]
+        stop "$end"
+        if [[ $end == KILL ]]; then await is_absent pid; fi # else it is gone before the daemon
+        is_clean .
+    done
+    start --address 127.0.0.1 --drain-timeout 0 --pid-file pid 0 sleep 60
+    connect_silently
+    await status_is running 1
+    stop
+    ((STATUS == 1))
+    is_clean .
+}
+
+@test "--pid-file: by SIGKILL the lock ends with the supervisor, also while handlers live on" {
+    start --address 127.0.0.1 --pid-file pid 0 sleep 60
+    connect_silently
+    await status_is running 1
+    local janitor
+    janitor=$(janitor)
+    kill -STOP "$janitor"
+    stop KILL
+    [[ -e pid ]]
+    refute is_locked pid
+    kill -CONT "$janitor"
+    await is_absent pid
+    end_by_force
+}
+
+@test "--pid-file: a living daemon's stops the next one, which names it, and stays" {
+    start --address 127.0.0.1 --pid-file pid 0 cat
+    refuses_to_start "--pid-file: already running: process $DAEMON holds pid" --pid-file pid
+    refuses_to_start "--pid-file: already running: process $DAEMON holds ../${PWD##*/}/pid" \
+        --pid-file "../${PWD##*/}/pid"
+    [[ $(<pid) == "$DAEMON" ]]
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+}
+
+@test "--pid-file: the file of a dead process is replaced, whatever it holds" {
+    local content
+    for content in 1 $$ '' nonsense; do
+        printf '%s' "$content" >pid
+        start --address 127.0.0.1 --pid-file pid 0 cat
+        [[ $(<pid) == "$DAEMON" ]]
+        stop
+        is_clean .
+    done
+}
+
+@test "--pid-file: of ten that start at once exactly one lives" {
+    local round i lives
+    for round in 1 2 3; do
+        local processes=()
+        if ((round == 3)); then echo 1 >pid; fi
+        for i in {1..10}; do
+            (
+                close_descriptors
+                exec "$DAMPENER" --address 127.0.0.1 --pid-file pid 0 cat 2>"log.$i" </dev/null
+            ) &
+            processes+=($!)
+        done
+        await one_is_left "${processes[@]}"
+        lives=$(living "${processes[@]}")
+        [[ $(<pid) == "$lives" ]]
+        is_locked pid
+        grep -h . log.* | grep -v -e 'already running: ' -e 'another process has just put its own there' &&
+            return 1
+        DAEMON=$lives
+        stop
+        ((STATUS == 0))
+        is_clean .
+    done
+}
+
+living() {
+    local process
+    for process; do
+        if is_alive "$process"; then echo "$process"; fi
+    done
+}
+
+one_is_left() { (($(living "$@" | wc -l) == 1)) && has_content pid; }
+
+@test "--pid-file: where it cannot be, the message names the option, the file and the reason" {
+    refuses_to_start "--pid-file: cannot open the directory of no/pid: No such file or directory" \
+        --pid-file no/pid
+    refuses_to_start "--pid-file: cannot open the directory of $PWD/: Is a directory" --pid-file "$PWD/"
+    mkdir directory
+    refuses_to_start "--pid-file: directory exists, and is not a regular file" --pid-file directory
+    ln -s nowhere link
+    refuses_to_start "--pid-file: cannot open link, which exists: Too many levels of symbolic links" \
+        --pid-file link
+    mkfifo pipe
+    refuses_to_start "--pid-file: pipe exists, and is not a regular file" --pid-file pipe
+    is_clean .
+}
+
+@test "--pid-file: in a directory that is not writable the start fails, and says so" {
+    mkdir closed
+    chmod 555 closed
+    if ((EUID != 0)); then
+        refuses_to_start "--pid-file: cannot create a file beside closed/pid: Permission denied" \
+            --pid-file closed/pid
+        return
+    fi
+    open_to_others
+    WRAPPER=(run_as 65534)
+    run run_as 65534 "$DAMPENER" --address 127.0.0.1 --pid-file closed/pid 0 cat
+    echo "$output"
+    ((status == 1))
+    [[ $output == "[ERROR] --pid-file: cannot create a file beside closed/pid: Permission denied" ]]
+}
+
+@test "--pid-file: a start that fails later leaves none behind" {
+    start --address 127.0.0.1 --pid-file pid 0 cat
+    run "$DAMPENER" --address 127.0.0.1 --pid-file other.pid --access-file missing 0 cat
+    ((status == 1))
+    [[ $(find . -name '*pid*') == ./pid ]]
+}
+
+@test "as root the supervisor is nobody, and its pid file is removed from root's directory" {
+    takes_root
+    mkdir -m 700 run
+    start --address 127.0.0.1 --pid-file run/pid 0 cat
+    has_field "$DAEMON" Uid "$(id -u nobody) $(id -u nobody) $(id -u nobody) $(id -u nobody)"
+    refute run_as nobody test -e run/pid
+    stop
+    is_clean run
+}
+
+@test "a file that has come into its place since is left alone" {
+    start --address 127.0.0.1 --pid-file pid 0 cat
+    echo other >new
+    mv new pid
+    stop
+    [[ $(<pid) == other ]]
+}
+
+@test "a directory that somebody keeps locked delays start and end, and prevents neither" {
+    flock . sleep 60 3>&- 4>&- &
+    local holder=$!
+    await is_locked .
+    start --address 127.0.0.1 --pid-file pid 0 cat
+    [[ $(<pid) == "$DAEMON" ]]
+    has_line '^\[WARNING\] --pid-file: cannot lock the directory of pid, going on without' "$LOG"
+    stop
+    await is_clean . # of the two seconds that the janitor has, it waits for one
+    kill "$(children "$holder")" "$holder"
+}
+
+@test "the janitor has nothing open, may do little, and blocks all signals" {
+    takes_trace
+    # shellcheck disable=SC2016
+    WRAPPER=(bash -c 'exec 3</ 9</; exec "$@"' bash)
+    start --address 127.0.0.1 --pid-file pid 0 cat
+    local janitor set
+    janitor=$(janitor)
+    find "/proc/$janitor/fd" -type l -printf '%l\n' | sed 's/\[.*//' | sort >open
+    cat open
+    [[ $(<open) == "$(printf '%s\n' "$PWD" "$PWD/pid" /dev/null /dev/null "$LOG" socket: | sort)" ]]
+    has_field "$janitor" Uid "0 0 0 0"
+    # CAP_DAC_OVERRIDE and CAP_FOWNER
+    for set in CapEff CapPrm; do has_field "$janitor" "$set" 000000000000000a; done
+    for set in CapInh CapAmb CapBnd; do has_field "$janitor" "$set" "$NO_CAPABILITY"; done
+    has_field "$janitor" NoNewPrivs 1
+    is_hidden "$janitor"
+    [[ $(tr -d '\0' <"/proc/$janitor/cmdline") == janitor ]]
+    [[ $(readlink "/proc/$janitor/cwd") == / ]]
+    kill -TERM "$janitor"
+    kill -INT "$janitor"
+    kill -HUP "$janitor"
+    stop
+    is_clean .
+}
+
+@test "started by somebody else than root, the janitor has no capability at all" {
+    takes_root
+    open_to_others
+    chmod 777 .
+    WRAPPER=(setpriv --reuid=65534 --regid=65534 --clear-groups --)
+    start --address 127.0.0.1 --pid-file pid 0 cat
+    local janitor set
+    janitor=$(janitor)
+    has_field "$janitor" Uid "65534 65534 65534 65534"
+    for set in CapEff CapPrm CapInh CapAmb; do has_field "$janitor" "$set" "$NO_CAPABILITY"; done
+    stop
+    is_clean .
+}
+
+@test "without anything to remove there is no janitor" {
+    start --address 127.0.0.1 0 cat
+    [[ -z $(janitor) ]]
+}
+
+@test "a janitor that dies is told of once, and the service goes on" {
+    start --address 127.0.0.1 --pid-file pid 0 cat
+    local janitor
+    janitor=$(janitor)
+    kill -KILL "$janitor"
+    await has_line "^\[WARNING\] the janitor, process $janitor, is dead: files will be left behind" "$LOG"
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    stop
+    ((STATUS == 0))
+    [[ -e pid ]]
+    (($(wc -l <"$LOG") == 1))
+}
+
+@test "a janitor that is stopped holds up the end for two seconds at most" {
+    start --address 127.0.0.1 --pid-file pid 0 cat
+    local janitor begin=$SECONDS
+    janitor=$(janitor)
+    kill -STOP "$janitor"
+    stop
+    ((SECONDS - begin <= 8 && STATUS == 0)) # on a slow machine
+    kill -CONT "$janitor"
+    await is_absent pid
+}
+
+@test "SIGTERM right after the file was made, before anything else: it is removed" {
+    command -v strace >/dev/null || skip "strace is not installed"
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # which does not work under ptrace
+    local status=0
+    (
+        close_descriptors
+        exec timeout 20 strace -qq -o trace -e trace=fchmod -e inject=fchmod:signal=TERM \
+            "$DAMPENER" --address 127.0.0.1 --pid-file "$PWD/pid" 0 cat 2>>"$LOG" </dev/null >/dev/null
+    ) || status=$?
+    ((status == 0))
+    grep -q fchmod trace
+    await is_clean .
+}

@@ -1,0 +1,253 @@
+/*
+ * Listeners of a process before this one: each is taken for what is the same, and for nothing else.
+ */
+#include "supervisor/listen/listener.h"
+
+#include "dispatcher/shared/log.h"
+#include "supervisor/base/address.h"
+
+#include "tests/shared/check.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static char path[64];
+static char other_path[64];
+
+static char *const loopbacks[] = {(char *)(uintptr_t) "127.0.0.1", (char *)(uintptr_t) "::1",
+                                  (char *)(uintptr_t) "127.0.0.2"};
+
+/* Opens what is requested with these as inherited; returns how many of them were used, or -1. */
+static int open_with(struct listeners *opened, struct listener_request request,
+                     const struct listeners *inherited, bool *used)
+{
+    int count = 0;
+
+    memset(used, 0, inherited->count * sizeof(*used));
+    request.inherited = inherited->list;
+    request.inherited_count = inherited->count;
+    request.inherited_used = used;
+    if (listeners_open(opened, &request) != 0)
+        return -1;
+    for (size_t i = 0; i < inherited->count; i++)
+        count += used[i];
+    return count;
+}
+
+static void close_all(struct listeners *listeners)
+{
+    for (size_t i = 0; i < listeners->count; i++)
+        listener_close(&listeners->list[i]);
+    free(listeners->list);
+    *listeners = (struct listeners){0};
+}
+
+/* Frees the list only: the sockets are those that were inherited. */
+static void forget(struct listeners *listeners)
+{
+    free(listeners->list);
+    *listeners = (struct listeners){0};
+}
+
+static int option_of(int descriptor, int level, int option)
+{
+    int value = -1;
+    socklen_t length = sizeof(value);
+
+    CHECK(getsockopt(descriptor, level, option, &value, &length) == 0);
+    return value;
+}
+
+/* Each one that is inherited is taken once, in whatever order they are asked for. */
+static void check_addresses(void)
+{
+    struct listener_request request = {.addresses = loopbacks, .address_count = 3};
+    char *const reversed[] = {loopbacks[2], loopbacks[1], loopbacks[0]};
+    struct listeners inherited;
+    struct listeners opened;
+    bool used[3];
+
+    CHECK(listeners_open(&inherited, &request) == 0 && inherited.count == 3);
+    request.addresses = reversed;
+    CHECK(open_with(&opened, request, &inherited, used) == 3);
+    CHECK(opened.list[0].descriptor == inherited.list[2].descriptor);
+    CHECK(opened.list[1].descriptor == inherited.list[1].descriptor);
+    CHECK(opened.list[2].descriptor == inherited.list[0].descriptor);
+    CHECK(opened.list[0].local.port == inherited.list[2].local.port);
+    CHECK(!opened.list[0].passed && opened.list[0].path == NULL);
+    forget(&opened);
+
+    /* The same address asked for twice, and inherited once. */
+    request.addresses = (char *const[]){loopbacks[0], loopbacks[0]};
+    request.address_count = 2;
+    CHECK(open_with(&opened, request, &inherited, used) == 1);
+    CHECK(used[0] && !used[1] && !used[2]);
+    CHECK(opened.list[0].descriptor == inherited.list[0].descriptor);
+    CHECK(opened.list[1].descriptor != inherited.list[0].descriptor);
+    listener_close(&opened.list[1]);
+    forget(&opened);
+    close_all(&inherited);
+}
+
+static void check_port(void)
+{
+    struct listener_request request = {.addresses = loopbacks, .address_count = 1};
+    struct listeners inherited;
+    struct listeners opened;
+    bool used[1];
+    uint16_t port;
+
+    CHECK(listeners_open(&inherited, &request) == 0);
+    port = inherited.list[0].local.port;
+    request.port = port;
+    CHECK(open_with(&opened, request, &inherited, used) == 1);
+    forget(&opened);
+    request.port = port == 65535 ? 65534 : (uint16_t)(port + 1);
+    if (open_with(&opened, request, &inherited, used) >= 0) { /* unless somebody else has it */
+        CHECK(!used[0] && opened.list[0].local.port == request.port);
+        close_all(&opened);
+    }
+    CHECK(!used[0]);
+    close_all(&inherited);
+}
+
+/* Both wildcards of IPv6, for both families and for one. */
+static void check_wildcards(void)
+{
+    struct listeners both;
+    struct listeners ipv6;
+    struct listeners opened;
+    bool used[1];
+
+    CHECK(listeners_open(&both, &(struct listener_request){0}) == 0);
+    CHECK(listeners_open(&ipv6, &(struct listener_request){.ipv6 = true}) == 0);
+    CHECK(open_with(&opened, (struct listener_request){0}, &both, used) == 1);
+    forget(&opened);
+    CHECK(open_with(&opened, (struct listener_request){.ipv6 = true}, &ipv6, used) == 1);
+    forget(&opened);
+    CHECK(open_with(&opened, (struct listener_request){.ipv6 = true}, &both, used) == 0);
+    close_all(&opened);
+    CHECK(open_with(&opened, (struct listener_request){0}, &ipv6, used) == 0);
+    close_all(&opened);
+    CHECK(open_with(&opened, (struct listener_request){.ipv4 = true}, &both, used) == 0);
+    close_all(&opened);
+    close_all(&both);
+    close_all(&ipv6);
+}
+
+static void check_device(void)
+{
+    struct listener_request request = {.addresses = loopbacks, .address_count = 1, .device = "lo"};
+    struct listeners inherited;
+    struct listeners opened;
+    bool used[1];
+
+    if (listeners_open(&inherited, &request) != 0)
+        return; /* it may take root */
+    CHECK(open_with(&opened, request, &inherited, used) == 1);
+    forget(&opened);
+    request.device = NULL;
+    CHECK(open_with(&opened, request, &inherited, used) == 0);
+    close_all(&opened);
+    close_all(&inherited);
+}
+
+/* What the new one asks for holds, and nothing of what the old one did. */
+static void check_tuning(void)
+{
+    struct listener_request request = {
+        .addresses = loopbacks, .address_count = 1, .no_delay = true, .defer_accept = 5000000};
+    struct listeners inherited;
+    struct listeners opened;
+    bool used[1];
+    int descriptor;
+
+    CHECK(listeners_open(&inherited, &request) == 0);
+    descriptor = inherited.list[0].descriptor;
+    CHECK(option_of(descriptor, IPPROTO_TCP, TCP_NODELAY) == 1);
+    CHECK(option_of(descriptor, IPPROTO_TCP, TCP_DEFER_ACCEPT) >= 5);
+    request.no_delay = false;
+    request.defer_accept = 0;
+    CHECK(open_with(&opened, request, &inherited, used) == 1);
+    CHECK(option_of(descriptor, IPPROTO_TCP, TCP_NODELAY) == 0);
+    CHECK(option_of(descriptor, IPPROTO_TCP, TCP_DEFER_ACCEPT) == 0);
+    forget(&opened);
+    close_all(&inherited);
+}
+
+static void check_paths(void)
+{
+    struct listener_request request = {
+        .unix_path = path, .unix_mode = 0600, .unix_user = (uid_t)-1, .unix_group = (gid_t)-1};
+    struct listeners inherited;
+    struct listeners opened;
+    struct listeners tcp;
+    struct stat before;
+    struct stat after;
+    char text[LISTENER_TEXT];
+    bool used[1];
+
+    CHECK(listeners_open(&inherited, &request) == 0);
+    CHECK(stat(path, &before) == 0 && (before.st_mode & 0777) == 0600);
+    CHECK(strncmp(listener_text(&inherited.list[0], text), "unix:/tmp/", 10) == 0);
+    CHECK(open_with(&opened, request, &inherited, used) == 1);
+    CHECK(opened.list[0].descriptor == inherited.list[0].descriptor);
+    CHECK(strcmp(opened.list[0].path, path) == 0);
+    forget(&opened);
+    CHECK(stat(path, &after) == 0 && after.st_ino == before.st_ino);
+    request.unix_path = other_path;
+    CHECK(open_with(&opened, request, &inherited, used) == 0);
+    close_all(&opened);
+    /* TCP is not a path, and the other way round. */
+    CHECK(open_with(&tcp, (struct listener_request){.addresses = loopbacks, .address_count = 1},
+                    &inherited, used) == 0);
+    close_all(&inherited); /* or somebody would listen there */
+    CHECK(open_with(&opened, request, &tcp, used) == 0);
+    close_all(&opened);
+    close_all(&tcp);
+    (void)unlink(path);
+    (void)unlink(other_path);
+}
+
+/* Where sockets are to be passed and are not, all are taken; else none is. */
+static void check_passed(void)
+{
+    struct listener_request request = {.addresses = loopbacks, .address_count = 2};
+    struct listeners none = {0};
+    struct listeners inherited;
+    struct listeners opened;
+    bool used[2];
+
+    CHECK(listeners_open(&inherited, &request) == 0);
+    inherited.list[0].passed = true;
+    request = (struct listener_request){.passed = &none};
+    CHECK(open_with(&opened, request, &inherited, used) == 2 && opened.count == 2);
+    CHECK(opened.list[0].passed && !opened.list[1].passed);
+    forget(&opened);
+    request.passed = &inherited;
+    CHECK(open_with(&opened, request, &inherited, used) == 0 && opened.count == 2);
+    forget(&opened);
+    request.passed = &none;
+    CHECK(open_with(&opened, request, &none, used) == -1);
+    close_all(&inherited);
+}
+
+int main(void)
+{
+    (void)snprintf(path, sizeof(path), "/tmp/listener-probe-%d", (int)getpid());
+    (void)snprintf(other_path, sizeof(other_path), "/tmp/listener-probe-other-%d", (int)getpid());
+    log_open(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT, "probe"); /* what fails here is meant to */
+    check_addresses();
+    check_port();
+    check_wildcards();
+    check_device();
+    check_tuning();
+    check_paths();
+    check_passed();
+    return CHECK_RESULT();
+}

@@ -1,0 +1,16 @@
+#!/usr/bin/env bats
+# The pure parts of this room, tested in C.
+
+load ../shared/helpers
+
+@test "requests: each is answered once, and what nobody asked for is not believed" { "$BUILD/tests/pool/requests"; }
+@test "starts: the ledger decides each start of a dead dispatcher, and no connection is left open" { "$BUILD/tests/pool/starts"; }
+@test "remains: a failed start comes back, the others are handlers at the end of file, nothing else is believed" { "$BUILD/tests/pool/remains"; }
+@test "dispatcher: an unread answer counts, and a dispatcher back from giving way is replaced at once" {
+    run "$BUILD/tests/pool/dispatcher"
+    echo "$output"
+    ((status == 0))
+    [[ $(grep -c 'gives way to handlers' <<<"$output") == 1 ]]
+    [[ $(grep -c 'was killed by signal 9: replacing it$' <<<"$output") == 1 ]]
+}
+@test "patience: an answer is waited for twice, and not held against who slept" { "$BUILD/tests/pool/patience"; }

@@ -1,0 +1,327 @@
+/*
+ * What a dead dispatcher leaves undecided: a child whose exec failed gives its client back, and all
+ * others are handlers at the end of file.  Nothing else is believed or left open.
+ *
+ * Stands on both ends of the socket that the dispatcher had.
+ */
+#include "supervisor/pool/remains.h"
+
+#include "dispatcher/shared/wire.h"
+#include "tests/shared/check.h"
+#include "tests/shared/raw.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { CLIENTS = 4 };
+
+static struct loop loop;
+static struct remains *list;
+
+/* ---- what becomes of each ---- */
+
+/* By clients, which have tickets 100 above them. */
+static struct fate {
+    unsigned count;
+    bool orphaned;
+    int32_t process;
+    int error;
+    int descriptor;
+} fates[CLIENTS];
+
+static struct fate *fate_of(void *context, uint32_t client, uint64_t ticket)
+{
+    CHECK(context == fates && client < CLIENTS && ticket == 100 + client);
+    fates[client].count++;
+    return &fates[client];
+}
+
+static void on_returned(void *context, uint32_t client, uint64_t ticket, int descriptor)
+{
+    (void)fate_of(context, client, ticket);
+    (void)descriptor;
+    CHECK(false); /* all of them show a process */
+}
+
+static void on_failed(void *context, uint32_t client, uint64_t ticket, int error, int descriptor)
+{
+    struct fate *fate = fate_of(context, client, ticket);
+
+    fate->error = error;
+    fate->descriptor = descriptor;
+}
+
+static void on_orphaned(void *context, uint32_t client, uint64_t ticket, int32_t process)
+{
+    struct fate *fate = fate_of(context, client, ticket);
+
+    fate->orphaned = true;
+    fate->process = process;
+}
+
+static const struct starts_events events = {
+    .returned = on_returned, .failed = on_failed, .orphaned = on_orphaned, .context = fates};
+
+static bool was_orphaned(uint32_t client)
+{
+    return fates[client].count == 1 && fates[client].orphaned &&
+           fates[client].process == 1000 + (int32_t)client;
+}
+
+static unsigned told(void)
+{
+    unsigned count = 0;
+
+    for (uint32_t client = 0; client < CLIENTS; client++)
+        count += fates[client].count;
+    return count;
+}
+
+/* ---- both ends ---- */
+
+static void ignore(void *context, uint32_t client, uint64_t ticket)
+{
+    (void)context;
+    (void)client;
+    (void)ticket;
+}
+
+/* Leaves `count` starts, of clients from `first` on; returns the children's end of the socket. */
+static int leave(uint32_t first, uint32_t count)
+{
+    struct remains *remains = calloc(1, sizeof(*remains));
+    struct ledger *ledger =
+        mmap(NULL, sizeof(*ledger), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int ends[2] = {-1, -1};
+
+    if (remains == NULL || ledger == MAP_FAILED ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+        perror("remains");
+        exit(1);
+    }
+    *remains = (struct remains){.loop = &loop,
+                                .events = &events,
+                                .source = {.descriptor = ends[0]},
+                                .starts = {.ledger = ledger}};
+    for (uint32_t client = first; client < first + count; client++) {
+        const struct message_header header = {.client = client, .ticket = 100 + client};
+        unsigned slot = starts_prepare(&remains->starts);
+
+        starts_add(&remains->starts, slot, &header);
+        ledger->slots[slot].process = 1000 + (int32_t)client;
+    }
+    starts_sent(&remains->starts, ignore, NULL);
+    CHECK(remains_watch(remains, &list) == 0 && list == remains);
+    return ends[1];
+}
+
+static int begin(uint32_t count)
+{
+    memset(fates, 0, sizeof(fates));
+    CHECK(list == NULL);
+    return leave(0, count);
+}
+
+static void stop(void *context)
+{
+    loop_stop(context);
+}
+
+/* Runs one round: something must be there to hear. */
+static void hear(void)
+{
+    loop_run(&loop, stop, &loop);
+}
+
+static void hear_end(int end)
+{
+    (void)close(end);
+    hear();
+    CHECK(list == NULL);
+}
+
+/* Says FAILED with a connection; returns what tells whether that is closed. */
+static int say_failed(int end, uint32_t client, uint64_t ticket, int32_t error)
+{
+    union message message;
+    int ends[2] = {-1, -1};
+
+    CHECK(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+    wire_header(&message, MESSAGE_FAILED, client, ticket);
+    message.failed.error = error;
+    CHECK(wire_send(end, &message, &ends[1], 0) == 0);
+    (void)close(ends[1]);
+    return ends[0];
+}
+
+static bool is_closed(int client)
+{
+    char byte;
+    ssize_t length = read(client, &byte, 1);
+
+    CHECK(length == 0 || (length < 0 && errno == EAGAIN));
+    return length == 0;
+}
+
+/* ---- what is checked ---- */
+
+static void check_failed(void)
+{
+    int end = begin(3);
+    int client = say_failed(end, 1, 101, ENOENT);
+
+    hear();
+    CHECK(told() == 1 && fates[1].count == 1 && !fates[1].orphaned);
+    CHECK(fates[1].error == ENOENT && fates[1].descriptor >= 0 && !is_closed(client));
+    CHECK(close(fates[1].descriptor) == 0 && is_closed(client));
+    (void)close(client);
+    hear_end(end);
+    CHECK(told() == 3 && was_orphaned(0) && was_orphaned(2));
+}
+
+/* Once nothing is left to decide, the remains are forgotten before the end of file. */
+static void check_last_failed(void)
+{
+    int end = begin(1);
+    int client = say_failed(end, 0, 100, EACCES);
+
+    hear();
+    CHECK(list == NULL && fates[0].count == 1 && fates[0].error == EACCES);
+    CHECK(close(fates[0].descriptor) == 0 && is_closed(client));
+    (void)close(client);
+    (void)close(end);
+}
+
+static void check_unasked(void)
+{
+    static const struct {
+        uint32_t client;
+        uint64_t ticket;
+        int32_t error;
+    } lies[] = {
+        {2, 102, ENOENT}, {0, 101, ENOENT},    {1, 100, ENOENT}, {UINT32_MAX, UINT64_MAX, ENOENT},
+        {0, 100, 0},      {0, 100, -1},        {0, 0, ENOENT},   {0, 100 + (UINT64_C(1) << 32), 1},
+        {1, 101, 0},      {1, 101, INT32_MIN},
+    };
+    int end = begin(2);
+
+    for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
+        int client = say_failed(end, lies[i].client, lies[i].ticket, lies[i].error);
+
+        hear();
+        CHECK(told() == 0 && is_closed(client));
+        (void)close(client);
+    }
+    hear_end(end);
+    CHECK(told() == 2 && was_orphaned(0) && was_orphaned(1));
+}
+
+/* The second time nobody has asked for it any more. */
+static void check_failed_twice(void)
+{
+    int end = begin(2);
+    int first = say_failed(end, 0, 100, ENOENT);
+    int second = say_failed(end, 0, 100, ENOENT);
+
+    hear();
+    hear();
+    CHECK(told() == 1 && fates[0].count == 1);
+    CHECK(is_closed(second) && !is_closed(first));
+    CHECK(close(fates[0].descriptor) == 0);
+    (void)close(first);
+    (void)close(second);
+    hear_end(end);
+    CHECK(told() == 2 && was_orphaned(1));
+}
+
+/* A message that only a dispatcher sends, and bytes that are no message. */
+static void check_others(void)
+{
+    int end = begin(1);
+    union message message;
+    int ends[2] = {-1, -1};
+
+    wire_header(&message, MESSAGE_STARTED, 0, 100);
+    message.started.process = 1000;
+    CHECK(wire_send(end, &message, NULL, 0) == 0);
+    hear();
+    CHECK(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+    CHECK(raw_send(end, "garbage", 7, ends[1], 8) == 7);
+    (void)close(ends[1]);
+    hear();
+    CHECK(told() == 0 && is_closed(ends[0]));
+    (void)close(ends[0]);
+    hear_end(end);
+    CHECK(told() == 1 && was_orphaned(0));
+}
+
+static unsigned processes; /* a set, from 1000 on */
+
+static void on_process(void *context, pid_t process)
+{
+    CHECK(context == &processes && process >= 1000 && process < 1000 + CLIENTS);
+    CHECK((processes & 1u << (process - 1000)) == 0);
+    processes |= 1u << (process - 1000);
+}
+
+static unsigned each(void)
+{
+    processes = 0;
+    remains_each(list, on_process, &processes);
+    return processes;
+}
+
+/* Of two dispatchers, each is decided for itself. */
+static void check_several(void)
+{
+    int first = begin(2);
+    int second = leave(2, 2);
+    uint32_t client = 99;
+    uint64_t ticket = 99;
+
+    CHECK(each() == 15);
+    CHECK(remains_reaped(list, 1003, &client, &ticket) && client == 3 && ticket == 103);
+    CHECK(remains_reaped(list, 1000, &client, &ticket) && client == 0 && ticket == 100);
+    CHECK(!remains_reaped(list, 1004, &client, &ticket));
+    CHECK(each() == 6);
+    (void)close(first);
+    hear();
+    CHECK(told() == 2 && was_orphaned(0) && was_orphaned(1) && each() == 4);
+    hear_end(second);
+    CHECK(told() == 4 && was_orphaned(2) && was_orphaned(3) && each() == 0);
+}
+
+static void check_closed(void)
+{
+    int ends[2] = {begin(2), leave(2, 2)};
+    int client = say_failed(ends[0], 0, 100, ENOENT);
+
+    remains_close(&list);
+    CHECK(list == NULL && told() == 0 && is_closed(client));
+    for (int i = 0; i < 2; i++) {
+        char byte;
+
+        CHECK(read(ends[i], &byte, 1) <= 0); /* the other end is not held any more */
+        (void)close(ends[i]);
+    }
+    (void)close(client);
+}
+
+int main(void)
+{
+    CHECK(loop_open(&loop) == 0);
+    check_failed();
+    check_last_failed();
+    check_unasked();
+    check_failed_twice();
+    check_others();
+    check_several();
+    check_closed();
+    loop_close(&loop);
+    return CHECK_RESULT();
+}

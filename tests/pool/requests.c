@@ -1,0 +1,348 @@
+/*
+ * What a dispatcher has been asked and has not answered: each request is answered once, and nothing
+ * else is believed.
+ */
+#include "supervisor/pool/requests.h"
+
+#include "dispatcher/shared/wire.h"
+#include "tests/shared/check.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct ledger ledger;
+static struct requests requests;
+
+static void begin(void)
+{
+    memset(&ledger, 0xff, sizeof(ledger));
+    requests = (struct requests){.starts = {.ledger = &ledger}};
+}
+
+/* Every count there is. */
+static bool nothing_is_open(void)
+{
+    bool used = false;
+
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
+        used = used || requests.starts.slots[i].used;
+    return !used && requests.starts.count == 0 && requests.adopted == 0 &&
+           !requests_are_open(&requests);
+}
+
+static void ask_start(uint32_t client, uint64_t ticket)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_START, client, ticket);
+    message.start.slot = starts_prepare(&requests.starts);
+    CHECK(message.start.slot < PROTOCOL_SLOTS);
+    CHECK(ledger.slots[message.start.slot].process == 0);
+    requests_add(&requests, &message);
+}
+
+static void ask_signal(uint32_t adopted)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_SIGNAL, 1, 1);
+    message.signal.adopted = adopted;
+    requests_add(&requests, &message);
+}
+
+static void ask(enum message_type type)
+{
+    union message message;
+
+    wire_header(&message, type, 1, 1);
+    requests_add(&requests, &message);
+}
+
+/* ---- answers ---- */
+
+static bool started(uint32_t client, uint64_t ticket, int32_t process)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_STARTED, client, ticket);
+    message.started.process = process;
+    return requests_answer(&requests, &message);
+}
+
+static bool failed(uint32_t client, uint64_t ticket, int32_t error)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_FAILED, client, ticket);
+    message.failed.error = error;
+    return requests_answer(&requests, &message);
+}
+
+static bool signalled(uint32_t adopted)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_SIGNALLED, 1, 1);
+    message.signalled.adopted = adopted;
+    return requests_answer(&requests, &message);
+}
+
+static bool forked(int32_t process, int32_t error)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_FORKED, 1, 1);
+    message.forked.process = process;
+    message.forked.error = error;
+    return requests_answer(&requests, &message);
+}
+
+static bool content(uint32_t file, int32_t error)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_CONTENT, 0, 0);
+    message.content.file = file;
+    message.content.error = error;
+    return requests_answer(&requests, &message);
+}
+
+static bool pong(void)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_PONG, 0, 0);
+    return requests_answer(&requests, &message);
+}
+
+/* ---- what is checked ---- */
+
+static void check_unasked(void)
+{
+    begin();
+    CHECK(nothing_is_open());
+    CHECK(!started(0, 0, 100) && !started(1, 1, 100));
+    CHECK(!failed(0, 0, EIO) && !failed(1, 1, EIO));
+    CHECK(!signalled(0) && !signalled(1));
+    CHECK(!forked(100, 0) && !forked(0, EAGAIN));
+    CHECK(!content(PROTOCOL_FILE_ACCESS, 0) && !content(PROTOCOL_FILE_BUSY, EIO));
+    CHECK(!pong());
+    CHECK(nothing_is_open());
+}
+
+/* No request is taken for an answer to one, nor is what is heard apart from these. */
+static void check_types(void)
+{
+    union message message;
+
+    begin();
+    ask_start(1, 1);
+    ask_signal(0);
+    ask(MESSAGE_FORK);
+    ask(MESSAGE_READ);
+    ask(MESSAGE_PING);
+    for (unsigned type = 0; type <= MESSAGE_TYPES; type++) {
+        if (type == MESSAGE_STARTED || type == MESSAGE_FAILED || type == MESSAGE_SIGNALLED ||
+            type == MESSAGE_FORKED || type == MESSAGE_CONTENT || type == MESSAGE_PONG)
+            continue;
+        wire_header(&message, (enum message_type)type, 1, 1);
+        CHECK(!requests_answer(&requests, &message));
+    }
+    CHECK(started(1, 1, 100) && signalled(0) && forked(100, 0) && content(0, 0));
+    CHECK(requests_are_open(&requests) && pong());
+    CHECK(nothing_is_open());
+}
+
+static void check_starts(void)
+{
+    static const int32_t nobody[] = {1, 0, -1, INT32_MIN};
+
+    begin();
+    for (uint32_t i = 0; i < PROTOCOL_SLOTS; i++)
+        ask_start(10 + i, 100 + i);
+    CHECK(requests.starts.count == PROTOCOL_SLOTS);
+    for (size_t i = 0; i < sizeof(nobody) / sizeof(*nobody); i++) {
+        CHECK(!started(10, 100, nobody[i]));
+        CHECK(!failed(10, 100, nobody[i] == 1 ? 0 : nobody[i]));
+    }
+    CHECK(!started(10, 101, 100)); /* another's ticket */
+    CHECK(!started(11, 100, 100));
+    CHECK(!failed(10, 101, EIO));
+    CHECK(!started(10 + PROTOCOL_SLOTS, 100 + PROTOCOL_SLOTS, 100)); /* one more than there are */
+    CHECK(requests.starts.count == PROTOCOL_SLOTS);
+
+    CHECK(started(11, 101, 2)); /* in any order */
+    CHECK(!started(11, 101, 2));
+    CHECK(!failed(11, 101, EIO));
+    CHECK(failed(10, 100, EIO));
+    CHECK(!failed(10, 100, EIO));
+    CHECK(!started(10, 100, 2));
+    CHECK(requests.starts.count == PROTOCOL_SLOTS - 2 && requests_are_open(&requests));
+    ask_start(11, 200); /* takes one of their places, and is not they */
+    CHECK(!started(11, 101, 2));
+    CHECK(started(11, 200, 2) && started(12, 102, INT32_MAX));
+    for (uint32_t i = 3; i < PROTOCOL_SLOTS; i++)
+        CHECK(started(10 + i, 100 + i, 2));
+    CHECK(nothing_is_open());
+}
+
+static unsigned sent;
+
+static void count_sent(void *context, uint32_t client, uint64_t ticket)
+{
+    CHECK(context == &sent && ticket == 100 + client);
+    sent |= 1u << client;
+}
+
+/* Returns the set of those that are told of, each once. */
+static unsigned send_all(void)
+{
+    sent = 0;
+    starts_sent(&requests.starts, count_sent, &sent);
+    return sent;
+}
+
+static unsigned withdrawn; /* with tickets 100 above their clients */
+
+static void count_withdrawn(void *context, uint32_t client, uint64_t ticket)
+{
+    CHECK(context == &requests && ticket == 100 + client);
+    withdrawn |= 1u << client;
+}
+
+static unsigned withdraw(void)
+{
+    withdrawn = 0;
+    starts_withdraw(&requests.starts, count_withdrawn, &requests);
+    return withdrawn;
+}
+
+/* Those that could not be sent are taken back, and no others, in whichever slots they are. */
+static void check_withdrawn(void)
+{
+    begin();
+    CHECK(withdraw() == 0);
+    ask_start(0, 100);
+    ask_start(1, 101);
+    ask_start(2, 102);
+    CHECK(send_all() == 7);
+    CHECK(send_all() == 0);
+    CHECK(withdraw() == 0 && requests.starts.count == 3);
+    CHECK(started(1, 101, 2));
+    ask_start(4, 104);
+    ask_start(5, 105);
+    CHECK(withdraw() == (1u << 4 | 1u << 5) && requests.starts.count == 2);
+    CHECK(!started(4, 104, 2) && !failed(5, 105, EIO));
+    ask_start(4, 104); /* again, in a slot that one was sent from before */
+    CHECK(send_all() == 1u << 4);
+    CHECK(withdraw() == 0);
+    CHECK(started(0, 100, 2) && started(2, 102, 2) && started(4, 104, 2));
+    CHECK(nothing_is_open());
+    CHECK(send_all() == 0);
+    ask_start(6, 106);
+    CHECK(requests_are_open(&requests));
+    CHECK(withdraw() == 1u << 6 && nothing_is_open());
+}
+
+/* Those to children of the supervisor's are counted apart, as nothing is reaped until they are
+ * answered: one kind must not be taken for the other. */
+static void check_signals(void)
+{
+    begin();
+    ask_signal(0);
+    CHECK(requests.adopted == 0 && requests_are_open(&requests));
+    CHECK(!signalled(1));
+    CHECK(signalled(0));
+    CHECK(!signalled(0) && nothing_is_open());
+
+    ask_signal(1);
+    CHECK(requests.adopted == 1);
+    CHECK(!signalled(0));
+    CHECK(requests.adopted == 1 && requests_are_open(&requests));
+    CHECK(signalled(1));
+    CHECK(!signalled(1) && !signalled(0) && nothing_is_open());
+
+    ask_signal(1);
+    ask_signal(0);
+    ask_signal(1);
+    CHECK(requests.adopted == 2);
+    CHECK(signalled(1) && signalled(1) && requests.adopted == 0);
+    CHECK(!signalled(1));
+    CHECK(signalled(0) && nothing_is_open());
+
+    ask_signal(1);
+    ask_signal(0);
+    CHECK(signalled(0) && !signalled(0) && requests.adopted == 1 && requests_are_open(&requests));
+    CHECK(signalled(1) && nothing_is_open());
+}
+
+static void check_forks(void)
+{
+    begin();
+    ask(MESSAGE_FORK);
+    ask(MESSAGE_FORK);
+    CHECK(!forked(0, 0));        /* neither a process nor an error */
+    CHECK(!forked(100, EAGAIN)); /* both */
+    CHECK(!forked(1, 0) && !forked(-1, 0) && !forked(INT32_MIN, 0));
+    CHECK(requests_are_open(&requests));
+    CHECK(forked(2, 0) && forked(0, EAGAIN));
+    CHECK(!forked(2, 0) && !forked(0, EAGAIN));
+    CHECK(nothing_is_open());
+}
+
+static void ask_read(uint32_t file)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_READ, 0, 0);
+    message.read.file = file;
+    requests_add(&requests, &message);
+}
+
+/* Of each file on its own: with another's answer taken for it, nobody would ask again. */
+static void check_reads(void)
+{
+    begin();
+    ask_read(PROTOCOL_FILE_BUSY);
+    CHECK(!content(PROTOCOL_FILE_BUSY, -1));
+    CHECK(!content(PROTOCOL_FILES, 0) && !content(UINT32_MAX, 0));
+    CHECK(!content(PROTOCOL_FILE_ACCESS, 0));
+    CHECK(requests_are_open(&requests));
+    CHECK(content(PROTOCOL_FILE_BUSY, 0));
+    CHECK(!content(PROTOCOL_FILE_BUSY, 0) && nothing_is_open());
+
+    ask_read(PROTOCOL_FILE_ACCESS);
+    ask_read(PROTOCOL_FILE_BUSY);
+    ask_read(PROTOCOL_FILE_BUSY); /* again, as another dispatcher died meanwhile */
+    CHECK(content(PROTOCOL_FILE_BUSY, EIO) && content(PROTOCOL_FILE_BUSY, 0));
+    CHECK(!content(PROTOCOL_FILE_BUSY, 0));
+    CHECK(content(PROTOCOL_FILE_ACCESS, 0) && nothing_is_open());
+}
+
+static void check_pings(void)
+{
+    begin();
+    ask(MESSAGE_PING);
+    CHECK(requests_are_open(&requests));
+    CHECK(!content(PROTOCOL_FILE_ACCESS, 0) && !signalled(0));
+    CHECK(pong());
+    CHECK(!pong() && nothing_is_open());
+
+    ask(MESSAGE_PING);
+    ask(MESSAGE_PING);
+    CHECK(pong() && requests_are_open(&requests) && pong());
+    CHECK(!pong() && nothing_is_open());
+}
+
+int main(void)
+{
+    check_unasked();
+    check_types();
+    check_starts();
+    check_withdrawn();
+    check_signals();
+    check_forks();
+    check_reads();
+    check_pings();
+    return CHECK_RESULT();
+}

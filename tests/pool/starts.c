@@ -1,0 +1,276 @@
+/*
+ * The unanswered starts of one dispatcher: what the ledger says of each once the dispatcher is
+ * dead, where its connection goes, and which process is whose.
+ */
+#include "supervisor/pool/starts.h"
+
+#include "tests/shared/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct ledger ledger;
+static struct starts starts;
+
+/* ---- what becomes of each ---- */
+
+enum fate { NOTHING, RETURNED, ORPHANED };
+
+/* By clients, which have tickets 100 above them. */
+static struct {
+    enum fate fate;
+    int descriptor;
+    int32_t process;
+} fates[PROTOCOL_SLOTS];
+
+static void enter(void *context, enum fate fate, uint32_t client, uint64_t ticket)
+{
+    CHECK(context == fates && client < PROTOCOL_SLOTS && ticket == 100 + client);
+    CHECK(fates[client].fate == NOTHING); /* it is told once */
+    fates[client].fate = fate;
+}
+
+static void on_returned(void *context, uint32_t client, uint64_t ticket, int descriptor)
+{
+    enter(context, RETURNED, client, ticket);
+    fates[client].descriptor = descriptor;
+}
+
+static void on_failed(void *context, uint32_t client, uint64_t ticket, int error, int descriptor)
+{
+    (void)context;
+    (void)client;
+    (void)ticket;
+    (void)error;
+    (void)descriptor;
+    CHECK(false); /* the ledger does not say so */
+}
+
+static void on_orphaned(void *context, uint32_t client, uint64_t ticket, int32_t process)
+{
+    enter(context, ORPHANED, client, ticket);
+    fates[client].process = process;
+}
+
+static const struct starts_events events = {
+    .returned = on_returned, .failed = on_failed, .orphaned = on_orphaned, .context = fates};
+
+/* ---- the beginning ---- */
+
+static void begin(void)
+{
+    memset(&ledger, 0xff, sizeof(ledger));
+    memset(fates, 0, sizeof(fates));
+    starts = (struct starts){.ledger = &ledger};
+}
+
+static struct message_header header_of(uint32_t client)
+{
+    return (struct message_header){.client = client, .ticket = 100 + client};
+}
+
+/* Returns the slot. */
+static unsigned add(uint32_t client)
+{
+    const struct message_header header = header_of(client);
+    unsigned slot = starts_prepare(&starts);
+
+    CHECK(slot < PROTOCOL_SLOTS && ledger.slots[slot].process == 0);
+    starts_add(&starts, slot, &header);
+    return slot;
+}
+
+static void ignore(void *context, uint32_t client, uint64_t ticket)
+{
+    (void)context;
+    (void)client;
+    (void)ticket;
+}
+
+static void send_all(void)
+{
+    starts_sent(&starts, ignore, NULL);
+}
+
+/* What a dead dispatcher has left in its socket: returns what tells whether its connection is
+ * closed. */
+static int recover(uint32_t client)
+{
+    const struct message_header header = header_of(client);
+    int ends[2] = {-1, -1};
+
+    CHECK(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+    starts_recover(&starts, &header, ends[1]);
+    return ends[0];
+}
+
+static bool is_closed(int client)
+{
+    char byte;
+    ssize_t length = read(client, &byte, 1);
+
+    CHECK(length == 0 || (length < 0 && errno == EAGAIN));
+    return length == 0;
+}
+
+/* ---- what is checked ---- */
+
+static void check_slots(void)
+{
+    unsigned used = 0;
+    struct message_header header = header_of(5);
+
+    begin();
+    for (uint32_t i = 0; i < PROTOCOL_SLOTS; i++)
+        used |= 1u << add(i);
+    CHECK(used == (1u << PROTOCOL_SLOTS) - 1 && starts.count == PROTOCOL_SLOTS);
+    CHECK(starts_answer(&starts, &header) && !starts_answer(&starts, &header));
+    header = header_of(PROTOCOL_SLOTS);
+    CHECK(!starts_answer(&starts, &header));
+    CHECK(starts.count == PROTOCOL_SLOTS - 1);
+    (void)add(5); /* there is room for one, and this is it */
+    CHECK(starts.count == PROTOCOL_SLOTS);
+}
+
+/* The ledger shows no process: each start is returned, with its connection if that was found. */
+static void check_returned(void)
+{
+    int client;
+
+    begin();
+    (void)add(0);
+    (void)add(1);
+    send_all();
+    (void)add(2); /* is never sent */
+    client = recover(1);
+    starts_decide(&starts, false, &events);
+    CHECK(starts.count == 0);
+    CHECK(fates[0].fate == RETURNED && fates[0].descriptor == -1);
+    CHECK(fates[1].fate == RETURNED && fates[1].descriptor >= 0 && !is_closed(client));
+    CHECK(fates[2].fate == RETURNED && fates[2].descriptor == -1);
+    CHECK(close(fates[1].descriptor) == 0 && is_closed(client));
+    (void)close(client);
+}
+
+/* The ledger shows a process: it is a handler at the end of file, and has the connection alone. */
+static void check_orphaned(void)
+{
+    int client;
+
+    begin();
+    ledger.slots[add(0)].process = 1000;
+    ledger.slots[add(1)].process = 1001;
+    send_all();
+    client = recover(1);
+    starts_decide(&starts, false, &events);
+    CHECK(starts.count == 2 && fates[0].fate == NOTHING && fates[1].fate == NOTHING);
+    CHECK(is_closed(client));
+    starts_decide(&starts, true, &events);
+    CHECK(starts.count == 0);
+    CHECK(fates[0].fate == ORPHANED && fates[0].process == 1000);
+    CHECK(fates[1].fate == ORPHANED && fates[1].process == 1001);
+    (void)close(client);
+}
+
+/* Numbers in the ledger that are no process, and a process for a START that was never sent. */
+static void check_nobody(void)
+{
+    static const int32_t nobody[] = {1, -1, INT32_MIN};
+
+    begin();
+    for (uint32_t i = 0; i < 3; i++)
+        ledger.slots[add(i)].process = nobody[i];
+    send_all();
+    ledger.slots[add(3)].process = 1000; /* of what was never sent nobody was started */
+    starts_decide(&starts, true, &events);
+    CHECK(starts.count == 0);
+    for (uint32_t i = 0; i < 4; i++)
+        CHECK(fates[i].fate == RETURNED && fates[i].descriptor == -1);
+}
+
+/* A connection of an unknown start is closed, and so is a second one of the same start. */
+static void check_recovered(void)
+{
+    const struct message_header header = header_of(0);
+    int first;
+    int other;
+
+    begin();
+    (void)add(0);
+    send_all();
+    first = recover(0);
+    other = recover(1);
+    CHECK(!is_closed(first) && is_closed(other));
+    (void)close(other);
+    other = recover(0);
+    CHECK(!is_closed(first) && is_closed(other));
+    (void)close(other);
+    CHECK(starts_answer(&starts, &header) && is_closed(first));
+    (void)close(first);
+}
+
+static void check_forgotten(void)
+{
+    int client;
+
+    begin();
+    (void)add(0);
+    (void)add(1);
+    send_all();
+    client = recover(1);
+    starts_forget(&starts);
+    CHECK(starts.count == 0 && is_closed(client));
+    starts_decide(&starts, true, &events);
+    CHECK(fates[0].fate == NOTHING && fates[1].fate == NOTHING);
+    (void)close(client);
+}
+
+static unsigned told; /* a set of processes, from 1000 on */
+
+static void on_process(void *context, pid_t process)
+{
+    CHECK(context == &told && process >= 1000 && process < 1000 + PROTOCOL_SLOTS);
+    CHECK((told & 1u << (process - 1000)) == 0);
+    told |= 1u << (process - 1000);
+}
+
+static unsigned processes(void)
+{
+    told = 0;
+    starts_each(&starts, on_process, &told);
+    return told;
+}
+
+/* A process that was reaped is not signalled any more. */
+static void check_reaped(void)
+{
+    uint32_t client = 99;
+    uint64_t ticket = 99;
+
+    begin();
+    ledger.slots[add(0)].process = 1000;
+    (void)add(1);
+    ledger.slots[add(2)].process = 1002;
+    send_all();
+    CHECK(processes() == 5);
+    CHECK(!starts_reaped(&starts, 1001, &client, &ticket) && client == 99 && ticket == 99);
+    CHECK(starts_reaped(&starts, 1002, &client, &ticket) && client == 2 && ticket == 102);
+    CHECK(processes() == 1 && starts.count == 3);
+    starts_decide(&starts, true, &events);
+    CHECK(fates[2].fate == ORPHANED && fates[2].process == 1002);
+    CHECK(processes() == 0 && !starts_reaped(&starts, 1000, &client, &ticket));
+}
+
+int main(void)
+{
+    check_slots();
+    check_returned();
+    check_orphaned();
+    check_nobody();
+    check_recovered();
+    check_forgotten();
+    check_reaped();
+    return CHECK_RESULT();
+}

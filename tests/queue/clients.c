@@ -1,0 +1,146 @@
+/*
+ * The books of clients and their queue: order, places kept, counts that add up, handles that are
+ * not believed; first by hand, then by many random steps against a plain model.
+ */
+#include "supervisor/queue/clients.h"
+
+#include "tests/shared/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { STEPS = 200000, MODEL_MAXIMUM = 3000 };
+
+static struct clients clients;
+static const struct endpoint remote;
+
+static struct client *enter(void)
+{
+    CHECK(clients_reserve(&clients) == 0);
+    return clients_accept(&clients, -1, &remote, 0);
+}
+
+static uint64_t first_ticket(void)
+{
+    struct client *client = clients_first(&clients, CLIENT_QUEUED);
+
+    return client == NULL ? 0 : clients_ticket(client);
+}
+
+static void check_order(void)
+{
+    struct client *first = enter();
+    struct client *second = enter();
+    struct client *third = enter();
+
+    CHECK(clients_ticket(first) == 1 && clients_ticket(second) == 2 && clients_ticket(third) == 3);
+    CHECK(clients_first(&clients, CLIENT_QUEUED) == first);
+    clients_move(&clients, first, CLIENT_STARTING);
+    clients_move(&clients, second, CLIENT_STARTING);
+    CHECK(first_ticket() == 3);
+    /* Returned in the wrong order, they take their places by ticket. */
+    clients_move(&clients, second, CLIENT_QUEUED);
+    CHECK(first_ticket() == 2);
+    clients_move(&clients, first, CLIENT_QUEUED);
+    CHECK(first_ticket() == 1);
+    CHECK(clients_next(&clients, first) == second && clients_next(&clients, second) == third);
+    CHECK(clients_next(&clients, third) == NULL);
+}
+
+static void check_handles(void)
+{
+    struct client *client = clients_first(&clients, CLIENT_QUEUED);
+    uint32_t handle = client->handle;
+    uint64_t ticket = clients_ticket(client);
+
+    CHECK(clients_find(&clients, handle, ticket) == client);
+    CHECK(clients_find(&clients, handle, ticket + 1000) == NULL);
+    CHECK(clients_find(&clients, UINT32_MAX, ticket) == NULL);
+    CHECK(clients_find(&clients, handle, 0) == NULL);
+    clients_end(&clients, client, CLIENT_SERVED);
+    CHECK(clients_find(&clients, handle, ticket) == NULL);
+    CHECK(clients_find(&clients, handle, 0) == NULL);
+}
+
+/* A client that is turned away uses up a ticket, so that log lines number every connection. */
+static void check_ticket_of_denied(void)
+{
+    struct client *before = enter();
+    struct client *after;
+
+    clients_turn_away(&clients, CLIENT_DENIED);
+    after = enter();
+    CHECK(clients_ticket(after) == clients_ticket(before) + 2);
+    CHECK(clients_add_up(&clients));
+}
+
+static void end_all(void)
+{
+    for (int state = 0; state < CLIENT_STATES; state++) {
+        struct client *client;
+        while ((client = clients_first(&clients, (enum client_state)state)) != NULL)
+            clients_end(&clients, client, CLIENT_DROPPED);
+    }
+    CHECK(clients_add_up(&clients));
+}
+
+static void check_memory_is_given_back(void)
+{
+    for (int i = 0; i < 2000; i++)
+        (void)enter();
+    CHECK(clients.records.chunk_count > 1);
+    end_all();
+    CHECK(clients.records.chunk_count == 0);
+}
+
+/* Along one of the ways that there are. */
+static void move_on(struct client *client, int dice)
+{
+    if (client->state == CLIENT_QUEUED)
+        clients_move(&clients, client, CLIENT_STARTING);
+    else if (client->state == CLIENT_STARTING)
+        clients_move(&clients, client, dice == 0 ? CLIENT_QUEUED : CLIENT_RUNNING);
+}
+
+static void check_random_steps(void)
+{
+    static struct client *model[MODEL_MAXIMUM];
+    int count = 0;
+
+    srand(1);
+    for (int step = 0; step < STEPS; step++) {
+        int at = count == 0 ? 0 : rand() % count;
+        int dice = rand() % 5;
+
+        if (count == 0 || (dice == 0 && count < MODEL_MAXIMUM)) {
+            model[count++] = enter();
+        } else if (dice < 4) {
+            move_on(model[at], rand() % 3);
+        } else {
+            clients_end(&clients, model[at], (enum client_end)(rand() % CLIENT_ENDS));
+            model[at] = model[--count];
+        }
+        CHECK(clients_add_up(&clients));
+    }
+    CHECK(clients_count(&clients, CLIENT_QUEUED) + clients_count(&clients, CLIENT_STARTING) +
+              clients_count(&clients, CLIENT_RUNNING) ==
+          (uint32_t)count);
+    for (struct client *client = clients_first(&clients, CLIENT_QUEUED); client != NULL;) {
+        struct client *next = clients_next(&clients, client);
+        CHECK(next == NULL || clients_ticket(client) < clients_ticket(next));
+        client = next;
+    }
+}
+
+int main(void)
+{
+    CHECK(clients_open(&clients, &(struct order_rules){.by_source = false}) == 0);
+    check_order();
+    check_handles();
+    check_ticket_of_denied();
+    end_all();
+    check_memory_is_given_back();
+    check_random_steps();
+    end_all();
+    return CHECK_RESULT();
+}

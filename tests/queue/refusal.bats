@@ -1,0 +1,516 @@
+#!/usr/bin/env bats
+# Who is refused, how it is told, and what it costs: --queue, --queue-timeout, --when-full,
+# --busy-message, --per-source-queue.
+
+load ../shared/helpers
+
+BUSY='sorry, busy\r\n'
+
+refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 failed 0" ]]; }
+
+@test "--when-full refuse: as many as fit are served in order, the rest is told" {
+    start --address 127.0.0.1 --queue 10 --when-full refuse --busy-message "$BUSY" 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 300
+    connect_silently
+    await status_is running 1
+    "$BURST" -m "$BUSY" "$ADDRESS" "$PORT" 200 >burst &
+    local client=$!
+    await status_is accepted 201
+    status_is queued 10
+    echo >&"$CLIENT"
+    wait "$client"
+    refuses_the_rest "$(cat burst)" 200 10 190
+    # Those that came first were taken.
+    [[ $(tail -n +2 "$ANSWERS") == "$(seq 10 | awk '{ print $1 + 1, $1 }')" ]]
+    status_is refused-queue 190
+    await status_is lingering 0
+}
+
+@test "--queue 0 --when-full refuse: who cannot start at once is refused" {
+    start --address 127.0.0.1 --queue 0 --processes 3 --when-full refuse --busy-message "$BUSY" 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 2000
+    run "$BURST" -m "$BUSY" "$ADDRESS" "$PORT" 50
+    refuses_the_rest "$output" 50 3 47
+}
+
+@test "nobody is refused because dispatchers have their hands full for a moment" {
+    # 40 may run, but one dispatcher takes only a few at a time.  Not many more: if it was behind for a
+    # second, they would rightly be refused.
+    start --address 127.0.0.1 --queue 0 --processes 40 --dispatchers 1 --when-full refuse \
+        --per-source-queue 0 0 "$ANSWER" "$ANSWERS" "$COUNTER" 2000
+    run "$BURST" -m '' "$ADDRESS" "$PORT" 40
+    refuses_the_rest "$output" 40 40 0
+}
+
+@test "nobody is refused because dispatchers have their hands full for a moment, in a later burst either" {
+    local round
+    start --address 127.0.0.1 --queue 0 --processes 20 --dispatchers 1 --when-full refuse 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 1500
+    for round in 1 2; do
+        # The daemon finds all clients at once, and they are more than its dispatcher has room for.
+        kill -STOP "$DAEMON"
+        "$BURST" -m '' "$ADDRESS" "$PORT" 20 >burst &
+        await backlog_is "$PORT" 20
+        kill -CONT "$DAEMON"
+        wait $!
+        echo "burst $round: $(cat burst)"
+        refuses_the_rest "$(cat burst)" 20 20 0
+        await status_is running 0
+    done
+}
+
+@test "--when-full refuse without --queue refuses when descriptors run out" {
+    # shellcheck disable=SC2016
+    WRAPPER=(bash -c 'ulimit -n 128; exec "$@"' bash)
+    start --address 127.0.0.1 --when-full refuse --busy-message "$BUSY" 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 300
+    connect_silently
+    await status_is running 1
+    "$BURST" -m "$BUSY" "$ADDRESS" "$PORT" 300 >burst &
+    local client=$! queued
+    await status_is accepted 301
+    queued=$(status_of queued)
+    echo "queued: $queued"
+    ((queued >= 60 && queued <= 110))
+    exec {CLIENT}>&-
+    kill -INT "$DAEMON"
+    wait "$client" || true
+    grep -q "refused $((300 - queued)) " burst
+    finish
+}
+
+@test "a refused client that has sent 64 KiB reads the message all the same" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message "$BUSY" 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER"
+    connect_silently
+    await status_is running 1
+    run "$BURST" -b 65536 -m "$BUSY" "$ADDRESS" "$PORT" 50
+    echo "$output"
+    refuses_the_rest "$output" 50 0 50
+    exec {CLIENT}>&-
+}
+
+@test "the message arrives over a network with a delay, while the client still sends" {
+    [[ $(id -u) == 0 ]] || skip "a network namespace needs root"
+    # shellcheck disable=SC2016
+    unshare --net bash -c 'ip link set lo up; tc qdisc add dev lo root netem delay 50ms' 2>/dev/null ||
+        skip "the kernel cannot delay packets"
+    # shellcheck disable=SC2016
+    unshare --net bash -euo pipefail -c '
+        ip link set lo up
+        tc qdisc add dev lo root netem delay 50ms
+        "$0" --ready-fd 7 --address 127.0.0.1 --queue 0 --when-full refuse --busy-message busy 0 \
+            sleep 100 7>ready 2>>log </dev/null >/dev/null &
+        while [[ ! -s ready ]]; do sleep 0.02; done
+        read -r address port <ready
+        nc 127.0.0.1 "$port" </dev/null >/dev/null &
+        until grep -q "running 1" log; do
+            kill -USR1 %1
+            sleep 0.05
+        done
+        "$1" -b 262144 -m busy 127.0.0.1 "$port" 10 >burst
+        kill -INT %1
+        wait %1 || true
+        kill %2 2>/dev/null || true' "$DAMPENER" "$BURST" 3>&- 4>&-
+    cat burst
+    refuses_the_rest "$(cat burst)" 10 0 10
+}
+
+@test "a refused client that never closes is closed after two seconds, many of them in turn" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message busy 0 sleep 100
+    connect_silently
+    await status_is running 1
+    local keep i fds=()
+    for ((i = 0; i < 400; i++)); do
+        exec {keep}<>"/dev/tcp/127.0.0.1/$PORT"
+        fds+=("$keep")
+    done
+    await status_is refused-queue 400
+    (($(status_of lingering) <= 256))
+    (($(open_descriptors "$DAEMON") <= DESCRIPTORS + 256))
+    local begin
+    begin=$(milliseconds)
+    await status_is lingering 0
+    (($(milliseconds_since "$begin") < 5000))
+    has_its_descriptors
+    # The oldest, which had to make room, has its message, too.
+    [[ $(timeout 5 cat <&"${fds[0]}") == busy ]]
+    for keep in "${fds[@]}"; do exec {keep}>&-; done
+    stop INT
+}
+
+@test "a refused client that sends without end is cut off after some, before its time is over" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message busy 0 sleep 100
+    connect_silently
+    await status_is running 1
+    await is_cut_off_early # the machine may have other things to do now and then
+    status_is lingering 0
+    stop INT
+}
+
+is_cut_off_early() {
+    local begin took
+    begin=$(milliseconds)
+    timeout 10 nc 127.0.0.1 "$PORT" </dev/zero >/dev/null || true
+    took=$(milliseconds_since "$begin")
+    echo "$took ms"
+    ((took < 1500))
+}
+
+@test "refused clients that close make room for others to be refused, at once" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message busy 0 sleep 100
+    connect_silently
+    await status_is running 1
+    local refused
+    await are_forgotten_early # the machine may have other things to do now and then
+    # There is still room for one who has sent much, and does not read yet.
+    exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
+    await status_is lingering 1
+    exec {refused}>&-
+    stop INT
+}
+
+are_forgotten_early() {
+    local before
+    before=$(grep -c '^\[INFO\] status: ' "$LOG")
+    "$BURST" -m busy "$ADDRESS" "$PORT" 600 || return 1
+    sleep 0.3 # far less than the two seconds that they might have taken
+    kill -USR1 "$DAEMON"
+    await status_lines_exceed "$before"
+    grep '^\[INFO\] status: ' "$LOG" | tail -n 1 | grep ' lingering 0,'
+}
+
+@test "--queue-timeout: refused after the time, with the message, also with 64 KiB sent" {
+    local bytes shortest longest
+    for bytes in 0 65536; do
+        start --address 127.0.0.1 --queue-timeout 1 --busy-message "$BUSY" 0 \
+            "$ANSWER" "$ANSWERS" "$COUNTER"
+        connect_silently
+        await status_is running 1
+        "$BURST" -e 0 -w -b "$bytes" -m "$BUSY" "$ADDRESS" "$PORT" 20 >burst
+        cat burst
+        refuses_the_rest "$(head -n 1 burst)" 20 0 20
+        read -r _ _ shortest _ _ _ _ _ _ _ _ longest _ <<<"$(tail -n 1 burst)"
+        ((shortest >= 1000 && longest <= 4000))
+        status_is refused-timeout 20
+        exec {CLIENT}>&-
+        stop
+        [[ $STATUS == 0 ]]
+    done
+}
+
+@test "--queue-timeout: each is refused in its own time" {
+    start --address 127.0.0.1 --queue-timeout 600ms 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    connect_silently
+    await status_is running 1
+    # From the first to the last they come within four seconds.
+    "$BURST" -e 200 -w -m '' "$ADDRESS" "$PORT" 20 >burst
+    cat burst
+    [[ $(tail -n 1 burst) =~ shortest\ ([0-9]+)\ ms.*longest\ ([0-9]+)\ ms ]]
+    ((BASH_REMATCH[1] >= 600 && BASH_REMATCH[2] <= 2600))
+    exec {CLIENT}>&-
+}
+
+@test "--queue-timeout wakes nobody while nobody waits, and ends nobody who runs" {
+    start --address 127.0.0.1 --queue-timeout 300ms 0 "$ANSWER" "$ANSWERS" "$COUNTER" 1000
+    run "$BURST" "$ADDRESS" "$PORT" 1
+    [[ $output == "connected 1 answered 1 failed 0" ]]
+}
+
+@test "--per-source-queue: the newest of a source are refused, others are not" {
+    start --address 127.0.0.1 --per-source-queue 5 --busy-message "$BUSY" 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 5
+    connect_silently
+    await status_is running 1
+    "$BURST" -f 127.0.0.2 -m "$BUSY" "$ADDRESS" "$PORT" 30 >first &
+    local first=$!
+    await status_is accepted 31
+    "$BURST" -f 127.0.0.3 -m "$BUSY" "$ADDRESS" "$PORT" 3 >second &
+    local second=$!
+    await status_is accepted 34
+    status_is queued 8
+    status_is refused-source 25
+    status_is sources 3
+    echo >&"$CLIENT"
+    wait "$first" "$second"
+    refuses_the_rest "$(cat first)" 30 5 25
+    refuses_the_rest "$(cat second)" 3 3 0
+}
+
+@test "--per-source-queue: those who run do not count, and a full queue of others does not either" {
+    start --address 127.0.0.1 --processes 3 --per-source-queue 2 --queue 4 --when-full refuse 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER"
+    local first second third
+    exec {first}<>"/dev/tcp/127.0.0.1/$PORT" {second}<>"/dev/tcp/127.0.0.1/$PORT" \
+        {third}<>"/dev/tcp/127.0.0.1/$PORT"
+    await status_is running 3
+    # Of the same source three run: still two may wait, and no third.
+    "$BURST" -m '' "$ADDRESS" "$PORT" 3 >same &
+    local same=$!
+    await status_is accepted 6
+    status_is queued 2
+    status_is refused-source 1
+    # Four may wait in all: each of the first two of these is one of its source.
+    "$BURST" -f 127.0.0.2 -s 5 -m '' "$ADDRESS" "$PORT" 5 >others &
+    local others=$!
+    await status_is accepted 11
+    status_is queued 4
+    status_is refused-queue 3
+    echo >&"$first"
+    echo >&"$second"
+    echo >&"$third"
+    wait "$same" "$others"
+    refuses_the_rest "$(cat same)" 3 2 1
+    refuses_the_rest "$(cat others)" 5 2 3
+}
+
+@test "without --busy-message a refused client sees the end of the connection, and no reset" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse 0 sleep 100
+    connect_silently
+    await status_is running 1
+    local refused
+    exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
+    echo hello >&"$refused"
+    run cat <&"$refused"
+    [[ $status == 0 && -z $output ]]
+    exec {refused}>&-
+    stop INT
+}
+
+@test "--busy-message @FILE is read at the start and again at SIGHUP; a bad one keeps the old" {
+    printf 'one\n' >message
+    start -v --address 127.0.0.1 --queue 0 --when-full refuse --busy-message @message 0 sleep 100
+    connect_silently
+    await status_is running 1
+    [[ $(nc 127.0.0.1 "$PORT" </dev/null) == one ]]
+    printf 'two\n' >message
+    kill -HUP "$DAEMON"
+    await has_line 'SIGHUP: files were read again' "$LOG"
+    [[ $(nc 127.0.0.1 "$PORT" </dev/null) == two ]]
+    head -c 4097 /dev/zero >message
+    kill -HUP "$DAEMON"
+    await has_line 'SIGHUP: a file that could not be read keeps its old content' "$LOG"
+    grep -q 'ERROR. --busy-message: cannot read message: it is longer than 4096 bytes' "$LOG"
+    [[ $(nc 127.0.0.1 "$PORT" </dev/null) == two ]]
+    rm message
+    mkfifo message # opening it must not wait
+    kill -HUP "$DAEMON"
+    await has_line 'message: it is not a regular file' "$LOG"
+    [[ $(nc 127.0.0.1 "$PORT" </dev/null) == two ]]
+    stop INT
+}
+
+@test "a file for --busy-message that is not there is an error at the start" {
+    run "$DAMPENER" --busy-message @missing 0 cat
+    echo "$output"
+    [[ $status == 1 ]]
+    [[ $output == *"[ERROR] --busy-message: cannot read missing: No such file or directory;"* ]]
+}
+
+@test "each refusal is logged with its reason, but of many only a few, and how many more" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse --deny 127.0.0.9 0 sleep 100
+    connect_silently
+    await status_is running 1
+    "$BURST" -m '' "$ADDRESS" "$PORT" 50
+    "$BURST" -f 127.0.0.9 -m '' "$ADDRESS" "$PORT" 3
+    [[ $(grep -c '^\[WARNING\] refused 127.0.0.1 port [0-9]*: the queue is full$' "$LOG") == 5 ]]
+    [[ $(grep -c '^\[WARNING\] refused 127.0.0.9 port [0-9]*: denied by the access rules$' "$LOG") == 3 ]]
+    await has_line '^.WARNING. refused 45 more, not logged one by one: the queue is full$' "$LOG"
+    stop INT
+}
+
+@test "--queue-timeout makes room for those in the backlog at once, though nothing else happens" {
+    start --address 127.0.0.1 --queue 1 --queue-timeout 500ms --abandon never 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER"
+    connect_silently
+    await status_is running 1
+    local begin took first second
+    begin=$(milliseconds)
+    # The first does not close, so nobody hears of it for two seconds.
+    exec {first}<>"/dev/tcp/127.0.0.1/$PORT" {second}<>"/dev/tcp/127.0.0.1/$PORT"
+    cat <&"$second"
+    took=$(milliseconds_since "$begin")
+    echo "$took ms"
+    ((took >= 1000 && took <= 2800)) # three seconds, had it waited for the first to be forgotten
+    exec {first}>&- {second}>&-
+    echo >&"$CLIENT"
+}
+
+# One client was served, and another one refused, which does not close: its descriptor is in
+# `refused`, and `begin` is the time before it came.
+leave_one_lingering() {
+    connect_silently
+    await status_is running 1
+    begin=$(milliseconds)
+    exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
+    await status_is lingering 1
+    echo >&"$CLIENT"
+    await status_is served 1
+}
+
+@test "a drain waits for those who are refused, and its time is not over for their sake" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message busy --drain-timeout 200ms 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER"
+    local refused begin
+    leave_one_lingering
+    stop
+    [[ $STATUS == 0 ]]
+    [[ $(cat <&"$refused") == busy ]]
+    exec {refused}>&-
+}
+
+@test "the queue is bounded, and those who give up leave it, also while dispatchers are stuck" {
+    start --address 127.0.0.1 --queue 5 --when-full refuse --processes 40 --dispatchers 2 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER"
+    local process client
+    for process in $(dispatchers); do kill -STOP "$process"; done
+    # 32 are in the hands of dispatchers; 8 more may start, and 5 may wait.
+    "$BURST" -H -h 60 -m '' "$ADDRESS" "$PORT" 60 >burst &
+    client=$!
+    await status_is accepted 60
+    (($(status_of queued) <= 13))
+    # That they may start does not excuse them for long.
+    await status_is queued 5
+    status_is starting 32
+    await has_line waiting burst
+    kill -USR1 "$client"
+    wait "$client"
+    await status_is abandoned 5
+    for process in $(dispatchers); do kill -CONT "$process"; done
+    await status_is starting 0
+}
+
+@test "at the end of the service it is told how many refusals were not logged" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse 0 sleep 100
+    connect_silently
+    await status_is running 1
+    "$BURST" -m '' "$ADDRESS" "$PORT" 50
+    stop INT
+    grep -q '^.WARNING. refused 45 more, not logged one by one: the queue is full$' "$LOG"
+}
+
+@test "who is too many of its source takes no place in the queue" {
+    start --address 127.0.0.1 --queue 3 --per-source-queue 1 --when-full refuse 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 5
+    connect_silently
+    await status_is running 1
+    kill -STOP "$DAEMON" # all come in one round
+    "$BURST" -f 127.0.0.2 -m '' "$ADDRESS" "$PORT" 5 >first &
+    local first=$!
+    sleep 0.3
+    "$BURST" -f 127.0.0.3 -m '' "$ADDRESS" "$PORT" 1 >second &
+    local second=$!
+    sleep 0.3
+    kill -CONT "$DAEMON"
+    await status_is accepted 7
+    status_is refused-source 4
+    status_is refused-queue 0
+    status_is queued 2
+    echo >&"$CLIENT"
+    wait "$first" "$second"
+}
+
+@test "many that were refused reset at once, and are forgotten" {
+    start --address 127.0.0.1 --queue-timeout 500ms 0 sleep 100
+    connect_silently
+    await status_is running 1
+    "$BURST" -H -h 200 "$ADDRESS" "$PORT" 200 >burst &
+    local client=$!
+    await status_is refused-timeout 200
+    kill -STOP "$DAEMON"
+    kill -USR1 "$client"
+    await has_line hungup burst
+    kill -CONT "$DAEMON"
+    await status_is lingering 0
+    wait "$client"
+    stop INT
+}
+
+@test "a rate that lets nobody in for long does not delay --queue-timeout" {
+    start --address 127.0.0.1 --rate 1/10s --queue-timeout 500ms 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    "$BURST" "$ADDRESS" "$PORT" 1
+    "$BURST" -e 0 -w -m '' "$ADDRESS" "$PORT" 3 >burst
+    cat burst
+    local longest
+    read -r _ _ _ _ _ _ _ _ _ _ _ longest _ <<<"$(tail -n 1 burst)"
+    ((longest <= 5000))
+}
+
+@test "handlers that cannot be started do not delay --queue-timeout" {
+    cp "$(type -P true)" missing
+    # Attempts come some 3 and 6 s after the first; the time is over well in between.
+    start --address 127.0.0.1 --queue-timeout 4 0 ./missing
+    rm missing
+    "$BURST" -e 0 -w -m '' "$ADDRESS" "$PORT" 1 >burst
+    cat burst
+    local longest
+    read -r _ _ _ _ _ _ _ _ _ _ _ longest _ <<<"$(tail -n 1 burst)"
+    ((longest >= 4000 && longest <= 6000))
+}
+
+@test "with --per-source-queue alone the refused are given their time, too" {
+    start --address 127.0.0.1 --per-source-queue 0 0 sleep 100
+    connect_silently
+    await status_is running 1
+    local refused
+    exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
+    await status_says 'refused-source 1' 'lingering 1'
+    exec {refused}>&-
+    stop INT
+}
+
+@test "a drain waits for those who are refused as long as they need, within two seconds" {
+    start --address 127.0.0.1 --queue 0 --when-full refuse --drain-timeout 10 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER"
+    local refused begin
+    leave_one_lingering
+    kill "$DAEMON"
+    sleep 0.3
+    # But if the machine was so busy that the two seconds were over by then.
+    is_alive "$DAEMON" || (($(milliseconds_since "$begin") >= 2000))
+    exec {refused}>&-
+    finish
+    [[ $STATUS == 0 ]]
+}
+
+# Before the two seconds are over of one who is refused.
+is_ended_early() {
+    local refused begin
+    start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message 'busy\n' 0 sleep 100
+    connect_silently
+    await status_is running 1
+    begin=$(milliseconds)
+    exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
+    read -r -t 20 -u "$refused" # it has been told, and is waited for
+    stop INT
+    exec {refused}>&- {CLIENT}>&-
+    (($(milliseconds_since "$begin") < 2000))
+}
+
+@test "SIGINT does not wait for those who are refused" {
+    await is_ended_early # the machine may have other things to do now and then
+}
+
+@test "at SIGHUP a bad access file does not keep the new message out" {
+    printf 'one\n' >message
+    : >rules
+    start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message @message \
+        --access-file rules 0 sleep 100
+    connect_silently
+    await status_is running 1
+    printf 'two\n' >message
+    echo nonsense >rules
+    kill -HUP "$DAEMON"
+    await has_line 'SIGHUP: a file that could not be read keeps its old content' "$LOG"
+    [[ $(nc 127.0.0.1 "$PORT" </dev/null) == two ]]
+    stop INT
+}
+
+@test "a message of 4096 bytes is read from a file" {
+    head -c 4096 /dev/zero | tr '\0' x >message
+    start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message @message 0 sleep 100
+    connect_silently
+    await status_is running 1
+    [[ $(nc 127.0.0.1 "$PORT" </dev/null | wc -c) == 4096 ]]
+    stop INT
+}

@@ -1,0 +1,446 @@
+#!/usr/bin/env bats
+# Handlers that run too long, and what they leave behind.
+
+load ../shared/helpers
+
+
+# Connects and waits until the handler has said its first line; SAID is that.
+connect_served() {
+    connect_silently
+    read -r -t 20 -u "$CLIENT" SAID
+}
+
+# Waits until nobody holds the other end of a connection any more.
+wait_for_end() { timeout 30 cat <&"$1" >/dev/null; }
+
+# took BEGIN LEAST: so many milliseconds have passed since then, and not five seconds more, which a
+# machine with other things to do may take to start a handler, and to hear of its end.
+took() {
+    local passed=$(($(milliseconds) - $1))
+    echo "took $passed ms"
+    ((passed >= $2 && passed < $2 + 5000))
+}
+
+is_served() { status_is served "$1"; }
+
+# A handler with two processes in its group, each of which holds the connection: what ignores
+# SIGTERM is told by the words.  It says its own number and theirs.
+make_family() {
+    cat >family <<'HANDLER'
+#!/bin/bash
+member() {
+    if [[ $1 == stubborn ]]; then trap "" TERM; else trap - TERM; fi
+    exec sleep 1000
+}
+member "$2" & one=$!
+member "$3" & two=$!
+if [[ $1 == stubborn ]]; then trap "" TERM; fi
+echo "$$ $one $two"
+read -r <&0
+HANDLER
+    chmod +x family
+}
+
+# The connection ends so long after $1 and not much later, and $3 clients have been served by then.
+is_cut_off() {
+    wait_for_end "$CLIENT"
+    took "$1" "$2"
+    await is_served "$3"
+}
+
+@test "a handler that ignores SIGTERM is killed after --kill-after, with all of its group" {
+    make_family
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 4 0 ./family stubborn gentle stubborn
+    local begin
+    begin=$(milliseconds)
+    connect_served
+    local members first=$CLIENT
+    read -r -a members <<<"$SAID"
+    connect_silently # and waits for the slot
+    await status_is queued 1
+    await is_gone "${members[1]}"
+    took "$begin" 1950
+    is_alive "${members[0]}"
+    is_alive "${members[2]}"
+    status_is running 1
+    wait_for_end "$first"
+    took "$begin" 5950
+    await is_gone "${members[0]}"
+    await is_gone "${members[2]}"
+    # The next one is served at once.
+    read -r -t 20 -u "$CLIENT" SAID
+    took "$begin" 5950
+    is_served 1
+    grep -q "^\[WARNING\] ticket 1: process ${members[0]} has run for too long: sending SIGTERM to its group" "$LOG"
+    grep -q "^\[WARNING\] ticket 1: process ${members[0]} has run for too long: sending SIGKILL to its group" "$LOG"
+    grep -q "ticket 1: ended process ${members[0]} .*killed by signal 9" "$LOG"
+}
+
+@test "a handler that ends by SIGTERM frees its place at once" {
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 1h 0 \
+        bash -c 'echo started; exec sleep 1000'
+    local begin
+    begin=$(milliseconds)
+    connect_served
+    connect_served
+    took "$begin" 1950
+    is_served 1
+    is_cut_off "$begin" 3950 2
+    [[ $(grep -c 'SIGTERM to its group' "$LOG") == 2 ]]
+    refute grep -q SIGKILL "$LOG"
+    [[ $(grep -c 'ended process .*killed by signal 15' "$LOG") == 2 ]]
+}
+
+@test "a process of the group that ignores SIGTERM keeps the place until it is killed" {
+    make_family
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 4 0 ./family gentle stubborn gentle
+    local begin members
+    begin=$(milliseconds)
+    connect_served
+    read -r -a members <<<"$SAID"
+    connect_silently
+    await has_line "ticket 1: ended process ${members[0]} .*killed by signal 15" "$LOG"
+    took "$begin" 1950
+    # Nobody leads the group any more, and one is left of it.
+    is_alive "${members[1]}"
+    status_says 'queued 1' 'running 1' 'served 0'
+    read -r -t 20 -u "$CLIENT" SAID
+    took "$begin" 5950
+    await is_gone "${members[1]}"
+    status_is served 1
+    grep -q "ticket 1: process ${members[0]} has run for too long: sending SIGKILL to its group" "$LOG"
+}
+
+@test "processes of the group that end soon after the handler free its place before it is killed" {
+    # shellcheck disable=SC2016
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 1h 0 bash -c '
+        bash -c "trap \"sleep 3; exit\" TERM; echo started; while :; do sleep 0.05; done" &
+        wait'
+    local begin
+    begin=$(milliseconds)
+    connect_served
+    connect_silently
+    await has_line 'ticket 1: ended process' "$LOG"
+    status_is running 1
+    read -r -t 20 -u "$CLIENT" SAID
+    took "$begin" 4950
+    status_is served 1
+    refute grep -q SIGKILL "$LOG"
+    stop INT # the second has an hour
+}
+
+@test "a process that has left the group is left alone" {
+    # shellcheck disable=SC2016
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 300ms 0 bash -c '
+        trap "" TERM
+        setsid bash -c "echo \$\$ >daemon; exec sleep 1000" </dev/null >/dev/null 2>&1 &
+        until [[ -s daemon ]]; do sleep 0.01; done
+        echo started
+        read -r'
+    connect_served
+    wait_for_end "$CLIENT"
+    await is_served 1
+    is_alive "$(cat daemon)"
+    kill -KILL "$(cat daemon)"
+}
+
+@test "what a handler leaves in its group when it ends in time is left alone" {
+    # The first leaves something, and the second runs until the time of both is over.
+    # shellcheck disable=SC2016
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 0 0 bash -c '
+        if [[ -e left ]]; then exec sleep 1000; fi
+        sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >left'
+    connect_silently
+    wait_for_end "$CLIENT"
+    connect_silently
+    wait_for_end "$CLIENT"
+    await is_served 2
+    is_alive "$(cat left)"
+    kill -KILL "$(cat left)"
+    refute grep -q 'ticket 1: .*too long' "$LOG"
+    grep -q 'ticket 2: .*too long' "$LOG"
+}
+
+@test "handlers that end in time are not touched" {
+    start -v --address 127.0.0.1 --processes 20 --timeout 5 --kill-after 0 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 100
+    "$BURST" "$ADDRESS" "$PORT" 100 >burst
+    [[ $(cat burst) == "connected 100 answered 100 failed 0" ]]
+    refute grep -q 'too long' "$LOG"
+    # Nor does a time that was begun outlast the handler.
+    await status_is served 100
+}
+
+@test "200 handlers that never end, 50 at a time, are all cut off in time" {
+    start -v --address 127.0.0.1 --processes 50 --timeout 500ms 0 sleep 1000
+    local begin
+    begin=$(milliseconds)
+    "$BURST" "$ADDRESS" "$PORT" 200 >burst 2>/dev/null || true
+    local passed=$(($(milliseconds) - begin))
+    echo "took $passed ms"
+    ((passed >= 1950 && passed < 30000))
+    [[ $(cat burst) == "connected 200 answered 0 failed 200" ]]
+    await is_served 200
+    status_is running 0
+    [[ $(grep -c 'SIGTERM to its group' "$LOG") == 200 ]]
+    refute grep -q 'SIGKILL' "$LOG"
+    # By when the daemon knew of each end.
+    local times
+    times=$(sed -n 's/.*ended process .* ran \([0-9.]*\) s, killed by signal 15.*/\1/p' "$LOG" | sort -n)
+    echo "ran from $(head -n 1 <<<"$times") to $(tail -n 1 <<<"$times") s"
+    [[ $(wc -l <<<"$times") == 200 ]]
+    awk '$1 < 0.5 || $1 > 5.5 { exit 1 }' <<<"$times"
+}
+
+@test "--kill-after 0: SIGKILL comes right behind SIGTERM" {
+    make_family
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 0 0 ./family stubborn stubborn stubborn
+    local begin
+    begin=$(milliseconds)
+    connect_served
+    is_cut_off "$begin" 1950 1
+    grep -q 'ended process .*killed by signal 9' "$LOG"
+}
+
+adopted() { grep -q "ticket $1: adopted process" "$LOG"; }
+
+@test "the time of handlers goes on when their dispatcher dies" {
+    make_family
+    start -vv --address 127.0.0.1 --timeout 2 --kill-after 4 0 ./family stubborn gentle stubborn
+    local begin members
+    begin=$(milliseconds)
+    connect_served
+    read -r -a members <<<"$SAID"
+    # shellcheck disable=SC2046
+    kill -KILL $(dispatchers)
+    await adopted 1
+    await is_gone "${members[1]}"
+    took "$begin" 1950
+    is_alive "${members[0]}"
+    is_cut_off "$begin" 5950 1
+    grep -q 'ticket 1: ended process .*killed by signal 9' "$LOG"
+}
+
+@test "a dispatcher that dies between the two signals changes nothing" {
+    make_family
+    start -vv --address 127.0.0.1 --timeout 2 --kill-after 4 0 ./family stubborn gentle stubborn
+    local begin
+    begin=$(milliseconds)
+    connect_served
+    await has_line 'SIGTERM to its group' "$LOG"
+    # shellcheck disable=SC2046
+    kill -KILL $(dispatchers)
+    await adopted 1
+    is_cut_off "$begin" 5950 1
+}
+
+# The dispatcher that has started a process, and the one that serves nobody.
+parent() { ps -o ppid= -p "$1" | tr -d ' '; }
+
+spare() {
+    local process
+    for process in $(children "$DAEMON"); do
+        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == dispatcher-spar* ]]; then echo "$process"; fi
+    done
+}
+
+has_spare() { [[ -n $(spare) ]]; }
+
+@test "nor does it if the spare one dies as well" {
+    make_family
+    start -vv --address 127.0.0.1 --dispatchers 2 --timeout 8 --kill-after 1 0 \
+        ./family gentle stubborn stubborn
+    local begin members
+    begin=$(milliseconds)
+    connect_served
+    read -r -a members <<<"$SAID"
+    local mother spare
+    mother=$(parent "${members[0]}")
+    await has_spare # it is named once it is executed
+    spare=$(spare)
+    kill -KILL "$mother" "$spare"
+    await adopted 1
+    is_cut_off "$begin" 8950 1
+    await is_gone "${members[1]}"
+}
+
+is_ready_again() { (($(grep -c "] dispatcher 0: ready" "$LOG") == 2)); }
+
+@test "SIGTERM to an adopted handler is sent again if the process that was to pass it on dies first" {
+    make_noting_handler
+    start -vv --address 127.0.0.1 --dispatchers 1 --timeout 5 --kill-after 100 0 ./handler
+    connect_silently
+    read -r -u "$CLIENT" _
+    # shellcheck disable=SC2046
+    kill -KILL $(dispatchers)
+    await adopted 1
+    await is_ready_again
+    await has_spare
+    local spare
+    spare=$(spare)
+    kill -STOP "$spare"
+    await has_line 'SIGTERM to its group' "$LOG"
+    [[ ! -e terminated ]] # it is the spare one that was asked
+    kill -KILL "$spare"
+    await has_content terminated
+    await is_served 1
+}
+
+@test "when the dispatchers die with the time of 20 handlers, all are ended nevertheless" {
+    make_family
+    start -vv --address 127.0.0.1 --dispatchers 2 --processes 0 --timeout 3 --kill-after 1 0 \
+        ./family stubborn stubborn gentle
+    local i clients=()
+    for ((i = 0; i < 20; i++)); do
+        connect_served
+        clients+=("$CLIENT")
+    done
+    await has_line 'SIGTERM to its group' "$LOG"
+    # shellcheck disable=SC2046
+    kill -KILL $(dispatchers)
+    for i in "${clients[@]}"; do wait_for_end "$i"; done
+    await is_served 20
+    [[ $(grep -c 'ended process' "$LOG") == 20 ]]
+}
+
+@test "handlers of another user are ended as well, also when their dispatcher has died" {
+    [[ $(id -u) == 0 ]] || skip "needs root"
+    open_to_others
+    make_family
+    local options=(--user nobody --supervisor-user 71000:71000)
+    start -vv --address 127.0.0.1 --timeout 4 --kill-after 1 "${options[@]}" 0 \
+        bash family stubborn gentle stubborn
+    local begin
+    begin=$(milliseconds)
+    connect_served
+    is_cut_off "$begin" 4950 1
+    begin=$(milliseconds)
+    connect_served
+    # shellcheck disable=SC2046
+    kill -KILL $(dispatchers)
+    await adopted 2
+    is_cut_off "$begin" 4950 2
+}
+
+@test "handlers inside of --chroot are ended as well, also when their dispatcher has died" {
+    [[ $(id -u) == 0 ]] || skip "needs root"
+    make_root_with sleep "$(command -v sleep)"
+    start -vv --address 127.0.0.1 --timeout 4 --chroot root 0 /bin/sleep 1000
+    local begin
+    begin=$(milliseconds)
+    connect_silently
+    is_cut_off "$begin" 3950 1
+    begin=$(milliseconds)
+    connect_silently
+    await has_line 'ticket 2: started' "$LOG"
+    # shellcheck disable=SC2046
+    kill -KILL $(dispatchers)
+    await adopted 2
+    is_cut_off "$begin" 3950 2
+}
+
+@test "handlers that have become another user themselves are ended by root's dispatchers" {
+    [[ $(id -u) == 0 ]] || skip "needs root"
+    make_family
+    start -vv --address 127.0.0.1 --timeout 2 --kill-after 1 0 \
+        setpriv --reuid=71001 --regid=71001 --clear-groups bash family stubborn gentle stubborn
+    local begin
+    begin=$(milliseconds)
+    connect_served
+    is_cut_off "$begin" 2950 1
+}
+
+@test "a handler whose time is over does not disturb others" {
+    make_family
+    # Those whose line is "family" never end, and the others read on.
+    # shellcheck disable=SC2016
+    start -v --address 127.0.0.1 --dispatchers 1 --processes 3 --timeout 4 --kill-after 500ms 0 \
+        bash -c 'read -r line; if [[ $line == family ]]; then exec ./family stubborn stubborn stubborn; fi
+                 echo "$line"'
+    connect_silently
+    echo family >&"$CLIENT"
+    read -r -t 20 -u "$CLIENT" SAID
+    local first=$CLIENT
+    # Others come and go all the while.
+    until grep -q 'SIGKILL to its group' "$LOG"; do
+        [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    done
+    wait_for_end "$first"
+    await has_line 'ended process .*killed by signal 9' "$LOG"
+    [[ $(grep -c 'too long' "$LOG") == 2 ]]
+    [[ $(grep 'ended process' "$LOG" | grep -vc 'status 0') == 1 ]]
+}
+
+@test "the counters: cut off is served, and each client is counted once" {
+    make_family
+    start -v --address 127.0.0.1 --processes 4 --timeout 3 --kill-after 300ms 0 \
+        ./family gentle stubborn gentle
+    local i clients=()
+    for ((i = 0; i < 4; i++)); do
+        connect_served
+        clients+=("$CLIENT")
+    done
+    for i in "${clients[@]}"; do wait_for_end "$i"; done
+    await is_served 4
+    status_is accepted 4
+    status_is running 0
+    status_is dropped 0
+    status_is abandoned 0
+}
+
+@test "SIGTERM while a handler is on its way out: the daemon waits for that, status 0" {
+    make_family
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 1 0 ./family gentle stubborn gentle
+    local begin
+    begin=$(milliseconds)
+    connect_served
+    connect_silently # is served before the end, and cut off like all
+    await has_line 'SIGTERM to its group' "$LOG"
+    stop TERM
+    took "$begin" 5950
+    [[ $STATUS == 0 ]]
+    await nothing_is_left
+    [[ $(grep -c 'SIGKILL to its group' "$LOG") == 2 ]]
+}
+
+@test "a drain goes on to cut off handlers that run too long" {
+    start -v --address 127.0.0.1 --timeout 2 0 bash -c 'echo started; exec sleep 1000'
+    local begin
+    begin=$(milliseconds)
+    connect_served
+    stop TERM
+    took "$begin" 1950
+    [[ $STATUS == 0 ]]
+}
+
+@test "--drain-timeout ends groups whose leader has ended, and whose rest ignores SIGTERM" {
+    make_family
+    start -v --address 127.0.0.1 --drain-timeout 300ms 0 ./family gentle stubborn gentle
+    local begin members
+    begin=$(milliseconds)
+    connect_served
+    read -r -a members <<<"$SAID"
+    kill -TERM "$DAEMON"
+    await has_line "ended process ${members[0]} .*killed by signal 15" "$LOG"
+    is_alive "${members[1]}"
+    finish
+    took "$begin" 5250
+    [[ $STATUS == 1 ]]
+    await nothing_is_left
+}
+
+@test "a second SIGTERM ends at once what --timeout has left of a group" {
+    make_family
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 1h 0 ./family gentle stubborn gentle
+    connect_served
+    await has_line 'ended process .*killed by signal 15' "$LOG"
+    status_is running 1
+    kill -TERM "$DAEMON"
+    await has_line 'ending: waiting for 0 clients in the queue and 1 handlers' "$LOG"
+    local begin
+    begin=$(milliseconds)
+    stop TERM
+    took "$begin" 0
+    [[ $STATUS == 1 ]]
+    await nothing_is_left
+}

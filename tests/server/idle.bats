@@ -1,0 +1,46 @@
+#!/usr/bin/env bats
+# Nothing happens when nothing happens.
+
+load ../shared/helpers
+
+# System calls of a daemon and all that it has started in ten seconds, after one served client.
+@test "idle for 10 s: no process makes a single system call" {
+    command -v strace >/dev/null || skip "strace is not installed"
+    local pressure=()
+    if [[ -e /proc/pressure/io ]]; then pressure=(--pressure "cpu=0,memory=0,io=0"); fi
+    echo 'deny 127.0.0.9' >rules
+    start --address 127.0.0.1 --processes 4 --load-average 0.01 --queue 5 --queue-timeout 3 \
+        --when-full refuse --order fair --per-source 2 --per-source-queue 2 --rate 100 \
+        --access-file rules --pid-file pid --control control --metrics 127.0.0.1:0 "${pressure[@]}" 0 cat
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+    await status_is served 1
+    [[ $(echo status | nc -NU control) == *'"served":1'* ]]
+    echo "set queue-timeout 4s" | nc -NU control
+    local process targets=(-p "$DAEMON")
+    for process in $(children "$DAEMON"); do targets+=(-p "$process"); done
+    strace -f -ttt -o trace "${targets[@]}" 2>attached 3>&- 4>&- &
+    local tracer=$!
+    for process in "$DAEMON" $(children "$DAEMON"); do
+        await has_line "Process $process attached" attached
+    done
+    # Attaching interrupts what each process waits in; it goes back to it, and then there is silence.
+    await has_settled
+    local begin
+    begin=$(wc -l <trace)
+    sleep 10
+    kill -INT "$tracer"
+    wait "$tracer" || true
+    # What is left behind are the calls that the end of tracing cuts off.
+    tail -n +$((begin + 1)) trace | grep -v 'detached' >calls || true
+    cat calls
+    [[ ! -s calls ]]
+    # The tracing itself works: a client is seen.
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+}
+
+has_settled() {
+    local before
+    before=$(wc -l <trace)
+    sleep 1.5
+    [[ $(wc -l <trace) == "$before" ]]
+}

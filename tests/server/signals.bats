@@ -1,0 +1,305 @@
+#!/usr/bin/env bats
+# How the service ends.
+
+load ../shared/helpers
+
+
+@test "SIGTERM with 50 waiting and 4 running: all 54 are answered, status 0" {
+    # shellcheck disable=SC2016
+    start -v --address 127.0.0.1 --processes 4 0 \
+        bash -c 'until [[ -e go ]]; do sleep 0.02; done; exec "$@"' bash "$ANSWER" "$ANSWERS" "$COUNTER" 20
+    "$BURST" "$ADDRESS" "$PORT" 54 >burst &
+    local client=$!
+    await status_is accepted 54
+    kill -TERM "$DAEMON"
+    await has_line 'ending: waiting for' "$LOG"
+    touch go
+    finish
+    wait "$client"
+    [[ $(cat burst) == "connected 54 answered 54 failed 0" ]]
+    [[ $STATUS == 0 ]]
+    grep -q 'ending: waiting for [1-9][0-9]* clients in the queue and [1-4] handler' "$LOG"
+}
+
+@test "SIGTERM also serves who is in the kernel's backlog by then, and takes nobody new" {
+    # shellcheck disable=SC2016
+    start --address 127.0.0.1 --processes 1 --queue 3 0 \
+        bash -c 'until [[ -e go ]]; do sleep 0.02; done; exec "$@"' bash "$ANSWER" "$ANSWERS" "$COUNTER" 20
+    "$BURST" "$ADDRESS" "$PORT" 20 >burst &
+    local client=$!
+    await all_have_come 20
+    # While the drain goes on others try to get in.
+    (close_descriptors; while nc -z 127.0.0.1 "$PORT" 2>/dev/null; do :; done) &
+    local others=$!
+    kill -TERM "$DAEMON"
+    touch go
+    finish
+    wait "$client"
+    wait "$others" || true
+    cat burst
+    [[ $(cat burst) == "connected 20 answered 20 failed 0" ]]
+    [[ $STATUS == 0 ]]
+}
+
+# Asked in this order, who is taken from the backlog in between is missed, and not counted twice.
+all_have_come() { (($(status_of accepted) + $(backlog) == $1)); }
+
+backlog() { ss -Hltn "sport = :$PORT" | awk '{ print $2 }'; }
+
+@test "SIGTERM closes the listener, so that a successor can have the port" {
+    start --address 127.0.0.1 0 sleep 60
+    connect_silently
+    await status_is running 1
+    local first=$DAEMON port=$PORT
+    kill -TERM "$first"
+    await cannot_connect "$port"
+    start --address 127.0.0.1 "$port" cat
+    [[ $(echo hello | nc -N 127.0.0.1 "$port") == hello ]]
+    stop
+    DAEMON=$first
+    stop INT
+}
+
+cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
+
+@test "an idle service ends at once by SIGTERM, also with no time to drain: status 0" {
+    start --address 127.0.0.1 --drain-timeout 0 0 cat
+    stop TERM
+    [[ $STATUS == 0 ]]
+    [[ ! -s $LOG ]]
+}
+
+@test "--drain-timeout: then handlers get SIGTERM and the queue is closed, status 1" {
+    make_noting_handler
+    start --address 127.0.0.1 --processes 2 --drain-timeout 300ms 0 ./handler
+    local i
+    for i in 1 2; do
+        connect_silently
+        read -r -u "$CLIENT" _
+    done
+    connect_silently
+    local waiting=$CLIENT
+    await status_is queued 1
+    local begin=$EPOCHREALTIME
+    stop TERM
+    [[ $STATUS == 1 ]]
+    awk -v begin="$begin" -v end="$EPOCHREALTIME" 'BEGIN { exit !(end - begin >= 0.3 && end - begin < 20) }'
+    [[ $(sort terminated) == "1
+2" ]]
+    # The one that waited sees the end of its connection and nothing else.
+    [[ -z $(timeout 20 cat <&"$waiting") ]]
+    grep -q 'closed 1 waiting connection' "$LOG"
+}
+
+@test "a handler that ignores SIGTERM is killed 5 s later" {
+    make_noting_handler
+    start --address 127.0.0.1 --drain-timeout 0 0 ./handler stubborn
+    connect_silently
+    read -r -u "$CLIENT" _
+    local begin=$EPOCHREALTIME
+    stop TERM
+    [[ $STATUS == 1 ]]
+    [[ $(cat terminated) == 1 ]]
+    awk -v begin="$begin" -v end="$EPOCHREALTIME" 'BEGIN { exit !(end - begin >= 5 && end - begin < 20) }'
+}
+
+@test "a second SIGTERM ends everything at once, status 1" {
+    make_noting_handler
+    start -v --address 127.0.0.1 --processes 1 0 ./handler stubborn
+    connect_silently
+    read -r -u "$CLIENT" _
+    connect_silently
+    await status_is queued 1
+    kill -TERM "$DAEMON"
+    await has_line 'ending: waiting for' "$LOG"
+    local begin=$EPOCHREALTIME
+    stop TERM
+    [[ $STATUS == 1 ]]
+    awk -v begin="$begin" -v end="$EPOCHREALTIME" 'BEGIN { exit !(end - begin < 10) }'
+    [[ ! -e terminated ]]
+}
+
+@test "SIGINT: handlers get SIGTERM and are waited for, then it dies of SIGINT, interrupted." {
+    make_noting_handler
+    start --address 127.0.0.1 --processes 3 0 ./handler
+    local i
+    for i in 1 2 3; do
+        connect_silently
+        read -r -u "$CLIENT" _
+    done
+    connect_silently
+    await status_is queued 1
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+    [[ $(tail -n 1 "$LOG") == "interrupted." ]]
+    [[ $(sort terminated) == "1
+2
+3" ]]
+}
+
+@test "SIGINT waits for a stubborn handler until a second one" {
+    make_noting_handler
+    start --address 127.0.0.1 0 ./handler stubborn
+    connect_silently
+    read -r -u "$CLIENT" _
+    kill -INT "$DAEMON"
+    await has_content terminated
+    is_alive "$DAEMON"
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+    [[ $(tail -n 1 "$LOG") == "interrupted." ]]
+}
+
+@test "SIGINT ends an idle service, even one started with SIGINT ignored" {
+    # As a shell without job control starts what stands behind an ampersand.
+    # shellcheck disable=SC2016
+    WRAPPER=(bash -c 'trap "" INT; exec "$@"' bash)
+    start --address 127.0.0.1 0 cat
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+}
+
+@test "handlers of a stopped dispatcher are ended as well" {
+    make_noting_handler
+    start --address 127.0.0.1 --processes 1 0 ./handler
+    connect_silently
+    read -r -u "$CLIENT" _
+    # shellcheck disable=SC2046
+    kill -STOP $(dispatchers)
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+    [[ $(cat terminated) == 1 ]]
+}
+
+@test "SIGINT ends a thousand handlers of one dispatcher, more than a socket holds messages for" {
+    start --address 127.0.0.1 --processes 0 --dispatchers 1 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 60000
+    "$BURST" "$ADDRESS" "$PORT" 1000 >burst 2>&1 &
+    local client=$!
+    await status_is running 1000
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+    wait "$client" || true
+}
+
+@test "a second SIGTERM ends 1,200 handlers whose dispatchers were killed" {
+    start -v --address 127.0.0.1 --processes 0 0 "$ANSWER" "$ANSWERS" "$COUNTER" 60000
+    "$BURST" "$ADDRESS" "$PORT" 1200 >burst 2>&1 &
+    local client=$!
+    await status_is running 1200
+    # shellcheck disable=SC2046
+    kill -KILL $(dispatchers)
+    await has_line 'replacing it' "$LOG"
+    kill -TERM "$DAEMON"
+    await has_line 'ending: waiting for' "$LOG"
+    stop TERM
+    [[ $STATUS == 1 ]]
+    refute grep 'could not be ended' "$LOG"
+    wait "$client" || true
+}
+
+@test "handlers whose dispatcher was killed are ended as well, with their whole group" {
+    start -v --address 127.0.0.1 --processes 1 0 bash -c 'sleep 1000 & echo started; wait'
+    connect_silently
+    read -r -u "$CLIENT" _
+    # shellcheck disable=SC2046
+    kill -KILL $(dispatchers)
+    await has_line 'replacing it' "$LOG"
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+    await nothing_is_left
+}
+
+@test "SIGINT drops a client whose start fails meanwhile" {
+    cp "$ANSWER" handler
+    start --address 127.0.0.1 --dispatchers 1 0 ./handler "$ANSWERS" "$COUNTER"
+    kill -STOP "$(dispatchers)"
+    connect_silently
+    await status_is starting 1
+    rm handler
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+    grep -q 'ticket 1: cannot start a handler' "$LOG"
+    # The client sees the end of its connection and nothing else.
+    [[ -z $(timeout 20 cat <&"$CLIENT") ]]
+}
+
+@test "SIGHUP and SIGUSR1 do not end the service" {
+    start -v --address 127.0.0.1 0 cat
+    kill -HUP "$DAEMON"
+    await has_line 'SIGHUP' "$LOG"
+    status_is accepted 0
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+}
+
+@test "signals to the whole process group reach the daemon alone: it drains" {
+    start --address 127.0.0.1 --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER" 300
+    "$BURST" "$ADDRESS" "$PORT" 3 >burst &
+    local client=$!
+    await status_is accepted 3
+    # As a service manager does that signals every process it knows: dispatchers must not mind.
+    # shellcheck disable=SC2046
+    kill -TERM $(dispatchers)
+    stop TERM
+    wait "$client"
+    [[ $(cat burst) == "connected 3 answered 3 failed 0" ]]
+    [[ $STATUS == 0 ]]
+}
+
+@test "SIGINT while draining ends the handlers at once" {
+    make_noting_handler
+    start -v --address 127.0.0.1 0 ./handler
+    connect_silently
+    read -r -u "$CLIENT" _
+    kill -TERM "$DAEMON"
+    await has_line 'ending: waiting for' "$LOG"
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+    [[ $(cat terminated) == 1 ]]
+}
+
+@test "SIGINT alone kills nobody, however long it takes" {
+    make_noting_handler
+    start --address 127.0.0.1 0 ./handler stubborn
+    connect_silently
+    read -r -u "$CLIENT" _
+    kill -INT "$DAEMON"
+    sleep 6 # after SIGTERM it would be killed after 5
+    is_alive "$DAEMON"
+    stop INT
+    [[ $STATUS == $((128 + 2)) ]]
+}
+
+@test "handlers are ended with their whole group" {
+    start --address 127.0.0.1 --processes 1 0 bash -c 'sleep 1000 & echo started; wait'
+    connect_silently
+    read -r -u "$CLIENT" _
+    stop INT
+    await nothing_is_left
+}
+
+@test "once handlers are ended no dispatcher is started any more" {
+    make_noting_handler
+    start -vv --address 127.0.0.1 0 ./handler stubborn
+    connect_silently
+    read -r -u "$CLIENT" _
+    kill -INT "$DAEMON"
+    await has_content terminated
+    # shellcheck disable=SC2046
+    kill -KILL $(dispatchers)
+    await has_line 'adopted process' "$LOG"
+    sleep 0.5
+    await has_no_dispatcher
+    stop INT
+}
+
+has_no_dispatcher() { [[ -z $(dispatchers) ]]; }
+
+@test "started with SIGCHLD ignored it hears of its children all the same" {
+    env --ignore-signal=CHLD true || skip "env cannot ignore signals"
+    WRAPPER=(env --ignore-signal=CHLD)
+    start -vv --address 127.0.0.1 --dispatchers 1 0 cat
+    kill -KILL "$(dispatchers)"
+    await has_line 'replacing it' "$LOG"
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+}

@@ -1,0 +1,376 @@
+# Shared by all tests: starts a daemon, asks it how it stands, and ends it with nothing left behind.
+# shellcheck shell=bash
+
+ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+BUILD=${DAMPENER_BUILD:-$ROOT/build}
+DAMPENER=$BUILD/socket-burst-dampener
+BURST=$BUILD/tests/programs/clients/burst
+ANSWER=$BUILD/tests/programs/handlers/answer
+STATE=$BUILD/tests/programs/handlers/state
+PROBES=$BUILD/tests/probes
+
+# Seconds until bats ends a test that hangs, and names it: more for slow programs and for long tests.
+PATIENT=${DAMPENER_LONG:+4}
+BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-$((20 * ${PATIENT:-1} * ${DAMPENER_PATIENCE:-20}))}
+
+# A sanitizer's finding must not look like an ordinary exit.
+export ASAN_OPTIONS=exitcode=99
+export UBSAN_OPTIONS=halt_on_error=1:exitcode=99
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return 1
+    LOG=$BATS_TEST_TMPDIR/log
+    READY=$BATS_TEST_TMPDIR/ready
+    ANSWERS=$BATS_TEST_TMPDIR/answers
+    COUNTER=$BATS_TEST_TMPDIR/counter
+    DAEMON=
+    # Every process of this test carries it, so that one left behind is found wherever it went.
+    export DAMPENER_TEST=$BATS_TEST_TMPDIR
+    : >"$LOG"
+    : >"$ANSWERS"
+    skip_exception
+}
+
+# Skips a test that cannot hold on this build, which a file may list as lines
+# "FILE|BEGINNING OF ITS NAME|REASON".
+skip_exception() {
+    local file name reason
+    if [[ -z ${DAMPENER_EXCEPTIONS:-} ]]; then return; fi
+    while IFS='|' read -r file name reason; do
+        if [[ $BATS_TEST_FILENAME == */$file.bats && $BATS_TEST_DESCRIPTION == "$name"* ]]; then
+            skip "$reason"
+        fi
+    done <"$DAMPENER_EXCEPTIONS"
+}
+
+# Waits until a command succeeds, or fails after some seconds: more where programs are slow.
+await() {
+    local deadline=$((SECONDS + ${DAMPENER_PATIENCE:-20}))
+    while ((SECONDS < deadline)); do
+        if "$@"; then return 0; fi
+        sleep 0.02
+    done
+    echo "waited in vain for: $*" >&2
+    return 1
+}
+
+# Likewise what thousands of clients have to come for.
+await_crowd() { DAMPENER_PATIENCE=$((6 * ${DAMPENER_PATIENCE:-20})) await "$@"; }
+
+# bats waits for whoever holds its descriptors.
+close_descriptors() {
+    local path descriptor
+    for path in /proc/self/fd/*; do
+        descriptor=${path##*/}
+        if ((descriptor > 2)); then eval "exec $descriptor>&-"; fi
+    done 2>/dev/null
+}
+
+is_alive() { kill -0 "$1" 2>/dev/null; }
+is_gone() { ! is_alive "$1"; }
+is_stopped() { grep -q "^State:.T" "/proc/$1/status"; }
+has_content() { [[ -s $1 ]]; }
+has_line() { grep -q -- "$1" "$2"; }
+
+# Starts the daemon with the given words and waits until it serves.  Sets DAEMON, ADDRESS and PORT
+# (of its first listener), and DESCRIPTORS.  WRAPPER may hold a command to start it with.
+start() {
+    rm -f "$READY"
+    (
+        close_descriptors
+        exec ${WRAPPER[@]+"${WRAPPER[@]}"} "$DAMPENER" --ready-fd 7 "$@" \
+            7>"$READY.new" 2>>"$LOG" </dev/null >/dev/null
+    ) &
+    DAEMON=$!
+    await is_ready_or_gone
+    is_alive "$DAEMON" || return 1
+    mv "$READY.new" "$READY"
+    read -r ADDRESS PORT <"$READY"
+    DESCRIPTORS=$(open_descriptors "$DAEMON")
+}
+
+# Likewise, with a pipe as standard error that is held open as descriptor 8, and read by nobody else.
+start_unread() {
+    mkfifo pipe
+    exec 8<>pipe
+    (
+        close_descriptors
+        exec "$DAMPENER" --ready-fd 7 "$@" 7>"$READY" 2>pipe </dev/null
+    ) &
+    DAEMON=$!
+    await has_content "$READY"
+    read -r ADDRESS PORT <"$READY"
+    DESCRIPTORS=$(open_descriptors "$DAEMON")
+}
+
+is_ready_or_gone() { [[ -s $READY.new ]] || is_gone "$DAEMON"; }
+
+open_descriptors() {
+    local entries=("/proc/$1/fd/"*)
+    echo "${#entries[@]}"
+}
+
+# The processes of the dispatchers. (See ready_dispatchers() in dispatchers.bats for a stricter view.)
+dispatchers() {
+    local process
+    for process in $(children "$DAEMON"); do
+        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == dispatcher ]]; then echo "$process"; fi
+    done
+}
+
+has_dispatchers() { [[ $(dispatchers | wc -l) == "$1" ]]; }
+
+# The janitor, if there is one.
+janitor() {
+    local process
+    for process in $(children "$DAEMON"); do
+        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == janitor ]]; then echo "$process"; fi
+    done
+}
+
+children() { cat "/proc/$1/task/$1/children" 2>/dev/null || true; }
+
+# All processes of this test, a line each, but those of bats and the one that looks for them.
+processes_of_test() {
+    local file process command
+    while read -r file; do
+        process=${file#/proc/}
+        process=${process%/environ}
+        command=$(tr '\0' ' ' <"/proc/$process/cmdline") || continue # it has ended meanwhile
+        if [[ $command != *bats-core* && $command != "grep -lsa "* ]]; then
+            echo "$process $command"
+        fi
+    done < <(grep -lsa "DAMPENER_TEST=$DAMPENER_TEST" /proc/[0-9]*/environ) 2>/dev/null
+}
+
+# The number that the daemon gives for a word of its status line, such as queued or served.
+status_of() {
+    local before line
+    before=$(grep -c '^\[INFO\] status: ' "$LOG" || true)
+    kill -USR1 "$DAEMON"
+    await status_lines_exceed "$before"
+    line=$(grep '^\[INFO\] status: ' "$LOG" | tail -n 1)
+    [[ $line =~ $1\ ([0-9]+) ]]
+    echo "${BASH_REMATCH[1]}"
+}
+
+status_lines_exceed() { (($(grep -c '^\[INFO\] status: ' "$LOG" || true) > $1)); }
+
+status_is() { [[ $(status_of "$1") == "$2" ]]; }
+
+# Whether one and the same status line says all of these, each a word and its number: a client whose
+# handler is starting, say, is neither queued nor running.
+status_says() {
+    local line words
+    status_of accepted >/dev/null
+    line=$(grep '^\[INFO\] status: ' "$LOG" | tail -n 1)
+    for words; do
+        [[ $line, == *" $words,"* ]] || return 1
+    done
+}
+
+# The time now, of which only differences matter; and how much has passed since then.
+milliseconds() { echo $((${EPOCHREALTIME//[!0-9]/} / 1000)); }
+milliseconds_since() { echo $(($(milliseconds) - $1)); }
+
+# How many connections are in the kernel's backlog: of a port, or of the Unix socket at a path, as
+# seen by a command that goes on with the further words.
+backlog_is() { [[ $(ss -Hltn "sport = :$1" | awk '{ print $2 }') == "$2" ]]; }
+unix_backlog_is() { [[ $("${@:3}" ss -Hlx | awk -v path="$1" '$5 == path { print $3 }') == "$2" ]]; }
+
+has_lines() { [[ $(wc -l <"$2") == "$1" ]]; }
+
+# How often a process has waited for something, to be asked when it does so again.
+is_asleep() { grep -q '^State:.S' "/proc/$1/status"; }
+switches() { awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$1/status"; }
+
+# Kills dispatchers, and waits until the supervisor knows: who is dying still looks alive.
+kill_dispatchers() {
+    local process
+    kill -KILL "$@" || return 1
+    for process; do await is_gone "$process"; done
+}
+
+# Has strace trace a process, and those that it starts, from now on, with these options; sets TRACER.
+# Each call is in the file "traced" as soon as it is begun.
+trace() {
+    rm -f traced attached
+    strace -f -o traced -p "$1" "${@:2}" 2>attached 3>&- 4>&- &
+    TRACER=$!
+    # Not TracerPid: a process that has a tracer goes on untraced until it is interrupted.
+    await has_line "Process $1 attached" attached
+}
+
+# Makes the calls of a process fail or hang from now on, as strace's -e inject takes it.
+inject() { trace "$1" -e "trace=${2%%:*}" -e "inject=$2"; }
+
+end_trace() {
+    kill "$TRACER" 2>/dev/null || true # it ends by itself with the process
+    wait "$TRACER" || true
+}
+
+# In clock ticks, of all of a process' life.
+processor_time() {
+    local fields
+    read -r -a fields <"/proc/$1/stat"
+    echo $((fields[13] + fields[14]))
+}
+
+# From the file that tests/programs/handlers/answer.c keeps.
+most_handlers() { od -An -td4 -j4 -N4 "$COUNTER" | tr -d ' '; }
+
+# Ends the daemon as an operator would; STATUS is its exit status.
+stop() {
+    kill -"${1:-TERM}" "$DAEMON"
+    finish
+}
+
+finish() {
+    await is_gone "$DAEMON" || return 1 # wait would hang as well
+    STATUS=0
+    wait "$DAEMON" || STATUS=$?
+    DAEMON=
+}
+
+has_no_zombies() {
+    local process
+    for process in $(children "$DAEMON") $(for dispatcher in $(dispatchers); do
+        children "$dispatcher"
+    done); do
+        if grep -q '^State:.Z' "/proc/$process/status" 2>/dev/null; then return 1; fi
+    done
+}
+
+has_its_descriptors() { (($(open_descriptors "$DAEMON") <= DESCRIPTORS)); }
+
+nothing_is_left() { [[ -z $(processes_of_test) ]]; }
+
+# The daemon must be as it was when it started, then end, and take everything with it.
+check_and_end() {
+    if [[ -n $DAEMON ]] && is_alive "$DAEMON"; then
+        await has_no_zombies || { echo "zombies were left" >&2; return 1; }
+        await has_its_descriptors || {
+            echo "descriptors were left:" >&2
+            open_descriptors "$DAEMON" >&2
+            find "/proc/$DAEMON/fd" -printf '%f %l\n' 2>/dev/null | head -n 50 >&2
+            return 1
+        }
+        stop || return 1
+    fi
+    await nothing_is_left || { processes_of_test >&2; return 1; }
+}
+
+# What valgrind has found in the programs of this test (tests/shared/memcheck.c).
+findings_of_test() { find "$BUILD/findings" -name "${BATS_TEST_TMPDIR//\//_}.*" -size +0 2>/dev/null; }
+
+has_no_findings() {
+    local -a files
+    mapfile -t files < <(findings_of_test)
+    ((${#files[@]} == 0)) || { head -n 60 "${files[@]}" >&2; return 1; }
+}
+
+teardown() {
+    local failed=0
+    if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then failed=1; fi
+    # What a file of tests starts besides daemons it ends itself.
+    if declare -F end_others >/dev/null; then end_others || failed=1; fi
+    check_and_end || failed=1
+    if grep -q -e '^\[BUG\]' -e '"level":"bug"' -e 'Sanitizer' -e 'runtime error' "$LOG"; then failed=1; fi
+    has_no_findings || failed=1
+    if ((failed)); then
+        echo "--- log of the daemon (last lines)" >&2
+        tail -n 60 "$LOG" >&2
+        end_by_force
+        return 1
+    fi
+}
+
+end_by_force() {
+    local process rest
+    while read -r process rest; do
+        echo "killing what was left: $process $rest" >&2
+        kill -KILL "$process" 2>/dev/null || true
+    done < <(processes_of_test)
+}
+
+# Replaces a function that bats calls when the time of a test is over: bats ends only the children of
+# the test, but a command substitution waits for grandchildren, too.  Spares the daemon, which teardown
+# ends, and itself: the countdown is a child of the test as well.
+bats_kill_childprocesses_of() {
+    local process rest program
+    while read -r process rest; do
+        program=/proc/$process/exe
+        if [[ $process != "$BASHPID" && ! $program -ef $DAMPENER && ! $program -ef $BUILD/dispatcher ]]; then
+            kill -KILL "$process" || true
+        fi
+    done < <(children "$1" | tr ' ' '\n'; DAMPENER_TEST=$BATS_TEST_TMPDIR processes_of_test)
+}
+
+# "! command" alone does not fail a test.
+refute() {
+    if "$@"; then
+        echo "succeeded, and should not have: $*" >&2
+        return 1
+    fi
+}
+
+# The state of a handler of one connection (tests/programs/handlers/state.c), in the file "state".
+ask_state() {
+    local address=${1:-127.0.0.1}
+    exec 9<>"/dev/tcp/$address/$PORT"
+    cat <&9 >state
+    exec 9>&-
+}
+
+says() { grep -qx -- "$1" state || { echo "not told: $1" >&2; cat state >&2; return 1; }; }
+
+variable() { sed -n "s/^environment $1=//p" state; }
+
+run_as() { setpriv --reuid="$1" --regid="$1" --clear-groups -- "${@:2}"; }
+
+# Lets other users into the directory of this test, which bats keeps to itself.  Takes root.
+open_to_others() {
+    local directory=$BATS_TEST_TMPDIR
+    while [[ $directory == "$BATS_RUN_TMPDIR"* ]]; do
+        chmod o+x "$directory"
+        directory=${directory%/*}
+    done
+    run_as 65534 test -x "$BATS_TEST_TMPDIR" || skip "other users do not get to the tests"
+}
+
+# Makes the directory "root", with a program as /bin/NAME and all that it needs.
+make_root_with() {
+    local file
+    mkdir -p root/bin
+    cp -L "$2" "root/bin/$1"
+    for file in $(ldd "$2" 2>/dev/null | grep -o '/[^ ]*'); do
+        mkdir -p "root${file%/*}"
+        cp -L "$file" "root$file"
+    done
+}
+
+# A sanitizer, or valgrind, keeps the daemon from hiding, from a root directory without /proc, and from a filter.
+is_sanitized() { grep -q -e __asan_init -e /usr/bin/valgrind "$DAMPENER"; }
+
+# Whether processes that hide, as a daemon does, are seen at all (proc(5), hidepid).
+sees_daemons() { ((EUID == 0)) || ! grep -q '^[^ ]* /proc proc [^ ]*hidepid=' /proc/mounts; }
+
+# What keeps a test from attaching to a daemon that runs; nothing, if it can.
+no_tracer() {
+    if ! command -v strace >/dev/null; then echo "strace is not installed"; fi
+    if ((EUID != 0)); then echo "only root may trace a daemon, which hides"; fi
+}
+
+# Connects and says nothing; the descriptor is in CLIENT.
+connect_silently() { exec {CLIENT}<>"/dev/tcp/127.0.0.1/$PORT"; }
+
+# A handler that notes each SIGTERM, and ends by it unless $1 is "stubborn".
+make_noting_handler() {
+    cat >handler <<'HANDLER'
+#!/bin/bash
+trap 'echo "$DAMPENER_TICKET" >>terminated; [[ $1 == stubborn ]] || exit 0' TERM
+echo started
+for ((i = 0; i < 600; i++)); do sleep 0.1 & wait $!; done
+HANDLER
+    chmod +x handler
+}

@@ -1,0 +1,537 @@
+# Walls that a resource ends at: how they are raised around a daemon, and taken away again, and what
+# it did meanwhile.  Needs helpers.bash.  Used by walls.bats, and by the trial of that name.
+# shellcheck shell=bash
+# shellcheck disable=SC2317 # at_wall() calls what raises a wall, and lifts it
+
+WALL_USER=64125 # whose processes and descriptors nobody else's count with
+
+# What happened at the wall that was looked at last.
+HAPPENED= # one word or a few
+REASON=   # what the log says of it
+BUSY=     # milliseconds of processor time a second, of supervisor and dispatchers, at the wall
+RECOVERED= # milliseconds from its end until all clients were served
+ENOUGH=   # of a wall that stood at the start: the lowest that it serves with
+
+end_others() {
+    remove_group
+    end_tracer
+    end_holder
+}
+
+wall_skip() {
+    if declare -F skip >/dev/null; then skip "$1"; fi
+    echo "$1" >&2
+    exit 77 # for a trial, which calls this in a process of its own
+}
+
+needs_root() { [[ $(id -u) == 0 ]] || wall_skip "it takes root"; }
+
+needs_dispatchers() { sees_daemons || wall_skip "/proc does not show processes that hide"; }
+
+# ---- the daemon ----
+
+# Becomes a user of its own, with copies of the programs that it gets to.
+become_wall_user() {
+    needs_root
+    open_to_others
+    chmod 777 .
+    cp "$BUILD/socket-burst-dampener" "$BUILD/dispatcher" "$BUILD/tests/programs/handlers/answer" .
+    DAMPENER=$PWD/socket-burst-dampener
+    : >"$ANSWERS"
+    chmod 666 "$LOG" "$ANSWERS"
+    WRAPPER=(setpriv --reuid "$WALL_USER" --regid "$WALL_USER" --clear-groups)
+}
+
+# Does what is said as the user that a process runs as, who may change its limits.
+as_user_of() {
+    local user group
+    read -r user group < <(awk '/^Uid:/ { u = $2 } /^Gid:/ { print u, $2 }' "/proc/$1/status")
+    shift
+    if [[ $user == "$(id -u)" ]]; then
+        "$@"
+    else
+        setpriv --reuid "$user" --regid "$group" --clear-groups "$@"
+    fi
+}
+
+limit_of() { as_user_of "$1" prlimit --pid "$1" "--$2=$3:"; }
+
+limit_dispatchers() {
+    local process
+    for process in $(dispatchers); do limit_of "$process" "$1" "$2"; done
+}
+
+# In clock ticks, of the supervisor and those of its dispatchers that live.
+ticks_of_all() {
+    local process sum=0 ticks
+    for process in "$DAEMON" $(dispatchers); do
+        ticks=$(processor_time "$process" 2>/dev/null) || ticks=0
+        sum=$((sum + ticks))
+    done
+    echo "$sum"
+}
+
+hold_dispatchers() { dispatchers | xargs kill -STOP; }
+release_dispatchers() { dispatchers | xargs kill -CONT; }
+
+
+# What a wall of these does to the log: lines of warnings and errors, and the last one of some words.
+lines_like() { grep -c -- "$1" "$LOG" || true; }
+line_like() { grep -o -- "$1.*" "$LOG" | tail -n 1; }
+
+# Sets BUSY by the calmest of some seconds: in the first one clients may still be coming.
+look_how_busy() {
+    local before begin look
+    for ((look = 0; look < 5; look++)); do
+        before=$(ticks_of_all)
+        begin=$(milliseconds)
+        sleep 1
+        BUSY=$((($(ticks_of_all) - before) * 10 * 1000 / ($(milliseconds) - begin)))
+        if is_calm 2>/dev/null; then break; fi
+    done
+}
+
+# ---- a wall that arrives, and goes ----
+
+# at_wall RAISE LIFT COUNT WORDS: has COUNT clients come once the wall stands, waits until the log
+# says WORDS, looks how busy the daemon is, and takes the wall away.  All clients must
+# be served, each once, by one daemon that was never away.
+at_wall() {
+    local raise=$1 lift=$2 count=$3 words=$4 begin client
+    "$raise"
+    "$BURST" -t 60000 "$ADDRESS" "$PORT" "$count" >burst 2>complaints &
+    client=$!
+    await has_line "$words" "$LOG"
+    look_how_busy
+    REASON=$(line_like "$words")
+    "$lift"
+    begin=$(milliseconds)
+    wait "$client" || true
+    RECOVERED=$(($(milliseconds) - begin))
+    HAPPENED="clients waited"
+    all_were_served "$count"
+}
+
+all_were_served() {
+    [[ $(cat burst) == "connected $1 answered $1 failed 0" ]] || { cat burst complaints >&2; return 1; }
+    is_alive "$DAEMON"
+    await status_is served "$1"
+    status_is accepted "$1"
+    [[ $(cut -d ' ' -f 2 "$ANSWERS" | sort -n | uniq | wc -l) == "$1" ]]
+}
+
+# A tenth of a processor, on a machine that may be busy with other things.
+is_calm() { ((BUSY <= 100)) || { echo "busy: $BUSY ms a second" >&2; return 1; }; }
+
+# So many lines a second of this test are the most that a reason may take, after the first burst of
+# them.
+is_quiet() {
+    (($(lines_like "$1") <= 20 + 5 * SECONDS)) || { echo "$(lines_like "$1") lines: $1" >&2; return 1; }
+}
+
+# ---- descriptors, processes, memory of one process ----
+
+wall_descriptors() {
+    start --address 127.0.0.1 --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    raise() { limit_of "$DAEMON" nofile 5; }
+    lift() { limit_of "$DAEMON" nofile 4096; }
+    at_wall raise lift 50 "cannot accept connections: Too many open files"
+}
+
+wall_dispatchers_descriptors() {
+    needs_dispatchers
+    start --address 127.0.0.1 --processes 8 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    raise() { limit_dispatchers nofile 4; }
+    lift() { limit_dispatchers nofile 1024; }
+    at_wall raise lift 50 "cannot start a handler, '.*': Too many open files"
+}
+
+# A sanitizer takes all addresses that there are, and processes and descriptors of its own.
+unless_sanitized() { ! is_sanitized || wall_skip "a sanitizer needs more than there is"; }
+unless_counted() {
+    ! grep -q __llvm_profile "$DAMPENER" || wall_skip "counters of lines need more than there is"
+}
+
+wall_address_space() {
+    unless_sanitized
+    needs_dispatchers
+    start --address 127.0.0.1 --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    raise() { limit_of "$DAEMON" as $((1024 * $(awk '/^VmSize:/ { print $2 }' "/proc/$DAEMON/status"))); }
+    lift() { limit_of "$DAEMON" as unlimited; }
+    # More than the memory that it has already holds, so that it must ask for more.
+    hold_dispatchers
+    release() { lift && release_dispatchers; }
+    at_wall raise release 2000 "cannot accept connections: Cannot allocate memory"
+}
+
+# The wall of processes stands for the dispatchers alone here, who are the ones that meet it.
+wall_processes() {
+    become_wall_user
+    start --address 127.0.0.1 --processes 100 --dispatchers 2 0 ./answer "$ANSWERS" "$COUNTER" 10
+    raise() { limit_dispatchers nproc 5; }
+    lift() { limit_dispatchers nproc 1000; }
+    at_wall raise lift 200 "cannot start a handler, '.*': Resource temporarily unavailable"
+}
+
+# ---- descriptors on their way ----
+
+# Those that have been sent and not received are counted, too, for each user (unix(7)).  They are
+# had by stopping who should receive them; the supervisor's limit must come after the clients.
+wall_in_flight() {
+    become_wall_user
+    start --address 127.0.0.1 --processes 64 --dispatchers 4 --control control 0 \
+        ./answer "$ANSWERS" "$COUNTER"
+    "$BUILD/dampenerctl" control pause
+    await has_its_descriptors
+    "$BURST" -t 60000 "$ADDRESS" "$PORT" 80 >burst 2>complaints &
+    local client=$! orders begin
+    await status_is queued 80
+    mkfifo orders
+    nc -U control <orders >answers-to-orders 3>&- 4>&- &
+    orders=$!
+    exec 5>orders
+    await operator_is_there
+    hold_dispatchers
+    limit_of "$DAEMON" nofile 5
+    echo resume >&5
+    exec 5>&-
+    await has_line "cannot give a client to a dispatcher: Too many references" "$LOG"
+    look_how_busy
+    REASON=$(line_like "cannot give a client to a dispatcher")
+    limit_of "$DAEMON" nofile 1024
+    release_dispatchers
+    begin=$(milliseconds)
+    wait "$client" || true
+    RECOVERED=$(($(milliseconds) - begin))
+    HAPPENED="clients waited"
+    wait "$orders" || true
+    all_were_served 80
+}
+
+operator_is_there() { (($(open_descriptors "$DAEMON") > DESCRIPTORS + 80)); }
+
+# ---- no descriptor in the whole system ----
+
+end_tracer() {
+    if [[ -z ${TRACER:-} ]]; then return; fi
+    kill "$TRACER" 2>/dev/null || true
+    wait "$TRACER" 2>/dev/null || true
+    TRACER=
+}
+
+# file-max is one for the whole machine, so the calls that meet it are made to fail, all of them, for
+# as long as the wall stands; a dispatcher dies meanwhile, and cannot have a successor.
+wall_files() {
+    [[ -z $(no_tracer) ]] || wall_skip "$(no_tracer)"
+    start --address 127.0.0.1 --processes 4 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local calls=accept4,socketpair,memfd_create,openat,epoll_create1
+    raise() {
+        inject "$DAEMON" "$calls:error=ENFILE"
+        kill -KILL "$(dispatchers | head -n 1)"
+    }
+    at_wall raise end_tracer 50 "cannot accept connections: Too many open files in system"
+    grep -q 'cannot start dispatcher 0, trying again: Too many open files in system' "$LOG"
+    await has_dispatchers 2
+}
+
+# ---- no watch of epoll for this user ----
+
+# Their number is one for the whole machine, too (epoll(7)), and only adding one meets it.  So the
+# call is replaced by one that fails as long as the file "wall" says so.
+make_watch_wall() {
+    command -v "${CC:-cc}" >/dev/null || wall_skip "there is no compiler"
+    unless_sanitized # which wants to be loaded first, too
+    cat >wall.c <<'SOURCE'
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static volatile const char *wall = "0";
+
+__attribute__((constructor)) static void find(void)
+{
+    int file = open(getenv("WALL"), O_RDONLY | O_CLOEXEC);
+
+    if (file < 0 || (wall = mmap(0, 1, PROT_READ, MAP_SHARED, file, 0)) == MAP_FAILED)
+        abort();
+    close(file);
+}
+
+int epoll_ctl(int epoll, int operation, int descriptor, struct epoll_event *event)
+{
+    if (operation != EPOLL_CTL_ADD || *wall != '1')
+        return syscall(SYS_epoll_ctl, epoll, operation, descriptor, event);
+    errno = ENOSPC;
+    return -1;
+}
+SOURCE
+    "${CC:-cc}" -shared -fPIC -o wall.so wall.c || wall_skip "the compiler makes no library"
+    echo 0 >wall
+    WRAPPER=(env "WALL=$PWD/wall" "LD_PRELOAD=$PWD/wall.so")
+}
+
+# A full queue has the listener left alone, and then it is to be watched again.
+wall_watches() {
+    needs_dispatchers
+    make_watch_wall
+    start --address 127.0.0.1 --processes 4 --queue 10 --dispatchers 2 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 10
+    raise() {
+        echo 1 1<>wall
+        kill -KILL "$(dispatchers | head -n 1)"
+    }
+    lift() { echo 0 1<>wall; }
+    at_wall raise lift 100 "cannot accept connections: No space left on device"
+    grep -q 'cannot watch a dispatcher: No space left on device' "$LOG"
+    await has_dispatchers 2
+}
+
+# ---- control groups ----
+
+# Makes a control group of this test's own, for what a controller counts; sets GROUP, and VERSION.
+make_group() {
+    needs_root
+    local type options place
+    VERSION=
+    while read -r _ place type options _; do
+        if [[ $type == cgroup && ,$options, == *,$1,* ]]; then
+            VERSION=1
+            break
+        elif [[ $type == cgroup2 && " $(cat "$place/cgroup.controllers") " == *" $1 "* ]]; then
+            echo "+$1" >"$place/cgroup.subtree_control" 2>/dev/null || continue
+            VERSION=2
+            break
+        fi
+    done </proc/mounts
+    [[ -n $VERSION ]] || wall_skip "no control group hierarchy counts $1 here"
+    GROUP=$place/dampener-walls.$$
+    mkdir "$GROUP" 2>/dev/null || wall_skip "no control group can be made in $place"
+    echo "$GROUP" >"$BATS_TEST_TMPDIR/group"
+    # shellcheck disable=SC2016
+    WRAPPER=(bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$GROUP")
+}
+
+# Whoever is in it still goes back to where everybody is, and is not held up by a limit.
+remove_group() {
+    local group process
+    if [[ ! -e $BATS_TEST_TMPDIR/group ]]; then return; fi
+    read -r group <"$BATS_TEST_TMPDIR/group"
+    rm "$BATS_TEST_TMPDIR/group"
+    while read -r process; do
+        echo "$process" >"${group%/*}/cgroup.procs" || true
+    done <"$group/cgroup.procs" 2>/dev/null
+    await rmdir "$group"
+}
+
+wall_table() {
+    make_group pids
+    start --address 127.0.0.1 --processes 100 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER" 10
+    raise() { cat "$GROUP/pids.current" >"$GROUP/pids.max"; }
+    lift() { echo max >"$GROUP/pids.max"; }
+    at_wall raise lift 1000 "cannot start a handler, '.*': Resource temporarily unavailable"
+}
+
+# How much memory the group has beyond what it has taken already; KiB, or "max".
+leave_memory() {
+    local usage limit=-1
+    if [[ $VERSION == 1 ]]; then
+        if [[ $1 != max ]]; then limit=$(($(cat "$GROUP/memory.usage_in_bytes") + $1 * 1024)); fi
+        echo "$limit" >"$GROUP/memory.limit_in_bytes"
+    else
+        if [[ $1 != max ]]; then limit=$(($(cat "$GROUP/memory.current") + $1 * 1024)); fi
+        echo "${limit/#-1/max}" >"$GROUP/memory.max"
+        echo 0 >"$GROUP/memory.swap.max" 2>/dev/null || true # there may be none
+    fi
+}
+
+# One client in four has a handler that takes all memory that there is.
+make_eating_handler() {
+    cat >handler <<'HANDLER'
+#!/bin/bash
+read -r line
+if ((line % 4 == 0)); then exec tail /dev/zero; fi
+echo "$line"
+HANDLER
+    chmod +x handler
+}
+
+# Its clients get no answer; nobody else is harmed, and each end is counted and told.
+wall_memory() {
+    make_group memory
+    make_eating_handler
+    start --address 127.0.0.1 --processes 4 --dispatchers 2 --control control 0 ./handler
+    local pool before begin
+    pool=$(dispatchers | sort)
+    leave_memory 32768
+    before=$(ticks_of_all)
+    begin=$(milliseconds)
+    "$BURST" -t 60000 "$ADDRESS" "$PORT" 20 >burst 2>complaints || true
+    BUSY=$((($(ticks_of_all) - before) * 10 * 1000 / ($(milliseconds) - begin)))
+    REASON=$(line_like "its handler, process .* was killed by signal 9")
+    leave_memory max
+    begin=$(milliseconds)
+    "$BURST" -t 60000 "$ADDRESS" "$PORT" 3
+    RECOVERED=$(($(milliseconds) - begin))
+    HAPPENED="handlers were killed, no other"
+    [[ $(cat burst) == "connected 20 answered 15 failed 5" ]]
+    await status_is served 23
+    status_is accepted 23
+    [[ $(dispatchers | sort) == "$pool" ]]
+    (($(lines_like 'was killed by signal 9; is there too little memory?') == 5))
+    [[ $("$BUILD/dampenerctl" control metrics |
+        awk '/^dampener_.*signal/ && !/^#/ { print $2 }' | tail -n 1) == 5 ]]
+}
+
+# ---- disks ----
+
+# A disk of this test's own, at "disk", of so many KiB; only who is started with WRAPPER sees it.
+make_disk() {
+    needs_root
+    command -v unshare >/dev/null || wall_skip "unshare is not installed"
+    mkdir disk
+    # shellcheck disable=SC2016
+    unshare --mount bash -c 'mount -t tmpfs -o "size=$0k" tmpfs disk && : >mounted &&
+        exec sleep 1000' "$1" >/dev/null 2>&1 3>&- 4>&- &
+    HOLDER=$!
+    await is_mounted_or_gone
+    is_alive "$HOLDER" || wall_skip "no mount namespace can be made"
+    # shellcheck disable=SC2016
+    WRAPPER=(nsenter --target "$HOLDER" --mount bash -c 'cd "$0" && exec "$@"' "$PWD")
+    DISK=/proc/$HOLDER/root$PWD/disk
+}
+
+is_mounted_or_gone() { [[ -e mounted ]] || is_gone "$HOLDER"; }
+
+end_holder() {
+    if [[ -z ${HOLDER:-} ]]; then return; fi
+    kill "$HOLDER" 2>/dev/null || true
+    wait "$HOLDER" 2>/dev/null || true
+    HOLDER=
+}
+
+fill_disk() { dd if=/dev/zero of="$DISK/filling" bs=1k status=none 2>/dev/null || true; }
+empty_disk() { rm "$DISK/filling"; }
+
+# The log is on a full disk; lines are left out, counted, and none is joined to half of another.
+wall_disk_log() {
+    make_disk 64
+    LOG=$DISK/log
+    : >"$LOG"
+    start -vv --address 127.0.0.1 --processes 4 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local begin
+    fill_disk
+    "$BURST" -t 60000 "$ADDRESS" "$PORT" 100 >burst
+    look_how_busy
+    [[ $(cat burst) == "connected 100 answered 100 failed 0" ]]
+    refute has_line 'ticket 100: ended' "$LOG"
+    empty_disk
+    begin=$(milliseconds)
+    "$BURST" "$ADDRESS" "$PORT" 1
+    await has_line 'ticket 101: ended' "$LOG"
+    RECOVERED=$(($(milliseconds) - begin))
+    HAPPENED="served without a log"
+    REASON=$(line_like '[0-9]* log lines dropped')
+    [[ -n $REASON ]]
+    await status_is served 101
+    refute grep '.\[[A-Z]*\] ' "$LOG"
+}
+
+# Nothing is left of what could not be written, and it starts once there is room.
+wall_disk_pid_file() {
+    make_disk 16
+    fill_disk
+    refute start --address 127.0.0.1 --pid-file disk/pid 0 cat
+    finish
+    HAPPENED="refused to start"
+    REASON=$(line_like '--pid-file: cannot write what is to be disk/pid: No space left on device')
+    [[ $STATUS == 1 && -n $REASON ]]
+    [[ $(ls -A "$DISK") == filling ]]
+    empty_disk
+    start --address 127.0.0.1 --pid-file disk/pid 0 cat
+    [[ $(cat "$DISK/pid") == "$DAEMON" ]]
+    stop
+    [[ $(ls -A "$DISK") == "" ]]
+}
+
+# ---- a wall that stands at the start ----
+
+# Starts the daemon where there is only so much of something, and sees what becomes of it.  OUTCOME
+# is "serves", "waits" (it serves nobody, and says why not) or "refuses" (it says so and exits), and
+# SENTENCE the last thing that it said.  Anything else fails.
+start_within() {
+    OUTCOME=refuses
+    : >"$LOG"
+    if start --address 127.0.0.1 --drain-timeout 5 "$@" 0 "$HANDLER" "$ANSWERS" "$COUNTER"; then
+        OUTCOME=serves
+        if ! "$BURST" -t 5000 "$ADDRESS" "$PORT" 5 >burst 2>complaints; then OUTCOME=waits; fi
+        if [[ $OUTCOME == serves ]]; then
+            stop
+            ((STATUS == 0))
+            SENTENCE=
+        else
+            stop INT
+            SENTENCE=$(grep -m 1 'cannot start a handler' "$LOG")
+            is_quiet 'cannot start a handler'
+        fi
+    else
+        finish
+        SENTENCE=$(tail -n 1 "$LOG")
+        # What the loader of programs needs, it says itself.
+        [[ ($STATUS == 1 || $STATUS == 126) && $SENTENCE == "[ERROR] "* ||
+            $STATUS == 127 && $SENTENCE == *"error while loading shared libraries"* ]]
+    fi
+    await nothing_is_left
+}
+
+# Tries each of the values with WITHIN, a function that sets WRAPPER by it.  Once it serves, it must
+# with all that follow.  Sets ENOUGH, the first value with which it does.
+sweep() {
+    local within=$1 value
+    shift
+    unless_sanitized
+    ENOUGH=
+    REASON=
+    HANDLER=${HANDLER:-$ANSWER}
+    for value; do
+        "$within" "$value"
+        start_within --dispatchers "${DISPATCHERS:-2}"
+        echo "$value: $OUTCOME${SENTENCE:+: $SENTENCE}"
+        if [[ $OUTCOME == serves ]]; then
+            ENOUGH=${ENOUGH:-$value}
+        else
+            [[ -z $ENOUGH ]]
+            REASON=$SENTENCE
+        fi
+    done
+    [[ -n $ENOUGH && -n $REASON ]]
+    HAPPENED="refused to start, or serves"
+}
+
+within_descriptors() { WRAPPER=(prlimit "--nofile=$1"); }
+within_memory() { WRAPPER=(prlimit "--as=$(($1 * 1024))"); }
+within_processes() { WRAPPER=("${BECOME[@]}" prlimit "--nproc=$1"); }
+within_table() {
+    echo "$1" >"$GROUP/pids.max"
+}
+
+walls_of_descriptors() { sweep within_descriptors "$@"; }
+walls_of_memory() {
+    unless_counted
+    sweep within_memory "$@"
+}
+
+walls_of_processes() {
+    become_wall_user
+    BECOME=("${WRAPPER[@]}")
+    HANDLER=./answer
+    sweep within_processes "$@"
+}
+
+walls_of_table() {
+    make_group pids
+    sweep within_table "$@"
+}

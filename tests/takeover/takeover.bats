@@ -1,0 +1,904 @@
+#!/usr/bin/env bats
+# One process takes the place of another, and no client notices.
+# shellcheck disable=SC2030,SC2031,SC2153 # each test is a subshell, and variables are of helpers.bash
+
+load ../shared/helpers
+
+STEADY=$BUILD/tests/programs/clients/steady
+
+# Starts one that takes the place of the one before, OLD.
+take_over() {
+    OLD=$DAEMON
+    start --takeover control "$@"
+}
+
+# The one before has nothing left to do, and leaves in peace.
+old_has_left() {
+    local status=0
+    await is_gone "$OLD"
+    wait "$OLD" || status=$?
+    [[ $status == 0 ]]
+}
+
+# What is started must not succeed, and the old one goes on; what it has said is in the file
+# "refused".
+fail_to_take_over() {
+    local status=0
+    OLD=$DAEMON
+    (
+        close_descriptors
+        exec timeout 20 ${WRAPPER[@]+"${WRAPPER[@]}"} "$DAMPENER" --takeover control "$@" \
+            2>refused </dev/null >/dev/null
+    ) || status=$?
+    cat refused >&2
+    ((status == 1))
+    is_alive "$OLD"
+}
+
+# Asks over the control socket.
+ask_control() { echo "$1" | timeout 10 nc -NU "${2:-control}"; }
+
+# Each in the same answer.
+control_says() {
+    local answer word
+    answer=$(ask_control status)
+    for word; do [[ $answer == *"$word"* ]] || return 1; done
+}
+
+# From the answers of tests/programs/handlers/answer.c: who came as client N got ticket N, each once, in order.
+answers_are_in_order() {
+    awk -v count="$1" '{ if ($1 != NR || $2 != NR) { print "line " NR ": " $0; wrong = 1; exit 1 } }
+        END { if (!wrong && NR != count) { print NR " answers"; exit 1 } }' "$ANSWERS"
+}
+
+# Each ticket from 1 to the last was served exactly once.
+tickets_are_complete() {
+    cut -d ' ' -f 1 "$ANSWERS" | sort -n | awk '$1 != NR { print "ticket " $1 " as number " NR; exit 1 }'
+}
+
+@test "takeover under load, ten times: nobody is refused, lost, or served twice" {
+    local i client
+    start --address 127.0.0.1 --processes 4 --control control 0 "$ANSWER" "$ANSWERS" "$COUNTER" 5
+    (close_descriptors; exec "$STEADY" "$ADDRESS" "$PORT" 8 >steady) &
+    client=$!
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        local before
+        before=$(wc -l <"$ANSWERS")
+        take_over --address 127.0.0.1 --processes 4 --control control "$PORT" \
+            "$ANSWER" "$ANSWERS" "$COUNTER" 5
+        old_has_left
+        await more_answers_than "$((before + 20))"
+    done
+    kill -TERM "$client"
+    wait "$client"
+    cat steady
+    [[ $(cat steady) == "answered $(wc -l <"$ANSWERS") failed 0" ]]
+    tickets_are_complete
+    (($(most_handlers) <= 4))
+    [[ $(cut -d ' ' -f 2 "$ANSWERS" | sort -u | wc -l) == $(wc -l <"$ANSWERS") ]]
+}
+
+more_answers_than() { (($(wc -l <"$ANSWERS") > $1)); }
+
+@test "takeover, five times, of a queue of 300: it is served in order of arrival" {
+    start --address 127.0.0.1 --processes 1 --control control 0 "$ANSWER" "$ANSWERS" "$COUNTER" 2
+    (close_descriptors; exec "$BURST" 127.0.0.1 "$PORT" 300 >burst) &
+    local client=$! i
+    await more_answers_than 5
+    for i in 1 2 3 4 5; do
+        take_over --address 127.0.0.1 --processes 1 --control control "$PORT" \
+            "$ANSWER" "$ANSWERS" "$COUNTER" 2
+        old_has_left
+        await more_answers_than $((i * 20))
+    done
+    wait "$client"
+    [[ $(cat burst) == "connected 300 answered 300 failed 0" ]]
+    answers_are_in_order 300
+    [[ $(most_handlers) == 1 ]]
+}
+
+# ---- what goes on ----
+
+# A handler that notes its ticket and ends when the file "go" is there, or with "go.TICKET" alone.
+make_holding_handler() {
+    cat >hold <<'HANDLER'
+#!/bin/bash
+echo "$DAMPENER_TICKET" >>held
+until [[ -e go || -e go.$DAMPENER_TICKET ]]; do sleep 0.02; done
+echo "done $DAMPENER_TICKET"
+HANDLER
+    chmod +x hold
+    : >held
+}
+
+held() { [[ $(sort -n held | tr '\n' ' ') == "$* " ]]; }
+
+# So many clients, one after the other, whose answers go to the files "client.N".
+connect_clients() {
+    local i
+    for ((i = 0; i < $1; i++)); do
+        CLIENTS=$((${CLIENTS:-0} + 1))
+        exec {CLIENT}<>"/dev/tcp/${2:-127.0.0.1}/$PORT"
+        (exec <&"$CLIENT"; close_descriptors; exec cat >"client.$CLIENTS") &
+        exec {CLIENT}>&-
+    done
+}
+
+client_got() { [[ $(cat "client.$1") == "$2" ]]; }
+
+@test "the place is taken while it is paused: it stays so, tickets and waits go on, a new CMD serves" {
+    local begin ticket waited queued
+    start --address 127.0.0.1 --control control 0 echo old
+    ask_control pause
+    begin=$(milliseconds)
+    connect_clients 1
+    await control_says '"queued":1'
+    sleep 0.3 # which is to be found in the client's wait
+    # shellcheck disable=SC2016
+    take_over --address 127.0.0.1 --control control "$PORT" \
+        sh -c 'echo "$DAMPENER_TICKET $DAMPENER_WAIT_MS $DAMPENER_QUEUED"'
+    old_has_left
+    control_says '"queued":1'
+    [[ ! -s client.1 ]]
+    ask_control resume
+    await test -s client.1
+    read -r ticket waited queued <client.1
+    ((ticket == 1 && waited >= 300 && waited <= $(milliseconds) - begin && queued == 0))
+    # Nothing of that wait is in the next one's, however slow the machine.
+    begin=$(milliseconds)
+    connect_clients 1
+    await test -s client.2
+    cat client.*
+    read -r ticket waited queued <client.2
+    ((ticket == 2 && waited <= $(milliseconds) - begin && queued == 0))
+}
+
+@test "a chain of three while handlers of all run: together they are no more than --processes" {
+    make_holding_handler
+    start --address 127.0.0.1 --processes 2 --control control 0 ./hold
+    local first=$DAEMON
+    connect_clients 5
+    await held 1 2
+    take_over --address 127.0.0.1 --processes 3 --control control "$PORT" ./hold
+    local second=$DAEMON
+    await held 1 2 3
+    await control_says '"queued":2' '"running":3'
+    take_over --address 127.0.0.1 --processes 2 --control control "$PORT" ./hold
+    await control_says '"queued":2' '"running":3'
+    touch go.1
+    await client_got 1 "done 1"
+    await control_says '"running":2'
+    held 1 2 3
+    touch go.3
+    await held 1 2 3 4
+    await client_got 3 "done 3"
+    touch go
+    await client_got 5 "done 5"
+    OLD=$first
+    old_has_left
+    OLD=$second
+    old_has_left
+    await client_got 2 "done 2"
+    await client_got 4 "done 4"
+}
+
+@test "--per-source counts the handlers of the process before" {
+    make_holding_handler
+    start --address 127.0.0.1 --processes 8 --per-source 1 --control control 0 ./hold
+    connect_clients 1
+    await held 1
+    take_over --address 127.0.0.1 --processes 8 --per-source 1 --control control "$PORT" ./hold
+    connect_clients 2
+    await control_says '"queued":2'
+    held 1
+    touch go.1
+    await held 1 2
+    touch go
+    await client_got 3 "done 3"
+    old_has_left
+}
+
+@test "clients who come in the midst of it are not refused by --when-full refuse" {
+    start --address 127.0.0.1 --processes 16 --queue 0 --when-full refuse --control control 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 1
+    (close_descriptors; exec "$STEADY" "$ADDRESS" "$PORT" 2 >steady) &
+    local client=$! i
+    for i in 1 2 3 4 5; do
+        take_over --address 127.0.0.1 --processes 16 --queue 0 --when-full refuse \
+            --control control "$PORT" "$ANSWER" "$ANSWERS" "$COUNTER" 1
+        old_has_left
+    done
+    kill -TERM "$client"
+    wait "$client"
+    [[ $(cat steady) == "answered $(wc -l <"$ANSWERS") failed 0" ]]
+    tickets_are_complete
+}
+
+@test "a queue that is too long for the new --queue is served all the same" {
+    start --address 127.0.0.1 --processes 1 --control control 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    ask_control pause
+    (close_descriptors; exec "$BURST" 127.0.0.1 "$PORT" 40 >burst) &
+    local client=$!
+    await control_says '"queued":40'
+    take_over --address 127.0.0.1 --processes 1 --queue 5 --when-full refuse --control control \
+        "$PORT" "$ANSWER" "$ANSWERS" "$COUNTER"
+    ask_control resume
+    wait "$client"
+    answers_are_in_order 40
+}
+
+@test "who gives up while it waits is noticed by the new process" {
+    start --address 127.0.0.1 --abandon half-close --control control 0 cat
+    ask_control pause
+    connect_clients 1
+    connect_silently
+    await control_says '"queued":2'
+    take_over --address 127.0.0.1 --abandon half-close --control control "$PORT" echo served
+    exec {CLIENT}>&-
+    await control_says '"abandoned":1'
+    control_says '"queued":1'
+    ask_control resume
+    await client_got 1 served
+}
+
+# ---- places ----
+
+inode() { stat -c %i "$1"; }
+
+# Notes in the file "missing" whenever a file is not there, as long as it runs.
+watch_file() {
+    (
+        close_descriptors
+        while [[ ! -e enough ]]; do [[ -s $1 ]] || echo "$EPOCHREALTIME" >>missing; done
+    ) &
+    WATCHER=$!
+}
+
+@test "control socket and pid file stay where they are, and go when the last process ends" {
+    make_holding_handler
+    start --address 127.0.0.1 --control control --pid-file pid 0 ./hold
+    [[ $(cat pid) == "$DAEMON" ]]
+    connect_clients 1
+    await held 1
+    local before
+    before=$(inode control)
+    watch_file pid
+    take_over --address 127.0.0.1 --control control --pid-file pid "$PORT" ./hold
+    [[ $(cat pid) == "$DAEMON" ]]
+    touch go
+    old_has_left
+    [[ $(cat pid) == "$DAEMON" ]]
+    take_over --address 127.0.0.1 --control control --pid-file pid "$PORT" ./hold
+    old_has_left
+    touch enough
+    wait "$WATCHER"
+    [[ ! -e missing ]]
+    [[ $(inode control) == "$before" ]]
+    [[ $(cat pid) == "$DAEMON" ]]
+    control_says '"queued":0'
+    stop
+    [[ $STATUS == 0 && ! -e control && ! -e pid ]]
+}
+
+@test "another control socket, another pid file: those of the old process go with it" {
+    make_holding_handler
+    start --address 127.0.0.1 --control control --pid-file pid 0 ./hold
+    connect_clients 1
+    await held 1
+    take_over --address 127.0.0.1 --control other --pid-file place "$PORT" ./hold
+    [[ $(cat place) == "$DAEMON" && $(cat pid) == "$OLD" ]]
+    [[ $(ask_control status other) == *'"running":1'* ]]
+    touch go
+    old_has_left
+    [[ ! -e control && ! -e pid && -S other ]]
+    stop
+    [[ ! -e other && ! -e place ]]
+}
+
+@test "the metrics port is handed over" {
+    local port
+    port=$(free_port)
+    start --address 127.0.0.1 --control control --metrics "127.0.0.1:$port" 0 cat
+    take_over --address 127.0.0.1 --control control --metrics "127.0.0.1:$port" "$PORT" cat
+    old_has_left
+    printf 'GET /metrics HTTP/1.0\r\n\r\n' | nc -N 127.0.0.1 "$port" | grep -q '^dampener_'
+    # One that is not wanted any more is closed.
+    take_over --address 127.0.0.1 --control control "$PORT" cat
+    old_has_left
+    refute nc -z 127.0.0.1 "$port"
+}
+
+# One that nobody has now.
+free_port() {
+    local port
+    for ((port = 20000 + $$ % 5000; port < 30000; port++)); do
+        if [[ -z $(ss -Htan "sport = :$port") ]]; then break; fi
+    done
+    echo "$port"
+}
+
+@test "a Unix socket is handed over: its file stays, and goes in the end" {
+    start --control control unix:service sh -c 'echo old'
+    local before
+    before=$(inode service)
+    ask_control pause
+    (close_descriptors; exec nc -U service </dev/null >answer) &
+    local client=$!
+    await control_says '"queued":1'
+    take_over --control control unix:service sh -c 'echo new'
+    old_has_left
+    ask_control resume
+    wait "$client"
+    [[ $(cat answer) == new && $(inode service) == "$before" ]]
+    [[ $(nc -U service </dev/null) == new ]]
+    stop
+    [[ ! -e service && ! -e control ]]
+}
+
+@test "sockets that were passed are handed over, all at once or one by one, and their file stays" {
+    # The names that the manager has given them go along.
+    WRAPPER=("$BUILD/tests/programs/clients/activate" -n web:file 127.0.0.1 "unix:$PWD/service" --)
+    start --control control systemd echo old
+    WRAPPER=()
+    local port=$PORT before
+    before=$(inode service)
+    ask_control pause
+    connect_clients 1
+    (close_descriptors; exec nc -U service </dev/null >answer) &
+    local client=$!
+    await control_says '"queued":2'
+    # Nothing was passed to this one.
+    take_over --control control systemd echo new
+    old_has_left
+    [[ $(cat "$READY") == "127.0.0.1 $port"$'\n'"unix:$PWD/service" ]]
+    ask_control resume
+    wait "$client"
+    await client_got 1 new
+    [[ $(cat answer) == new && $(nc 127.0.0.1 "$port" </dev/null) == new ]]
+    [[ $(nc -U service </dev/null) == new && $(inode service) == "$before" ]]
+    take_over --control control --address 127.0.0.1 "$port" echo newer
+    old_has_left
+    [[ $(nc 127.0.0.1 "$port" </dev/null) == newer ]]
+    # The other one is closed, but its file is the manager's.
+    refute nc -zU service
+    stop
+    [[ $STATUS == 0 && $(inode service) == "$before" && ! -e control ]]
+}
+
+@test "a Unix socket that is not wanted any more goes with the old process" {
+    start --control control unix:service cat
+    take_over --control control unix:other cat
+    old_has_left
+    [[ ! -e service ]]
+    [[ $(echo hello | nc -NU other) == hello ]]
+}
+
+@test "a port that is not wanted any more: who is in its backlog is served, and nobody else" {
+    make_holding_handler
+    start --address 127.0.0.1 --processes 1 --queue 0 --control control 0 ./hold
+    connect_clients 4
+    await held 1
+    await backlog_is "$PORT" 3
+    local before=$PORT
+    take_over --address 127.0.0.2 --processes 1 --control control 0 ./hold
+    await control_says '"queued":3'
+    refute nc -z 127.0.0.1 "$before"
+    touch go
+    await client_got 4 "done 4"
+    old_has_left
+    [[ $(nc 127.0.0.2 "$PORT" </dev/null) == "done 5" ]]
+}
+
+@test "port 0 is whatever port the old process had; and another address can be added" {
+    start --address 127.0.0.1 --control control 0 cat
+    local port=$PORT
+    take_over --address 127.0.0.1 --control control 0 cat
+    [[ $PORT == "$port" ]]
+    old_has_left
+    take_over --address 127.0.0.2 --address 127.0.0.1 --control control "$PORT" cat
+    old_has_left
+    [[ $(echo hello | nc -N 127.0.0.1 "$port") == hello ]]
+    [[ $(echo hello | nc -N 127.0.0.2 "$port") == hello ]]
+}
+
+# ---- the end ----
+
+@test "SIGTERM while handlers of the process before run: both drain" {
+    make_holding_handler
+    start --address 127.0.0.1 --processes 1 --control control 0 ./hold
+    connect_clients 1
+    await held 1
+    take_over --address 127.0.0.1 --processes 2 --control control "$PORT" ./hold
+    connect_clients 2
+    await held 1 2
+    kill -TERM "$DAEMON"
+    await has_line 'handlers are left to end here' "$LOG"
+    is_alive "$OLD"
+    touch go
+    finish
+    [[ $STATUS == 0 ]]
+    old_has_left
+    await client_got 1 "done 1"
+    await client_got 3 "done 3"
+}
+
+@test "--drain-timeout ends the handlers of all processes before, and SIGKILL follows" {
+    make_noting_handler
+    start --address 127.0.0.1 --processes 1 --control control 0 ./handler
+    local first=$DAEMON
+    connect_clients 1
+    await has_line started client.1
+    take_over --address 127.0.0.1 --processes 2 --control control "$PORT" ./handler
+    local second=$DAEMON
+    connect_clients 1
+    await has_line started client.2
+    take_over --address 127.0.0.1 --processes 3 --drain-timeout 100ms --control control "$PORT" \
+        ./handler
+    connect_clients 1
+    await has_line started client.3
+    stop
+    [[ $STATUS == 1 ]]
+    await is_gone "$first"
+    await is_gone "$second"
+    [[ $(sort -n terminated | tr '\n' ' ') == "1 2 3 " ]]
+}
+
+@test "a second SIGTERM kills the handlers of the process before" {
+    make_noting_handler
+    start --address 127.0.0.1 --processes 1 --control control 0 ./handler stubborn
+    connect_clients 1
+    await has_line started client.1
+    take_over -v --address 127.0.0.1 --control control "$PORT" cat
+    kill -TERM "$DAEMON"
+    await has_line "ending: waiting for 0 clients in the queue and 1 handlers" "$LOG"
+    stop
+    [[ $STATUS == 1 && ! -e terminated ]]
+    await is_gone "$OLD"
+}
+
+@test "the process before is told to end its handlers also if that could not be sent at first" {
+    [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
+    make_noting_handler
+    start --address 127.0.0.1 --processes 1 --control control 0 ./handler
+    connect_clients 1
+    await has_line started client.1
+    take_over --address 127.0.0.1 --dispatchers 2 --control control "$PORT" cat
+    inject "$DAEMON" sendmsg:error=ENOBUFS:when=4..6
+    stop INT
+    await is_gone "$OLD"
+    [[ $(cat terminated) == 1 ]]
+    # Others come first, which are for the dispatchers; that one was the last, and had failed before.
+    cat traced >&2
+    grep -F "$(grep 'sendmsg(' traced | tail -n 1 | sed 's/) = .*//')" traced | grep -q ENOBUFS
+}
+
+@test "the process before dies: its handlers count no more, and that is said" {
+    make_holding_handler
+    start --address 127.0.0.1 --processes 1 --control control 0 ./hold
+    connect_clients 2
+    await held 1
+    take_over --address 127.0.0.1 --processes 1 --control control "$PORT" ./hold
+    await control_says '"queued":1' # and not in the backlog any more
+    kill -KILL "$OLD"
+    await held 1 2
+    has_line 'the process before this one has died, and with it is lost what becomes of its 1 handlers' "$LOG"
+    touch go
+    await client_got 2 "done 2"
+}
+
+# ---- the new one fails ----
+
+# Waiting clients of a paused service, who are served later; so many that it takes several messages.
+WAITING=70
+start_with_waiting() {
+    start --address 127.0.0.1 --processes 2 --dispatchers 2 --control control --pid-file pid 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER"
+    ask_control pause
+    (close_descriptors; exec "$BURST" 127.0.0.1 "$PORT" "$WAITING" >burst) &
+    BURST_CLIENT=$!
+    await control_says "\"queued\":$WAITING"
+    PLACE=("$(inode control)" "$(inode pid)")
+}
+
+# Nothing has happened to the old one.
+is_as_before() {
+    control_says '"state":"paused"' "\"queued\":$WAITING" &&
+        [[ $(inode control) == "${PLACE[0]}" && $(inode pid) == "${PLACE[1]}" ]] &&
+        [[ $(cat pid) == "$DAEMON" ]]
+}
+
+all_are_served() {
+    ask_control resume
+    wait "$BURST_CLIENT"
+    [[ $(cat burst) == "connected $WAITING answered $WAITING failed 0" ]]
+    cut -d ' ' -f 1 "$ANSWERS" | sort -n | awk '$1 != NR { exit 1 }'
+    (($(most_handlers) <= 2))
+}
+
+@test "a new process that cannot start leaves the old one as it was" {
+    start_with_waiting
+    fail_to_take_over --address 192.0.2.1 --control control --pid-file pid 0 cat
+    is_as_before
+    fail_to_take_over --address 127.0.0.1 --control /nonexistent/control "$PORT" cat
+    local status=0
+    "$DAMPENER" --takeover control --control control "$PORT" nonexistent-command 2>>"$LOG" || status=$?
+    ((status == 127))
+    status=0
+    "$DAMPENER" --takeover control --control control --processes x "$PORT" cat 2>>"$LOG" || status=$?
+    ((status == 2))
+    is_as_before
+    all_are_served
+}
+
+# The file is there a moment before it can be connected to (proc(5), net/unix).
+is_listened_at() {
+    awk -v path="$1" '$4 == "00010000" && $8 == path { found = 1 } END { exit !found }' \
+        /proc/net/unix
+}
+
+@test "there is nobody to take over from, or not a daemon: that is said" {
+    start --address 127.0.0.1 0 cat
+    fail_to_take_over 0 cat
+    has_line "--takeover: cannot connect to control: No such file or directory" refused
+    (close_descriptors; exec nc -lNU "$PWD/control" >/dev/null </dev/null) &
+    await is_listened_at "$PWD/control"
+    fail_to_take_over 0 cat
+    has_line "--takeover: control: no answer from the daemon there" refused
+}
+
+# The new process is killed at its first call of this kind, then at its second, and so on, until it
+# has come so far that the old one leaves.
+kill_at_each() {
+    command -v strace >/dev/null || skip "strace is not installed"
+    start_with_waiting
+    local number
+    for ((number = 1; number < 100; number++)); do
+        OLD=$DAEMON
+        WRAPPER=(strace -D -qq -o /dev/null -e "trace=$1" -e "inject=$1:signal=KILL:when=$number")
+        take_over --address 127.0.0.1 --processes 2 --dispatchers 2 --control control \
+            --pid-file pid "$PORT" cat && break
+        DAEMON=$OLD
+        await has_left_or_is_as_before
+        if has_line "process [0-9]* has taken over" "$LOG"; then break; fi
+    done
+    await is_gone "$OLD"
+    kill "$BURST_CLIENT" 2>/dev/null || true
+    echo "killed $number times"
+    ((number > $2))
+}
+
+has_left_or_is_as_before() { has_line "process [0-9]* has taken over" "$LOG" || is_as_before; }
+
+# GO, three times TAKEN, READY, SERVING, and what is for dispatchers.
+@test "a new process that is killed as it sends leaves the old one as it was" { kill_at_each sendmsg 6; }
+
+# HELLO, two LISTENERs, three times QUEUED, ALL, COMMITTED.
+@test "a new process that is killed as it receives leaves the old one as it was" { kill_at_each recvmsg 8; }
+
+@test "SIGTERM to the new process before it is ready: the old one goes on" {
+    command -v strace >/dev/null || skip "strace is not installed"
+    start_with_waiting
+    local number status
+    for number in 1 2 3 4; do # GO, three times TAKEN
+        status=0
+        (
+            export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # which does not work under ptrace
+            close_descriptors
+            exec strace -D -qq -o /dev/null -e trace=sendmsg \
+                -e "inject=sendmsg:signal=TERM:when=$number" "$DAMPENER" --takeover control \
+                --address 127.0.0.1 --control control "$PORT" cat 2>>"$LOG" </dev/null
+        ) || status=$?
+        ((status == 1))
+        await is_as_before
+    done
+    all_are_served
+}
+
+@test "a new process without room for all who wait leaves the old one as it was" {
+    start_with_waiting
+    WRAPPER=(bash -c 'ulimit -n 60; exec "$@"' bash)
+    fail_to_take_over --address 127.0.0.1 "$PORT" cat
+    has_line 'the place of process [0-9]* was not taken: Too many open files' refused
+    is_as_before
+    all_are_served
+}
+
+# ---- the new one says what it may not ----
+
+successor() { timeout 30 "$PROBES/successor" control "$@" >said; }
+said() { [[ $(uniq said | tr '\n' ' ') == "$* " ]] || { cat said >&2; return 1; }; }
+
+@test "whoever does not keep to the rules is not taken for a successor" {
+    start_with_waiting
+    local step
+    for step in garbage nothing "descriptors 1" "descriptors 32" "descriptors 253" long version type \
+        HELLO RUNNING QUEUED TAKEN ALL READY COMMITTED SERVING SETTLED ABORTED ENDED END LISTENER; do
+        # shellcheck disable=SC2086
+        successor until LISTENER $step
+        [[ $(tail -n 1 said) == closed ]]
+        [[ $step == nothing ]] || has_line ABORTED said
+    done
+    for step in GO TAKEN READY SERVING SETTLED END garbage; do
+        successor GO "$step" || true
+    done
+    for step in GO TAKEN SERVING SETTLED END garbage "READY garbage" "READY END" "READY READY" \
+        "READY SETTLED" "READY TAKEN"; do
+        # shellcheck disable=SC2086
+        successor GO take $step
+        [[ $(tail -n 1 said) == closed ]]
+        await is_as_before
+    done
+    successor GO until QUEUED TAKEN TAKEN TAKEN TAKEN TAKEN TAKEN TAKEN TAKEN || true
+    successor GO until QUEUED READY || true
+    await is_as_before
+    refute has_line BUG "$LOG"
+    all_are_served
+}
+
+@test "a successor that goes at any step leaves the old process as it was" {
+    start_with_waiting
+    successor close
+    successor until HELLO close
+    successor GO close
+    successor GO until QUEUED close
+    successor GO until QUEUED TAKEN close
+    successor GO take close
+    successor GO take READY close
+    successor GO take READY until COMMITTED close
+    await is_as_before
+    all_are_served
+}
+
+# As one that takes its time, in the background, with what it is to do before.
+stall() {
+    rm -f stalled
+    (close_descriptors; exec "$PROBES/successor" control "$@" >stalled) &
+    STALLED=$!
+    await has_line waiting stalled
+}
+
+# Half a second without anything to do; it may have been looked at while it was still about to rest.
+is_quiet() {
+    timeout -s INT 0.5 strace -qq -o trace -p "$DAEMON" || true
+    cat trace
+    (($(wc -l <trace) <= 1))
+}
+
+@test "as long as one takes over, another may not; nothing happens meanwhile" {
+    command -v strace >/dev/null || skip "strace is not installed"
+    start_with_waiting
+    local steps
+    for steps in "until LISTENER" "GO until QUEUED" "GO take" "GO take READY until COMMITTED"; do
+        # shellcheck disable=SC2086
+        stall $steps wait close
+        ask_control 'takeover 1' >answer
+        has_line '^error: cannot be taken over now: another process is about to take over$' answer
+        await is_quiet
+        kill -TERM "$STALLED"
+        wait "$STALLED"
+        await is_as_before
+    done
+    all_are_served
+}
+
+@test "who gives up is noticed again by a process whose place was not taken" {
+    start --address 127.0.0.1 --abandon half-close --control control 0 cat
+    ask_control pause
+    connect_silently
+    await control_says '"queued":1'
+    successor GO take close
+    exec {CLIENT}>&-
+    await control_says '"abandoned":1'
+    ask_control resume
+}
+
+@test "the old process leaves, and its pid file goes, not before the new one has put its own there" {
+    start --address 127.0.0.1 --control control --pid-file pid 0 cat
+    stall GO take READY until COMMITTED SERVING wait SETTLED
+    await has_line "process $STALLED has taken over 0 waiting clients" "$LOG"
+    sleep 0.1 # in which it would have left
+    is_alive "$DAEMON"
+    [[ $(cat pid) == "$DAEMON" ]]
+    kill -TERM "$STALLED"
+    wait "$STALLED"
+    finish
+    [[ $STATUS == 0 && ! -e pid ]]
+}
+
+@test "the old process is told to end meanwhile: it says so, and drains" {
+    start_with_waiting
+    stall GO take wait
+    kill -HUP "$DAEMON"
+    kill -USR1 "$DAEMON"
+    stop
+    [[ $STATUS == 0 ]]
+    kill -TERM "$STALLED"
+    wait "$STALLED"
+    [[ $(tail -n 2 stalled | tr '\n' ' ') == "ABORTED closed " ]]
+    wait "$BURST_CLIENT"
+    [[ $(cat burst) == "connected $WAITING answered $WAITING failed 0" ]]
+}
+
+@test "the old process is killed before the new one has all: the new one says so, and ends" {
+    start --address 127.0.0.1 --control "$PWD/control" 0 cat
+    kill -STOP "$DAEMON"
+    (
+        close_descriptors
+        exec "$DAMPENER" --takeover control --control "$PWD/control" "$PORT" cat 2>refused </dev/null
+    ) &
+    local new=$! status=0
+    await unix_backlog_is "$PWD/control" 1 # it has connected, and does not get further
+    kill -KILL "$DAEMON"
+    wait "$new" || status=$?
+    DAEMON=
+    ((status == 1))
+    cat refused
+    has_line '^\[ERROR\] --takeover: control: ' refused
+}
+
+# From ALL on the new one may find itself the only one, and needs the files.
+@test "the old process is killed when the new one has all: the sockets stay where they are" {
+    start --control control unix:service cat
+    stall GO take READY wait close
+    local child janitor
+    for child in $(children "$DAEMON"); do
+        if [[ $(cat "/proc/$child/comm") == janitor ]]; then janitor=$child; fi
+    done
+    kill -KILL "$DAEMON"
+    wait "$DAEMON" || true
+    DAEMON=
+    await is_gone "$janitor"
+    kill -TERM "$STALLED"
+    wait "$STALLED"
+    [[ -S control && -S service ]]
+}
+
+@test "after a takeover that failed at the last moment the old process removes its sockets in the end" {
+    start --control control unix:service cat
+    successor GO take READY until COMMITTED close
+    await has_line "another process that was to take over has ended" "$LOG"
+    stop
+    [[ $STATUS == 0 && ! -e control && ! -e service ]]
+}
+
+@test "another version, no version, a process that ends: the answer says what is wrong" {
+    make_holding_handler
+    start --address 127.0.0.1 --control control 0 ./hold
+    [[ $(ask_control 'takeover 2') == "error: cannot be taken over now: its version hands over in another way" ]]
+    [[ $(ask_control 'takeover x') == "error: that is for another daemon to say, with --takeover" ]]
+    connect_clients 1
+    await held 1
+    ask_control drain
+    fail_to_take_over --address 127.0.0.1 0 cat
+    has_line '--takeover: control: the daemon there says: error: cannot be taken over now: it is about to end' refused
+    touch go
+    finish
+}
+
+# ---- told something at the last moment ----
+
+# Whether nobody waits any more at that control socket.
+is_deaf() { refute timeout 5 nc -NU "${1:-control}" </dev/null >/dev/null 2>&1; }
+
+@test "told to end between COMMITTED and SERVING, the old process leaves the control socket to the new one" {
+    make_holding_handler
+    start --address 127.0.0.1 --control control 0 ./hold
+    connect_clients 1
+    await held 1
+    stall GO take READY until COMMITTED wait close
+    [[ $(ask_control drain) == "error: another process is just taking over; try again" ]]
+    kill -TERM "$DAEMON"
+    await has_line "process $STALLED has taken over 0 waiting clients; 1 handlers are left" "$LOG"
+    await is_deaf
+    is_alive "$DAEMON"
+    kill -TERM "$STALLED"
+    wait "$STALLED"
+    touch go
+    finish
+}
+
+@test "told to end when the new process has died after COMMITTED: the old one serves who waits" {
+    start_with_waiting
+    stall GO take READY until COMMITTED wait close
+    kill -STOP "$DAEMON"
+    kill -TERM "$DAEMON" "$STALLED"
+    wait "$STALLED"
+    kill -CONT "$DAEMON"
+    wait "$BURST_CLIENT"
+    [[ $(cat burst) == "connected $WAITING answered $WAITING failed 0" ]]
+    finish
+    [[ $STATUS == 0 ]]
+    refute has_line "has taken over" "$LOG"
+}
+
+# ---- users ----
+
+@test "only root and who has started the old process may take over, not whoever it runs as" {
+    ((EUID == 0)) || skip "takes root"
+    open_to_others
+    start --address 127.0.0.1 --supervisor-user 64124:64124 --control control 0 cat
+    run_as 64124 bash -c 'echo status | nc -NU control' | grep -q '"state":"serving"'
+    [[ $(run_as 64124 bash -c 'echo takeover 1 | nc -NU control') == "error: only root and user 0 may take over" ]]
+    refute run_as 64125 nc -NU control </dev/null
+}
+
+@test "the socket of another user is not trusted to hand anything over" {
+    ((EUID == 0)) || skip "takes root"
+    open_to_others
+    install -d -o 64125 place
+    (
+        close_descriptors
+        exec setpriv --reuid=64125 --clear-groups nc -lU place/control >said </dev/null
+    ) &
+    local stranger=$!
+    await is_listened_at place/control
+    run "$DAMPENER" --takeover place/control 0 cat
+    kill "$stranger" 2>/dev/null || true
+    [[ $status == 1 ]]
+    [[ $output == *"--takeover: place/control: it is user 64125 who listens there, and neither root nor user 0"* ]]
+    [[ ! -s said ]]
+}
+
+@test "the pid file of a daemon that is not taken over is not replaced" {
+    start --address 127.0.0.1 --control other --pid-file pid 0 cat
+    local other=$DAEMON
+    start --address 127.0.0.1 --control control 0 cat
+    fail_to_take_over --address 127.0.0.1 --pid-file pid "$PORT" cat
+    has_line "--pid-file: already running: process $other holds pid" refused
+    [[ $(cat pid) == "$other" ]]
+    stop
+    DAEMON=$other
+    stop
+}
+
+@test "as an ordinary user, who takes over from himself" {
+    ((EUID == 0)) || skip "takes root"
+    open_to_others
+    chmod 777 .
+    WRAPPER=(setpriv --reuid 64124 --regid 64124 --clear-groups)
+    start --address 127.0.0.1 --control control --pid-file pid 0 echo old
+    ask_control pause
+    connect_clients 1
+    await control_says '"queued":1'
+    take_over --address 127.0.0.1 --control control --pid-file pid "$PORT" echo new
+    old_has_left
+    [[ $(cat pid) == "$DAEMON" ]]
+    ask_control resume
+    await client_got 1 new
+    stop
+    [[ ! -e control && ! -e pid ]]
+}
+
+@test "as root, with --user and --supervisor-user" {
+    ((EUID == 0)) || skip "takes root"
+    start --address 127.0.0.1 --user nobody --supervisor-user 64124:64124 --control control 0 id -un
+    take_over --address 127.0.0.1 --user daemon --supervisor-user 64123:64123 --control control "$PORT" id -un
+    old_has_left
+    [[ $(nc 127.0.0.1 "$PORT" </dev/null) == daemon ]]
+    control_says '"state":"serving"'
+}
+
+# ---- many ----
+
+@test "a queue of 2000, or with --long of all that the descriptors allow, is taken over at once" {
+    local count=2000 limit
+    limit=$(ulimit -Hn)
+    if [[ -n ${DAMPENER_LONG:-} ]]; then
+        count=$((limit > 20000 ? 19000 : limit - 1000))
+    fi
+    ((count + 1000 <= limit)) || skip "there are too few descriptors"
+    start --address 127.0.0.1 --processes 8 --control control 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    ask_control pause
+    (close_descriptors; ulimit -n "$limit"; exec "$BURST" 127.0.0.1 "$PORT" "$count" >burst) &
+    local client=$!
+    await control_says "\"queued\":$count"
+    take_over -v --address 127.0.0.1 --processes 8 --control control "$PORT" \
+        "$ANSWER" "$ANSWERS" "$COUNTER"
+    old_has_left
+    control_says "\"queued\":$count"
+    ask_control resume
+    wait "$client"
+    [[ $(cat burst) == "connected $count answered $count failed 0" ]]
+    tickets_are_complete
+    (($(most_handlers) <= 8))
+}

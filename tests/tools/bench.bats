@@ -1,0 +1,146 @@
+#!/usr/bin/env bats
+# scripts/bench: what it measures, what it makes of it, and what it refuses.
+
+load ../shared/helpers
+
+BENCH=$ROOT/scripts/bench
+MEASURE=$ROOT/scripts/bench.d
+
+# Runs it on the programs that are tested.
+bench() { DAMPENER_BUILD=$BUILD "$BENCH" "$@" 3>&- 4>&- </dev/null; }
+
+# A line of the raw figures.
+raw() { printf '%s\t%s\t%s\t%s\t%s\n' "$@" >>raw; }
+
+# What the rounds of a figure have in common; the words are set as variables.
+statistics() {
+    local word arguments=()
+    for word; do arguments+=(-v "$word"); done
+    awk "${arguments[@]}" -f "$MEASURE/statistics.awk" raw
+}
+
+@test "a quick bench without peers prints figures, ratios to the limit and targets" {
+    bench --quick --only single,static --peers none --raw figures >output
+    cat output
+    grep -qE '^\| the limit +\| +[0-9]\.[0-9]{2} \([0-9.]+–[0-9.]+\) \|$' output
+    grep -qE '^\| socket-burst-dampener +\| +[0-9,]+ \(.*\) \| +[0-9,]+ \(.*\) \| .*none \|$' output
+    grep -qE '^- single +not measured: ' output
+    grep -qE '^- static +(met|missed): rate to the limit [0-9.]+ ' output
+    [[ $(grep -c $'^static\tdampener\t[12]\trate\t' figures) == 2 ]]
+    [[ $(grep -c $'^static\tlimit\t[12]\trate\t' figures) == 2 ]]
+}
+
+@test "a bench that is ended leaves no file and no process" {
+    mkdir folder
+    TMPDIR=$PWD/folder DAMPENER_BUILD=$BUILD "$BENCH" --quick --only idle --peers none \
+        >output 2>&1 3>&- 4>&- </dev/null &
+    local process=$!
+    await compgen -G "$PWD/folder/*/ready"
+    kill "$process"
+    local status=0
+    wait "$process" || status=$?
+    ((status == 143))
+    [[ -z $(ls folder) ]]
+    await no_program_is_left || { processes_of_test; return 1; }
+}
+
+no_program_is_left() { [[ $(processes_of_test) != *"$BUILD"* ]]; }
+
+@test "wrong options are refused with one line" {
+    local words
+    for words in --wrong word --rounds "--rounds 0" "--rounds x" "--only" "--only nothing" \
+        "--only single,,static" "--only single," "--peers somebody" "--picture file --only single" \
+        "--raw none/file" "--raw ." "--picture /proc/none/file --only burst"; do
+        echo "$words"
+        # shellcheck disable=SC2086 # they are words
+        run bench $words
+        ((status == 2 && ${#lines[@]} == 1))
+        [[ ${lines[0]} == "bench: "* ]]
+    done
+    run bench --only "single static"
+    ((status == 2))
+    [[ $output == 'bench: --only: "single static" is none of: single static '* ]]
+    DAMPENER_BUILD="$PWD/with blank" run "$BENCH" --only single
+    ((status == 2))
+    [[ $output == "bench: peers cannot start a handler in $PWD/with blank: "* ]]
+}
+
+# Calls a function of the tables or verdicts for what is in raw, with ours and the peers named.
+says() {
+    raw=raw parts=$MEASURE rounds_long=3 burst_clients=100 bash -euo pipefail -c '
+        source "$parts/peers.bash" && source "$parts/burst.bash"
+        source "$parts/table.bash" && source "$parts/verdict.bash"
+        BURST_HANDLERS=8 programs=(dampener $2)
+        "$1"' - "$@"
+}
+
+@test "who did not answer all is marked, and is not the fastest" {
+    raw single dampener 1 done_median 100
+    raw single socat 1 done_median 50
+    raw single socat 1 refused 2
+    raw single tcpsvd 1 done_median 200
+    says table_ratios "socat tcpsvd" >output
+    cat output
+    grep -qE '^\| socat +\| +2\.00\* \|$' output
+    grep -qE '^\| tcpsvd +\| +0\.50 \|$' output
+    grep -q '^\\\* Not all of its clients were answered' output
+    [[ $(says verdict_fastest "socat tcpsvd") == tcpsvd ]]
+}
+
+@test "who is slow in a burst is not asked again, and that is said" {
+    raw burst dampener 1 seconds 1
+    raw burst dampener 2 seconds 1
+    raw burst dampener 3 seconds 1
+    raw burst socat 1 seconds 12.5
+    says table_burst socat >output
+    cat output
+    [[ $(tail -n 1 output) == "Who takes 10 s or more is not measured again. Of 3 rounds: socat in 1." ]]
+}
+
+@test "of rounds the median, the least and the most are said" {
+    raw static ours 1 rate 1200
+    raw static ours 2 rate 15000.6
+    raw static ours 3 rate 999
+    raw static ours 3 other 1
+    raw cat ours 1 rate 1
+    [[ $(statistics of="static ours rate") == "1,200 (999–15,001)" ]]
+    [[ $(statistics of="static ours rate" form=median) == 1200 ]]
+    [[ $(statistics of="static ours rate" scale=0.001 digits=1) == "1.2 (1.0–15.0)" ]]
+    [[ $(statistics of="cat ours rate") == 1 ]]
+    [[ -z $(statistics of="cat peer rate") ]]
+    raw static ours 4 rate 1300
+    [[ $(statistics of="static ours rate" form=median) == 1250 ]]
+}
+
+@test "ratios are those of each round" {
+    raw static ours 1 rate 200
+    raw static peer 1 rate 100
+    raw static ours 2 rate 90
+    raw static peer 2 rate 30
+    raw static ours 3 rate 1234567
+    raw static peer 3 rate 1234567
+    # Rounds without both of them, or without a ratio, do not count.
+    raw static ours 4 rate 5
+    raw static peer 5 rate 5
+    raw static ours 6 rate 5
+    raw static peer 6 rate 0
+    [[ $(statistics of="static ours rate" to="static peer rate" digits=2) == "2.00 (1.00–3.00)" ]]
+}
+
+@test "tables are aligned by characters" {
+    printf 'name\tfigure\tmore\na\t1 (1–2)\nlonger\t\tµs\n' | LC_ALL=C awk -f "$MEASURE/align.awk" >table
+    diff table - <<'TABLE'
+| name   |  figure | more |
+|--------|--------:|-----:|
+| a      | 1 (1–2) |    – |
+| longer |       – |   µs |
+TABLE
+}
+
+@test "a timeline counts who was connected and who served by then" {
+    printf '%s\n' "0 100 300 400" "0 200 - -" "10 - - -" "10 250 300 600" |
+        awk -v program="some program" -f "$MEASURE/timeline.awk" >line
+    [[ $(head -n 1 line) == $'some program\t0\t0\t0' ]]
+    [[ $(tail -n 1 line) == $'some program\t0.601\t3\t2' ]]
+    [[ $(awk -F '\t' '$2 <= 0.24 { last = $3 " " $4 } END { print last }' line) == "2 0" ]]
+}

@@ -1,0 +1,71 @@
+#!/usr/bin/env bats
+# Builds that look for leaks find one in each of the programs: it is planted there.
+
+load ../shared/helpers
+
+setup_file() {
+    # More than one, in case that something on the stack still looks like a way to it.
+    cc -shared -fPIC -O0 -x c -o "$BATS_FILE_TMPDIR/leak.so" - <<'END'
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+__attribute__((constructor)) static void leak(void)
+{
+    for (int i = 0; i < 100; i++)
+        if (strcmp(program_invocation_short_name, getenv("LEAKING")) == 0)
+            *(volatile char *)malloc(1000) = 1;
+}
+END
+}
+
+# Lets the program of this name leak from now on.
+plant_leak() {
+    is_sanitized || skip "this build looks for nothing"
+    WRAPPER=(env LEAKING="$1" LD_PRELOAD="$BATS_FILE_TMPDIR/leak.so"
+        ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0")
+}
+
+# A sanitizer says it on standard error, valgrind in a file.
+is_found() {
+    grep -q "LeakSanitizer: detected memory leaks" "$LOG" ||
+        findings_of_test | xargs -r grep -q ' definitely lost in '
+}
+
+# So that teardown, which would be right, is content.
+forget_findings() {
+    : >"$LOG"
+    findings_of_test | xargs -r rm
+}
+
+@test "a leak in the supervisor is found at its end" {
+    plant_leak socket-burst-dampener
+    start --address 127.0.0.1 0 true
+    stop TERM
+    is_found
+    [[ $STATUS == 99 ]]
+    forget_findings
+}
+
+@test "a leak in a dispatcher is found while it serves" {
+    plant_leak dispatcher
+    # It may be found before anybody can be served.
+    start --address 127.0.0.1 0 true || true
+    await is_found
+    if is_alive "$DAEMON"; then kill "$DAEMON"; fi
+    finish
+    await nothing_is_left
+    forget_findings
+}
+
+@test "a leak in dampenerctl or in a probe is found at its end" {
+    local program status
+    for program in "$BUILD/dampenerctl" "$PROBES/backoff"; do
+        plant_leak "${program##*/}"
+        status=0
+        "${WRAPPER[@]}" "$program" >/dev/null 2>>"$LOG" || status=$?
+        ((status == 99))
+        is_found
+        forget_findings
+    done
+}

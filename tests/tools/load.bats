@@ -1,0 +1,269 @@
+#!/usr/bin/env bats
+# The programs of the bench: they must count and time what really was.
+
+load ../shared/helpers
+
+BENCH=$BUILD/tests/tools/bench
+
+# Sets BARE, and ADDRESS and PORT, where it listens.
+start_bare() {
+    (
+        close_descriptors
+        exec "$BENCH/bare" "${1:-127.0.0.1}" >listening </dev/null
+    ) &
+    BARE=$!
+    await has_content listening
+    read -r ADDRESS PORT <listening
+}
+
+stop_bare() {
+    kill -KILL "$BARE"
+    wait "$BARE" || true
+    BARE=
+}
+
+end_others() { [[ -z ${BARE:-} ]] || stop_bare; }
+
+# Runs the client against what was started, and leaves what it prints in "result", its complaints in
+# "complaints" and its exit status in STATUS.  Nobody may be missing, whatever happened.
+measure() {
+    STATUS=0
+    "$BENCH/load" -t 30 "${@:1:$#-1}" "$ADDRESS" "$PORT" "${@: -1}" >result 2>complaints || STATUS=$?
+    cat result complaints
+    local sum=0 outcome
+    for outcome in answered refused reset wrong lost; do ((sum += $(value "$outcome"))) || true; done
+    ((sum > 0 && sum == $(value clients)))
+}
+
+value() { awk -v name="$1" '$1 == name { print $2 }' result; }
+
+# All clients ended in this way.
+all() {
+    local count=$1 outcome=$2
+    [[ $(value clients) == "$count" && $(value "$outcome") == "$count" ]]
+    [[ $outcome == answered || $STATUS == 1 ]]
+}
+
+# Of a column of the timeline, from the beginning of each client.
+times_of() { awk -v column="$1" '{ print $column - $1 }' timeline | sort -n; }
+
+# The two differ by what was rounded.
+is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
+
+@test "load: every client of bare is answered, one by one, some at a time and all at once" {
+    local in_flight
+    start_bare
+    for in_flight in 1 32 1000 5000; do
+        measure -c "$in_flight" 1000
+        all 1000 answered
+        [[ $STATUS == 0 ]]
+    done
+    [[ ! -s complaints ]]
+}
+
+@test "load: rate and percentiles are those of the timeline" {
+    local moment column
+    start_bare
+    measure -c 100 -w timeline 1000
+    for moment in connect:2 first:3 done:4; do
+        column=${moment#*:}
+        is_about "$(value "${moment%:*}_median")" "$(times_of "$column" | sed -n 500p)"
+        is_about "$(value "${moment%:*}_p90")" "$(times_of "$column" | sed -n 900p)"
+        is_about "$(value "${moment%:*}_p99")" "$(times_of "$column" | sed -n 990p)"
+        is_about "$(value "${moment%:*}_longest")" "$(times_of "$column" | sed -n 1000p)"
+    done
+    awk '{ value[$1] = $2 } END { ratio = value["rate"] * value["seconds"] / value["answered"]
+        exit !(ratio > 0.999 && ratio < 1.001) }' result
+    # The last end is that of the run.
+    (($(cut -d ' ' -f 4 timeline | sort -n | tail -n 1) <= 10#$(value seconds | tr -d .) + 1))
+}
+
+@test "load: the timeline has a line per client, in the order in which they began" {
+    start_bare
+    measure -c 2000 -w timeline 2000
+    [[ $(wc -l <timeline) == 2000 && $(head -n 1 timeline) == "0 "* ]]
+    grep -cxE '([0-9]+ ){3}[0-9]+' timeline | grep -qx 2000
+    sort -n -c -k 1,1 timeline
+    awk '$1 > $2 || $2 > $3 || $3 > $4 { exit 1 }' timeline
+}
+
+@test "load: times are counted from the beginning, and waiting is seen where it was" {
+    # So long that what a busy machine adds is less.
+    start --address 127.0.0.1 0 /bin/sh -c 'sleep 1.5; printf "o"; sleep 1.5; echo k'
+    measure -c 2 2
+    all 2 answered
+    (($(value connect_longest) < 1400000))
+    (($(value first_median) >= 1500000 && $(value first_median) < 2900000))
+    (($(value done_median) >= 3000000 && $(value done_longest) >= 6000000))
+}
+
+@test "load: no more clients are in flight than it is told, and no fewer" {
+    start --address 127.0.0.1 --processes 0 0 "$ANSWER" "$ANSWERS" "$COUNTER" 200
+    measure -l -c 7 70
+    all 70 answered
+    [[ $(most_handlers) == 7 ]]
+}
+
+@test "load: each client's line comes back from cat, behind the daemon" {
+    start --address 127.0.0.1 --processes 4 0 /bin/cat
+    measure -l -c 50 300
+    all 300 answered
+    await status_is served 300
+}
+
+@test "load: another line than the client's own is wrong" {
+    start --address 127.0.0.1 --processes 4 0 /bin/sh -c 'read -r line; echo 7'
+    measure -l -c 5 20
+    [[ $(value answered) == 1 && $(value wrong) == 19 && $STATUS == 1 ]]
+}
+
+@test "load: an answer is wrong that is another, longer, or cut short" {
+    local answer
+    for answer in 'no\n' 'ok\nok\n' 'ok'; do
+        start --address 127.0.0.1 0 /usr/bin/printf "$answer"
+        measure -c 5 20
+        all 20 wrong
+        [[ $(wc -l <complaints) == 5 ]]
+        stop
+    done
+}
+
+@test "load: the expected answer has the escapes of C, and may be empty or long" {
+    start --address 127.0.0.1 0 /usr/bin/printf 'a\tb\\\000\101\r\n'
+    measure -a 'a\tb\\\0\x41\r\n' 5
+    all 5 answered
+    stop
+    start --address 127.0.0.1 0 /bin/true
+    measure -a '' 5
+    all 5 answered
+    [[ $(value first_median) == - ]]
+    stop
+    start --address 127.0.0.1 0 /usr/bin/printf '%020000d' 0
+    measure -a "$(printf '%020000d' 0)" 5
+    all 5 answered
+}
+
+@test "load: who is not listened to is refused" {
+    start_bare 127.0.0.77
+    stop_bare
+    measure -c 10 100
+    all 100 refused
+    [[ $(value connect_median) == - && $(value rate) == 0.0 ]]
+    grep -q 'client 1: Connection refused' complaints
+}
+
+@test "load: a connection that is reset before the answer is counted as that" {
+    # What it leaves unread turns its end into a reset.
+    start --address 127.0.0.1 --processes 4 0 /bin/bash -c 'read -r -N 1'
+    measure -l -c 10 50
+    all 50 reset
+}
+
+@test "load: an end without an answer is a loss" {
+    start --address 127.0.0.1 --processes 4 0 /bin/true
+    measure -c 10 50
+    all 50 lost
+}
+
+@test "load: who is never answered is lost in the end, and so is who could not even begin" {
+    start_bare
+    kill -STOP "$BARE"
+    measure -c 2 -t 2 -w timeline 5
+    all 5 lost
+    grep -q 'gave up 2 in flight, and 3 not begun' complaints
+    [[ $(grep -cxE '[0-9]+ [0-9]+ - -' timeline) == 2 && $(grep -cx -- '- - - -' timeline) == 3 ]]
+}
+
+@test "load: an answer without an end is not enough" {
+    start --address 127.0.0.1 --drain-timeout 0 0 /bin/sh -c 'echo ok; exec sleep 600'
+    measure -t 0.5 1
+    all 1 lost
+}
+
+@test "load: clients take the source addresses in turn" {
+    # shellcheck disable=SC2016 # the handler expands it
+    start --address 127.0.0.1 0 /bin/sh -c 'echo "$TCPREMOTEIP" >>sources; echo ok'
+    measure -f 127.0.0.254 -s 3 7
+    all 7 answered
+    diff <(printf "127.0.%s\n" 0.254 0.254 0.254 0.255 0.255 1.0 1.0) <(sort sources)
+}
+
+@test "load: IPv6 is served as well" {
+    [[ -e /proc/net/if_inet6 ]] || skip "there is no IPv6"
+    start_bare ::1
+    measure -c 10 -f ::1 100
+    all 100 answered
+}
+
+@test "load: so many at once that they do not fit are not begun" {
+    start_bare
+    (
+        ulimit -n 100
+        STATUS=0
+        "$BENCH/load" -c 200 "$ADDRESS" "$PORT" 200 >result 2>complaints || STATUS=$?
+        [[ $STATUS == 2 && ! -s result ]]
+    )
+    grep -qx 'load: 200 at once do not fit: the hard limit on descriptors is 100' complaints
+    # A soft limit is no obstacle.
+    (
+        ulimit -Sn 50
+        measure -c 200 200
+        all 200 answered
+    )
+}
+
+@test "load: words that mean nothing are not run" {
+    local words
+    for words in "" "127.0.0.1 1" "127.0.0.1 0 1" "127.0.0.1 1 0" "localhost 1 1" "-c 0 127.0.0.1 1 1" \
+        "-s 2 127.0.0.1 1 1" "-f ::1 127.0.0.1 1 1" "-a \\q 127.0.0.1 1 1" "-t 0 127.0.0.1 1 1" "-x 127.0.0.1 1 1"; do
+        # shellcheck disable=SC2086 # they are words
+        run "$BENCH/load" $words
+        echo "$words: $output"
+        [[ $status == 2 ]]
+    done
+}
+
+@test "load: a terminal sees how it goes, if it takes long" {
+    command -v script >/dev/null || skip "script is not installed"
+    start_bare
+    kill -STOP "$BARE"
+    (
+        close_descriptors
+        script -qec "$BENCH/load -c 9 -t 2.6 $ADDRESS $PORT 9" seen </dev/null >/dev/null
+    ) || true
+    grep -q 'load: 0 of 9 answered, 9 in flight' seen
+    grep -qa '^.*lost 9' seen
+}
+
+@test "spawn: so many handlers are run, in all loops together, with nothing to read" {
+    local loops
+    for loops in 1 3; do
+        : >runs
+        # The first of each loop is there until all loops have begun, for some seconds at most.
+        # shellcheck disable=SC2016 # the handler expands it
+        run "$BENCH/spawn" -p "$loops" 40 /bin/sh -c \
+            'read -r line; echo never seen; echo "$PPID" >>runs; looks=0
+            until [ "$(sort -u runs | wc -l)" -ge "$1" ] || [ $((looks += 1)) = 250 ]; do
+                sleep 0.02
+            done' sh "$loops"
+        [[ $status == 0 ]]
+        [[ $output =~ ^rate\ [0-9]+\.[0-9]$ ]]
+        [[ $(wc -l <runs) == 40 && $(sort -u runs | wc -l) == "$loops" ]]
+    done
+}
+
+@test "spawn: handlers that fail are told from those that cannot start" {
+    run "$BENCH/spawn" -p 1 10 /bin/false
+    [[ $status == 1 && $output == *"spawn: 10 of 10 handlers failed"* ]]
+    run "$BENCH/spawn" -p 1 10 ./absent
+    [[ $status == 2 && $output == "spawn: ./absent: No such file or directory" ]]
+}
+
+@test "static: is linked statically, says ok, and serves behind the daemon" {
+    refute ldd "$BENCH/static"
+    [[ $("$BENCH/static") == ok ]]
+    refute "$BENCH/static" >&-
+    start --address 127.0.0.1 --processes 4 0 "$BENCH/static"
+    measure -c 32 500
+    all 500 answered
+}
