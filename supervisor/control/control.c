@@ -1,8 +1,8 @@
 #include "supervisor/control/control.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/base/socket.h"
 #include "supervisor/control/control_client.h"
-#include "supervisor/listen/unix_socket.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -153,7 +153,7 @@ static int accept_connection(const struct control *control)
     int descriptor = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
     if (descriptor < 0 && errno == EAGAIN && !control->read_only)
-        errno = unix_socket_is_shut_down(listener) ? EINVAL : EAGAIN;
+        errno = socket_is_shut_down(listener) ? EINVAL : EAGAIN;
     return descriptor;
 }
 

@@ -3,7 +3,7 @@
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/address.h"
 #include "supervisor/figures/status.h"
-#include "supervisor/listen/backlog.h"
+#include "supervisor/listen/listener.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -194,10 +194,9 @@ static bool add_up(const struct server *server, const struct endpoint *place, ui
     sum[BACKLOG_WAITING] = 0;
     sum[BACKLOG_DROPPED] = 0;
     for (size_t i = 0; i < server->acceptor.count; i++) {
-        struct backlog backlog;
+        struct listener_backlog backlog;
 
-        if (!is_at(server, i, place) ||
-            !backlog_look(server->acceptor.listeners[i].listener->descriptor, &backlog))
+        if (!is_at(server, i, place) || !listener_look(server->acceptor.listeners[i].listener, &backlog))
             continue;
         sum[BACKLOG_WAITING] += backlog.waiting;
         sum[BACKLOG_DROPPED] += backlog.dropped;

@@ -2,7 +2,7 @@
 
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/address.h"
-#include "supervisor/listen/backlog.h"
+#include "supervisor/listen/listener.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -98,14 +98,14 @@ static void add_listeners(const struct server *server, struct text *text)
     text_add(text, "\"listeners\":[");
     for (size_t i = 0; i < server->acceptor.count; i++) {
         const struct listener *listener = server->acceptor.listeners[i].listener;
-        struct backlog backlog;
+        struct listener_backlog backlog;
 
         if (listener->descriptor < 0)
             continue;
         text_add(text, "%s{", separator);
         add_place(listener, text);
         separator = ",";
-        if (backlog_look(listener->descriptor, &backlog))
+        if (listener_look(listener, &backlog))
             text_add(text, "\"backlog\":%u,\"dropped\":%u}", backlog.waiting, backlog.dropped);
         else
             text_add(text, "\"backlog\":null,\"dropped\":null}");

@@ -2,7 +2,7 @@
 
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/directory.h"
-#include "supervisor/keeper/departing.h"
+#include "supervisor/base/retry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,19 +29,12 @@ static long read_number(int descriptor)
     return length > 0 ? strtol(text, NULL, 10) : 0;
 }
 
-static void log_holder(const char *path, long process)
-{
-    if (process > 0)
-        log_error("--pid-file: already running: process %ld holds %s", process, path);
-    else
-        log_error("--pid-file: already running: another process holds %s", path);
-}
-
-/* Whether ours may take its place: it is no living daemon's, or that is to be replaced. */
-static bool may_replace(const char *path, int descriptor, pid_t replaced)
+/* Returns whether this process may replace the file.  If not, `*holder` is the process that holds
+ * the lock, or -1 if the file does not say; or it stays 0, and why not was logged. */
+static bool may_replace(const char *path, int descriptor, pid_t replaced, long *holder)
 {
     struct stat status;
-    long holder;
+    long process;
 
     if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
         log_error("--pid-file: %s exists, and is not a regular file", path);
@@ -53,19 +46,17 @@ static bool may_replace(const char *path, int descriptor, pid_t replaced)
         log_error("--pid-file: cannot lock %s: %m", path);
         return false;
     }
-    holder = read_number(descriptor);
-    if (replaced != 0 && holder == replaced)
+    process = read_number(descriptor);
+    if (replaced != 0 && process == replaced)
         return true;
-    departing_await();
-    if (flock(descriptor, LOCK_EX | LOCK_NB) == 0)
-        return true;
-    log_holder(path, holder);
+    *holder = process > 0 ? process : -1;
     return false;
 }
 
-static bool look_at_place(const char *path, int directory, const char *name, pid_t replaced)
+static bool look_at_place(const char *path, int directory, const char *name, pid_t replaced,
+                          long *holder)
 {
-    /* Opening a named pipe would otherwise wait. */
+    /* O_NONBLOCK: a named pipe would block. */
     int descriptor =
         openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     bool free;
@@ -76,7 +67,7 @@ static bool look_at_place(const char *path, int directory, const char *name, pid
         log_error("--pid-file: cannot open %s, which exists: %m", path);
         return false;
     }
-    free = may_replace(path, descriptor, replaced);
+    free = may_replace(path, descriptor, replaced, holder);
     (void)close(descriptor); /* it was only read */
     return free;
 }
@@ -124,19 +115,29 @@ static int create(const char *path, int directory, const char *name, struct jani
 
 int pid_file_open(const char *path, pid_t replaced, struct janitor *janitor)
 {
+    struct retry retry = {0};
     const char *name;
     int directory = directory_open(path, &name);
     int descriptor = -1;
+    long holder;
 
     if (directory < 0) {
         log_error("--pid-file: cannot open the directory of %s: %m", path);
         return -1;
     }
-    /* Who comes between all the same is found when the file is put into its place. */
-    if (!directory_lock(directory, DIRECTORY_LOCK_WAIT))
-        log_warning("--pid-file: cannot lock the directory of %s, going on without: %m", path);
-    if (look_at_place(path, directory, name, replaced))
-        descriptor = create(path, directory, name, janitor);
-    (void)close(directory); /* and with it the lock is gone */
+    do {
+        holder = 0;
+        /* janitor_publish() finds a process that comes in between all the same. */
+        if (!directory_lock(directory, DIRECTORY_LOCK_WAIT) && retry.until == 0)
+            log_warning("--pid-file: cannot lock the directory of %s, going on without: %m", path);
+        if (look_at_place(path, directory, name, replaced, &holder))
+            descriptor = create(path, directory, name, janitor);
+        directory_unlock(directory); /* the process that holds the file may have to remove it */
+    } while (holder != 0 && retry_pause(&retry, "--pid-file: %s", path));
+    (void)close(directory); /* it was only locked */
+    if (holder > 0)
+        log_error("--pid-file: already running: process %ld holds %s", holder, path);
+    else if (holder < 0)
+        log_error("--pid-file: already running: another process holds %s", path);
     return descriptor;
 }

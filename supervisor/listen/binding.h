@@ -1,13 +1,24 @@
 /*
- * binding.h - listeners of TCP: from addresses and a port to sockets.
+ * binding.h - from PORT and its options to listening sockets, and from --metrics to another one.
  */
 #ifndef SUPERVISOR_LISTEN_BINDING_H
 #define SUPERVISOR_LISTEN_BINDING_H
 
+#include "supervisor/listen/inherited.h"
 #include "supervisor/listen/listener.h"
+#include "supervisor/options/options.h"
 
-/* Opens, or takes over, a listener for each address of the request.  Returns 0, or -1 after logging
- * what failed.  May wait for a name look-up. */
-int binding_open(struct listeners *listeners, const struct listener_request *request);
+/* Opens a listener for each address that the options name, or the Unix socket, or takes the
+ * sockets in `passed`.  An inherited listener that is the same is taken instead of a new one.  If
+ * the options ask for passed sockets and there are none, all inherited ones are taken.
+ * Returns 0, or -1 after logging why.  Strings of the options must stay. */
+int binding_open(struct listeners *listeners, const struct options *options,
+                 const struct listeners *passed, const struct inherited *inherited);
+
+/* Listens on TCP at "ADDRESS:PORT", "[IPV6]:PORT" or ":PORT", and logs where.  ":PORT" means all
+ * addresses of both families, and port 0 any free port.  Of several addresses of a host name, takes
+ * the first that can be bound.  Returns a descriptor of the caller's, non-blocking and
+ * close-on-exec; or -1 after logging why. */
+int binding_open_metrics(const char *word);
 
 #endif

@@ -1,10 +1,14 @@
 #include "supervisor/listen/listener.h"
 
+#include "dispatcher/shared/log.h"
 #include "supervisor/base/address.h"
-#include "supervisor/listen/unix_socket.h"
+#include "supervisor/base/socket.h"
 
+#include <errno.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,14 +16,20 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Of a Unix socket, by its name; NULL for want of memory. */
+#ifndef SO_MEMINFO
+#define SO_MEMINFO 55 /* asm-generic/socket.h; some libcs lack it */
+#endif
+
+/* ---- the list ---- */
+
+/* Returns the path that a Unix socket is bound to; NULL if there is no memory. */
 static const char *path_of(int descriptor)
 {
     struct sockaddr_un address = {0};
     socklen_t length = sizeof(address);
     char path[sizeof(address.sun_path) + 2];
 
-    /* A socket that listens has a name.  One that is abstract begins with 0 (unix(7)). */
+    /* A listening socket has a name, and an abstract name begins with 0 (unix(7)). */
     if (getsockname(descriptor, (struct sockaddr *)&address, &length) != 0)
         return NULL;
     (void)snprintf(path, sizeof(path), "%s%.*s", address.sun_path[0] == '\0' ? "@" : "",
@@ -44,6 +54,42 @@ int listeners_add(struct listeners *listeners, struct listener listener)
     return 0;
 }
 
+/* A slow reader must not delay the service.  O_NONBLOCK would also apply to every other process
+ * that has this descriptor.  A descriptor that is ready takes a whole line (pipe(7), PIPE_BUF). */
+static bool write_at_once(int descriptor, const char *line, size_t length)
+{
+    struct pollfd event = {.fd = descriptor, .events = POLLOUT};
+
+    errno = EAGAIN;
+    return poll(&event, 1, 0) == 1 && write(descriptor, line, length) == (ssize_t)length;
+}
+
+void listeners_announce(const struct listeners *listeners, int descriptor)
+{
+    if (descriptor < 0)
+        return;
+    for (size_t i = 0; i < listeners->count; i++) {
+        const struct listener *listener = &listeners->list[i];
+        char text[LISTENER_TEXT];
+        char line[LISTENER_TEXT + 16];
+        int length;
+
+        if (listener->retired)
+            continue;
+        if (listener->path != NULL)
+            length = snprintf(line, sizeof(line), "%s\n", listener_text(listener, text));
+        else
+            length = snprintf(line, sizeof(line), "%s %u\n", address_text(&listener->local, text),
+                              listener->local.port);
+        if (!write_at_once(descriptor, line, (size_t)length))
+            log_warning("--ready-fd: cannot write to it: %m; going on");
+    }
+    if (close(descriptor) != 0)
+        log_warning("--ready-fd: cannot close it: %m; going on");
+}
+
+/* ---- one of them ---- */
+
 int listener_accept(const struct listener *listener, struct endpoint *remote)
 {
     union address_socket address;
@@ -60,41 +106,54 @@ int listener_accept(const struct listener *listener, struct endpoint *remote)
 
 bool listener_is_shut_down(const struct listener *listener)
 {
-    return listener->local.family == AF_UNIX && unix_socket_is_shut_down(listener->descriptor);
+    return listener->local.family == AF_UNIX && socket_is_shut_down(listener->descriptor);
 }
 
-/* Of a listening socket of TCP, the unacknowledged are those not accepted yet (net/ipv4/tcp.c,
- * tcp_get_info()). */
-static uint32_t backlog(const struct listener *listener)
+/* The kernel reports clients that wait for accept as unacknowledged (net/ipv4/tcp.c,
+ * tcp_get_info()).  It fails for a passed socket that is not quite TCP, or by a policy of the
+ * system (bpf(2), BPF_CGROUP_GETSOCKOPT). */
+static bool count_waiting(const struct listener *listener, uint32_t *waiting)
 {
     struct tcp_info information;
     socklen_t length = sizeof(information);
 
-    if (listener->local.family == AF_UNIX)
-        return LISTENER_BACKLOG_UNKNOWN;
-    /* One that was passed may be of a kind that is not quite TCP; and even for another a policy of
-     * the system (bpf(2), BPF_CGROUP_GETSOCKOPT) may fail. */
-    if (getsockopt(listener->descriptor, IPPROTO_TCP, TCP_INFO, &information, &length) == 0)
-        return information.tcpi_unacked;
-    return LISTENER_BACKLOG_UNKNOWN;
+    if (listener->local.family == AF_UNIX ||
+        getsockopt(listener->descriptor, IPPROTO_TCP, TCP_INFO, &information, &length) != 0)
+        return false;
+    *waiting = information.tcpi_unacked;
+    return true;
 }
 
+/* tcp_listendrop() counts in sk_drops, which SO_MEMINFO reports since Linux 4.12. */
+bool listener_look(const struct listener *listener, struct listener_backlog *backlog)
+{
+    uint32_t memory[SK_MEMINFO_VARS] = {0};
+    socklen_t length = sizeof(memory);
+
+    if (!count_waiting(listener, &backlog->waiting) ||
+        getsockopt(listener->descriptor, SOL_SOCKET, SO_MEMINFO, memory, &length) != 0)
+        return false;
+    backlog->dropped = memory[SK_MEMINFO_DROPS];
+    return true;
+}
+
+/* Neither call can fail on a listening socket.  listen(2) sets the backlog anew.  A Unix socket
+ * that is shut down refuses connections (net/unix/af_unix.c, unix_stream_connect()). */
 uint32_t listener_stop(const struct listener *listener)
 {
-    /* Neither can fail on a socket that listens: listen(2) sets the backlog anew then, and who
-     * connects to a Unix socket that is shut down is refused (net/unix/af_unix.c,
-     * unix_stream_connect()). */
+    uint32_t waiting;
+
     if (!listener->passed && listener->local.family == AF_UNIX)
         (void)shutdown(listener->descriptor, SHUT_RD);
     else if (!listener->passed)
         (void)listen(listener->descriptor, 0);
-    return backlog(listener);
+    return count_waiting(listener, &waiting) ? waiting : LISTENER_BACKLOG_UNKNOWN;
 }
 
 void listener_close(struct listener *listener)
 {
     if (listener->descriptor >= 0)
-        (void)close(listener->descriptor);
+        (void)close(listener->descriptor); /* nothing is written to it */
     listener->descriptor = -1;
 }
 

@@ -1,10 +1,19 @@
 /*
- * listener.h - from what PORT and its options say to listening sockets, and from those to clients.
+ * listener.h - one listening socket, from its first client to its last; and the contract of this
+ * room: from PORT and its options to accepted descriptors.
  *
- * A listener is a stream socket of TCP, over either family, or of the Unix kind.  Listening sockets
- * are close-on-exec and non-blocking; those of TCP have SO_KEEPALIVE, which accepted sockets
- * inherit.  Those that are opened here have SO_REUSEADDR, and the longest backlog that the kernel
- * allows (listen(2): what exceeds net.core.somaxconn is cut to it).
+ * binding.h opens listeners, passed.h takes those of a service manager, inherited.h those of the
+ * daemon before, and accept.h takes clients from all of them.
+ *
+ * A listener is a stream socket of TCP, over either family, or a Unix socket.  It is close-on-exec
+ * and non-blocking, and belongs to `struct listeners` until listener_close().  One of TCP has
+ * SO_KEEPALIVE, which accepted sockets inherit.  Listeners that binding.h opens have SO_REUSEADDR
+ * and the longest backlog that the kernel allows (listen(2): net.core.somaxconn).
+ *
+ * To open listeners may block, for name look-ups and for a port in use (retry.h): for the start
+ * only.  Nothing blocks once clients are served.  Functions that return an int return 0 or a
+ * descriptor; or -1 with errno, or where so documented after logging why.  Lists and their strings
+ * stay in memory until the process ends.
  */
 #ifndef SUPERVISOR_LISTEN_LISTENER_H
 #define SUPERVISOR_LISTEN_LISTENER_H
@@ -14,23 +23,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 enum {
-    LISTENER_BACKLOG_UNKNOWN = 4096, /* where the kernel does not tell how many are in it */
+    LISTENER_BACKLOG_UNKNOWN = 4096, /* for listener_stop(), where the kernel gives no number */
     LISTENER_TEXT = 128              /* room for listener_text() */
 };
 
 struct listener {
     int descriptor; /* owned; -1 once closed */
     struct endpoint local;
-    const char *path; /* of a Unix socket, as it was bound ("@NAME" if it is an abstract one); NULL
-                       * of all others; stays for good */
-    const char *name; /* what the service manager calls it (LISTEN_FDNAMES); NULL: nothing */
-    bool inherited;   /* from a process before this one, that is to end */
-    bool retired;     /* likewise, and it is not wanted: only who is in its backlog is accepted */
-    bool passed;      /* by a service manager, who keeps it for the next start: it is only accepted
-                       * from, and closed */
+    const char *path; /* of a Unix socket, as it was bound ("@NAME" if it is abstract); NULL: TCP */
+    const char *name; /* that the service manager gave it (LISTEN_FDNAMES); NULL: none */
+    bool inherited;   /* from the daemon before, which ends soon */
+    bool retired;     /* inherited but not wanted: only the clients in its backlog are accepted */
+    bool passed;      /* by a service manager, which keeps it for the next start: clients are
+                       * accepted, and the descriptor is closed, but the socket is not changed */
 };
 
 struct listeners {
@@ -38,65 +45,44 @@ struct listeners {
     size_t count;
 };
 
-/* What is to be listened on: with `passed` the sockets in there; or with `unix_path` that one; else
- * TCP, at the addresses and the port. */
-struct listener_request {
-    const struct listeners *passed; /* as passed_read() has them; NULL: not wanted */
-
-    const char *unix_path; /* fits into a socket's address; NULL: not wanted */
-    mode_t unix_mode;      /* permissions of it */
-    uid_t unix_user;       /* -1: this process' own */
-    gid_t unix_group;      /* -1: likewise */
-
-    char *const *addresses; /* names or numeric addresses; none: every address of this machine */
-    size_t address_count;
-    uint16_t port; /* 0: any that is free, one for each listener */
-    bool ipv4;     /* prefer this family; both or neither: both families */
-    bool ipv6;
-    uint64_t defer_accept; /* microseconds; 0: clients are taken at once (tcp(7)) */
-    bool reuse_port;       /* SO_REUSEPORT (socket(7)) */
-    bool free_bind;        /* IP_FREEBIND (ip(7)) */
-    bool no_delay;         /* TCP_NODELAY (tcp(7)), which accepted sockets inherit */
-    const char *device;    /* SO_BINDTODEVICE (socket(7)); NULL: any */
-
-    /* Listeners of a process before this one.  Whichever is what is about to be opened is taken
-     * instead, each once at most, and its place in `inherited_used` becomes true: then it belongs
-     * to the listeners that are opened.  That is decided by path for a Unix socket; for TCP by
-     * family, address, device, whether IPv6 is for IPv6 only, and port, unless 0 is asked for.
-     * Where sockets are to be passed, and none is, all are taken. */
-    const struct listener *inherited;
-    size_t inherited_count;
-    bool *inherited_used;
+/* What the kernel counts for a listening socket of TCP. */
+struct listener_backlog {
+    uint32_t waiting; /* connections that wait to be accepted */
+    uint32_t dropped; /* connection attempts that found the backlog full, since the socket exists;
+                       * the client tries again */
 };
 
-/* Opens a listener for each address, or none at all: returns 0, or -1 after logging what failed.
- * May wait for a name look-up, so it is for the time before the service starts.  Strings of the
- * request must stay. */
-int listeners_open(struct listeners *listeners, const struct listener_request *request);
-
-/* Adds a listener on this socket, whose local end it looks up.  Returns 0, or -1 with errno. */
+/* Adds a listener after looking up its local end, and the path if there is none.  Returns 0, or -1
+ * with errno. */
 int listeners_add(struct listeners *listeners, struct listener listener);
 
-/* Takes a client, or returns -1 with the errno of accept4(2): EINVAL if it has been shut down, but
- * EAGAIN, for ever, of a Unix socket.  The descriptor is close-on-exec and blocking, as handlers
- * expect it; accept never waits.  Of the client of a Unix socket, `remote` is who had connected, as
- * unix(7) tells it (SO_PEERCRED). */
+/* Writes a line for each listener to the descriptor of --ready-fd, and closes it.  A failure is
+ * only logged: the reader may be gone.  -1: does nothing. */
+void listeners_announce(const struct listeners *listeners, int descriptor);
+
+/* Accepts a client, without blocking.  Its descriptor is close-on-exec and blocking, as handlers
+ * expect.  For a Unix socket `remote` is the process that connected (unix(7), SO_PEERCRED).
+ * Returns -1 with the errno of accept4(2) on failure.  If the listener was shut down that is
+ * EINVAL, but EAGAIN for ever for a Unix socket. */
 int listener_accept(const struct listener *listener, struct endpoint *remote);
 
-/* Whether it is such a Unix socket: to be asked where one was announced, and none was there. */
+/* Reports whether the listener is a Unix socket that was shut down.  Call it when an event was
+ * reported but listener_accept() found no client. */
 bool listener_is_shut_down(const struct listener *listener);
 
-/* Keeps newcomers out of the backlog, as far as the kernel can: while that of a TCP socket is
- * empty, one gets in; a Unix socket refuses them all; one that was passed is left as it is, and
- * they wait for whoever gets it next.
- * Returns how many are in the backlog now, which are the first that listener_accept() will take; or
- * LISTENER_BACKLOG_UNKNOWN, and then it is to be emptied, but not beyond that number. */
+/* Looks up what the kernel counts.  Returns whether it does: not for Unix sockets. */
+bool listener_look(const struct listener *listener, struct listener_backlog *backlog);
+
+/* Closes the backlog to new clients as far as the kernel can.  A TCP socket with an empty backlog
+ * lets one more in; a Unix socket refuses all; a passed socket keeps them for its next owner.
+ * Returns how many clients are in the backlog, which listener_accept() takes first.  Returns
+ * LISTENER_BACKLOG_UNKNOWN if the kernel does not say: empty it, up to that number. */
 uint32_t listener_stop(const struct listener *listener);
 
+/* Closes the descriptor, once. */
 void listener_close(struct listener *listener);
 
-/* What it listens on, "ADDRESS port PORT" or "unix:PATH", in a buffer of the caller's; returns the
- * buffer. */
+/* Writes "ADDRESS port PORT" or "unix:PATH" into the caller's buffer, and returns the buffer. */
 const char *listener_text(const struct listener *listener, char text[LISTENER_TEXT]);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/parse.h"
+#include "supervisor/base/socket.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -11,32 +12,24 @@
 #include <unistd.h>
 
 #ifndef IPPROTO_MPTCP
-#define IPPROTO_MPTCP 262 /* linux/in.h, which not every libc brings along */
+#define IPPROTO_MPTCP 262 /* linux/in.h; some libcs lack it */
 #endif
 
-static int option_of(int descriptor, int option)
-{
-    int value = 0;
-    socklen_t length = sizeof(value);
-
-    return getsockopt(descriptor, SOL_SOCKET, option, &value, &length) == 0 ? value : -1;
-}
-
-/* What it should be and is not; NULL: nothing. */
+/* Returns what is wrong with the descriptor; NULL: nothing. */
 static const char *defect(int descriptor)
 {
-    int family = option_of(descriptor, SO_DOMAIN);
-    int protocol = option_of(descriptor, SO_PROTOCOL);
+    int family = socket_get(descriptor, SOL_SOCKET, SO_DOMAIN);
+    int protocol = socket_get(descriptor, SOL_SOCKET, SO_PROTOCOL);
 
     if (family < 0)
         return "is no open socket";
-    if (option_of(descriptor, SO_TYPE) != SOCK_STREAM)
+    if (socket_get(descriptor, SOL_SOCKET, SO_TYPE) != SOCK_STREAM)
         return "is no stream socket (ListenStream=)";
     if (family != AF_UNIX && ((family != AF_INET && family != AF_INET6) ||
                               (protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)))
-        return "is neither of TCP nor a Unix socket";
-    if (option_of(descriptor, SO_ACCEPTCONN) != 1)
-        return "does not listen; if it is a connection, the service manager is to pass the "
+        return "is neither a TCP socket nor a Unix socket";
+    if (socket_get(descriptor, SOL_SOCKET, SO_ACCEPTCONN) != 1)
+        return "does not listen; if it is a connection, make the service manager pass the "
                "listening socket instead (Accept=no)";
     return NULL;
 }
@@ -58,7 +51,7 @@ static int add(struct listeners *passed, const char *name)
     return -1;
 }
 
-/* Takes as many as there are names, or `count` if there is no list of them; `names` is cut up. */
+/* Takes `count` sockets.  `names` is NULL, or has a name for each; it is cut into strings. */
 static int add_all(struct listeners *passed, size_t count, char *names)
 {
     char *name = names;
@@ -76,7 +69,7 @@ static int add_all(struct listeners *passed, size_t count, char *names)
     }
     if (names == NULL || (passed->count == count && name == NULL))
         return 0;
-    log_error("LISTEN_FDNAMES: expected as many names as LISTEN_FDS says, %zu", count);
+    log_error("LISTEN_FDNAMES: expected %zu names, one for each socket of LISTEN_FDS", count);
     return -1;
 }
 
@@ -94,9 +87,10 @@ int passed_read(struct listeners *passed)
         return 0;
     if (process_word == NULL || !parse_number(process_word, INT32_MAX, &process) ||
         process != (uint64_t)getpid()) {
-        log_error("LISTEN_PID: '%s': expected %d, this process: the sockets of LISTEN_FDS are for "
-                  "somebody else",
-                  process_word == NULL ? "" : process_word, (int)getpid());
+        log_error(
+            "LISTEN_PID: '%s': expected %d, this process: the sockets of LISTEN_FDS belong to "
+            "another process",
+            process_word == NULL ? "" : process_word, (int)getpid());
         return -1;
     }
     if (!parse_number(word, PASSED_MAXIMUM, &count) || count == 0) {
@@ -119,5 +113,5 @@ void passed_forget(void)
                                             "LISTEN_PIDFDID"};
 
     for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++)
-        (void)unsetenv(variables[i]); /* fails for names that are none */
+        (void)unsetenv(variables[i]); /* it fails only for an invalid name */
 }

@@ -2,12 +2,11 @@
 
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/directory.h"
-#include "supervisor/keeper/departing.h"
+#include "supervisor/base/retry.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -22,6 +21,8 @@ struct place {
     const char *option;
     const char *path;
     struct sockaddr_un address;
+    bool taken;    /* a process listens there: the last attempt failed for that alone */
+    bool unlocked; /* the lock of the directory could not be had, which was logged */
 };
 
 mode_t unix_socket_mode(void)
@@ -32,19 +33,20 @@ mode_t unix_socket_mode(void)
     return READ_AND_WRITE & ~mask;
 }
 
-/* Returns the directory, locked; or -1, and it must do without, since some file systems have no
- * locks, and some directories may be written to but not read. */
-static int lock_directory(const struct place *place)
+/* Returns the directory, locked, or -1: some file systems have no locks, and some directories can
+ * be written to but not read. */
+static int lock_directory(struct place *place)
 {
     const char *name;
     int directory = directory_open(place->path, &name);
 
     if (directory >= 0 && directory_lock(directory, DIRECTORY_LOCK_WAIT))
         return directory;
-    if (errno != ENOENT && errno != ENOTDIR) /* which is for bind(2) to tell */
-        log_warning("%s: cannot lock the directory of '%s': %m; going on, but somebody who starts "
-                    "at the same moment would not be noticed",
+    if (!place->unlocked && errno != ENOENT && errno != ENOTDIR) /* bind(2) reports these */
+        log_warning("%s: cannot lock the directory of '%s': %m; going on, but a process that "
+                    "starts at the same moment could replace the socket",
                     place->option, place->path);
+    place->unlocked = true;
     if (directory >= 0)
         (void)close(directory); /* nothing was read */
     return -1;
@@ -52,7 +54,7 @@ static int lock_directory(const struct place *place)
 
 /* ---- what is there already ---- */
 
-/* Returns 0 if somebody listens there, or an errno: ECONNREFUSED if nobody does. */
+/* Returns 0 if a process listens there, or an errno: ECONNREFUSED if none does. */
 static int knock(const struct place *place)
 {
     int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -66,28 +68,23 @@ static int knock(const struct place *place)
     return error;
 }
 
-/* Whether nobody listens on the socket that is there. */
-static bool is_left_behind(const struct place *place)
+/* Reports whether no process listens on the socket that is there. */
+static bool is_left_behind(struct place *place)
 {
     int error = knock(place);
 
-    if (error == 0) {
-        departing_await();
-        error = knock(place);
-    }
-    if (error == ECONNREFUSED || error == ENOENT) /* or it has gone just now */
+    if (error == ECONNREFUSED || error == ENOENT) /* ENOENT: it was removed just now */
         return true;
+    place->taken = error == 0;
     errno = error;
-    if (error == 0)
-        log_error("%s: '%s': another process listens there", place->option, place->path);
-    else
-        log_error("%s: '%s': cannot find out whether somebody listens there: %m", place->option,
+    if (!place->taken)
+        log_error("%s: '%s': cannot find out whether a process listens there: %m", place->option,
                   place->path);
     return false;
 }
 
-/* Whether the place is free, or is now. */
-static bool clear(const struct place *place)
+/* Removes a socket that was left behind.  Returns whether the place is free now. */
+static bool clear(struct place *place)
 {
     struct stat status;
 
@@ -98,36 +95,36 @@ static bool clear(const struct place *place)
         return false;
     }
     if (!S_ISSOCK(status.st_mode)) {
-        log_error("%s: '%s': it is there already, and is no socket; expected the path of one, or "
-                  "of nothing",
+        log_error("%s: '%s': the file exists and is no socket; give the path of a socket, or of no "
+                  "file",
                   place->option, place->path);
         return false;
     }
     if (!is_left_behind(place))
         return false;
     if (unlink(place->path) != 0 && errno != ENOENT) {
-        log_error("%s: '%s': nobody listens there any more, but it cannot be removed: %m",
+        log_error("%s: '%s': no process listens there, but the file cannot be removed: %m",
                   place->option, place->path);
         return false;
     }
-    log_info("%s: removed '%s', on which nobody listened any more", place->option, place->path);
+    log_info("%s: removed '%s', because no process listened on it", place->option, place->path);
     return true;
 }
 
 /* ---- what is made there ---- */
 
-/* A socket's file gets all permissions but those of the umask (unix(7)). */
+/* The file of a socket has all permissions except those in the umask (unix(7)). */
 static int bind_with(int descriptor, const struct place *place, mode_t mode)
 {
     mode_t mask = umask(~mode & PERMISSIONS);
     int result = bind(descriptor, (const struct sockaddr *)&place->address, sizeof(place->address));
 
-    (void)umask(mask); /* which fails never, and keeps errno */
+    (void)umask(mask); /* it cannot fail, and keeps errno */
     return result;
 }
 
-/* Who may write to the directory could have put a link to another file into its place, which must
- * not be given away: so the file is looked at first, and then that very one is given. */
+/* Gives the file to its owner.  A user who may write to the directory could have put a link to
+ * another file in its place: looks at the file first, and then gives away that very file. */
 static int give(const struct place *place, uid_t user, gid_t group)
 {
     int file;
@@ -144,7 +141,7 @@ static int give(const struct place *place, uid_t user, gid_t group)
         if (S_ISSOCK(status.st_mode) && status.st_nlink == 1 && status.st_uid == geteuid())
             result = fchownat(file, "", user, group, AT_EMPTY_PATH);
     }
-    (void)close(file); /* it keeps errno, as there is nothing to write */
+    (void)close(file); /* it keeps errno, because nothing was written */
     return result;
 }
 
@@ -155,37 +152,36 @@ static int make(const struct place *place, mode_t mode, uid_t user, gid_t group)
     const char *action = "listen there";
 
     if (bound && give(place, user, group) != 0)
-        action = "give it to that owner, which takes root";
+        action = "give the file to that owner, which requires root";
     else if (bound && listen(descriptor, INT_MAX) == 0)
         return descriptor;
     log_error("%s: '%s': cannot %s: %m", place->option, place->path, action);
     if (bound)
         (void)unlink(place->path); /* it was made just now */
     if (descriptor >= 0)
-        (void)close(descriptor); /* nobody was served */
+        (void)close(descriptor); /* no client was served */
     return -1;
 }
 
 int unix_socket_open(const char *option, const char *path, mode_t mode, uid_t user, gid_t group)
 {
     struct place place = {.option = option, .path = path, .address.sun_family = AF_UNIX};
-    int directory;
+    struct retry retry = {0};
     int descriptor = -1;
 
     if (strlen(path) >= sizeof(place.address.sun_path))
         log_bug("%s: the path is too long for a socket", option);
     strcpy(place.address.sun_path, path);
-    directory = lock_directory(&place);
-    if (clear(&place))
-        descriptor = make(&place, mode, user, group);
-    if (directory >= 0)
-        (void)close(directory); /* and with it the lock */
+    do {
+        int directory = lock_directory(&place);
+
+        place.taken = false;
+        if (clear(&place))
+            descriptor = make(&place, mode, user, group);
+        if (directory >= 0)
+            (void)close(directory); /* unlocks it: the process there may have to remove its file */
+    } while (place.taken && retry_pause(&retry, "%s: '%s'", option, path));
+    if (place.taken)
+        log_error("%s: '%s': another process listens there", option, path);
     return descriptor;
-}
-
-bool unix_socket_is_shut_down(int descriptor)
-{
-    struct pollfd end = {.fd = descriptor, .events = POLLRDHUP};
-
-    return poll(&end, 1, 0) > 0;
 }

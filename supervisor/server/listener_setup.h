@@ -1,6 +1,6 @@
 /*
- * listener_setup.h - from the options to listeners: those that a service manager has passed, those
- * of the process whose place is taken, and new ones; and what is to be said and done about them.
+ * listener_setup.h - the part of opening listeners that requires several rooms: the descriptors of
+ * this process, the daemon before, and the janitor.
  */
 #ifndef SUPERVISOR_SERVER_LISTENER_SETUP_H
 #define SUPERVISOR_SERVER_LISTENER_SETUP_H
@@ -10,19 +10,18 @@
 #include "supervisor/options/options.h"
 #include "supervisor/takeover/takeover.h"
 
-/* Keeps open what was given to us, and takes the sockets that were passed, if they are wanted; to
- * be called before anything is opened (descriptors.h).  Returns 0, or -1 after logging why not. */
+/* Keeps the descriptors that were given to this process, and takes the sockets that a service
+ * manager passed if PORT is "systemd".  Call this before the process opens a descriptor
+ * (descriptors.h).  Returns 0, or -1 after logging why. */
 int listener_setup_descriptors(struct options *options, struct listeners *passed);
 
-/* Opens all.  Listeners of the process whose place is taken are used where they fit.  Returns 0, or
- * -1 after logging why not. */
+/* Opens all listeners, and uses those of the daemon before where they fit.  Returns 0, or -1 after
+ * logging why. */
 int listener_setup_open(struct listeners *listeners, const struct options *options,
                         const struct listeners *passed, struct takeover *takeover);
 
-/* Leaves the files of Unix sockets that are ours, or will be, to the janitor.  Likewise. */
+/* Makes the janitor remove the files of our Unix sockets on exit.  Returns 0, or -1 after logging
+ * why. */
 int listener_setup_leave(struct janitor *janitor, const struct listeners *listeners);
-
-/* What --ready-fd asks for; the descriptor, unless it is -1, is closed. */
-void listener_setup_tell(int descriptor, const struct listeners *listeners);
 
 #endif

@@ -3,7 +3,7 @@
 #include "dispatcher/shared/log.h"
 #include "supervisor/figures/metrics.h"
 #include "supervisor/figures/status.h"
-#include "supervisor/listen/metrics_socket.h"
+#include "supervisor/listen/binding.h"
 #include "supervisor/listen/unix_socket.h"
 #include "supervisor/server/commands.h"
 
@@ -52,7 +52,7 @@ static void on_request(void *context, const struct control_request *request,
 
 /* ---- the sockets ---- */
 
-/* Serves a socket, if it could be opened. */
+/* Serves a socket; -1: none, because it could not be opened, which was logged. */
 static struct control *serve(struct server *server, int listener, uid_t user, bool read_only,
                              const char *option)
 {
@@ -64,12 +64,13 @@ static struct control *serve(struct server *server, int listener, uid_t user, bo
     if (control != NULL &&
         control_open(control, &server->loop, listener, read_only, user, on_request, server) == 0)
         return control;
-    log_error("%s: cannot serve it: %m", option);
+    log_error("%s: cannot serve its socket: %m", option);
     free(control);
     return NULL;
 }
 
-/* That of the process whose place is taken, or a new one.  In the end the file is removed. */
+/* Takes the socket of the daemon before, or opens a new one; the janitor removes its file on exit.
+ */
 static int open_control(struct server *server, uid_t user)
 {
     const char *path = server->options->control;
@@ -87,7 +88,7 @@ static int open_control(struct server *server, uid_t user)
     }
     if (listener < 0 || item >= 0)
         return listener;
-    (void)close(listener); /* nobody has come yet */
+    (void)close(listener); /* no client has come yet */
     return -1;
 }
 
@@ -98,7 +99,7 @@ static int open_metrics(const struct server *server)
 
     if (server->takeover != NULL)
         listener = takeover_take(server->takeover, INHERITANCE_METRICS, place);
-    return listener >= 0 ? listener : metrics_socket_open(place);
+    return listener >= 0 ? listener : binding_open_metrics(place);
 }
 
 int operator_open(struct server *server, uid_t user)
@@ -117,7 +118,7 @@ int operator_open(struct server *server, uid_t user)
     return 0;
 }
 
-/* What they consist of stays, as the loop knows it. */
+/* Their memory stays, because events of this round may point to it. */
 void operator_close(struct server *server)
 {
     if (server->control != NULL)

@@ -1,16 +1,16 @@
 /*
- * operator.h - what the operator asks for over the control socket, and scrapers over HTTP.
+ * operator.h - answers the operator on the control socket, and scrapers on the metrics port.
  */
 #ifndef SUPERVISOR_SERVER_OPERATOR_H
 #define SUPERVISOR_SERVER_OPERATOR_H
 
 #include "supervisor/server/state.h"
 
-/* Opens the sockets of --control and --metrics, if there are any, and serves them from now on.
- * `user` may use the control socket, besides root.  Returns 0, or -1 after logging why not. */
+/* Opens the sockets of --control and --metrics, if given, and serves them from now on.  Only root
+ * and `user` may use the control socket.  Returns 0, or -1 after logging why. */
 int operator_open(struct server *server, uid_t user);
 
-/* Closes them. */
+/* Closes both sockets and their connections. */
 void operator_close(struct server *server);
 
 #endif

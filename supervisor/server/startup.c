@@ -175,7 +175,7 @@ static void tell_listening(const struct startup *startup)
         if (!each->retired)
             report_listening(each->path, &each->local, listener_text(each, text));
     }
-    listener_setup_tell(startup->options->ready_descriptor, &startup->listeners);
+    listeners_announce(&startup->listeners, startup->options->ready_descriptor);
 }
 
 int startup(struct server **server, struct options *options, char **argv)

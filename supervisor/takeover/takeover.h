@@ -18,7 +18,7 @@ struct takeover {
     int socket;  /* -1: nobody's place is taken */
     int process; /* the other one's number */
     struct listener listeners[INHERITANCE_LISTENERS];
-    bool used[INHERITANCE_LISTENERS];        /* by listeners_open() */
+    bool used[INHERITANCE_LISTENERS];        /* by binding_open() */
     uint32_t numbers[INHERITANCE_LISTENERS]; /* as the other one counts them */
     size_t listener_count;
     struct takeover_place {

@@ -114,7 +114,7 @@ listen:1|socket': cannot listen there
 getsockname:1|cannot listen on unix:
 bind:2|--control: 'control': cannot listen there
 listen:2|--control: 'control': cannot listen there
-setsockopt:1|--control: cannot serve it
+setsockopt:1|--control: cannot serve its socket
 flock:3|--pid-file: cannot write what is to be pid
 fchmod:1|--pid-file: cannot write what is to be pid
 renameat:1|cannot put pid into its place

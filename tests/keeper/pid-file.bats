@@ -18,7 +18,7 @@ refuses_to_start() {
     run "$DAMPENER" --address 127.0.0.1 "$@" 0 cat
     echo "$output"
     ((status == 1))
-    [[ $output == "[ERROR] $expected" ]]
+    [[ ${output#"[WARNING] --pid-file: "*" is in use: trying again for up to 2 s"$'\n'} == "[ERROR] $expected" ]]
 }
 
 @test "--pid-file: the number and a newline, readable for all, locked, and there before it is ready" {
@@ -73,8 +73,16 @@ refuses_to_start() {
     refuses_to_start "--pid-file: already running: process $DAEMON holds pid" --pid-file pid
     refuses_to_start "--pid-file: already running: process $DAEMON holds ../${PWD##*/}/pid" \
         --pid-file "../${PWD##*/}/pid"
+    [[ $output == "[WARNING] --pid-file: ../${PWD##*/}/pid is in use: trying again for up to 2 s"$'\n'"[ERROR]"* ]]
     [[ $(<pid) == "$DAEMON" ]]
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+}
+
+@test "--pid-file: the file of a daemon is replaced once that daemon has ended" {
+    start --address 127.0.0.1 --pid-file pid 0 cat
+    start_after "--pid-file: pid" --address 127.0.0.1 --pid-file pid 0 cat
+    [[ $(<pid) == "$DAEMON" ]]
+    is_locked pid
 }
 
 @test "--pid-file: the file of a dead process is replaced, whatever it holds" {
@@ -104,7 +112,7 @@ refuses_to_start() {
         lives=$(living "${processes[@]}")
         [[ $(<pid) == "$lives" ]]
         is_locked pid
-        grep -h . log.* | grep -v -e 'already running: ' -e 'another process has just put its own there' &&
+        grep -h . log.* | grep -v -e 'pid is in use: ' -e 'already running: ' -e 'another process has just put its own there' &&
             return 1
         DAEMON=$lives
         stop

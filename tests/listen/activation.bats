@@ -146,7 +146,7 @@ is_non_blocking() {
     for names in one '' one:two:three one:two:; do
         refuses -n "$names" 127.0.0.1 ::1
         [[ $status == 1 ]]
-        [[ $output == "[ERROR] LISTEN_FDNAMES: expected as many names as LISTEN_FDS says, 2" ]]
+        [[ $output == "[ERROR] LISTEN_FDNAMES: expected 2 names, one for each socket of LISTEN_FDS" ]]
     done
     start_with -n 'one:' 127.0.0.1 ::1 -- systemd cat
     await has_lines 2 "$READY"
@@ -172,7 +172,7 @@ END
 @test "--ready-fd must not be one of the sockets that are passed" {
     run timeout 20 "$ACTIVATE" 127.0.0.1 ::1 -- "$DAMPENER" --ready-fd 4 systemd cat
     [[ $status == 1 ]]
-    [[ $output == "[ERROR] --ready-fd: '4': expected a descriptor that is none of the sockets passed" ]]
+    [[ $output == "[ERROR] --ready-fd: '4': expected a descriptor other than those of the sockets passed" ]]
 }
 
 @test "options of addresses are not accepted together with systemd, status 2" {

@@ -1,10 +1,9 @@
 /*
  * Listeners of a process before this one: each is taken for what is the same, and for nothing else.
  */
-#include "supervisor/listen/listener.h"
+#include "supervisor/listen/binding.h"
 
 #include "dispatcher/shared/log.h"
-#include "supervisor/base/address.h"
 
 #include "tests/shared/check.h"
 
@@ -19,24 +18,37 @@
 static char path[64];
 static char other_path[64];
 
-static char *const loopbacks[] = {(char *)(uintptr_t) "127.0.0.1", (char *)(uintptr_t) "::1",
-                                  (char *)(uintptr_t) "127.0.0.2"};
+static char *loopbacks[] = {(char *)(uintptr_t) "127.0.0.1", (char *)(uintptr_t) "::1",
+                            (char *)(uintptr_t) "127.0.0.2"};
 
-/* Opens what is requested with these as inherited; returns how many of them were used, or -1. */
-static int open_with(struct listeners *opened, struct listener_request request,
-                     const struct listeners *inherited, bool *used)
+static const struct listeners no_listeners;
+
+/* Opens listeners without any that are inherited. */
+static int open_new(struct listeners *opened, const struct options *options)
+{
+    return binding_open(opened, options, &no_listeners, &(struct inherited){0});
+}
+
+/* Opens listeners where these are inherited; returns how many of them were used, or -1. */
+static int open_passed_with(struct listeners *opened, const struct options *options,
+                            const struct listeners *passed, const struct listeners *inherited,
+                            bool *used)
 {
     int count = 0;
 
     memset(used, 0, inherited->count * sizeof(*used));
-    request.inherited = inherited->list;
-    request.inherited_count = inherited->count;
-    request.inherited_used = used;
-    if (listeners_open(opened, &request) != 0)
+    if (binding_open(opened, options, passed,
+                     &(struct inherited){inherited->list, inherited->count, used}) != 0)
         return -1;
     for (size_t i = 0; i < inherited->count; i++)
         count += used[i];
     return count;
+}
+
+static int open_with(struct listeners *opened, struct options options,
+                     const struct listeners *inherited, bool *used)
+{
+    return open_passed_with(opened, &options, &no_listeners, inherited, used);
 }
 
 static void close_all(struct listeners *listeners)
@@ -66,15 +78,15 @@ static int option_of(int descriptor, int level, int option)
 /* Each one that is inherited is taken once, in whatever order they are asked for. */
 static void check_addresses(void)
 {
-    struct listener_request request = {.addresses = loopbacks, .address_count = 3};
-    char *const reversed[] = {loopbacks[2], loopbacks[1], loopbacks[0]};
+    struct options options = {.addresses = loopbacks, .address_count = 3};
+    char *reversed[] = {loopbacks[2], loopbacks[1], loopbacks[0]};
     struct listeners inherited;
     struct listeners opened;
     bool used[3];
 
-    CHECK(listeners_open(&inherited, &request) == 0 && inherited.count == 3);
-    request.addresses = reversed;
-    CHECK(open_with(&opened, request, &inherited, used) == 3);
+    CHECK(open_new(&inherited, &options) == 0 && inherited.count == 3);
+    options.addresses = reversed;
+    CHECK(open_with(&opened, options, &inherited, used) == 3);
     CHECK(opened.list[0].descriptor == inherited.list[2].descriptor);
     CHECK(opened.list[1].descriptor == inherited.list[1].descriptor);
     CHECK(opened.list[2].descriptor == inherited.list[0].descriptor);
@@ -83,9 +95,9 @@ static void check_addresses(void)
     forget(&opened);
 
     /* The same address asked for twice, and inherited once. */
-    request.addresses = (char *const[]){loopbacks[0], loopbacks[0]};
-    request.address_count = 2;
-    CHECK(open_with(&opened, request, &inherited, used) == 1);
+    options.addresses = (char *[]){loopbacks[0], loopbacks[0]};
+    options.address_count = 2;
+    CHECK(open_with(&opened, options, &inherited, used) == 1);
     CHECK(used[0] && !used[1] && !used[2]);
     CHECK(opened.list[0].descriptor == inherited.list[0].descriptor);
     CHECK(opened.list[1].descriptor != inherited.list[0].descriptor);
@@ -96,20 +108,20 @@ static void check_addresses(void)
 
 static void check_port(void)
 {
-    struct listener_request request = {.addresses = loopbacks, .address_count = 1};
+    struct options options = {.addresses = loopbacks, .address_count = 1};
     struct listeners inherited;
     struct listeners opened;
     bool used[1];
     uint16_t port;
 
-    CHECK(listeners_open(&inherited, &request) == 0);
+    CHECK(open_new(&inherited, &options) == 0);
     port = inherited.list[0].local.port;
-    request.port = port;
-    CHECK(open_with(&opened, request, &inherited, used) == 1);
+    options.port = port;
+    CHECK(open_with(&opened, options, &inherited, used) == 1);
     forget(&opened);
-    request.port = port == 65535 ? 65534 : (uint16_t)(port + 1);
-    if (open_with(&opened, request, &inherited, used) >= 0) { /* unless somebody else has it */
-        CHECK(!used[0] && opened.list[0].local.port == request.port);
+    options.port = port == 65535 ? 65534 : (uint16_t)(port + 1);
+    if (open_with(&opened, options, &inherited, used) >= 0) { /* unless somebody else has it */
+        CHECK(!used[0] && opened.list[0].local.port == options.port);
         close_all(&opened);
     }
     CHECK(!used[0]);
@@ -124,17 +136,17 @@ static void check_wildcards(void)
     struct listeners opened;
     bool used[1];
 
-    CHECK(listeners_open(&both, &(struct listener_request){0}) == 0);
-    CHECK(listeners_open(&ipv6, &(struct listener_request){.ipv6 = true}) == 0);
-    CHECK(open_with(&opened, (struct listener_request){0}, &both, used) == 1);
+    CHECK(open_new(&both, &(struct options){0}) == 0);
+    CHECK(open_new(&ipv6, &(struct options){.ipv6 = true}) == 0);
+    CHECK(open_with(&opened, (struct options){0}, &both, used) == 1);
     forget(&opened);
-    CHECK(open_with(&opened, (struct listener_request){.ipv6 = true}, &ipv6, used) == 1);
+    CHECK(open_with(&opened, (struct options){.ipv6 = true}, &ipv6, used) == 1);
     forget(&opened);
-    CHECK(open_with(&opened, (struct listener_request){.ipv6 = true}, &both, used) == 0);
+    CHECK(open_with(&opened, (struct options){.ipv6 = true}, &both, used) == 0);
     close_all(&opened);
-    CHECK(open_with(&opened, (struct listener_request){0}, &ipv6, used) == 0);
+    CHECK(open_with(&opened, (struct options){0}, &ipv6, used) == 0);
     close_all(&opened);
-    CHECK(open_with(&opened, (struct listener_request){.ipv4 = true}, &both, used) == 0);
+    CHECK(open_with(&opened, (struct options){.ipv4 = true}, &both, used) == 0);
     close_all(&opened);
     close_all(&both);
     close_all(&ipv6);
@@ -142,17 +154,17 @@ static void check_wildcards(void)
 
 static void check_device(void)
 {
-    struct listener_request request = {.addresses = loopbacks, .address_count = 1, .device = "lo"};
+    struct options options = {.addresses = loopbacks, .address_count = 1, .device = "lo"};
     struct listeners inherited;
     struct listeners opened;
     bool used[1];
 
-    if (listeners_open(&inherited, &request) != 0)
+    if (open_new(&inherited, &options) != 0)
         return; /* it may take root */
-    CHECK(open_with(&opened, request, &inherited, used) == 1);
+    CHECK(open_with(&opened, options, &inherited, used) == 1);
     forget(&opened);
-    request.device = NULL;
-    CHECK(open_with(&opened, request, &inherited, used) == 0);
+    options.device = NULL;
+    CHECK(open_with(&opened, options, &inherited, used) == 0);
     close_all(&opened);
     close_all(&inherited);
 }
@@ -160,20 +172,20 @@ static void check_device(void)
 /* What the new one asks for holds, and nothing of what the old one did. */
 static void check_tuning(void)
 {
-    struct listener_request request = {
+    struct options options = {
         .addresses = loopbacks, .address_count = 1, .no_delay = true, .defer_accept = 5000000};
     struct listeners inherited;
     struct listeners opened;
     bool used[1];
     int descriptor;
 
-    CHECK(listeners_open(&inherited, &request) == 0);
+    CHECK(open_new(&inherited, &options) == 0);
     descriptor = inherited.list[0].descriptor;
     CHECK(option_of(descriptor, IPPROTO_TCP, TCP_NODELAY) == 1);
     CHECK(option_of(descriptor, IPPROTO_TCP, TCP_DEFER_ACCEPT) >= 5);
-    request.no_delay = false;
-    request.defer_accept = 0;
-    CHECK(open_with(&opened, request, &inherited, used) == 1);
+    options.no_delay = false;
+    options.defer_accept = 0;
+    CHECK(open_with(&opened, options, &inherited, used) == 1);
     CHECK(option_of(descriptor, IPPROTO_TCP, TCP_NODELAY) == 0);
     CHECK(option_of(descriptor, IPPROTO_TCP, TCP_DEFER_ACCEPT) == 0);
     forget(&opened);
@@ -182,8 +194,8 @@ static void check_tuning(void)
 
 static void check_paths(void)
 {
-    struct listener_request request = {
-        .unix_path = path, .unix_mode = 0600, .unix_user = (uid_t)-1, .unix_group = (gid_t)-1};
+    struct options options = {
+        .place = OPTIONS_UNIX, .unix_path = path, .has_socket_mode = true, .socket_mode = 0600};
     struct listeners inherited;
     struct listeners opened;
     struct listeners tcp;
@@ -192,48 +204,46 @@ static void check_paths(void)
     char text[LISTENER_TEXT];
     bool used[1];
 
-    CHECK(listeners_open(&inherited, &request) == 0);
+    CHECK(open_new(&inherited, &options) == 0);
     CHECK(stat(path, &before) == 0 && (before.st_mode & 0777) == 0600);
     CHECK(strncmp(listener_text(&inherited.list[0], text), "unix:/tmp/", 10) == 0);
-    CHECK(open_with(&opened, request, &inherited, used) == 1);
+    CHECK(open_with(&opened, options, &inherited, used) == 1);
     CHECK(opened.list[0].descriptor == inherited.list[0].descriptor);
     CHECK(strcmp(opened.list[0].path, path) == 0);
     forget(&opened);
     CHECK(stat(path, &after) == 0 && after.st_ino == before.st_ino);
-    request.unix_path = other_path;
-    CHECK(open_with(&opened, request, &inherited, used) == 0);
+    options.unix_path = other_path;
+    CHECK(open_with(&opened, options, &inherited, used) == 0);
     close_all(&opened);
     /* TCP is not a path, and the other way round. */
-    CHECK(open_with(&tcp, (struct listener_request){.addresses = loopbacks, .address_count = 1},
-                    &inherited, used) == 0);
+    CHECK(open_with(&tcp, (struct options){.addresses = loopbacks, .address_count = 1}, &inherited,
+                    used) == 0);
     close_all(&inherited); /* or somebody would listen there */
-    CHECK(open_with(&opened, request, &tcp, used) == 0);
+    CHECK(open_with(&opened, options, &tcp, used) == 0);
     close_all(&opened);
     close_all(&tcp);
     (void)unlink(path);
     (void)unlink(other_path);
 }
 
-/* Where sockets are to be passed and are not, all are taken; else none is. */
+/* Where the options ask for passed sockets and there are none, all are taken; else none is. */
 static void check_passed(void)
 {
-    struct listener_request request = {.addresses = loopbacks, .address_count = 2};
-    struct listeners none = {0};
+    struct options options = {.addresses = loopbacks, .address_count = 2};
     struct listeners inherited;
     struct listeners opened;
     bool used[2];
 
-    CHECK(listeners_open(&inherited, &request) == 0);
+    CHECK(open_new(&inherited, &options) == 0);
     inherited.list[0].passed = true;
-    request = (struct listener_request){.passed = &none};
-    CHECK(open_with(&opened, request, &inherited, used) == 2 && opened.count == 2);
+    options = (struct options){.place = OPTIONS_SYSTEMD};
+    CHECK(open_with(&opened, options, &inherited, used) == 2 && opened.count == 2);
     CHECK(opened.list[0].passed && !opened.list[1].passed);
     forget(&opened);
-    request.passed = &inherited;
-    CHECK(open_with(&opened, request, &inherited, used) == 0 && opened.count == 2);
+    CHECK(open_passed_with(&opened, &options, &inherited, &inherited, used) == 0);
+    CHECK(opened.count == 2);
     forget(&opened);
-    request.passed = &none;
-    CHECK(open_with(&opened, request, &none, used) == -1);
+    CHECK(open_with(&opened, options, &no_listeners, used) == -1);
     close_all(&inherited);
 }
 

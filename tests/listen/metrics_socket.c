@@ -2,7 +2,7 @@
  * The listening socket of --metrics: where it listens, for which families, and what it is told when
  * it cannot.  What is logged is for the test that runs this.
  */
-#include "supervisor/listen/metrics_socket.h"
+#include "supervisor/listen/binding.h"
 
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/address.h"
@@ -61,7 +61,7 @@ static bool has_ipv6(void)
 
 static void check_address(void)
 {
-    int descriptor = metrics_socket_open("127.0.0.1:0");
+    int descriptor = binding_open_metrics("127.0.0.1:0");
     uint16_t port = endpoint_of(descriptor).port;
     char word[32];
 
@@ -71,18 +71,18 @@ static void check_address(void)
     CHECK(accept4(descriptor, NULL, NULL, SOCK_CLOEXEC) == -1 && errno == EAGAIN);
     CHECK(is_reached(AF_INET, "127.0.0.1", port) && !is_reached(AF_INET, "127.0.0.2", port));
     (void)snprintf(word, sizeof(word), "127.0.0.1:%u", port);
-    CHECK(metrics_socket_open(word) == -1); /* it is taken */
+    CHECK(binding_open_metrics(word) == -1); /* it is taken */
     /* One connection has been made, and waits for longer than the socket. */
     CHECK(accept4(descriptor, NULL, NULL, SOCK_CLOEXEC) >= 0);
     (void)close(descriptor);
-    descriptor = metrics_socket_open(word);
+    descriptor = binding_open_metrics(word);
     CHECK(descriptor >= 0 && endpoint_of(descriptor).port == port);
     (void)close(descriptor);
 }
 
 static void check_everywhere(void)
 {
-    int descriptor = metrics_socket_open(":0");
+    int descriptor = binding_open_metrics(":0");
     uint16_t port = endpoint_of(descriptor).port;
 
     CHECK(is_reached(AF_INET, "127.0.0.1", port) && is_reached(AF_INET, "127.0.0.2", port));
@@ -92,13 +92,13 @@ static void check_everywhere(void)
 
 static void check_names(void)
 {
-    int descriptor = metrics_socket_open("localhost:0");
+    int descriptor = binding_open_metrics("localhost:0");
 
     CHECK(descriptor >= 0);
     (void)close(descriptor);
     if (!has_ipv6())
         return;
-    descriptor = metrics_socket_open("[::1]:0");
+    descriptor = binding_open_metrics("[::1]:0");
     CHECK(descriptor >= 0 && endpoint_of(descriptor).family == AF_INET6);
     CHECK(is_reached(AF_INET6, "::1", endpoint_of(descriptor).port));
     (void)close(descriptor);
@@ -108,12 +108,12 @@ static void check_errors(void)
 {
     static char word[5000];
 
-    CHECK(metrics_socket_open("[]:0") == -1);
-    CHECK(metrics_socket_open("192.0.2.1:0") == -1); /* of nobody (RFC 5737) */
-    CHECK(metrics_socket_open("9100") == -1);
+    CHECK(binding_open_metrics("[]:0") == -1);
+    CHECK(binding_open_metrics("192.0.2.1:0") == -1); /* of nobody (RFC 5737) */
+    CHECK(binding_open_metrics("9100") == -1);
     memset(word, 'a', sizeof(word) - 3);
     strcpy(word + sizeof(word) - 3, ":0");
-    CHECK(metrics_socket_open(word) == -1);
+    CHECK(binding_open_metrics(word) == -1);
 }
 
 int main(void)

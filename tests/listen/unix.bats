@@ -128,7 +128,7 @@ give_another() {
     await is_gone "$giver"
     wait "$giver" || ended=$?
     ((ended == 1))
-    grep -q "^\[ERROR\] PORT: .*: cannot give it to that owner, " "$LOG"
+    grep -q "^\[ERROR\] PORT: .*: cannot give the file to that owner, " "$LOG"
     [[ $(stat -c %u "$1") == 0 ]]
 }
 
@@ -159,7 +159,7 @@ give_another() {
     install -d -o 65534 -g 65534 place
     run run_as 65534 "$DAMPENER" --socket-owner 0:0 "unix:$PWD/place/socket" cat
     [[ $status == 1 ]]
-    [[ $output == *"[ERROR] PORT: '$PWD/place/socket': cannot give it to that owner, "*"not permitted"* ]]
+    [[ $output == *"[ERROR] PORT: '$PWD/place/socket': cannot give the file to that owner, "*"not permitted"* ]]
     [[ ! -e place/socket ]]
 }
 
@@ -167,14 +167,22 @@ give_another() {
     leave_stale "$PWD/socket"
     start -v "unix:$PWD/socket" cat
     answers_at socket
-    grep -qxF "[INFO] PORT: removed '$PWD/socket', on which nobody listened any more" "$LOG"
+    grep -qxF "[INFO] PORT: removed '$PWD/socket', because no process listened on it" "$LOG"
 }
 
 @test "a socket that somebody listens on is left alone, and named" {
     start --processes 1 "unix:$PWD/socket" cat
     run timeout 20 "$DAMPENER" "unix:$PWD/socket" cat
     [[ $status == 1 ]]
-    [[ $output == "[ERROR] PORT: '$PWD/socket': another process listens there" ]]
+    [[ ${lines[0]} == "[WARNING] PORT: '$PWD/socket' is in use: trying again for up to 2 s" ]]
+    [[ ${lines[1]} == "[ERROR] PORT: '$PWD/socket': another process listens there" ]]
+    ((${#lines[@]} == 2))
+    answers_at socket
+}
+
+@test "a socket that a process listens on is taken once that process has ended" {
+    start "unix:$PWD/socket" echo first
+    start_after "PORT: '$PWD/socket'" "unix:$PWD/socket" cat
     answers_at socket
 }
 
@@ -204,7 +212,7 @@ give_another() {
     for path in file directory link; do
         run timeout 20 "$DAMPENER" "unix:$PWD/$path" cat
         [[ $status == 1 ]]
-        [[ $output == "[ERROR] PORT: '$PWD/$path': it is there already, and is no socket; "* ]]
+        [[ $output == "[ERROR] PORT: '$PWD/$path': the file exists and is no socket; "* ]]
     done
     [[ $(cat file) == precious && -d directory && -S socket && -L link ]]
 }
@@ -276,7 +284,7 @@ one_is_left() { [[ $(alive "$@" | wc -l) == 1 ]]; }
     await has_line ECONNREFUSED calls
     run timeout 20 "$DAMPENER" "unix:$PWD/socket" echo fast
     [[ $status == 1 ]]
-    [[ $output == "[ERROR] PORT: '$PWD/socket': another process listens there" ]]
+    [[ $output == *"[ERROR] PORT: '$PWD/socket': another process listens there" ]]
     [[ $(nc -NU socket </dev/null) == slow ]]
     kill -TERM "$(children "$slow" | cut -d " " -f 1)"
     wait "$slow"
@@ -341,7 +349,7 @@ refuses() { [[ $(timeout 5 nc -NU "$1" </dev/null 2>&1) == *refused* ]]; }
     flock 9
     run "$DAMPENER" --pid-file pid "unix:$PWD/socket" cat
     ((status == 1))
-    [[ $output == "[ERROR] --pid-file: already running: another process holds pid" ]]
+    [[ $output == *"[ERROR] --pid-file: already running: another process holds pid" ]]
     [[ ! -e socket ]]
     exec 9>&-
 }

@@ -89,7 +89,23 @@ start() {
     DESCRIPTORS=$(open_descriptors "$DAEMON")
 }
 
-# Likewise, with a pipe as standard error that is held open as descriptor 8, and read by nobody else.
+# Starts a daemon that needs what another one uses, $1, and ends the other one once the start has said so.
+start_after() {
+    local what=$1 other=$DAEMON ender
+    shift
+    (
+        close_descriptors
+        await has_line "^\[WARNING\] $what is in use: trying again for up to 2 s$" "$LOG"
+        kill -TERM "$other"
+    ) &
+    ender=$!
+    start "$@"
+    wait "$ender"
+    wait "$other"
+    [[ $(grep -c "trying again" "$LOG") == 1 ]]
+}
+
+# Starts as start() does, with a pipe as standard error that is held open as descriptor 8, and read by nobody else.
 start_unread() {
     mkfifo pipe
     exec 8<>pipe
