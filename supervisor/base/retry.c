@@ -23,7 +23,7 @@ bool retry_pause(struct retry *retry, const char *format, ...)
         (void)vsnprintf(what, sizeof(what), format, values);
         va_end(values);
         log_warning("%s is in use: trying again for up to %d s", what, WITHIN);
-        retry->until = now + WITHIN * LOOP_SECOND;
+        retry->until = now + (uint64_t)WITHIN * LOOP_SECOND;
     }
     if (now < retry->until)
         (void)poll(NULL, 0, EVERY); /* no event announces that it is free */

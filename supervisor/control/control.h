@@ -1,17 +1,21 @@
 /*
- * control.h - the operator's connections: one request, one answer, and the connection is over.
+ * control.h - the operator's sockets: each connection brings one request, and gets one answer.
  *
- * A request is a line, as of HAProxy's runtime API, or an HTTP request for a path (http.h); the
- * answer is of the same kind.  What requests mean is the owner's: a callback answers them.
+ * A request is a line, or an HTTP request for a path (question.h); the answer is of the same kind.
+ * The owner gives the meaning: a callback answers each request.
  *
- * A client can be slow, silent or hostile: it has CONTROL_LIFE for all it does, and at most
- * CONTROL_CLIENTS are there at once, of whom one more ends the oldest: of those who may not speak,
- * or else, if it may itself, of all.  In a round of the loop at most one is accepted and one
- * answered, so whoever sends its request at once is answered before it could become the oldest, and
- * the service is never held up for longer than an answer takes.  At the metrics port, where anybody
- * may ask, there is a pause of 2 ms between two that are accepted, so that all of them together
- * take little of the time.  Nothing here waits, nor allocates once it is open.  All calls made
- * after control_open() are among those of filter.c.
+ * A client can be slow, silent or hostile, so its means are limited:
+ * - Each client has CONTROL_LIFE for everything, and at most CONTROL_CLIENTS are served at once.
+ * - One more client ends the oldest stranger (a client that may not ask).  If there is none, it
+ *   ends the oldest client; but a stranger never ends another client.
+ * - A round of the loop accepts one client and answers one.  So a client that sends its request at
+ *   once gets its answer before it can become the oldest, and one answer at most delays the
+ * service.
+ * - The metrics port, where everybody may ask, accepts a client every 2 ms, so that all of them
+ *   together take little time.
+ *
+ * No call blocks, and none but control_open() allocates memory.  The system calls after
+ * control_open() are in the list of filter.c.
  */
 #ifndef SUPERVISOR_CONTROL_CONTROL_H
 #define SUPERVISOR_CONTROL_CONTROL_H
@@ -20,7 +24,7 @@
 #include "supervisor/base/backoff.h"
 #include "supervisor/base/list.h"
 #include "supervisor/base/loop.h"
-#include "supervisor/control/control_question.h"
+#include "supervisor/control/connection.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,31 +33,31 @@
 
 enum {
     CONTROL_CLIENTS = 16,
-    CONTROL_DESCRIPTORS = 2 * CONTROL_CLIENTS, /* as each may have one still to be sent */
+    CONTROL_DESCRIPTORS = 2 * CONTROL_CLIENTS, /* each may have one that is not sent yet */
     CONTROL_LIFE = 5 * LOOP_SECOND,
-    CONTROL_REQUEST_MAXIMUM = CONTROL_QUESTION_MAXIMUM,
-    CONTROL_ANSWER_MAXIMUM = 128 << 10 /* bytes, a 0 at the end included; longer ones are errors */
+    CONTROL_REQUEST_MAXIMUM = QUESTION_MAXIMUM,
+    CONTROL_ANSWER_MAXIMUM = CONNECTION_ANSWER_MAXIMUM /* a longer answer becomes an error */
 };
 
 struct control_request {
     const char *words; /* the line without its end and without blanks around it, never empty; or
                         * the path of a GET or HEAD, which begins with '/', without its query */
     bool http;
-    bool read_only; /* it came over the metrics port, from anybody */
-    uid_t user;     /* of the peer; (uid_t)-1 if read_only */
+    bool read_only; /* it came over the metrics port, from any client */
+    uid_t user;     /* of the client; (uid_t)-1 if read_only */
 };
 
 struct control_answer {
-    struct text text; /* to be filled in: empty, with room for CONTROL_ANSWER_MAXIMUM */
+    struct text text; /* empty, with room for CONTROL_ANSWER_MAXIMUM: the owner fills it in */
     unsigned status;  /* of HTTP; preset 200 */
-    const char *type; /* of HTTP, to stay; preset "text/plain; charset=utf-8" */
-    /* Sent along with the first byte, of which there must be one, by SCM_RIGHTS (unix(7)), and
-     * closed; preset -1.  Closed unsent if the client is gone, or the request is read_only. */
+    const char *type; /* media type of HTTP; must stay; preset "text/plain; charset=utf-8" */
+    /* Sent with the first byte of the text, which must not be empty, by SCM_RIGHTS (unix(7)); then
+     * closed.  Preset -1.  Closed unsent if the client is gone or the request is read_only. */
     int descriptor;
 };
 
-/* Called by a timer of the loop: after the events of a round, and before what comes after it.  Is
- * not to call control_close().  `request` is gone when it returns. */
+/* A timer of the loop calls this after the events of a round.  It must not call control_close().
+ * `request` ends with the call. */
 typedef void control_answerer(void *context, const struct control_request *request,
                               struct control_answer *answer);
 
@@ -63,33 +67,33 @@ struct control {
     struct loop *loop;
     struct loop_source source; /* the listener */
     bool read_only;
-    uid_t user; /* who may speak, besides root */
+    uid_t user; /* may ask, besides root */
     control_answerer *answer;
     void *context;
     struct control_client *clients; /* CONTROL_CLIENTS, with all the memory they ever need */
     struct list living;             /* by age */
     struct list unused;
-    struct loop_timer ageing; /* when the oldest has to go */
-    struct loop_timer next;   /* when to answer the next request */
-    struct loop_timer retry;  /* when to send more of what was not taken at once */
-    struct loop_timer resume; /* when to accept again after that has failed */
-    struct backoff accepting; /* accept failed, which was logged */
+    struct loop_timer ageing; /* the end of the oldest client's life */
+    struct loop_timer next;   /* to answer the next request */
+    struct loop_timer retry;  /* to send what a socket did not take at once */
+    struct loop_timer resume; /* to accept again, after a pause or a failure */
+    struct backoff accepting; /* after failures to accept, which were logged */
     bool was_cut;             /* an answer was too long, which was logged */
-    uint64_t refused;         /* peers who may not speak, so far */
+    uint64_t refused;         /* strangers, so far */
 };
 
 /* Begins to serve a listening, non-blocking socket, which it owns from now on, also on failure: a
- * Unix socket; or, `read_only`, one of TCP.  Over the Unix socket only root may speak, and `user`.
- * Returns 0, or -1 with errno.  `control`, `loop` and `context` must stay. */
+ * Unix socket, where only root and `user` may ask; or, `read_only`, a TCP socket.  Returns 0, or -1
+ * with errno.  `control`, `loop` and `context` must stay. */
 int control_open(struct control *control, struct loop *loop, int listener, bool read_only,
                  uid_t user, control_answerer *answer, void *context);
 
-/* Descriptors that are open for its clients: of the listener's nothing is counted.  At most
- * CONTROL_DESCRIPTORS. */
+/* Returns the number of open descriptors of clients, at most CONTROL_DESCRIPTORS; the listener is
+ * not among them. */
 uint32_t control_descriptors(const struct control *control);
 
-/* Ends all connections, and closes the listener, too.  Does nothing if it was never open (all
- * zero), or is closed; `control` must stay as long as the loop. */
+/* Ends all connections and closes the listener.  Does nothing if it was never open (all zero) or is
+ * closed.  `control` must stay as long as the loop. */
 void control_close(struct control *control);
 
 #endif

@@ -3,7 +3,6 @@
  * and both at once.
  */
 #include "supervisor/control/control.h"
-#include "supervisor/control/control_reply.h"
 
 #include "dispatcher/shared/log.h"
 #include "tests/shared/check.h"
@@ -366,7 +365,7 @@ static void ask_well(void)
     ask_http(&local);
     ask_http(&remote);
     CHECK(begins(ask(&remote, "hello\n"), "HTTP/1.1 400 "));
-    CHECK(strcmp(body(received), "error: only HTTP is spoken here\n") == 0);
+    CHECK(strcmp(body(received), "error: only HTTP is served here\n") == 0);
     send_garbage(&local);
     send_garbage(&remote);
     CHECK(loop_clock() - begun < CONTROL_LIFE); /* nothing had to be waited for */
@@ -589,38 +588,64 @@ static void check_slow(void)
 
 /* ---- others ---- */
 
-/* What is sent in parts has its descriptor with the first of them only. */
+/* An answer that is sent in parts has its descriptor with the first part only. */
 static void check_parts(void)
 {
-    static char bytes[BIG];
-    struct control_reply reply = {.descriptor = dup(STDIN_FILENO)};
-    char head[] = "head";
+    static struct connection connection;
+    struct text body;
     const int size = 1;
     size_t heard = 0;
     int ends[2];
 
-    memset(bytes, 'x', sizeof(bytes));
-    reply.head = (struct text){.bytes = head, .size = sizeof(head), .length = 4};
-    reply.body = (struct text){.bytes = bytes, .size = BIG, .length = BIG};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0 ||
-        setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) != 0)
+        setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) != 0 ||
+        write(ends[1], "question\n", 9) != 9)
         abort();
-    CHECK(control_reply_send(&reply, ends[0]) == CONTROL_REPLY_LEFT);
-    CHECK(reply.descriptor == -1 && reply.sent > 4);
-    while (heard < BIG + 4) {
+    connection_open(&connection, ends[0], false);
+    connection_read(&connection);
+    CHECK(connection.state == CONNECTION_ASKING);
+    connection_prepare(&connection, &body);
+    memset(body.bytes, 'x', BIG);
+    connection_answer(&connection, BIG, 200, "text/plain", dup(STDIN_FILENO));
+    CHECK(connection.state == CONNECTION_SENDING);
+    CHECK(connection.passed == -1 && connection.left < BIG);
+    while (heard < BIG) {
         ssize_t got = recv(ends[1], received + heard, sizeof(received) - heard, 0);
 
         if (got <= 0)
             abort();
         heard += (size_t)got;
-        CHECK((control_reply_send(&reply, ends[0]) == CONTROL_REPLY_SENT) ==
-              (reply.sent == BIG + 4));
+        if (connection.state == CONNECTION_SENDING)
+            connection_send(&connection);
+        CHECK((connection.state == CONNECTION_LINGERING) == (connection.left == 0));
     }
-    CHECK(memcmp(received, "headx", 5) == 0 && received[BIG + 3] == 'x');
+    CHECK(received[0] == 'x' && received[BIG - 1] == 'x');
+    CHECK(recv(ends[1], received, sizeof(received), 0) == 0);
     (void)close(ends[1]);
-    reply.sent = 0;
-    CHECK(control_reply_send(&reply, ends[0]) == CONTROL_REPLY_FAILED);
-    (void)close(ends[0]);
+    connection_read(&connection);
+    CHECK(connection.state == CONNECTION_OVER);
+    connection_close(&connection);
+}
+
+/* An answer to a client that is gone ends the connection. */
+static void check_gone(void)
+{
+    static struct connection connection;
+    struct text body;
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0 ||
+        write(ends[1], "question\n", 9) != 9)
+        abort();
+    connection_open(&connection, ends[0], false);
+    connection_read(&connection);
+    (void)close(ends[1]);
+    connection_prepare(&connection, &body);
+    text_add(&body, "x");
+    connection_answer(&connection, body.length, 200, "text/plain", dup(STDIN_FILENO));
+    CHECK(connection.state == CONNECTION_OVER && connection.passed != -1);
+    connection_close(&connection);
+    CHECK(connection.passed == -1);
 }
 
 /* Who they are is noted when they connect. */
@@ -754,6 +779,7 @@ int main(void)
     serve(send_much_junk); /* the junk of the first client does not count for the second */
     serve(take_descriptor);
     check_parts();
+    check_gone();
     check_strangers();
     check_no_descriptors();
     check_shut_down();

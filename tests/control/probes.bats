@@ -3,5 +3,5 @@
 
 load ../shared/helpers
 
-@test "http: what is a request, and what is answered to what is none" { "$BUILD/tests/control/http"; }
+@test "http: what an operator asks for, in a line or in HTTP, and which errors answer the rest" { "$BUILD/tests/control/http"; }
 @test "control: one answer for each, whatever others do" { "$BUILD/tests/control/control"; }

@@ -4,7 +4,6 @@
  *
  * The input is a request for each connection; bytes of 0xff part them.
  */
-#include "supervisor/control/control_client.h"
 #include "supervisor/dampenerctl/json.h"
 #include "supervisor/figures/metrics.h"
 #include "supervisor/figures/status.h"
@@ -22,6 +21,8 @@
 enum { CONNECTIONS = 12, PIECE = 7, ROUNDS = 400 };
 
 static struct server *server;
+static struct sockaddr_un address; /* any free name that is not in the file system (unix(7)) */
+static socklen_t address_length;
 
 struct talk {
     struct fuzz_input input;
@@ -30,7 +31,7 @@ struct talk {
     int ours; /* -1: nobody is connected */
     bool said;
     bool in_pieces;
-    char answer[CONTROL_ANSWER_MAXIMUM + HTTP_HEAD_MAXIMUM];
+    char answer[CONTROL_ANSWER_MAXIMUM + QUESTION_HEAD_MAXIMUM];
     size_t length;
 };
 
@@ -50,28 +51,29 @@ static void answer(void *context, const struct control_request *request,
 
 static void open_control(void)
 {
-    struct sockaddr_un any = {.sun_family = AF_UNIX};
+    static const struct sockaddr_un any = {.sun_family = AF_UNIX};
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     server->control = calloc(1, sizeof(*server->control));
     HOLDS(listener >= 0 && server->control != NULL &&
-          bind(listener, (struct sockaddr *)&any, sizeof(any.sun_family)) == 0 &&
+          bind(listener, (const struct sockaddr *)&any, sizeof(any.sun_family)) == 0 &&
           listen(listener, 1) == 0);
-    HOLDS(control_open(server->control, &server->loop, listener, false, 0, answer, server) == 0);
+    address_length = sizeof(address);
+    HOLDS(getsockname(listener, (struct sockaddr *)&address, &address_length) == 0);
+    HOLDS(control_open(server->control, &server->loop, listener, false, geteuid(), answer,
+                       server) == 0);
 }
 
 /* ---- the operator's ---- */
 
 static void connect_operator(struct talk *talk)
 {
-    int ends[2];
-
-    HOLDS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
-    talk->ours = ends[0];
+    talk->ours = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    HOLDS(talk->ours >= 0 &&
+          connect(talk->ours, (const struct sockaddr *)&address, address_length) == 0);
     talk->length = 0;
     talk->said = false;
     talk->in_pieces = talk->connections++ % 2 != 0;
-    control_client_begin(server->control, ends[1], 0, false);
 }
 
 /* Says the next piece, or all; and at its end shuts its side down. */

@@ -2,7 +2,7 @@
  * An operator's request, of a line or of HTTP: the same question whatever pieces it comes in, and
  * nothing in it that could not be shown.
  */
-#include "supervisor/control/control_question.h"
+#include "supervisor/control/question.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 
@@ -11,7 +11,7 @@ static bool is_status(unsigned status)
     return status == 200 || status == 400 || status == 405 || status == 431 || status == 505;
 }
 
-static void check_words(const struct control_question *question, const char *bytes, size_t size)
+static void check_words(const struct question *question, const char *bytes, size_t size)
 {
     size_t length = strlen(question->words);
 
@@ -27,10 +27,10 @@ static void check_words(const struct control_question *question, const char *byt
 }
 
 /* Whether it is complete with these bytes, of which `bytes` has room for one more. */
-static bool read_question(struct control_question *question, char *bytes, size_t size, bool ended,
+static bool read_question(struct question *question, char *bytes, size_t size, bool ended,
                           bool only_http)
 {
-    if (!control_question_read(question, bytes, size, ended, only_http))
+    if (!question_read(question, bytes, size, ended, only_http))
         return false;
     HOLDS((question->words == NULL) == (question->error != NULL));
     HOLDS(is_status(question->status) && (question->status == 200) == (question->error == NULL));
@@ -41,7 +41,7 @@ static bool read_question(struct control_question *question, char *bytes, size_t
     return true;
 }
 
-static bool is_same(const struct control_question *one, const struct control_question *other)
+static bool is_same(const struct question *one, const struct question *other)
 {
     return one->status == other->status && one->http == other->http &&
            one->only_head == other->only_head && one->error == other->error &&
@@ -56,11 +56,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t first = fuzz_take_byte(&input);
     size_t step = 1 + first % 64;
     bool only_http = (first & 0x80) != 0;
-    size_t length = input.left < CONTROL_QUESTION_MAXIMUM ? input.left : CONTROL_QUESTION_MAXIMUM;
+    size_t length = input.left < QUESTION_MAXIMUM ? input.left : QUESTION_MAXIMUM;
     char *whole = malloc(length + 1);
     char *pieces = malloc(length + 1);
-    struct control_question at_once;
-    struct control_question in_pieces;
+    struct question at_once;
+    struct question in_pieces;
     size_t came = 0;
 
     HOLDS(whole != NULL && pieces != NULL);
