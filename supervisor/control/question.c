@@ -1,6 +1,6 @@
 #include "supervisor/control/question.h"
 
-#include <stdint.h>
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -10,17 +10,11 @@ struct part {
     size_t length;
 };
 
-static bool is_digit(char byte)
-{
-    return byte >= '0' && byte <= '9';
-}
-
 /* RFC 9110, 5.6.2 */
 static bool is_token(const char *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++)
-        if (!is_digit(bytes[i]) && !(bytes[i] >= 'a' && bytes[i] <= 'z') &&
-            !(bytes[i] >= 'A' && bytes[i] <= 'Z') &&
+        if (!isalnum((unsigned char)bytes[i]) &&
             (bytes[i] == '\0' || strchr("!#$%&'*+-.^_`|~", bytes[i]) == NULL))
             return false;
     return length > 0;
@@ -29,7 +23,7 @@ static bool is_token(const char *bytes, size_t length)
 static bool is_visible(const char *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++)
-        if (bytes[i] <= ' ' || bytes[i] > '~')
+        if (!isgraph((unsigned char)bytes[i]))
             return false;
     return length > 0;
 }
@@ -163,7 +157,8 @@ static void read_target(struct question *question, struct part target)
 static bool is_version(const struct part *word)
 {
     return word->length == strlen("HTTP/1.1") && memcmp(word->begin, "HTTP/", 5) == 0 &&
-           is_digit(word->begin[5]) && word->begin[6] == '.' && is_digit(word->begin[7]);
+           isdigit((unsigned char)word->begin[5]) && word->begin[6] == '.' &&
+           isdigit((unsigned char)word->begin[7]);
 }
 
 static void read_http(struct question *question, char *head, size_t length)

@@ -1,7 +1,6 @@
 #include "supervisor/listen/binding.h"
 
 #include "dispatcher/shared/log.h"
-#include "supervisor/base/parse.h"
 #include "supervisor/base/retry.h"
 #include "supervisor/base/socket.h"
 #include "supervisor/listen/unix_socket.h"
@@ -14,6 +13,7 @@
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -141,17 +141,15 @@ static bool kernel_has_ipv6(void)
 /* Looks up a name; NULL: the wildcard, as one address: an IPv6 socket serves both families, and two
  * sockets would collide; without IPv6 in the kernel it is that of IPv4.  Returns NULL and the
  * addresses, for freeaddrinfo(); or why there are none. */
-static const char *look_up(const char *name, uint16_t port, int family, struct addrinfo **found)
+static const char *look_up(const char *name, const char *port, int family, struct addrinfo **found)
 {
     struct addrinfo hints = {
         .ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    char number[8];
     int error;
 
     if (name == NULL && family == AF_UNSPEC)
         hints.ai_family = kernel_has_ipv6() ? AF_INET6 : AF_INET;
-    (void)snprintf(number, sizeof(number), "%u", port);
-    error = getaddrinfo(name, number, &hints, found);
+    error = getaddrinfo(name, port, &hints, found);
     if (error == 0)
         return NULL;
     return error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error);
@@ -212,9 +210,12 @@ static int open_name(const struct opening *opening, const char *name)
     bool ipv6 = options->ipv6 && !options->ipv4;
     int family = ipv4 ? AF_INET : ipv6 ? AF_INET6 : AF_UNSPEC;
     struct addrinfo *found;
-    const char *why = look_up(name, options->port, family, &found);
+    char port[8];
+    const char *why;
     int result = 0;
 
+    (void)snprintf(port, sizeof(port), "%u", options->port);
+    why = look_up(name, port, family, &found);
     if (why != NULL) {
         log_error("cannot listen on %s: %s", name == NULL ? "any address" : name, why);
         return -1;
@@ -356,23 +357,6 @@ static int open_first(const struct addrinfo *found)
     return descriptor;
 }
 
-/* Splits the word into a host, without brackets and possibly empty, and a port. */
-static bool split(const char *word, char host[NI_MAXHOST], uint16_t *port)
-{
-    const char *colon = strrchr(word, ':');
-    size_t length = colon != NULL ? (size_t)(colon - word) : 0;
-    bool bracketed = length >= 2 && word[0] == '[' && colon[-1] == ']';
-    uint64_t number;
-
-    if (colon == NULL || length >= NI_MAXHOST || !parse_number(colon + 1, UINT16_MAX, &number))
-        return false;
-    length -= bracketed ? 2 : 0;
-    memcpy(host, word + bracketed, length);
-    host[length] = '\0';
-    *port = (uint16_t)number;
-    return true;
-}
-
 static void report_metrics(int descriptor)
 {
     struct endpoint local;
@@ -386,18 +370,20 @@ static void report_metrics(int descriptor)
 
 int binding_open_metrics(const char *word)
 {
+    const char *colon = strrchr(word, ':');
+    size_t brackets = *word == '[';
+    char *host = strndup(word + brackets, (size_t)(colon - word) - 2 * brackets);
     struct retry retry = {0};
     struct addrinfo *found;
-    char host[NI_MAXHOST];
     const char *why;
-    uint16_t port;
     int descriptor;
 
-    if (!split(word, host, &port)) {
-        log_error("--metrics %s: expected ADDRESS:PORT", word);
+    if (host == NULL) {
+        log_error("--metrics %s: %m", word);
         return -1;
     }
-    why = look_up(*word == ':' ? NULL : host, port, AF_UNSPEC, &found);
+    why = look_up(colon == word ? NULL : host, colon + 1, AF_UNSPEC, &found);
+    free(host);
     if (why != NULL) {
         log_error("--metrics %s: cannot listen there: %s", word, why);
         return -1;

@@ -15,7 +15,8 @@
 int binding_open(struct listeners *listeners, const struct options *options,
                  const struct listeners *passed, const struct inherited *inherited);
 
-/* Listens on TCP at "ADDRESS:PORT", "[IPV6]:PORT" or ":PORT", and logs where.  ":PORT" means all
+/* Listens on TCP at a word that --metrics accepts, "ADDRESS:PORT", "[IPV6]:PORT" or ":PORT", and
+ * logs where.  ":PORT" means all
  * addresses of both families, and port 0 any free port.  Of several addresses of a host name, takes
  * the first that can be bound.  Returns a descriptor of the caller's, non-blocking and
  * close-on-exec; or -1 after logging why. */

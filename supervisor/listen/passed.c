@@ -54,20 +54,17 @@ static int add(struct listeners *passed, const char *name)
 /* Takes `count` sockets.  `names` is NULL, or has a name for each; it is cut into strings. */
 static int add_all(struct listeners *passed, size_t count, char *names)
 {
-    char *name = names;
+    bool named = names != NULL;
 
     while (passed->count < count) {
-        char *end = name == NULL ? NULL : strchr(name, ':');
+        const char *name = strsep(&names, ":"); /* NULL after the last one */
 
-        if (end != NULL)
-            *end = '\0';
-        if (names != NULL && name == NULL)
+        if (named && name == NULL)
             break;
         if (add(passed, name) != 0)
             return -1;
-        name = end == NULL ? NULL : end + 1;
     }
-    if (names == NULL || (passed->count == count && name == NULL))
+    if (passed->count == count && names == NULL)
         return 0;
     log_error("LISTEN_FDNAMES: expected %zu names, one for each socket of LISTEN_FDS", count);
     return -1;
