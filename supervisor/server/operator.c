@@ -37,7 +37,7 @@ static void answer_get(struct server *server, const struct control_request *requ
         get_health(server, answer);
     } else {
         answer->status = 404;
-        text_add(&answer->text, "there are /metrics, /status and /healthz\n");
+        text_add(&answer->text, "unknown path: only /metrics, /status and /healthz are served\n");
     }
 }
 
