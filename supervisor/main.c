@@ -5,8 +5,7 @@
  * This is the supervisor: it owns the listening sockets and the queue.  Handlers are started by
  * dispatchers, small processes of their own (dispatcher/protocol.h).
  */
-#include "supervisor/options/options.h"
-#include "supervisor/options/usage.h"
+#include "supervisor/options/command_line.h"
 #include "supervisor/server/server.h"
 #include "supervisor/server/signals.h"
 #include "supervisor/server/startup.h"
@@ -17,12 +16,12 @@ enum { EXIT_USAGE = 2 };
 
 static void read_options(struct options *options, char *const *argv)
 {
-    if (!options_parse(options, argv))
+    if (!command_line_parse(options, argv))
         exit(EXIT_USAGE);
     if (options->help)
-        exit(usage_help() ? EXIT_SUCCESS : EXIT_FAILURE);
+        exit(command_line_help() ? EXIT_SUCCESS : EXIT_FAILURE);
     if (options->version)
-        exit(usage_version() ? EXIT_SUCCESS : EXIT_FAILURE);
+        exit(command_line_version() ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 int main(int argc, char **argv)

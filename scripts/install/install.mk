@@ -6,6 +6,7 @@ DATADIR    ?= $(PREFIX)/share/socket-burst-dampener
 SYSTEMDDIR ?= $(PREFIX)/lib/systemd/system
 BASHDIR    ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR     ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR    ?= $(PREFIX)/share/fish/vendor_completions.d
 
 # FILE:MODE:PLACE, the file below scripts/install/
 service_files := \
@@ -19,7 +20,9 @@ service_files := \
     completion/socket-burst-dampener.bash:644:$(BASHDIR)/socket-burst-dampener \
     completion/socket-burst-dampener.bash:644:$(BASHDIR)/dampenerctl \
     completion/_socket-burst-dampener:644:$(ZSHDIR)/_socket-burst-dampener \
-    completion/_dampenerctl:644:$(ZSHDIR)/_dampenerctl
+    completion/_dampenerctl:644:$(ZSHDIR)/_dampenerctl \
+    completion/socket-burst-dampener.fish:644:$(FISHDIR)/socket-burst-dampener.fish \
+    completion/dampenerctl.fish:644:$(FISHDIR)/dampenerctl.fish
 # A file that an operator may have changed is neither overwritten nor removed.
 service_config := openrc/socket-burst-dampener.confd:644:$(SYSCONFDIR)/conf.d/socket-burst-dampener
 

@@ -1,7 +1,6 @@
 #include "supervisor/admission/admission.h"
 
-/* Lowers the number that may start to `most`; the first limit that
- * is reached by this number is the reason. */
+/* Lowers the number of starts to `most`; of equal limits, the first is the reason. */
 static void limit(struct admission *admission, uint32_t most, enum admission_reason reason)
 {
     if (admission->start > most) {
@@ -29,7 +28,7 @@ struct admission admission_decide(const struct admission_facts *facts)
         limit(&admission, 0, ADMISSION_FAILURE);
     else if (facts->starts_failed)
         limit(&admission, 1, ADMISSION_FAILURE);
-    for (int gate = 0; gate < ADMISSION_GATES; gate++)
+    for (int gate = 0; gate < OPTIONS_GATES; gate++)
         if (facts->closed[gate])
             limit(&admission, up_to(1, facts->active),
                   (enum admission_reason)(ADMISSION_LOAD + gate));

@@ -1,49 +1,41 @@
 /*
- * admission.h - how many waiting clients may be given a handler now, and why not more.
+ * admission.h - how many waiting clients get a handler now, and the first reason why not more.
  *
  * A pure function of numbers: it reads no clock, no file and no state.
  */
 #ifndef SUPERVISOR_ADMISSION_ADMISSION_H
 #define SUPERVISOR_ADMISSION_ADMISSION_H
 
+#include "supervisor/base/unlimited.h"
+#include "supervisor/options/options.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { ADMISSION_UNLIMITED = UINT32_MAX };
-
-/* Gates: the load average, and the pressures of Linux (Documentation/accounting/psi.rst). */
-enum admission_gate {
-    ADMISSION_GATE_LOAD,
-    ADMISSION_GATE_CPU,
-    ADMISSION_GATE_MEMORY,
-    ADMISSION_GATE_IO,
-    ADMISSION_GATES
-};
-
 struct admission_facts {
-    uint32_t queued;      /* clients waiting */
-    uint32_t startable;   /* of these, so many may start as far as their sources are concerned */
-    uint32_t active;      /* handlers running, or about to */
-    uint32_t processes;   /* at most so many active */
-    uint32_t opening;     /* likewise, while gates open gradually */
-    uint32_t tokens;      /* so many starts are left of the rate */
-    uint32_t dispatchers; /* starts that the dispatchers can take now */
-    bool closed[ADMISSION_GATES]; /* the figure is at or above the operator's limit */
-    bool starts_failed;           /* the last start failed: see whether the next one succeeds */
-    bool starts_held;             /* and it is too early to try again */
-    bool ending;                  /* the service ends: nobody is started any more */
-    bool paused;                  /* the operator has nobody started for now */
+    uint32_t queued;            /* waiting clients */
+    uint32_t startable;         /* waiting clients whose sources are not at their limit */
+    uint32_t active;            /* handlers that run or are being started */
+    uint32_t processes;         /* most active handlers, or UNLIMITED */
+    uint32_t opening;           /* most active handlers while gates open gradually, or UNLIMITED */
+    uint32_t tokens;            /* starts that the rate still allows now, or UNLIMITED */
+    uint32_t dispatchers;       /* starts that the dispatchers can take now */
+    bool closed[OPTIONS_GATES]; /* the figure is at or above the operator's limit */
+    bool starts_failed;         /* the last start failed: try a single one */
+    bool starts_held;           /* the last start failed, and it is too early to try again */
+    bool ending;                /* the service ends: no handler starts any more */
+    bool paused;                /* the operator has paused the service */
 };
 
-/* What holds the next client back.  In the order in which they are looked at: the first is told. */
+/* What holds the next client back, in the order of the checks: the first reason counts. */
 enum admission_reason {
-    ADMISSION_NONE, /* nothing: nobody is left waiting */
+    ADMISSION_NONE, /* nothing: no client is left waiting */
     ADMISSION_ENDING,
     ADMISSION_PAUSED,
     ADMISSION_PROCESSES,
     ADMISSION_SOURCE,
     ADMISSION_FAILURE,
-    ADMISSION_LOAD, /* and the other gates, in the order of enum admission_gate */
+    ADMISSION_LOAD, /* and the other gates, in the order of enum options_gate_kind */
     ADMISSION_CPU,
     ADMISSION_MEMORY,
     ADMISSION_IO,
@@ -54,14 +46,14 @@ enum admission_reason {
 };
 
 struct admission {
-    uint32_t permitted;           /* so many may start */
-    uint32_t start;               /* so many of them now: dispatchers have room for no more */
-    enum admission_reason reason; /* why not one more */
+    uint32_t permitted;           /* clients that may start, whether dispatchers have room or not */
+    uint32_t start;               /* clients to start now */
+    enum admission_reason reason; /* what holds the next client back */
 };
 
 struct admission admission_decide(const struct admission_facts *facts);
 
-/* A word for a reason, for logs. */
+/* Returns a word for a reason, for logs. */
 const char *admission_reason_name(enum admission_reason reason);
 
 #endif

@@ -1,11 +1,14 @@
 /*
- * gates.h - what the state of the machine, and the rate, have to say to admission.
+ * gates.h - how the state of the machine, and the rate, hold handlers back.
  *
- * The gates, load average and pressures, are looked at only while somebody waits.  They close for
- * all handlers but one, open gradually (ramp.h), and never close for good: their figures fall when
- * nothing is started.  The rate is no gate: it holds back whoever comes too early, the first
- * handler too, as otherwise handlers that end quickly would not be held back at all; time lets all
- * of them in.
+ * The gates are the load average and the pressures; they are looked at only while a client waits. A
+ * closed gate holds back all handlers but one, and opens gradually (ramp.h).  No gate closes for
+ * good: its figure falls when no handler starts.
+ *
+ * The rate is no gate.  It holds back the first handler, too; otherwise handlers that end quickly
+ * could start at any rate.  Time lets every client in.
+ *
+ * Times are those of loop.h.  No call blocks, except gates_open().
  */
 #ifndef SUPERVISOR_ADMISSION_GATES_H
 #define SUPERVISOR_ADMISSION_GATES_H
@@ -23,35 +26,31 @@ struct gate {
 
 struct gates {
     const struct options *options;
-    struct gate list[ADMISSION_GATES];
+    struct gate list[OPTIONS_GATES];
     struct ramp ramp;
     struct rate rate;
 };
 
-/* Opens what the options ask for; they must stay.  Returns 0, or -1 after logging what is missing.
- * Times are those of loop.h. */
+/* Opens the files that the options need; `options` must stay.  Returns 0, or -1 after logging which
+ * file is missing. */
 int gates_open(struct gates *gates, const struct options *options, uint64_t now);
 
-/* Whether the load average can be looked at, should it be limited later. */
+/* Returns whether a limit on the load average can be set later. */
 bool gates_has_load(const struct gates *gates);
 
-/* The limit on the load average has changed, or is lifted: without gates nothing opens gradually.
- */
-void gates_set_load(struct gates *gates);
+/* Follows the options, whose rate or limit on the load average may have changed. */
+void gates_adjust(struct gates *gates, uint64_t now);
 
-/* The rate of the options has changed. */
-void gates_set_rate(struct gates *gates, uint64_t now);
-
-/* Enters what it knows into the facts, whose `active` must be set. */
+/* Enters the gates and the rate into the facts, whose `active` must be set. */
 void gates_look(struct gates *gates, struct admission_facts *facts, uint64_t now);
 
-/* A handler is being started. */
+/* Takes a token of the rate, for a handler that is being started. */
 void gates_passed(struct gates *gates);
 
-/* It was not started after all. */
+/* Gives the token back, because that handler did not start. */
 void gates_returned(struct gates *gates);
 
-/* When to look again if this is what holds somebody back; 0 if it is none of the gates. */
+/* Returns when to look again if `reason` holds a client back; 0 if it is neither gate nor rate. */
 uint64_t gates_next_look(struct gates *gates, enum admission_reason reason, uint64_t now);
 
 #endif

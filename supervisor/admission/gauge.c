@@ -25,7 +25,8 @@ static int read_value(struct gauge *gauge)
     if (strncmp(text, gauge->before, strlen(gauge->before)) != 0)
         return -1;
     gauge->value = strtod(figure, &end);
-    /* What is compared with nothing, or is above every limit, is no figure either. */
+    /* Neither "nan", which compares with nothing, nor "inf", which is above every limit, is a
+     * figure. */
     return end == figure || !isfinite(gauge->value) || gauge->value < 0 ? -1 : 0;
 }
 

@@ -12,13 +12,13 @@ uint32_t ramp_open(struct ramp *ramp, uint64_t now)
     uint64_t steps;
 
     if (!ramp->opening)
-        return RAMP_UNLIMITED;
+        return UNLIMITED;
     for (steps = 1 + (now - ramp->closed) / ramp->step; steps > 0; steps--) {
         uint32_t more = limit / 2 > 0 ? limit / 2 : 1;
 
-        if (limit > RAMP_UNLIMITED - more) {
+        if (limit > UNLIMITED - more) {
             ramp->opening = false;
-            return RAMP_UNLIMITED;
+            return UNLIMITED;
         }
         limit += more;
     }

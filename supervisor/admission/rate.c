@@ -27,7 +27,7 @@ uint32_t rate_tokens(struct rate *rate, uint64_t now)
 void rate_change(struct rate *rate, uint32_t count, uint64_t period, uint64_t now)
 {
     uint64_t tokens = rate_tokens(rate, now);
-    uint64_t part = rate->level % rate->period; /* of the next one */
+    uint64_t part = rate->level % rate->period; /* of the next token */
 
     if (period != rate->period)
         part = (uint64_t)((double)part / (double)rate->period * (double)(period - 1));

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* At most so many digits: beyond that a double cannot tell neighbours apart. */
+/* Most digits of a decimal: with more, a double cannot tell neighbours apart. */
 enum { DECIMAL_MAXIMUM = 15 };
 
 static const char *skip_digits(const char *word)
@@ -31,7 +31,7 @@ bool parse_number(const char *word, uint64_t most, uint64_t *number)
     return true;
 }
 
-/* Where a decimal at the beginning of `word` ends, or NULL if there is none. */
+/* Returns the end of the decimal at the beginning of `word`, or NULL if there is none. */
 static const char *decimal_end(const char *word)
 {
     const char *end = skip_digits(word);
@@ -52,7 +52,7 @@ bool parse_decimal(const char *word, double *number)
 
     if (end == NULL || *end != '\0')
         return false;
-    *number = strtod(word, NULL); /* the C locale's, as no other was set */
+    *number = strtod(word, NULL); /* in the C locale, because no other was set */
     return true;
 }
 
@@ -105,8 +105,8 @@ bool parse_port(const char *word, uint16_t *port)
         *port = (uint16_t)number;
         return true;
     }
-    /* A word of digits that is no port is an error and not a name: some resolvers take it as one.
-     */
+    /* Some resolvers would take digits as the name of a service: a number that is too large is
+     * wrong. */
     if (*word == '\0' || *skip_digits(word) == '\0')
         return false;
     service = getservbyname(word, "tcp");

@@ -1,6 +1,8 @@
 /*
- * parse.h - words of the command line as values.  The whole word must be one: no sign, no space, no
- * trailing letters, nothing out of range, not empty.
+ * parse.h - words as values.
+ *
+ * Each function returns whether the whole word is such a value: without a sign, a blank or trailing
+ * letters, within the range, and not empty.
  */
 #ifndef SUPERVISOR_BASE_PARSE_H
 #define SUPERVISOR_BASE_PARSE_H
@@ -8,19 +10,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A whole number in decimal digits, up to `most`. */
+/* A constant that is #defined as a number, as a literal for a message. */
+#define PARSE_SPELLED(number) PARSE_LITERAL(number)
+#define PARSE_LITERAL(number) #number
+
+/* Reads a whole number in decimal digits, up to `most`. */
 bool parse_number(const char *word, uint64_t most, uint64_t *number);
 
-/* A number of 0 or more, with or without a fraction, in decimal digits. */
+/* Reads a number of 0 or more in decimal digits, with or without a fraction. */
 bool parse_decimal(const char *word, double *number);
 
-/* A decimal with ms, s, m or h behind it, or nothing for s; at most a year.  In microseconds. */
+/* Reads a time of at most a year, in microseconds: a decimal with ms, s, m or h behind it; without
+ * a unit it means seconds. */
 bool parse_time(const char *word, uint64_t *time);
 
-/* Permissions, as an octal number from 0 to 777. */
+/* Reads permissions: an octal number from 0 to 777. */
 bool parse_mode(const char *word, uint32_t *mode);
 
-/* A port number from 0 to 65535, or the name of a TCP service (services(5)). */
+/* Reads a port: a number from 0 to 65535, or the name of a TCP service (services(5)). */
 bool parse_port(const char *word, uint16_t *port);
 
 #endif

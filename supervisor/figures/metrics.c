@@ -127,7 +127,7 @@ static void add_clients(const struct server *server, struct text *text)
     add_gauge(text, "handlers_running", "Clients whose handler runs.",
               clients_count(clients, CLIENT_RUNNING));
     add_limit(text, "handlers_limit", "How many handlers there may be, starting and running.",
-              server->options->processes != 0, server->options->processes);
+              server->options->processes != UNLIMITED, server->options->processes);
     add_ends(server, text);
     add_gauge(text, "connections_lingering",
               "Refused clients that have not closed the connection yet.",

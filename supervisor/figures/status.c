@@ -136,19 +136,18 @@ static void add_clients(const struct server *server, struct text *text)
 static void add_limits(const struct server *server, struct text *text)
 {
     const struct options *options = server->options;
-    const struct options_gate *load = &options->gates[ADMISSION_GATE_LOAD];
+    const struct options_gate *load = &options->gates[OPTIONS_GATE_LOAD];
 
     text_add(text, "\"limits\":{");
-    add_number_or_null(text, "processes", options->processes != 0, options->processes);
+    add_number_or_null(text, "processes", options->processes != UNLIMITED, options->processes);
     text_add(text, ",\"queue\":%u,", server->queue.maximum);
     add_number_or_null(text, "queue_timeout", options->queue_timeout != 0,
                        loop_seconds(options->queue_timeout));
     text_add(text, ",");
-    add_number_or_null(text, "per_source", options->per_source != OPTIONS_NONE,
-                       options->per_source);
+    add_number_or_null(text, "per_source", options->per_source != UNLIMITED, options->per_source);
     text_add(text, ",");
     add_number_or_null(text, "load_average", load->given, load->limit);
-    if (options->rate == OPTIONS_NONE)
+    if (options->rate == UNLIMITED)
         text_add(text, ",\"rate\":null},");
     else
         text_add(text, ",\"rate\":{\"count\":%u,\"period\":%.10g}},", options->rate,

@@ -251,7 +251,7 @@ static int open_tcp(const struct opening *opening)
 
 static int make_unix(const struct options *options)
 {
-    mode_t mode = options->has_socket_mode ? options->socket_mode : unix_socket_mode();
+    mode_t mode = options->socket_mode.given ? options->socket_mode.bits : unix_socket_mode();
     struct identity owner;
     int descriptor;
 

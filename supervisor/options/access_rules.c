@@ -3,7 +3,6 @@
 #include "supervisor/base/parse.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,7 @@ enum {
     IPV4_BITS = 32,
     IPV6_BITS = 128,
     MAPPED_BITS = 96,  /* the prefix before an IPv4 address in an IPv6 address */
-    SHOWN_MAXIMUM = 60 /* how much of a word an error shows */
+    SHOWN_MAXIMUM = 60 /* bytes of a word that an error shows */
 };
 
 static const char expected_word[] = "expected an IPv4 or IPv6 address, ADDRESS/LENGTH, or all";
@@ -32,7 +31,7 @@ static void normalise(struct access_rule *rule)
     *rule = ipv4;
 }
 
-/* Fills in family, length and address.  Returns NULL, or what is wrong with the word. */
+/* Fills in family, length and address.  Returns NULL, or a sentence that says what is wrong. */
 static const char *parse_prefix(const char *word, struct access_rule *rule)
 {
     size_t end = strcspn(word, "/");
@@ -57,7 +56,7 @@ static const char *parse_prefix(const char *word, struct access_rule *rule)
         return bits == IPV4_BITS ? "expected a prefix length from 0 to 32 behind the slash"
                                  : "expected a prefix length from 0 to 128 behind the slash";
     rule->length = (uint8_t)length;
-    /* As likely a wrong length as a wrong address: only who wrote it knows which. */
+    /* Either the length or the address is wrong: do not guess. */
     for (unsigned bit = rule->length; bit < bits; bit++)
         if ((rule->address[bit / 8] & 0x80u >> bit % 8) != 0)
             return "bits behind the prefix length are set";
@@ -106,7 +105,8 @@ void access_rules_free(struct access_rules *rules)
     *rules = (struct access_rules){0};
 }
 
-/* The file may not be what somebody meant to name: nothing of it reaches a terminal unexamined. */
+/* Describes a wrong line.  The operator may have named the wrong file, so unprintable bytes are
+ * replaced before they reach a terminal. */
 static bool wrong(char error[ACCESS_ERROR_MAXIMUM], uint32_t line, const char *word, size_t length,
                   const char *expected)
 {
@@ -123,7 +123,7 @@ static bool wrong(char error[ACCESS_ERROR_MAXIMUM], uint32_t line, const char *w
     return false;
 }
 
-/* Adds the rule of a line, which is cut into its words. */
+/* Adds the rule of a line, and cuts the line into its words. */
 static bool add_words(struct access_rules *rules, char *line, uint32_t number,
                       char error[ACCESS_ERROR_MAXIMUM])
 {
@@ -152,14 +152,14 @@ static bool add_line(struct access_rules *rules, const char *text, size_t length
 {
     char line[ACCESS_LINE_MAXIMUM + 1];
 
-    static_assert(ACCESS_LINE_MAXIMUM == 256, "the text below names it");
     if (length > 0 && text[length - 1] == '\r')
         length--;
     if (length > ACCESS_LINE_MAXIMUM)
-        return wrong(error, number, text, length, "the line is longer than 256 bytes");
+        return wrong(error, number, text, length,
+                     "the line is longer than " PARSE_SPELLED(ACCESS_LINE_MAXIMUM) " bytes");
     if (memchr(text, '\0', length) != NULL)
         return wrong(error, number, text, length, "the line contains a NUL byte");
-    /* In a file whose lines end with CR alone, a comment would swallow all rules behind it. */
+    /* If lines end with CR alone, a comment would swallow all rules behind it. */
     if (memchr(text, '\r', length) != NULL)
         return wrong(error, number, text, length, "the line contains a carriage return");
     memcpy(line, text, length);

@@ -1,6 +1,7 @@
 #include "supervisor/options/busy.h"
 
-#include <assert.h>
+#include "supervisor/base/parse.h"
+
 #include <string.h>
 
 const char *busy_file(const char *word)
@@ -10,7 +11,7 @@ const char *busy_file(const char *word)
     return word + 1;
 }
 
-/* What stands for it behind a backslash; 0 if nothing does. */
+/* Returns the character that a backslash and `letter` stand for; 0 if there is none. */
 static char unescaped(char letter)
 {
     switch (letter) {
@@ -28,10 +29,9 @@ static char unescaped(char letter)
 
 const char *busy_parse(struct busy_message *message, const char *word)
 {
-    static_assert(BUSY_MAXIMUM == 4096, "the text below names it");
     const char *expected =
-        "expected a text of 4096 bytes at most, with \\n, \\r, \\\\ and \\@ as the "
-        "only escapes, or @FILE";
+        "expected a text of " PARSE_SPELLED(BUSY_MAXIMUM) " bytes at most, with \\n, \\r, \\\\ and "
+                                                          "\\@ as the only escapes, or @FILE";
 
     message->length = 0;
     if (busy_file(word) != NULL)

@@ -13,72 +13,26 @@
 #include <unistd.h>
 
 enum {
-    NUMBER_MAXIMUM = UINT32_MAX - 1, /* the last one means none, for setuid(2) and its like */
-    BUFFER_MINIMUM = 1024,           /* of one entry of a database */
-    BUFFER_MAXIMUM = 1 << 26,        /* a group names its members, which may be very many */
+    NUMBER_MAXIMUM =
+        UINT32_MAX - 1, /* setresuid(2) and setresgid(2) take the next one for "keep" */
     GROUPS_MINIMUM = 32
 };
 
-/* What an identity is made of, for messages. */
+/* The option and its value, for messages. */
 struct given {
     const char *option;
     const char *word;
 };
 
-/* Makes it the next size that is tried. */
-static bool grow(char **buffer, size_t *size)
+/* Returns whether a look-up that set errno found no entry, rather than failed (getpwnam(3)). */
+static bool is_absent(void)
 {
-    free(*buffer);
-    *size = *size == 0 ? BUFFER_MINIMUM : *size * 2;
-    *buffer = *size > BUFFER_MAXIMUM ? NULL : malloc(*size);
-    return *buffer != NULL;
+    return errno == 0 || errno == ENOENT || errno == ESRCH || errno == EBADF || errno == EPERM;
 }
 
-/* The error of a look-up that has found nothing: ENOENT if there is no such entry, which has many
- * names (getpwnam(3)). */
-static int absence(int error)
+/* Logs that a look-up has failed, with errno. */
+static bool failed(const struct given *given, const char *what)
 {
-    return error == 0 || error == ESRCH || error == EBADF || error == EPERM ? ENOENT : error;
-}
-
-/* By name; or, if that is NULL, by number.  Returns 0, ENOENT if there is none, or another errno.
- * *buffer is to be freed in any case. */
-static int find_user(struct passwd *entry, char **buffer, const char *name, uid_t number)
-{
-    struct passwd *found = NULL;
-    size_t size = 0;
-    int error;
-
-    *buffer = NULL;
-    do {
-        if (!grow(buffer, &size))
-            return ENOMEM;
-        error = name == NULL ? getpwuid_r(number, entry, *buffer, size, &found)
-                             : getpwnam_r(name, entry, *buffer, size, &found);
-    } while (error == ERANGE);
-    return found == NULL ? absence(error) : 0;
-}
-
-/* Returns 0, ENOENT if there is none, or another errno. */
-static int find_group(const char *name, gid_t *number)
-{
-    struct group entry;
-    struct group *found = NULL;
-    char *buffer = NULL;
-    size_t size = 0;
-    int error = ERANGE;
-
-    while (error == ERANGE)
-        error = grow(&buffer, &size) ? getgrnam_r(name, &entry, buffer, size, &found) : ENOMEM;
-    if (found != NULL)
-        *number = found->gr_gid;
-    free(buffer);
-    return found == NULL ? absence(error) : 0;
-}
-
-static bool failed(const struct given *given, const char *what, int error)
-{
-    errno = error;
     log_error("%s: '%s': cannot look up the %s: %m", given->option, given->word, what);
     return false;
 }
@@ -92,10 +46,10 @@ static bool take_entry(struct identity *identity, const struct given *given,
     identity->directory = strdup(entry->pw_dir);
     identity->shell = strdup(entry->pw_shell);
     return (identity->name != NULL && identity->directory != NULL && identity->shell != NULL) ||
-           failed(given, "user", ENOMEM);
+           failed(given, "user");
 }
 
-/* The user is a number that has no entry. */
+/* Takes a number that has no entry in the database. */
 static bool take_number(struct identity *identity, const struct given *given, uid_t number,
                         bool has_group)
 {
@@ -110,49 +64,47 @@ static bool take_number(struct identity *identity, const struct given *given, ui
 static bool take_user(struct identity *identity, const struct given *given, const char *user,
                       bool has_group)
 {
-    struct passwd entry;
-    char *buffer;
     uint64_t number;
     bool is_number = parse_number(user, NUMBER_MAXIMUM, &number);
-    int error = find_user(&entry, &buffer, user, 0);
-    bool taken = false;
+    const struct passwd *entry;
 
-    if (error == ENOENT && is_number) {
-        free(buffer);
-        error = find_user(&entry, &buffer, NULL, (uid_t)number);
+    errno = 0;
+    entry = getpwnam(user);
+    if (entry == NULL && is_number && is_absent()) {
+        errno = 0;
+        entry = getpwuid((uid_t)number);
     }
-    if (error == 0)
-        taken = take_entry(identity, given, &entry);
-    else if (error != ENOENT)
-        (void)failed(given, "user", error);
-    else if (is_number)
-        taken = take_number(identity, given, (uid_t)number, has_group);
-    else
-        log_error("%s: '%s': there is no such user; expected the name or number of one",
-                  given->option, given->word);
-    free(buffer);
-    return taken;
+    if (entry != NULL)
+        return take_entry(identity, given, entry);
+    if (!is_absent())
+        return failed(given, "user");
+    if (is_number)
+        return take_number(identity, given, (uid_t)number, has_group);
+    log_error("%s: '%s': there is no such user; expected the name or number of one", given->option,
+              given->word);
+    return false;
 }
 
 static bool take_group(struct identity *identity, const struct given *given, const char *group)
 {
+    const struct group *entry;
     uint64_t number;
-    int error = find_group(group, &identity->group);
 
-    if (error == 0)
-        return true;
-    if (error != ENOENT)
-        return failed(given, "group", error);
-    if (!parse_number(group, NUMBER_MAXIMUM, &number)) {
+    errno = 0;
+    entry = getgrnam(group);
+    if (entry == NULL && !is_absent())
+        return failed(given, "group");
+    if (entry == NULL && !parse_number(group, NUMBER_MAXIMUM, &number)) {
         log_error("%s: '%s': there is no such group; expected the name or number of one",
                   given->option, given->word);
         return false;
     }
-    identity->group = (gid_t)number;
+    identity->group = entry != NULL ? entry->gr_gid : (gid_t)number;
     return true;
 }
 
-/* Who has no name is in no group of the database. */
+/* Fills in the groups; a user without a name is in no group of the database.  Returns false with
+ * the number of groups in *count if there is no room for them. */
 static bool list_groups(struct identity *identity, int *count)
 {
     if (identity->name != NULL)
@@ -170,12 +122,12 @@ static bool take_groups(struct identity *identity, const struct given *given)
     do {
         gid_t *groups;
 
-        if (count <= capacity) /* it was no want of room */
-            return failed(given, "groups", ENOMEM);
+        if (count <= capacity) /* there was room, so something else failed */
+            return failed(given, "groups");
         capacity = count;
         groups = reallocarray(identity->groups, (size_t)capacity, sizeof(*groups));
         if (groups == NULL)
-            return failed(given, "groups", ENOMEM);
+            return failed(given, "groups");
         identity->groups = groups;
     } while (!list_groups(identity, &count));
     identity->group_count = (size_t)count;
@@ -206,26 +158,6 @@ static bool take_words(struct identity *identity, const struct given *given, cha
            (colon == NULL || take_group(identity, given, colon + 1));
 }
 
-/* Who is nobody, if the operator did not say it. */
-static bool take_nobody(struct identity *identity)
-{
-    const struct given given = {.option = "--supervisor-user", .word = "nobody"};
-    struct passwd entry;
-    char *buffer;
-    int error = find_user(&entry, &buffer, given.word, 0);
-    bool taken = false;
-
-    if (error == 0)
-        taken = take_entry(identity, &given, &entry);
-    else if (error == ENOENT)
-        log_error("there is no user 'nobody' for the supervisor to become: name another one with "
-                  "--supervisor-user USER[:GROUP]");
-    else
-        (void)failed(&given, "user", error);
-    free(buffer);
-    return taken;
-}
-
 bool identity_of_owner(struct identity *identity, const char *option, const char *word)
 {
     const struct given given = {.option = option, .word = word};
@@ -233,7 +165,7 @@ bool identity_of_owner(struct identity *identity, const char *option, const char
     bool taken;
 
     *identity = (struct identity){0};
-    taken = copy == NULL ? failed(&given, "user", ENOMEM) : take_words(identity, &given, copy);
+    taken = copy == NULL ? failed(&given, "user") : take_words(identity, &given, copy);
     free(copy);
     if (!taken)
         identity_free(identity);
@@ -242,13 +174,7 @@ bool identity_of_owner(struct identity *identity, const char *option, const char
 
 bool identity_of_supervisor(struct identity *identity, const char *word)
 {
-    if (word != NULL)
-        return identity_of_owner(identity, "--supervisor-user", word);
-    *identity = (struct identity){0};
-    if (take_nobody(identity))
-        return true;
-    identity_free(identity);
-    return false;
+    return identity_of_owner(identity, "--supervisor-user", word == NULL ? "nobody" : word);
 }
 
 void identity_free(struct identity *identity)

@@ -1,8 +1,11 @@
 /*
  * identity.h - users and groups of the command line as the numbers that the kernel knows.
  *
- * Looking them up may block, for as long as name services like it (nsswitch.conf(5)): it is for the
- * start only, before anybody is served.
+ * A look-up may block as long as the name services do (nsswitch.conf(5)), so all of them happen at
+ * the start, before the first client is accepted.
+ *
+ * A user or group is a name; or a number, if no entry has it as its name.  A user that is a number
+ * without an entry has no group of its own, so a group must be given.
  */
 #ifndef SUPERVISOR_OPTIONS_IDENTITY_H
 #define SUPERVISOR_OPTIONS_IDENTITY_H
@@ -14,30 +17,28 @@
 struct identity {
     uid_t user;
     gid_t group;
-    gid_t *groups; /* supplementary ones, as for setgroups(2) */
+    gid_t *groups; /* supplementary groups, for setgroups(2) */
     size_t group_count;
-    /* As passwd(5) has them; all NULL if the user is not to be known by a name. */
+    /* From passwd(5); all NULL for a user without an entry. */
     char *name;
     char *directory; /* home */
     char *shell;
 };
 
-/* Each returns true with what was found in *identity, which identity_free() is for then; or false
- * after a line in the log that names the option, its value and what is accepted.
- *
- * A user or group is a name, or the number of one that nobody's name is.  A user that is a number
- * without an entry in the database has no group: it takes one to be given. */
+/* Each of these fills in *identity and returns true; identity_free() releases it.  On failure they
+ * log a line that names the option and its value, and return false; *identity is empty then. */
 
-/* Of --user and --group; either may be NULL, but not both.  Without a group, it is the user's own.
- * The supplementary groups are those that the database has the user in, and the group.  Without a
- * user, it is the effective one of this process, without a name, and with no group but that. */
+/* Looks up the values of --user and --group.  One of them may be NULL: without a group, the user's
+ * own group counts; without a user, the effective user of this process, which has no other groups
+ * then. The supplementary groups are the group and all groups that the database has the user in. */
 bool identity_of_handlers(struct identity *identity, const char *user, const char *group);
 
-/* Of --supervisor-user, as "USER" or "USER:GROUP"; NULL: nobody.  No supplementary groups. */
+/* Looks up the value of --supervisor-user, "USER" or "USER:GROUP"; NULL means nobody.  There are no
+ * supplementary groups. */
 bool identity_of_supervisor(struct identity *identity, const char *word);
 
-/* Of an option that names whose something is to be, as "USER" or "USER:GROUP", by which its
- * messages call it; the group is the user's own if none is given.  No supplementary groups. */
+/* Looks up "USER" or "USER:GROUP", the value of `option`; without GROUP, the group is the user's
+ * own. There are no supplementary groups. */
 bool identity_of_owner(struct identity *identity, const char *option, const char *word);
 
 void identity_free(struct identity *identity);

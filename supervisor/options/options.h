@@ -1,12 +1,25 @@
 /*
- * options.h - the command line: what the operator wants, checked word by word.
+ * options.h - what the operator wants, as numbers and words: the result of reading the command
+ * line.
+ *
+ * The room options/ turns the operator's words into struct options, once.
+ *
+ *     table.h         every option: name, value, least, most, default, help.  A new option is one
+ *                     entry there and one member here.
+ *     command_line.h  reads argv by that table, and prints --help from it
+ *     value.h         the values that have a grammar of their own
+ *     access_rules.h  --allow, --deny and the lines of --access-file
+ *     busy.h          --busy-message
+ *     identity.h      --user, --group, --supervisor-user and --socket-owner as ids of the system
+ *
+ * Times are microseconds.  Texts point into argv, which must stay.  Nothing here blocks or writes
+ * to the log, except identity.h.
  */
 #ifndef SUPERVISOR_OPTIONS_OPTIONS_H
 #define SUPERVISOR_OPTIONS_OPTIONS_H
 
-#include "supervisor/admission/admission.h"
+#include "supervisor/base/unlimited.h"
 #include "supervisor/options/access_rules.h"
-#include "supervisor/queue/watch.h"
 
 #include "dispatcher/protocol.h"
 #include "dispatcher/shared/log.h"
@@ -16,10 +29,24 @@
 #include <stdint.h>
 
 enum {
-    OPTIONS_PROCESSES_MAXIMUM = 4194304, /* process ids there can be (proc_pid_max(5)) */
-    OPTIONS_QUEUE_MAXIMUM = UINT32_MAX - 1,
-    OPTIONS_NONE = UINT32_MAX, /* a limit that was not given */
-    OPTIONS_SOCKET_PATH = 107  /* longest path of a Unix socket (unix(7)) */
+    OPTIONS_DISPATCHERS_MAXIMUM = 64,
+    OPTIONS_PROCESSES_MAXIMUM = 4194304,   /* process ids of the kernel (proc_pid_max(5)) */
+    OPTIONS_QUEUE_MAXIMUM = UINT32_MAX - 1 /* the next number is UNLIMITED */
+};
+
+/* These stand in messages, too.  A count and a period of --rate, multiplied, fit into 64 bits. */
+#define OPTIONS_SOCKET_PATH         107 /* longest path of a Unix socket, in bytes (unix(7)) */
+#define OPTIONS_RATE_MAXIMUM        1000000
+#define OPTIONS_RATE_PERIOD_MAXIMUM UINT64_C(86400000000) /* a day */
+
+/* The figures that gates look at: the load average, and the pressures of Linux
+ * (Documentation/accounting/psi.rst). */
+enum options_gate_kind {
+    OPTIONS_GATE_LOAD,
+    OPTIONS_GATE_CPU,
+    OPTIONS_GATE_MEMORY,
+    OPTIONS_GATE_IO,
+    OPTIONS_GATES
 };
 
 /* The figure at which a gate closes: a load average, or a percentage of time. */
@@ -28,73 +55,84 @@ struct options_gate {
     double limit;
 };
 
+/* Permissions, or a mask of them. */
+struct options_mode {
+    bool given;
+    uint32_t bits;
+};
+
 /* What PORT stands for. */
 enum options_place {
     OPTIONS_TCP,    /* a port */
     OPTIONS_UNIX,   /* unix:PATH */
-    OPTIONS_SYSTEMD /* the sockets that were passed */
+    OPTIONS_SYSTEMD /* the sockets that the service manager passes */
+};
+
+/* The sign that takes a waiting client out of the queue. */
+enum options_abandon {
+    OPTIONS_ABANDON_HANGUP,     /* a reset, or a broken connection */
+    OPTIONS_ABANDON_HALF_CLOSE, /* also the end of what the client sends */
+    OPTIONS_ABANDON_NEVER
 };
 
 struct options {
     /* listening */
     enum options_place place;
-    uint16_t port;         /* of OPTIONS_TCP; 0: any that is free */
-    const char *unix_path; /* of OPTIONS_UNIX; fits into a socket's address */
+    uint16_t port;         /* of OPTIONS_TCP; 0: any free port */
+    const char *unix_path; /* of OPTIONS_UNIX; fits into the address of a socket */
     char **addresses;
     size_t address_count;
     bool ipv4;
     bool ipv6;
-    bool backlog;          /* given, and to be warned about */
-    uint64_t defer_accept; /* microseconds; 0: not given */
+    bool backlog; /* given: needs a warning, because it has no effect */
+    uint64_t defer_accept;
     bool reuse_port;
     bool free_bind;
     bool no_delay;
-    const char *device; /* NULL: any */
-    bool has_socket_mode;
-    uint32_t socket_mode;     /* of OPTIONS_UNIX */
-    const char *socket_owner; /* as "USER" or "USER:GROUP"; NULL: not given */
+    const char *device;              /* NULL: any */
+    struct options_mode socket_mode; /* of OPTIONS_UNIX */
+    const char *socket_owner;        /* as "USER" or "USER:GROUP"; NULL: not given */
 
     /* admission */
-    uint32_t processes;        /* 0: no limit */
-    uint32_t queue;            /* most clients waiting */
-    uint64_t queue_timeout;    /* microseconds; 0: none */
-    bool refuse;               /* with the queue full, instead of leaving clients in the backlog */
+    uint32_t processes;        /* most handlers, or UNLIMITED */
+    uint32_t queue;            /* most waiting clients, or UNLIMITED */
+    uint64_t queue_timeout;    /* 0: none */
+    bool refuse;               /* refuse clients while the queue is full */
     const char *busy_message;  /* as given; NULL: none */
-    bool fair;                 /* sources in turn */
-    uint32_t per_source;       /* OPTIONS_NONE */
-    uint32_t per_source_queue; /* OPTIONS_NONE */
-    uint32_t ipv4_prefix;      /* what one source is: prefix lengths */
+    bool fair;                 /* sources take turns */
+    uint32_t per_source;       /* most handlers of a source, or UNLIMITED */
+    uint32_t per_source_queue; /* most waiting clients of a source, or UNLIMITED */
+    uint32_t ipv4_prefix;      /* bits of an address that name its source */
     uint32_t ipv6_prefix;
-    struct options_gate gates[ADMISSION_GATES];
-    uint32_t rate; /* starts per period; OPTIONS_NONE */
+    struct options_gate gates[OPTIONS_GATES];
+    uint32_t rate; /* starts per period, or UNLIMITED */
     uint64_t rate_period;
-    struct access_rules access; /* as given; those of the file come on top */
+    struct access_rules access; /* of the command line; --access-file adds more */
     const char *access_file;    /* NULL: none */
-    enum watch_sign abandon;    /* which sign takes a waiting client out of the queue */
+    enum options_abandon abandon;
 
     /* handlers */
-    const char *user;      /* a name or a number; NULL: as this process */
-    const char *group;     /* likewise; NULL: the user's own */
-    const char *root;      /* NULL: none; these paths fit into struct setup */
-    const char *directory; /* in there; NULL: not given */
-    bool has_umask;
-    uint32_t umask;
+    const char *user;      /* a name or a number; NULL: the user of this process */
+    const char *group;     /* a name or a number; NULL: the group of the user */
+    const char *root;      /* NULL: none; this path and the next fit into struct setup */
+    const char *directory; /* inside of root; NULL: not given */
+    struct options_mode umask;
     bool has_nice;
     int32_t nice;
     struct setup_limit limits[SETUP_LIMITS]; /* by the numbers RLIMIT_* */
-    uint64_t timeout;                        /* microseconds; 0: none */
-    uint64_t kill_after;                     /* microseconds, from then on */
+    uint64_t timeout;                        /* 0: none */
+    uint64_t kill_after;                     /* from the SIGTERM of `timeout` to SIGKILL */
     enum setup_standard_error standard_error;
-    bool no_environment; /* no variables of the connection, nor of the user */
+    bool no_environment; /* set no variables about client and user */
     bool no_new_privileges;
 
     /* running */
-    uint32_t dispatchers;        /* 0: not given */
-    uint64_t drain_timeout;      /* microseconds */
+    uint32_t dispatchers; /* 0: not given */
+    uint64_t drain_timeout;
     const char *supervisor_user; /* as "USER" or "USER:GROUP"; NULL: not given */
     const char *control;         /* the path of a socket; NULL: none */
     const char *metrics;         /* as "ADDRESS:PORT"; NULL: none */
-    const char *takeover;        /* the path of another one's control socket; NULL: none */
+    const char *takeover;        /* the path of the predecessor's control socket; NULL: none */
     int ready_descriptor;        /* -1: none */
     const char *pid_file;        /* NULL: none */
     enum log_format log_format;
@@ -105,10 +143,5 @@ struct options {
 
     char *const *command; /* CMD and its arguments, NULL-terminated */
 };
-
-/* Reads argv, whose strings *options refers to.  Returns false if a word was wrong; one line on
- * standard error has said then which, and what is accepted.  With `help` or `version` set, what
- * stands behind that option has not been looked at, and the rest need not be complete. */
-bool options_parse(struct options *options, char *const *argv);
 
 #endif

@@ -10,7 +10,7 @@ int order_open(struct order *order, const struct order_rules *rules)
     list_open(&order->common.waiting);
     heap_open(&order->open);
     if (!rules->by_source) {
-        order->rules.per_source = ORDER_UNLIMITED;
+        order->rules.per_source = UNLIMITED;
         return 0;
     }
     return sources_open(&order->sources, sizeof(struct order_line), rules->ipv4_length,

@@ -18,17 +18,16 @@
 
 #include "supervisor/base/heap.h"
 #include "supervisor/base/list.h"
+#include "supervisor/base/unlimited.h"
 #include "supervisor/queue/source.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { ORDER_UNLIMITED = UINT32_MAX };
-
 struct order_rules {
     bool fair;           /* sources in turn */
     bool by_source;      /* sources are told apart; otherwise the rest does not matter */
-    uint32_t per_source; /* most active members of a source; ORDER_UNLIMITED */
+    uint32_t per_source; /* most active members of a source, or UNLIMITED */
     unsigned ipv4_length;
     unsigned ipv6_length;
 };

@@ -25,8 +25,8 @@ int queue_open(struct queue *queue, struct loop *loop, const struct options *opt
     const struct order_rules rules = {
         .fair = options->fair,
         /* The operator asks for sources, and may limit them at any time. */
-        .by_source = options->fair || options->per_source != OPTIONS_NONE ||
-                     options->per_source_queue != OPTIONS_NONE || options->control != NULL ||
+        .by_source = options->fair || options->per_source != UNLIMITED ||
+                     options->per_source_queue != UNLIMITED || options->control != NULL ||
                      options->metrics != NULL,
         .per_source = options->per_source,
         .ipv4_length = options->ipv4_prefix,
@@ -57,7 +57,7 @@ bool queue_divide(struct queue *queue, uint32_t descriptors, uint32_t newcomers)
     uint32_t judged = options->refuse ? at_most(share, newcomers) : 0; /* on top of a full queue */
     /* The operator may set --queue-timeout later. */
     bool refuses = options->refuse || options->queue_timeout > 0 ||
-                   options->per_source_queue != OPTIONS_NONE || options->control != NULL;
+                   options->per_source_queue != UNLIMITED || options->control != NULL;
     uint32_t refused = refuses ? at_most(share, REFUSALS_MAXIMUM) : 0;
 
     if (descriptors == 0 || (options->refuse && judged == 0))
@@ -216,7 +216,7 @@ static bool may_be_watched_later(const struct queue *queue)
     uint32_t unwatched = queued - queue->watch.count;
 
     return queued > 0 && unwatched <= UNWATCHED_AT_MOST && queued < queue->maximum &&
-           !queue->options->refuse && queue->options->per_source_queue == OPTIONS_NONE &&
+           !queue->options->refuse && queue->options->per_source_queue == UNLIMITED &&
            queue->loop->now < queue->watch_at;
 }
 
@@ -261,7 +261,7 @@ void queue_judge(struct queue *queue, uint32_t about_to_start)
 {
     uint32_t more = excused(queue, about_to_start);
 
-    if (more == 0 && queue->options->per_source_queue != OPTIONS_NONE)
+    if (more == 0 && queue->options->per_source_queue != UNLIMITED)
         refuse_excess_of_sources(queue);
     if (queue->options->refuse)
         refuse_excess(queue,

@@ -12,7 +12,7 @@ static void on_ready(void *context)
     watch_look(context);
 }
 
-int watch_open(struct watch *watch, struct loop *loop, enum watch_sign sign,
+int watch_open(struct watch *watch, struct loop *loop, enum options_abandon sign,
                void (*gone)(void *context, uint32_t handle), void *context)
 {
     *watch = (struct watch){
@@ -21,7 +21,7 @@ int watch_open(struct watch *watch, struct loop *loop, enum watch_sign sign,
         .gone = gone,
         .context = context,
     };
-    if (sign == WATCH_NOTHING)
+    if (sign == OPTIONS_ABANDON_NEVER)
         return 0;
     watch->source.descriptor = epoll_create1(EPOLL_CLOEXEC);
     return watch->source.descriptor < 0 ? -1 : loop_watch(loop, &watch->source);
@@ -30,10 +30,10 @@ int watch_open(struct watch *watch, struct loop *loop, enum watch_sign sign,
 bool watch_add(struct watch *watch, int descriptor, uint32_t handle)
 {
     /* Errors and hang-ups are always reported (epoll_ctl(2)). */
-    struct epoll_event event = {.events = watch->sign == WATCH_HALF_CLOSE ? EPOLLRDHUP : 0,
-                                .data.u64 = handle};
+    struct epoll_event event = {
+        .events = watch->sign == OPTIONS_ABANDON_HALF_CLOSE ? EPOLLRDHUP : 0, .data.u64 = handle};
 
-    if (watch->sign == WATCH_NOTHING ||
+    if (watch->sign == OPTIONS_ABANDON_NEVER ||
         epoll_ctl(watch->source.descriptor, EPOLL_CTL_ADD, descriptor, &event) != 0)
         return false; /* no memory or no watches: it is looked at when its turn comes */
     watch->count++;
@@ -65,8 +65,8 @@ void watch_look(struct watch *watch)
 
 bool watch_shows(const struct watch *watch, int descriptor)
 {
-    struct pollfd connection = {.fd = descriptor,
-                                .events = watch->sign == WATCH_HALF_CLOSE ? POLLRDHUP : 0};
+    struct pollfd connection = {
+        .fd = descriptor, .events = watch->sign == OPTIONS_ABANDON_HALF_CLOSE ? POLLRDHUP : 0};
 
-    return watch->sign != WATCH_NOTHING && poll(&connection, 1, 0) > 0;
+    return watch->sign != OPTIONS_ABANDON_NEVER && poll(&connection, 1, 0) > 0;
 }

@@ -8,20 +8,14 @@
 #define SUPERVISOR_QUEUE_WATCH_H
 
 #include "supervisor/base/loop.h"
+#include "supervisor/options/options.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The sign that a client has given up. */
-enum watch_sign {
-    WATCH_HANGUP,     /* a reset, or a connection that has broken */
-    WATCH_HALF_CLOSE, /* also the end of what it sends */
-    WATCH_NOTHING
-};
-
 struct watch {
-    struct loop_source source; /* the epoll instance; descriptor -1 for WATCH_NOTHING */
-    enum watch_sign sign;
+    struct loop_source source; /* the epoll instance; descriptor -1 for OPTIONS_ABANDON_NEVER */
+    enum options_abandon sign;
     uint32_t count; /* connections that are watched */
     void (*gone)(void *context, uint32_t handle);
     void *context;
@@ -29,7 +23,7 @@ struct watch {
 
 /* Opens the watch.  `gone` is called for each connection that shows the sign, with its handle, and
  * must remove it.  Returns 0, or -1 with errno. */
-int watch_open(struct watch *watch, struct loop *loop, enum watch_sign sign,
+int watch_open(struct watch *watch, struct loop *loop, enum options_abandon sign,
                void (*gone)(void *context, uint32_t handle), void *context);
 
 /* Begins to watch a connection.  Returns false if the kernel has no room for it. */

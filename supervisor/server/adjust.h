@@ -7,12 +7,13 @@
 #include "dispatcher/shared/text.h"
 #include "supervisor/server/state.h"
 
-/* Changes the limit of that name, as the option --NAME sets it, or lifts it if the value is "none".
- * It counts at once: for who runs or waits already too, but that nobody is ended for it.  Adds what
- * it is now, or what is wrong with name or value; returns whether it was changed. */
-bool adjust_set(struct server *server, const char *name, const char *value, struct text *text);
+/* Changes the limit with that name as the option --NAME does; the value `none` lifts it.  The
+ * change takes effect at once; no handler is killed to meet a lower limit.  Adds a line with the
+ * new value, or with what is wrong with name or value, and returns whether the limit was changed.
+ */
+bool adjust_set(struct server *server, const char *name, char *value, struct text *text);
 
-/* Adds the names, with a comma and a blank between them. */
+/* Adds the names of all limits that can be set, separated by a comma and a blank. */
 void adjust_names(struct text *text);
 
 #endif

@@ -135,7 +135,7 @@ static const struct command {
     {"pause", 1, command_pause, "pause           start no more handlers: clients wait"},
     {"resume", 1, command_resume, "resume          start them again"},
     {"set", 3, command_set,
-     "set NAME VALUE  change a limit; VALUE as of the option --NAME, or none"},
+     "set NAME VALUE  change a limit; VALUE as for the option --NAME, or none"},
     {"drain", 1, command_drain, "drain           serve who is there, then end, as at SIGTERM"},
     {"takeover", 2, command_takeover,
      "takeover        said by the daemon that is started with --takeover"},

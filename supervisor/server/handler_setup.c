@@ -35,8 +35,8 @@ static void fill(struct setup *setup, const struct options *options, int oom_sco
     setup->version = PROTOCOL_VERSION;
     setup->has_nice = options->has_nice;
     setup->nice = options->nice;
-    setup->has_umask = options->has_umask;
-    setup->umask = options->umask;
+    setup->has_umask = options->umask.given;
+    setup->umask = options->umask.bits;
     setup->standard_error = options->standard_error;
     setup->no_environment = options->no_environment;
     setup->no_new_privileges = options->no_new_privileges;

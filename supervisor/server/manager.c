@@ -26,7 +26,7 @@ static void tell(struct server *server, const struct server_standing *now)
     if (server->shutdown.stage != SERVER_SERVING || server->starting.paused)
         text_add(&text, "%s: ", status_state(server));
     text_add(&text, "%u waiting, %u ", now->waiting, now->running);
-    if (now->permitted != 0)
+    if (now->permitted != UNLIMITED)
         text_add(&text, "of %u handlers running", now->permitted);
     else
         text_add(&text, "handler%s running", now->running == 1 ? "" : "s");

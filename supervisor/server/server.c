@@ -180,9 +180,8 @@ static int divide_descriptors(struct server *server, uint32_t limit, unsigned di
     return -1;
 }
 
-static_assert((uint32_t)OPTIONS_NONE == ORDER_UNLIMITED &&
-                  (uint32_t)RAMP_UNLIMITED == ADMISSION_UNLIMITED,
-              "limits that are passed on mean the same everywhere");
+static_assert((int)OPTIONS_DISPATCHERS_MAXIMUM == (int)POOL_MAXIMUM,
+              "the pool has room for every dispatcher that the operator may ask for");
 
 int server_open(struct server *server, struct options *options, struct listeners *listeners,
                 struct launch *launch, uint32_t limit, uid_t user)

@@ -6,12 +6,11 @@ struct admission starting_admission(struct server *server, uint32_t newcomers)
 {
     const struct clients *clients = &server->queue.clients;
     const struct running *running = &server->running;
-    const uint32_t processes = server->options->processes;
     struct admission_facts facts = {
         .queued = clients_count(clients, CLIENT_QUEUED) + newcomers,
         .startable = clients_startable(clients) + newcomers,
         .active = clients_active(clients),
-        .processes = processes == 0 ? ADMISSION_UNLIMITED : processes,
+        .processes = server->options->processes,
         .dispatchers = pool_room(&server->pool),
         .starts_failed = backoff_failing(&running->starting),
         .starts_held = backoff_holds(&running->starting, server->loop.now),

@@ -44,9 +44,9 @@ static void warn(const struct options *options)
 {
     if (options->backlog)
         log_warning("--backlog is ignored: it is always as long as net.core.somaxconn allows");
-    if ((options->fair || options->per_source != OPTIONS_NONE) && !options->refuse &&
-        options->queue != OPTIONS_QUEUE_MAXIMUM &&
-        (options->per_source_queue == OPTIONS_NONE || options->per_source_queue >= options->queue))
+    if ((options->fair || options->per_source != UNLIMITED) && !options->refuse &&
+        options->queue != UNLIMITED &&
+        (options->per_source_queue == UNLIMITED || options->per_source_queue >= options->queue))
         log_warning("--queue %u: clients of one source can fill the queue and shut the others out; "
                     "give a --per-source-queue below that",
                     options->queue);

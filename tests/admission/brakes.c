@@ -16,7 +16,7 @@ static void check_ramp(void)
     static const uint32_t expected[] = {2, 3, 4, 6, 9, 13, 19, 28, 42, 63, 94};
     struct ramp ramp = {0};
 
-    CHECK(ramp_open(&ramp, SECOND) == RAMP_UNLIMITED); /* it has never been closed */
+    CHECK(ramp_open(&ramp, SECOND) == UNLIMITED); /* it has never been closed */
     ramp_close(&ramp, 0, 2 * SECOND, 10 * SECOND);
     for (uint64_t i = 0; i < sizeof(expected) / sizeof(*expected); i++) {
         uint64_t now = 10 * SECOND + i * 2 * SECOND;
@@ -26,8 +26,8 @@ static void check_ramp(void)
         CHECK(ramp_next(&ramp, now + 1) == now + 2 * SECOND);
         CHECK(ramp_open(&ramp, now + 2 * SECOND - 1) == expected[i]);
     }
-    CHECK(ramp_open(&ramp, (uint64_t)200 * SECOND) == RAMP_UNLIMITED);
-    CHECK(ramp_open(&ramp, (uint64_t)200 * SECOND) == RAMP_UNLIMITED);
+    CHECK(ramp_open(&ramp, (uint64_t)200 * SECOND) == UNLIMITED);
+    CHECK(ramp_open(&ramp, (uint64_t)200 * SECOND) == UNLIMITED);
 }
 
 static void check_ramp_closed_again(void)
@@ -42,7 +42,7 @@ static void check_ramp_closed_again(void)
     CHECK(ramp_open(&ramp, 6 * SECOND) == 4);
     /* Nobody has looked for long: that it was closed then does not matter any more. */
     ramp_close(&ramp, 1, SECOND, 10 * SECOND);
-    CHECK(ramp_open(&ramp, (uint64_t)100 * SECOND) == RAMP_UNLIMITED);
+    CHECK(ramp_open(&ramp, (uint64_t)100 * SECOND) == UNLIMITED);
 }
 
 /* ---- limiter ---- */

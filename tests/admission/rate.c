@@ -2,6 +2,7 @@
  * The token bucket: how it empties and fills, what a change keeps, and tokens that come back.
  */
 #include "supervisor/admission/rate.h"
+#include "supervisor/options/options.h"
 
 #include "tests/shared/check.h"
 
@@ -61,13 +62,13 @@ static void check_extremes(void)
 {
     struct rate rate;
 
-    rate_open(&rate, RATE_COUNT_MAXIMUM, RATE_PERIOD_MAXIMUM, 0);
-    CHECK(rate_tokens(&rate, 0) == RATE_COUNT_MAXIMUM);
-    for (int i = 0; i < RATE_COUNT_MAXIMUM; i++)
+    rate_open(&rate, OPTIONS_RATE_MAXIMUM, OPTIONS_RATE_PERIOD_MAXIMUM, 0);
+    CHECK(rate_tokens(&rate, 0) == OPTIONS_RATE_MAXIMUM);
+    for (int i = 0; i < OPTIONS_RATE_MAXIMUM; i++)
         rate_take(&rate);
     CHECK(rate_tokens(&rate, 0) == 0);
-    CHECK(rate_tokens(&rate, RATE_PERIOD_MAXIMUM / 2) == RATE_COUNT_MAXIMUM / 2);
-    CHECK(rate_tokens(&rate, UINT64_MAX) == RATE_COUNT_MAXIMUM);
+    CHECK(rate_tokens(&rate, OPTIONS_RATE_PERIOD_MAXIMUM / 2) == OPTIONS_RATE_MAXIMUM / 2);
+    CHECK(rate_tokens(&rate, UINT64_MAX) == OPTIONS_RATE_MAXIMUM);
 }
 
 /* A change keeps the tokens that fit; to set the same again and again does not stop the clock. */
@@ -102,17 +103,17 @@ static void check_change_of_part(void)
 {
     struct rate rate;
 
-    rate_open(&rate, 1, RATE_PERIOD_MAXIMUM, 0);
+    rate_open(&rate, 1, OPTIONS_RATE_PERIOD_MAXIMUM, 0);
     rate_take(&rate);
-    CHECK(rate_tokens(&rate, RATE_PERIOD_MAXIMUM / 2) == 0);
-    rate_change(&rate, RATE_COUNT_MAXIMUM, 1000, RATE_PERIOD_MAXIMUM / 2);
-    CHECK(rate_tokens(&rate, RATE_PERIOD_MAXIMUM / 2) == 0);
+    CHECK(rate_tokens(&rate, OPTIONS_RATE_PERIOD_MAXIMUM / 2) == 0);
+    rate_change(&rate, OPTIONS_RATE_MAXIMUM, 1000, OPTIONS_RATE_PERIOD_MAXIMUM / 2);
+    CHECK(rate_tokens(&rate, OPTIONS_RATE_PERIOD_MAXIMUM / 2) == 0);
     CHECK(rate.level >= 490 && rate.level <= 500);
-    rate_open(&rate, 1, RATE_PERIOD_MAXIMUM, 0);
+    rate_open(&rate, 1, OPTIONS_RATE_PERIOD_MAXIMUM, 0);
     rate_take(&rate);
-    CHECK(rate_tokens(&rate, RATE_PERIOD_MAXIMUM - 1) == 0);
-    rate_change(&rate, 1, 1000, RATE_PERIOD_MAXIMUM - 1);
-    CHECK(rate_tokens(&rate, RATE_PERIOD_MAXIMUM - 1) == 0);
+    CHECK(rate_tokens(&rate, OPTIONS_RATE_PERIOD_MAXIMUM - 1) == 0);
+    rate_change(&rate, 1, 1000, OPTIONS_RATE_PERIOD_MAXIMUM - 1);
+    CHECK(rate_tokens(&rate, OPTIONS_RATE_PERIOD_MAXIMUM - 1) == 0);
 }
 
 /* A token that comes back can be taken again at once. */

@@ -2,7 +2,7 @@
  * Whole command lines, a word a line: what is taken is within what is said to be accepted, and what
  * is not gets one line that says so.
  */
-#include "supervisor/options/options.h"
+#include "supervisor/options/command_line.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/fuzz/shared/options.h"
@@ -62,7 +62,7 @@ static bool parse(struct options *options, const struct words *words, char **sai
 
     HOLDS(stream != NULL);
     SAY_TO(stream);
-    right = options_parse(options, words->list);
+    right = command_line_parse(options, words->list);
     SAY_TO(before);
     HOLDS(fclose(stream) == 0);
     return right;

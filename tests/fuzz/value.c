@@ -3,10 +3,10 @@
  * what is said to be accepted, and read again as it is printed; of what is not, a sentence says
  * what would be.
  */
+#include "supervisor/options/value.h"
 #include "supervisor/base/parse.h"
 #include "supervisor/options/busy.h"
-#include "supervisor/options/limit.h"
-#include "supervisor/options/setting.h"
+#include "supervisor/options/table.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/fuzz/shared/options.h"
@@ -77,28 +77,30 @@ static void print_limit(char *printed, size_t size, uint64_t value)
         (void)snprintf(printed, size, "%" PRIu64, value);
 }
 
-static void check_limit(const char *word)
+static void check_limit(char *word)
 {
-    struct setup_limit limits[SETUP_LIMITS] = {{0}};
-    struct setup_limit again[SETUP_LIMITS] = {{0}};
+    struct options options = {0};
+    struct options again = {0};
     char soft[24];
     char hard[24];
     char printed[80];
 
-    if (limit_parse(limits, word) != NULL) {
-        HOLDS(memcmp(limits, again, sizeof(limits)) == 0);
+    if (value_limit(&options, word) != NULL) {
+        HOLDS(memcmp(options.limits, again.limits, sizeof(again.limits)) == 0);
         return;
     }
     for (int i = 0; i < SETUP_LIMITS; i++) {
-        if (limits[i].given == 0)
+        const struct setup_limit *limit = &options.limits[i];
+
+        if (limit->given == 0)
             continue;
-        print_limit(soft, sizeof(soft), limits[i].soft);
-        print_limit(hard, sizeof(hard), limits[i].hard);
+        print_limit(soft, sizeof(soft), limit->soft);
+        print_limit(hard, sizeof(hard), limit->hard);
         (void)snprintf(printed, sizeof(printed), "%.*s=%s:%s", (int)strcspn(word, "="), word, soft,
                        hard);
-        HOLDS(limit_parse(again, printed) == NULL);
+        HOLDS(value_limit(&again, printed) == NULL);
     }
-    HOLDS(memcmp(limits, again, sizeof(limits)) == 0);
+    HOLDS(memcmp(options.limits, again.limits, sizeof(again.limits)) == 0);
 }
 
 static void check_message(const char *word)
@@ -124,21 +126,19 @@ static void check_message(const char *word)
 
 /* ---- as an option ---- */
 
-static void check_setting(const char *name, char *word)
+static void check_entry(const char *name, char *word)
 {
-    const struct setting *other;
-    const struct setting *setting = setting_named(name, strlen(name), &other);
-    struct options options = {.per_source = OPTIONS_NONE,
-                              .per_source_queue = OPTIONS_NONE,
-                              .rate = OPTIONS_NONE,
-                              .ready_descriptor = -1};
-    char expected[SETTING_TEXT_MAXIMUM] = "";
+    const struct table_entry *other;
+    const struct table_entry *entry = table_named(name, strlen(name), &other);
+    struct options options;
+    char expected[TABLE_EXPECTED_MAXIMUM] = "";
 
-    HOLDS(setting != NULL || other == NULL);
-    if (setting == NULL)
+    HOLDS(entry != NULL || other == NULL);
+    if (entry == NULL)
         return;
-    HOLDS(strncmp(setting_name(setting), name, strlen(name)) == 0);
-    if (setting_apply(setting, &options, setting_takes_word(setting) ? word : NULL, expected))
+    HOLDS(strncmp(entry->name, name, strlen(name)) == 0);
+    table_defaults(&options);
+    if (table_apply(entry, &options, table_takes_value(entry) ? word : NULL, expected))
         options_check(&options);
     else
         HOLDS(strncmp(expected, "expected ", 9) == 0 || strstr(expected, "prefix length") != NULL ||
@@ -152,7 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *name = fuzz_take_string(&input);
     char *word = fuzz_take_string(&input);
 
-    check_setting(name, word);
+    check_entry(name, word);
     check_number(word);
     check_decimal(word);
     check_time(word);

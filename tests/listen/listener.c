@@ -195,7 +195,7 @@ static void check_tuning(void)
 static void check_paths(void)
 {
     struct options options = {
-        .place = OPTIONS_UNIX, .unix_path = path, .has_socket_mode = true, .socket_mode = 0600};
+        .place = OPTIONS_UNIX, .unix_path = path, .socket_mode = {true, 0600}};
     struct listeners inherited;
     struct listeners opened;
     struct listeners tcp;

@@ -134,6 +134,14 @@ serves() {
     serves --per-source 1 --per-source-queue 0 0 cat
 }
 
+@test "none lifts a limit, and only a limit" {
+    serves --processes none --queue none --queue-timeout none --per-source none --per-source-queue none \
+        --load-average none --rate none 0 cat
+    refuses "--rate: '0': expected N or N/TIME, such as 20 or 100/1m, with N from 1 to 1000000 and TIME from 1ms to 24h, or none" \
+        --rate 0 0 cat
+    refuses "--dispatchers: 'none': expected a whole number from 1 to 64;" --dispatchers none 0 cat
+}
+
 @test "--source-prefix: one or two prefix lengths" {
     local word
     for word in '' 33 '32,' ,64 32,129 32,64,1 x 32,x -1 0032; do
@@ -411,16 +419,19 @@ serves() {
     [[ $(nc -N 127.0.0.1 "$PORT" </dev/null) == "--processes 0 -- -h --version" ]]
 }
 
+names_in_table() {
+    sed -nE 's/^ *(OPTION\()?"([a-z0-9-]+)", [A-Z]+, .*/\2/p' "$ROOT/supervisor/options/table.c" | grep -vx backlog
+}
+
 @test "--help fits 80 columns and names every option" {
     run "$DAMPENER" --help
     [[ $status == 0 ]]
     local line option
     for line in "${lines[@]}"; do ((${#line} <= 80)); done
-    for option in address ipv4 ipv6 processes queue load-average user group chroot chdir umask nice \
-        limit timeout kill-after stderr no-env no-new-privs dispatchers drain-timeout \
-        supervisor-user ready-fd verbose help version; do
+    while read -r option; do
         [[ $output == *"--$option"* ]]
-    done
+    done < <(names_in_table)
+    (($(names_in_table | wc -l) >= 50))
     [[ $("$DAMPENER" -h) == "$output" ]]
 }
 

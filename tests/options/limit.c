@@ -1,21 +1,33 @@
 /*
  * Limits on what a process may use: their names, their values, and what is neither.
  */
-#include "supervisor/options/limit.h"
+#include "supervisor/options/table.h"
+#include "supervisor/options/value.h"
 
 #include "tests/shared/check.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+
+/* Enters the value of one --limit; returns NULL, or what is accepted. */
+static const char *enter(struct options *options, const char *word)
+{
+    char copy[128];
+
+    (void)snprintf(copy, sizeof(copy), "%s", word);
+    return value_limit(options, copy);
+}
 
 /* Whether the word limits that resource, and no other, so. */
 static bool gives(const char *word, int resource, uint64_t soft, uint64_t hard)
 {
-    struct setup_limit limits[SETUP_LIMITS] = {0};
+    struct options options = {0};
+    const struct setup_limit *limits = options.limits;
     size_t given = 0;
 
-    if (limit_parse(limits, word) != NULL)
+    if (enter(&options, word) != NULL)
         return false;
     for (size_t i = 0; i < SETUP_LIMITS; i++)
         given += limits[i].given;
@@ -26,12 +38,12 @@ static bool gives(const char *word, int resource, uint64_t soft, uint64_t hard)
 /* Whether it is not taken, changes nothing, and the message holds that text. */
 static bool refuses(const char *word, const char *text)
 {
-    const struct setup_limit nothing[SETUP_LIMITS] = {0};
-    struct setup_limit limits[SETUP_LIMITS] = {0};
-    const char *message = limit_parse(limits, word);
+    const struct options nothing = {0};
+    struct options options = {0};
+    const char *message = enter(&options, word);
 
     return message != NULL && strstr(message, text) != NULL &&
-           memcmp(limits, nothing, sizeof(limits)) == 0;
+           memcmp(options.limits, nothing.limits, sizeof(nothing.limits)) == 0;
 }
 
 static void check_names(void)
@@ -58,6 +70,25 @@ static void check_names(void)
     CHECK(refuses("NOFILE=1", "expected NAME=") && refuses(" nofile=1", "expected NAME="));
     CHECK(refuses("=1", "expected NAME=") && refuses("", "expected NAME="));
     CHECK(refuses("nofile", "expected NAME=") && refuses("nofile:1", "expected NAME="));
+}
+
+/* The words that completions offer are the names of all resources. */
+static void check_offered(void)
+{
+    const struct table_entry *other;
+    const struct table_entry *entry = table_named("limit", strlen("limit"), &other);
+    struct options options = {0};
+    size_t given = 0;
+
+    for (const char *const *word = entry->words; *word != NULL; word++) {
+        char value[32];
+
+        (void)snprintf(value, sizeof(value), "%s1", *word);
+        CHECK(enter(&options, value) == NULL);
+    }
+    for (size_t i = 0; i < SETUP_LIMITS; i++)
+        given += options.limits[i].given;
+    CHECK(given == SETUP_LIMITS);
 }
 
 static void check_values(void)
@@ -100,12 +131,13 @@ static void check_range(void)
 /* Each resource has a limit of its own; of one that is given again, the last counts. */
 static void check_repetition(void)
 {
-    struct setup_limit limits[SETUP_LIMITS] = {0};
+    struct options options = {0};
+    const struct setup_limit *limits = options.limits;
 
-    CHECK(limit_parse(limits, "nofile=1:2") == NULL);
-    CHECK(limit_parse(limits, "core=3") == NULL);
-    CHECK(limit_parse(limits, "nofile=4") == NULL);
-    CHECK(limit_parse(limits, "nofile=5:x") != NULL);
+    CHECK(enter(&options, "nofile=1:2") == NULL);
+    CHECK(enter(&options, "core=3") == NULL);
+    CHECK(enter(&options, "nofile=4") == NULL);
+    CHECK(enter(&options, "nofile=5:x") != NULL);
     CHECK(limits[RLIMIT_NOFILE].soft == 4 && limits[RLIMIT_NOFILE].hard == 4);
     CHECK(limits[RLIMIT_CORE].soft == 3 && limits[RLIMIT_CORE].hard == 3);
 }
@@ -113,6 +145,7 @@ static void check_repetition(void)
 int main(void)
 {
     check_names();
+    check_offered();
     check_values();
     check_range();
     check_repetition();

@@ -152,7 +152,7 @@ static bool is_right(const struct order_member *next)
 /* Those who are active stay so, even if they are too many now. */
 static void limit(void)
 {
-    static const uint32_t limits[] = {1, 2, 5, ORDER_UNLIMITED};
+    static const uint32_t limits[] = {1, 2, 5, UNLIMITED};
     uint32_t per_source = limits[(unsigned)rand() % 4];
 
     order_set_per_source(&order, per_source);
@@ -255,7 +255,7 @@ static void check_one_round(void)
 
     CHECK(order_open(&order, &(struct order_rules){.fair = true,
                                                    .by_source = true,
-                                                   .per_source = ORDER_UNLIMITED,
+                                                   .per_source = UNLIMITED,
                                                    .ipv4_length = 32,
                                                    .ipv6_length = 64}) == 0);
     for (int i = 0; i < 100; i++) {
@@ -287,7 +287,7 @@ static void check_common(void)
     order_join(&order, &person.member, &endpoint);
     CHECK(order_busiest(&order, busiest, 1) == 0);
     order_set_per_source(&order, 1);
-    CHECK(order.rules.per_source == ORDER_UNLIMITED && order.startable == 1);
+    CHECK(order.rules.per_source == UNLIMITED && order.startable == 1);
     order_close(&order);
 }
 
@@ -295,7 +295,7 @@ int main(void)
 {
     srand(1);
     for (int fair = 0; fair <= 1; fair++) {
-        run(fair, ORDER_UNLIMITED);
+        run(fair, UNLIMITED);
         run(fair, 1);
         run(fair, 3);
     }

@@ -89,7 +89,7 @@ static void fill(struct service *service, const struct scenario *scenario, uint3
 {
     struct order_rules rules = {.fair = scenario->fair,
                                 .by_source = scenario->by_source,
-                                .per_source = ORDER_UNLIMITED,
+                                .per_source = UNLIMITED,
                                 .ipv4_length = 32,
                                 .ipv6_length = 64};
 

@@ -96,6 +96,8 @@ serves() {
 ./sbin/socket-burst-dampener
 ./share/bash-completion/completions/dampenerctl
 ./share/bash-completion/completions/socket-burst-dampener
+./share/fish/vendor_completions.d/dampenerctl.fish
+./share/fish/vendor_completions.d/socket-burst-dampener.fish
 ./share/man/man1/dampenerctl.1
 ./share/man/man8/socket-burst-dampener.8
 ./share/socket-burst-dampener/s6/config

@@ -231,6 +231,15 @@ offered() {
 
 offers() { [[ $(offered "${@:2}" | tr '\n' ' ') == "$1 " ]] || { offered "${@:2}" >&2; return 1; }; }
 
+# What fish offers behind this line, without what it means.
+offered_by_fish() {
+    # shellcheck disable=SC2016 # fish expands it
+    HOME=$PWD fish --no-config -c 'for file in $argv[2..]; source $file; end; complete -C $argv[1]' \
+        "$1" "$SHARE/fish/vendor_completions.d/"*.fish | cut -f 1 | sed 's/\\//g'
+}
+
+fish_offers() { [[ $(offered_by_fish "$2" | LC_ALL=C sort | paste -sd ' ') == "$1" ]] || { offered_by_fish "$2" >&2; return 1; }; }
+
 @test "bash completes exactly the options that --help has" {
     [[ $(offered socket-burst-dampener -- | sort) == "$(options_in_help)" ]]
     [[ $(offered socket-burst-dampener 873 -- | sort) == "$(options_in_help)" ]]
@@ -293,6 +302,39 @@ offered_by_zsh() {
     diff commands <(offered_by_zsh 2:command)
     diff limits <(offered dampenerctl control set "" | sort)
     diff limits <(offered_by_zsh 3:limit)
+}
+
+@test "fish completes exactly the options that --help has, values that are words, PORT and CMD" {
+    needs fish
+    [[ $(offered_by_fish "socket-burst-dampener --" | sort) == "$(options_in_help)" ]]
+    [[ $(offered_by_fish "socket-burst-dampener 873 --" | sort) == "$(options_in_help)" ]]
+    fish_offers "refuse wait" "socket-burst-dampener --when-full "
+    fish_offers "half-close hangup never" "socket-burst-dampener 873 --abandon "
+    fish_offers "inherit null socket" "socket-burst-dampener --stderr "
+    fish_offers "nofile=" "socket-burst-dampener --limit nof"
+    fish_offers "root" "socket-burst-dampener --user roo"
+    fish_offers "systemd" "socket-burst-dampener --processes 8 sys"
+    fish_offers "unix:" "socket-burst-dampener --backlog 5 uni"
+    fish_offers "" "socket-burst-dampener --processes "
+    touch "a file"
+    fish_offers "a file" "socket-burst-dampener --access-file a\\ f"
+    fish_offers "sha256sum" "socket-burst-dampener 873 --processes 8 sha256s"
+    # From CMD on, every word is the command's.
+    fish_offers "a file" "socket-burst-dampener 873 cat a\\ f"
+    fish_offers "" "socket-burst-dampener 873 -- cat --proc"
+}
+
+@test "fish completes what dampenerctl can ask" {
+    needs fish
+    touch socket
+    fish_offers "socket" "dampenerctl soc"
+    fish_offers "drain help metrics pause resume set status top" "dampenerctl socket "
+    fish_offers "per-source processes" "dampenerctl --json socket set p"
+    fish_offers "--json" "dampenerctl --j"
+}
+
+@test "completions, README and manual say what the table of options does" {
+    "$ROOT/scripts/lint.d/options"
 }
 
 @test "zsh completes exactly the options that --help has, and reads its functions" {

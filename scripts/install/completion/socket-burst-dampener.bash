@@ -1,17 +1,36 @@
 # Completion of socket-burst-dampener and dampenerctl for bash(1).
 # shellcheck shell=bash disable=SC2207 # no word of a list has blanks in it
 
-# Options without a value, and those with one.
-_socket_burst_dampener_flags="--ipv4 --ipv6 --reuse-port --free-bind --nodelay --no-env \
-    --no-new-privs --verbose --help --version"
-_socket_burst_dampener_valued="--address --defer-accept --bind-to-device --socket-mode \
-    --socket-owner --processes --queue --queue-timeout --when-full --busy-message --order \
-    --per-source --per-source-queue --source-prefix --load-average --pressure --rate --allow \
-    --deny --access-file --abandon --user --group --chroot --chdir --umask --nice --limit \
-    --timeout --kill-after --stderr --dispatchers --drain-timeout --supervisor-user --control \
-    --metrics --takeover --ready-fd --pid-file --log-format"
-# Taken for the sake of old command lines, and not offered.
+# BEGIN options: scripts/lint.d/options --write makes these lines
+_socket_burst_dampener_flags="--ipv4 --ipv6 --reuse-port --free-bind --nodelay --no-env --no-new-privs --verbose --help --version"
+_socket_burst_dampener_valued="--address --defer-accept --bind-to-device --socket-mode --socket-owner --processes --queue --queue-timeout --when-full --busy-message --order --per-source --per-source-queue --source-prefix --load-average --pressure --rate --allow --deny --access-file --abandon --user --group --chroot --chdir --umask --nice --limit --timeout --kill-after --stderr --dispatchers --drain-timeout --supervisor-user --control --metrics --takeover --ready-fd --pid-file --log-format"
 _socket_burst_dampener_ignored="--backlog"
+_socket_burst_dampener_limits="processes queue queue-timeout per-source load-average rate"
+declare -gA _socket_burst_dampener_values=(
+    [--address]=host
+    [--bind-to-device]=interface
+    [--socket-owner]=user
+    [--when-full]="words wait refuse"
+    [--busy-message]=at_file
+    [--order]="words arrival fair"
+    [--pressure]="words cpu= memory= io="
+    [--allow]="words all"
+    [--deny]="words all"
+    [--access-file]=file
+    [--abandon]="words hangup half-close never"
+    [--user]=user
+    [--group]=group
+    [--chroot]=directory
+    [--chdir]=directory
+    [--limit]="words as= core= cpu= data= fsize= locks= memlock= msgqueue= nice= nofile= nproc= rss= rtprio= rttime= sigpending= stack="
+    [--stderr]="words inherit socket null"
+    [--supervisor-user]=user
+    [--control]=file
+    [--takeover]=file
+    [--pid-file]=file
+    [--log-format]="words text json"
+)
+# END options
 
 _socket_burst_dampener_words() { COMPREPLY=($(compgen -W "$1" -- "$2")); }
 
@@ -20,30 +39,21 @@ _socket_burst_dampener_files() {
     mapfile -t COMPREPLY < <(compgen "$1" -- "$2")
 }
 
-# What can stand behind option $1, of which $2 is there.
+# Completes the value of option $1, which begins with $2.
 _socket_burst_dampener_value() {
-    case $1 in
-    --when-full) _socket_burst_dampener_words "wait refuse" "$2" ;;
-    --order) _socket_burst_dampener_words "arrival fair" "$2" ;;
-    --abandon) _socket_burst_dampener_words "hangup half-close never" "$2" ;;
-    --stderr) _socket_burst_dampener_words "inherit socket null" "$2" ;;
-    --log-format) _socket_burst_dampener_words "text json" "$2" ;;
-    --allow | --deny) _socket_burst_dampener_words "all" "$2" ;;
-    --pressure)
-        compopt -o nospace 2>/dev/null
-        _socket_burst_dampener_words "cpu= memory= io=" "$2"
+    local kind=${_socket_burst_dampener_values[$1]-}
+    case $kind in
+    words*)
+        if [[ $kind == *= ]]; then compopt -o nospace 2>/dev/null; fi
+        _socket_burst_dampener_words "${kind#words }" "$2"
         ;;
-    --limit)
-        compopt -o nospace 2>/dev/null
-        _socket_burst_dampener_words "as= core= cpu= data= fsize= locks= memlock= msgqueue= nice= \
-            nofile= nproc= rss= rtprio= rttime= sigpending= stack=" "$2"
-        ;;
-    --user | --supervisor-user | --socket-owner) COMPREPLY=($(compgen -u -- "$2")) ;;
-    --group) COMPREPLY=($(compgen -g -- "$2")) ;;
-    --bind-to-device) _socket_burst_dampener_words "$(cd /sys/class/net 2>/dev/null && echo *)" "$2" ;;
-    --chroot | --chdir) _socket_burst_dampener_files -d "$2" ;;
-    --access-file | --control | --takeover | --pid-file) _socket_burst_dampener_files -f "$2" ;;
-    --busy-message)
+    user) COMPREPLY=($(compgen -u -- "$2")) ;;
+    group) COMPREPLY=($(compgen -g -- "$2")) ;;
+    host) COMPREPLY=($(compgen -A hostname -- "$2")) ;;
+    interface) _socket_burst_dampener_words "$(cd /sys/class/net 2>/dev/null && echo *)" "$2" ;;
+    directory) _socket_burst_dampener_files -d "$2" ;;
+    file) _socket_burst_dampener_files -f "$2" ;;
+    at_file)
         if [[ $2 == @* ]]; then
             _socket_burst_dampener_files -f "${2#@}"
             COMPREPLY=("${COMPREPLY[@]/#/@}")
@@ -52,7 +62,7 @@ _socket_burst_dampener_value() {
     esac
 }
 
-# Where the words stand that are no options: PORT, and where CMD begins; 0 for what is not there.
+# Sets `port` and `command` to the places of PORT and CMD; 0 for a word that is not there yet.
 _socket_burst_dampener_places() {
     local i word
     port=0 command=0
@@ -122,8 +132,7 @@ _dampenerctl() {
     elif ((${#words[@]} == 1)); then
         _socket_burst_dampener_words "status metrics top pause resume drain set help" "$current"
     elif ((${#words[@]} == 2)) && [[ ${words[1]} == set ]]; then
-        _socket_burst_dampener_words \
-            "processes queue queue-timeout per-source load-average rate" "$current"
+        _socket_burst_dampener_words "$_socket_burst_dampener_limits" "$current"
     fi
 }
 

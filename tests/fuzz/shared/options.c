@@ -1,9 +1,7 @@
 #include "tests/fuzz/shared/options.h"
 
-#include "supervisor/admission/rate.h"
 #include "supervisor/base/loop.h"
 #include "supervisor/options/busy.h"
-#include "supervisor/pool/pool.h"
 #include "tests/fuzz/shared/fuzz.h"
 
 #include <math.h>
@@ -13,7 +11,7 @@
 
 static void check_number(uint32_t number, uint32_t least, uint32_t most)
 {
-    HOLDS(number == OPTIONS_NONE || (number >= least && number <= most));
+    HOLDS(number == UNLIMITED || (number >= least && number <= most));
 }
 
 static void check_time(uint64_t time, uint64_t least)
@@ -33,36 +31,36 @@ static void check_listening(const struct options *options)
     check_text(options->unix_path, OPTIONS_SOCKET_PATH);
     check_time(options->defer_accept, 1000);
     check_text(options->device, IFNAMSIZ - 1);
-    HOLDS(options->socket_mode <= 0777);
+    HOLDS(options->socket_mode.bits <= 0777);
     for (size_t i = 0; i < options->address_count; i++)
         HOLDS(*options->addresses[i] != '\0');
 }
 
 static void check_gates(const struct options *options)
 {
-    for (int i = 0; i < ADMISSION_GATES; i++) {
+    for (int i = 0; i < OPTIONS_GATES; i++) {
         double limit = options->gates[i].limit;
 
-        HOLDS(isfinite(limit) && limit >= 0 && (i == ADMISSION_GATE_LOAD || limit <= 100));
+        HOLDS(isfinite(limit) && limit >= 0 && (i == OPTIONS_GATE_LOAD || limit <= 100));
     }
-    if (options->rate != OPTIONS_NONE)
-        HOLDS(options->rate >= 1 && options->rate <= RATE_COUNT_MAXIMUM &&
-              options->rate_period >= 1000 && options->rate_period <= RATE_PERIOD_MAXIMUM);
+    if (options->rate != UNLIMITED)
+        HOLDS(options->rate >= 1 && options->rate <= OPTIONS_RATE_MAXIMUM &&
+              options->rate_period >= 1000 && options->rate_period <= OPTIONS_RATE_PERIOD_MAXIMUM);
 }
 
 static void check_admission(const struct options *options)
 {
     struct busy_message message;
 
-    HOLDS(options->processes <= OPTIONS_PROCESSES_MAXIMUM);
-    HOLDS(options->queue <= OPTIONS_QUEUE_MAXIMUM);
+    check_number(options->processes, 1, OPTIONS_PROCESSES_MAXIMUM);
+    check_number(options->queue, 0, OPTIONS_QUEUE_MAXIMUM);
     check_time(options->queue_timeout, 1000);
     HOLDS(options->busy_message == NULL || busy_parse(&message, options->busy_message) == NULL);
     check_number(options->per_source, 1, OPTIONS_PROCESSES_MAXIMUM);
     check_number(options->per_source_queue, 0, OPTIONS_QUEUE_MAXIMUM);
     HOLDS(options->ipv4_prefix <= 32 && options->ipv6_prefix <= 128);
     check_text(options->access_file, SETUP_PATH - 1);
-    HOLDS(options->abandon <= WATCH_NOTHING);
+    HOLDS(options->abandon <= OPTIONS_ABANDON_NEVER);
     for (size_t i = 0; i < options->access.count; i++)
         HOLDS(options->access.list[i].length <=
               (options->access.list[i].family == AF_INET ? 32 : 128));
@@ -72,7 +70,7 @@ static void check_handlers(const struct options *options)
 {
     check_text(options->user, SETUP_PATH - 1);
     check_text(options->root, SETUP_PATH - 1);
-    HOLDS(options->umask <= 0777 && options->nice >= -20 && options->nice <= 19);
+    HOLDS(options->umask.bits <= 0777 && options->nice >= -20 && options->nice <= 19);
     check_time(options->timeout, 1000);
     check_time(options->kill_after, 0);
     HOLDS(options->standard_error <= SETUP_STANDARD_ERROR_NULL);
@@ -86,7 +84,7 @@ void options_check(const struct options *options)
     check_gates(options);
     check_admission(options);
     check_handlers(options);
-    HOLDS(options->dispatchers <= POOL_MAXIMUM);
+    HOLDS(options->dispatchers <= OPTIONS_DISPATCHERS_MAXIMUM);
     check_time(options->drain_timeout, 0);
     check_text(options->control, OPTIONS_SOCKET_PATH);
     check_text(options->takeover, OPTIONS_SOCKET_PATH);

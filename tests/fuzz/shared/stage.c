@@ -1,6 +1,7 @@
 #include "tests/fuzz/shared/stage.h"
 
 #include "supervisor/listen/accept.h"
+#include "supervisor/options/command_line.h"
 #include "supervisor/pool/succession.h"
 #include "supervisor/server/events.h"
 #include "supervisor/server/reload.h"
@@ -199,11 +200,11 @@ static void read_options(const char *const *words)
 
     argv[count++] = name;
     while (*words != NULL && count <= WORDS)
-        argv[count++] = (char *)(uintptr_t)*words++; /* options_parse() does not change them */
+        argv[count++] = (char *)(uintptr_t)*words++; /* command_line_parse() does not change them */
     argv[count++] = port;
     argv[count++] = command;
     argv[count] = NULL;
-    HOLDS(options_parse(&options, argv));
+    HOLDS(command_line_parse(&options, argv));
 }
 
 static void open_listener(void)

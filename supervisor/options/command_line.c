@@ -1,0 +1,255 @@
+#include "supervisor/options/command_line.h"
+
+#include "supervisor/options/table.h"
+#include "supervisor/options/value.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifndef VERSION
+#error "VERSION must be set"
+#endif
+
+/* ---- reading ---- */
+
+/* The words that are left, and the options that were given so far, as bits by their place in the
+ * table. */
+struct reader {
+    struct options *options;
+    char *const *argv;
+    uint64_t given;
+};
+
+__attribute__((format(printf, 1, 2))) static bool wrong(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)fputs("socket-burst-dampener: ", stderr);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fputs("; see --help\n", stderr);
+    va_end(arguments);
+    return false;
+}
+
+static const struct table_entry *find(const char *name, size_t length)
+{
+    const struct table_entry *other;
+    const struct table_entry *found = table_named(name, length, &other);
+
+    if (found == NULL)
+        (void)wrong("--%.*s: no such option", (int)length, name);
+    else if (other != NULL)
+        (void)wrong("--%.*s: ambiguous, it could be --%s or --%s", (int)length, name, found->name,
+                    other->name);
+    return other == NULL ? found : NULL;
+}
+
+static bool apply(struct reader *reader, const struct table_entry *entry, char *word)
+{
+    char expected[TABLE_EXPECTED_MAXIMUM];
+
+    reader->given |= UINT64_C(1) << (entry - table_at(0));
+    return table_apply(entry, reader->options, word, expected) ||
+           wrong("--%s: '%s': %s", entry->name, word == NULL ? "" : word, expected);
+}
+
+/* Reads "--name", "--name=word" or "--name word". */
+static bool parse_long(struct reader *reader)
+{
+    char *name = *reader->argv++ + 2;
+    size_t length = strcspn(name, "=");
+    const struct table_entry *entry = find(name, length);
+    char *word = name[length] == '=' ? name + length + 1 : NULL;
+
+    if (entry == NULL)
+        return false;
+    if (!table_takes_value(entry) && word != NULL)
+        return wrong("--%s: takes no value, but was given '%s'", entry->name, word);
+    if (table_takes_value(entry) && word == NULL) {
+        word = *reader->argv;
+        if (word == NULL)
+            return wrong("--%s: needs a value", entry->name);
+        reader->argv++;
+    }
+    return apply(reader, entry, word);
+}
+
+/* Reads "-v", or several letters in one word: no option with a letter has a value. */
+static bool parse_short(struct reader *reader)
+{
+    for (const char *letter = *reader->argv++ + 1; *letter != '\0'; letter++) {
+        const struct table_entry *entry = table_lettered(*letter);
+        if (entry == NULL)
+            return wrong("-%c: no such option", *letter);
+        if (!apply(reader, entry, NULL))
+            return false;
+    }
+    return true;
+}
+
+static bool is_option(const char *word)
+{
+    /* A negative number is a wrong PORT rather than an unknown option. */
+    return word != NULL && word[0] == '-' && word[1] != '\0' &&
+           strchr("0123456789.", word[1]) == NULL && strcmp(word, "--") != 0;
+}
+
+/* Reads options up to the first word that is no option, and skips a "--" there. */
+static bool parse_options(struct reader *reader)
+{
+    const struct options *options = reader->options;
+
+    while (is_option(*reader->argv) && !options->help && !options->version)
+        if (!((*reader->argv)[1] == '-' ? parse_long(reader) : parse_short(reader)))
+            return false;
+    if (*reader->argv != NULL && strcmp(*reader->argv, "--") == 0)
+        reader->argv++;
+    return true;
+}
+
+/* Refuses options that mean nothing for this kind of PORT. */
+static bool check_places(const struct reader *reader)
+{
+    const enum options_place place = reader->options->place;
+    const struct table_entry *entry;
+
+    for (size_t i = 0; (entry = table_at(i)) != NULL; i++) {
+        if ((reader->given >> i & 1) == 0 || entry->places == 0 ||
+            (entry->places >> place & 1) != 0)
+            continue;
+        if (entry->places == 1u << OPTIONS_UNIX)
+            return wrong("--%s: only with unix:PATH as PORT", entry->name);
+        return wrong("--%s: not with %s as PORT", entry->name,
+                     place == OPTIONS_UNIX ? "unix:PATH" : "systemd");
+    }
+    return true;
+}
+
+bool command_line_parse(struct options *options, char *const *argv)
+{
+    struct reader reader = {.options = options, .argv = argv + 1};
+    const char *expected;
+
+    table_defaults(options);
+    if (!parse_options(&reader))
+        return false;
+    if (options->help || options->version)
+        return true;
+    if (*reader.argv == NULL)
+        return wrong("PORT and CMD are missing");
+    expected = value_place(options, *reader.argv);
+    if (expected != NULL)
+        return wrong("PORT: '%s': %s", *reader.argv, expected);
+    reader.argv++;
+    if (!parse_options(&reader))
+        return false;
+    if (options->help || options->version)
+        return true;
+    if (*reader.argv == NULL)
+        return wrong("CMD is missing: the command to run for each connection");
+    if (**reader.argv == '\0')
+        return wrong("CMD: '': expected a command");
+    options->command = reader.argv;
+    return check_places(&reader);
+}
+
+/* ---- help ---- */
+
+enum { WIDTH = 79, INDENT = 24, TEXT_MAXIMUM = 512 };
+
+static const char introduction[] =
+    "Usage: socket-burst-dampener [OPTION]... PORT [OPTION]... [--] CMD [ARG]...\n"
+    "\n"
+    "Accepts every connection to PORT at once, queues it, and serves the queue in\n"
+    "order of arrival with a bounded number of handlers: CMD, run for each\n"
+    "connection as under inetd, with the client on standard input and output.\n"
+    "\n"
+    "  PORT                  a number, 0 for any free port; the name of a service;\n"
+    "                        unix:PATH; or systemd, for sockets that systemd passes\n"
+    "  CMD [ARG]...          from CMD on, every word belongs to the command\n"
+    "\n"
+    "TIME is a number with ms, s, m or h behind it, or of seconds.\n";
+
+static const char example[] =
+    "\n"
+    "Example:\n"
+    "  socket-burst-dampener 873 --processes $(nproc) --load-average $(nproc) -- \\\n"
+    "      rsync --daemon\n";
+
+/* Prints the words of `text` in lines that begin at INDENT; the first one has begun. */
+static void print_wrapped(const char *text, int column)
+{
+    while (*text != '\0') {
+        int length = (int)strcspn(text, " ");
+
+        if (column > INDENT && column + 1 + length > WIDTH)
+            column = printf("\n%*s", INDENT, "") - 1;
+        column += printf("%s%.*s", column > INDENT ? " " : "", length, text);
+        text += length + (text[length] == ' ');
+    }
+}
+
+/* Prints the name of an option and its value, up to the right column. */
+static int print_name(const struct table_entry *entry)
+{
+    int column = entry->letter != 0 ? printf("  -%c, --%s", entry->letter, entry->name)
+                                    : printf("  --%s", entry->name);
+
+    if (entry->placeholder != NULL)
+        column += printf(" %s", entry->placeholder);
+    for (size_t i = 0; entry->kind == TABLE_CHOICE && entry->words[i] != NULL; i++)
+        column += printf("%c%s", i == 0 ? ' ' : '|', entry->words[i]);
+    if (column > INDENT - 2) {
+        (void)putchar('\n');
+        column = 0;
+    }
+    return column + printf("%*s", INDENT - column, "");
+}
+
+static void print_entry(const struct table_entry *entry)
+{
+    char text[TEXT_MAXIMUM];
+    bool told = entry->initial != NULL && strcmp(entry->initial, "none") != 0;
+
+    (void)snprintf(text, sizeof(text), "%s%s%s%s", entry->help,
+                   entry->repeated ? "; may be given several times" : "", told ? "; default " : "",
+                   told ? entry->initial : "");
+    print_wrapped(text, print_name(entry));
+    (void)putchar('\n');
+}
+
+/* Looks whether everything was written. */
+static bool is_printed(void)
+{
+    return fflush(stdout) == 0 && ferror(stdout) == 0;
+}
+
+bool command_line_help(void)
+{
+    static const char *const titles[] = {
+        [TABLE_LISTENING] = "Listening",
+        [TABLE_ADMISSION] = "Admission",
+        [TABLE_HANDLERS] = "Handlers",
+        [TABLE_RUNNING] = "Running",
+    };
+    int section = -1;
+    const struct table_entry *entry;
+
+    (void)fputs(introduction, stdout);
+    for (size_t i = 0; (entry = table_at(i)) != NULL && entry->section != TABLE_IGNORED; i++) {
+        if ((int)entry->section != section)
+            (void)printf("\n%s:\n", titles[entry->section]);
+        section = (int)entry->section;
+        print_entry(entry);
+    }
+    (void)fputs(example, stdout);
+    return is_printed();
+}
+
+bool command_line_version(void)
+{
+    (void)puts("socket-burst-dampener " VERSION);
+    return is_printed();
+}

@@ -1,0 +1,375 @@
+#include "supervisor/options/table.h"
+
+#include "supervisor/base/parse.h"
+#include "supervisor/options/value.h"
+
+#include "dispatcher/shared/text.h"
+
+#include <assert.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#define AT(name)                                                                                   \
+    .member = offsetof(struct options, name), .size = sizeof(((const struct options *)NULL)->name)
+#define FLAG(name)             .kind = TABLE_FLAG, AT(name)
+#define COUNT(name)            .kind = TABLE_COUNT, AT(name)
+#define NUMBER(name, from, to) .kind = TABLE_NUMBER, AT(name), .least = (from), .most = (to)
+#define TIME(name, from)       .kind = TABLE_TIME, AT(name), .least = (from)
+#define MODE(name, example)    .kind = TABLE_MODE, AT(name), .what = (example)
+/* A path that fits into struct setup, which has room for the longest path of the kernel. */
+#define TEXT(name, meaning) .kind = TABLE_TEXT, AT(name), .what = (meaning), .most = SETUP_PATH - 1
+/* A path that fits into the address of a socket. */
+#define SOCKET(name)                                                                               \
+    .kind = TABLE_TEXT, AT(name), .what = "the path of a socket", .most = OPTIONS_SOCKET_PATH
+#define CHOICE(name)    .kind = TABLE_CHOICE, AT(name)
+#define OTHER(function) .kind = TABLE_OTHER, .read = (function)
+#define WORDS(...)                                                                                 \
+    .words = (const char *const[])                                                                 \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
+    }
+#define OPTION(option, part, value, ...)                                                           \
+    {                                                                                              \
+        .name = (option), .section = TABLE_##part, .placeholder = (value), __VA_ARGS__             \
+    }
+#define DEFAULT(word) .initial = (word)
+#define HINT(place)   .hint = TABLE_HINT_##place
+#define LIFTED        .none = true
+#define SETTABLE      .none = true, .settable = true
+#define REPEATED      .repeated = true
+#define HELP(text)    .help = (text)
+#define ONLY_TCP      .places = 1u << OPTIONS_TCP
+#define ONLY_UNIX     .places = 1u << OPTIONS_UNIX
+#define NOT_UNIX      .places = (1u << OPTIONS_TCP | 1u << OPTIONS_SYSTEMD)
+
+/* scripts/lint.d/options reads these entries as text: a name, a help text and words are literals.
+ */
+static const struct table_entry entries[] = {
+    OPTION("address", LISTENING, "ADDRESS", OTHER(value_address), ONLY_TCP, HINT(HOST), REPEATED,
+           HELP("bind to ADDRESS; default: every address of this machine")),
+    OPTION("ipv4", LISTENING, NULL, FLAG(ipv4), ONLY_TCP,
+           HELP("listen on IPv4 addresses only; with --ipv6: on both families, as by default")),
+    OPTION("ipv6", LISTENING, NULL, FLAG(ipv6), ONLY_TCP,
+           HELP("listen on IPv6 addresses only; with --ipv4: on both families, as by default")),
+    OPTION("defer-accept", LISTENING, "TIME", TIME(defer_accept, 1000), ONLY_TCP,
+           HELP("accept a client once it sends something; at the latest after TIME")),
+    OPTION("reuse-port", LISTENING, NULL, FLAG(reuse_port), ONLY_TCP,
+           HELP("share the port with other processes that use this option")),
+    OPTION("free-bind", LISTENING, NULL, FLAG(free_bind), ONLY_TCP,
+           HELP("bind even to addresses that this machine does not have yet")),
+    OPTION("nodelay", LISTENING, NULL, FLAG(no_delay), NOT_UNIX,
+           HELP("send small answers at once (TCP_NODELAY)")),
+    OPTION("bind-to-device", LISTENING, "IF", .kind = TABLE_TEXT, AT(device), ONLY_TCP,
+           .what = "the name of a network interface", .most = IFNAMSIZ - 1, HINT(INTERFACE),
+           HELP("accept only clients that come through the interface IF")),
+    OPTION("socket-mode", LISTENING, "MODE", MODE(socket_mode, "660"), ONLY_UNIX,
+           HELP("permissions of unix:PATH; octal, such as 660")),
+    OPTION("socket-owner", LISTENING, "USER[:GROUP]",
+           TEXT(socket_owner, "a user, as USER or USER:GROUP"), ONLY_UNIX, HINT(USER),
+           HELP("give unix:PATH to USER and GROUP; needs root")),
+
+    OPTION("processes", ADMISSION, "N", NUMBER(processes, 0, OPTIONS_PROCESSES_MAXIMUM),
+           DEFAULT("1"), .zero = "no limit", SETTABLE,
+           HELP("run at most N handlers at once; 0: no limit")),
+    OPTION("queue", ADMISSION, "N", NUMBER(queue, 0, OPTIONS_QUEUE_MAXIMUM), DEFAULT("none"),
+           SETTABLE, HELP("let at most N clients wait; default: as many as descriptors allow")),
+    OPTION("queue-timeout", ADMISSION, "TIME", TIME(queue_timeout, 1000), DEFAULT("none"), SETTABLE,
+           HELP("refuse a client that has waited for TIME")),
+    OPTION("when-full", ADMISSION, NULL, CHOICE(refuse), WORDS("wait", "refuse"), DEFAULT("wait"),
+           HELP("with the queue full, leave clients in the kernel's backlog or refuse them")),
+    OPTION(
+        "busy-message", ADMISSION, "TEXT", OTHER(value_busy_message), HINT(AT_FILE),
+        HELP("send TEXT to a refused client, with \\n, \\r and \\\\; @FILE reads it from a file")),
+    OPTION("order", ADMISSION, NULL, CHOICE(fair), WORDS("arrival", "fair"), DEFAULT("arrival"),
+           HELP("serve clients by arrival, or fair: sources take turns")),
+    OPTION("per-source", ADMISSION, "N", NUMBER(per_source, 1, OPTIONS_PROCESSES_MAXIMUM),
+           DEFAULT("none"), SETTABLE,
+           HELP("run at most N handlers for one source; other clients overtake the rest")),
+    OPTION("per-source-queue", ADMISSION, "N", NUMBER(per_source_queue, 0, OPTIONS_QUEUE_MAXIMUM),
+           DEFAULT("none"), LIFTED,
+           HELP("let at most N clients of one source wait; refuse the others")),
+    OPTION("source-prefix", ADMISSION, "V4[,V6]", OTHER(value_source_prefix), DEFAULT("32,64"),
+           HELP("take clients as one source whose addresses begin with the same V4 (or V6) bits")),
+    OPTION("load-average", ADMISSION, "LOAD", OTHER(value_load_average), SETTABLE,
+           HELP("start no second handler while the 1-minute load average is LOAD or more")),
+    OPTION("pressure", ADMISSION, "cpu=P[,memory=P][,io=P]", OTHER(value_pressure),
+           WORDS("cpu=", "memory=", "io="),
+           HELP("start no second handler while tasks stall for P percent of the last 10 seconds")),
+    OPTION("rate", ADMISSION, "N[/TIME]", OTHER(value_rate), DEFAULT("none"), SETTABLE,
+           HELP("start at most N handlers per TIME; without TIME: per second")),
+    OPTION("allow", ADMISSION, "CIDR", OTHER(value_allow), NOT_UNIX, WORDS("all"), REPEATED,
+           HELP("serve these clients: an address, ADDRESS/LENGTH or all; the most specific rule "
+                "decides")),
+    OPTION("deny", ADMISSION, "CIDR", OTHER(value_deny), NOT_UNIX, WORDS("all"), REPEATED,
+           HELP("disconnect these clients; CIDR as for --allow")),
+    OPTION("access-file", ADMISSION, "FILE", TEXT(access_file, "the path of a file"), NOT_UNIX,
+           HINT(FILE),
+           HELP("take more rules from FILE; a line 'allow CIDR' or 'deny CIDR' each; SIGHUP reads "
+                "it again")),
+    OPTION("abandon", ADMISSION, NULL, CHOICE(abandon),
+           WORDS([OPTIONS_ABANDON_HANGUP] = "hangup", [OPTIONS_ABANDON_HALF_CLOSE] = "half-close",
+                 [OPTIONS_ABANDON_NEVER] = "never"),
+           DEFAULT("hangup"), HELP("take a waiting client out of the queue at this sign")),
+
+    OPTION(
+        "user", HANDLERS, "USER", TEXT(user, "the name or number of a user"), HINT(USER),
+        HELP(
+            "run handlers as USER, a name or number; needs root; default: the user of the daemon")),
+    OPTION(
+        "group", HANDLERS, "GROUP", TEXT(group, "the name or number of a group"), HINT(GROUP),
+        HELP("run handlers with GROUP, a name or number; needs root; default: the group of USER")),
+    OPTION("chroot", HANDLERS, "DIR", TEXT(root, "the path of a directory"), HINT(DIRECTORY),
+           HELP("make DIR the root directory of handlers; CMD is looked up inside; needs root")),
+    OPTION("chdir", HANDLERS, "DIR", TEXT(directory, "the path of a directory"), HINT(DIRECTORY),
+           HELP("start handlers in DIR, inside their root; default: that root, or without --chroot "
+                "the directory of the daemon")),
+    OPTION("umask", HANDLERS, "MODE", MODE(umask, "022"),
+           HELP("set the umask of handlers; octal, such as 022")),
+    OPTION("nice", HANDLERS, "N", OTHER(value_nice),
+           HELP("set the nice value of handlers, -20 to 19; less than the daemon's needs root")),
+    OPTION(
+        "limit", HANDLERS, "NAME=SOFT[:HARD]", OTHER(value_limit),
+        WORDS("as=", "core=", "cpu=", "data=", "fsize=", "locks=", "memlock=", "msgqueue=", "nice=",
+              "nofile=", "nproc=", "rss=", "rtprio=", "rttime=", "sigpending=", "stack="),
+        REPEATED,
+        HELP("set a resource limit of handlers, such as nofile=256, cpu=60:90, as=512M or "
+             "core=unlimited; NAME as in setrlimit(2)")),
+    OPTION("timeout", HANDLERS, "TIME", TIME(timeout, 1000),
+           HELP("send SIGTERM to a handler that has run for TIME; default: never")),
+    OPTION("kill-after", HANDLERS, "TIME", TIME(kill_after, 0), DEFAULT("5s"),
+           HELP("send SIGKILL TIME after the SIGTERM of --timeout")),
+    OPTION(
+        "stderr", HANDLERS, NULL, CHOICE(standard_error),
+        WORDS([SETUP_STANDARD_ERROR_INHERIT] = "inherit", [SETUP_STANDARD_ERROR_SOCKET] = "socket",
+              [SETUP_STANDARD_ERROR_NULL] = "null"),
+        DEFAULT("inherit"),
+        HELP("connect standard error of handlers with that of the daemon, the client or nothing")),
+    OPTION("no-env", HANDLERS, NULL, FLAG(no_environment),
+           HELP("set no environment variables about client and user")),
+    OPTION("no-new-privs", HANDLERS, NULL, FLAG(no_new_privileges),
+           HELP("let set-user-ID programs give handlers no privileges")),
+
+    OPTION("dispatchers", RUNNING, "N", NUMBER(dispatchers, 1, OPTIONS_DISPATCHERS_MAXIMUM),
+           HELP("start handlers from N processes; default: one for each processor, from 2 to 8")),
+    OPTION("drain-timeout", RUNNING, "TIME", TIME(drain_timeout, 0), DEFAULT("30s"),
+           HELP("let SIGTERM wait at most TIME for queue and handlers")),
+    OPTION("supervisor-user", RUNNING, "USER[:GROUP]",
+           TEXT(supervisor_user, "a user, as USER or USER:GROUP"), HINT(USER),
+           HELP("run the supervisor as USER if root starts it; default: nobody")),
+    OPTION("control", RUNNING, "PATH", SOCKET(control), HINT(FILE),
+           HELP("make a Unix socket for the operator at PATH; see: dampenerctl PATH help")),
+    OPTION("metrics", RUNNING, "ADDRESS:PORT", OTHER(value_metrics),
+           HELP("show metrics and status over HTTP; without ADDRESS: on every address")),
+    OPTION("takeover", RUNNING, "PATH", SOCKET(takeover), HINT(FILE),
+           HELP("take listeners and queue over from the daemon with the control socket PATH")),
+    OPTION("ready-fd", RUNNING, "FD", OTHER(value_ready_descriptor),
+           HELP("once serving, write a line 'ADDRESS PORT' for each listener to descriptor FD; "
+                "then close it")),
+    OPTION("pid-file", RUNNING, "FILE", TEXT(pid_file, "the path of a file"), HINT(FILE),
+           HELP("keep the process id in FILE, locked; remove FILE on exit")),
+    OPTION("log-format", RUNNING, NULL, CHOICE(log_format),
+           WORDS([LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_JSON] = "json"), DEFAULT("text"),
+           HELP("write log lines as text, or as an object of JSON each")),
+    OPTION("verbose", RUNNING, NULL, .letter = 'v', COUNT(verbosity),
+           HELP("log the start and end of each handler; -vv: log everything")),
+    OPTION("help", RUNNING, NULL, .letter = 'h', FLAG(help), HELP("show this help")),
+    OPTION("version", RUNNING, NULL, FLAG(version), HELP("show the version")),
+
+    OPTION("backlog", IGNORED, "N", .kind = TABLE_ANY, AT(backlog),
+           HELP("ignored, with a warning; the backlog is as long as net.core.somaxconn allows")),
+};
+
+enum { ENTRIES = sizeof(entries) / sizeof(*entries) };
+
+static_assert(ENTRIES <= 64, "command_line.c keeps a bit for each option");
+
+const struct table_entry *table_at(size_t i)
+{
+    return i < ENTRIES ? &entries[i] : NULL;
+}
+
+const struct table_entry *table_lettered(char letter)
+{
+    for (size_t i = 0; i < ENTRIES; i++)
+        if (entries[i].letter == letter)
+            return &entries[i];
+    return NULL;
+}
+
+const struct table_entry *table_named(const char *name, size_t length,
+                                      const struct table_entry **other)
+{
+    const struct table_entry *found = NULL;
+
+    *other = NULL;
+    for (size_t i = 0; i < ENTRIES; i++) {
+        if (strncmp(entries[i].name, name, length) != 0)
+            continue;
+        if (entries[i].name[length] == '\0') {
+            *other = NULL;
+            return &entries[i];
+        }
+        if (found == NULL)
+            found = &entries[i];
+        else if (*other == NULL)
+            *other = &entries[i];
+    }
+    return found;
+}
+
+bool table_takes_value(const struct table_entry *entry)
+{
+    return entry->kind != TABLE_FLAG && entry->kind != TABLE_COUNT;
+}
+
+/* ---- values ---- */
+
+static bool apply_number(const struct table_entry *entry, uint32_t *value, const char *word,
+                         struct text *expected)
+{
+    uint64_t number;
+
+    text_add(expected, "expected a whole number from %u", entry->least);
+    if (entry->zero != NULL)
+        text_add(expected, " (%s)", entry->zero);
+    text_add(expected, " to %u", entry->most);
+    if (!parse_number(word, entry->most, &number) || number < entry->least)
+        return false;
+    *value = entry->zero != NULL && number == 0 ? UNLIMITED : (uint32_t)number;
+    return true;
+}
+
+static bool apply_time(const struct table_entry *entry, uint64_t *value, const char *word,
+                       struct text *expected)
+{
+    uint64_t time;
+
+    text_add(expected, "expected a time ");
+    if (entry->least > 0)
+        text_add(expected, "from %ums ", entry->least / 1000);
+    text_add(expected, "up to a year, such as 30, 500ms, 1.5m or 2h");
+    if (!parse_time(word, &time) || time < entry->least)
+        return false;
+    *value = time;
+    return true;
+}
+
+static bool apply_mode(const struct table_entry *entry, struct options_mode *value,
+                       const char *word, struct text *expected)
+{
+    text_add(expected, "expected an octal number from 0 to 777, such as %s", entry->what);
+    if (!parse_mode(word, &value->bits))
+        return false;
+    value->given = true;
+    return true;
+}
+
+/* A text that would not fit later is refused here, where the message can name the option. */
+static bool apply_text(const struct table_entry *entry, const char **value, const char *word,
+                       struct text *expected)
+{
+    bool fits = strlen(word) <= entry->most;
+
+    text_add(expected, "expected %s", entry->what);
+    if (!fits)
+        text_add(expected, ", of %u bytes at most", entry->most);
+    if (!fits || *word == '\0')
+        return false;
+    *value = word;
+    return true;
+}
+
+/* A choice between two words may be a bool; the enums of the others are as large as unsigned. */
+static bool apply_choice(const struct table_entry *entry, void *value, const char *word,
+                         struct text *expected)
+{
+    text_add(expected, "expected ");
+    for (unsigned i = 0; entry->words[i] != NULL; i++) {
+        bool last = entry->words[i + 1] == NULL;
+
+        text_add(expected, "%s%s", i == 0 ? "" : last ? " or " : ", ", entry->words[i]);
+        if (strcmp(word, entry->words[i]) != 0)
+            continue;
+        if (entry->size == sizeof(bool))
+            *(bool *)value = i != 0;
+        else
+            *(unsigned *)value = i;
+        return true;
+    }
+    return false;
+}
+
+/* Lifts the limit.  Returns false if only the entry's own grammar knows how to. */
+static bool lift(const struct table_entry *entry, void *value)
+{
+    if (entry->kind == TABLE_NUMBER)
+        *(uint32_t *)value = UNLIMITED;
+    if (entry->kind == TABLE_TIME)
+        *(uint64_t *)value = 0;
+    return entry->kind != TABLE_OTHER;
+}
+
+static bool apply(const struct table_entry *entry, struct options *options, char *word,
+                  struct text *expected)
+{
+    void *value = (char *)options + entry->member;
+    const char *wrong;
+
+    switch (entry->kind) {
+    case TABLE_FLAG:
+    case TABLE_ANY:
+        *(bool *)value = true;
+        return true;
+    case TABLE_COUNT:
+        ++*(uint32_t *)value;
+        return true;
+    case TABLE_NUMBER:
+        return apply_number(entry, value, word, expected);
+    case TABLE_TIME:
+        return apply_time(entry, value, word, expected);
+    case TABLE_MODE:
+        return apply_mode(entry, value, word, expected);
+    case TABLE_TEXT:
+        return apply_text(entry, value, word, expected);
+    case TABLE_CHOICE:
+        return apply_choice(entry, value, word, expected);
+    case TABLE_OTHER:
+        break;
+    }
+    wrong = entry->read(options, word);
+    if (wrong != NULL)
+        text_add(expected, "%s", wrong);
+    return wrong == NULL;
+}
+
+bool table_apply(const struct table_entry *entry, struct options *options, char *word,
+                 char expected[TABLE_EXPECTED_MAXIMUM])
+{
+    struct text text;
+
+    text_open(&text, expected, TABLE_EXPECTED_MAXIMUM);
+    if (entry->none && strcmp(word, "none") == 0 && lift(entry, (char *)options + entry->member))
+        return true;
+    if (apply(entry, options, word, &text))
+        return true;
+    if (entry->none)
+        text_add(&text, ", or none");
+    return false;
+}
+
+void table_defaults(struct options *options)
+{
+    char expected[TABLE_EXPECTED_MAXIMUM];
+
+    *options = (struct options){.ready_descriptor = -1};
+    for (size_t i = 0; i < ENTRIES; i++) {
+        char word[16];
+
+        if (entries[i].initial == NULL)
+            continue;
+        (void)snprintf(word, sizeof(word), "%s", entries[i].initial);
+        if (!table_apply(&entries[i], options, word, expected))
+            log_bug("--%s: the default %s: %s", entries[i].name, word, expected);
+    }
+}
