@@ -39,7 +39,7 @@ static void put(struct heap *heap, uint32_t place, struct heap_item item)
     item.entry->place = place;
 }
 
-/* Puts an item in at a place that is free, or above it. */
+/* Puts an item at a free place or above it. */
 static void put_upwards(struct heap *heap, uint32_t place, struct heap_item item)
 {
     while (place > 0) {
@@ -53,7 +53,7 @@ static void put_upwards(struct heap *heap, uint32_t place, struct heap_item item
     put(heap, place, item);
 }
 
-/* The child with the lowest key of a place that has some. */
+/* Returns the place of the child with the lowest key; `first` is that of the first child. */
 static uint32_t lowest_child(const struct heap *heap, uint32_t first)
 {
     uint32_t lowest = first;
@@ -64,7 +64,7 @@ static uint32_t lowest_child(const struct heap *heap, uint32_t first)
     return lowest;
 }
 
-/* Puts an item in at a place that is free, or below it. */
+/* Puts an item at a free place or below it. */
 static void put_downwards(struct heap *heap, uint32_t place, struct heap_item item)
 {
     while (CHILDREN * place + 1 < heap->length) {

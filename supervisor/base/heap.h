@@ -1,10 +1,9 @@
 /*
- * heap.h - a priority queue: the entry with the lowest key first.
+ * heap.h - a priority queue: finds the entry with the lowest key.
  *
- * Intrusive: an entry lies inside its owner's record and knows its place, so that it can be taken
- * out from anywhere.  A heap of which each entry has four others below it,
- * as that touches less memory than two; each operation takes time that grows with the logarithm of
- * the number of entries.  Entries with equal keys come in no particular order.
+ * An entry is part of its owner's record and knows its place, so it can be removed from anywhere.
+ * Each entry has four children, because that touches less memory than two.  Each operation takes
+ * logarithmic time.  The order of entries with equal keys is undefined.
  */
 #ifndef SUPERVISOR_BASE_HEAP_H
 #define SUPERVISOR_BASE_HEAP_H
@@ -12,14 +11,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { HEAP_OUTSIDE = UINT32_MAX }; /* the place of an entry that is in no heap */
+enum { HEAP_OUTSIDE = UINT32_MAX }; /* place of an entry that is in no heap */
 
 struct heap_entry {
     uint64_t key;
     uint32_t place;
 };
 
-/* The keys stand beside the pointers, so that comparing does not touch the owners' records. */
+/* Keys are copied beside the pointers, so that comparing them does not touch the records. */
 struct heap_item {
     uint64_t key;
     struct heap_entry *entry;
@@ -33,22 +32,22 @@ struct heap {
 
 void heap_open(struct heap *heap);
 
-/* Makes room for so many entries.  Returns 0, or -1 with errno. */
+/* Makes room for `count` entries in all.  Returns 0, or -1 with errno. */
 int heap_reserve(struct heap *heap, uint32_t count);
 
-/* Takes everything out, and releases the room. */
+/* Removes all entries, and releases the memory. */
 void heap_close(struct heap *heap);
 
-/* Puts in an entry that is in no heap; there must be room. */
+/* Inserts an entry that is in no heap; heap_reserve() must have made room. */
 void heap_insert(struct heap *heap, struct heap_entry *entry, uint64_t key);
 
-/* Takes out an entry that is in this heap. */
+/* Removes an entry of this heap. */
 void heap_remove(struct heap *heap, struct heap_entry *entry);
 
-/* Moves an entry that is in this heap to where a new key puts it. */
+/* Gives an entry of this heap a new key. */
 void heap_change(struct heap *heap, struct heap_entry *entry, uint64_t key);
 
-/* The entry with the lowest key, or NULL. */
+/* Returns the entry with the lowest key; NULL if the heap is empty. */
 struct heap_entry *heap_first(const struct heap *heap);
 
 #endif

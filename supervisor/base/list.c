@@ -46,7 +46,7 @@ void list_remove(struct list *list, struct list_entry *entry)
     list->length--;
 }
 
-/* The ring's own entry is the end of the list in both directions. */
+/* In both directions the list ends at the ring's own entry. */
 static struct list_entry *unless_end(const struct list *list, struct list_entry *entry)
 {
     return entry == &list->ends ? NULL : entry;

@@ -1,9 +1,9 @@
 /*
- * list.h - a list of connections, in the order of their tickets or another of its owner's.
+ * list.h - a list of connections, in the order of their tickets or in another order.
  *
- * Intrusive: an entry lies inside its owner's record and is in one list at most, so nothing is
- * allocated and nothing can fail.  Each operation takes constant time, but for list_return(),
- * which looks at the entries with lower tickets only: the few that were returned as well.
+ * An entry is part of its owner's record and is in one list at most, so no operation allocates or
+ * fails.  Each takes constant time, except that list_return() passes the entries with lower
+ * tickets: the few that were returned too.
  */
 #ifndef SUPERVISOR_BASE_LIST_H
 #define SUPERVISOR_BASE_LIST_H
@@ -13,29 +13,29 @@
 struct list_entry {
     struct list_entry *previous;
     struct list_entry *next;
-    uint64_t ticket; /* set by the owner before the entry is put in */
+    uint64_t ticket; /* set by the owner before the entry is inserted */
 };
 
 struct list {
-    struct list_entry ends; /* a ring: ends.next is the first, ends.previous the last */
+    struct list_entry ends; /* a ring: `next` is the first entry, `previous` the last */
     uint32_t length;
 };
 
 void list_open(struct list *list);
 
-/* Puts in an entry at the end. */
+/* Inserts an entry at the end. */
 void list_append(struct list *list, struct list_entry *entry);
 
-/* Puts in an entry behind another one; with NULL, as the first. */
+/* Inserts an entry behind `before`; if that is NULL, as the first. */
 void list_insert(struct list *list, struct list_entry *before, struct list_entry *entry);
 
-/* Puts an entry back to where it was by its ticket. */
+/* Inserts an entry in the order of tickets. */
 void list_return(struct list *list, struct list_entry *entry);
 
-/* Takes out an entry that is in this list. */
+/* Removes an entry of this list. */
 void list_remove(struct list *list, struct list_entry *entry);
 
-/* The first entry and the last; the one after an entry and the one before it.  NULL for none. */
+/* Return the first or last entry, or the one after or before an entry; NULL if there is none. */
 struct list_entry *list_first(const struct list *list);
 struct list_entry *list_last(const struct list *list);
 struct list_entry *list_next(const struct list *list, const struct list_entry *entry);

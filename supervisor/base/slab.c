@@ -11,7 +11,8 @@ struct slab_unused {
     uint32_t index;
 };
 
-static_assert(sizeof(struct slab_unused) <= SLAB_OVERWRITTEN, "slab.h promises no more");
+static_assert(sizeof(struct slab_unused) <= SLAB_OVERWRITTEN,
+              "slab_return() overwrites no more than slab.h says");
 
 void slab_open(struct slab *slab, size_t size)
 {
@@ -36,7 +37,7 @@ int slab_reserve(struct slab *slab)
     if (chunks == NULL)
         return -1;
     slab->chunks = chunks;
-    /* Not calloc(3), which may clear all of it, and so take memory for what is never needed. */
+    /* Not calloc(3): it may clear the chunk, and so take memory for records that are never used. */
     chunks[slab->chunk_count] = reallocarray(NULL, CHUNK, slab->size);
     if (chunks[slab->chunk_count] == NULL)
         return -1;

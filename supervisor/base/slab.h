@@ -1,6 +1,8 @@
 /*
- * slab.h - records of one size that never move: taken and given back in constant time, allocated
- * many at once, and released when none is in use any more.
+ * slab.h - allocates records of one size that never move.
+ *
+ * Taking and returning a record takes constant time.  Memory comes in chunks of many records, and
+ * is released when no record is in use.
  */
 #ifndef SUPERVISOR_BASE_SLAB_H
 #define SUPERVISOR_BASE_SLAB_H
@@ -8,35 +10,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SLAB_OVERWRITTEN = 16 }; /* bytes at the beginning of a record that is not in use */
+enum { SLAB_OVERWRITTEN = 16 }; /* bytes at the start of a returned record */
 
 struct slab {
     size_t size;   /* of a record */
-    char **chunks; /* a fixed number of records each */
+    char **chunks; /* each has a fixed number of records */
     uint32_t chunk_count;
-    uint32_t fresh; /* records from this index on have never been taken */
+    uint32_t fresh; /* records from this index on were never taken */
     uint32_t taken; /* records in use */
     struct slab_unused *unused;
 };
 
-/* Prepares an empty slab of records of `size` bytes, SLAB_OVERWRITTEN at least. */
+/* Prepares an empty slab; `size` is at least SLAB_OVERWRITTEN bytes. */
 void slab_open(struct slab *slab, size_t size);
 
-/* Releases all memory, whatever is in use; it is empty then. */
+/* Releases all memory, including records in use; the slab is empty then. */
 void slab_close(struct slab *slab);
 
-/* Makes sure that slab_take() will succeed.  Returns 0, or -1 with errno. */
+/* Allocates memory for one slab_take().  Returns 0, or -1 with errno. */
 int slab_reserve(struct slab *slab);
 
-/* A record, and in *index the number it can be found by; it is zero, or as it was given back.
- * slab_reserve() must have succeeded since the last call. */
+/* Returns a record, and its number in *index.  A new record is zero; a used one is as it was
+ * returned.  slab_reserve() must have succeeded since the last call. */
 void *slab_take(struct slab *slab, uint32_t *index);
 
-/* The record with a number, in use or given back; NULL if there is none. */
+/* Returns the record with a number, in use or returned; NULL if that number was never taken. */
 void *slab_at(const struct slab *slab, uint32_t index);
 
-/* Gives a record back; of what is in it only the first SLAB_OVERWRITTEN bytes change.  But when it
- * was the last in use of many, the memory of all is released. */
+/* Returns a record, and overwrites its first SLAB_OVERWRITTEN bytes.  If it was the last in use,
+ * and there is more than one chunk, all memory is released instead. */
 void slab_return(struct slab *slab, void *record, uint32_t index);
 
 #endif

@@ -1,5 +1,7 @@
 #include "supervisor/keeper/launch.h"
 
+#include "dispatcher/protocol.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,7 +20,7 @@ static int open_program(void)
     const size_t most = PATH_MAX - sizeof("dispatcher");
     char path[PATH_MAX] = "";
     ssize_t length = readlink("/proc/self/exe", path, most);
-    /* A path as long as the room for it may be cut short. */
+    /* A path that fills the buffer may be truncated. */
     char *slash = length > 0 && (size_t)length < most ? strrchr(path, '/') : NULL;
     int program = -1;
 
@@ -26,15 +28,15 @@ static int open_program(void)
         strcpy(slash + 1, "dispatcher");
         program = open(path, O_PATH | O_CLOEXEC);
     }
-    /* One that is there, but cannot be opened, is not passed over. */
+    /* If the neighbour exists and cannot be opened, the installed program is no substitute. */
     if (program < 0 && slash != NULL && errno != ENOENT) {
-        log_error("cannot open the dispatcher, %s: %m", path);
+        log_error("cannot open the dispatcher's program, %s: %m", path);
         return -1;
     }
     if (program < 0)
         program = open(LIBEXEC_DIRECTORY "/dispatcher", O_PATH | O_CLOEXEC);
     if (program < 0)
-        log_error("cannot find the dispatcher, neither as %s nor as %s: %m",
+        log_error("cannot find the dispatcher's program, neither as %s nor as %s: %m",
                   slash == NULL ? "a neighbour of this program" : path,
                   LIBEXEC_DIRECTORY "/dispatcher");
     return program;
@@ -63,86 +65,76 @@ int launch_prepare(struct launch *launch, char *const *command, const struct rli
         log_error("cannot prepare the dispatchers: %m");
         return -1;
     }
-    launch->arguments[0] = (char *)(uintptr_t) "dispatcher"; /* exec only reads them */
+    launch->arguments[0] = (char *)(uintptr_t) "dispatcher"; /* exec does not write to it */
     launch->arguments[FORMAT] =
-        (char *)(uintptr_t)(format == LOG_FORMAT_JSON ? "json" : "text"); /* likewise */
-    launch->arguments[PATH] = command[0];                                 /* until it is found */
+        (char *)(uintptr_t)(format == LOG_FORMAT_JSON ? "json" : "text"); /* nor to this */
+    launch->arguments[PATH] = command[0]; /* until launch_try() finds it */
     memcpy(&launch->arguments[COMMAND], command, count * sizeof(*command));
     return 0;
 }
 
-/* Runs in the new process.  The descriptors up to PROTOCOL_LAST are never other than these
- * (descriptors.h), so none can be overwritten before it is in place; the rest is close-on-exec. */
-static _Noreturn void become_dispatcher(const struct launch *launch, const struct ends *ends)
+/* Runs in the new process.  `peer` and `memory` have numbers above PROTOCOL_LAST (descriptors.h),
+ * so dup2() overwrites neither.  All other descriptors are close-on-exec. */
+static _Noreturn void become_dispatcher(const struct launch *launch, int peer, int memory)
 {
-    if (dup2(ends->peer, PROTOCOL_SOCKET) < 0 || dup2(ends->memory, PROTOCOL_LEDGER) < 0 ||
+    if (dup2(peer, PROTOCOL_SOCKET) < 0 || dup2(memory, PROTOCOL_LEDGER) < 0 ||
         setrlimit(RLIMIT_NOFILE, &launch->limit) != 0)
         log_error("cannot prepare a dispatcher: %m");
     else if (fexecve(launch->program, launch->arguments, environ) != 0)
-        log_error("cannot execute the dispatcher: %m");
+        log_error("cannot execute the dispatcher's program: %m");
     _exit(EXIT_FAILURE);
 }
 
-/* How much fits depends on net.core.wmem_default; as root, room can be made. */
+/* Raises the send buffer of a socket to `size`, which only root can do: the default is that of
+ * net.core.wmem_default. */
 static void make_room(int socket, size_t size)
 {
     int room = 0;
     socklen_t length = sizeof(room);
 
-    /* What is told is twice what was asked for, as the kernel's own needs are in it (socket(7)). */
+    /* The kernel doubles the value for its own needs (socket(7)). */
     if (getsockopt(socket, SOL_SOCKET, SO_SNDBUF, &room, &length) != 0 || (size_t)room / 2 >= size)
         return;
     room = (int)size;
     (void)setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 }
 
-static pid_t execute(struct launch *launch, const char *role, const struct ends *ends)
+static pid_t execute(struct launch *launch, const char *role, int socket, int peer, int memory)
 {
     pid_t process;
 
-    make_room(ends->socket, launch->setup_size);
-    /* It lies in the socket until it is read. */
-    if (send(ends->socket, launch->setup, launch->setup_size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+    make_room(socket, launch->setup_size);
+    /* The socket holds it until the dispatcher reads it. */
+    if (send(socket, launch->setup, launch->setup_size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         return -1;
     launch->arguments[ROLE] = (char *)(uintptr_t)role;
     process = fork();
     if (process == 0)
-        become_dispatcher(launch, ends);
+        become_dispatcher(launch, peer, memory);
     return process;
 }
 
-/* Waits for the path, or for the end without one. */
-static ssize_t receive_path(struct launch *launch, struct ends *ends)
+static void close_end(int *end)
 {
-    ssize_t length;
-
-    (void)close(ends->peer); /* so that the end can be seen */
-    ends->peer = -1;
-    do {
-        length = recv(ends->socket, launch->path, sizeof(launch->path) - 1, 0);
-    } while (length < 0 && errno == EINTR);
-    return length;
+    (void)close(*end); /* no data of ours is lost */
+    *end = -1;
 }
 
-int launch_try(struct launch *launch)
+int launch_try(struct launch *launch, int *socket, int *peer, int memory)
 {
-    struct ends_reserve none = {0};
-    struct ends ends;
-    pid_t process;
+    pid_t process = execute(launch, "try", *socket, *peer, memory);
     ssize_t length;
     int status;
 
-    if (ends_open(&ends, &none) != 0) {
-        log_error("cannot try the command, as nothing can be shared with a dispatcher: %m%s",
-                  errno == ENOSYS ? "; this takes memfd_create(2), of Linux 3.17" : "");
-        return EXIT_FAILURE;
-    }
-    if ((process = execute(launch, "try", &ends)) < 0) {
+    if (process < 0) {
         log_error("cannot try the command: %m");
         return EXIT_FAILURE;
     }
-    length = receive_path(launch, &ends);
-    ends_close(&ends);
+    close_end(peer); /* so that recv() returns if the dispatcher exits without a message */
+    do {
+        length = recv(*socket, launch->path, sizeof(launch->path) - 1, 0);
+    } while (length < 0 && errno == EINTR);
+    close_end(socket);
     while (waitpid(process, &status, 0) < 0)
         if (errno != EINTR)
             log_bug("waitpid: %m");
@@ -154,14 +146,14 @@ int launch_try(struct launch *launch)
     return WEXITSTATUS(status);
 }
 
-pid_t launch_dispatcher(struct launch *launch, const struct ends *ends)
+pid_t launch_dispatcher(struct launch *launch, int socket, int peer, int memory)
 {
-    return execute(launch, "spare", ends);
+    return execute(launch, "spare", socket, peer, memory);
 }
 
 void launch_close(struct launch *launch)
 {
-    (void)close(launch->program); /* nothing was read or written */
+    (void)close(launch->program); /* no data was written to it */
     free(launch->arguments);
     free(launch->setup);
     launch->program = -1;

@@ -1,48 +1,49 @@
 /*
- * launch.h - starts the dispatcher's program, as protocol.h says: for as long as the supervisor may
- * execute anything.
+ * launch.h - starts the dispatcher's program as protocol.h says, as long as the supervisor may
+ * execute programs.
  *
- * It gets the limit on descriptors that the daemon was started with, not the raised one, since
- * handlers inherit it; all else is inherited as it is.
+ * Handlers inherit the dispatcher's limit on open descriptors, so it gets the limit that the daemon
+ * was started with, not the raised one.  It inherits all else unchanged.
  */
 #ifndef SUPERVISOR_KEEPER_LAUNCH_H
 #define SUPERVISOR_KEEPER_LAUNCH_H
 
 #include "dispatcher/shared/log.h"
-#include "supervisor/pool/ends.h"
 
 #include <limits.h>
 #include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/* What dispatchers are started with. */
+/* How dispatchers are started. */
 struct launch {
     int program;         /* an O_PATH descriptor */
-    struct setup *setup; /* what they are told first */
+    struct setup *setup; /* the first message */
     size_t setup_size;
-    char **arguments; /* "dispatcher", the role, the format, the path and the argument vector of the
-                         handler */
-    struct rlimit limit; /* RLIMIT_NOFILE for the dispatcher */
-    char path[PATH_MAX]; /* where the handler's executable was found */
+    char **arguments;    /* "dispatcher", role, log format, the handler's path and arguments */
+    struct rlimit limit; /* RLIMIT_NOFILE of the dispatcher */
+    char path[PATH_MAX]; /* of the handler's executable */
 };
 
 /* Finds the dispatcher's program beside our own, or where it was installed, and fills in *launch.
- * `command` must stay; `setup` is taken over; `format` is that of their log.  Returns 0, or -1
- * after logging what is missing. */
+ * `command` must stay; `setup` is taken over; `format` is that of the dispatchers' log lines.
+ * Returns 0, or -1 after logging what is missing. */
 int launch_prepare(struct launch *launch, char *const *command, const struct rlimit *limit,
                    struct setup *setup, size_t setup_size, enum log_format format);
 
-/* Has the command found and tried, and waits for that.  Returns 0, or the status to exit with,
- * after something was logged. */
-int launch_try(struct launch *launch);
+/* Both functions start a dispatcher with its end of a SOCK_SEQPACKET pair, `peer`, and the file of
+ * its ledger, `memory`, after sending its setup to `socket`. */
 
-/* Starts the spare one at the other end; launch_try() must have succeeded.  Returns its process, or
- * -1 with errno.  Never waits: whether the program could be executed shows in READY, or in the end
- * of the process. */
-pid_t launch_dispatcher(struct launch *launch, const struct ends *ends);
+/* Has a dispatcher find and try the command, and waits for it.  Closes *socket and *peer, and makes
+ * them -1, unless the process cannot be created.  Returns 0, or the status to exit with after
+ * something was logged. */
+int launch_try(struct launch *launch, int *socket, int *peer, int memory);
 
-/* Closes what is needed for that: none will be started any more. */
+/* Starts the spare, after launch_try() has succeeded.  Returns its process, or -1 with errno.
+ * Never waits: READY, or the end of the process, shows whether the program could be executed. */
+pid_t launch_dispatcher(struct launch *launch, int socket, int peer, int memory);
+
+/* Closes and frees all of it, because no dispatcher will be started any more. */
 void launch_close(struct launch *launch);
 
 #endif

@@ -1,31 +1,36 @@
 /*
- * watchdog.h - the service manager's watchdog is told that the service lives, as often as it asked
- * for (sd_watchdog_enabled(3)): by the loop, so the supervisor lives; and only if a dispatcher has
- * answered since it was asked the last time, so that clients can be served.
+ * watchdog.h - tells the service manager's watchdog that the service lives, as often as the manager
+ * asked for (sd_watchdog_enabled(3)).
  *
- * A dispatcher that owes an answer is not asked for another.  What becomes of one that does not
- * answer is not decided here: it is what patience.h is for.
+ * The loop tells it, so the supervisor lives.  It tells it only if the service has answered since
+ * the last time, so clients can be served.
  */
 #ifndef SUPERVISOR_KEEPER_WATCHDOG_H
 #define SUPERVISOR_KEEPER_WATCHDOG_H
 
 #include "supervisor/base/loop.h"
 #include "supervisor/keeper/notify.h"
-#include "supervisor/pool/pool.h"
 
 #include <stdbool.h>
+
+/* What the watchdog asks. */
+struct watchdog_service {
+    void (*ask)(void *context);          /* asks for an answer, without waiting */
+    bool (*has_answered)(void *context); /* returns true if one has come since the last call */
+    void *context;
+};
 
 struct watchdog {
     struct loop *loop;
     struct notify *notify;
-    struct pool *pool;
-    struct loop_timer timer; /* not set if nobody wants to be told */
-    bool asked;              /* dispatchers were, once at least */
-    bool silent;             /* none had answered the last time, which the log knows */
+    struct watchdog_service service;
+    struct loop_timer timer; /* not set if the manager has no watchdog */
+    bool asked;              /* the service was asked at least once */
+    bool silent;             /* the log says that no answer came */
 };
 
-/* Begins; the loop must be that of the pool, and all of them must stay. */
+/* Begins.  `loop` and `notify` must stay; `service` is copied. */
 void watchdog_begin(struct watchdog *watchdog, struct loop *loop, struct notify *notify,
-                    struct pool *pool);
+                    const struct watchdog_service *service);
 
 #endif

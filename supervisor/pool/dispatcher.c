@@ -3,48 +3,56 @@
 #include "dispatcher/shared/log.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum {
-    /* One that dies younger than this has its successor delayed: its death may be its own fault. */
+    /* The death of a younger dispatcher delays its successor: it may be its own fault. */
     SHORT_LIFE = LOOP_SECOND,
-    /* One that answers nothing for so long is stopped, or all its handlers hang in their exec, on a
-     * dead file system perhaps.  Ending it loses nothing, and frees the clients it has not started.
-     */
-    PATIENCE = 10 * LOOP_SECOND,
-    FAILING = LOOP_SECOND, /* after a failed start the others are preferred for so long */
+    /* A dispatcher that is silent for longer is stopped, or all its handlers hang in exec, on a
+     * dead file system for example.  Killing it loses nothing, and frees its clients. */
+    ALLOWED = 10 * LOOP_SECOND,
+    EXTENSION = 200 * LOOP_MILLISECOND, /* after a stopped dispatcher was continued */
+    SLEPT = LOOP_SECOND,   /* a timer that is so late means that the supervisor was stopped */
+    FAILING = LOOP_SECOND, /* others are preferred for so long after a failed start */
     RESTART_FIRST = 10 * LOOP_MILLISECOND,
     RESTART_LONGEST = 250 * LOOP_MILLISECOND,
-    FORK_LONGEST = 5 * LOOP_SECOND, /* where there is no room for another process */
-    WAY_GIVEN = 60 * LOOP_SECOND    /* and where that is what kept handlers from being started */
+    FORK_LONGEST = 5 * LOOP_SECOND, /* if no process can be created */
+    WAY_GIVEN = 60 * LOOP_SECOND    /* if that kept handlers from being started */
 };
 
-static bool owes_answer(const struct dispatcher *dispatcher)
+bool dispatcher_owes(const struct dispatcher *dispatcher)
 {
     return dispatcher->state == DISPATCHER_STARTING ||
-           (dispatcher->state == DISPATCHER_READY &&
-            requests_are_open(&dispatcher->channel.requests));
+           (dispatcher->state == DISPATCHER_READY && channel_owes(&dispatcher->channel));
 }
 
-/* It has answered, or been asked: counts its time anew. */
+static void wait_until(struct dispatcher *dispatcher, uint64_t due)
+{
+    dispatcher->due = due;
+    dispatcher->silence.deadline = due;
+}
+
+/* Allows the full time for the next answer, if there is one due.  To be called when an answer has
+ * come, or the first request was sent. */
 static void expect_answer(struct dispatcher *dispatcher)
 {
-    patience_renew(&dispatcher->patience, owes_answer(dispatcher));
+    dispatcher->extended = false;
+    wait_until(dispatcher,
+               dispatcher_owes(dispatcher) ? dispatcher->pool->loop->now + dispatcher->allowed : 0);
 }
 
 static void start_has_failed(struct dispatcher *dispatcher)
 {
-    dispatcher->failing_until = dispatcher->loop->now + FAILING;
+    dispatcher->failing_until = dispatcher->pool->loop->now + FAILING;
 }
 
-/* ---- its end ---- */
+/* ---- its death ---- */
 
 static void schedule_successor(struct dispatcher *dispatcher)
 {
-    uint64_t now = dispatcher->loop->now;
+    uint64_t now = dispatcher->pool->loop->now;
 
     if (dispatcher->replaced && dispatcher->gave_way)
         dispatcher->restart.deadline = now + WAY_GIVEN;
@@ -60,91 +68,75 @@ static void forget(struct dispatcher *dispatcher)
     dispatcher->remains = NULL;
     dispatcher->process = 0;
     dispatcher->state = DISPATCHER_ABSENT;
-    patience_renew(&dispatcher->patience, false);
+    expect_answer(dispatcher);
 }
 
 void dispatcher_postpone(struct dispatcher *dispatcher)
 {
-    backoff_failed(&dispatcher->backoff, dispatcher->loop->now);
+    backoff_failed(&dispatcher->backoff, dispatcher->pool->loop->now);
     schedule_successor(dispatcher);
 }
 
-void dispatcher_failed(struct dispatcher *dispatcher)
+void dispatcher_failed(struct dispatcher *dispatcher, int error)
 {
-    dispatcher->error = errno;
     forget(dispatcher);
-    errno = dispatcher->error;
+    dispatcher->error = error;
+    errno = error;
     if (dispatcher->replaced && dispatcher->backoff.longest != FORK_LONGEST)
-        log_warning("cannot start dispatcher %u, trying again: %m", dispatcher->index);
+        log_warning("cannot start dispatcher %u: %m; trying again", dispatcher->index);
     dispatcher->backoff.longest = FORK_LONGEST;
     dispatcher_postpone(dispatcher);
 }
 
-/* To be said of one that is ending or dead. */
-static void tell_unsignalled(const struct dispatcher *dispatcher)
+/* The dispatcher is ending or dead. */
+static void report_unsignalled(const struct dispatcher *dispatcher)
 {
+    const struct pool_events *events = &dispatcher->pool->events;
+
     if (dispatcher->channel.requests.adopted > 0)
-        dispatcher->events->unsignalled(dispatcher->events->context);
+        events->unsignalled(events->context);
 }
 
-/* Death makes the ledger final; until then nothing that it was given may be given to another. */
+/* Only its death makes the ledger final; until then its STARTs go to no other dispatcher. */
 static void end(struct dispatcher *dispatcher)
 {
     dispatcher->state = DISPATCHER_ENDING;
-    patience_renew(&dispatcher->patience, false);
+    expect_answer(dispatcher);
     if (!dispatcher->reaped)
         channel_kill(&dispatcher->channel);
-    tell_unsignalled(dispatcher);
-    if (dispatcher->process != 0)
-        return;
-    /* Whether it ever was a process is not known; it has not been given anything. */
-    errno = ESRCH;
-    dispatcher_failed(dispatcher);
+    report_unsignalled(dispatcher);
+    if (dispatcher->process == 0)
+        dispatcher_failed(dispatcher, ESRCH); /* there may be no process, and it has no clients */
 }
 
-/* A child of it is between clone and exec: that is watched apart from its successor. */
+/* Watches its children between clone and exec, so that the successor need not wait for them. */
 static void leave_remains(struct dispatcher *dispatcher)
 {
     struct remains *remains = dispatcher->remains;
     struct channel *channel = &dispatcher->channel;
 
     *remains = (struct remains){
-        .loop = dispatcher->loop,
-        .events = &dispatcher->events->unanswered,
+        .loop = dispatcher->pool->loop,
+        .events = &dispatcher->pool->events,
         .source = {.descriptor = channel->source.descriptor},
         .starts = channel->requests.starts,
     };
-    loop_ignore(dispatcher->loop, &channel->source);
-    if (remains_watch(remains, dispatcher->left) == 0) {
+    loop_ignore(dispatcher->pool->loop, &channel->source);
+    if (remains_watch(remains, &dispatcher->pool->left) == 0) {
         dispatcher->remains = NULL;
         channel_leave(channel);
         return;
     }
-    log_error("cannot watch what dispatcher %u left behind: %m; taking its handlers for started",
+    log_error("cannot watch the children of dead dispatcher %u: %m; assuming that their exec "
+              "succeeded",
               dispatcher->index);
     starts_decide(&channel->requests.starts, true, remains->events);
-}
-
-/* It is dead, and all it said has been heard, as far as it was believed. */
-static void settle(struct dispatcher *dispatcher)
-{
-    const struct dispatcher_events *events = dispatcher->events;
-    struct channel *channel = &dispatcher->channel;
-
-    tell_unsignalled(dispatcher);
-    starts_decide(&channel->requests.starts, channel->closed, &events->unanswered);
-    if (channel->requests.starts.count > 0)
-        leave_remains(dispatcher);
-    forget(dispatcher);
-    events->gone(events->context, dispatcher->index);
-    schedule_successor(dispatcher);
-    dispatcher->family->died(dispatcher->family->context, dispatcher);
 }
 
 static void log_death(const struct dispatcher *dispatcher, int status)
 {
     if (!dispatcher->replaced || dispatcher->gave_way)
-        return; /* it was to end */
+        return; /* its death was wanted */
     if (WIFSIGNALED(status))
         log_warning("dispatcher %u, process %d, was killed by signal %d: replacing it",
                     dispatcher->index, dispatcher->process, WTERMSIG(status));
@@ -155,7 +147,9 @@ static void log_death(const struct dispatcher *dispatcher, int status)
 
 void dispatcher_died(struct dispatcher *dispatcher, int status)
 {
-    uint64_t now = dispatcher->loop->now;
+    const struct pool_events *events = &dispatcher->pool->events;
+    struct channel *channel = &dispatcher->channel;
+    uint64_t now = dispatcher->pool->loop->now;
 
     log_death(dispatcher, status);
     dispatcher->backoff.longest = RESTART_LONGEST;
@@ -165,75 +159,85 @@ void dispatcher_died(struct dispatcher *dispatcher, int status)
         backoff_succeeded(&dispatcher->backoff);
     dispatcher->reaped = true;
     dispatcher->state = DISPATCHER_ENDING;
-    channel_empty(&dispatcher->channel);
-    channel_hear(&dispatcher->channel); /* what it said before it died counts */
-    settle(dispatcher);
+    channel_empty(channel);
+    dispatcher_hear(dispatcher); /* messages that it sent before its death count */
+    report_unsignalled(dispatcher);
+    starts_decide(&channel->requests.starts, channel->closed, events);
+    if (channel->requests.starts.count > 0)
+        leave_remains(dispatcher);
+    forget(dispatcher);
+    events->gone(events->context, dispatcher->index);
+    schedule_successor(dispatcher);
+}
+
+/* ---- silence ---- */
+
+static bool is_last(const struct dispatcher *dispatcher)
+{
+    const struct pool *pool = dispatcher->pool;
+
+    for (unsigned i = 0; i <= pool->count; i++)
+        if (&pool->dispatchers[i] != dispatcher && pool->dispatchers[i].state == DISPATCHER_READY)
+            return false;
+    return true;
 }
 
 static void log_silence(const struct dispatcher *dispatcher, const char *consequence)
 {
     log_warning("dispatcher %u, process %d, has not answered for %.3g s%s", dispatcher->index,
-                dispatcher->process, (double)dispatcher->patience.allowed / LOOP_SECOND,
-                consequence);
+                dispatcher->process, (double)dispatcher->allowed / LOOP_SECOND, consequence);
 }
 
 static void on_silence(void *context)
 {
     struct dispatcher *dispatcher = context;
+    uint64_t now = dispatcher->pool->loop->now;
 
-    channel_hear(&dispatcher->channel); /* an answer may lie there unread */
-    if (!owes_answer(dispatcher) || dispatcher->patience.timer.deadline != 0)
+    dispatcher_hear(dispatcher); /* the answer may have come */
+    if (!dispatcher_owes(dispatcher) || dispatcher->silence.deadline != 0)
         return;
-    switch (patience_judge(&dispatcher->patience)) {
-    case PATIENCE_AGAIN:
-        break;
-    case PATIENCE_EXTENDED:
+    if (now - dispatcher->due > SLEPT) {
+        expect_answer(dispatcher);
+        return;
+    }
+    if (!dispatcher->extended) {
+        dispatcher->extended = true;
+        wait_until(dispatcher, now + EXTENSION);
         channel_rouse(&dispatcher->channel);
-        break;
-    case PATIENCE_LOST:
-        if (dispatcher->process == 0 && dispatcher->parent >= 0) {
-            /* It has not been forked yet: it is its parent that does not answer. */
-            expect_answer(dispatcher);
-        } else if (dispatcher->family->is_last(dispatcher->family->context, dispatcher)) {
-            log_silence(dispatcher, ", and there is no other: waiting on");
-            expect_answer(dispatcher);
-        } else {
-            log_silence(dispatcher, ": ending it");
-            end(dispatcher);
-        }
+    } else if (dispatcher->process == 0 && dispatcher->parent >= 0) {
+        expect_answer(dispatcher); /* it is not forked yet: its parent is silent */
+    } else if (is_last(dispatcher)) {
+        log_silence(dispatcher, ", and no other is ready: waiting on");
+        expect_answer(dispatcher);
+    } else {
+        log_silence(dispatcher, ": killing it");
+        end(dispatcher);
     }
 }
 
-/* ---- what it says ---- */
+/* ---- its messages ---- */
 
-/* Its process is told by itself and by the one that forked it. */
-static bool take_process(struct dispatcher *dispatcher, pid_t process)
+/* Returns true if a process can be a new dispatcher: an unknown child of this process. */
+static bool may_be(const struct pool *pool, pid_t process)
 {
-    if (dispatcher->process == 0 &&
-        dispatcher->family->may_be(dispatcher->family->context, process))
+    siginfo_t information;
+
+    return process > 1 && dispatcher_find(pool, process) == NULL &&
+           !pool->events.is_handler(pool->events.context, process) &&
+           waitid(P_PID, (id_t)process, &information, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+bool dispatcher_take_process(struct dispatcher *dispatcher, pid_t process)
+{
+    if (dispatcher->process == 0 && may_be(dispatcher->pool, process))
         dispatcher->process = process;
     return process > 0 && dispatcher->process == process;
 }
 
-void dispatcher_forked(struct dispatcher *dispatcher, pid_t process)
+static bool take_ready(struct dispatcher *dispatcher, pid_t process)
 {
-    dispatcher->parent = -1;
-    if (dispatcher->state != DISPATCHER_STARTING || dispatcher->process != 0)
-        return; /* it has said so itself */
-    /* It may have died already, and been reaped as anybody's child. */
-    if (process != 0 && take_process(dispatcher, process))
-        return;
-    if (errno == 0)
-        errno = ESRCH;
-    dispatcher_failed(dispatcher);
-}
-
-static bool on_ready(void *context, int32_t process)
-{
-    struct dispatcher *dispatcher = context;
-
-    if (dispatcher->state == DISPATCHER_READY || !take_process(dispatcher, process))
-        return false; /* said twice, or by another */
+    if (dispatcher->state == DISPATCHER_READY || !dispatcher_take_process(dispatcher, process))
+        return false; /* the second READY, or another's */
     if (dispatcher->state == DISPATCHER_STARTING) {
         dispatcher->state = DISPATCHER_READY;
         dispatcher->avoided = -1;
@@ -245,12 +249,16 @@ static bool on_ready(void *context, int32_t process)
     return true;
 }
 
-static void on_answered(void *context, const union message *message, int descriptor)
+/* Returns false if the dispatcher must not send this message. */
+static bool take(struct dispatcher *dispatcher, const union message *message, int descriptor)
 {
-    struct dispatcher *dispatcher = context;
-    const struct dispatcher_events *events = dispatcher->events;
+    const struct pool_events *events = &dispatcher->pool->events;
     const struct message_header *header = &message->header;
 
+    if (header->type == MESSAGE_READY)
+        return take_ready(dispatcher, message->ready.process);
+    if (header->type == MESSAGE_EXITED)
+        return events->exited(events->context, dispatcher->index, &message->exited);
     expect_answer(dispatcher);
     switch (header->type) {
     case MESSAGE_STARTED:
@@ -262,66 +270,81 @@ static void on_answered(void *context, const union message *message, int descrip
         events->failed(events->context, header->client, header->ticket, message->failed.error,
                        descriptor);
         break;
-    case MESSAGE_SIGNALLED:
-    case MESSAGE_PONG:
-        break; /* that it has come is all there is to it */
     case MESSAGE_FORKED:
-        dispatcher->family->forked(dispatcher->family->context, dispatcher, message);
+        dispatcher->pool->forked(dispatcher, &message->forked);
         break;
-    default:
+    case MESSAGE_CONTENT:
         events->content(events->context, message->content.file, descriptor, message->content.error);
+        break;
+    default: /* SIGNALLED and PONG say no more than that they have come */
+        break;
     }
+    return true;
 }
 
-static bool on_exited(void *context, const struct message_exited *message)
+/* Handles the next message.  Returns true if there may be another. */
+static bool hear_next(struct dispatcher *dispatcher)
 {
-    const struct dispatcher *dispatcher = context;
+    union message message;
+    int descriptor;
+    enum channel_heard heard = channel_hear(&dispatcher->channel, &message, &descriptor);
 
-    return dispatcher->events->exited(dispatcher->events->context, dispatcher->index, message);
-}
-
-static void on_broken(void *context)
-{
-    struct dispatcher *dispatcher = context;
-
+    if (heard == CHANNEL_MESSAGE && !take(dispatcher, &message, descriptor)) {
+        channel_distrust(&dispatcher->channel);
+        heard = CHANNEL_VIOLATED;
+    }
+    switch (heard) {
+    case CHANNEL_MESSAGE:
+        dispatcher->heard = true;
+        return true;
+    case CHANNEL_VIOLATED:
+        log_error("dispatcher %u violated the protocol: killing it", dispatcher->index);
+        break;
+    case CHANNEL_FAILED:
+        log_error("cannot read from dispatcher %u: %m; killing it", dispatcher->index);
+        break;
+    case CHANNEL_CLOSED:
+        break;
+    case CHANNEL_EMPTY:
+        return false;
+    }
     if (dispatcher->state != DISPATCHER_ABSENT)
-        end(dispatcher);
+        end(dispatcher); /* the ledger is not final before its death */
+    return false;
 }
 
-/* ---- its beginning ---- */
+void dispatcher_hear(struct dispatcher *dispatcher)
+{
+    while (hear_next(dispatcher))
+        continue;
+}
 
-static void on_restart(void *context)
+/* Handles one packet and leaves the next to the loop. */
+static void on_readable(void *context)
 {
     struct dispatcher *dispatcher = context;
 
-    dispatcher->family->due(dispatcher->family->context, dispatcher);
+    while (hear_next(dispatcher) && wire_is_left(&dispatcher->channel.inbox))
+        continue;
 }
 
-void dispatcher_open(struct dispatcher *dispatcher, unsigned index, struct loop *loop,
-                     const struct dispatcher_events *events, const struct dispatcher_family *family,
-                     struct remains **left, unsigned most)
+/* ---- its start ---- */
+
+void dispatcher_open(struct dispatcher *dispatcher, struct pool *pool, unsigned index)
 {
     *dispatcher = (struct dispatcher){
+        .pool = pool,
         .index = index,
-        .loop = loop,
-        .events = events,
-        .family = family,
-        .left = left,
-        .most = most,
+        .spare = index == pool->count,
         .avoided = -1,
+        .allowed = ALLOWED,
         .backoff = {.first = RESTART_FIRST, .longest = RESTART_LONGEST},
-        .restart = {.expired = on_restart, .context = dispatcher},
+        .restart = {.expired = pool->restart, .context = dispatcher},
+        .silence = {.expired = on_silence, .context = dispatcher},
     };
-    channel_prepare(&dispatcher->channel, loop,
-                    &(struct channel_events){
-                        .ready = on_ready,
-                        .answered = on_answered,
-                        .exited = on_exited,
-                        .broken = on_broken,
-                        .context = dispatcher,
-                    });
-    loop_add_timer(loop, &dispatcher->restart);
-    patience_open(&dispatcher->patience, loop, PATIENCE, on_silence, dispatcher);
+    channel_prepare(&dispatcher->channel, pool->loop, on_readable, dispatcher);
+    loop_add_timer(pool->loop, &dispatcher->restart);
+    loop_add_timer(pool->loop, &dispatcher->silence);
 }
 
 void dispatcher_keep(struct dispatcher *dispatcher)
@@ -331,88 +354,46 @@ void dispatcher_keep(struct dispatcher *dispatcher)
         schedule_successor(dispatcher);
 }
 
-int dispatcher_begin(struct dispatcher *dispatcher, const struct ends *ends, pid_t process,
+int dispatcher_begin(struct dispatcher *dispatcher, struct channel_ends *ends, pid_t process,
                      int parent)
 {
-    dispatcher->generation++; /* also if this fails: it may have been forked */
+    (void)close(ends->memory); /* it is mapped here, and the dispatcher has it */
+    ends->memory = -1;
+    dispatcher->generation++; /* even if this fails: the process may exist */
     dispatcher->remains = malloc(sizeof(*dispatcher->remains));
     if (dispatcher->remains == NULL) {
-        struct ends unused = *ends;
-
-        ends_close(&unused);
-        errno = ENOMEM;
+        channel_close_ends(ends);
         return -1;
     }
     dispatcher->process = process;
     dispatcher->parent = parent;
     dispatcher->state = DISPATCHER_STARTING;
     dispatcher->reaped = false;
+    dispatcher->heard = false;
     dispatcher->failing_until = 0;
-    dispatcher->since = dispatcher->loop->now;
+    dispatcher->since = dispatcher->pool->loop->now;
     expect_answer(dispatcher);
-    channel_open(&dispatcher->channel, ends);
-    return 0;
-}
-
-/* Its end cannot be seen in the socket, of which we hold the other end too. */
-static bool is_dead(const struct dispatcher *dispatcher)
-{
-    siginfo_t information = {0};
-
-    return waitid(P_PID, (id_t)dispatcher->process, &information, WEXITED | WNOHANG | WNOWAIT) !=
-               0 ||
-           information.si_pid != 0;
-}
-
-int dispatcher_await(struct dispatcher *dispatcher, uint64_t deadline)
-{
-    enum { LOOK_AGAIN = 50 /* milliseconds */ };
-    struct pollfd event = {.fd = dispatcher->channel.source.descriptor, .events = POLLIN};
-    bool over = false;
-
-    while (owes_answer(dispatcher) && !over) {
-        over = is_dead(dispatcher) || loop_clock() >= deadline;
-        if (poll(&event, 1, over ? 0 : LOOK_AGAIN) > 0)
-            channel_hear(&dispatcher->channel);
+    if (channel_open(&dispatcher->channel, ends) != 0) {
+        log_error("cannot watch dispatcher %u: %m; killing it", dispatcher->index);
+        end(dispatcher);
     }
-    if (dispatcher->state == DISPATCHER_READY && !owes_answer(dispatcher))
-        return 0;
-    log_error("dispatcher %u, process %d, did not become ready", dispatcher->index,
-              dispatcher->process);
-    return -1;
+    return 0;
 }
 
 /* ---- its work ---- */
 
-bool dispatcher_is_failing(const struct dispatcher *dispatcher)
+/* Ends a dispatcher that can be sent nothing.  Returns -1 with errno. */
+static int fail_to_send(struct dispatcher *dispatcher, int error)
 {
-    return dispatcher->loop->now < dispatcher->failing_until;
-}
-
-unsigned dispatcher_room(const struct dispatcher *dispatcher)
-{
-    unsigned given = dispatcher->channel.requests.starts.count;
-
-    return dispatcher->state == DISPATCHER_READY && !dispatcher->spare && given < dispatcher->most
-               ? dispatcher->most - given
-               : 0;
-}
-
-/* If errno says that it cannot be sent anything any more, ends it, and returns whether it does. */
-static bool is_found_dead(struct dispatcher *dispatcher)
-{
-    int error = errno;
-
-    if (error != EPIPE && error != ECONNRESET)
-        return false;
-    end(dispatcher);
+    if (error == EPIPE || error == ECONNRESET)
+        end(dispatcher);
     errno = error;
-    return true;
+    return -1;
 }
 
 void dispatcher_start(struct dispatcher *dispatcher, union message *start, int descriptor)
 {
-    bool idle = !requests_are_open(&dispatcher->channel.requests);
+    bool idle = !channel_owes(&dispatcher->channel);
 
     channel_start(&dispatcher->channel, start, descriptor);
     if (idle)
@@ -421,42 +402,34 @@ void dispatcher_start(struct dispatcher *dispatcher, union message *start, int d
 
 void dispatcher_withdraw(struct dispatcher *dispatcher)
 {
-    const struct dispatcher_events *events = dispatcher->events;
-
-    channel_withdraw(&dispatcher->channel, events->undelivered, events->context);
-    if (!owes_answer(dispatcher))
-        expect_answer(dispatcher); /* none is */
+    channel_withdraw(&dispatcher->channel, &dispatcher->pool->events);
+    if (!dispatcher_owes(dispatcher))
+        expect_answer(dispatcher); /* stops the timer */
 }
 
 int dispatcher_flush(struct dispatcher *dispatcher)
 {
-    const struct dispatcher_events *events = dispatcher->events;
     int error;
 
-    if (channel_flush(&dispatcher->channel, events->delivered, events->context) == 0)
+    if (channel_flush(&dispatcher->channel, &dispatcher->pool->events) == 0)
         return 0;
     error = errno;
     start_has_failed(dispatcher);
-    dispatcher_withdraw(dispatcher); /* before its end, which may never come */
-    errno = error;
-    /* It can have refused descriptors (net/unix/af_unix.c, SO_PASSRIGHTS). */
-    if (!is_found_dead(dispatcher) && error == EPERM)
-        end(dispatcher);
-    errno = error;
-    return -1;
+    dispatcher_withdraw(dispatcher); /* now, because the dispatcher may never die */
+    if (error == EPERM)
+        end(dispatcher); /* it refuses descriptors (net/unix/af_unix.c, SO_PASSRIGHTS) */
+    return fail_to_send(dispatcher, error);
 }
 
 int dispatcher_ask(struct dispatcher *dispatcher, const union message *request,
                    const int *descriptors)
 {
-    bool idle = !requests_are_open(&dispatcher->channel.requests);
+    bool idle = !channel_owes(&dispatcher->channel);
 
     if (dispatcher_flush(dispatcher) != 0)
         return -1;
-    if (channel_ask(&dispatcher->channel, request, descriptors) != 0) {
-        (void)is_found_dead(dispatcher);
-        return -1;
-    }
+    if (channel_ask(&dispatcher->channel, request, descriptors) != 0)
+        return fail_to_send(dispatcher, errno);
     if (idle)
         expect_answer(dispatcher);
     return 0;
@@ -468,9 +441,18 @@ bool dispatcher_has_process(const struct dispatcher *dispatcher)
            !dispatcher->reaped;
 }
 
+const struct dispatcher *dispatcher_find(const struct pool *pool, pid_t process)
+{
+    for (unsigned i = 0; i <= pool->count; i++)
+        if (dispatcher_has_process(&pool->dispatchers[i]) &&
+            pool->dispatchers[i].process == process)
+            return &pool->dispatchers[i];
+    return NULL;
+}
+
 void dispatcher_hurry(struct dispatcher *dispatcher, uint64_t allowed)
 {
-    dispatcher->patience.allowed = allowed;
+    dispatcher->allowed = allowed;
     expect_answer(dispatcher);
 }
 
@@ -481,10 +463,9 @@ void dispatcher_give_way(struct dispatcher *dispatcher)
         schedule_successor(dispatcher);
         return;
     }
-    log_warning(
-        "dispatcher %u, process %d, gives way to handlers, for which there is no room among "
-        "the processes; the next one is tried in %d s",
-        dispatcher->index, dispatcher->process, (int)(WAY_GIVEN / LOOP_SECOND));
+    log_warning("dispatcher %u, process %d, makes room for a handler, because no more processes "
+                "are allowed: replacing it in %d s",
+                dispatcher->index, dispatcher->process, (int)(WAY_GIVEN / LOOP_SECOND));
     end(dispatcher);
 }
 

@@ -1,33 +1,59 @@
 #include "supervisor/pool/pool.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/pool/succession.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 enum { READY_WITHIN = 10 * LOOP_SECOND };
 
-/* ---- beginning ---- */
+/* ---- opening ---- */
 
-static int launch_spare(struct pool *pool, struct launch *launch)
+static int launch_spare(struct pool *pool, const struct pool_launch *launch)
 {
-    struct ends ends;
+    struct channel_ends ends;
     pid_t process;
-    int error;
 
-    if (ends_open(&ends, &pool->reserve) != 0)
+    if (channel_open_ends(&ends, &pool->reserve) != 0)
         return -1;
-    process = launch_dispatcher(launch, &ends);
-    error = errno;
-    (void)close(ends.memory); /* mapped here, and inherited there */
-    ends.memory = -1;
+    process = launch->spare(launch->context, ends.socket, ends.peer, ends.memory);
     if (process > 0)
         return dispatcher_begin(&pool->dispatchers[pool->count], &ends, process, -1);
-    ends_close(&ends);
-    errno = error;
+    channel_close_ends(&ends);
+    return -1;
+}
+
+/* Returns true if a dispatcher is dead and not reaped.  Its socket does not show that, because we
+ * hold a copy of its end. */
+static bool is_dead(const struct dispatcher *dispatcher)
+{
+    siginfo_t information = {0};
+
+    return waitid(P_PID, (id_t)dispatcher->process, &information, WEXITED | WNOHANG | WNOWAIT) !=
+               0 ||
+           information.si_pid != 0;
+}
+
+/* Waits until a dispatcher is ready and owes no answer.  Returns 0, or -1 after logging that it is
+ * dead, or not ready at `deadline`. */
+static int await(struct dispatcher *dispatcher, uint64_t deadline)
+{
+    enum { LOOK_AGAIN = 50 /* milliseconds */ };
+    struct pollfd event = {.fd = dispatcher->channel.source.descriptor, .events = POLLIN};
+    bool over = false;
+
+    while (dispatcher_owes(dispatcher) && !over) {
+        over = is_dead(dispatcher) || loop_clock() >= deadline;
+        if (poll(&event, 1, over ? 0 : LOOK_AGAIN) > 0)
+            dispatcher_hear(dispatcher);
+    }
+    if (dispatcher->state == DISPATCHER_READY && !dispatcher_owes(dispatcher))
+        return 0;
+    log_error("dispatcher %u, process %d, did not become ready", dispatcher->index,
+              dispatcher->process);
     return -1;
 }
 
@@ -37,75 +63,92 @@ static int fail_to_start(void)
     return -1;
 }
 
-/* The spare forks the others, as it does later on: what it has prepared is then in memory once, and
- * not once for each. */
-static int start_all(struct pool *pool, struct launch *launch, uint64_t deadline)
+/* The spare forks the others, so that they share the memory that it has prepared. */
+static int start_all(struct pool *pool, const struct pool_launch *launch, uint64_t deadline)
 {
     struct dispatcher *spare = &pool->dispatchers[pool->count];
 
     if (launch_spare(pool, launch) != 0)
         return fail_to_start();
-    if (dispatcher_await(spare, deadline) != 0)
+    if (await(spare, deadline) != 0)
         return -1;
     for (unsigned i = 0; i < pool->count; i++) {
         struct dispatcher *dispatcher = &pool->dispatchers[i];
 
-        pool->family.due(pool, dispatcher);
-        if (dispatcher_await(spare, deadline) != 0)
+        succession_restart(dispatcher);
+        if (await(spare, deadline) != 0)
             return -1;
         if (dispatcher->state != DISPATCHER_ABSENT)
             continue;
         errno = dispatcher->error;
         if (i == 0)
             return fail_to_start();
-        log_warning("cannot start dispatcher %u yet: %m", i);
+        log_warning("cannot start dispatcher %u yet: %m; trying again later", i);
         break;
     }
     return 0;
 }
 
-unsigned pool_all(const struct pool *pool)
+/* A dispatcher needs room for the descriptors of all STARTs in a packet. */
+static unsigned starts_at_once(rlim_t limit)
 {
-    return pool->count + 1;
-}
-
-/* All STARTs of a packet come with a descriptor each, for which a dispatcher needs room. */
-static unsigned starts_at_once(const struct launch *launch)
-{
-    const rlim_t limit = launch->limit.rlim_cur;
-
     if (limit >= PROTOCOL_DESCRIPTORS + PROTOCOL_SLOTS)
         return PROTOCOL_SLOTS;
     return limit > PROTOCOL_DESCRIPTORS ? (unsigned)(limit - PROTOCOL_DESCRIPTORS) : 1;
 }
 
-int pool_open(struct pool *pool, struct loop *loop, struct launch *launch, unsigned count,
-              const struct dispatcher_events *events, const struct dispatcher_family *family)
+int pool_open(struct pool *pool, struct loop *loop, const struct pool_launch *launch,
+              unsigned count, const struct pool_events *events)
 {
     uint64_t deadline = loop_clock() + READY_WITHIN;
 
-    /* Not all of it: of the places for dispatchers only those that are used take memory. */
-    pool->count = count;
+    /* Member by member: places for dispatchers that are not used take no memory. */
+    pool->loop = loop;
     pool->events = *events;
-    pool->family = *family;
-    pool->family.context = pool;
-    for (unsigned i = 0; i < pool_all(pool); i++)
-        dispatcher_open(&pool->dispatchers[i], i, loop, &pool->events, &pool->family, &pool->left,
-                        starts_at_once(launch));
-    pool->dispatchers[count].spare = true;
+    pool->restart = succession_restart;
+    pool->forked = succession_forked;
+    pool->count = count;
+    pool->most = starts_at_once(launch->descriptors);
+    for (unsigned i = 0; i <= count; i++)
+        dispatcher_open(&pool->dispatchers[i], pool, i);
     if (start_all(pool, launch, deadline) != 0)
         return -1;
-    for (unsigned i = 0; i < pool_all(pool); i++) {
+    for (unsigned i = 0; i <= count; i++) {
         if (pool->dispatchers[i].state != DISPATCHER_ABSENT &&
-            dispatcher_await(&pool->dispatchers[i], deadline) != 0)
+            await(&pool->dispatchers[i], deadline) != 0)
             return -1;
         dispatcher_keep(&pool->dispatchers[i]);
     }
-    ends_keep(&pool->reserve);
+    channel_fill_reserve(&pool->reserve);
     return 0;
 }
 
-/* ---- work ---- */
+void pool_close(struct pool *pool)
+{
+    enum { LOOKS = 100, PAUSE = 10 /* milliseconds */ };
+    bool left = true;
+
+    /* SIGKILL works at once, except in an uninterruptible system call. */
+    for (int look = 0; left && look < LOOKS; look++) {
+        if (look > 0)
+            (void)poll(NULL, 0, PAUSE);
+        left = false;
+        for (unsigned i = 0; i <= pool->count; i++)
+            left = dispatcher_close(&pool->dispatchers[i]) || left;
+    }
+    for (unsigned i = 0; left && i <= pool->count; i++)
+        if (dispatcher_close(&pool->dispatchers[i]))
+            log_error("dispatcher %u, process %d, could not be killed: leaving it", i,
+                      pool->dispatchers[i].process);
+    remains_close(&pool->left);
+}
+
+/* ---- requests ---- */
+
+unsigned pool_all(const struct pool *pool)
+{
+    return pool->count + 1;
+}
 
 unsigned pool_ready(const struct pool *pool)
 {
@@ -116,43 +159,47 @@ unsigned pool_ready(const struct pool *pool)
     return ready;
 }
 
+/* Returns how many STARTs a dispatcher can take now. */
+static unsigned room_of(const struct dispatcher *dispatcher)
+{
+    unsigned given = dispatcher->channel.requests.starts.count;
+    unsigned most = dispatcher->pool->most;
+
+    return dispatcher->state == DISPATCHER_READY && given < most ? most - given : 0;
+}
+
 unsigned pool_room(const struct pool *pool)
 {
     unsigned room = 0;
 
     for (unsigned i = 0; i < pool->count; i++)
-        room += dispatcher_room(&pool->dispatchers[i]);
+        room += room_of(&pool->dispatchers[i]);
     return room;
 }
 
-/* One whose starts fail comes last for a while: otherwise it would have the most room, again and
- * again. */
-static bool is_better(const struct dispatcher *one, const struct dispatcher *other)
+static bool is_failing(const struct dispatcher *dispatcher)
 {
-    if (dispatcher_room(one) == 0 || other == NULL)
-        return dispatcher_room(one) > 0;
-    return dispatcher_is_failing(one) == dispatcher_is_failing(other)
-               ? dispatcher_room(one) > dispatcher_room(other)
-               : dispatcher_is_failing(other);
+    return dispatcher->pool->loop->now < dispatcher->failing_until;
 }
 
-static struct dispatcher *least_used(struct pool *pool)
+/* A dispatcher whose starts fail comes last: it would always have the most room. */
+static bool is_better(const struct dispatcher *one, const struct dispatcher *other)
+{
+    if (room_of(one) == 0 || other == NULL)
+        return room_of(one) > 0;
+    return is_failing(one) == is_failing(other) ? room_of(one) > room_of(other) : is_failing(other);
+}
+
+bool pool_start(struct pool *pool, union message *start, int descriptor)
 {
     struct dispatcher *best = NULL;
 
     for (unsigned i = 0; i < pool->count; i++)
         if (is_better(&pool->dispatchers[i], best))
             best = &pool->dispatchers[i];
-    return best;
-}
-
-bool pool_start(struct pool *pool, union message *start, int descriptor)
-{
-    struct dispatcher *dispatcher = least_used(pool);
-
-    if (dispatcher != NULL)
-        dispatcher_start(dispatcher, start, descriptor);
-    return dispatcher != NULL;
+    if (best != NULL)
+        dispatcher_start(best, start, descriptor);
+    return best != NULL;
 }
 
 int pool_flush(struct pool *pool)
@@ -163,7 +210,7 @@ int pool_flush(struct pool *pool)
         struct dispatcher *each = &pool->dispatchers[i];
 
         if (error != 0)
-            dispatcher_withdraw(each); /* lest who came later is sent, and who came earlier not */
+            dispatcher_withdraw(each); /* a later client must not start before an earlier one */
         else if (dispatcher_flush(each) != 0)
             error = errno;
     }
@@ -179,31 +226,9 @@ int pool_ask(struct pool *pool, unsigned dispatcher, const union message *reques
                : -1;
 }
 
-struct dispatcher *pool_anybody(struct pool *pool, int avoided)
-{
-    const unsigned all = pool_all(pool);
-    const unsigned from = avoided < 0 ? all : (unsigned)avoided;
-    const unsigned others = avoided < 0 ? all : all - 1;
-    struct dispatcher *best = NULL; /* of these, the one that has been waited for least */
-
-    for (unsigned i = 1; i <= others; i++) {
-        struct dispatcher *each = &pool->dispatchers[(from + all - i) % all];
-
-        if (each->state != DISPATCHER_READY)
-            continue;
-        if (!requests_are_open(&each->channel.requests))
-            return each;
-        if (best == NULL || each->patience.due > best->patience.due)
-            best = each;
-    }
-    if (best == NULL && avoided >= 0 && pool->dispatchers[avoided].state == DISPATCHER_READY)
-        best = &pool->dispatchers[avoided];
-    return best;
-}
-
 int pool_ask_any(struct pool *pool, const union message *request)
 {
-    struct dispatcher *dispatcher = pool_anybody(pool, -1);
+    struct dispatcher *dispatcher = succession_anybody(pool, -1);
 
     errno = ESRCH;
     return dispatcher == NULL ? -1 : dispatcher_ask(dispatcher, request, NULL);
@@ -214,47 +239,111 @@ int pool_ask_spare(struct pool *pool, const union message *request)
     return pool_ask(pool, pool->count, request);
 }
 
+static bool is_idle(const struct dispatcher *dispatcher)
+{
+    return dispatcher->state == DISPATCHER_READY && !channel_owes(&dispatcher->channel);
+}
+
+void pool_ping(struct pool *pool)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_PING, 0, 0);
+    for (unsigned i = 0; i <= pool->count; i++)
+        if (is_idle(&pool->dispatchers[i]))
+            (void)dispatcher_ask(&pool->dispatchers[i], &message, NULL); /* or the next time */
+}
+
+bool pool_has_answered(struct pool *pool)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i <= pool->count; i++) {
+        struct dispatcher *each = &pool->dispatchers[i];
+
+        dispatcher_hear(each); /* an answer may have come */
+        any = any || each->heard;
+        each->heard = false;
+    }
+    return any;
+}
+
 bool pool_is_signalling(const struct pool *pool)
 {
-    for (unsigned i = 0; i < pool_all(pool); i++)
-        /* One that is about to be killed begins nothing any more. */
+    for (unsigned i = 0; i <= pool->count; i++)
+        /* A dispatcher that is being killed handles no more requests. */
         if (pool->dispatchers[i].state != DISPATCHER_ENDING &&
             pool->dispatchers[i].channel.requests.adopted > 0)
             return true;
     return false;
 }
 
-/* ---- children ---- */
+void pool_rouse(struct pool *pool)
+{
+    for (unsigned i = 0; i <= pool->count; i++)
+        if (dispatcher_has_process(&pool->dispatchers[i]))
+            channel_rouse(&pool->dispatchers[i].channel);
+}
+
+void pool_hurry(struct pool *pool, uint64_t allowed)
+{
+    for (unsigned i = 0; i <= pool->count; i++)
+        dispatcher_hurry(&pool->dispatchers[i], allowed);
+}
+
+void pool_give_way(struct pool *pool)
+{
+    bool any = pool_ready(pool) > 0; /* otherwise the next to start are the only ones */
+    bool enough = pool_ready(pool) >= 2;
+
+    for (unsigned i = pool->count; i-- > 0;) {
+        struct dispatcher *each = &pool->dispatchers[i];
+        bool idle = is_idle(each);
+
+        if ((each->state == DISPATCHER_ABSENT && any) || (idle && enough))
+            dispatcher_give_way(each);
+        enough = enough && !idle;
+    }
+}
+
+void pool_stop_replacing(struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->count; i++) {
+        pool->dispatchers[i].replaced = false;
+        pool->dispatchers[i].restart.deadline = 0;
+    }
+}
+
+/* ---- children of this process ---- */
 
 bool pool_has_process(const struct pool *pool, pid_t process)
 {
-    for (unsigned i = 0; i < pool_all(pool); i++)
-        if (dispatcher_has_process(&pool->dispatchers[i]) &&
-            pool->dispatchers[i].process == process)
-            return true;
-    return false;
+    return dispatcher_find(pool, process) != NULL;
+}
+
+static void died(struct dispatcher *dispatcher, int status)
+{
+    dispatcher_died(dispatcher, status);
+    succession_died(dispatcher);
 }
 
 void pool_reap(struct pool *pool)
 {
     int status;
 
-    for (unsigned i = 0; i < pool_all(pool); i++)
+    for (unsigned i = 0; i <= pool->count; i++)
         if (dispatcher_has_process(&pool->dispatchers[i]) &&
             waitpid(pool->dispatchers[i].process, &status, WNOHANG) > 0)
-            dispatcher_died(&pool->dispatchers[i], status);
+            died(&pool->dispatchers[i], status);
 }
 
 bool pool_reaped(struct pool *pool, pid_t process, int status)
 {
-    for (unsigned i = 0; i < pool_all(pool); i++) {
-        if (!dispatcher_has_process(&pool->dispatchers[i]) ||
-            pool->dispatchers[i].process != process)
-            continue;
-        dispatcher_died(&pool->dispatchers[i], status);
-        return true;
-    }
-    return false;
+    const struct dispatcher *found = dispatcher_find(pool, process);
+
+    if (found != NULL)
+        died(&pool->dispatchers[found->index], status);
+    return found != NULL;
 }
 
 bool pool_reaped_start(struct pool *pool, pid_t process, uint32_t *client, uint64_t *ticket)
@@ -269,63 +358,4 @@ void pool_each_left(const struct pool *pool, void (*each)(void *context, pid_t p
                     void *context)
 {
     remains_each(pool->left, each, context);
-}
-
-/* ---- the end ---- */
-
-void pool_stop_replacing(struct pool *pool)
-{
-    for (unsigned i = 0; i < pool->count; i++) {
-        pool->dispatchers[i].replaced = false;
-        pool->dispatchers[i].restart.deadline = 0;
-    }
-}
-
-void pool_hurry(struct pool *pool, uint64_t allowed)
-{
-    for (unsigned i = 0; i < pool_all(pool); i++)
-        dispatcher_hurry(&pool->dispatchers[i], allowed);
-}
-
-void pool_give_way(struct pool *pool)
-{
-    bool any = pool_ready(pool) > 0; /* otherwise those who come next are the only ones */
-    bool enough = pool_ready(pool) >= 2;
-
-    for (unsigned i = pool->count; i-- > 0;) {
-        struct dispatcher *each = &pool->dispatchers[i];
-        bool idle = each->state == DISPATCHER_READY && !requests_are_open(&each->channel.requests);
-
-        if ((each->state == DISPATCHER_ABSENT && any) || (idle && enough))
-            dispatcher_give_way(each);
-        enough = enough && !idle;
-    }
-}
-
-void pool_rouse(struct pool *pool)
-{
-    for (unsigned i = 0; i < pool_all(pool); i++)
-        if (dispatcher_has_process(&pool->dispatchers[i]))
-            channel_rouse(&pool->dispatchers[i].channel);
-}
-
-void pool_close(struct pool *pool)
-{
-    enum { LOOKS = 100, PAUSE = 10 /* milliseconds */ };
-    bool left = true;
-
-    /* After SIGKILL that does not take long, but for one in the midst of a system call that cannot
-     * be interrupted. */
-    for (int look = 0; left && look < LOOKS; look++) {
-        if (look > 0)
-            (void)poll(NULL, 0, PAUSE);
-        left = false;
-        for (unsigned i = 0; i < pool_all(pool); i++)
-            left = dispatcher_close(&pool->dispatchers[i]) || left;
-    }
-    for (unsigned i = 0; left && i < pool_all(pool); i++)
-        if (dispatcher_close(&pool->dispatchers[i]))
-            log_error("dispatcher %u, process %d, could not be ended", i,
-                      pool->dispatchers[i].process);
-    remains_close(&pool->left);
 }

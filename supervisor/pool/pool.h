@@ -1,107 +1,117 @@
 /*
- * pool.h - the dispatchers together: which of them gets the next client, who forks a successor, and
- * whose child a process was.
+ * pool.h - the dispatchers: gives STARTs to them, replaces dead ones, and knows their children.
  *
- * One more than take clients is the spare: no client holds it up, so it can be asked for everything
- * else.  If it is dead or has something to do, another is asked, but not to read files.
+ * Each START that pool_start() accepts is answered exactly once: by `undelivered`, `started`,
+ * `failed`, `returned` or `orphaned` of struct pool_events.  That holds if any process is killed at
+ * any instruction, until pool_close(), which answers nothing.  A dispatcher that violates the
+ * protocol is killed and replaced; it can harm only its own clients.
+ *
+ * One dispatcher, the spare, takes no clients, so that none holds it up.  It is the first choice
+ * for all other requests; if it is dead or busy, another is asked, except to read files.
+ *
+ * The connection passed to pool_start() stays the caller's, and must be open until `delivered` or
+ * `undelivered`.  Descriptors that callbacks pass are the receiver's.
+ *
+ * struct pool (dispatcher.h) is the caller's, must be zero before pool_open(), and must not move.
+ *
+ * Only pool_open() and pool_close() wait, and for a bounded time.  Times are microseconds of the
+ * loop's clock.
+ *
+ * The rules come from dispatcher/protocol.h, and from the manual pages that it names.
  */
 #ifndef SUPERVISOR_POOL_POOL_H
 #define SUPERVISOR_POOL_POOL_H
 
-#include "supervisor/keeper/launch.h"
 #include "supervisor/pool/dispatcher.h"
 
-enum { POOL_MAXIMUM = 64 };
+#include <sys/resource.h>
 
-struct pool {
-    struct dispatcher dispatchers[POOL_MAXIMUM + 1]; /* the spare is behind the others */
-    unsigned count;                                  /* without the spare */
-    struct dispatcher_events events;
-    struct dispatcher_family family;
-    struct ends_reserve reserve;
-    struct remains *left; /* of dead dispatchers: children whose exec has not come back */
+/* How the spare is started when nothing can fork it yet. */
+struct pool_launch {
+    /* Starts the dispatcher's program with the end `peer` and the ledger `memory`, after sending
+     * its setup to `socket`.  All three stay the pool's.  Returns its process, or -1 with errno. */
+    pid_t (*spare)(void *context, int socket, int peer, int memory);
+    void *context;
+    rlim_t descriptors; /* RLIMIT_NOFILE of a dispatcher */
 };
 
-/* Starts the spare, has it fork `count` dispatchers and waits, for some seconds at most, until all
- * are ready.  If not all can be forked, those that can, one at least, have to do at first; the
- * others are forked later.  `family` is what succession.h has.  Returns 0, or -1 after logging why
- * not.  `loop` must stay. */
-int pool_open(struct pool *pool, struct loop *loop, struct launch *launch, unsigned count,
-              const struct dispatcher_events *events, const struct dispatcher_family *family);
+/* Starts the spare, lets it fork `count` dispatchers, and waits at most ten seconds until all are
+ * ready.  If only some can be forked, one at least, they serve, and the others are forked later.
+ * Returns 0, or -1 after logging why not. */
+int pool_open(struct pool *pool, struct loop *loop, const struct pool_launch *launch,
+              unsigned count, const struct pool_events *events);
 
-/* How many there are places for, the spare included. */
+/* Kills and reaps all dispatchers, but waits no more than a second for one that does not die. */
+void pool_close(struct pool *pool);
+
+/* Returns how many dispatchers there should be, the spare included. */
 unsigned pool_all(const struct pool *pool);
 
-/* How many of those that take clients are ready. */
+/* Returns how many dispatchers that take clients are ready. */
 unsigned pool_ready(const struct pool *pool);
 
-/* How many starts can be given out now. */
+/* ---- requests ---- */
+
+/* Returns how many STARTs the dispatchers can take now. */
 unsigned pool_room(const struct pool *pool);
 
-/* Gives a client, with pool_flush() at the latest, to the dispatcher with the fewest starts
- * unanswered, so that one that is stuck is given more only when the others have as many; and for a
- * while after a start of it has failed, only when the others have no room.  The
- * descriptor must stay open until then.  Returns false if none can take it; when one can again,
- * that will be an event. */
+/* Gives a START to the dispatcher with the fewest unanswered ones, to be sent by pool_flush(): so a
+ * stuck dispatcher fills up only when the others do.  A dispatcher whose start has just failed
+ * comes last.  Returns false if none has room; an event tells when one has room again. */
 bool pool_start(struct pool *pool, union message *start, int descriptor);
 
-/* Sends to each dispatcher the clients that it was given since the last time, all together.
- * Returns 0, or -1 with errno: some at least are undelivered, and may be tried again. */
+/* Sends all STARTs, in one packet for each dispatcher.  Returns 0, or -1 with errno: some at least
+ * are undelivered, and may be tried again. */
 int pool_flush(struct pool *pool);
 
-/* Asks one dispatcher something that brings no descriptors.  Returns 0, or -1 with errno. */
+/* Send a request without descriptors to one dispatcher, to any, or to the spare.  Return 0, or -1
+ * with errno; ESRCH if that dispatcher, or any, is not ready. */
 int pool_ask(struct pool *pool, unsigned dispatcher, const union message *request);
-
-/* Who can be asked for what any can do: the spare first, or who comes next after dispatcher
- * `avoided` (-1: none), but who owes an answer after the others, and `avoided` after those; NULL if
- * nobody is ready. */
-struct dispatcher *pool_anybody(struct pool *pool, int avoided);
-
-/* Asks that one.  Returns 0, or -1 with errno; ESRCH if there is nobody. */
 int pool_ask_any(struct pool *pool, const union message *request);
-
-/* Asks the spare what may hold it up.  Likewise. */
 int pool_ask_spare(struct pool *pool, const union message *request);
 
-/* Whether a signal to children of this process may be on its way. */
+/* Sends PING to each ready dispatcher that owes no answer. */
+void pool_ping(struct pool *pool);
+
+/* Returns true if any dispatcher has sent a valid message since the last call. */
+bool pool_has_answered(struct pool *pool);
+
+/* Returns true if a signal to children of this process may be on its way. */
 bool pool_is_signalling(const struct pool *pool);
 
-/* Whether a process is a dispatcher. */
+/* Continues dispatchers that were stopped, because handlers are signalled and reported by them. */
+void pool_rouse(struct pool *pool);
+
+/* Allows so many microseconds for each answer from now on, for pending ones too.  A dispatcher that
+ * takes longer is killed, and its handlers become children of this process. */
+void pool_hurry(struct pool *pool, uint64_t allowed);
+
+/* Makes room for a handler when no more processes are allowed: kills an idle dispatcher, except the
+ * spare and the last other one, and starts none for a minute, unless none is ready.  Must not be
+ * called from a callback. */
+void pool_give_way(struct pool *pool);
+
+/* From now on replaces no dead dispatcher except the spare, because no client will be started. */
+void pool_stop_replacing(struct pool *pool);
+
+/* ---- children of this process ---- */
+
+/* Returns true if a process is a dispatcher. */
 bool pool_has_process(const struct pool *pool, pid_t process);
 
-/* Reaps dead dispatchers.  To be called before other children are reaped: then it is known already
+/* Reaps dead dispatchers.  To be called before other children are reaped, so that the pool knows
  * which of those are handlers. */
 void pool_reap(struct pool *pool);
 
-/* Takes note of a process that was reaped; returns whether it was a dispatcher. */
+/* Takes note of a reaped process; returns false if it was no dispatcher. */
 bool pool_reaped(struct pool *pool, pid_t process, int status);
 
-/* Takes note that a process which is no dispatcher has been reaped, and tells whose start led to
- * it, if that start has not been answered.  Returns whether there is one. */
+/* Takes note of a reaped process that was no dispatcher.  If an unanswered START led to it, returns
+ * true and names the client. */
 bool pool_reaped_start(struct pool *pool, pid_t process, uint32_t *client, uint64_t *ticket);
 
-/* Tells each process of a dead dispatcher whose exec has not come back: a child of this one. */
+/* Calls `each` for the children of dead dispatchers that are between clone and exec. */
 void pool_each_left(const struct pool *pool, void (*each)(void *context, pid_t process),
                     void *context);
-
-/* From now on dead dispatchers get no successor, but for the spare: nobody will be started any
- * more.
- */
-void pool_stop_replacing(struct pool *pool);
-
-/* From now on they have no more than so many microseconds for an answer, also for one that is due,
- * or are ended, so that their handlers become children of this process. */
-void pool_hurry(struct pool *pool, uint64_t allowed);
-
-/* No handler can be started for want of a process: ends a dispatcher that has nothing to do, unless
- * it is the last but the spare one, and starts none for a while, unless there is no other.  Not to
- * be called in the midst of what a dispatcher says. */
-void pool_give_way(struct pool *pool);
-
-/* Wakes stopped dispatchers, since handlers are signalled through them. */
-void pool_rouse(struct pool *pool);
-
-/* Ends and reaps them all, but for one that does not die within a second. */
-void pool_close(struct pool *pool);
 
 #endif

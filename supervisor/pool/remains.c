@@ -34,11 +34,11 @@ static void take_failed(struct remains *remains, const struct message_failed *me
         remains->events->failed(remains->events->context, header->client, header->ticket,
                                 message->error, descriptor);
     else if (descriptor >= 0)
-        release(descriptor); /* nobody has asked for it */
+        release(descriptor); /* the message answers no START */
 }
 
-/* Takes one packet: if there is another, the loop comes back, as one that is hostile may go on for
- * ever.  Only a child that has failed can say anything that counts, as its dispatcher is dead. */
+/* Takes one packet and leaves the next to the loop, because a hostile child may send packets for
+ * ever.  The dispatcher is dead, so only FAILED from one of its children counts. */
 static enum wire_result take_packet(struct remains *remains)
 {
     struct wire_inbox inbox = {0};
@@ -76,7 +76,7 @@ int remains_watch(struct remains *remains, struct remains **list)
     remains->list = list;
     remains->next = *list;
     *list = remains;
-    log_debug("a dispatcher died while the exec of a handler had not come back");
+    log_debug("a dispatcher died while handlers were between clone and exec: watching them");
     return 0;
 }
 

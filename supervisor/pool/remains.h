@@ -1,11 +1,10 @@
 /*
- * remains.h - what a dead dispatcher leaves undecided: children of its that are between clone and
- * exec.
+ * remains.h - the undecided STARTs of a dead dispatcher: its children between clone and exec.
  *
- * They are children of this process by now.  Those whose exec fails say so over the socket, and
- * give the connection back; of all others it has succeeded when the socket reads end of file, as
- * they hold the dispatcher's end of it until then.  That may take long, on a dead file system; so a
- * successor must not have to wait for it.
+ * They are children of this process now.  A child whose exec fails sends FAILED and returns the
+ * connection.  Until its exec succeeds, a child holds the dispatcher's end of the socket; so once
+ * the socket reads end of file, all other children are handlers.  On a dead file system that takes
+ * long, and the dispatcher's successor must not wait for it.
  */
 #ifndef SUPERVISOR_POOL_REMAINS_H
 #define SUPERVISOR_POOL_REMAINS_H
@@ -15,24 +14,24 @@
 
 struct remains {
     struct loop *loop;
-    const struct starts_events *events;
-    struct loop_source source; /* the socket */
+    const struct pool_events *events;
+    struct loop_source source; /* our end of the socket */
     struct starts starts;
     struct remains **list;
     struct remains *next;
 };
 
-/* Watches what is left of a dispatcher until it is decided, as one of `list`.  `remains` is from
- * malloc(3), with the first four members set; it, the socket and the ledger are owned here from now
- * on.  Returns 0, or -1 with errno and nothing taken. */
+/* Adds `remains` to `list` and watches it until it is decided; then frees it.  The caller allocates
+ * it with malloc(3), sets the first four members, and gives up the socket and the ledger.  Returns
+ * 0, or -1 with errno and nothing taken. */
 int remains_watch(struct remains *remains, struct remains **list);
 
-/* starts_reaped() and starts_each() for all of a list. */
+/* Call starts_reaped() and starts_each() for all of a list. */
 bool remains_reaped(struct remains *list, pid_t process, uint32_t *client, uint64_t *ticket);
 void remains_each(const struct remains *list, void (*each)(void *context, pid_t process),
                   void *context);
 
-/* Forgets all that is left, undecided. */
+/* Closes and frees all of a list without decisions. */
 void remains_close(struct remains **list);
 
 #endif

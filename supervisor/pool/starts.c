@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* 0 for what no process can be: a dispatcher can write there, and kill(2) takes -1 for everybody.
- */
+/* Returns 0 for an impossible process: dispatchers can write to the ledger, and kill(2) takes -1
+ * for all processes. */
 static int32_t process_in(const struct starts *starts, unsigned slot)
 {
     int32_t process = __atomic_load_n(&starts->ledger->slots[slot].process, __ATOMIC_SEQ_CST);
@@ -13,7 +13,7 @@ static int32_t process_in(const struct starts *starts, unsigned slot)
     return process > 1 ? process : 0;
 }
 
-/* Returns its connection, if that is here; else -1. */
+/* Returns the connection if the slot holds it; else -1. */
 static int take_out(struct starts *starts, unsigned slot)
 {
     int descriptor = starts->slots[slot].descriptor;
@@ -24,7 +24,7 @@ static int take_out(struct starts *starts, unsigned slot)
     return descriptor;
 }
 
-/* A child has its connection itself, and must be the last to have it. */
+/* Closes our copy of a connection that a child has: only the child's may keep it open. */
 static void let_go(struct starts_slot *slot)
 {
     if (slot->descriptor >= 0)
@@ -32,7 +32,7 @@ static void let_go(struct starts_slot *slot)
     slot->descriptor = -1;
 }
 
-/* NULL if there is none. */
+/* Finds the START that a header names; NULL if there is none. */
 static struct starts_slot *find(struct starts *starts, const struct message_header *header)
 {
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
@@ -92,7 +92,7 @@ void starts_withdraw(struct starts *starts,
 
         if (!slot->used || slot->sent)
             continue;
-        (void)take_out(starts, i); /* it was never sent */
+        (void)take_out(starts, i); /* an unsent START holds no connection here */
         each(context, slot->client, slot->ticket);
     }
 }
@@ -108,7 +108,7 @@ bool starts_answer(struct starts *starts, const struct message_header *answer)
     return true;
 }
 
-void starts_decide(struct starts *starts, bool closed, const struct starts_events *events)
+void starts_decide(struct starts *starts, bool closed, const struct pool_events *events)
 {
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
         struct starts_slot *slot = &starts->slots[i];

@@ -1,117 +1,90 @@
 #include "supervisor/pool/succession.h"
 
-#include "dispatcher/shared/wire.h"
-
 #include <errno.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-static int ask_to_fork(struct dispatcher *dispatcher, struct dispatcher *parent,
-                       const union message *request, const struct ends *ends)
+struct dispatcher *succession_anybody(struct pool *pool, int avoided)
 {
-    dispatcher->avoided = (int)parent->index;
-    return dispatcher_ask(parent, request, (int[]){ends->peer, ends->memory});
+    const unsigned all = pool->count + 1;
+    const unsigned from = avoided < 0 ? all : (unsigned)avoided;
+    struct dispatcher *best = NULL;
+
+    for (unsigned i = 1; i <= all; i++) {
+        struct dispatcher *each = &pool->dispatchers[(from + all - i) % all];
+
+        if (each->state != DISPATCHER_READY || ((int)each->index == avoided && best != NULL))
+            continue;
+        if (!channel_owes(&each->channel))
+            return each;
+        if (best == NULL || each->due > best->due)
+            best = each;
+    }
+    return best;
 }
 
-static void fork_one(struct pool *pool, struct dispatcher *dispatcher, struct dispatcher *parent)
+/* Returns 0, or -1 with errno. */
+static int fork_one(struct dispatcher *dispatcher, struct dispatcher *parent)
 {
+    struct channel_ends ends;
     union message request;
-    struct ends ends;
-    int error = 0;
 
+    if (channel_open_ends(&ends, &dispatcher->pool->reserve) != 0)
+        return -1;
     wire_header(&request, MESSAGE_FORK, dispatcher->index, dispatcher->generation + 1);
     request.fork.spare = dispatcher->spare;
-    if (ends_open(&ends, &pool->reserve) != 0) {
-        error = errno;
-    } else if (ask_to_fork(dispatcher, parent, &request, &ends) != 0) {
-        error = errno;
-        ends_close(&ends);
-    } else {
-        (void)close(ends.memory); /* mapped here, and sent there */
-        ends.memory = -1;
-        if (dispatcher_begin(dispatcher, &ends, 0, (int)parent->index) != 0)
-            error = errno;
-    }
-    ends_keep(&pool->reserve);
-    errno = error;
-    if (error != 0)
-        dispatcher_failed(dispatcher);
+    dispatcher->avoided = (int)parent->index;
+    if (dispatcher_ask(parent, &request, (int[]){ends.peer, ends.memory}) == 0)
+        return dispatcher_begin(dispatcher, &ends, 0, (int)parent->index);
+    channel_close_ends(&ends);
+    return -1;
 }
 
-static void on_due(void *context, struct dispatcher *dispatcher)
+void succession_restart(void *context)
 {
-    struct pool *pool = context;
-    struct dispatcher *parent = pool_anybody(pool, dispatcher->avoided);
+    struct dispatcher *dispatcher = context;
+    struct dispatcher *parent = succession_anybody(dispatcher->pool, dispatcher->avoided);
 
-    if (parent != NULL)
-        fork_one(pool, dispatcher, parent);
-    else
+    if (parent == NULL)
         dispatcher_postpone(dispatcher);
+    else if (fork_one(dispatcher, parent) != 0)
+        dispatcher_failed(dispatcher, errno);
+    channel_fill_reserve(&dispatcher->pool->reserve);
 }
 
-static void on_forked(void *context, const struct dispatcher *parent, const union message *message)
+void succession_forked(struct dispatcher *parent, const struct message_forked *answer)
 {
-    struct pool *pool = context;
-    const struct message_header *header = &message->header;
-    struct dispatcher *dispatcher;
+    struct pool *pool = parent->pool;
+    const struct message_header *header = &answer->header;
+    struct dispatcher *child;
 
-    if (header->client >= pool_all(pool))
-        return; /* nobody that we know */
-    dispatcher = &pool->dispatchers[header->client];
-    if (dispatcher->generation != header->ticket || dispatcher->state == DISPATCHER_ABSENT ||
-        dispatcher->parent != (int)parent->index)
-        return; /* it has been given up meanwhile */
-    errno = message->forked.error;
-    dispatcher_forked(dispatcher, message->forked.process);
+    if (header->client > pool->count)
+        return;
+    child = &pool->dispatchers[header->client];
+    if (child->generation != header->ticket || child->state == DISPATCHER_ABSENT ||
+        child->parent != (int)parent->index)
+        return; /* it was given up meanwhile */
+    child->parent = -1;
+    if (child->state != DISPATCHER_STARTING || child->process != 0)
+        return; /* its READY came first */
+    /* The child may have died, and been reaped as an unknown process. */
+    if (answer->error != 0 || !dispatcher_take_process(child, answer->process))
+        dispatcher_failed(child, answer->error != 0 ? answer->error : ESRCH);
 }
 
-static bool on_is_last(void *context, const struct dispatcher *dispatcher)
+void succession_died(const struct dispatcher *dead)
 {
-    const struct pool *pool = context;
-
-    for (unsigned i = 0; i < pool_all(pool); i++)
-        if (&pool->dispatchers[i] != dispatcher && pool->dispatchers[i].state == DISPATCHER_READY)
-            return false;
-    return true;
-}
-
-/* A child of this process, and nobody else's that is known. */
-static bool on_may_be(void *context, pid_t process)
-{
-    const struct pool *pool = context;
-    siginfo_t information;
-
-    return process > 1 && !pool_has_process(pool, process) &&
-           !pool->events.is_handler(pool->events.context, process) &&
-           waitid(P_PID, (id_t)process, &information, WEXITED | WNOHANG | WNOWAIT) == 0;
-}
-
-/* Those that it was asked to fork may be there or not: they are given up, and find the end of their
- * messages. */
-static void on_died(void *context, struct dispatcher *dispatcher)
-{
-    struct pool *pool = context;
+    struct pool *pool = dead->pool;
     bool lost = true;
 
-    for (unsigned i = 0; i < pool_all(pool); i++) {
+    for (unsigned i = 0; i <= pool->count; i++) {
         struct dispatcher *each = &pool->dispatchers[i];
 
         if (each->state == DISPATCHER_STARTING)
-            channel_hear(&each->channel); /* that it is ready may lie there unread */
-        if (each->state == DISPATCHER_STARTING && each->parent == (int)dispatcher->index) {
-            errno = ESRCH;
-            dispatcher_failed(each);
-        }
+            dispatcher_hear(each); /* READY may have come */
+        /* Whether it exists is unknown.  If it does, it reads end of file and exits. */
+        if (each->state == DISPATCHER_STARTING && each->parent == (int)dead->index)
+            dispatcher_failed(each, ESRCH);
         lost = lost && each->state != DISPATCHER_READY && each->state != DISPATCHER_STARTING;
     }
     if (lost)
         pool->events.lost(pool->events.context);
 }
-
-const struct dispatcher_family succession = {
-    .due = on_due,
-    .forked = on_forked,
-    .is_last = on_is_last,
-    .may_be = on_may_be,
-    .died = on_died,
-};

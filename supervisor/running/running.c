@@ -238,9 +238,9 @@ static void on_lost(void *context)
     running->events.lost(running->events.context);
 }
 
-struct dispatcher_events running_pool_events(struct running *running)
+struct pool_events running_pool_events(struct running *running)
 {
-    return (struct dispatcher_events){
+    return (struct pool_events){
         .delivered = on_delivered,
         .undelivered = on_undelivered,
         .started = on_started,
@@ -251,10 +251,8 @@ struct dispatcher_events running_pool_events(struct running *running)
         .gone = on_gone,
         .is_handler = on_is_handler,
         .lost = on_lost,
+        .returned = on_returned,
+        .orphaned = on_orphaned,
         .context = running,
-        .unanswered = {.returned = on_returned,
-                       .failed = on_failed,
-                       .orphaned = on_orphaned,
-                       .context = running},
     };
 }

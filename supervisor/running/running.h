@@ -37,7 +37,7 @@ void running_open(struct running *running, struct loop *loop, const struct optio
                   struct queue *queue, struct pool *pool, const struct running_events *events);
 
 /* What the pool is to call. */
-struct dispatcher_events running_pool_events(struct running *running);
+struct pool_events running_pool_events(struct running *running);
 
 /* Gives up to `count` waiting clients to dispatchers.  Returns 0, or -1 with errno: some at least
  * wait again, and the next attempt is delayed. */

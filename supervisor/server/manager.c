@@ -34,13 +34,26 @@ static void tell(struct server *server, const struct server_standing *now)
     server->told = *now;
 }
 
+static void ask_dispatchers(void *context)
+{
+    pool_ping(context);
+}
+
+static bool has_dispatcher_answered(void *context)
+{
+    return pool_has_answered(context);
+}
+
 void manager_begin(struct server *server)
 {
     struct server_standing now = standing(server);
 
     tell(server, &now);
     notify_ready(&server->notify);
-    watchdog_begin(&server->watchdog, &server->loop, &server->notify, &server->pool);
+    watchdog_begin(&server->watchdog, &server->loop, &server->notify,
+                   &(struct watchdog_service){.ask = ask_dispatchers,
+                                              .has_answered = has_dispatcher_answered,
+                                              .context = &server->pool});
 }
 
 void manager_look(struct server *server)

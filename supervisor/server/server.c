@@ -3,7 +3,6 @@
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/descriptors.h"
 #include "supervisor/figures/status.h"
-#include "supervisor/pool/succession.h"
 #include "supervisor/server/events.h"
 #include "supervisor/server/manager.h"
 #include "supervisor/server/operator.h"
@@ -183,10 +182,15 @@ static int divide_descriptors(struct server *server, uint32_t limit, unsigned di
 static_assert((int)OPTIONS_DISPATCHERS_MAXIMUM == (int)POOL_MAXIMUM,
               "the pool has room for every dispatcher that the operator may ask for");
 
+static pid_t launch_spare(void *context, int socket, int peer, int memory)
+{
+    return launch_dispatcher(context, socket, peer, memory);
+}
+
 int server_open(struct server *server, struct options *options, struct listeners *listeners,
                 struct launch *launch, uint32_t limit, uid_t user)
 {
-    struct dispatcher_events events;
+    struct pool_events events;
     unsigned dispatchers = options->dispatchers == 0 ? default_dispatchers() : options->dispatchers;
 
     server->options = options;
@@ -203,7 +207,11 @@ int server_open(struct server *server, struct options *options, struct listeners
     events = running_pool_events(&server->running);
     if (operator_open(server, user) != 0)
         return -1;
-    if (pool_open(&server->pool, &server->loop, launch, dispatchers, &events, &succession) != 0)
+    if (pool_open(&server->pool, &server->loop,
+                  &(struct pool_launch){.spare = launch_spare,
+                                        .context = launch,
+                                        .descriptors = launch->limit.rlim_cur},
+                  dispatchers, &events) != 0)
         return -1;
     return divide_descriptors(server, limit, dispatchers);
 }

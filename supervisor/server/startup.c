@@ -14,6 +14,7 @@
 #include "supervisor/server/state.h"
 #include "supervisor/takeover/takeover.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -64,6 +65,23 @@ static int find_identity(struct startup *startup)
     return EXIT_SUCCESS;
 }
 
+/* Returns EXIT_SUCCESS, or the status to exit with after logging why. */
+static int try_command(struct launch *launch)
+{
+    struct channel_reserve none = {0};
+    struct channel_ends ends;
+
+    if (channel_open_ends(&ends, &none) == 0) {
+        int status = launch_try(launch, &ends.socket, &ends.peer, ends.memory);
+
+        channel_close_ends(&ends);
+        return status;
+    }
+    log_error("cannot try the command, because a dispatcher needs a socket and a memory file: %m%s",
+              errno == ENOSYS ? "; memfd_create(2) requires Linux 3.17" : "");
+    return EXIT_FAILURE;
+}
+
 /* Prepares what dispatchers start with, and tries CMD, before anything listens. */
 static int prepare_launch(struct startup *startup)
 {
@@ -76,7 +94,7 @@ static int prepare_launch(struct startup *startup)
 
     if (setup != NULL && launch_prepare(&startup->launch, options->command, &startup->original,
                                         setup, size, options->log_format) == 0)
-        status = launch_try(&startup->launch);
+        status = try_command(&startup->launch);
     if (status != EXIT_SUCCESS)
         return status;
     oom_open(original);

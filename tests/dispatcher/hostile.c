@@ -315,7 +315,7 @@ static bool hear(union message *message)
             return any;
         CHECK(result == WIRE_MESSAGE);
         if (result != WIRE_MESSAGE)
-            exit(1); /* it is dead, or has said what none may say */
+            exit(1); /* it is dead, or has violated the protocol */
         if (descriptors[0] >= 0)
             (void)close(descriptors[0]);
         enter(message);

@@ -201,7 +201,7 @@ each_answered_once() {
     each_answered_once 500
     (($(most_handlers) <= 8))
     await status_is served 500
-    refute grep 'said what none may say' "$LOG"
+    refute grep 'violated the protocol' "$LOG"
     # Who came later is as those who came first.
     await has_processes 3
     for victim in $(all_dispatchers); do

@@ -221,7 +221,7 @@ all_dispatchers() {
     await has_line '^\[WARNING\] liar: pong-otherwise$' "$LOG"
     are_replaced() { [[ $(grep -c 'was killed by signal 9: replacing it$' "$LOG") == 2 ]]; }
     await are_replaced
-    [[ $(grep -c '^\[ERROR\] a dispatcher said what none may say: ending it$' "$LOG") == 2 ]]
+    [[ $(grep -c '^\[ERROR\] dispatcher [0-9]* violated the protocol: killing it$' "$LOG") == 2 ]]
     local before
     before=$(count_of WATCHDOG=1)
     await is_more_than WATCHDOG=1 "$((before + 2))"

@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -26,9 +27,8 @@ enum {
 };
 
 static struct loop loop;
-static struct dispatcher dispatcher;
-static struct remains *left;
-static struct ends_reserve reserve;
+static struct pool pool;
+static struct dispatcher *const dispatcher = &pool.dispatchers[0];
 static pid_t process;
 static int end; /* the dispatcher's */
 
@@ -56,38 +56,24 @@ static void on_gone(void *context, unsigned index)
     CHECK(index == 0);
 }
 
-static const struct dispatcher_events events = {
-    .exited = on_exited, .unsignalled = on_unsignalled, .gone = on_gone};
-
-static void on_due(void *context, struct dispatcher *each)
+static bool is_handler(void *context, pid_t candidate)
 {
     (void)context;
-    CHECK(each == &dispatcher);
-    due++;
-    loop_stop(&loop);
-}
-
-static bool is_last(void *context, const struct dispatcher *each)
-{
-    (void)context;
-    (void)each;
+    (void)candidate;
     return false;
 }
 
-static bool may_be(void *context, pid_t candidate)
+static void on_lost(void *context)
 {
     (void)context;
-    return candidate == process;
 }
 
-static void on_died(void *context, struct dispatcher *each)
+static void on_due(void *context)
 {
-    (void)context;
-    CHECK(each == &dispatcher);
+    CHECK(context == dispatcher);
+    due++;
+    loop_stop(&loop);
 }
-
-static const struct dispatcher_family family = {
-    .due = on_due, .is_last = is_last, .may_be = may_be, .died = on_died};
 
 /* ---- the loop ---- */
 
@@ -131,7 +117,7 @@ static void say(enum message_type type, uint64_t ticket)
 
 static void come(void)
 {
-    struct ends ends;
+    struct channel_ends ends;
 
     process = fork();
     if (process == 0) {
@@ -139,17 +125,15 @@ static void come(void)
         for (;;)
             (void)pause();
     }
-    if (process < 0 || ends_open(&ends, &reserve) != 0) {
+    if (process < 0 || channel_open_ends(&ends, &pool.reserve) != 0) {
         perror("dispatcher");
         exit(1);
     }
     end = fcntl(ends.peer, F_DUPFD_CLOEXEC, 0);
-    (void)close(ends.memory);
-    ends.memory = -1;
-    CHECK(end >= 0 && dispatcher_begin(&dispatcher, &ends, process, -1) == 0);
+    CHECK(end >= 0 && dispatcher_begin(dispatcher, &ends, process, -1) == 0);
     say(MESSAGE_READY, 0);
     one_round();
-    CHECK(dispatcher.state == DISPATCHER_READY);
+    CHECK(dispatcher->state == DISPATCHER_READY);
 }
 
 /* Kills the dispatcher and tells the supervisor. */
@@ -160,19 +144,30 @@ static void die(void)
     (void)close(end);
     CHECK(kill(process, SIGKILL) == 0 && waitpid(process, &status, 0) == process);
     process = 0;
-    dispatcher_died(&dispatcher, status);
-    CHECK(dispatcher.state == DISPATCHER_ABSENT);
+    dispatcher_died(dispatcher, status);
+    CHECK(dispatcher->state == DISPATCHER_ABSENT);
 }
 
 static void begin(void)
 {
     CHECK(loop_open(&loop) == 0);
     loop_add_timer(&loop, &late);
-    dispatcher_open(&dispatcher, 0, &loop, &events, &family, &left, PROTOCOL_SLOTS);
+    memset(&pool, 0, sizeof(pool));
+    pool.loop = &loop;
+    pool.count = 1;
+    pool.most = PROTOCOL_SLOTS;
+    pool.restart = on_due;
+    pool.events = (struct pool_events){.exited = on_exited,
+                                       .unsignalled = on_unsignalled,
+                                       .gone = on_gone,
+                                       .is_handler = is_handler,
+                                       .lost = on_lost};
+    pool.dispatchers[1].state = DISPATCHER_READY; /* another one, so that this is not the last */
+    dispatcher_open(dispatcher, &pool, 0);
     due = 0;
     exited = 0;
     come();
-    dispatcher_keep(&dispatcher);
+    dispatcher_keep(dispatcher);
 }
 
 static void finish(void)
@@ -181,9 +176,9 @@ static void finish(void)
         (void)close(end);
         (void)kill(process, SIGKILL);
     }
-    while (dispatcher_close(&dispatcher))
+    while (dispatcher_close(dispatcher))
         (void)usleep(1000);
-    CHECK(left == NULL);
+    CHECK(pool.left == NULL);
     loop_close(&loop);
 }
 
@@ -205,21 +200,21 @@ static void ask(void)
 {
     union message message;
 
-    dispatcher_hurry(&dispatcher, SHORT);
+    dispatcher_hurry(dispatcher, SHORT);
     wire_header(&message, MESSAGE_PING, 0, 1);
-    CHECK(dispatcher_ask(&dispatcher, &message, NULL) == 0 && is_sent(MESSAGE_PING));
-    while (dispatcher.state == DISPATCHER_READY && !is_sent(MESSAGE_ROUSE))
+    CHECK(dispatcher_ask(dispatcher, &message, NULL) == 0 && is_sent(MESSAGE_PING));
+    while (dispatcher->state == DISPATCHER_READY && !is_sent(MESSAGE_ROUSE))
         one_round();
-    CHECK(dispatcher.state == DISPATCHER_READY);
+    CHECK(dispatcher->state == DISPATCHER_READY);
 }
 
 static void check_silent(void)
 {
     begin();
     ask();
-    while (dispatcher.state == DISPATCHER_READY)
+    while (dispatcher->state == DISPATCHER_READY)
         one_round();
-    CHECK(dispatcher.state == DISPATCHER_ENDING);
+    CHECK(dispatcher->state == DISPATCHER_ENDING);
     finish();
 }
 
@@ -232,7 +227,7 @@ static void check_unread(void)
     say(MESSAGE_PONG, 1);
     (void)poll(NULL, 0, ADDED);
     one_round();
-    CHECK(exited == 1 && dispatcher.state == DISPATCHER_READY);
+    CHECK(exited == 1 && dispatcher->state == DISPATCHER_READY);
     finish();
 }
 
@@ -240,7 +235,7 @@ static void check_unread(void)
 static void check_back(void)
 {
     begin();
-    dispatcher_give_way(&dispatcher);
+    dispatcher_give_way(dispatcher);
     die();
     CHECK(due == 0);
     come();

@@ -142,7 +142,7 @@ lie_at_start() {
 }
 
 said_what_none_may_say() {
-    [[ $(grep -c '^\[ERROR\] a dispatcher said what none may say: ending it$' "$LOG") == "$1" ]]
+    [[ $(grep -c '^\[ERROR\] dispatcher [0-9]* violated the protocol: killing it$' "$LOG") == "$1" ]]
     [[ $(grep -c 'was killed by signal 9: replacing it$' "$LOG") == "$1" ]]
 }
 
@@ -188,7 +188,7 @@ said_what_none_may_say() {
     start_liars 0 "$ANSWER" answers counter 1
     "$BURST" "$ADDRESS" "$PORT" 60 >burst
     [[ $(<burst) == "connected 60 answered 60 failed 0" ]]
-    [[ $(grep -c 'has not answered for 10 s: ending it' "$LOG") == 2 ]]
+    [[ $(grep -c 'has not answered for 10 s: killing it' "$LOG") == 2 ]]
     check_after_lie
     end_bystander
 }
@@ -215,7 +215,7 @@ said_what_none_may_say() {
     await has_line '^\[INFO\] ending: ' "$LOG"
     stop
     ((STATUS == 1))
-    grep -q '^\[ERROR\] dispatcher [0-9], process [0-9]*, could not be ended$' "$LOG"
+    grep -q '^\[ERROR\] dispatcher [0-9], process [0-9]*, could not be killed: leaving it$' "$LOG"
     is_alive "$BYSTANDER"
     # shellcheck disable=SC2086
     kill -KILL $liars 2>/dev/null || true
@@ -307,7 +307,7 @@ lie_at_fork() {
     done
     for lie in forked-both forked-neither forked-twice; do
         lie_at_fork "$lie"
-        grep -q '^\[ERROR\] a dispatcher said what none may say: ending it$' "$LOG"
+        grep -q '^\[ERROR\] dispatcher [0-9]* violated the protocol: killing it$' "$LOG"
     done
     end_bystander
 }
@@ -326,7 +326,7 @@ kill_first_dispatcher() { kill -KILL "$(dispatchers | head -n 1)"; }
     await were_ready '\] dispatcher [0-3]' 5
     kill_first_dispatcher
     await were_ready '\] dispatcher [0-3]' 6
-    if can_refuse_descriptors; then has_line 'trying again: Operation not permitted' "$LOG"; fi
+    if can_refuse_descriptors; then has_line 'cannot start dispatcher [0-9]*: Operation not permitted; trying again' "$LOG"; fi
     check_after_lie
     end_bystander
 }
@@ -380,7 +380,7 @@ is_denied_at() {
     done
     for lie in content-negative content-no-file content-other-file content-twice content-two; do
         lie_at_read "$lie"
-        grep -q 'a dispatcher said what none may say: ending it' "$LOG"
+        grep -q 'dispatcher [0-9]* violated the protocol: killing it' "$LOG"
     done
     end_bystander
 }
@@ -409,7 +409,7 @@ lie_at_signal() {
     local lie
     for lie in signalled-otherwise signalled-twice; do
         lie_at_signal "$lie"
-        grep -q 'a dispatcher said what none may say: ending it' "$LOG"
+        grep -q 'dispatcher [0-9]* violated the protocol: killing it' "$LOG"
     done
     end_bystander
 }

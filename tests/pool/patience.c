@@ -1,75 +1,196 @@
 /*
- * How long an answer is waited for: twice, unless it was the one who waits that slept.
+ * How long the supervisor waits for a dispatcher's answer: once, then a little longer after it has
+ * continued the dispatcher, then it kills it.
  */
-#include "supervisor/pool/patience.h"
+#include "supervisor/pool/dispatcher.h"
 
 #include "tests/shared/check.h"
 
-#include <stddef.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
 
-enum { ALLOWED = 10 * LOOP_SECOND };
+enum {
+    ALLOWED = 10 * LOOP_SECOND,
+    FIRST_PROCESS = 0x3ffffff0, /* no process has so high a number */
+    DISPATCHERS = 2
+};
 
 static struct loop loop;
-static struct patience patience;
+static struct pool pool;
+static struct dispatcher *const first = &pool.dispatchers[0];
+static int others[DISPATCHERS]; /* the ends of the dispatchers */
 
+/* What its state says, as a dispatcher that ends has no successor here. */
+static void ignore(void *context)
+{
+    (void)context;
+}
+
+static void say(unsigned index, enum message_type type)
+{
+    union message message;
+
+    wire_header(&message, type, 0, 0);
+    if (type == MESSAGE_READY) {
+        message.ready.process = FIRST_PROCESS + (int32_t)index;
+        message.ready.reserved = 0;
+    }
+    CHECK(wire_send(others[index], &message, NULL, 0) == 0);
+    dispatcher_hear(&pool.dispatchers[index]);
+}
+
+static void ask(void)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_PING, 0, 0);
+    CHECK(dispatcher_ask(first, &message, NULL) == 0);
+}
+
+static void begin_one(unsigned index)
+{
+    struct channel_ends ends;
+
+    dispatcher_open(&pool.dispatchers[index], &pool, index);
+    CHECK(channel_open_ends(&ends, &pool.reserve) == 0);
+    others[index] = fcntl(ends.peer, F_DUPFD_CLOEXEC, 3);
+    CHECK(dispatcher_begin(&pool.dispatchers[index], &ends, FIRST_PROCESS + (int32_t)index, -1) ==
+          0);
+}
+
+/* Begins anew: a dispatcher, and the spare, are ready. */
 static void begin(void)
 {
-    loop = (struct loop){.now = 5 * LOOP_SECOND};
-    patience_open(&patience, &loop, ALLOWED, NULL, NULL);
-    CHECK(patience.timer.deadline == 0);
-    patience_renew(&patience, true);
-    CHECK(patience.timer.deadline == loop.now + ALLOWED);
+    memset(&pool, 0, sizeof(pool));
+    CHECK(loop_open(&loop) == 0);
+    loop.now = 5 * LOOP_SECOND;
+    pool.loop = &loop;
+    pool.count = 1;
+    pool.events.unsignalled = ignore;
+    pool.restart = ignore;
+    for (unsigned i = 0; i < DISPATCHERS; i++)
+        begin_one(i);
+    CHECK(first->state == DISPATCHER_STARTING && first->silence.deadline == loop.now + ALLOWED);
+    for (unsigned i = 0; i < DISPATCHERS; i++)
+        say(i, MESSAGE_READY);
+    CHECK(first->state == DISPATCHER_READY && first->silence.deadline == 0);
 }
 
-static void check_lost(void)
+static void end(void)
+{
+    for (unsigned i = 0; i < DISPATCHERS; i++) {
+        CHECK(!dispatcher_close(&pool.dispatchers[i]));
+        CHECK(close(others[i]) == 0);
+    }
+    loop_close(&loop);
+}
+
+/* Lets the time for an answer pass, and `late` microseconds more. */
+static void pass(uint64_t late)
+{
+    CHECK(first->silence.deadline > loop.now);
+    loop.now = first->silence.deadline + late;
+    first->silence.deadline = 0;
+    first->silence.expired(first->silence.context);
+}
+
+static bool is_extended(void)
+{
+    return first->state == DISPATCHER_READY && first->silence.deadline > loop.now &&
+           first->silence.deadline < loop.now + LOOP_SECOND;
+}
+
+static bool is_allowed_all(void)
+{
+    return first->state == DISPATCHER_READY && first->silence.deadline == loop.now + ALLOWED;
+}
+
+static void check_silent(void)
 {
     begin();
-    loop.now = patience.timer.deadline;
-    CHECK(patience_judge(&patience) == PATIENCE_EXTENDED);
-    CHECK(patience.timer.deadline > loop.now && patience.timer.deadline < loop.now + LOOP_SECOND);
-    loop.now = patience.timer.deadline;
-    CHECK(patience_judge(&patience) == PATIENCE_LOST);
+    ask();
+    CHECK(is_allowed_all());
+    pass(0);
+    CHECK(is_extended());
+    pass(0);
+    CHECK(first->state == DISPATCHER_ENDING && first->silence.deadline == 0);
+    end();
 }
 
-/* An answer gives it all back, and takes it away if none is due any more. */
+/* An answer gives the next one the full time. */
 static void check_answer(void)
 {
     begin();
-    loop.now = patience.timer.deadline;
-    CHECK(patience_judge(&patience) == PATIENCE_EXTENDED);
-    patience_renew(&patience, true);
-    CHECK(patience.timer.deadline == loop.now + ALLOWED);
-    loop.now = patience.timer.deadline;
-    CHECK(patience_judge(&patience) == PATIENCE_EXTENDED);
-    patience_renew(&patience, false);
-    CHECK(patience.timer.deadline == 0);
+    ask();
+    ask();
+    pass(0);
+    CHECK(is_extended());
+    say(0, MESSAGE_PONG);
+    CHECK(is_allowed_all());
+    pass(0);
+    CHECK(is_extended());
+    say(0, MESSAGE_PONG);
+    CHECK(first->state == DISPATCHER_READY && first->silence.deadline == 0);
+    end();
+}
+
+/* An answer that has come and was not read yet is in time. */
+static void check_unread(void)
+{
+    union message message;
+
+    begin();
+    ask();
+    wire_header(&message, MESSAGE_PONG, 0, 0);
+    CHECK(wire_send(others[0], &message, NULL, 0) == 0);
+    pass(0);
+    CHECK(first->state == DISPATCHER_READY && first->silence.deadline == 0);
+    end();
 }
 
 static void check_slept(void)
 {
     begin();
-    loop.now = patience.timer.deadline + 2 * LOOP_SECOND;
-    CHECK(patience_judge(&patience) == PATIENCE_AGAIN);
-    CHECK(patience.timer.deadline == loop.now + ALLOWED);
-    loop.now = patience.timer.deadline;
-    CHECK(patience_judge(&patience) == PATIENCE_EXTENDED);
-    loop.now += 2 * LOOP_SECOND;
-    CHECK(patience_judge(&patience) == PATIENCE_AGAIN);
+    ask();
+    pass(2 * LOOP_SECOND);
+    CHECK(is_allowed_all());
+    pass(0);
+    CHECK(is_extended());
+    pass(2 * LOOP_SECOND);
+    CHECK(is_allowed_all());
+    end();
 }
 
 static void check_hurried(void)
 {
     begin();
-    patience.allowed = LOOP_SECOND;
-    patience_renew(&patience, true);
-    CHECK(patience.timer.deadline == loop.now + LOOP_SECOND);
+    ask();
+    dispatcher_hurry(first, LOOP_SECOND);
+    CHECK(first->silence.deadline == loop.now + LOOP_SECOND);
+    end();
+}
+
+/* Without it nothing would be left. */
+static void check_last(void)
+{
+    begin();
+    pool.dispatchers[1].state = DISPATCHER_ENDING;
+    ask();
+    pass(0);
+    CHECK(is_extended());
+    pass(0);
+    CHECK(is_allowed_all());
+    end();
 }
 
 int main(void)
 {
-    check_lost();
+    check_silent();
     check_answer();
+    check_unread();
     check_slept();
     check_hurried();
+    check_last();
     return CHECK_RESULT();
 }

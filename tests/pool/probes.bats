@@ -3,7 +3,7 @@
 
 load ../shared/helpers
 
-@test "requests: each is answered once, and what nobody asked for is not believed" { "$BUILD/tests/pool/requests"; }
+@test "channel: each request is answered once, and no other answer counts" { "$BUILD/tests/pool/channel"; }
 @test "starts: the ledger decides each start of a dead dispatcher, and no connection is left open" { "$BUILD/tests/pool/starts"; }
 @test "remains: a failed start comes back, the others are handlers at the end of file, nothing else is believed" { "$BUILD/tests/pool/remains"; }
 @test "dispatcher: an unread answer counts, and a dispatcher back from giving way is replaced at once" {
@@ -13,4 +13,4 @@ load ../shared/helpers
     [[ $(grep -c 'gives way to handlers' <<<"$output") == 1 ]]
     [[ $(grep -c 'was killed by signal 9: replacing it$' <<<"$output") == 1 ]]
 }
-@test "patience: an answer is waited for twice, and not held against who slept" { "$BUILD/tests/pool/patience"; }
+@test "patience: a silent dispatcher is continued, then killed, unless the supervisor slept" { "$BUILD/tests/pool/patience"; }

@@ -64,7 +64,7 @@ static void on_orphaned(void *context, uint32_t client, uint64_t ticket, int32_t
     fate->process = process;
 }
 
-static const struct starts_events events = {
+static const struct pool_events events = {
     .returned = on_returned, .failed = on_failed, .orphaned = on_orphaned, .context = fates};
 
 static bool was_orphaned(uint32_t client)

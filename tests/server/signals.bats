@@ -194,7 +194,7 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
     await has_line 'ending: waiting for' "$LOG"
     stop TERM
     [[ $STATUS == 1 ]]
-    refute grep 'could not be ended' "$LOG"
+    refute grep 'could not be killed' "$LOG"
     wait "$client" || true
 }
 

@@ -230,7 +230,7 @@ wall_files() {
         kill -KILL "$(dispatchers | head -n 1)"
     }
     at_wall raise end_tracer 50 "cannot accept connections: Too many open files in system"
-    grep -q 'cannot start dispatcher 0, trying again: Too many open files in system' "$LOG"
+    grep -q 'cannot start dispatcher 0: Too many open files in system; trying again' "$LOG"
     await has_dispatchers 2
 }
 
@@ -286,7 +286,7 @@ wall_watches() {
     }
     lift() { echo 0 1<>wall; }
     at_wall raise lift 100 "cannot accept connections: No space left on device"
-    grep -q 'cannot watch a dispatcher: No space left on device' "$LOG"
+    grep -q 'cannot watch dispatcher [0-9]*: No space left on device' "$LOG"
     await has_dispatchers 2
 }
 

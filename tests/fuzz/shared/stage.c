@@ -256,14 +256,10 @@ static void open_dispatcher(struct pool *pool, unsigned index)
 {
     struct dispatcher *dispatcher = &pool->dispatchers[index];
     struct actor *actor = &actors[index];
-    struct ends ends;
+    struct channel_ends ends;
 
-    dispatcher_open(dispatcher, index, &server.loop, &pool->events, &pool->family, &pool->left,
-                    PROTOCOL_SLOTS);
-    dispatcher->spare = index == pool->count;
-    HOLDS(ends_open(&ends, &pool->reserve) == 0);
-    (void)close(ends.memory);
-    ends.memory = -1;
+    dispatcher_open(dispatcher, pool, index);
+    HOLDS(channel_open_ends(&ends, &pool->reserve) == 0);
     actor->process = FIRST_PROCESS + (int32_t)index;
     actor->end = fcntl(ends.peer, F_DUPFD_CLOEXEC, 3);
     HOLDS(actor->end >= 0 && dispatcher_begin(dispatcher, &ends, actor->process, -1) == 0);
@@ -272,10 +268,12 @@ static void open_dispatcher(struct pool *pool, unsigned index)
 
 static void open_pool(struct pool *pool)
 {
+    pool->loop = &server.loop;
     pool->count = STAGE_DISPATCHERS - 1;
+    pool->most = PROTOCOL_SLOTS;
     pool->events = running_pool_events(&server.running);
-    pool->family = succession;
-    pool->family.context = pool;
+    pool->restart = succession_restart;
+    pool->forked = succession_forked;
     for (unsigned i = 0; i < STAGE_DISPATCHERS; i++)
         open_dispatcher(pool, i);
 }

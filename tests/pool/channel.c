@@ -2,7 +2,7 @@
  * What a dispatcher has been asked and has not answered: each request is answered once, and nothing
  * else is believed.
  */
-#include "supervisor/pool/requests.h"
+#include "supervisor/pool/channel.h"
 
 #include "dispatcher/shared/wire.h"
 #include "tests/shared/check.h"
@@ -11,12 +11,12 @@
 #include <string.h>
 
 static struct ledger ledger;
-static struct requests requests;
+static struct channel channel;
 
 static void begin(void)
 {
     memset(&ledger, 0xff, sizeof(ledger));
-    requests = (struct requests){.starts = {.ledger = &ledger}};
+    channel = (struct channel){.requests = {.starts = {.ledger = &ledger}}};
 }
 
 /* Every count there is. */
@@ -25,9 +25,9 @@ static bool nothing_is_open(void)
     bool used = false;
 
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
-        used = used || requests.starts.slots[i].used;
-    return !used && requests.starts.count == 0 && requests.adopted == 0 &&
-           !requests_are_open(&requests);
+        used = used || channel.requests.starts.slots[i].used;
+    return !used && channel.requests.starts.count == 0 && channel.requests.adopted == 0 &&
+           !channel_owes(&channel);
 }
 
 static void ask_start(uint32_t client, uint64_t ticket)
@@ -35,10 +35,10 @@ static void ask_start(uint32_t client, uint64_t ticket)
     union message message;
 
     wire_header(&message, MESSAGE_START, client, ticket);
-    message.start.slot = starts_prepare(&requests.starts);
+    message.start.slot = starts_prepare(&channel.requests.starts);
     CHECK(message.start.slot < PROTOCOL_SLOTS);
     CHECK(ledger.slots[message.start.slot].process == 0);
-    requests_add(&requests, &message);
+    starts_add(&channel.requests.starts, message.start.slot, &message.header);
 }
 
 static void ask_signal(uint32_t adopted)
@@ -47,7 +47,7 @@ static void ask_signal(uint32_t adopted)
 
     wire_header(&message, MESSAGE_SIGNAL, 1, 1);
     message.signal.adopted = adopted;
-    requests_add(&requests, &message);
+    channel_asked(&channel, &message);
 }
 
 static void ask(enum message_type type)
@@ -55,7 +55,7 @@ static void ask(enum message_type type)
     union message message;
 
     wire_header(&message, type, 1, 1);
-    requests_add(&requests, &message);
+    channel_asked(&channel, &message);
 }
 
 /* ---- answers ---- */
@@ -66,7 +66,7 @@ static bool started(uint32_t client, uint64_t ticket, int32_t process)
 
     wire_header(&message, MESSAGE_STARTED, client, ticket);
     message.started.process = process;
-    return requests_answer(&requests, &message);
+    return channel_answered(&channel, &message);
 }
 
 static bool failed(uint32_t client, uint64_t ticket, int32_t error)
@@ -75,7 +75,7 @@ static bool failed(uint32_t client, uint64_t ticket, int32_t error)
 
     wire_header(&message, MESSAGE_FAILED, client, ticket);
     message.failed.error = error;
-    return requests_answer(&requests, &message);
+    return channel_answered(&channel, &message);
 }
 
 static bool signalled(uint32_t adopted)
@@ -84,7 +84,7 @@ static bool signalled(uint32_t adopted)
 
     wire_header(&message, MESSAGE_SIGNALLED, 1, 1);
     message.signalled.adopted = adopted;
-    return requests_answer(&requests, &message);
+    return channel_answered(&channel, &message);
 }
 
 static bool forked(int32_t process, int32_t error)
@@ -94,7 +94,7 @@ static bool forked(int32_t process, int32_t error)
     wire_header(&message, MESSAGE_FORKED, 1, 1);
     message.forked.process = process;
     message.forked.error = error;
-    return requests_answer(&requests, &message);
+    return channel_answered(&channel, &message);
 }
 
 static bool content(uint32_t file, int32_t error)
@@ -104,7 +104,7 @@ static bool content(uint32_t file, int32_t error)
     wire_header(&message, MESSAGE_CONTENT, 0, 0);
     message.content.file = file;
     message.content.error = error;
-    return requests_answer(&requests, &message);
+    return channel_answered(&channel, &message);
 }
 
 static bool pong(void)
@@ -112,7 +112,7 @@ static bool pong(void)
     union message message;
 
     wire_header(&message, MESSAGE_PONG, 0, 0);
-    return requests_answer(&requests, &message);
+    return channel_answered(&channel, &message);
 }
 
 /* ---- what is checked ---- */
@@ -146,10 +146,10 @@ static void check_types(void)
             type == MESSAGE_FORKED || type == MESSAGE_CONTENT || type == MESSAGE_PONG)
             continue;
         wire_header(&message, (enum message_type)type, 1, 1);
-        CHECK(!requests_answer(&requests, &message));
+        CHECK(!channel_answered(&channel, &message));
     }
     CHECK(started(1, 1, 100) && signalled(0) && forked(100, 0) && content(0, 0));
-    CHECK(requests_are_open(&requests) && pong());
+    CHECK(channel_owes(&channel) && pong());
     CHECK(nothing_is_open());
 }
 
@@ -160,7 +160,7 @@ static void check_starts(void)
     begin();
     for (uint32_t i = 0; i < PROTOCOL_SLOTS; i++)
         ask_start(10 + i, 100 + i);
-    CHECK(requests.starts.count == PROTOCOL_SLOTS);
+    CHECK(channel.requests.starts.count == PROTOCOL_SLOTS);
     for (size_t i = 0; i < sizeof(nobody) / sizeof(*nobody); i++) {
         CHECK(!started(10, 100, nobody[i]));
         CHECK(!failed(10, 100, nobody[i] == 1 ? 0 : nobody[i]));
@@ -169,7 +169,7 @@ static void check_starts(void)
     CHECK(!started(11, 100, 100));
     CHECK(!failed(10, 101, EIO));
     CHECK(!started(10 + PROTOCOL_SLOTS, 100 + PROTOCOL_SLOTS, 100)); /* one more than there are */
-    CHECK(requests.starts.count == PROTOCOL_SLOTS);
+    CHECK(channel.requests.starts.count == PROTOCOL_SLOTS);
 
     CHECK(started(11, 101, 2)); /* in any order */
     CHECK(!started(11, 101, 2));
@@ -177,7 +177,7 @@ static void check_starts(void)
     CHECK(failed(10, 100, EIO));
     CHECK(!failed(10, 100, EIO));
     CHECK(!started(10, 100, 2));
-    CHECK(requests.starts.count == PROTOCOL_SLOTS - 2 && requests_are_open(&requests));
+    CHECK(channel.requests.starts.count == PROTOCOL_SLOTS - 2 && channel_owes(&channel));
     ask_start(11, 200); /* takes one of their places, and is not they */
     CHECK(!started(11, 101, 2));
     CHECK(started(11, 200, 2) && started(12, 102, INT32_MAX));
@@ -198,7 +198,7 @@ static void count_sent(void *context, uint32_t client, uint64_t ticket)
 static unsigned send_all(void)
 {
     sent = 0;
-    starts_sent(&requests.starts, count_sent, &sent);
+    starts_sent(&channel.requests.starts, count_sent, &sent);
     return sent;
 }
 
@@ -206,14 +206,14 @@ static unsigned withdrawn; /* with tickets 100 above their clients */
 
 static void count_withdrawn(void *context, uint32_t client, uint64_t ticket)
 {
-    CHECK(context == &requests && ticket == 100 + client);
+    CHECK(context == &channel && ticket == 100 + client);
     withdrawn |= 1u << client;
 }
 
 static unsigned withdraw(void)
 {
     withdrawn = 0;
-    starts_withdraw(&requests.starts, count_withdrawn, &requests);
+    starts_withdraw(&channel.requests.starts, count_withdrawn, &channel);
     return withdrawn;
 }
 
@@ -227,11 +227,11 @@ static void check_withdrawn(void)
     ask_start(2, 102);
     CHECK(send_all() == 7);
     CHECK(send_all() == 0);
-    CHECK(withdraw() == 0 && requests.starts.count == 3);
+    CHECK(withdraw() == 0 && channel.requests.starts.count == 3);
     CHECK(started(1, 101, 2));
     ask_start(4, 104);
     ask_start(5, 105);
-    CHECK(withdraw() == (1u << 4 | 1u << 5) && requests.starts.count == 2);
+    CHECK(withdraw() == (1u << 4 | 1u << 5) && channel.requests.starts.count == 2);
     CHECK(!started(4, 104, 2) && !failed(5, 105, EIO));
     ask_start(4, 104); /* again, in a slot that one was sent from before */
     CHECK(send_all() == 1u << 4);
@@ -240,7 +240,7 @@ static void check_withdrawn(void)
     CHECK(nothing_is_open());
     CHECK(send_all() == 0);
     ask_start(6, 106);
-    CHECK(requests_are_open(&requests));
+    CHECK(channel_owes(&channel));
     CHECK(withdraw() == 1u << 6 && nothing_is_open());
 }
 
@@ -250,29 +250,29 @@ static void check_signals(void)
 {
     begin();
     ask_signal(0);
-    CHECK(requests.adopted == 0 && requests_are_open(&requests));
+    CHECK(channel.requests.adopted == 0 && channel_owes(&channel));
     CHECK(!signalled(1));
     CHECK(signalled(0));
     CHECK(!signalled(0) && nothing_is_open());
 
     ask_signal(1);
-    CHECK(requests.adopted == 1);
+    CHECK(channel.requests.adopted == 1);
     CHECK(!signalled(0));
-    CHECK(requests.adopted == 1 && requests_are_open(&requests));
+    CHECK(channel.requests.adopted == 1 && channel_owes(&channel));
     CHECK(signalled(1));
     CHECK(!signalled(1) && !signalled(0) && nothing_is_open());
 
     ask_signal(1);
     ask_signal(0);
     ask_signal(1);
-    CHECK(requests.adopted == 2);
-    CHECK(signalled(1) && signalled(1) && requests.adopted == 0);
+    CHECK(channel.requests.adopted == 2);
+    CHECK(signalled(1) && signalled(1) && channel.requests.adopted == 0);
     CHECK(!signalled(1));
     CHECK(signalled(0) && nothing_is_open());
 
     ask_signal(1);
     ask_signal(0);
-    CHECK(signalled(0) && !signalled(0) && requests.adopted == 1 && requests_are_open(&requests));
+    CHECK(signalled(0) && !signalled(0) && channel.requests.adopted == 1 && channel_owes(&channel));
     CHECK(signalled(1) && nothing_is_open());
 }
 
@@ -284,7 +284,7 @@ static void check_forks(void)
     CHECK(!forked(0, 0));        /* neither a process nor an error */
     CHECK(!forked(100, EAGAIN)); /* both */
     CHECK(!forked(1, 0) && !forked(-1, 0) && !forked(INT32_MIN, 0));
-    CHECK(requests_are_open(&requests));
+    CHECK(channel_owes(&channel));
     CHECK(forked(2, 0) && forked(0, EAGAIN));
     CHECK(!forked(2, 0) && !forked(0, EAGAIN));
     CHECK(nothing_is_open());
@@ -296,7 +296,7 @@ static void ask_read(uint32_t file)
 
     wire_header(&message, MESSAGE_READ, 0, 0);
     message.read.file = file;
-    requests_add(&requests, &message);
+    channel_asked(&channel, &message);
 }
 
 /* Of each file on its own: with another's answer taken for it, nobody would ask again. */
@@ -307,7 +307,7 @@ static void check_reads(void)
     CHECK(!content(PROTOCOL_FILE_BUSY, -1));
     CHECK(!content(PROTOCOL_FILES, 0) && !content(UINT32_MAX, 0));
     CHECK(!content(PROTOCOL_FILE_ACCESS, 0));
-    CHECK(requests_are_open(&requests));
+    CHECK(channel_owes(&channel));
     CHECK(content(PROTOCOL_FILE_BUSY, 0));
     CHECK(!content(PROTOCOL_FILE_BUSY, 0) && nothing_is_open());
 
@@ -323,14 +323,14 @@ static void check_pings(void)
 {
     begin();
     ask(MESSAGE_PING);
-    CHECK(requests_are_open(&requests));
+    CHECK(channel_owes(&channel));
     CHECK(!content(PROTOCOL_FILE_ACCESS, 0) && !signalled(0));
     CHECK(pong());
     CHECK(!pong() && nothing_is_open());
 
     ask(MESSAGE_PING);
     ask(MESSAGE_PING);
-    CHECK(pong() && requests_are_open(&requests) && pong());
+    CHECK(pong() && channel_owes(&channel) && pong());
     CHECK(!pong() && nothing_is_open());
 }
 
