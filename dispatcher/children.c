@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-/* Open addressing with linear probing, at most half full, a power of two in size. */
+/* Open addressing with linear probing; at most half full; the size is a power of two. */
 static struct {
     struct child_record *places;
     uint32_t mask; /* size - 1 */
@@ -11,7 +11,7 @@ static struct {
 
 enum { SMALLEST = 64 };
 
-/* Process ids are handed out in sequence: their low bits spread by themselves. */
+/* The kernel assigns process ids in sequence, so their low bits are spread well. */
 static uint32_t home(int32_t process)
 {
     return (uint32_t)process & table.mask;
@@ -70,8 +70,8 @@ void children_forget(void)
     table.count = 0;
 }
 
-/* Moves up what linear probing had put behind the freed place, so that every record can still be
- * reached from its home without passing a free one. */
+/* Moves records behind the gap into it, so that every record stays reachable from its home without
+ * passing a free place. */
 static void close_gap(uint32_t gap)
 {
     uint32_t i = gap;

@@ -1,8 +1,8 @@
 /*
- * children.h - which handler is which client's: process id to client and ticket.
+ * children.h - maps the process id of a handler to its client and ticket.
  *
- * Only children that have not been reaped are in it, so that a process id found here is safe to
- * signal.  Constant time; memory grows with the most children at once.
+ * The table has only children that have not been reaped, so a process id found here is safe to
+ * signal.  Constant time; memory grows with the peak number of children.
  */
 #ifndef DISPATCHER_CHILDREN_H
 #define DISPATCHER_CHILDREN_H
@@ -11,24 +11,24 @@
 #include <stdint.h>
 
 struct child_record {
-    int32_t process; /* 0: this place is free */
+    int32_t process; /* 0: the place is free */
     uint32_t client;
     uint64_t ticket;
 };
 
-/* Makes sure that one more child can be added.  Returns 0, or -1 with errno ENOMEM. */
+/* Makes room for one more child.  Returns 0, or -1 with errno ENOMEM. */
 int children_reserve(void);
 
-/* Adds a child; children_reserve() must have succeeded since the last call. */
+/* Adds a child; requires a children_reserve() since the last call. */
 void children_add(struct child_record child);
 
-/* The record of a process, or NULL; valid until the next change. */
+/* Returns the record of a process, or NULL; valid until the next change. */
 const struct child_record *children_find(int32_t process);
 
-/* Forgets all, in a process that was forked off: they are not its children. */
+/* Forgets all children in a forked process: they are its parent's. */
 void children_forget(void);
 
-/* Takes a reaped child out.  Returns whether it was there, with its record in *child. */
+/* Removes a reaped child.  Returns true with its record in *child if it was in the table. */
 bool children_remove(int32_t process, struct child_record *child);
 
 #endif

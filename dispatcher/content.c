@@ -19,8 +19,8 @@ int content_open(const struct setup *setup, enum protocol_file file)
 
     if (directory < 0)
         return -1;
-    /* Opening a named pipe would otherwise wait for whoever writes to it; and a symbolic link could
-     * lead to what handlers can write, if theirs is another root. */
+    /* O_NONBLOCK: opening a named pipe would wait for a writer.  O_NOFOLLOW: with --chroot, a
+     * symbolic link could lead to a file that handlers can write. */
     descriptor = openat(directory, name,
                         O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY |
                             (setup->root[0] == '\0' ? 0 : O_NOFOLLOW));
@@ -59,12 +59,12 @@ int content_copy(const struct setup *setup, enum protocol_file file)
     if (memory >= 0 && copy(from, memory) &&
         fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0 &&
         lseek(memory, 0, SEEK_SET) == 0) {
-        (void)close(from); /* it was only read */
+        (void)close(from); /* only read */
         return memory;
     }
     error = errno;
     if (memory >= 0)
-        (void)close(memory); /* nobody has seen it */
+        (void)close(memory); /* unused */
     if (from >= 0)
         (void)close(from);
     errno = error;

@@ -6,27 +6,26 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* A connection has at most so many; the longest holds the path of a socket. */
+/* Variables of a connection at most, and bytes of each; the longest has the path of a socket. */
 enum { VARIABLES = 12, VARIABLE_MAXIMUM = 128 };
 
-/* There is one for each handler that may be between clone and exec; their texts are apart, so that
- * those that are never needed take no memory. */
-static char **places[PROTOCOL_SLOTS]; /* NULL-terminated: what was inherited, then texts */
+/* One for each handler that can be between clone and exec.  Untouched texts use no memory. */
+static char **places[PROTOCOL_SLOTS]; /* NULL-terminated: inherited strings, then texts */
 static char texts[PROTOCOL_SLOTS][VARIABLES][VARIABLE_MAXIMUM];
 
-static size_t kept; /* so much was inherited */
-static bool bare;   /* nothing is added to it */
+static size_t kept; /* number of inherited strings */
+static bool bare;   /* no variables of the connection */
 
-/* One that is being filled. */
+/* An environment under construction. */
 struct environment {
     char **all;
     char (*texts)[VARIABLE_MAXIMUM];
-    unsigned filled; /* of them */
+    unsigned filled; /* number of texts in use */
 };
 
-/* What must not be inherited: sockets and notifications meant for the daemon (sd_listen_fds(3),
- * sd_notify(3)), and what an outer super-server said of another connection (UCSPI, systemd,
- * xinetd), which a handler would take for its own; nor what is said of this one below. */
+/* A handler must not inherit sockets and notifications meant for the daemon (sd_listen_fds(3),
+ * sd_notify(3)), nor the variables of an outer super-server (UCSPI, systemd, xinetd): it would take
+ * them for its own connection's. */
 static bool is_kept(const char *variable)
 {
     static const char *const removed[] = {
@@ -66,8 +65,7 @@ int environment_prepare(char *const *inherited, bool is_bare)
     return 0;
 }
 
-/* The longest name with the path of a socket, and with an IPv6 address, fits: nothing is ever cut.
- */
+/* Never cuts: the longest name fits with the path of a socket and with an IPv6 address. */
 static void add(struct environment *environment, const char *name, const char *value)
 {
     char *text = environment->texts[environment->filled];
@@ -81,7 +79,7 @@ static void add(struct environment *environment, const char *name, const char *v
     environment->all[kept + environment->filled++] = text;
 }
 
-/* Not by printf(3), which takes longer than all the rest. */
+/* Without printf(3), which would take longer than everything else here. */
 static void add_number(struct environment *environment, const char *name, uint64_t value)
 {
     char digits[24];
@@ -95,13 +93,13 @@ static void add_number(struct environment *environment, const char *name, uint64
     add(environment, name, first);
 }
 
-/* As UCSPI, systemd and xinetd say it. */
+/* The names of UCSPI, systemd and xinetd. */
 static void add_tcp(struct environment *environment, const struct message_start *start)
 {
     char local[INET6_ADDRSTRLEN] = "";
     char remote[INET6_ADDRSTRLEN] = "";
 
-    /* Fails only for a family that is none; the variable is empty then. */
+    /* Fails only for an unknown family; the variable is empty then. */
     (void)inet_ntop(start->local.family, start->local.address, local, sizeof(local));
     (void)inet_ntop(start->remote.family, start->remote.address, remote, sizeof(remote));
 
@@ -115,8 +113,7 @@ static void add_tcp(struct environment *environment, const struct message_start 
     add(environment, "REMOTE_HOST", remote);
 }
 
-/* As UCSPI says it.  A path need not end with 0; that of an abstract socket begins with one
- * (unix(7)). */
+/* The names of UCSPI.  A path may lack a final NUL; an abstract one begins with NUL (unix(7)). */
 static void add_unix(struct environment *environment, const struct message_start *start, int client)
 {
     struct sockaddr_un address = {0};
@@ -125,7 +122,7 @@ static void add_unix(struct environment *environment, const struct message_start
     struct endpoint_peer peer;
 
     memcpy(&peer, start->remote.address, sizeof(peer));
-    /* Fails for no connected socket; the path is empty then. */
+    /* Cannot fail for a connected socket; if it does, the path is empty. */
     if (getsockname(client, (struct sockaddr *)&address, &length) == 0)
         memcpy(path, address.sun_path, sizeof(address.sun_path));
     if (path[0] == '\0' && path[1] != '\0')

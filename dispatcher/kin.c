@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static int proc = -1;    /* O_PATH */
-static pid_t supervisor; /* once it is dead, our parent is somebody else */
+static pid_t supervisor; /* getppid() differs from it after the supervisor's death */
 
 void kin_open(void)
 {
@@ -27,8 +27,8 @@ static int open_file(int32_t process, const char *name, int how)
     return openat(proc, path, how | O_CLOEXEC);
 }
 
-/* Whether a process is of this group, and of the session of the same number, with its parent:
- * fields 4 to 6 of proc_pid_stat(5), behind a name that may have anything in it, and the state. */
+/* Returns true if `member` is in the group and the session `process`; sets its parent.  Reads
+ * fields 4 to 6 of proc_pid_stat(5), behind the name, which may contain anything, and the state. */
 static bool is_member(int32_t member, int32_t process, pid_t *parent)
 {
     char text[512];
@@ -53,7 +53,7 @@ static bool is_member(int32_t member, int32_t process, pid_t *parent)
     return group == process && session == process;
 }
 
-/* Looks through the supervisor's children, "PID PID ...". */
+/* Searches the supervisor's children, "PID PID ...". */
 static bool has_child_in(FILE *children, int32_t process)
 {
     char *word = NULL;
@@ -87,14 +87,15 @@ static bool has_kin_in(int32_t process)
     pid_t parent;
     bool found;
 
-    /* As a rule its leader is there still; to look through all children would take longer the more
-     * there are. */
+    /* Usually the leader still exists, and the search through all children is not needed. */
     if (proc >= 0 && is_member(process, process, &parent) && parent == supervisor)
         return true;
     children = open_children();
     if (children == NULL) {
-        log_warning("dispatcher: /proc does not show whose process group %" PRId32 " is", process);
-        /* That of a handler leads a session, if it is there still. */
+        log_warning("dispatcher: /proc does not show the owner of process group %" PRId32
+                    ": believing the supervisor",
+                    process);
+        /* A handler that still exists leads a session. */
         errno = 0;
         return getsid(process) == process || errno == ESRCH;
     }
@@ -105,7 +106,7 @@ static bool has_kin_in(int32_t process)
 
 bool kin_is_group(int32_t process)
 {
-    /* Were the supervisor dead by now, its number might be another's. */
+    /* After the supervisor's death its process id might be another's. */
     return has_kin_in(process) && getppid() == supervisor;
 }
 

@@ -1,17 +1,15 @@
 /*
- * dispatcher - starts handlers for the supervisor and tells it how they ended.
+ * dispatcher - starts handlers for the supervisor and reports how they ended.
  *
- * Not started by people.  The contract is protocol.h: what it is given, what it answers, and why a
- * client's handler is started exactly once.
+ * Only the supervisor starts it.  protocol.h is the contract between the two.
  */
-#include "dispatcher/command.h"
-#include "dispatcher/content.h"
 #include "dispatcher/environment.h"
 #include "dispatcher/kin.h"
 #include "dispatcher/service.h"
 #include "dispatcher/setup.h"
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/oom.h"
+#include "dispatcher/try.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -21,48 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Whether the files can be read again, too, by who will be asked to.  What else may be wrong with
- * them, the supervisor finds when it reads them. */
-static void try_files(const struct setup *setup)
-{
-    static const char *const options[] = {
-        [PROTOCOL_FILE_ACCESS] = "--access-file",
-        [PROTOCOL_FILE_BUSY] = "--busy-message",
-    };
-
-    for (int file = 0; file < PROTOCOL_FILES; file++) {
-        int descriptor;
-
-        if (setup->files[file][0] == '\0')
-            continue;
-        descriptor = content_open(setup, (enum protocol_file)file);
-        if (descriptor >= 0)
-            (void)close(descriptor); /* nothing was read */
-        else if (errno == EACCES || errno == EPERM || errno == ELOOP)
-            log_warning("%s: SIGHUP will not be able to read %s again, as user %u: %m",
-                        options[file], setup->files[file], geteuid());
-    }
-}
-
-static int try(const struct spawn_command *command)
-{
-    static char path[PATH_MAX];
-    struct spawn_command found = *command;
-    int status = command_find(command->path, path);
-
-    found.path = path;
-    if (status == 0)
-        status = command_try(&found);
-    if (status != 0)
-        return status;
-    try_files(command->setup);
-    if (send(PROTOCOL_SOCKET, path, strlen(path), 0) < 0)
-        log_die(1, "dispatcher: cannot tell where %s was found: %m", command->path);
-    return 0;
-}
-
-/* Handlers without privileges could lower their own as far as a dispatcher has had it at any time:
- * so it is not lower than theirs for any that is the same user. */
+/* A process without privileges can lower its oom_score_adj to the lowest value it ever had, or
+ * inherited.  So a dispatcher that runs as the handlers' user never lowers its own. */
 static void prepare_for_oom(const struct setup *setup)
 {
     if (setup->has_identity != 0 && setup->user != 0)
@@ -82,9 +40,9 @@ static void check_starter(int argc)
     bool looked = fstat(PROTOCOL_SOCKET, &status) == 0;
 
     if (argc >= 5 && !looked && errno != EBADF)
-        log_die(1, "dispatcher: cannot look at the socket to its supervisor: %m");
+        log_die(1, "dispatcher: cannot examine the socket to its supervisor: %m");
     if (argc < 5 || !looked || !S_ISSOCK(status.st_mode))
-        log_die(2, "dispatcher: started by socket-burst-dampener only, not by hand");
+        log_die(2, "dispatcher: only socket-burst-dampener can start it");
 }
 
 int main(int argc, char **argv)
@@ -102,7 +60,7 @@ int main(int argc, char **argv)
     prepare_for_oom(service.command.setup);
     setup_apply(service.command.setup);
     if (strcmp(argv[1], "try") == 0)
-        _exit(try(&service.command)); /* nothing is to be flushed */
+        _exit(try_command(&service.command)); /* nothing to flush */
     setup_rest();
     if (environment_prepare(environ, service.command.setup->no_environment != 0) != 0)
         log_die(1, "dispatcher: cannot prepare the environment: %m");

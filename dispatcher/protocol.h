@@ -1,81 +1,104 @@
 /*
  * protocol.h - the whole contract between the supervisor and a dispatcher.
  *
- * The supervisor starts a dispatcher, while it still has the privileges that it was started with,
- * as
+ * COMMAND LINE
  *
  *     dispatcher ROLE FORMAT PATH ARGV0 [ARG]...
  *
- * where FORMAT is that of its log, "text" or "json", PATH is the handler's executable and ARGV0 ...
- * its argument vector, with two descriptors: PROTOCOL_SOCKET, one end of a SOCK_SEQPACKET pair, in
- * which the first message is one struct setup; and PROTOCOL_LEDGER, a memory file of one struct
- * ledger that both map.  What struct setup leaves open of a handler's process state (limits, nice
- * value, environment) is the dispatcher's.
+ * The supervisor executes this while it still has the privileges that it was started with.
  *
- * ROLE is one of
+ *     ROLE     what the process does, see below
+ *     FORMAT   the format of its log: "text" or "json"
+ *     PATH     the handler's executable
+ *     ARGV0... the handler's argument vector
  *
- *     try      takes on the process state of handlers, looks PATH up, executes it without letting
- *              it run, and writes the path that was found to the socket; its exit status is 0, or
- *              after a line in the log what the supervisor is to end with
- *     spare    takes no clients, so that nothing holds it up: it does for the others what needs no
- *              client, and forks them to begin with
+ * It passes two descriptors:
  *
- * The others are never executed: they begin as what FORK has made.
+ *     PROTOCOL_SOCKET   one end of a SOCK_SEQPACKET pair; the first message is one struct setup
+ *     PROTOCOL_LEDGER   a memory file with one struct ledger, which both processes map
  *
- * Sequence, for each dispatcher that serves or is the spare one:
+ * A handler inherits from the dispatcher whatever struct setup does not set: limits, nice value,
+ * environment.
  *
- *     dispatcher: READY        once, when it can take work
- *     supervisor: START        with the client's descriptor, for a ledger slot that is free
- *     dispatcher: STARTED      the handler's exec has succeeded     } exactly one of them,
- *                 or FAILED    no handler runs: the client is back  } and the slot is free again
- *     dispatcher: EXITED       once after STARTED; the handler has been reaped
- *     supervisor: SIGNAL       any number of times after STARTED
- *     dispatcher: SIGNALLED    once for each SIGNAL
- *     supervisor: FORK         with the socket and the ledger of a new dispatcher
- *     dispatcher: FORKED       once for each FORK: that runs, as a child of the supervisor
- *     supervisor: READ         for one of the files in struct setup
- *     dispatcher: CONTENT      once for each READ
- *     supervisor: PING         at any time
- *     dispatcher: PONG         once for each PING: it is alive, and has come to what it was asked
- *     supervisor: ROUSE        at any time; it says nothing, but comes with SIGCONT by the leash
+ * ROLES
  *
- * A packet of the socket carries one message, or several one right behind the other, of which those
- * that bring descriptors bring them in the same order.  FORK and CONTENT travel alone.
+ *     try      Takes on the process state of handlers, finds PATH, and writes the path it found to
+ *              the socket.  Then executes it, and kills it before its first instruction.  Exits
+ *              with 0; or logs an error and exits with the status that the supervisor must exit
+ *              with.
+ *     spare    Takes no clients, so no client can hold it up.  Forks the other dispatchers, and
+ *              does for them whatever needs no client.
  *
- * A client's connection is not held by the supervisor once START is sent.  The packet has it, which
- * stays in the socket until all of its handlers are cloned (recvmsg(2), MSG_PEEK), unless the
- * kernel has lacked the memory to show them for long; and from a moment later on the handler alone.
- * So the client sees the end of its connection as soon as the handler closes it, whatever else the
- * two of us have to do.  FAILED brings the connection back. It comes from the dispatcher, if no
- * child could be cloned, and is then sent before the packet is taken off the socket; or else from
- * the child itself, whose exec has failed.
+ * All other dispatchers are forks, made at the request FORK.  They execute nothing.
  *
- * A dispatcher ends when the supervisor shuts its end down or closes it.  It never closes its own
- * while it lives.
+ * MESSAGES
  *
- * The leash: the supervisor may not signal a dispatcher, which runs as somebody else.  But it keeps
- * a copy of the dispatcher's end, and each dispatcher makes itself the owner of that (fcntl(2),
- * F_SETOWN), with its own rights.  So when the supervisor sets F_SETSIG and O_ASYNC there, the next
- * message, or the end of the messages, sends the dispatcher that signal: SIGKILL, or SIGCONT if it
- * was stopped.  The kernel aims at the process and not at its number.
+ *     from        message     meaning
+ *     dispatcher  READY       once: can take work
+ *     supervisor  START       run a handler; brings the client's descriptor, names a free slot
+ *     dispatcher  STARTED     answers START: the handler's exec has succeeded; the slot is free
+ *     dispatcher  FAILED      answers START: no handler runs; brings the client back; the slot is
+ *                             free
+ *     dispatcher  EXITED      once after STARTED: the handler has ended and was reaped
+ *     supervisor  SIGNAL      signal a handler, any number of times after STARTED
+ *     dispatcher  SIGNALLED   answers SIGNAL
+ *     supervisor  FORK        fork a new dispatcher; brings its socket and ledger
+ *     dispatcher  FORKED      answers FORK: the new dispatcher is a child of the supervisor
+ *     supervisor  READ        read one of the files in struct setup
+ *     dispatcher  CONTENT     answers READ; brings a memory file
+ *     supervisor  PING        any time
+ *     dispatcher  PONG        answers PING: the dispatcher is alive and has reached this request
+ *     supervisor  ROUSE       any time, no answer: delivers SIGCONT through the leash
  *
- * Both processes run on one machine and come from one build, so the structures travel as they are.
- * A change of any of them raises PROTOCOL_VERSION.
+ * Each START gets exactly one answer, STARTED or FAILED.
+ *
+ * A packet of the socket carries one message or several in a row.  Their descriptors come in the
+ * same order.  FORK and CONTENT travel alone.
+ *
+ * CLIENT CONNECTIONS
+ *
+ * After START the supervisor holds the connection no longer.  The packet holds it: the dispatcher
+ * looks at the packet with MSG_PEEK (recvmsg(2)), and takes it off the socket only when all of its
+ * handlers are cloned.  From then on the handler alone holds the connection, so the client sees its
+ * end as soon as the handler closes it.  If the kernel lacks the memory to show a packet's
+ * descriptors for long, the dispatcher takes the packet off at once.
+ *
+ * FAILED returns the connection.  If no child could be cloned, the dispatcher sends FAILED before
+ * it takes the packet off the socket.  If the exec failed, the child itself sends FAILED.  A child
+ * that is killed between clone and FAILED counts as a handler that was killed.
+ *
+ * END AND LEASH
+ *
+ * A dispatcher exits when the supervisor shuts down or closes its end.  A live dispatcher never
+ * closes its own end.
+ *
+ * The supervisor may not signal a dispatcher, which runs as another user.  Instead it keeps a copy
+ * of the dispatcher's end, and each dispatcher makes itself the owner of that end (fcntl(2),
+ * F_SETOWN).  When the supervisor sets F_SETSIG and O_ASYNC there, the next message, or the end of
+ * messages, makes the kernel send that signal: SIGKILL, or SIGCONT to a stopped dispatcher.  The
+ * kernel aims at the process and not at its number.
+ *
+ * LEDGER
  *
  * The ledger makes each START happen exactly once, even if the dispatcher is killed at any
  * instruction.  The supervisor clears a slot before it sends START.  The dispatcher clones the
- * handler with CLONE_PARENT_SETTID aimed at the slot, so that the kernel itself writes the child's
- * process id there before the child runs (clone(2); kernel/fork.c, kernel_clone()).  Once a
- * dispatcher is dead and what it has said was heard, the slot of a START that is not answered says
- * whether there was a child.  If it shows no process, there was none: the packet is still in the
- * socket, of which the supervisor keeps a copy of that end, and the connection with it.  If it
- * shows one, that either says FAILED or is the handler, a child of the supervisor now: which of the
- * two is known at the latest when no child of the dispatcher is left between clone and exec.
+ * handler with CLONE_PARENT_SETTID aimed at the slot, so the kernel writes the child's process id
+ * there before the child runs (clone(2); kernel/fork.c, kernel_clone()).
  *
- * A child that somebody kills between clone and FAILED counts as a handler that was killed.
+ * When a dispatcher is dead and all its messages are read, the slot of an unanswered START decides:
  *
- * No child is left between clone and exec when the supervisor's end of the socket reads end of
- * file, as every such child still holds the dispatcher's end, which is close-on-exec.
+ *     no process   There was no child.  The packet, with the connection, is still in the socket,
+ *                  and the supervisor reads it from its copy of the dispatcher's end.
+ *     a process    The child sends FAILED, or it is the handler and now a child of the supervisor.
+ *                  The supervisor knows which when no child is left between clone and exec.
+ *
+ * No child is left between clone and exec when the supervisor's end reads end of file: each such
+ * child holds the dispatcher's end, which is close-on-exec.
+ *
+ * VERSION
+ *
+ * Both processes run on one machine and come from one build, so structures travel as they are.
+ * Raise PROTOCOL_VERSION with every change of a structure.
  */
 #ifndef DISPATCHER_PROTOCOL_H
 #define DISPATCHER_PROTOCOL_H
@@ -89,17 +112,16 @@ enum {
     PROTOCOL_LEDGER = 4,
     PROTOCOL_LAST = PROTOCOL_LEDGER,
 
-    /* How many STARTs may be unanswered per dispatcher: enough that it has several handlers between
-     * clone and exec while others are on their way, few enough that a stopped dispatcher holds up
-     * few clients. */
+    /* Unanswered STARTs per dispatcher.  Enough for several handlers between clone and exec while
+     * other STARTs are on their way; few enough that a stopped dispatcher holds up few clients. */
     PROTOCOL_SLOTS = 16,
 
-    /* How many messages one packet carries at most. */
+    /* Messages per packet. */
     PROTOCOL_BATCH = 16,
 
-    /* How many descriptors a dispatcher has open at most, besides those of one packet: three that
-     * handlers have, too, the socket, signals, two directories of files, /proc, its oom_score_adj
-     * and /dev/null; the others are for what libc opens for a moment. */
+    /* Descriptors that a dispatcher has open at most, besides those of one packet: standard input,
+     * output and error, the socket, signals, two directories of files, /proc, its oom_score_adj and
+     * /dev/null; the rest is for libc's temporary ones. */
     PROTOCOL_DESCRIPTORS = 14
 };
 
@@ -121,9 +143,8 @@ enum message_type {
     MESSAGE_TYPES /* one more than the last */
 };
 
-/* Every message begins with this.  `client` is the supervisor's own handle and `ticket` the number
- * of the connection, or whatever else the supervisor knows a request by; an answer gives both back
- * as they came. */
+/* Begins every message; PING, PONG and ROUSE consist of it.  `client` and `ticket` are the
+ * supervisor's names for a request.  An answer returns both unchanged. */
 struct message_header {
     uint16_t version;
     uint16_t type;
@@ -133,31 +154,32 @@ struct message_header {
 
 struct message_ready {
     struct message_header header;
-    int32_t process; /* its own */
+    int32_t process; /* the dispatcher */
     uint32_t reserved;
 };
 
 /* One end of a connection.  An IPv4-mapped IPv6 address is stored as the IPv4 address. */
 struct endpoint {
-    uint16_t family;     /* AF_INET, address in the first 4 bytes; AF_INET6; or AF_UNIX */
-    uint16_t port;       /* host byte order; of AF_UNIX 0 */
-    uint8_t address[16]; /* network byte order, as inet_ntop(3) takes it; of AF_UNIX, at the remote
-                          * end, struct endpoint_peer in the first bytes, and else 0 */
+    uint16_t family;     /* AF_INET, AF_INET6 or AF_UNIX */
+    uint16_t port;       /* host byte order; 0 with AF_UNIX */
+    uint8_t address[16]; /* AF_INET: network byte order, in the first 4 bytes; AF_INET6: network
+                          * byte order; AF_UNIX: struct endpoint_peer at the remote end, else 0 */
 };
 
-/* Who has connected to a Unix socket, as SO_PEERCRED tells it (unix(7)); host byte order. */
+/* The process that connected to a Unix socket (unix(7), SO_PEERCRED); host byte order. */
 struct endpoint_peer {
-    int32_t process; /* 0 if it is in another process id namespace */
+    int32_t process; /* 0: in another process id namespace */
     uint32_t user;
     uint32_t group;
 };
 
+/* Brings the client's descriptor. */
 struct message_start {
     struct message_header header;
     uint32_t slot;    /* in the ledger, below PROTOCOL_SLOTS */
     uint32_t waited;  /* milliseconds from accept to START */
     uint32_t queued;  /* clients still waiting */
-    uint32_t running; /* handlers running or starting, this one included */
+    uint32_t running; /* handlers running or starting, including this one */
     struct endpoint local;
     struct endpoint remote;
 };
@@ -165,10 +187,10 @@ struct message_start {
 struct message_started {
     struct message_header header;
     int32_t process; /* also the handler's process group and session */
-    uint32_t age;    /* microseconds since it was cloned, as this may be told later */
+    uint32_t age;    /* microseconds from clone to this message */
 };
 
-/* With the client's descriptor. */
+/* Brings the client's descriptor. */
 struct message_failed {
     struct message_header header;
     int32_t error; /* errno of the step that failed, never 0 */
@@ -177,20 +199,21 @@ struct message_failed {
 
 struct message_exited {
     struct message_header header;
-    int32_t status;       /* as wait(2) gives it */
+    int32_t status;       /* of wait(2) */
     uint32_t memory;      /* largest resident set, KiB */
     uint64_t user_time;   /* microseconds */
     uint64_t system_time; /* microseconds */
 };
 
-/* Sent to a process group: SIGTERM or SIGKILL.  Ignored if the handler has ended already, as a
- * process id is never signalled after it was reaped.  With `adopted`, the group is that of a
- * handler whose dispatcher is dead, or what is left of it: it must have a child of the supervisor
- * in it.  The supervisor reaps no child until SIGNALLED has come, so that the group stays what it
- * is. */
+/* Sends SIGTERM or SIGKILL to a handler's process group.  Does nothing if the handler was reaped,
+ * because its process id may be another's by then.
+ *
+ * With `adopted`, the handler's dispatcher is dead: the group is signalled if a child of the
+ * supervisor is in it.  The supervisor reaps no child until SIGNALLED, so the group cannot become
+ * another's. */
 struct message_signal {
     struct message_header header;
-    int32_t process; /* that leads the group, or did */
+    int32_t process; /* the leader of the group; it may have ended */
     int32_t signal;
     uint32_t adopted; /* 0 or 1 */
     uint32_t reserved;
@@ -198,25 +221,26 @@ struct message_signal {
 
 struct message_signalled {
     struct message_header header;
-    uint32_t adopted; /* as it came */
+    uint32_t adopted; /* of the request */
     uint32_t reserved;
 };
 
+/* Brings the new dispatcher's PROTOCOL_SOCKET and PROTOCOL_LEDGER. */
 struct message_fork {
     struct message_header header;
-    uint32_t spare; /* the new one is to be the spare one: 0 or 1 */
+    uint32_t spare; /* role of the new dispatcher: 1 spare, 0 serves clients */
     uint32_t reserved;
 };
 
 struct message_forked {
     struct message_header header;
-    int32_t process; /* of the new one; 0 if there is none */
+    int32_t process; /* the new dispatcher; 0 after an error */
     int32_t error;   /* errno, or 0 */
 };
 
 enum protocol_file { PROTOCOL_FILE_ACCESS, PROTOCOL_FILE_BUSY, PROTOCOL_FILES };
 
-/* A file that is read is at most so long: of a longer one, only so much comes. */
+/* Bytes of a file that CONTENT brings at most.  A longer file is cut. */
 enum { PROTOCOL_CONTENT_MAXIMUM = (16 << 20) + 1 };
 
 struct message_read {
@@ -225,8 +249,8 @@ struct message_read {
     uint32_t reserved;
 };
 
-/* With the content in a memory file that is sealed against all changes, so that reading it neither
- * waits nor changes under the reader; or with nothing, and an error. */
+/* Brings the content in a memory file; nothing after an error.  The memory file is sealed against
+ * all changes, so reading it does not wait and it stays the same under the reader. */
 struct message_content {
     struct message_header header;
     uint32_t file;
@@ -249,7 +273,7 @@ union message {
 };
 
 struct ledger_slot {
-    int32_t process; /* written by the kernel at clone */
+    int32_t process; /* the kernel writes it at clone; 0: no child */
     uint32_t reserved;
 };
 
@@ -257,10 +281,11 @@ struct ledger {
     struct ledger_slot slots[PROTOCOL_SLOTS];
 };
 
+/* The standard error of handlers. */
 enum setup_standard_error {
-    SETUP_STANDARD_ERROR_INHERIT,
-    SETUP_STANDARD_ERROR_SOCKET, /* the client */
-    SETUP_STANDARD_ERROR_NULL
+    SETUP_STANDARD_ERROR_INHERIT, /* the daemon's */
+    SETUP_STANDARD_ERROR_SOCKET,  /* the client */
+    SETUP_STANDARD_ERROR_NULL     /* /dev/null */
 };
 
 enum { SETUP_LIMITS = 16, SETUP_PATH = 4096 /* PATH_MAX of linux/limits.h */ };
@@ -268,14 +293,14 @@ enum { SETUP_LIMITS = 16, SETUP_PATH = 4096 /* PATH_MAX of linux/limits.h */ };
 struct setup_limit {
     uint32_t given; /* 0 or 1 */
     uint32_t reserved;
-    uint64_t soft; /* RLIM_INFINITY for none, as in getrlimit(2) */
+    uint64_t soft; /* RLIM_INFINITY: unlimited (getrlimit(2)) */
     uint64_t hard;
 };
 
-/* What becomes of a process before it is a handler. */
+/* The process state of handlers.  The first message on the socket. */
 struct setup {
     uint32_t version;
-    uint32_t has_identity; /* 0: user and groups stay as they are */
+    uint32_t has_identity; /* 0: user and groups stay the daemon's */
     uint32_t user;
     uint32_t group;
     uint32_t has_nice;
@@ -285,17 +310,17 @@ struct setup {
     uint32_t standard_error; /* enum setup_standard_error */
     uint32_t no_environment;
     uint32_t no_new_privileges;
-    int32_t oom_score; /* oom_score_adj for handlers (proc_pid_oom_score_adj(5)) */
-    struct setup_limit limits[SETUP_LIMITS]; /* by the numbers RLIMIT_* */
-    char root[SETUP_PATH];                   /* chroot(2) to it; "": not */
-    char directory[SETUP_PATH];              /* in there; "": as it is */
-    char files[PROTOCOL_FILES][SETUP_PATH];  /* outside of it; "": none */
+    int32_t oom_score; /* oom_score_adj of handlers (proc_pid_oom_score_adj(5)) */
+    struct setup_limit limits[SETUP_LIMITS]; /* indexed by RLIMIT_* */
+    char root[SETUP_PATH];                   /* for chroot(2); "": none */
+    char directory[SETUP_PATH];              /* working directory inside root; "": unchanged */
+    char files[PROTOCOL_FILES][SETUP_PATH];  /* outside of root; "": none */
     uint32_t group_count;                    /* supplementary groups */
     uint32_t groups[];
 };
 
-/* No padding anywhere: what is sent is what was filled in.  And all lengths are multiples of 8, so
- * that in a packet each message lies where a structure may. */
+/* Structures without padding send no stray memory.  Lengths are multiples of 8, so every message in
+ * a packet is aligned. */
 static_assert(sizeof(struct message_header) == 16, "message_header has padding");
 static_assert(sizeof(struct endpoint) == 20, "endpoint has padding");
 static_assert(sizeof(struct endpoint_peer) == 12, "endpoint_peer has padding");

@@ -24,7 +24,7 @@ bool reply_lacks_memory(void)
     return true;
 }
 
-/* Nothing can be sent now.  Returns if it is to be tried again. */
+/* Handles an error of sending.  Returns if another attempt may succeed. */
 static void cope(void)
 {
     if (errno == EPIPE || errno == ECONNRESET)
@@ -45,10 +45,10 @@ static void reply(const union message *message)
         return;
     reply_flush();
     if (!wire_add(&outbox, message, NULL))
-        log_bug("dispatcher: an answer of type %u cannot be sent", message->header.type);
+        log_bug("dispatcher: message type %u does not fit into a packet", message->header.type);
 }
 
-/* Without waiting for others.  What was gathered before goes before. */
+/* Sends the gathered messages, and this one behind them. */
 static void reply_at_once(const union message *message, int descriptor)
 {
     reply_flush();
@@ -56,26 +56,26 @@ static void reply_at_once(const union message *message, int descriptor)
         cope();
 }
 
-static void answer(union message *message, enum message_type type,
-                   const struct message_header *request)
+static union message answer(enum message_type type, uint32_t client, uint64_t ticket)
 {
-    wire_header(message, type, request->client, request->ticket);
+    union message message;
+
+    wire_header(&message, type, client, ticket);
+    return message;
 }
 
 void reply_ready(void)
 {
-    union message message;
+    union message message = answer(MESSAGE_READY, 0, 0);
 
-    wire_header(&message, MESSAGE_READY, 0, 0);
     message.ready.process = (int32_t)getpid();
     reply(&message);
 }
 
 void reply_started(const struct message_header *request, int32_t process, uint32_t age)
 {
-    union message message;
+    union message message = answer(MESSAGE_STARTED, request->client, request->ticket);
 
-    answer(&message, MESSAGE_STARTED, request);
     message.started.process = process;
     message.started.age = age;
     reply(&message);
@@ -83,9 +83,8 @@ void reply_started(const struct message_header *request, int32_t process, uint32
 
 void reply_failed(const struct message_header *request, int error, int client)
 {
-    union message message;
+    union message message = answer(MESSAGE_FAILED, request->client, request->ticket);
 
-    answer(&message, MESSAGE_FAILED, request);
     message.failed.error = error;
     reply_at_once(&message, client);
 }
@@ -97,9 +96,8 @@ static uint64_t microseconds(struct timeval time)
 
 void reply_exited(uint32_t client, uint64_t ticket, int status, const struct rusage *usage)
 {
-    union message message;
+    union message message = answer(MESSAGE_EXITED, client, ticket);
 
-    wire_header(&message, MESSAGE_EXITED, client, ticket);
     message.exited.status = status;
     message.exited.memory = (uint32_t)usage->ru_maxrss;
     message.exited.user_time = microseconds(usage->ru_utime);
@@ -109,18 +107,17 @@ void reply_exited(uint32_t client, uint64_t ticket, int status, const struct rus
 
 void reply_signalled(const struct message_signal *request)
 {
-    union message message;
+    union message message =
+        answer(MESSAGE_SIGNALLED, request->header.client, request->header.ticket);
 
-    answer(&message, MESSAGE_SIGNALLED, &request->header);
     message.signalled.adopted = request->adopted;
     reply(&message);
 }
 
 void reply_forked(const struct message_header *request, int32_t process, int error)
 {
-    union message message;
+    union message message = answer(MESSAGE_FORKED, request->client, request->ticket);
 
-    answer(&message, MESSAGE_FORKED, request);
     message.forked.process = process < 0 ? 0 : process;
     message.forked.error = error;
     reply(&message);
@@ -128,9 +125,8 @@ void reply_forked(const struct message_header *request, int32_t process, int err
 
 void reply_content(const struct message_read *request, int descriptor, int error)
 {
-    union message message;
+    union message message = answer(MESSAGE_CONTENT, request->header.client, request->header.ticket);
 
-    answer(&message, MESSAGE_CONTENT, &request->header);
     message.content.file = request->file;
     message.content.error = error;
     reply_at_once(&message, descriptor);
@@ -138,8 +134,7 @@ void reply_content(const struct message_read *request, int descriptor, int error
 
 void reply_pong(const struct message_header *request)
 {
-    union message message;
+    union message message = answer(MESSAGE_PONG, request->client, request->ticket);
 
-    answer(&message, MESSAGE_PONG, request);
     reply(&message);
 }

@@ -7,6 +7,7 @@
 #include "dispatcher/setup.h"
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/oom.h"
+#include "dispatcher/shared/privileges.h"
 #include "dispatcher/shared/release.h"
 #include "dispatcher/start.h"
 #include "dispatcher/successor.h"
@@ -24,14 +25,14 @@
 
 /* ---- requests ---- */
 
-/* The only thing that this process can be made to execute is the command it was started with. */
-static void start(struct service *service, const union message *message, const int *descriptors)
+/* A dispatcher executes nothing except the command it was started with. */
+static void start(struct service *service, const struct message_start *request, int client)
 {
-    start_begin(&service->command, service->ledger, &message->start, descriptors[0]);
-    service->clients[service->client_count++] = descriptors[0];
+    start_begin(&service->command, service->ledger, request, client);
+    service->clients[service->client_count++] = client;
 }
 
-/* Whether the process that a request names leads the group of this client's handler, now. */
+/* Returns true if the request's process leads the group of this client's handler now. */
 static bool is_handler(const struct message_signal *request)
 {
     const struct child_record *child;
@@ -42,23 +43,18 @@ static bool is_handler(const struct message_signal *request)
     return child != NULL && child->ticket == request->header.ticket;
 }
 
-static void signal_handler(struct service *service, const union message *message,
-                           const int *descriptors)
+static void signal_handler(const struct message_signal *request)
 {
-    const struct message_signal *request = &message->signal;
-
-    (void)service;
-    (void)descriptors;
     if (request->process <= 1 || (request->signal != SIGTERM && request->signal != SIGKILL))
-        log_error("dispatcher: refused to send signal %d to process group %d", request->signal,
-                  request->process);
+        log_error("dispatcher: the supervisor asked for signal %d to process group %d: ignoring it",
+                  request->signal, request->process);
     else if (is_handler(request) && kill(-request->process, request->signal) != 0)
         log_warning("dispatcher: cannot send signal %d to process group %d: %m", request->signal,
                     request->process);
     reply_signalled(request);
 }
 
-/* In the new dispatcher: as little as possible of what this one was is left. */
+/* In the new dispatcher: drops the state of its parent. */
 static void become_successor(struct service *service, bool spare, const int *descriptors)
 {
     (void)munmap(service->ledger, sizeof(*service->ledger));
@@ -70,93 +66,85 @@ static void become_successor(struct service *service, bool spare, const int *des
         log_die(1, "dispatcher: dup3: %m");
     (void)close(descriptors[0]);
     (void)close(descriptors[1]);
-    oom_inherit(kin_open_own("oom_score_adj")); /* not before, lest it gets one of these numbers */
+    oom_inherit(kin_open_own("oom_score_adj")); /* last: it must get none of these numbers */
     service_begin(service, spare);
 }
 
-static void fork_successor(struct service *service, const union message *message,
+static void fork_successor(struct service *service, const struct message_fork *request,
                            const int *descriptors)
 {
     int32_t process;
 
-    oom_expose();  /* it may not be able to do that for its handlers */
-    reply_flush(); /* or it would say the same */
+    oom_expose();  /* the new dispatcher may lack the right */
+    reply_flush(); /* or the new dispatcher would send these answers, too */
     process = successor_fork();
     if (process == 0) {
-        become_successor(service, message->fork.spare != 0, descriptors);
+        become_successor(service, request->spare != 0, descriptors);
         return;
     }
     (void)close(descriptors[0]);
     (void)close(descriptors[1]);
-    reply_forked(&message->header, process, process < 0 ? errno : 0);
+    reply_forked(&request->header, process, process < 0 ? errno : 0);
 }
 
-static void read_file(struct service *service, const union message *message, const int *descriptors)
+static void read_file(const struct service *service, const struct message_read *request)
 {
-    const struct message_read *request = &message->read;
     int error = EINVAL;
     int content = -1;
 
-    (void)descriptors;
     if (request->file < PROTOCOL_FILES) {
-        if (setup_wake() < 0) /* as it was read at the start */
-            log_die(1, "dispatcher: cannot have its capabilities back");
+        if (privileges_wake() < 0) /* the privileges of the first read, at the start */
+            log_die(1, "dispatcher: cannot get its capabilities back");
         content = content_copy(service->command.setup, (enum protocol_file)request->file);
         error = content < 0 ? errno : 0;
         setup_rest();
     }
     reply_content(request, content, error);
     if (content >= 0)
-        (void)close(content); /* it has been sent */
+        (void)close(content); /* sent */
 }
 
-static void answer_ping(struct service *service, const union message *message,
-                        const int *descriptors)
+static void carry_out(struct service *service, const union message *message, const int *descriptors)
 {
-    (void)service;
-    (void)descriptors;
-    reply_pong(&message->header);
+    switch (message->header.type) {
+    case MESSAGE_START:
+        start(service, &message->start, descriptors[0]);
+        break;
+    case MESSAGE_SIGNAL:
+        signal_handler(&message->signal);
+        break;
+    case MESSAGE_FORK:
+        fork_successor(service, &message->fork, descriptors);
+        break;
+    case MESSAGE_READ:
+        read_file(service, &message->read);
+        break;
+    case MESSAGE_PING:
+        reply_pong(&message->header);
+        break;
+    default:
+        break; /* ROUSE: the signal that came with it was the purpose */
+    }
 }
 
-static void be_roused(struct service *service, const union message *message, const int *descriptors)
-{
-    (void)service;
-    (void)message;
-    (void)descriptors; /* the signal that came with it is all there is to it */
-}
-
-/* Who answers which request. */
-static void (*const requests[MESSAGE_TYPES])(struct service *, const union message *,
-                                             const int *descriptors) = {
-    [MESSAGE_START] = start,    [MESSAGE_SIGNAL] = signal_handler, [MESSAGE_FORK] = fork_successor,
-    [MESSAGE_READ] = read_file, [MESSAGE_PING] = answer_ping,      [MESSAGE_ROUSE] = be_roused,
-};
-
-/* A request that this process had no room to receive whole.  The clients of a packet are safe in
- * it: the supervisor takes them back when this process is gone. */
+/* Handles a request whose descriptors did not fit into this process.  The clients are safe in the
+ * packet: the supervisor takes them back when this process is gone. */
 static void refuse(const union message *message)
 {
     if (message->header.type != MESSAGE_FORK)
-        log_die(1, "dispatcher: cannot be given the descriptors of clients: is its limit too low?");
+        log_die(1, "dispatcher: cannot receive the descriptors of clients; is its limit too low?");
     reply_forked(&message->header, -1, EMFILE);
 }
 
-/* Later than the packet: with that the kernel closes its own copies of them, and would wait for the
- * last one if a handler has asked for that. */
-static void release_clients(struct service *service)
-{
-    while (service->client_count > 0)
-        release(service->clients[--service->client_count]);
-}
-
-/* From now on the packet does not say any more what is to be done.  Were it received again, it
- * would be done twice. */
+/* Takes the packet off the socket, so that its requests are not carried out twice.  That closes the
+ * kernel's copies of its clients; ours may be the last ones now, and release() does not block. */
 static void consume(struct service *service)
 {
     while (wire_consume(&service->inbox, PROTOCOL_SOCKET) != 0)
         if (!reply_lacks_memory())
             log_die(1, "dispatcher: cannot take a request off the socket: %m");
-    release_clients(service);
+    while (service->client_count > 0)
+        release(service->clients[--service->client_count]);
 }
 
 static const unsigned permitted = WIRE_TYPE(MESSAGE_START) | WIRE_TYPE(MESSAGE_SIGNAL) |
@@ -172,14 +160,14 @@ static void take_request(struct service *service)
                          MSG_DONTWAIT | MSG_PEEK)) {
     case WIRE_MESSAGE:
         if (message.header.type == MESSAGE_FORK)
-            consume(service); /* or the successor would find it, too */
-        requests[message.header.type](service, &message, descriptors);
+            consume(service); /* or the new dispatcher would receive it, too */
+        carry_out(service, &message, descriptors);
         break;
     case WIRE_NO_DESCRIPTOR:
         refuse(&message);
         break;
     case WIRE_MALFORMED:
-        log_error("dispatcher: refused a request that is not of the protocol");
+        log_error("dispatcher: the supervisor violated the protocol: ignoring its request");
         break;
     case WIRE_EMPTY:
         break;
@@ -191,8 +179,8 @@ static void take_request(struct service *service)
     }
 }
 
-/* Takes one packet: if there is another, poll(2) will say so.  A request that is not of the
- * protocol is refused and logged: it starts nothing and changes nothing. */
+/* Takes one packet; poll(2) reports the next one.  A malformed packet is logged and has no
+ * effect. */
 static void take_requests(struct service *service)
 {
     do {
@@ -210,10 +198,10 @@ static void report_exited(int32_t process, int status, const struct rusage *usag
     start_reaped(process, status);
     if (children_remove(process, &child))
         reply_exited(child.client, child.ticket, status, usage);
-    /* Else a handler has made it a child of ours, by CLONE_PARENT; it is nobody's client. */
+    /* Otherwise a handler made it our child, with CLONE_PARENT; no client belongs to it. */
 }
 
-/* One SIGCHLD may stand for many children: reap until none is left. */
+/* One SIGCHLD may stand for many children: reaps until none is left. */
 static void reap(void)
 {
     for (;;) {
@@ -230,7 +218,7 @@ static void reap(void)
     }
 }
 
-/* Only SIGCHLD can come, once however many children have ended; who they are is wait4's to tell. */
+/* Reads the one SIGCHLD that can be pending; wait4(2) identifies the children. */
 static void take_signal(int signals)
 {
     struct signalfd_siginfo information;
@@ -241,8 +229,8 @@ static void take_signal(int signals)
 
 /* ---- beginning, and work ---- */
 
-/* Handlers inherit the dispositions; all signals stay blocked here, so that neither a terminal nor
- * a service manager that signals every process ends a dispatcher before its supervisor does. */
+/* Handlers inherit the dispositions.  All signals stay blocked in the dispatcher: neither a
+ * terminal nor a service manager that signals every process may end it before its supervisor. */
 static void prepare_signals(struct service *service)
 {
     sigset_t set;
@@ -266,8 +254,8 @@ static void map_ledger(struct service *service)
     if (service->ledger == MAP_FAILED)
         log_die(1, "dispatcher: cannot map the ledger: %m");
     (void)close(PROTOCOL_LEDGER); /* the mapping stays */
-    /* The kernel's write at clone must not meet a page that is swapped out.  Without the right to
-     * lock, the writes just before the clone serve nearly as well. */
+    /* The kernel's write at clone must not meet a swapped-out page.  Without the right to lock, the
+     * write just before the clone serves nearly as well. */
     (void)mlock(service->ledger, sizeof(*service->ledger));
 }
 
@@ -278,32 +266,23 @@ void service_begin(struct service *service, bool spare)
     if (fcntl(PROTOCOL_SOCKET, F_SETFD, FD_CLOEXEC) != 0 ||
         fcntl(PROTOCOL_SOCKET, F_SETOWN, getpid()) != 0)
         log_die(1, "dispatcher: fcntl: %m");
-    /* Away from the terminal's job control.  Not by a session of its own, which to the kernel would
-     * be one more that all others have to share the processors with (sched(7), autogrouping): it
-     * would be preferred to the handlers that it starts, and disturb them one by one.  Fails only
-     * for the leader of a session, and a process that was forked is none. */
+    /* Leaves the terminal's job control.  A session of its own would do that, too, but would make
+     * the dispatcher an autogroup (sched(7)): the kernel would prefer it to its handlers and
+     * preempt them.  Fails only for a session leader, which a forked process is not. */
     (void)setpgid(0, 0);
-    /* Executed through a descriptor, the name would be the descriptor's number. */
+    /* After fexecve(3) the name is the descriptor's number. */
     (void)prctl(PR_SET_NAME, spare ? "dispatcher-spare" : "dispatcher");
     prepare_signals(service);
     reply_ready();
 }
 
-/* Waits for something to do. */
+/* Waits for a request, a signal or the next timeout. */
 static int look(struct pollfd events[2])
 {
     int timeout = start_timeout();
 
     reply_flush();
     return poll(events, 2, timeout < 0 ? oom_timeout() : timeout);
-}
-
-static void pass_time(void)
-{
-    if (start_is_idle())
-        oom_protect();
-    else
-        start_rest();
 }
 
 _Noreturn void service_run(struct service *service)
@@ -320,8 +299,10 @@ _Noreturn void service_run(struct service *service)
                 log_die(1, "dispatcher: poll: %m");
             continue;
         }
-        if (count == 0)
-            pass_time();
+        if (count == 0 && start_is_idle())
+            oom_protect();
+        else if (count == 0)
+            start_rest();
         if (events[0].revents != 0)
             take_requests(service);
         start_collect();

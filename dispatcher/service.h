@@ -1,6 +1,6 @@
 /*
- * service.h - a dispatcher at work: what it does at each request of the supervisor, and when
- * handlers end.  The contract is protocol.h.
+ * service.h - a dispatcher at work: carries out the requests of the supervisor and reports handlers
+ * that have ended.  The contract is protocol.h.
  */
 #ifndef DISPATCHER_SERVICE_H
 #define DISPATCHER_SERVICE_H
@@ -15,12 +15,11 @@ struct service {
     struct ledger *ledger;
     int signals; /* a signalfd(2) */
     struct wire_inbox inbox;
-    int clients[PROTOCOL_BATCH]; /* of the packet that is being worked on; see release_clients() */
+    int clients[PROTOCOL_BATCH]; /* descriptors of the current packet, released after it */
     unsigned client_count;
 };
 
-/* Makes the process ready with the socket and the ledger that it was given, and says so.  Exits,
- * after logging why, if that cannot be done. */
+/* Prepares socket, ledger and signals, and sends READY.  Exits after logging why if that fails. */
 void service_begin(struct service *service, bool spare);
 
 _Noreturn void service_run(struct service *service);

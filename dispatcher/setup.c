@@ -19,17 +19,17 @@
 
 static struct {
     int directories[PROTOCOL_FILES]; /* of the files, O_PATH; -1: none */
-    int standard_error;              /* for handlers; -1: as ours is */
+    int standard_error;              /* of handlers; -1: the dispatcher's */
 } opened = {.directories = {-1, -1}, .standard_error = -1};
 
 static _Noreturn void refuse(void)
 {
-    log_die(1, "dispatcher: it is of another version than its supervisor");
+    log_die(1, "dispatcher: its version differs from its supervisor's");
 }
 
 static _Noreturn void fail_to_receive(void)
 {
-    log_die(1, "dispatcher: cannot receive what it is to do: %m");
+    log_die(1, "dispatcher: cannot receive its setup: %m");
 }
 
 const struct setup *setup_read(void)
@@ -52,7 +52,7 @@ const struct setup *setup_read(void)
 
 /* ---- with the privileges that the daemon was started with ---- */
 
-/* Of libcs' own functions each gives the number another type. */
+/* Not prlimit(3): each libc gives the resource another type. */
 static long change_limit(unsigned resource, const struct rlimit *wanted, struct rlimit *old)
 {
     static_assert(sizeof(struct rlimit) == 2 * sizeof(uint64_t), "limits have 64 bits");
@@ -60,7 +60,7 @@ static long change_limit(unsigned resource, const struct rlimit *wanted, struct 
     return syscall(SYS_prlimit64, 0, resource, wanted, old);
 }
 
-/* A hard limit can be lowered in each handler, but not raised there. */
+/* A handler can lower a hard limit, but not raise it. */
 static void raise_hard_limits(const struct setup *setup)
 {
     for (unsigned i = 0; i < SETUP_LIMITS; i++) {
@@ -72,18 +72,18 @@ static void raise_hard_limits(const struct setup *setup)
             continue;
         if (change_limit(i, &(struct rlimit){limit.rlim_cur, wanted->hard}, NULL) != 0)
             log_die(1,
-                    "--limit: cannot raise a hard limit of %llu to %llu: %m; this takes "
+                    "--limit: cannot raise a hard limit of %llu to %llu: %m; this requires "
                     "CAP_SYS_RESOURCE",
                     (unsigned long long)limit.rlim_max, (unsigned long long)wanted->hard);
     }
 }
 
-/* A better nice value likewise. */
+/* A handler can raise its nice value, but not lower it. */
 static void lower_nice(const struct setup *setup)
 {
     if (setup->has_nice != 0 && setup->nice < getpriority(PRIO_PROCESS, 0) &&
         setpriority(PRIO_PROCESS, 0, setup->nice) != 0)
-        log_die(1, "--nice: cannot set the nice value %d: %m; to lower it takes CAP_SYS_NICE",
+        log_die(1, "--nice: cannot set the nice value %d: %m; lowering it requires CAP_SYS_NICE",
                 setup->nice);
 }
 
@@ -120,24 +120,24 @@ static void change_root(const struct setup *setup)
 {
     if (setup->root[0] != '\0' && (chroot(setup->root) != 0 || chdir("/") != 0))
         log_die(1,
-                "--chroot: cannot make '%s' the root directory: %m; this takes root "
+                "--chroot: cannot make '%s' the root directory: %m; this requires root "
                 "(CAP_SYS_CHROOT) and a directory",
                 setup->root);
 }
 
-/* ---- giving them up ---- */
+/* ---- giving up privileges ---- */
 
 static void change_user(const struct setup *setup)
 {
     if (setup->has_identity != 0 &&
         privileges_become(setup->user, setup->group, setup->groups, setup->group_count) != 0)
         log_die(1,
-                "--user, --group: cannot become user %u with group %u: %m; this takes root "
+                "--user, --group: cannot become user %u with group %u: %m; this requires root "
                 "(CAP_SETUID and CAP_SETGID)",
                 setup->user, setup->group);
 }
 
-/* As the user, who must be able to get there. */
+/* After change_user(): the user must be able to reach the directory. */
 static void change_directory(const struct setup *setup)
 {
     if (setup->directory[0] != '\0' && chdir(setup->directory) != 0)
@@ -154,7 +154,7 @@ void setup_apply(const struct setup *setup)
     change_user(setup);
     change_directory(setup);
     if (setup->has_umask != 0)
-        (void)umask(setup->umask); /* it creates no files itself */
+        (void)umask(setup->umask); /* a dispatcher creates no files */
     if (setup->no_new_privileges != 0 && privileges_gain_none() != 0)
         log_die(1, "--no-new-privs: %m");
     if (privileges_hide() != 0)
@@ -164,19 +164,14 @@ void setup_apply(const struct setup *setup)
 void setup_rest(void)
 {
     if (geteuid() == 0 && privileges_rest(1u << CAP_KILL) != 0)
-        log_die(1, "dispatcher: cannot do without capabilities: %m");
-}
-
-long setup_wake(void)
-{
-    return privileges_wake();
+        log_die(1, "dispatcher: cannot give up capabilities: %m");
 }
 
 /* ---- in each handler ---- */
 
-/* An exec that hangs must not hold what is another's, such as the connections of clients that wait
- * for their own handlers.  The socket stays until the exec is done: the ledger's rule is about its
- * last copy.  Kernels before 5.9 do not know this call; then all is closed by the exec. */
+/* A hanging exec must not hold the connections of other clients.  The socket stays open until the
+ * exec: the rule of the ledger needs its last copy.  Kernels before 5.9 lack this call; there only
+ * the exec closes the others. */
 KERNEL_CALL_ONLY static void close_others(void)
 {
 #ifdef SYS_close_range
@@ -202,7 +197,7 @@ KERNEL_CALL_ONLY long setup_descriptors(const struct setup *setup, int client)
 
 static_assert(offsetof(struct setup_limit, hard) ==
                   offsetof(struct setup_limit, soft) + sizeof(uint64_t),
-              "soft and hard are what prlimit(2) takes");
+              "soft and hard form the struct that prlimit(2) reads");
 
 KERNEL_CALL_ONLY long setup_limits(const struct setup *setup)
 {

@@ -1,19 +1,32 @@
 #include "dispatcher/spawn.h"
 
-#include "dispatcher/failure.h"
-#include "dispatcher/shared/kernel_call.h"
 #include "dispatcher/setup.h"
+#include "dispatcher/shared/kernel_call.h"
+#include "dispatcher/shared/privileges.h"
+#include "dispatcher/shared/wire.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
-    /* For a few nested functions that only make system calls, and nothing of libc's. */
+    /* For a few nested functions that only make system calls. */
     STACK_SIZE = 4 * 1024,
     FLAGS = CLONE_VM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD |
             (KERNEL_CALL_IS_BARE ? 0 : CLONE_VFORK)
+};
+
+/* FAILED, prepared by the parent: the child may use nothing of libc and only fills in the error and
+ * the descriptor. */
+struct failure {
+    struct message_failed message;
+    struct iovec content;
+    char control[CMSG_SPACE(sizeof(int))]
+        __attribute__((aligned(sizeof(size_t)))); /* one cmsghdr */
+    struct msghdr envelope;
 };
 
 static struct child {
@@ -23,10 +36,14 @@ static struct child {
     int client;
     struct failure failure;
     struct ledger_slot *slot;
-    int32_t here;  /* 1 until the kernel clears it, as the child leaves this memory (clone(2),
+    int32_t here;  /* 1 while the child uses this memory; the kernel clears it (clone(2),
                     * CLONE_CHILD_CLEARTID) */
-    int32_t error; /* not read from the slot, which the supervisor can change */
+    int32_t error; /* not in the slot, because the supervisor can change that */
 } children[PROTOCOL_SLOTS];
+
+/* ---- in the child: system calls, and no memory except its own `struct child` ---- */
+
+/* The following functions return a negative errno of the step that failed. */
 
 KERNEL_CALL_ONLY static long unblock_signals(void)
 {
@@ -34,8 +51,6 @@ KERNEL_CALL_ONLY static long unblock_signals(void)
 
     return kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, sizeof(none));
 }
-
-/* These return a negative errno of the step that failed, or not at all. */
 
 KERNEL_CALL_ONLY static long execute(const struct child *child)
 {
@@ -51,8 +66,8 @@ KERNEL_CALL_ONLY static long become_handler(struct child *child)
 {
     long result;
 
-    /* Only a filter of somebody's can make setsid() fail, as a new process leads no group; but a
-     * handler that led none either could not be ended with all that it leaves behind. */
+    /* Only a filter of system calls can make setsid() fail here.  Without a group of its own, a
+     * handler could not be killed together with its children. */
     if ((result = kernel_call(SYS_setsid, 0, 0, 0, 0)) < 0 ||
         (result = setup_descriptors(child->command->setup, child->client)) < 0)
         return result;
@@ -60,15 +75,15 @@ KERNEL_CALL_ONLY static long become_handler(struct child *child)
     if ((result = unblock_signals()) < 0)
         return result;
     result = execute(child);
-    /* A path that root may take only with its capabilities, for instance.  What root executes has
-     * them in any case (capabilities(7)); but if it may not be read without, it is not dumpable. */
-    if ((result == -EACCES || result == -EPERM) && setup_wake() > 0)
+    /* Root may need its capabilities to reach the path.  Not before, because a file that cannot be
+     * read without them makes the handler undumpable (capabilities(7)). */
+    if ((result == -EACCES || result == -EPERM) && privileges_wake() > 0)
         result = execute(child);
     return result;
 }
 
-/* The kernel ignores it if it cannot write the process id.  The parent must not make up for that:
- * by the time it runs again, the slot may be another's. */
+/* The kernel ignores a failure to write the process id.  The parent must not write it instead: by
+ * the time it runs again, the slot may belong to another START. */
 KERNEL_CALL_ONLY static void enter_ledger(struct ledger_slot *slot)
 {
     if (__atomic_load_n(&slot->process, __ATOMIC_SEQ_CST) == 0)
@@ -76,8 +91,36 @@ KERNEL_CALL_ONLY static void enter_ledger(struct ledger_slot *slot)
                          __ATOMIC_SEQ_CST);
 }
 
-/* Runs beside the parent, in its memory, and must change nothing there but what is its own here: no
- * errno, and nothing of libc's. */
+KERNEL_CALL_ONLY static void wait_for_memory(void)
+{
+    static const long pause[2] = {0, 10000000}; /* seconds and nanoseconds of type long */
+
+    (void)kernel_call(SYS_ppoll, 0, 0, (long)&pause, 0); /* a signal may cut it short */
+}
+
+KERNEL_CALL_ONLY static bool may_pass(long error)
+{
+    return error == -ENOMEM || error == -ENOBUFS || error == -EAGAIN || error == -ETOOMANYREFS;
+}
+
+/* Sends FAILED; waits while the supervisor is behind or the kernel lacks memory.  Returns true if
+ * it was sent or the supervisor is gone. */
+KERNEL_CALL_ONLY static bool send_failure(struct failure *failure, int error, int client)
+{
+    int *descriptor = (void *)(failure->control + CMSG_LEN(0));
+    long result;
+
+    failure->message.error = error;
+    *descriptor = client;
+    do {
+        result =
+            kernel_call(SYS_sendmsg, PROTOCOL_SOCKET, (long)&failure->envelope, MSG_NOSIGNAL, 0);
+        if (may_pass(result))
+            wait_for_memory();
+    } while (may_pass(result) || result == -EINTR || result == -ECONNRESET); /* then EPIPE */
+    return result >= 0 || result == -EPIPE;
+}
+
 KERNEL_CALL_ONLY static int run(void *context)
 {
     struct child *child = context;
@@ -86,11 +129,33 @@ KERNEL_CALL_ONLY static int run(void *context)
 
     enter_ledger(child->slot);
     error = (int32_t)-become_handler(child);
-    /* Before the supervisor knows, and gives the place to another. */
+    /* Before FAILED: the supervisor may reuse the place as soon as it has read that. */
     __atomic_store_n(&child->error, error, __ATOMIC_SEQ_CST);
-    status = failure_send(&child->failure, error, child->client) ? SPAWN_FAILED : SPAWN_UNHEARD;
+    status = send_failure(&child->failure, error, child->client) ? SPAWN_FAILED : SPAWN_UNHEARD;
     (void)kernel_call(SYS_exit_group, status, 0, 0, 0);
     return status;
+}
+
+/* ---- in the dispatcher ---- */
+
+static void prepare_failure(struct failure *failure, const struct message_header *request)
+{
+    struct cmsghdr *header = (void *)failure->control;
+    union message message;
+
+    wire_header(&message, MESSAGE_FAILED, request->client, request->ticket);
+    *failure = (struct failure){.message = message.failed};
+    failure->content =
+        (struct iovec){.iov_base = &failure->message, .iov_len = sizeof(failure->message)};
+    header->cmsg_len = (socklen_t)CMSG_LEN(sizeof(int));
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    failure->envelope = (struct msghdr){
+        .msg_iov = &failure->content,
+        .msg_iovlen = 1,
+        .msg_control = failure->control,
+        .msg_controllen = (socklen_t)CMSG_LEN(sizeof(int)),
+    };
 }
 
 int32_t spawn_begin(const struct spawn_command *command, unsigned place, char *const *environment,
@@ -102,10 +167,10 @@ int32_t spawn_begin(const struct spawn_command *command, unsigned place, char *c
     child->command = command;
     child->environment = environment;
     child->client = client;
-    failure_prepare(&child->failure, request);
+    prepare_failure(&child->failure, request);
     child->slot = slot;
     child->error = 0;
-    /* Besides clearing it, this makes sure that its page is present and writable at the clone. */
+    /* Also makes the slot's page present and writable at the clone. */
     __atomic_store_n(&slot->process, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&child->here, 1, __ATOMIC_SEQ_CST);
 

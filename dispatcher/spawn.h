@@ -1,13 +1,12 @@
 /*
- * spawn.h - starts handlers in the process state that protocol.h and the manual promise:
- * the client on descriptors 0 and 1, nothing above 2, an empty signal mask, a session of its own.
+ * spawn.h - starts handlers in the process state that protocol.h and the manual promise: the client
+ * on descriptors 0 and 1, nothing above 2, an empty signal mask, a session of its own.
  *
- * What setup.h does not change is as in this process, which setup.h and service.h have seen to. All
- * descriptors from 3 up must be close-on-exec.
+ * Everything that setup.h does not change, a handler inherits from this process.  All descriptors
+ * from 3 up must be close-on-exec.
  *
- * A child runs in the memory of this process until its exec, which is what makes it cheap.  Several
- * may do so at once, each in a place of its own: one of PROTOCOL_SLOTS, which belongs to the child
- * until spawn_is_over() says so.
+ * A child shares the memory of this process until its exec, which makes it cheap.  Each has a place
+ * of its own, one of PROTOCOL_SLOTS.  The place is the child's until spawn_is_over().
  */
 #ifndef DISPATCHER_SPAWN_H
 #define DISPATCHER_SPAWN_H
@@ -16,32 +15,32 @@
 
 #include <stdbool.h>
 
-/* What every handler executes. */
+/* The command of all handlers. */
 struct spawn_command {
     const char *path;
     char *const *arguments;
     const struct setup *setup;
 };
 
-/* Clones a child that becomes a handler, in a free place, and does not wait for it; `command`
- * and `environment` must stay until it is over, `client` can be closed at once.  If it cannot
- * become one, it answers the request with FAILED.  Returns the process, or -1 with errno. */
+/* Clones a child that becomes a handler, in a free place, without waiting for its exec.  `command`
+ * and `environment` must stay until spawn_is_over(); `client` can be closed at once.  If the exec
+ * fails, the child itself answers `request` with FAILED.  Returns the process, or -1 with errno. */
 int32_t spawn_begin(const struct spawn_command *command, unsigned place, char *const *environment,
                     int client, const struct message_header *request, struct ledger_slot *slot);
 
-/* Whether the child has left: its exec has succeeded, or it has ended.  For a moment more it may
- * share this memory, inside of the kernel; but its place is free, and its environment. */
+/* Returns true if the child's exec has succeeded or the child has ended.  Its place and its
+ * environment are free, although the kernel may use this memory for a moment more. */
 bool spawn_is_over(unsigned place);
 
-/* Why the child of a place does not become a handler: errno of the step that failed, known before
- * FAILED is sent.  0 if it has become one, is under way still, or was killed before that. */
+/* Returns the errno of the step that failed; known before FAILED is sent.  0: the child is a
+ * handler, is not yet one, or was killed before it could become one. */
 int spawn_error(unsigned place);
 
-/* What a child exits with that has said FAILED, or could not say it.  If there is an error and it
- * ended in another way, it may have been killed before. */
+/* Exit statuses of a child whose exec failed: after FAILED was sent, or if it could not be sent.
+ * Any other end after an error leaves open whether FAILED was sent. */
 enum { SPAWN_FAILED = 127, SPAWN_UNHEARD = 126 };
 
-/* The child is known to be dead, or never was one of this process: the place is free. */
+/* Frees the place of a child that is dead or is no child of this process. */
 void spawn_forget(unsigned place);
 
 #endif

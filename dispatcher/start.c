@@ -11,13 +11,13 @@
 #include <sys/wait.h>
 #include <time.h>
 
-/* Milliseconds.  The first is longer than between two ticks of most kernels, so that poll(2) need
- * not set up a nearer timer in hardware each time, which is dear on a virtual machine. */
+/* Milliseconds.  The first exceeds the tick of most kernels: an earlier timer needs the hardware,
+ * which is expensive in a virtual machine. */
 enum { LOOK_FIRST = 5, LOOK_LONGEST = 80 };
 
 static struct start {
-    int32_t process; /* 0: none is under way in this slot */
-    uint64_t cloned; /* of microseconds() */
+    int32_t process; /* 0: no start is under way in this slot */
+    uint64_t cloned; /* microseconds() at the clone */
     struct message_header request;
 } starts[PROTOCOL_SLOTS];
 
@@ -38,7 +38,7 @@ static uint64_t microseconds(void)
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-/* A longer one than can be told is told as the longest. */
+/* Returns UINT32_MAX for every longer age. */
 static uint32_t age_of(const struct start *start)
 {
     uint64_t age = microseconds() - start->cloned;
@@ -51,7 +51,8 @@ bool start_is_idle(void)
     return count == 0;
 }
 
-/* The child is entered before its exec: it may end, and be reaped, before that is known. */
+/* Adds the child to the table before its exec, because it may be reaped before the exec is noticed.
+ */
 static void clone_handler(const struct spawn_command *command, struct ledger_slot *slot,
                           const struct message_start *request, int client)
 {
@@ -80,20 +81,20 @@ static void take_out(unsigned slot)
     look_again = LOOK_FIRST;
 }
 
-/* The child could not be executed, and has ended.  Whether one that was killed had said FAILED by
- * then cannot be known here; but the supervisor can know, once this process is dead. */
+/* Ends a start whose exec failed; the child is dead.  If the child was killed, only the supervisor
+ * can find out whether it sent FAILED, and only after the end of this process. */
 static void judge_failed(unsigned slot, int status)
 {
     struct child_record child;
 
     if (!WIFEXITED(status) || WEXITSTATUS(status) != SPAWN_FAILED)
-        log_die(1, "dispatcher: process %d ended before it could say that it is no handler",
+        log_die(1, "dispatcher: process %d ended before it could report that its exec failed",
                 starts[slot].process);
-    (void)children_remove(starts[slot].process, &child); /* it is there */
+    (void)children_remove(starts[slot].process, &child); /* always present */
     take_out(slot);
 }
 
-/* It has left this memory. */
+/* Ends a start whose child has left this memory. */
 static void finish(unsigned slot)
 {
     const int32_t process = starts[slot].process;
@@ -104,14 +105,14 @@ static void finish(unsigned slot)
         reply_started(&starts[slot].request, process, age_of(&starts[slot]));
         return;
     }
-    /* It is about to end: this does not wait long, and cannot fail for a child of ours. */
+    /* The child is about to end: this does not wait long, and cannot fail. */
     while (waitpid(process, &status, 0) < 0 && errno == EINTR)
         ;
     judge_failed(slot, status);
 }
 
-/* Whose exec has failed has said so itself: the supervisor may give its slot to another before it
- * is gone.  It might have been stopped. */
+/* A child whose exec failed has sent FAILED itself, so the supervisor may reuse the slot while the
+ * child still exists, stopped perhaps: kills it.  Returns false if the slot is in use. */
 static bool is_free(unsigned slot)
 {
     struct child_record child;
@@ -133,7 +134,9 @@ void start_begin(const struct spawn_command *command, struct ledger *ledger,
                  const struct message_start *request, int client)
 {
     if (request->slot >= PROTOCOL_SLOTS || !is_free(request->slot)) {
-        log_error("dispatcher: refused a request for slot %u", request->slot);
+        log_error(
+            "dispatcher: the supervisor sent START for slot %u, which is not free: ignoring it",
+            request->slot);
         return;
     }
     oom_expose();
@@ -162,7 +165,7 @@ void start_reaped(int32_t process, int status)
     for (unsigned slot = 0; count > 0 && slot < PROTOCOL_SLOTS; slot++) {
         if (starts[slot].process != process)
             continue;
-        spawn_forget(slot); /* a core dump keeps the kernel from saying that it is over */
+        spawn_forget(slot); /* the kernel does not clear it after a core dump */
         if (spawn_error(slot) == 0)
             finish(slot);
         else
@@ -172,7 +175,7 @@ void start_reaped(int32_t process, int status)
 
 void start_forget(void)
 {
-    /* To write to those that are free would only take memory, of which each stack is a page. */
+    /* Writing to the free places would allocate their memory. */
     for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++) {
         if (!is_under_way(slot))
             continue;

@@ -8,8 +8,8 @@
 
 int32_t successor_fork(void)
 {
-    /* fork(2) cannot give a child to one's parent.  There is one thread, and no lock is held, so
-     * nothing that fork(3) of a libc does besides is needed.  With no stack given and nothing to
-     * store, the order of the arguments, which differs between architectures, does not matter. */
+    /* libc's fork() has no CLONE_PARENT.  With one thread and no lock held, nothing else that it
+     * does is needed.  All other arguments are 0, so their order, which differs between
+     * architectures, does not matter. */
     return (int32_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
 }

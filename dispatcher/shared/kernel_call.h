@@ -1,20 +1,20 @@
 /*
- * kernel_call.h - a system call that changes nothing but registers: not errno either, which a child
- * in its parent's memory would change for the parent, too.
+ * kernel_call.h - system calls that change only registers, for a child in its parent's memory:
+ * setting errno would change the parent's.
  *
- * Returns what the kernel does: a negative errno if it fails.  Where KERNEL_CALL_IS_BARE is 0, this
- * architecture is not known here: errno is changed, and no child may run beside its parent.
+ * kernel_call() returns the kernel's result, a negative errno after a failure.  On unknown
+ * architectures KERNEL_CALL_IS_BARE is 0: kernel_call() changes errno, and a child must not run
+ * beside its parent.
  */
 #ifndef DISPATCHER_SHARED_KERNEL_CALL_H
 #define DISPATCHER_SHARED_KERNEL_CALL_H
 
 #include <sys/syscall.h>
 
-/* For functions that run in a child in its parent's memory, where what a sanitizer keeps is the
- * parent's. */
+/* For functions that run in a child in its parent's memory: a sanitizer's state is the parent's. */
 #define KERNEL_CALL_ONLY __attribute__((no_sanitize("address", "undefined")))
 
-/* The registers are those of syscall(2). */
+/* Registers: see syscall(2). */
 #if defined(__x86_64__) && defined(__LP64__)
 
 #define KERNEL_CALL_IS_BARE 1

@@ -1,7 +1,5 @@
 #include "dispatcher/shared/log.h"
 
-#include "dispatcher/shared/log_line.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,13 +14,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* How to write without ever blocking depends on what standard error is.  O_NONBLOCK belongs to the
- * open file description, which handlers share, so it must not be set on descriptor 2 itself. */
+/* The way to write without blocking depends on the type of standard error.  O_NONBLOCK belongs to
+ * the open file description, which handlers share: descriptor 2 itself must not get it. */
 enum log_method {
-    LOG_PLAIN,    /* a regular file: writing it does not wait for a reader */
+    LOG_PLAIN,    /* a regular file: writing does not wait for a reader */
     LOG_REOPENED, /* a pipe or terminal: a description of our own, with O_NONBLOCK */
     LOG_SOCKET,   /* MSG_DONTWAIT */
-    LOG_POLLED    /* could not be reopened: ask before each write */
+    LOG_POLLED    /* reopening failed: poll before each write */
 };
 
 static struct {
@@ -30,9 +28,9 @@ static struct {
     enum log_method method;
     int descriptor;
     struct log_style style;
-    unsigned long dropped; /* since it was last said */
+    unsigned long dropped; /* not yet reported */
     unsigned long dropped_ever;
-    bool torn; /* the last line was cut off, by a full disk: the next one must begin anew */
+    bool torn; /* a full disk cut off the last line: the next one begins with a newline */
 } state = {.level = LOG_LEVEL_WARNING,
            .method = LOG_POLLED,
            .descriptor = STDERR_FILENO,
@@ -60,7 +58,7 @@ void log_reopen(void)
     }
 }
 
-/* Whether the journal has given us standard error. */
+/* Returns true if standard error leads to the journal. */
 static bool is_journal(void)
 {
     const char *text = getenv("JOURNAL_STREAM");
@@ -91,8 +89,8 @@ unsigned long log_dropped(void)
     return state.dropped_ever;
 }
 
-/* Asks before writing.  That alone would not do, as handlers share standard error and may fill it
- * in between: so where the kernel knows how (for pipes since Linux 6.5), it is told not to wait. */
+/* poll(2) before write(2) is not enough: handlers share standard error and may fill it in between.
+ * So RWF_NOWAIT comes first; kernels support it for pipes since Linux 6.5. */
 static ssize_t write_polled(const char *line, size_t length)
 {
     struct pollfd ready = {.fd = state.descriptor, .events = POLLOUT};
@@ -100,7 +98,7 @@ static ssize_t write_polled(const char *line, size_t length)
     const int no_wait = 0x8; /* RWF_NOWAIT of linux/fs.h */
     long written = syscall(SYS_pwritev2, state.descriptor, &content, 1L, -1L, -1L, no_wait);
 
-    /* EPERM is what some containers say to calls that they do not know. */
+    /* Some containers answer EPERM to unknown calls. */
     if (written >= 0 ||
         (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL && errno != EPERM))
         return written;
@@ -123,7 +121,8 @@ static ssize_t write_at_once(const char *line, size_t length)
     return write(state.descriptor, line, length);
 }
 
-/* Half of a line cannot be taken back, as others write there, too. */
+/* Returns true if the whole line was written.  Half a line stays, because others write there,
+ * too. */
 static bool put(const char *line, size_t length)
 {
     ssize_t written;
@@ -141,15 +140,15 @@ static void report_dropped(void)
     char message[80];
     char line[LOG_LINE_MAXIMUM];
     const struct log_content content = {
-        .rank = LOG_LEVEL_WARNING,
+        .level = LOG_LEVEL_WARNING,
         .message = message,
         .event = "lines-dropped",
         .fields = fields,
         .field_count = 1,
     };
 
-    (void)snprintf(message, sizeof(message), "%lu log lines dropped: they could not be written",
-                   state.dropped);
+    (void)snprintf(message, sizeof(message), "%lu log line%s dropped: standard error was full",
+                   state.dropped, state.dropped == 1 ? "" : "s");
     if (put(line, log_line(line, &state.style, &content)))
         state.dropped = 0;
 }
@@ -170,7 +169,7 @@ void log_plain(const char *line)
 {
     int error = errno;
 
-    put_or_count(&(struct log_content){.rank = LOG_RANK_PLAIN, .message = line});
+    put_or_count(&(struct log_content){.level = LOG_LEVEL_PLAIN, .message = line});
     errno = error;
 }
 
@@ -182,29 +181,17 @@ __attribute__((format(printf, 2, 0))) static void write_line(const struct log_co
     char message[LOG_LINE_MAXIMUM];
 
     if (vsnprintf(message, sizeof(message), format, arguments) < 0)
-        message[0] = '\0'; /* the line says at least that there was something */
+        message[0] = '\0'; /* an empty line is better than none */
     said.message = message;
     put_or_count(&said);
     errno = error;
-}
-
-void log_write(enum log_level level, const char *format, ...)
-{
-    const struct log_content content = {.rank = (int)level};
-    va_list arguments;
-
-    if (!log_enabled(level))
-        return;
-    va_start(arguments, format);
-    write_line(&content, format, arguments);
-    va_end(arguments);
 }
 
 void log_event(enum log_level level, const char *event, const struct log_field *fields,
                size_t count, const char *format, ...)
 {
     const struct log_content content = {
-        .rank = (int)level,
+        .level = level,
         .event = event,
         .fields = fields,
         .field_count = count,
@@ -220,7 +207,7 @@ void log_event(enum log_level level, const char *event, const struct log_field *
 
 void log_die(int status, const char *format, ...)
 {
-    const struct log_content content = {.rank = LOG_LEVEL_ERROR};
+    const struct log_content content = {.level = LOG_LEVEL_ERROR};
     va_list arguments;
 
     va_start(arguments, format);
@@ -231,7 +218,7 @@ void log_die(int status, const char *format, ...)
 
 void log_bug(const char *format, ...)
 {
-    const struct log_content content = {.rank = LOG_RANK_BUG};
+    const struct log_content content = {.level = LOG_LEVEL_BUG};
     va_list arguments;
 
     va_start(arguments, format);

@@ -9,22 +9,22 @@
 
 enum {
     NEWLINE = 1,
-    /* What is kept for the message, however many fields there are, with what stands around it. */
+    /* Bytes that the fields leave for the message, its name and its quotation marks. */
     MESSAGE_LEAST = 256
 };
 
-static const struct rank {
+static const struct {
     const char *text;
     const char *json;
     int priority; /* syslog(3) */
-} ranks[LOG_RANKS] = {
+} levels[LOG_LEVELS] = {
     [LOG_LEVEL_DEBUG] = {"[DEBUG] ", "debug", 7},
     [LOG_LEVEL_INFO] = {"[INFO] ", "info", 6},
     [LOG_LEVEL_WARNING] = {"[WARNING] ", "warning", 4},
     [LOG_LEVEL_ERROR] = {"[ERROR] ", "error", 3},
     [LOG_LEVEL_ANSWER] = {"[INFO] ", "info", 6},
-    [LOG_RANK_PLAIN] = {"", "info", 6},
-    [LOG_RANK_BUG] = {"[BUG] ", "bug", 2},
+    [LOG_LEVEL_PLAIN] = {"", "info", 6},
+    [LOG_LEVEL_BUG] = {"[BUG] ", "bug", 2},
 };
 
 static void add_value(struct text *text, const struct log_field *field)
@@ -46,7 +46,7 @@ static void add_value(struct text *text, const struct log_field *field)
     }
 }
 
-/* All of it or nothing. */
+/* Adds the whole field or nothing. */
 static void add_field(struct text *text, const struct log_field *field)
 {
     struct text before = *text;
@@ -78,7 +78,7 @@ static void add_object(struct text *text, const struct log_style *style,
     text_add(text, "{\"time\":\"");
     text_add_time(text, now.tv_sec, (unsigned)(now.tv_nsec / 1000000));
     text_add(text, "\",\"level\":\"%s\",\"process\":%d,\"program\":\"%s\"",
-             ranks[content->rank].json, getpid(), style->program);
+             levels[content->level].json, getpid(), style->program);
     text->size -= MESSAGE_LEAST;
     add_field(text, &event);
     for (size_t i = 0; i < content->field_count; i++)
@@ -99,18 +99,18 @@ size_t log_line(char line[LOG_LINE_MAXIMUM], const struct log_style *style,
 
     text_open(&text, line, LOG_LINE_MAXIMUM);
     if (style->journal)
-        text_add(&text, "<%d>", ranks[content->rank].priority);
+        text_add(&text, "<%d>", levels[content->level].priority);
     if (style->format == LOG_FORMAT_JSON) {
         add_object(&text, style, content);
     } else {
         if (!style->journal)
-            text_add(&text, "%s", ranks[content->rank].text);
+            text_add(&text, "%s", levels[content->level].text);
         length = strlen(content->message);
         room = LOG_LINE_MAXIMUM - NEWLINE - text.length;
         length = length < room ? length : room;
         memcpy(line + text.length, content->message, length);
         text.length += length;
     }
-    line[text.length++] = '\n'; /* in the place of the 0 */
+    line[text.length++] = '\n'; /* overwrites the NUL */
     return text.length;
 }

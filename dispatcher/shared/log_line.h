@@ -1,32 +1,75 @@
 /*
- * log_line.h - what a line of the log looks like; log.h writes it.
+ * log_line.h - the format of a line of the log; log.h writes it.
  *
- * In text format that is "[LEVEL] message".  Where a journal reads it, "<N>" stands in the place of
- * the level, as sd-daemon(3) says.  In JSON format it is one object (RFC 8259), behind "<N>" for a
- * journal, with at least these members:
+ * Text format: "[LEVEL] message".  For a journal, "<N>" replaces the level (sd-daemon(3)).
+ * JSON format: one object (RFC 8259) per line, after "<N>" for a journal.  Its members are
  *
- *     time      when it was written, as in RFC 3339, UTC, with milliseconds
+ *     time      RFC 3339, UTC, with milliseconds
  *     level     "debug", "info", "warning", "error" or "bug"
- *     process   the process that wrote it
+ *     process   the process that wrote the line
  *     program   "supervisor" or "dispatcher"
  *     message   the text
  *
- * and, where it tells of an event, "event" with its name, and the event's own fields.  Nothing here
- * allocates, or opens anything.
+ * and for an event also "event", its name, and the event's own fields.  Names of events and fields
+ * stay the same from version to version.
+ *
+ * Pure except for the clock: it neither allocates nor opens anything.
  */
 #ifndef DISPATCHER_SHARED_LOG_LINE_H
 #define DISPATCHER_SHARED_LOG_LINE_H
 
-#include "dispatcher/shared/log.h"
-
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-/* How much a line matters, beyond the levels of log.h. */
-enum log_rank {
-    LOG_RANK_PLAIN = LOG_LEVEL_ANSWER + 1, /* an info without its level in front */
-    LOG_RANK_BUG,
-    LOG_RANKS
+/* Bytes, newline included. */
+enum { LOG_LINE_MAXIMUM = 1024 };
+
+enum log_level {
+    LOG_LEVEL_DEBUG,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_WARNING,
+    LOG_LEVEL_ERROR,
+    LOG_LEVEL_ANSWER, /* an info that the operator asked for: written at every log level */
+    LOG_LEVEL_PLAIN,  /* an info without "[LEVEL] " */
+    LOG_LEVEL_BUG,
+    LOG_LEVELS
 };
+
+enum log_format {
+    LOG_FORMAT_TEXT,
+    LOG_FORMAT_JSON /* one object per line */
+};
+
+enum log_field_kind {
+    LOG_FIELD_NONE, /* the line has no such field */
+    LOG_FIELD_TEXT,
+    LOG_FIELD_NUMBER,
+    LOG_FIELD_SECONDS /* `number` is microseconds; written as seconds with six decimals */
+};
+
+/* A member of an event's object. */
+struct log_field {
+    const char *name;
+    enum log_field_kind kind;
+    union {
+        const char *text;
+        uint64_t number;
+    };
+};
+
+#define LOG_TEXT(field_name, value)                                                                \
+    {                                                                                              \
+        .name = (field_name), .kind = LOG_FIELD_TEXT, .text = (value)                              \
+    }
+#define LOG_NUMBER(field_name, value)                                                              \
+    {                                                                                              \
+        .name = (field_name), .kind = LOG_FIELD_NUMBER, .number = (uint64_t)(value)                \
+    }
+#define LOG_SECONDS(field_name, microseconds)                                                      \
+    {                                                                                              \
+        .name = (field_name), .kind = LOG_FIELD_SECONDS, .number = (microseconds)                  \
+    }
 
 struct log_style {
     enum log_format format;
@@ -35,16 +78,15 @@ struct log_style {
 };
 
 struct log_content {
-    int rank; /* enum log_level or enum log_rank */
+    enum log_level level;
     const char *message;
-    const char *event; /* NULL: none; then it has no fields either */
+    const char *event; /* NULL: none, and no fields */
     const struct log_field *fields;
     size_t field_count;
 };
 
-/* Returns how long the line is, its newline included.  What is too long is cut, and an object is
- * one all the same: fields that do not fit are left out, and the message ends where there is no
- * more room. */
+/* Formats a line.  Returns its length, newline included.  A line that is too long stays a valid
+ * object: fields that do not fit are left out, and the message is cut. */
 size_t log_line(char line[LOG_LINE_MAXIMUM], const struct log_style *style,
                 const struct log_content *content);
 

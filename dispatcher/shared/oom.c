@@ -10,7 +10,7 @@
 static const char path[] = "/proc/self/oom_score_adj";
 
 static struct {
-    int descriptor; /* -1: the value stays as it is */
+    int descriptor; /* -1: the value stays the same */
     char original[8];
     char low[8];
     bool exposed;
@@ -36,8 +36,8 @@ static bool put(const char *value)
 
 void oom_open(int original)
 {
-    /* Not -1000, with which nothing could be killed any more if it is one of ours that takes all
-     * memory.  The second is for who may not go below 0 but was started above it. */
+    /* Not -1000: the kernel could kill nothing if one of our processes used all memory.  0 is for a
+     * daemon that was started above 0 and may not go below it. */
     static const int candidates[] = {-900, 0};
 
     (void)snprintf(state.original, sizeof(state.original), "%d", original);
@@ -55,7 +55,7 @@ void oom_restore(int original)
     (void)snprintf(state.original, sizeof(state.original), "%d", original);
     state.descriptor = open(path, O_WRONLY | O_CLOEXEC);
     if (state.descriptor >= 0)
-        (void)put(state.original); /* upwards everybody may */
+        (void)put(state.original); /* raising needs no privileges */
     oom_close();
 }
 
@@ -72,7 +72,7 @@ void oom_protect(void)
         return;
     state.exposed = false;
     if (!put(state.low))
-        oom_close(); /* it cannot be had any more, and there is no use in trying again */
+        oom_close(); /* another attempt would fail, too */
 }
 
 int oom_timeout(void)
@@ -84,7 +84,7 @@ int oom_timeout(void)
 
 void oom_inherit(int descriptor)
 {
-    bool may = state.exposed; /* what is not exposed then has been left as it is */
+    bool may = state.exposed; /* otherwise the parent may not change its value either */
 
     oom_close();
     state.descriptor = descriptor;
@@ -96,7 +96,7 @@ void oom_inherit(int descriptor)
 void oom_close(void)
 {
     if (state.descriptor >= 0)
-        (void)close(state.descriptor); /* what was written to it counts already */
+        (void)close(state.descriptor); /* the written value stays in force */
     state.descriptor = -1;
     state.exposed = false;
 }

@@ -1,42 +1,44 @@
 /*
- * oom.h - who is killed when the machine is out of memory: rather a handler than one of our own.
+ * oom.h - makes the kernel kill a handler, rather than our processes, when memory runs out.
  *
- * A process is made an unlikely victim by a lower oom_score_adj (proc_pid_oom_score_adj(5)), and a
- * child gets what its parent has at that moment.  So a dispatcher puts its own back to the starting
- * value while it starts handlers: it may not open the file of a child, but keeps its own open, and
- * the kernel lets a process without privileges go down to where it was before (fs/proc/base.c,
- * __set_oom_adj()).  Nothing here blocks, and what is not allowed is left as it is.
+ * A lower oom_score_adj protects a process (proc_pid_oom_score_adj(5)), and a child inherits its
+ * parent's value.  So a dispatcher exposes itself, with the original value, while it starts
+ * handlers: it may not write the file of a child.  It keeps its own file open.  The kernel lets a
+ * process without privileges return to a lower value that it had before (fs/proc/base.c,
+ * __set_oom_adj()).
+ *
+ * Nothing here blocks.  Without the right to change the value, it stays the same.
  */
 #ifndef DISPATCHER_SHARED_OOM_H
 #define DISPATCHER_SHARED_OOM_H
 
-/* The value that this process has; 0 if it cannot be told. */
+/* Returns the value of this process; 0 if it cannot be read. */
 int oom_score(void);
 
-/* Makes this process as unlikely a victim as it may, and keeps the file open; /proc is opened by
- * path.  `original` is what handlers are to have. */
+/* Protects this process as far as it may, and keeps the file open.  Opens /proc by path.
+ * `original` is the value for handlers. */
 void oom_open(int original);
 
-/* Puts this process back to that value for good, if it has inherited another. */
+/* Gives this process the value `original` for good. */
 void oom_restore(int original);
 
-/* Puts back the value that handlers are to have, for those that are started from now on. */
+/* Sets the value for handlers, before they are cloned. */
 void oom_expose(void);
 
-/* Makes this process an unlikely victim again, after oom_expose(). */
+/* Protects this process again, after oom_expose(). */
 void oom_protect(void);
 
-/* For how long nothing must have been started before oom_protect(), in milliseconds as poll(2)
- * takes it: -1 if there is no need.  A child that has begun its exec may share this process' memory
- * for a moment still, and who does is given the same value; and as long as such children may be,
- * the kernel looks for them among all processes. */
+/* Returns how long no handler must have started before oom_protect(): a poll(2) timeout in
+ * milliseconds, -1 if this process is not exposed.  A child may share our memory for a moment
+ * after its exec has begun, and processes that share memory get the same value.  The kernel also
+ * searches all processes for such children. */
 int oom_timeout(void);
 
-/* For a process that was forked off after oom_expose(): it goes on with its own file, which is
- * taken over.  With -1 it stays as its parent was at that moment. */
+/* For a process that was forked after oom_expose(): takes over `descriptor`, its own file.  With
+ * -1, the process keeps its parent's value of that moment. */
 void oom_inherit(int descriptor);
 
-/* Leaves it as it is from now on. */
+/* Closes the file: the value stays the same from now on. */
 void oom_close(void);
 
 #endif

@@ -19,7 +19,7 @@ static struct __user_cap_header_struct header(void)
     return (struct __user_cap_header_struct){.version = _LINUX_CAPABILITY_VERSION_3};
 }
 
-/* As they were before privileges_rest(). */
+/* The sets before privileges_rest(). */
 static struct capability_sets before;
 static bool rest;
 
@@ -37,7 +37,7 @@ static int get(struct capability_sets *sets)
     return (int)syscall(SYS_capget, &head, sets->words);
 }
 
-/* Whether there is none but of these, and none that a program could inherit. */
+/* Returns true if this process has only capabilities of the set, and none to inherit. */
 static bool has_only(uint64_t kept)
 {
     struct capability_sets sets = {0};
@@ -63,7 +63,7 @@ int privileges_keep(uint64_t kept)
     for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
         sets.words[i].permitted &= (uint32_t)(kept >> (32 * i));
         sets.words[i].effective = sets.words[i].permitted;
-        sets.words[i].inheritable = 0; /* with these the ambient ones go */
+        sets.words[i].inheritable = 0; /* this clears the ambient set, too */
     }
     if (set(&sets) != 0)
         return -1;
@@ -104,7 +104,7 @@ KERNEL_CALL_ONLY long privileges_wake(void)
 
 int privileges_bound(void)
 {
-    /* Up to the last one that this kernel knows. */
+    /* Ends behind the last capability that this kernel knows. */
     for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0;
          capability++)
         if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
@@ -112,7 +112,7 @@ int privileges_bound(void)
     return 0;
 }
 
-/* Whether all of the real, effective and saved ids are these. */
+/* Returns true if the real, effective and saved ids are these. */
 static bool has_ids(uid_t user, gid_t group)
 {
     uid_t users[3];
@@ -127,7 +127,7 @@ static bool has_ids(uid_t user, gid_t group)
     return true;
 }
 
-/* Whether none of them can be changed back. */
+/* Returns true if no id can be changed back to root. */
 static bool is_for_good(uid_t user, gid_t group)
 {
     return user == 0 ||
@@ -137,7 +137,7 @@ static bool is_for_good(uid_t user, gid_t group)
 
 int privileges_become(uid_t user, gid_t group, const gid_t *groups, size_t count)
 {
-    /* Who is that already may not be permitted to become it. */
+    /* A process that has these ids already may lack the right to set them. */
     bool is_already = has_ids(user, group) && count == 0 && getgroups(0, NULL) == 0;
 
     if (!is_already && (setgroups(count, groups) != 0 || setresgid(group, group, group) != 0 ||

@@ -1,8 +1,8 @@
 /*
- * privileges.h - gives privileges up for good, and makes sure that they are gone.
+ * privileges.h - gives privileges up for good, and verifies that they are gone.
  *
- * Nothing here blocks.  Each returns 0, or -1 with errno; what could not be given up entirely may
- * be given up in part then, and the process must end.  Rules: credentials(7), capabilities(7).
+ * Nothing here blocks.  Functions return 0, or -1 with errno; after -1 privileges may be partly
+ * given up, and the process must end.  Rules: credentials(7), capabilities(7).
  */
 #ifndef DISPATCHER_SHARED_PRIVILEGES_H
 #define DISPATCHER_SHARED_PRIVILEGES_H
@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* A sanitizer, or valgrind, makes system calls of its own, and looks into the process at its end.
- */
+/* 1: built with a sanitizer or for valgrind, which make system calls of their own and trace the
+ * process at its end. */
 #if defined(__SANITIZE_ADDRESS__) || defined(EXAMINED)
 #define PRIVILEGES_SANITIZED 1
 #elif defined(__has_feature)
@@ -24,35 +24,33 @@
 #define PRIVILEGES_SANITIZED 0
 #endif
 
-/* Becomes this user, with this group and these supplementary groups, in all of the real, effective
- * and saved ids.  No capability is left, unless it is root.  Then tries to go back, to be sure that
- * it cannot be done: EPERM if it could. */
+/* Sets the real, effective and saved ids, and the supplementary groups.  Drops all capabilities
+ * unless the user is root.  Then tries to go back: EPERM if that succeeds. */
 int privileges_become(uid_t user, gid_t group, const gid_t *groups, size_t count);
 
-/* Gives up all capabilities.  Then looks that this is so. */
+/* Gives up all capabilities, and verifies it. */
 int privileges_drop(void);
 
-/* Gives up all capabilities but those of the set, of which bit N is capability N, as far as it has
- * them.  Then looks that this is so. */
+/* Gives up all capabilities except those of the set, where bit N is capability N.  Verifies it. */
 int privileges_keep(uint64_t kept);
 
-/* Has no other capabilities in effect than those of the set, of which bit N is capability N; the
- * others rest, and are what is executed as root gets back. */
+/* Takes all capabilities out of effect except those of the set, where bit N is capability N.  A
+ * program that is executed as root gets the others back. */
 int privileges_rest(uint64_t in_effect);
 
-/* Has in effect what was before privileges_rest().  Only makes a system call, and leaves errno
- * alone: for a child in its parent's memory.  Returns 1, 0 if all is in effect, or a negative
- * errno. */
+/* Undoes privileges_rest().  Only makes a system call and keeps errno, so a child in its parent's
+ * memory may call it.  Returns 1, 0 without a privileges_rest() before, or a negative errno. */
 long privileges_wake(void);
 
-/* Empties the bounding set, so that executing a program never gives a capability. */
+/* Empties the bounding set: executing a program never gives a capability. */
 int privileges_bound(void);
 
-/* Nothing that is executed from now on gains any privilege (prctl(2), PR_SET_NO_NEW_PRIVS). */
+/* Keeps this process and all programs that it executes from gaining privileges (prctl(2),
+ * PR_SET_NO_NEW_PRIVS). */
 int privileges_gain_none(void);
 
-/* From now on no process without privileges can trace this one, or look into it.  A sanitizer must
- * be able to: built with one, it makes sure of that. */
+/* Keeps processes without privileges from tracing or reading this one.  A build with a sanitizer
+ * allows both. */
 int privileges_hide(void);
 
 #endif

@@ -13,5 +13,5 @@ void release(int descriptor)
         linger.l_onoff = 0;
         (void)setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
     }
-    (void)close(descriptor); /* nothing of ours is buffered in it */
+    (void)close(descriptor); /* we have no unsent data in it */
 }

@@ -1,14 +1,14 @@
 /*
- * release.h - closes a descriptor that somebody else has or had, too, without waiting.
+ * release.h - closes a shared socket without blocking.
  *
- * Closing the last descriptor of a connection waits for what is unsent to be sent, if a handler has
- * asked for that (socket(7), SO_LINGER); and ours may turn out to be the last.
+ * If a handler has set SO_LINGER, the last close(2) of its connection waits until all data is sent
+ * (socket(7)).  Ours may be the last one.
  */
 #ifndef DISPATCHER_SHARED_RELEASE_H
 #define DISPATCHER_SHARED_RELEASE_H
 
-/* What was asked for is undone, but for a time of 0, which means a reset: what is unsent is sent in
- * the background.  Any descriptor will do. */
+/* Clears SO_LINGER, so that the kernel sends the rest in the background, and closes.  Keeps a
+ * linger time of 0, which means a reset.  Takes any descriptor. */
 void release(int descriptor);
 
 #endif

@@ -17,9 +17,9 @@ union control {
     char space[CMSG_SPACE(RIGHTS_MAXIMUM * sizeof(int))];
 };
 
-/* All that can come with a message: as many descriptors as the kernel takes (net/scm.h,
- * SCM_MAX_FD), and what else who has the socket, too, may have asked for.  Were there no room for
- * some, the kernel would close it itself, and may have to wait for that as release.h says. */
+/* Room for everything that can come with a message: the most descriptors that the kernel sends
+ * (net/scm.h, SCM_MAX_FD), and data that another owner of the socket has asked for.  The kernel
+ * itself would close descriptors without room, which could block as release.h says. */
 union everything {
     struct cmsghdr header;
     char space[CMSG_SPACE(253 * sizeof(int)) + 1024];
@@ -53,7 +53,7 @@ ssize_t rights_send(int socket, const void *bytes, size_t length, const int *des
     return sent;
 }
 
-/* Keeps as many as there is room for. */
+/* Keeps descriptors while there is room, and releases the rest. */
 static unsigned keep(const char *data, size_t size, int *descriptors, unsigned count, unsigned room,
                      int *flags)
 {
@@ -71,14 +71,15 @@ static unsigned keep(const char *data, size_t size, int *descriptors, unsigned c
     return count;
 }
 
-/* Takes the descriptors out of the envelope; returns how many there are.  Among the other things is
- * one that is a descriptor itself (SO_PASSPIDFD; net/core/scm.c, scm_pidfd_recv()), or negative. */
+/* Takes the descriptors out of the envelope and returns their number.  Releases a descriptor of the
+ * sender, if another owner of the socket has asked for one (SO_PASSPIDFD; net/core/scm.c,
+ * scm_pidfd_recv()); it may be negative. */
 static unsigned take(const struct msghdr *envelope, int *descriptors, unsigned room, int *flags)
 {
     const char *at = envelope->msg_control;
     size_t left = envelope->msg_controllen;
     unsigned count = 0;
-    int none = 0; /* flags of no interest */
+    int none = 0; /* flags that are not used */
 
     while (left >= sizeof(struct cmsghdr)) {
         const struct cmsghdr *header = (const void *)at;
@@ -119,7 +120,9 @@ ssize_t rights_receive(int socket, void *bytes, size_t size, int *descriptors, u
 
 void rights_drain(int socket)
 {
-    enum { PACKETS = 1024 }; /* more than find room there, if nobody goes on sending */
+    enum {
+        PACKETS = 1024
+    }; /* more than fit into a socket; bounds the loop if a peer goes on sending */
     ssize_t length = 0;
 
     for (int i = 0; i < PACKETS && length >= 0; i++) {

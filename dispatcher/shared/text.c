@@ -10,7 +10,7 @@ void text_open(struct text *text, char *bytes, size_t size)
     *bytes = '\0';
 }
 
-/* All of it or nothing, so that a text that is cut ends where a piece does. */
+/* Adds all bytes or none, so that a cut text ends with a whole piece. */
 static void add_bytes(struct text *text, const char *bytes, size_t length)
 {
     if (text->cut || length >= text->size - text->length) {
@@ -40,13 +40,13 @@ void text_add(struct text *text, const char *format, ...)
         text->length += (size_t)length;
 }
 
-/* How many bytes the character has that begins here; 0 if it is none of UTF-8 (RFC 3629). */
+/* Returns the length of the UTF-8 character at `at`; 0 if there is none (RFC 3629). */
 static size_t character_length(const unsigned char *at)
 {
     static const struct {
         unsigned char mask, lead;
         size_t length;
-        uint32_t least; /* what is less has a shorter form */
+        uint32_t least; /* lower values have a shorter form */
     } forms[] = {{0xe0, 0xc0, 2, 0x80}, {0xf0, 0xe0, 3, 0x800}, {0xf8, 0xf0, 4, 0x10000}};
 
     if (*at < 0x80)
@@ -104,15 +104,15 @@ void text_add_json_cut(struct text *text, const char *string)
         return;
     }
     add_bytes(text, "\"", 1);
-    text->size--; /* for the last mark */
+    text->size--; /* room for the final quotation mark */
     add_characters(text, string);
     text->size++;
     text->cut = false;
     add_bytes(text, "\"", 1);
 }
 
-/* gmtime(3) would do as well, but some libcs read files for it.  This counts years from March, so
- * that the day that some have is the last of the year. */
+/* Some libcs read files in gmtime(3), which the filter of system calls forbids.  Years begin in
+ * March here, so the leap day is the last day of a year. */
 void text_add_time(struct text *text, int64_t seconds, unsigned milliseconds)
 {
     const int64_t day_length = 86400;

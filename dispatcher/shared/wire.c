@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* `least` and `most`: how many descriptors come with it. */
+/* `least` and `most`: the number of descriptors. */
 static const struct {
     size_t length;
     unsigned least;
@@ -30,7 +30,7 @@ static const struct {
     [MESSAGE_ROUSE] = {.length = sizeof(struct message_header)},
 };
 
-/* As the protocol has it: and of these, how many descriptors are theirs could not be told. */
+/* In one packet with other messages, the owner of each descriptor would be ambiguous. */
 static bool travels_alone(unsigned type)
 {
     return type == MESSAGE_FORK || type == MESSAGE_CONTENT;
@@ -49,7 +49,7 @@ void wire_header(union message *message, enum message_type type, uint32_t client
 
 int wire_send(int socket, const union message *message, const int *descriptors, int flags)
 {
-    /* SEQPACKET: the whole message or an error. */
+    /* SEQPACKET sends the whole message or fails. */
     return rights_send(socket, message, shapes[message->header.type].length, descriptors,
                        descriptors == NULL ? 0 : shapes[message->header.type].most, flags) < 0
                ? -1
@@ -99,9 +99,8 @@ static const struct message_header *header_at(const struct wire_inbox *inbox, si
     return bytes;
 }
 
-/* Whether it consists of nothing but whole messages that are permitted, and these bring as many
- * descriptors as have come, unless some were cut off.  Sets *bare if nothing is wrong but that none
- * have come. */
+/* Returns true if the packet has only whole, permitted messages, and their number of descriptors,
+ * or fewer if some were cut off.  Sets *bare if only the descriptors are missing, all of them. */
 static bool is_sound(const struct wire_inbox *inbox, unsigned permitted, bool *bare)
 {
     unsigned count = 0;
@@ -129,7 +128,7 @@ static bool is_sound(const struct wire_inbox *inbox, unsigned permitted, bool *b
                        : inbox->descriptor_count >= least && inbox->descriptor_count <= most);
 }
 
-/* A packet without content looks like the end of the messages. */
+/* Tells the end of file from an empty packet. */
 static bool has_ended(int socket)
 {
     struct pollfd end = {.fd = socket, .events = POLLRDHUP};
@@ -137,7 +136,7 @@ static bool has_ended(int socket)
     return poll(&end, 1, 0) > 0;
 }
 
-/* Sets *bare likewise. */
+/* Sets *bare as is_sound() does. */
 static enum wire_result receive_once(struct wire_inbox *inbox, int socket, unsigned permitted,
                                      int flags, bool *bare)
 {
@@ -160,9 +159,10 @@ static enum wire_result receive_once(struct wire_inbox *inbox, int socket, unsig
     return WIRE_MALFORMED;
 }
 
-/* Without the memory to copy what is looked at, the kernel shows the packet without descriptors,
- * and does not say so (net/unix/af_unix.c, unix_peek_fds()).  To take it needs no such memory, and
- * shows whether they are really missing; but then it does not lie there any more. */
+/* If the kernel lacks memory for the copy, MSG_PEEK shows the packet without descriptors and
+ * without an error (net/unix/af_unix.c, unix_peek_fds()).  Taking the packet off needs no memory
+ * and shows whether they are really missing.  So this looks a few times before it takes the packet
+ * off. */
 static enum wire_result receive_packet(struct wire_inbox *inbox, int socket, unsigned permitted,
                                        int flags)
 {
@@ -171,7 +171,7 @@ static enum wire_result receive_packet(struct wire_inbox *inbox, int socket, uns
     enum wire_result result = receive_once(inbox, socket, permitted, flags, &bare);
 
     if (result == WIRE_MALFORMED && bare && (flags & MSG_PEEK) != 0) {
-        inbox->lies = false; /* it is to be seen whole first */
+        inbox->lies = false; /* not received: the next look may show it whole */
         if (inbox->tries++ < TRIES) {
             errno = ENOMEM;
             return WIRE_ERROR;
@@ -190,7 +190,7 @@ int wire_consume(struct wire_inbox *inbox, int socket)
     if (!inbox->lies)
         return 0;
     do {
-        /* Without room for descriptors, those of the packet are closed. */
+        /* The kernel closes the packet's descriptors, for which there is no room here. */
         length = recv(socket, NULL, 0, MSG_DONTWAIT | MSG_TRUNC);
     } while (length < 0 && (errno == EINTR || errno == ECONNRESET));
     inbox->lies = length < 0;
@@ -236,7 +236,7 @@ enum wire_result wire_receive(struct wire_inbox *inbox, int socket, unsigned per
     if (left >= shapes[type].most || (shapes[type].least == 0 && !inbox->cut))
         return WIRE_MESSAGE;
     for (unsigned i = 0; i < left; i++) {
-        release(descriptors[i]); /* it is of no use without the others */
+        release(descriptors[i]); /* useless without the others */
         descriptors[i] = -1;
     }
     return WIRE_NO_DESCRIPTOR;

@@ -32,7 +32,8 @@ struct endpoint address_of_peer(int socket)
     struct endpoint endpoint = {.family = AF_UNIX};
     struct ucred credentials;
     socklen_t length = sizeof(credentials);
-    /* It fails for no connected socket.  If it ever does, nobody must be taken for root. */
+    /* getsockopt() cannot fail for a connected socket.  If it does, the peer must not pass as root.
+     */
     struct endpoint_peer peer = {.user = UINT32_MAX, .group = UINT32_MAX};
 
     if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0)
@@ -75,7 +76,7 @@ const char *address_text(const struct endpoint *endpoint, char text[INET6_ADDRST
         memcpy(&peer, endpoint->address, sizeof(peer));
         (void)snprintf(text, INET6_ADDRSTRLEN, "user %u", peer.user);
     } else if (inet_ntop(endpoint->family, endpoint->address, text, INET6_ADDRSTRLEN) == NULL) {
-        strcpy(text, "?"); /* of no family that inet_ntop knows */
+        strcpy(text, "?"); /* a family that inet_ntop() does not know */
     }
     return text;
 }

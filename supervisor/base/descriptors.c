@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #ifndef CLOSE_RANGE_CLOEXEC
-#define CLOSE_RANGE_CLOEXEC (1u << 2) /* linux/close_range.h, which not every libc brings along */
+#define CLOSE_RANGE_CLOEXEC (1u << 2) /* of linux/close_range.h, which some libcs lack */
 #endif
 
 enum { UNUSED_IN_A_ROW = 1 << 16 };
@@ -20,13 +20,13 @@ enum { UNUSED_IN_A_ROW = 1 << 16 };
 static void change(unsigned descriptor, unsigned flags)
 {
     if (flags == 0)
-        (void)close((int)descriptor); /* fails where nothing is open */
+        (void)close((int)descriptor); /* fails if it is not open */
     else
-        (void)fcntl((int)descriptor, F_SETFD, FD_CLOEXEC); /* likewise */
+        (void)fcntl((int)descriptor, F_SETFD, FD_CLOEXEC); /* fails if it is not open */
 }
 
-/* Before Linux 5.11: those that are open, as the limit may be a billion.  Returns false without
- * /proc, or without a descriptor to read it. */
+/* Before Linux 5.11: changes only open descriptors, because the limit may be a billion.  Returns
+ * false without /proc or without a free descriptor to read it. */
 static bool change_open(unsigned first, unsigned last, unsigned flags)
 {
     DIR *directory = opendir("/proc/self/fd");
@@ -35,23 +35,23 @@ static bool change_open(unsigned first, unsigned last, unsigned flags)
     if (directory == NULL)
         return false;
     while ((entry = readdir(directory)) != NULL) {
-        unsigned long descriptor = strtoul(entry->d_name, NULL, 10); /* of "." and "..", 0 */
+        unsigned long descriptor = strtoul(entry->d_name, NULL, 10); /* 0 for "." and ".." */
 
         if (descriptor >= first && descriptor <= last && (int)descriptor != dirfd(directory))
             change((unsigned)descriptor, flags);
     }
-    (void)closedir(directory); /* it was only read */
+    (void)closedir(directory); /* only read */
     return true;
 }
 
-/* Closes a range, which does not begin with 0, or sets close-on-exec. */
+/* Closes the descriptors of a range above 0, or sets close-on-exec. */
 static int change_range(unsigned first, unsigned last, unsigned flags)
 {
     struct rlimit limit;
 
     if (first > last || syscall(SYS_close_range, first, last, flags) == 0)
         return 0;
-    /* EPERM is what some containers say to calls that they do not know. */
+    /* Some containers answer EPERM to unknown calls. */
     if (errno != ENOSYS && errno != EINVAL && errno != EPERM)
         return -1;
     if (change_open(first, last, flags))
@@ -64,7 +64,7 @@ static int change_range(unsigned first, unsigned last, unsigned flags)
     return 0;
 }
 
-/* The lowest number above `last` that is kept; -1: none. */
+/* Returns the lowest kept number above `last`; -1: none. */
 static int next_kept(int *const *kept, size_t count, int last)
 {
     int next = -1;
@@ -75,7 +75,7 @@ static int next_kept(int *const *kept, size_t count, int last)
     return next;
 }
 
-/* What was left open for us by chance might be a directory, from which one could get anywhere. */
+/* A stray descriptor might be a directory, which would lead out of the empty root. */
 static int close_others(int *const *kept, size_t count)
 {
     int last = STDERR_FILENO;
@@ -89,7 +89,7 @@ static int close_others(int *const *kept, size_t count)
     return change_range((unsigned)last + 1, ~0u, 0);
 }
 
-/* Nobody is to read or write there; and that might be a directory, too. */
+/* Nothing reads 0 or writes 1; they might be directories, too. */
 static int blind(void)
 {
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -98,7 +98,7 @@ static int blind(void)
         return -1;
     if (dup2(nothing, STDIN_FILENO) < 0 || dup2(nothing, STDOUT_FILENO) < 0)
         return -1;
-    (void)close(nothing); /* the copies are what is used */
+    (void)close(nothing); /* 0 and 1 are copies */
     return 0;
 }
 
@@ -113,7 +113,7 @@ static int fill(int last)
             return -1;
     } while (descriptor < last);
     if (descriptor > last)
-        (void)close(descriptor); /* one too many: all were taken */
+        (void)close(descriptor); /* one too many: all numbers were taken */
     return 0;
 }
 
@@ -123,7 +123,7 @@ static int move(int *descriptor)
 
     if (moved < 0)
         return -1;
-    (void)close(*descriptor); /* the copy is what is used */
+    (void)close(*descriptor); /* replaced by the copy */
     *descriptor = moved;
     return 0;
 }
@@ -179,12 +179,12 @@ uint32_t descriptors_raise(struct rlimit *original)
     return raised.rlim_cur > INT32_MAX ? INT32_MAX : (uint32_t)raised.rlim_cur;
 }
 
-/* Without /proc.  The lowest number that is free is always taken next: behind so many that are free
- * there is at most what was given to us up there, and that is not ours for long. */
+/* Without /proc.  The kernel assigns the lowest free number, so a long gap is followed at most by
+ * descriptors that were passed to this process, and those are soon closed. */
 static uint32_t count_one_by_one(uint32_t limit)
 {
     uint32_t used = 0;
-    uint32_t unused = 0; /* since the last one that is open */
+    uint32_t unused = 0; /* numbers since the last open one */
 
     for (uint32_t descriptor = 0; descriptor < limit && unused < UNUSED_IN_A_ROW; descriptor++) {
         bool open = fcntl((int)descriptor, F_GETFD) >= 0;

@@ -27,7 +27,7 @@ int directory_open(const char *path, const char **name)
     if (errno != 0)
         return -1;
     if (slash != NULL) {
-        length = length == 0 ? 1 : length; /* in the root directory */
+        length = length == 0 ? 1 : length; /* the root directory */
         memcpy(directory, path, length);
         directory[length] = '\0';
     }
@@ -43,15 +43,15 @@ bool directory_lock(int directory, unsigned milliseconds)
 
     for (unsigned waited = 0; flock(directory, LOCK_EX | LOCK_NB) != 0; waited += pause) {
         if (errno == EBADF)
-            errno = EACCES; /* it is not open for reading */
+            errno = EACCES; /* opened without the right to read */
         if ((errno != EWOULDBLOCK && errno != EINTR) || waited >= milliseconds)
             return false;
-        (void)poll(NULL, 0, (int)pause); /* nothing says when it is free */
+        (void)poll(NULL, 0, (int)pause); /* no event announces a free lock */
     }
     return true;
 }
 
 void directory_unlock(int directory)
 {
-    (void)flock(directory, LOCK_UN); /* cannot fail for a descriptor that could be locked */
+    (void)flock(directory, LOCK_UN); /* cannot fail for a locked descriptor */
 }

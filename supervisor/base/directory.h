@@ -1,25 +1,24 @@
 /*
- * directory.h - the directory of a file, held open, and the lock under which files in it that
- * several daemons may want are put into place and removed.
+ * directory.h - opens the directory of a file, and locks it.
  *
- * The lock is flock(2) on the directory itself.  It belongs to the open file description, so it
- * ends with the process in whatever way that ends.  Everybody who may read the directory can take
- * it, and keep it: so it is waited for only so long.
+ * Under the lock, daemons put files into place and remove them, if several daemons may want the
+ * same name.  The lock is flock(2) on the directory itself: it ends with the process, however that
+ * ends.  Any user who may read the directory can take the lock and keep it, so waiting for it is
+ * bounded.
  */
 #ifndef SUPERVISOR_BASE_DIRECTORY_H
 #define SUPERVISOR_BASE_DIRECTORY_H
 
 #include <stdbool.h>
 
-enum { DIRECTORY_LOCK_WAIT = 1000 /* milliseconds, for those who have no reason to choose */ };
+enum { DIRECTORY_LOCK_WAIT = 1000 /* milliseconds; the usual bound */ };
 
-/* Opens the directory that `path` is in, close-on-exec, and for reading where that is permitted;
- * where it is not, it cannot be locked.  Gives the file's name there, which lies within `path`.
- * Returns the descriptor, the caller's to close, or -1 with errno; EISDIR if `path` names no file
- * but a directory. */
+/* Opens the directory of `path`, close-on-exec.  Without the right to read it, it cannot be locked.
+ * Sets *name to the file's name, a part of `path`.  Returns the descriptor, which the caller
+ * closes, or -1 with errno: EISDIR if `path` names a directory. */
 int directory_open(const char *path, const char **name);
 
-/* Waits so many milliseconds at most.  Returns whether it is ours; if not, errno is set. */
+/* Waits for the lock up to `milliseconds`.  Returns true if it was taken, or false with errno. */
 bool directory_lock(int directory, unsigned milliseconds);
 
 void directory_unlock(int directory);

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* One byte more than there may be shows whether there are too many. */
+/* Reads up to one byte more than allowed, which shows that the file is too long. */
 static char *read_content(int descriptor, size_t most, size_t *length)
 {
     char *content = malloc(most + 1);
@@ -47,7 +47,7 @@ static char *read_open(int descriptor, size_t most, size_t *length, char error[F
     return content;
 }
 
-/* With these, the content is in memory, and nobody can change it or cut it short. */
+/* Only memory files have seals.  These keep everybody from changing or truncating the content. */
 static bool is_sealed(int descriptor)
 {
     const int wanted = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
@@ -69,7 +69,7 @@ char *file_read_sealed(int descriptor, size_t most, size_t *length, char error[F
 
 char *file_read(const char *path, size_t most, size_t *length, char error[FILE_ERROR_MAXIMUM])
 {
-    /* Opening a named pipe would otherwise wait for whoever writes to it. */
+    /* O_NONBLOCK: opening a named pipe would wait for a writer. */
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     char *content;
 
@@ -78,6 +78,6 @@ char *file_read(const char *path, size_t most, size_t *length, char error[FILE_E
         return NULL;
     }
     content = read_open(descriptor, most, length, error);
-    (void)close(descriptor); /* it was only read */
+    (void)close(descriptor); /* only read */
     return content;
 }

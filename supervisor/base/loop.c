@@ -58,17 +58,19 @@ void loop_add_timer(struct loop *loop, struct loop_timer *timer)
     loop->timers = timer;
 }
 
-/* Milliseconds to the next deadline, rounded up so that it has passed by then; -1 for none. */
+/* Returns the milliseconds to the next deadline, rounded up so that it has passed by then; -1: no
+ * timer is set. */
 static int time_to_wait(const struct loop *loop)
 {
     uint64_t nearest = UINT64_MAX;
-    uint64_t now = loop_clock();
+    uint64_t now;
 
     for (const struct loop_timer *timer = loop->timers; timer != NULL; timer = timer->next)
         if (timer->deadline != 0 && timer->deadline < nearest)
             nearest = timer->deadline;
     if (nearest == UINT64_MAX)
         return -1;
+    now = loop_clock();
     if (nearest <= now)
         return 0;
     nearest = (nearest - now + LOOP_MILLISECOND - 1) / LOOP_MILLISECOND;

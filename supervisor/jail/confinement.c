@@ -14,7 +14,7 @@ bool confinement_changes_user(void)
     return geteuid() == 0;
 }
 
-/* Makes a directory, fills in its path and moves into it. */
+/* Makes a directory, sets `path` and enters it. */
 static int enter_new_directory(char *path, size_t size)
 {
     static const char *const places[] = {"/run", "/tmp", "/var/tmp", "/dev/shm"};
@@ -28,8 +28,8 @@ static int enter_new_directory(char *path, size_t size)
     return -1;
 }
 
-/* A directory made for this, and removed as soon as we are in it: it has nothing in it, nothing can
- * be made in it, and there is no way to it. */
+/* Makes a new directory the root and removes it: it is empty, nothing can be created in it, and no
+ * path leads to it. */
 static int enter_empty_directory(char *path, size_t size)
 {
     if (enter_new_directory(path, size) == 0 && rmdir(path) == 0 && chroot(".") == 0)
@@ -45,7 +45,7 @@ static int change_root(const struct identity *identity)
     if (PRIVILEGES_SANITIZED || enter_empty_directory(path, sizeof(path)) == 0)
         return 0;
     error = errno;
-    (void)rmdir(path); /* if it is there still */
+    (void)rmdir(path); /* fails if it was removed or never made */
     if (chdir("/") != 0)
         log_warning("cannot change to the root directory: %m");
     errno = error;
@@ -53,7 +53,7 @@ static int change_root(const struct identity *identity)
         log_warning("cannot make an empty directory the root, %s: %m; going on without", path);
         return 0;
     }
-    log_error("cannot make an empty directory the root, %s: %m; this takes CAP_SYS_CHROOT, or "
+    log_error("cannot make an empty directory the root, %s: %m; this requires CAP_SYS_CHROOT, or "
               "--supervisor-user root",
               path);
     return -1;
@@ -63,13 +63,14 @@ static int become(const struct identity *identity)
 {
     if (change_root(identity) != 0)
         return -1;
-    (void)privileges_bound(); /* takes CAP_SETPCAP; nothing will be executed any more anyway */
+    (void)
+        privileges_bound(); /* fails without CAP_SETPCAP; the supervisor executes nothing anyway */
     if (privileges_become(identity->user, identity->group, identity->groups,
                           identity->group_count) == 0)
         return 0;
     log_error(
-        "--supervisor-user: cannot become user %u with group %u: %m; this takes CAP_SETUID and "
-        "CAP_SETGID, or root as the user, who has no capabilities then",
+        "--supervisor-user: cannot become user %u with group %u: %m; this requires CAP_SETUID and "
+        "CAP_SETGID, or --supervisor-user root, which keeps no capabilities",
         identity->user, identity->group);
     return -1;
 }
@@ -78,7 +79,7 @@ int confinement_enter(const struct identity *identity)
 {
     if (confinement_changes_user() && become(identity) != 0)
         return -1;
-    /* Some may be there that were not root's. */
+    /* A user other than root may have been given capabilities. */
     if (privileges_drop() != 0 || privileges_gain_none() != 0 || privileges_hide() != 0) {
         log_error("cannot give up privileges: %m");
         return -1;

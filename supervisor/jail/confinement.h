@@ -1,21 +1,20 @@
 /*
- * confinement.h - the supervisor gives up all that it does not need to serve.
+ * confinement.h - the supervisor gives up all rights that it does not need to serve.
  *
- * Started as root, it moves into an empty directory that is nowhere any more, and becomes another
- * user, unless it was told to stay root, without capabilities; whoever started it, it cannot gain
- * privileges, and makes no system calls but those of filter.h.
+ * Started as root, it makes an empty, deleted directory its root and becomes another user without
+ * capabilities, or stays root without capabilities if the operator says so.  Started by any user,
+ * it can gain no privileges and makes only the system calls of filter.h.
  */
 #ifndef SUPERVISOR_JAIL_CONFINEMENT_H
 #define SUPERVISOR_JAIL_CONFINEMENT_H
 
 #include "supervisor/options/identity.h"
 
-/* Whether this process is to become somebody else: it is root's. */
+/* Returns true if this process is root's, and will change its root and user. */
 bool confinement_changes_user(void);
 
-/* All of it, for good; `identity` is used if confinement_changes_user().  To be called when all has
- * been opened that will be needed.  Returns 0, or -1 after logging what could not be given up; the
- * process must end then. */
+/* Gives everything up for good.  Call it when all files and sockets are open.  Uses `identity` if
+ * confinement_changes_user().  Returns 0, or -1 after logging why: then the process must end. */
 int confinement_enter(const struct identity *identity);
 
 #endif

@@ -32,75 +32,73 @@
 #define LOW_HALF 4
 #endif
 
-/* Which calls, and why.  Whatever is not here, or below, the process cannot do: execute, fork,
- * open, make a socket of any network or connect one, bind, trace, signal others, change users,
- * mount. */
+/* The permitted calls, and why.  Calls that are in neither list are forbidden: execute, fork, open,
+ * make or connect network sockets, bind, trace, signal others, change users, mount. */
 static const int calls[] = {
 /* the loop */
 #ifdef SYS_epoll_wait
     SYS_epoll_wait, /* waiting for events */
 #endif
-    SYS_epoll_pwait,     /* the same, as some libcs and processors have it */
-    SYS_epoll_ctl,       /* who is watched */
-    SYS_clock_gettime,   /* what time it is, where the vDSO does not tell */
-    SYS_getcpu,          /* where it runs, likewise */
-    SYS_restart_syscall, /* by the kernel, for a wait that was stopped and continued */
+    SYS_epoll_pwait,     /* the same in some libcs and on some processors */
+    SYS_epoll_ctl,       /* watching descriptors */
+    SYS_clock_gettime,   /* the time, without a vDSO */
+    SYS_getcpu,          /* the processor, without a vDSO */
+    SYS_restart_syscall, /* the kernel continues a wait after SIGCONT */
 
-    /* clients: those of the listeners that are open */
-    SYS_accept4,     /* whoever has come */
+    /* clients of the open listeners */
+    SYS_accept4,     /* a new client */
     SYS_getsockname, /* the address that a client has connected to */
-    SYS_getpeername, /* whether one that a dispatcher gives back is its client's */
-    SYS_getsockopt,  /* how long the backlog is in draining; whether closing would wait; who is at
-                      * the other end of a Unix socket */
+    SYS_getpeername, /* checking a connection that a dispatcher gives back */
+    SYS_getsockopt,  /* the length of a backlog; SO_LINGER; the peer of a Unix socket */
     SYS_shutdown,    /* the end of a busy message; a dispatcher's leash; a Unix socket's backlog */
-    SYS_close,       /* a client that a dispatcher has, and all else */
+    SYS_close,       /* clients that were passed on, and everything else */
 #ifdef SYS_poll
-    SYS_poll, /* whether a client is gone, anybody in the backlog, a message the last */
+    SYS_poll, /* a client's hang-up, a client in the backlog, the end of messages */
 #endif
-    SYS_ppoll, /* the same, as some libcs and processors have it */
+    SYS_ppoll, /* the same in some libcs and on some processors */
 
     /* dispatchers */
-    SYS_recvmsg,      /* their answers, and what a dead one had not read */
-    SYS_recvfrom,     /* what refused clients send, and operators; the janitor's answer */
-    SYS_wait4,        /* children that have ended */
-    SYS_waitid,       /* whether a process is a child, or any is left of a group */
-    SYS_memfd_create, /* a ledger for a new one */
+    SYS_recvmsg,      /* answers; messages that a dead dispatcher had not read */
+    SYS_recvfrom,     /* data of refused clients and operators; the janitor's answer */
+    SYS_wait4,        /* reaping children */
+    SYS_waitid,       /* finding a child, or the rest of a group */
+    SYS_memfd_create, /* a new ledger */
     SYS_ftruncate,    /* its length */
-    SYS_munmap,       /* the ledger of a dead one; memory */
+    SYS_munmap,       /* the ledger of a dead dispatcher; memory */
 
-    /* signals, gauges, files that dispatchers have read, and the log */
+    /* signals, gauges, files read by dispatchers, and the log */
     SYS_read,    /* signals; a file in memory */
     SYS_pread64, /* a load average, a pressure */
 #ifdef SYS_fstat
-    SYS_fstat, /* whether it is a file */
+    SYS_fstat, /* the type of a file */
 #endif
 #ifdef SYS_newfstatat
-    SYS_newfstatat, /* which is how some libcs do that; it opens nothing */
+    SYS_newfstatat, /* the same in some libcs; opens nothing */
 #endif
     SYS_write,    /* a line of the log */
     SYS_pwritev2, /* the same without waiting */
 
-    /* memory, as libc asks for it */
-    SYS_brk,       /* more of it */
-    SYS_mremap,    /* a longer piece */
-    SYS_madvise,   /* less of it */
-    SYS_futex,     /* its locks */
-    SYS_getrandom, /* its guards */
-    SYS_sysinfo,   /* how much there is, which qsort(3) may ask */
+    /* libc's memory */
+    SYS_brk,       /* more memory */
+    SYS_mremap,    /* a larger block */
+    SYS_madvise,   /* giving memory back */
+    SYS_futex,     /* locks */
+    SYS_getrandom, /* guards against corruption */
+    SYS_sysinfo,   /* the size of memory, for qsort(3) */
 
-    /* the end */
-    SYS_exit_group,     /* of the process */
-    SYS_exit,           /* of its thread */
-    SYS_rt_sigaction,   /* by a signal: its default action */
-    SYS_rt_sigprocmask, /* unblocked */
-    SYS_rt_sigpending,  /* whether to end before another process' place is taken */
-    SYS_rt_sigreturn,   /* back from the handler below */
-    SYS_getpid,         /* sent to itself */
-    SYS_gettid,         /* likewise */
+    /* exit, also by a signal */
+    SYS_exit_group,     /* the process */
+    SYS_exit,           /* its thread */
+    SYS_rt_sigaction,   /* the signal's default action */
+    SYS_rt_sigprocmask, /* unblocking the signal */
+    SYS_rt_sigpending,  /* exiting instead of taking over from another process */
+    SYS_rt_sigreturn,   /* returning from the handler below */
+    SYS_getpid,         /* the target of the signal */
+    SYS_gettid,         /* the same in other libcs */
 };
 
-/* What an argument must be: one of the values, or, without any, something with none of the bits in
- * the mask; nor with any of the upper 32, if those are all of the lower. */
+/* A condition for an argument: it is one of the values; or, without values, it has no bit of the
+ * mask.  A mask of all 32 lower bits also covers the upper 32. */
 struct condition {
     unsigned argument;
     uint32_t mask;
@@ -115,39 +113,39 @@ static const struct checked_call {
     unsigned count;
     struct condition conditions[CONDITIONS];
 } checked_calls[] = {
-    /* the leash; descriptors in reserve; seals; nothing by which it could have others signalled */
+    /* the leash; reserved descriptors; seals; not F_SETOWN, which would signal other processes */
     {.call = SYS_fcntl,
      .count = 1,
      .conditions = {{.argument = 1,
                      .count = 8,
                      .values = {F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_SETSIG,
                                 F_GET_SEALS, F_ADD_SEALS}}}},
-    /* the busy message, and the log, to who is connected already: without an address */
+    /* the busy message and the log; without an address, so only to a connected peer */
     {.call = SYS_sendto, .count = 1, .conditions = {{.argument = 4, .mask = UINT32_MAX}}},
-    /* to dispatchers; with other flags it could connect */
+    /* to dispatchers; other flags could connect */
     {.call = SYS_sendmsg,
      .count = 1,
      .conditions = {{.argument = 2, .count = 1, .values = {MSG_DONTWAIT | MSG_NOSIGNAL}}}},
-    /* to a new dispatcher; with other types it could send to any address */
+    /* to a new dispatcher; other types could send to any address */
     {.call = SYS_socketpair,
      .count = 2,
      .conditions = {{.argument = 0, .count = 1, .values = {AF_UNIX}},
                     {.argument = 1, .count = 1, .values = {SOCK_SEQPACKET | SOCK_CLOEXEC}}}},
-    /* so that closing does not wait, whatever a handler has asked for */
+    /* closing without waiting, in spite of a handler's SO_LINGER */
     {.call = SYS_setsockopt,
      .count = 2,
      .conditions = {{.argument = 1, .count = 1, .values = {SOL_SOCKET}},
                     {.argument = 2, .count = 1, .values = {SO_LINGER}}}},
-    /* no more clients, in draining: a backlog of 0 */
+    /* draining: a backlog of 0 keeps new clients out */
     {.call = SYS_listen, .count = 1, .conditions = {{.argument = 1, .count = 1, .values = {0}}}},
-    /* where this process runs; with another number than 0, where another one does */
+    /* the processors of this process; any number except 0 means another process */
     {.call = SYS_sched_getaffinity,
      .count = 1,
      .conditions = {{.argument = 0, .mask = UINT32_MAX}}},
     {.call = SYS_sched_setaffinity,
      .count = 1,
      .conditions = {{.argument = 0, .mask = UINT32_MAX}}},
-/* memory and ledgers, but no code */
+/* memory and ledgers, but not executable */
 #ifdef SYS_mmap
     {.call = SYS_mmap, .count = 1, .conditions = {{.argument = 2, .mask = PROT_EXEC}}},
 #endif
@@ -165,7 +163,7 @@ struct program {
     unsigned short length;
 };
 
-/* `yes` and `no` are how many instructions are skipped. */
+/* `yes` and `no`: numbers of instructions to skip. */
 static void add(struct program *program, uint16_t code, uint32_t operand, uint8_t yes, uint8_t no)
 {
     if (program->length == INSTRUCTIONS_MAXIMUM)
@@ -184,21 +182,21 @@ static void decide(struct program *program, uint32_t decision)
     add(program, BPF_RET | BPF_K, decision, 0, 0);
 }
 
-/* Decides if the word that was loaded is this value; else goes on. */
+/* Decides if the loaded word is this value; otherwise goes on. */
 static void decide_if(struct program *program, uint32_t value, uint32_t decision)
 {
     add(program, BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1);
     decide(program, decision);
 }
 
-/* Goes on if it is met. */
+/* Goes on if the condition is met; otherwise forbids the call. */
 static void add_condition(struct program *program, const struct condition *condition)
 {
     const size_t argument =
         offsetof(struct seccomp_data, args) + condition->argument * sizeof(uint64_t);
 
     load(program, argument + LOW_HALF);
-    /* Each value skips those after it, and the decision. */
+    /* Each value skips the values after it and the decision. */
     for (unsigned i = 0; i < condition->count; i++)
         add(program, BPF_JMP | BPF_JEQ | BPF_K, condition->values[i],
             (uint8_t)(condition->count - i), 0);
@@ -214,7 +212,7 @@ static void add_condition(struct program *program, const struct condition *condi
 
 static void add_checked(struct program *program, const struct checked_call *checked)
 {
-    /* If it is another call, the instructions up to the next one are skipped. */
+    /* For another call, jumps behind these instructions. */
     unsigned short jump = program->length;
 
     add(program, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)checked->call, 0, 0);
@@ -224,7 +222,7 @@ static void add_checked(struct program *program, const struct checked_call *chec
     program->code[jump].jf = (uint8_t)(program->length - jump - 1);
 }
 
-/* Signals go to this very process only, as abort(3) and raise(3) send them. */
+/* Permits signals to this process only: abort(3) and raise(3) send them. */
 static void add_signals_to_itself(struct program *program)
 {
     struct checked_call checked = {
@@ -234,7 +232,7 @@ static void add_signals_to_itself(struct program *program)
     };
 
     add_checked(program, &checked);
-    checked.call = SYS_tkill; /* which is how some libcs do it */
+    checked.call = SYS_tkill; /* the same in some libcs */
     add_checked(program, &checked);
 }
 
@@ -245,8 +243,8 @@ static void write_program(struct program *program)
     add(program, BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0);
     decide(program, SECCOMP_RET_KILL_PROCESS);
     load(program, offsetof(struct seccomp_data, nr));
-    /* None at all: what a debugger makes of a call that it skips.  Calls of x32 have numbers above
-     * all others, so nothing need be said of them. */
+    /* -1 is no call: a debugger skips a call with it.  Calls of x32 have higher numbers than all
+     * permitted ones. */
     decide_if(program, UINT32_MAX, SECCOMP_RET_ALLOW);
     for (unsigned i = 0; i < CALLS; i++)
         decide_if(program, (uint32_t)calls[i], SECCOMP_RET_ALLOW);
@@ -256,13 +254,13 @@ static void write_program(struct program *program)
     decide(program, SECCOMP_RET_TRAP);
 }
 
-/* The call has not been made.  This is no interruption: it stands where the call would. */
+/* Runs in place of the forbidden call, and so may log: it interrupts nothing. */
 static void on_forbidden_call(int signal_number, siginfo_t *information, void *context)
 {
     (void)signal_number;
     (void)context;
-    log_error("system call %d is none of the supervisor's: somebody else acts in this process, or "
-              "its libc is not the one it was made for; ending at once",
+    log_error("system call %d is none of the supervisor's: this process is under attack, or "
+              "its libc is not the one it was built for; exiting at once",
               information->si_syscall);
     _exit(EXIT_FAILURE);
 }

@@ -1,89 +1,71 @@
 /*
- * janitor.h - files that must be gone when the supervisor is: they are left to a small child
- * process, as the supervisor can unlink and rename nothing any more once it serves.
+ * janitor.h - a small child process that removes the supervisor's files when the supervisor ends.
  *
- * A file is given to the janitor as it is already in its place, or under a temporary name, from
- * which janitor_publish() puts it into its place.  When the supervisor ends, in whatever way, all
- * of them are removed, those that were never published, too: but only where the name still stands
- * for the very file that was given (device and inode), and not those that are another process' at
- * that time.  All that is done under directory_lock().
+ * The supervisor itself cannot unlink or rename any more once it serves.  A file is given to the
+ * janitor in its final place, or under a temporary name that janitor_publish() replaces with the
+ * final one.  When the supervisor ends, in whatever way, the janitor removes all files, published
+ * or not, except files that another process owns at that time.  cleanup.h has the rules.
  *
- * The janitor is forked, without exec, and waits for requests, or for the end of them, on a
- * SOCK_SEQPACKET pair.  It stays who has started the daemon, but has no other descriptors than
- * /dev/null, standard error, its end, the directories of its files, and of the files themselves
- * such as can be neither read nor written to; no capabilities but, as root, CAP_DAC_OVERRIDE and
- * CAP_FOWNER, which removing takes; it gains no privileges, cannot be traced, and blocks all
- * signals, so that a service manager that signals every process does not end it before the
- * supervisor.
+ * The janitor is a fork without exec.  It waits on a SOCK_SEQPACKET pair for requests or for the
+ * end of the supervisor.  It keeps the user who started the daemon, but
+ *   - its only descriptors are /dev/null, standard error, its end of the pair, the directories of
+ *     its files, and the files as O_PATH, which allows neither reading nor writing;
+ *   - its only capabilities are, as root, CAP_DAC_OVERRIDE and CAP_FOWNER, which removing requires;
+ *   - it can gain no privileges and cannot be traced;
+ *   - it blocks all signals, so a service manager that signals every process does not end it before
+ *     the supervisor.
  *
- * After janitor_start(), nothing here takes more than the system calls of filter.h.  Functions that
- * wait say so.
+ * After janitor_start(), these functions use only the system calls that jail/filter.c allows.  A
+ * function that waits says so.
  */
 #ifndef SUPERVISOR_KEEPER_JANITOR_H
 #define SUPERVISOR_KEEPER_JANITOR_H
 
-#include <limits.h>
+#include "supervisor/keeper/cleanup.h"
+
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum { JANITOR_ITEMS = 8 };
+enum { JANITOR_FILES = 8 };
 
-struct janitor_item {
-    const char *path; /* as it was given; stays */
-    int directory;    /* owned, until janitor_start() has left it to the child; -1: closed */
-    int file; /* likewise, opened with O_PATH: as long as that is so, its inode is no other file's
-               */
-    char name[NAME_MAX + 1];
-    char temporary[NAME_MAX + 1]; /* what it is called until it is published; "": it has been */
-    dev_t device;
-    ino_t inode;
-    bool borrowed; /* it is another process' until janitor_publish(), or while it is lent */
-    bool replaces; /* another file had its place when this one was added */
-    dev_t replaced_device;
-    ino_t replaced_inode;
-};
-
-/* All zero: without files. */
+/* All zero: no files. */
 struct janitor {
-    struct janitor_item items[JANITOR_ITEMS];
+    struct cleanup_file files[JANITOR_FILES];
     unsigned count;
-    int socket;    /* owned; 0: there is no child */
-    pid_t process; /* 0: there is none, or it has been reaped */
+    int socket;    /* owned; 0: no child */
+    pid_t process; /* 0: no child, or it has been reaped */
 };
 
-/* A file (or socket) that was made just now, to be removed in the end; `path` must stay.  Returns
- * its number; or -1 after logging why not, and removing it at once. */
+/* Adds a file or socket that was just created, to be removed on exit; `path` must stay.  Returns
+ * its number, or -1 after logging why and removing it at once. */
 int janitor_add(struct janitor *janitor, const char *path);
 
-/* Likewise, but it is a socket of another process, whose place this one takes with
- * janitor_publish(): until then it is left alone. */
+/* Adds a socket of another process, which this process takes over with janitor_publish().  Until
+ * then the janitor leaves it alone.  Returns its number, or -1 after logging why. */
 int janitor_borrow(struct janitor *janitor, const char *path);
 
-/* Likewise, for a file that is ready under a temporary name in the same directory, and is to be
- * published as `path`. */
+/* Adds a complete file under a temporary name, to be published as `path` in the same directory.
+ * Returns its number, or -1 after logging why. */
 int janitor_add_temporary(struct janitor *janitor, const char *temporary, const char *path);
 
-/* Forks the child if there is anything for it to do, and waits until it is ready.  `argv`, of main,
- * is what it overwrites to show its name; NULL: not.  Returns 0, or -1 after logging what went
- * wrong. */
+/* Forks the child if there are files, and waits until it is ready.  The child shows its name in
+ * main()'s `argv`, if that is not NULL.  Returns 0, or -1 after logging what went wrong. */
 int janitor_start(struct janitor *janitor, char **argv);
 
-/* Puts all temporary files into their places, takes those that are borrowed, and waits some seconds
- * at most until that is done.  A file is replaced by this only if it was there already when ours
- * was added: EEXIST if another one has come since.  Returns 0, or -1 with errno after logging which
- * file it was. */
+/* Puts all temporary files into their places and takes over borrowed ones.  Waits up to 5 s.
+ * Returns 0, or -1 with errno after logging which file failed: EEXIST if a new file has taken its
+ * place. */
 int janitor_publish(struct janitor *janitor);
 
-/* The file that was given as `path`, if there is one, is left alone for as long as it is lent to
- * another process. */
+/* Leaves the file that was given as `path` alone while it is lent to another process. */
 void janitor_lend_path(struct janitor *janitor, const char *path, bool lent);
 
-/* A child of this process was reaped.  Returns whether it was the janitor, after a warning: then
- * the files stay. */
+/* To be called for each child that was reaped.  Returns true if it was the janitor, after a
+ * warning: the files will stay. */
 bool janitor_reaped(struct janitor *janitor, pid_t process);
 
-/* Has all removed, and waits for that, 2 s at most.  If there is no child (yet), this process does
- * it itself. */
+/* Has all files removed and waits for that, up to 2 s.  Without a child, this process removes
+ * them. */
 void janitor_close(struct janitor *janitor);
 
 #endif

@@ -138,12 +138,17 @@ int launch_try(struct launch *launch, int *socket, int *peer, int memory)
     while (waitpid(process, &status, 0) < 0)
         if (errno != EINTR)
             log_bug("waitpid: %m");
-    if (!WIFEXITED(status) || (WEXITSTATUS(status) == 0 && length <= 0)) {
-        log_error("the dispatcher ended while it tried the command, with status %d", status);
-        return EXIT_FAILURE;
-    }
     launch->arguments[PATH] = launch->path;
-    return WEXITSTATUS(status);
+    if (WIFEXITED(status) && (WEXITSTATUS(status) != 0 || length > 0))
+        return WEXITSTATUS(status);
+    if (length > 0) {
+        log_warning("the dispatcher ended while it tried the command, with status %d; a fault in "
+                    "the command would show with the first client",
+                    status);
+        return 0;
+    }
+    log_error("the dispatcher ended while it tried the command, with status %d", status);
+    return EXIT_FAILURE;
 }
 
 pid_t launch_dispatcher(struct launch *launch, int socket, int peer, int memory)

@@ -36,7 +36,7 @@ int launch_prepare(struct launch *launch, char *const *command, const struct rli
 
 /* Has a dispatcher find and try the command, and waits for it.  Closes *socket and *peer, and makes
  * them -1, unless the process cannot be created.  Returns 0, or the status to exit with after
- * something was logged. */
+ * logging an error: no handler could ever start. */
 int launch_try(struct launch *launch, int *socket, int *peer, int memory);
 
 /* Starts the spare, after launch_try() has succeeded.  Returns its process, or -1 with errno.

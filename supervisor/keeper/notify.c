@@ -2,15 +2,18 @@
 
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/text.h"
-#include "supervisor/keeper/notify_environment.h"
+#include "supervisor/base/parse.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-/* In the order in which they are told: each may be followed by those behind it only. */
+/* Bits of `owed`, in the order of sending. */
 enum {
     OWED_READY = 1,
     OWED_RELOADING = 2,
@@ -23,7 +26,10 @@ enum {
 enum {
     MESSAGE_MAXIMUM = 256,
     RETRY_FIRST = 100 * LOOP_MILLISECOND,
-    RETRY_LONGEST = 5 * LOOP_SECOND
+    RETRY_LONGEST = 5 * LOOP_SECOND,
+
+    /* Microseconds.  A shorter watchdog would keep this process busy with WATCHDOG=1 alone. */
+    WATCHDOG_LEAST = 20000
 };
 
 /* ---- sending ---- */
@@ -40,8 +46,8 @@ static bool is_full(int error)
     return error == EAGAIN || error == ENOBUFS || error == ENOMEM || error == EINTR;
 }
 
-/* Returns whether it was sent.  A connected socket finds no other manager: if this one is gone,
- * that is all. */
+/* Returns true if the text was sent.  Closes the socket if the manager is gone: a connected socket
+ * cannot find another one. */
 static bool send_text(struct notify *notify, const struct text *text)
 {
     if (send(notify->descriptor, text->bytes, text->length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
@@ -49,8 +55,8 @@ static bool send_text(struct notify *notify, const struct text *text)
         return true;
     }
     if (!is_full(errno)) {
-        log_warning("NOTIFY_SOCKET: cannot send to the service manager: %m; it is told nothing "
-                    "any more");
+        log_warning("NOTIFY_SOCKET: cannot send to the service manager: %m; it gets no more "
+                    "messages");
         give_up(notify);
     }
     return false;
@@ -74,7 +80,7 @@ static void add_state(const struct notify *notify, unsigned state, struct text *
     }
 }
 
-/* `state` is 0 for the status alone.  Returns whether it was sent. */
+/* Sends a change of state, with the status; 0: the status alone.  Returns true if it was sent. */
 static bool tell(struct notify *notify, unsigned state)
 {
     char bytes[MESSAGE_MAXIMUM];
@@ -129,7 +135,7 @@ static void set_timer(struct notify *notify)
         notify->timer.deadline = held_until;
 }
 
-/* Tells all that can be told now. */
+/* Sends all pending messages, and sets the timer for the rest. */
 static void flush(struct notify *notify)
 {
     bool all;
@@ -145,7 +151,7 @@ static void flush(struct notify *notify)
     set_timer(notify);
 }
 
-/* What is due is looked at, and a status that was held is offered again after the round. */
+/* Retries.  Lets the server offer a held status again, after this round. */
 static void on_timer(void *context)
 {
     struct notify *notify = context;
@@ -158,24 +164,102 @@ static void on_timer(void *context)
         set_timer(notify);
 }
 
-/* ---- beginning ---- */
+/* ---- opening ---- */
 
-int notify_open(struct notify *notify, struct loop *loop)
+/* Fills in the address.  Returns its length, or 0 if the word is no address. */
+static socklen_t read_address(const char *word, struct sockaddr_un *address)
 {
-    struct notify_environment environment;
-    int result = notify_environment_take(&environment);
+    size_t length = strlen(word);
 
-    *notify = (struct notify){
-        .loop = loop,
-        .descriptor = environment.descriptor,
-        .watchdog_every = environment.watchdog_every,
-        .timer = {.expired = on_timer, .context = notify},
-    };
-    loop_add_timer(loop, &notify->timer);
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if ((word[0] != '/' && word[0] != '@') || length < 2 || length >= sizeof(address->sun_path))
+        return 0;
+    memcpy(address->sun_path, word, length);
+    if (word[0] == '/')
+        length++; /* with its NUL */
+    else
+        address->sun_path[0] = '\0'; /* an abstract name (unix(7)) */
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+}
+
+/* Returns the socket, or -1 with a warning logged. */
+static int connect_to(const char *word)
+{
+    struct sockaddr_un address;
+    socklen_t length = read_address(word, &address);
+    int descriptor;
+
+    if (length == 0) {
+        log_warning("NOTIFY_SOCKET: '%s': expected an absolute path or @NAME, of %zu bytes at "
+                    "most; the service manager gets no messages",
+                    word, sizeof(address.sun_path) - 1);
+        return -1;
+    }
+    descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor >= 0 && connect(descriptor, (struct sockaddr *)&address, length) == 0)
+        return descriptor;
+    log_warning("NOTIFY_SOCKET: cannot connect to '%s': %m; the service manager gets no messages",
+                word);
+    if (descriptor >= 0)
+        (void)close(descriptor); /* nothing was sent */
+    return -1;
+}
+
+static int read_watchdog(const char *period, const char *process, uint64_t *every)
+{
+    uint64_t number;
+
+    if (process != NULL && (!parse_number(process, INT32_MAX, &number) || number == 0)) {
+        log_warning("WATCHDOG_PID: '%s': expected the number of a process; the service manager "
+                    "gets no WATCHDOG=1",
+                    process);
+        return -1;
+    }
+    if (process != NULL && (pid_t)number != getpid())
+        return 0; /* meant for another process */
+    if (!parse_number(period, INT64_MAX, &number) || number < WATCHDOG_LEAST) {
+        log_warning("WATCHDOG_USEC: '%s': expected a number of microseconds, %d at least; the "
+                    "service manager gets no WATCHDOG=1",
+                    period, WATCHDOG_LEAST);
+        return -1;
+    }
+    *every = number / 2;
+    return 0;
+}
+
+/* Removes the manager's variables from the environment: handlers must not inherit them.  Returns 0,
+ * or -1 after a warning. */
+static int take_environment(struct notify *notify)
+{
+    const char *word = getenv("NOTIFY_SOCKET");
+    const char *period = getenv("WATCHDOG_USEC");
+    int result = 0;
+
+    if (word != NULL)
+        notify->descriptor = connect_to(word);
+    if (word != NULL && notify->descriptor < 0)
+        result = -1;
+    if (notify->descriptor >= 0 && period != NULL &&
+        read_watchdog(period, getenv("WATCHDOG_PID"), &notify->watchdog_every) != 0)
+        result = -1;
+    (void)unsetenv("NOTIFY_SOCKET"); /* cannot fail for these names */
+    (void)unsetenv("WATCHDOG_USEC");
+    (void)unsetenv("WATCHDOG_PID");
     return result;
 }
 
-/* ---- what there is to tell ---- */
+int notify_open(struct notify *notify, struct loop *loop)
+{
+    *notify = (struct notify){
+        .loop = loop,
+        .descriptor = -1,
+        .timer = {.expired = on_timer, .context = notify},
+    };
+    loop_add_timer(loop, &notify->timer);
+    return take_environment(notify);
+}
+
+/* ---- messages ---- */
 
 bool notify_is_open(const struct notify *notify)
 {
@@ -191,12 +275,12 @@ static void owe(struct notify *notify, unsigned owed)
 void notify_ready(struct notify *notify)
 {
     notify->serving = true;
-    if (!notify->stopping) /* after a takeover, the end may come first */
+    if (!notify->stopping) /* after a takeover, STOPPING=1 may precede it */
         owe(notify, notify->owed | OWED_READY);
 }
 
-/* The manager may be waiting for it since it sent the signal, so the clock is asked anew: the round
- * may have begun before that. */
+/* MONOTONIC_USEC must not precede the manager's signal.  The round may have begun before it, so
+ * this reads the clock. */
 void notify_reloading(struct notify *notify)
 {
     if (notify->stopping)
@@ -216,7 +300,7 @@ void notify_stopping(struct notify *notify)
     if (notify->stopping)
         return;
     notify->stopping = true;
-    notify->status_at = 0; /* what it says now is another thing */
+    notify->status_at = 0; /* the next status is about the end, and urgent */
     owe(notify, OWED_STOPPING);
 }
 
@@ -264,5 +348,5 @@ void notify_watchdog(struct notify *notify)
         return;
     text_open(&text, bytes, sizeof(bytes));
     text_add(&text, "WATCHDOG=1");
-    (void)send_text(notify, &text); /* the next one follows soon */
+    (void)send_text(notify, &text); /* if it is lost, the next one follows soon */
 }

@@ -1,13 +1,13 @@
 /*
- * notify.h - what a service manager is told: one datagram a message, to the socket that
- * NOTIFY_SOCKET names (sd_notify(3)).
+ * notify.h - tells the service manager about the state of the service: one datagram per message, to
+ * the socket that NOTIFY_SOCKET names (sd_notify(3)).
  *
- * The socket is connected while that is permitted; afterwards nothing is done but send(2).  That
- * never blocks.  What changes the state of the service and finds no room there (the manager reads
- * nothing) is sent again later, in order; a status is replaced by the next one; WATCHDOG=1 is lost.
- * Where no manager listens, or none does any more, all of this does nothing.
+ * notify_open() connects the socket.  All other functions only call send(2), without blocking.
+ * While the manager's socket is full, changes of state are kept and sent later, in order; a new
+ * status replaces the old one; WATCHDOG=1 is lost.  If no manager listens, all functions do
+ * nothing.
  *
- * A timer is set only while something is untold.  Times are microseconds of CLOCK_MONOTONIC.
+ * The timer is set only while a message is pending.  Times are microseconds of CLOCK_MONOTONIC.
  */
 #ifndef SUPERVISOR_KEEPER_NOTIFY_H
 #define SUPERVISOR_KEEPER_NOTIFY_H
@@ -19,56 +19,55 @@
 #include <sys/types.h>
 
 enum {
-    NOTIFY_STATUS_MAXIMUM = 128,      /* the end of the string included */
-    NOTIFY_STATUS_EVERY = LOOP_SECOND /* one status at most in so long */
+    NOTIFY_STATUS_MAXIMUM = 128,      /* bytes, NUL included */
+    NOTIFY_STATUS_EVERY = LOOP_SECOND /* time between two statuses at least */
 };
 
 struct notify {
     struct loop *loop;
-    int descriptor; /* connected; -1: nobody is told anything */
-    unsigned owed;  /* what the manager must know, and does not yet; bits, in order */
-    bool serving;   /* nothing is told before */
+    int descriptor; /* connected; -1: no manager */
+    unsigned owed;  /* changes of state that are not yet sent; bits, in order */
+    bool serving;   /* READY=1 is due or sent: a status may be sent */
     bool stopping;
     uint64_t reloading_since;
     pid_t successor;
     char status[NOTIFY_STATUS_MAXIMUM];
     bool status_owed;
-    uint64_t status_at;      /* the next one, not before then */
-    uint64_t watchdog_every; /* how often WATCHDOG=1 is to come; 0: it is not wanted */
+    uint64_t status_at;      /* earliest time of the next status */
+    uint64_t watchdog_every; /* interval of WATCHDOG=1; 0: the manager wants none */
     uint64_t retry_delay;
-    uint64_t retry_at; /* 0: nothing was refused */
-    bool status_held;  /* somebody was told that it is too early for a status */
+    uint64_t retry_at; /* 0: the manager's socket was not full */
+    bool status_held;  /* notify_takes_status() was false: the timer wakes the loop */
     struct loop_timer timer;
 };
 
-/* Takes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID out of the environment, and connects, if
- * there are any.  Returns 0, or -1 after logging a warning: then nobody is told anything, or, with
- * a wrong period of the watchdog, all but that.  `loop` and `notify` must stay where they are. */
+/* Removes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID from the environment, and connects to the
+ * manager.  Returns 0, or -1 after warning of a wrong value: then no manager is told, or, with a
+ * wrong watchdog, everything except WATCHDOG=1.  `loop` and `notify` must stay in place. */
 int notify_open(struct notify *notify, struct loop *loop);
 
 bool notify_is_open(const struct notify *notify);
 
-/* READY=1: clients are served from now on. */
+/* READY=1: the service accepts clients. */
 void notify_ready(struct notify *notify);
 
-/* RELOADING=1, and READY=1 once that is over.  Begun again before it is over, it is over once. */
+/* RELOADING=1, and READY=1 at its end.  A second RELOADING=1 before the end replaces the first. */
 void notify_reloading(struct notify *notify);
 void notify_reloaded(struct notify *notify);
 
-/* STOPPING=1, once; nothing but the status and the watchdog is told behind it. */
+/* STOPPING=1, once.  Only statuses and WATCHDOG=1 follow it. */
 void notify_stopping(struct notify *notify);
 
-/* MAINPID=: another process is the service from now on.  Nothing is told any more behind it. */
+/* MAINPID=: another process is the service now.  Nothing follows it. */
 void notify_successor(struct notify *notify, pid_t process);
 
-/* Whether it is time for another status; if not, the loop wakes up when it is. */
+/* Returns true if a status may be sent now.  Otherwise the loop wakes up when it may. */
 bool notify_takes_status(struct notify *notify);
 
-/* STATUS=, a line for people.  The first one comes with READY=1, and others with what else is told.
- */
+/* STATUS=, a line for people.  Waits for READY=1, and travels with a pending change of state. */
 void notify_status(struct notify *notify, const char *text);
 
-/* How often WATCHDOG=1 is to be sent, so that one may get lost; 0: not at all. */
+/* Returns the interval of WATCHDOG=1, half the manager's patience; 0: the manager wants none. */
 uint64_t notify_watchdog_every(const struct notify *notify);
 void notify_watchdog(struct notify *notify);
 

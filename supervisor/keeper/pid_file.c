@@ -18,9 +18,9 @@
 
 enum { NUMBER_MAXIMUM = 16 };
 
-/* ---- the one that is there ---- */
+/* ---- the present file ---- */
 
-/* The number that is in it; 0 if there is none. */
+/* Returns the number in the file; 0 if there is none. */
 static long read_number(int descriptor)
 {
     char text[NUMBER_MAXIMUM] = "";
@@ -72,9 +72,9 @@ static bool look_at_place(const char *path, int directory, const char *name, pid
     return free;
 }
 
-/* ---- ours ---- */
+/* ---- our file ---- */
 
-/* Locked before anybody else may open it. */
+/* Locks the file before its mode lets others open it. */
 static bool fill(int descriptor)
 {
     char text[NUMBER_MAXIMUM];
@@ -84,12 +84,12 @@ static bool fill(int descriptor)
            write(descriptor, text, (size_t)length) == length;
 }
 
-/* A name that nobody has, even if an earlier process with our number has left one behind. */
+/* Makes up an unused name, even if an earlier process with our number left a file behind. */
 static void name_temporary(char temporary[NAME_MAX + 1], const char *name)
 {
     struct timespec now = {0};
 
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* any value will do */
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* 0 would do, too */
     (void)snprintf(temporary, NAME_MAX + 1, ".%.200s.%d.%09ld", name, getpid(), now.tv_nsec);
 }
 
@@ -105,11 +105,11 @@ static int create(const char *path, int directory, const char *name, struct jani
         return -1;
     }
     if (!fill(descriptor))
-        log_error("--pid-file: cannot write what is to be %s: %m", path);
+        log_error("--pid-file: cannot write the temporary file for %s: %m", path);
     else if (janitor_add_temporary(janitor, temporary, path) >= 0)
         return descriptor;
-    (void)unlinkat(directory, temporary, 0); /* nothing can be done if it fails */
-    (void)close(descriptor);                 /* likewise */
+    (void)unlinkat(directory, temporary, 0); /* no remedy if it fails */
+    (void)close(descriptor);                 /* nothing in it is needed */
     return -1;
 }
 

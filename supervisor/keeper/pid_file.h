@@ -1,10 +1,10 @@
 /*
- * pid_file.h - a file that holds the number of this process, and is locked as long as it lives.
+ * pid_file.h - a file with the number of this process, locked while this process lives.
  *
- * The lock is flock(2), on a file that nobody else could open before; so the file of a daemon that
- * is dead is known by not being locked, and is replaced, whatever number it holds.  It is written
- * under another name, and put into its place by janitor_publish(), so that it is never seen half
- * written; the janitor removes it in the end.
+ * The process takes the flock(2) before any other process can open the file.  So an unlocked file
+ * belongs to a dead daemon, whatever number it holds, and is replaced.  The file is written under a
+ * temporary name; janitor_publish() puts it into its place, so nobody sees half a file.  The
+ * janitor removes it on exit.
  */
 #ifndef SUPERVISOR_KEEPER_PID_FILE_H
 #define SUPERVISOR_KEEPER_PID_FILE_H

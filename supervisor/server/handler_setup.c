@@ -54,8 +54,8 @@ static void fill_identity(struct setup *setup, const struct identity *identity)
     setup->group_count = (uint32_t)identity->group_count;
 }
 
-/* Programs look for their user's files by these, and would find ours. */
-static bool tell_environment(const struct identity *identity)
+/* Programs find their user's files by these variables; the daemon's would lead them astray. */
+static bool set_environment(const struct identity *identity)
 {
     return identity->name == NULL ||
            (setenv("USER", identity->name, 1) == 0 && setenv("LOGNAME", identity->name, 1) == 0 &&
@@ -71,7 +71,7 @@ static struct setup *make(const struct options *options, const struct identity *
     *size = sizeof(*setup) + identity->group_count * sizeof(*setup->groups);
     setup = calloc(1, *size);
     if (setup == NULL) {
-        log_error("cannot prepare what dispatchers are to do: %m");
+        log_error("cannot prepare the setup of dispatchers: %m");
         return NULL;
     }
     if (!fill_paths(setup, options)) {
@@ -94,10 +94,10 @@ struct setup *handler_setup(const struct options *options, uid_t supervisor, int
         !identity_of_handlers(&identity, options->user, options->group))
         return NULL;
     if ((options->user != NULL ? identity.user : geteuid()) == supervisor)
-        log_warning("handlers and the supervisor are the same user, %u: a handler can end the "
-                    "supervisor; give --supervisor-user another",
+        log_warning("handlers and the supervisor are the same user, %u: a handler can kill the "
+                    "supervisor; give --supervisor-user another user",
                     supervisor);
-    if (options->no_environment || tell_environment(&identity))
+    if (options->no_environment || set_environment(&identity))
         setup = make(options, &identity, oom_score, size);
     else
         log_error("cannot prepare the environment of handlers: %m");

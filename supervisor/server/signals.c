@@ -8,10 +8,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* Until the service has begun, these do what they do to any program. */
+/* The service reads these.  Before it begins, they have their default actions. */
 static const int heard[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 
-/* Ours to die of, if we are wrong; and those by which a person at the terminal means us. */
+/* Never blocked: signals of bugs in this process, and signals of a person at the terminal. */
 static const int let_through[] = {SIGSEGV, SIGBUS, SIGFPE,  SIGILL,  SIGTRAP,
                                   SIGABRT, SIGSYS, SIGQUIT, SIGTSTP, SIGCONT};
 
@@ -31,7 +31,7 @@ void signals_prepare(void)
         (void)sigdelset(&set, let_through[i]);
     if (sigprocmask(SIG_SETMASK, &set, NULL) != 0)
         log_bug("sigprocmask: %m");
-    /* If it was ignored when we were started, the kernel would reap our children. */
+    /* With an inherited SIG_IGN, the kernel would reap our children. */
     (void)signal(SIGCHLD, SIG_DFL);
 }
 
@@ -57,7 +57,7 @@ int signals_open(void)
 {
     sigset_t set = set_of_heard();
 
-    /* One that was ignored when we were started would never come. */
+    /* With an inherited SIG_IGN, a signal would never come. */
     for (int i = 0; i < count(sizeof(heard)); i++)
         (void)signal(heard[i], SIG_DFL);
     signals_hold();
@@ -82,8 +82,7 @@ void signals_die_of(int signal_number)
     (void)signal(signal_number, SIG_DFL);
     (void)sigemptyset(&set);
     (void)sigaddset(&set, signal_number);
-    (void)raise(signal_number); /* stays pending until the mask lets it through */
+    (void)raise(signal_number); /* pending until it is unblocked */
     (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
-    _exit(128 +
-          signal_number); /* the first process of a namespace does not die of it (signal(7)) */
+    _exit(128 + signal_number); /* the first process of a namespace survives it (signal(7)) */
 }

@@ -484,8 +484,9 @@ refuses() {
 }
 
 @test "limits with which nothing can be executed are refused: status 126" {
-    refuses 126 "CMD: cannot execute '$STATE'" --limit as=4K "$STATE"
-    refuses 126 "CMD: cannot execute '$STATE'" --limit as=200K "$STATE" # not stack=0: there may be room by chance
+    refuses 126 "CMD: cannot execute '$STATE': a limit of --limit is too low (" --limit as=4K "$STATE"
+    # Not stack=0: there may be room by chance.
+    refuses 126 "CMD: cannot execute '$STATE': a limit of --limit is too low (" --limit as=200K "$STATE"
 }
 
 @test "hard limits that the daemon may not raise are refused: status 1" {
@@ -525,12 +526,49 @@ refuses() {
     says "nice 5"
 }
 
-@test "where the daemon is traced it serves, though the command cannot be tried then" {
-    strace -D -f -o /dev/null true 2>/dev/null || skip "strace cannot trace here"
-    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker cannot be traced
-    WRAPPER=(strace -D -f -e trace=execve -o trace)
-    start --address 127.0.0.1 0 "$STATE"
+# The handler serves, and the log has one line: that the command could not be tried, because of $1.
+serves_untried() {
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker traces, too
+    start --address 127.0.0.1 0 "${@:2}"
     ask_state
     says "descriptors 0 1 2"
+    cat "$LOG"
+    [[ $(wc -l <"$LOG") == 1 && $(<"$LOG") == "[WARNING] CMD: cannot try '$2' before the start: $1; "* ]]
+}
+
+@test "where the daemon is traced it serves, and warns that the command was not tried" {
+    strace -D -f -o /dev/null true 2>/dev/null || skip "strace cannot trace here"
+    WRAPPER=(strace -D -f -e trace=execve -o trace)
+    serves_untried "tracing fails (Operation not permitted)" "$STATE"
     grep -q 'execve(' trace
+}
+
+@test "where tracing is forbidden the daemon serves, and warns" {
+    WRAPPER=("$BUILD/tests/tools/faults/untraceable" error)
+    serves_untried "tracing fails (Operation not permitted)" "$STATE"
+}
+
+@test "where tracing kills the caller by SIGSYS the daemon serves, and warns" {
+    WRAPPER=("$BUILD/tests/tools/faults/untraceable" signal)
+    serves_untried "a signal ended it (Bad system call)" "$STATE"
+}
+
+@test "a command that is open for writing at the start is not refused: the daemon warns, and serves later" {
+    local writer
+    cp "$STATE" busy
+    exec {writer}>>busy
+    start --address 127.0.0.1 0 ./busy
+    grep -qF "CMD: cannot try './busy' before the start: executing it fails (Text file busy)" "$LOG"
+    exec {writer}>&-
+    ask_state
+    says "descriptors 0 1 2"
+}
+
+@test "a limit does not get the blame for a command that cannot be tried for another reason" {
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker traces, too
+    WRAPPER=("$BUILD/tests/tools/faults/untraceable" signal)
+    start --address 127.0.0.1 --limit as=4G 0 "$STATE"
+    grep -qF "before the start: a signal ended it (Bad system call)" "$LOG"
+    ask_state
+    says "descriptors 0 1 2"
 }

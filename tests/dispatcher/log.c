@@ -208,12 +208,12 @@ static void check_lengths(void)
     for (size_t piece = 0; piece < sizeof(pieces) / sizeof(*pieces); piece++)
         for (size_t length = 0; length < LOG_LINE_MAXIMUM; length++) {
             const struct log_field fields[] = {LOG_TEXT("long", value), LOG_NUMBER("last", 7)};
-            struct log_content content = {.rank = LOG_LEVEL_WARNING, .message = message};
+            struct log_content content = {.level = LOG_LEVEL_WARNING, .message = message};
 
             repeat(message, sizeof(message), pieces[piece], length);
             repeat(value, sizeof(value), pieces[piece], length);
             failures += !is_line(line, log_line(line, &styles[0], &content), "");
-            content = (struct log_content){LOG_RANK_BUG, message, "event", fields, 2};
+            content = (struct log_content){LOG_LEVEL_BUG, message, "event", fields, 2};
             failures += !is_line(line, log_line(line, &styles[1], &content), "<2>");
             /* One that does not fit takes no room from others. */
             if (length == LOG_LINE_MAXIMUM - 1)
@@ -250,20 +250,20 @@ static void check_text(void)
 {
     const struct log_style plain = {LOG_FORMAT_TEXT, false, "supervisor"};
     const struct log_style journal = {LOG_FORMAT_TEXT, true, "supervisor"};
-    static const char *const expected[LOG_RANKS][2] = {
+    static const char *const expected[LOG_LEVELS][2] = {
         [LOG_LEVEL_DEBUG] = {"[DEBUG] said\n", "<7>said\n"},
         [LOG_LEVEL_INFO] = {"[INFO] said\n", "<6>said\n"},
         [LOG_LEVEL_WARNING] = {"[WARNING] said\n", "<4>said\n"},
         [LOG_LEVEL_ERROR] = {"[ERROR] said\n", "<3>said\n"},
         [LOG_LEVEL_ANSWER] = {"[INFO] said\n", "<6>said\n"},
-        [LOG_RANK_PLAIN] = {"said\n", "<6>said\n"},
-        [LOG_RANK_BUG] = {"[BUG] said\n", "<2>said\n"},
+        [LOG_LEVEL_PLAIN] = {"said\n", "<6>said\n"},
+        [LOG_LEVEL_BUG] = {"[BUG] said\n", "<2>said\n"},
     };
     char message[LOG_LINE_MAXIMUM];
     char line[LOG_LINE_MAXIMUM];
 
-    for (int rank = 0; rank < LOG_RANKS; rank++) {
-        const struct log_content content = {.rank = rank, .message = "said"};
+    for (int rank = 0; rank < LOG_LEVELS; rank++) {
+        const struct log_content content = {.level = rank, .message = "said"};
 
         for (int i = 0; i < 2; i++) {
             size_t length = log_line(line, i == 0 ? &plain : &journal, &content);

@@ -525,7 +525,7 @@ cloned_at() {
     mv handler hidden
     inject "$(dispatchers)" sendmsg:error=EIO
     connect_silently
-    await has_line 'dispatcher: process [0-9]* ended before it could say that it is no handler$' "$LOG"
+    await has_line 'dispatcher: process [0-9]* ended before it could report that its exec failed$' "$LOG"
     mv hidden handler
     "$BURST" "$ADDRESS" "$PORT" 1
     await status_is served 2

@@ -40,7 +40,7 @@ answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello
     local client=$!
     wait "$client"
     [[ $(cat answer) == hello ]]
-    grep -q '^\[ERROR\] dispatcher: cannot be given the descriptors of clients: is its limit too low?$' "$LOG"
+    grep -q '^\[ERROR\] dispatcher: cannot receive the descriptors of clients; is its limit too low?$' "$LOG"
     [[ $(dispatchers) != "$dispatcher" ]]
 }
 

@@ -115,7 +115,7 @@ has_state() { [[ $(awk '/^State:/ { print $2 }' "/proc/$1/status") == "$2" ]]; }
     run "${WRAPPER[@]}" prlimit --nproc=4 \
         "$DAMPENER" --address 127.0.0.1 --dispatchers 2 --pid-file pid 0 cat
     ((status == 1))
-    [[ $output == *"cannot start the process that removes files in the end: Resource temporarily unavailable" ]]
+    [[ $output == *"cannot start the process that removes files on exit: Resource temporarily unavailable" ]]
     await wall_user_has_no_process || { ps -u "$WALL_USER" -o pid=,stat=,comm=; return 1; }
 }
 

@@ -4,7 +4,7 @@
  * as a process is this one.  What is taken is what they say, and of this process they say nothing
  * to its children.
  */
-#include "supervisor/keeper/notify_environment.h"
+#include "supervisor/keeper/notify.h"
 #include "supervisor/listen/listener.h"
 #include "supervisor/listen/passed.h"
 
@@ -103,14 +103,15 @@ static void check_passed(void)
 
 static void check_notify(void)
 {
-    struct notify_environment environment;
-    int taken = notify_environment_take(&environment);
+    struct loop loop = {.epoll = -1};
+    struct notify notify;
+    int opened = notify_open(&notify, &loop);
 
-    HOLDS(environment.descriptor >= 0 || environment.watchdog_every == 0);
-    HOLDS(environment.watchdog_every == 0 || environment.watchdog_every >= 10000);
-    HOLDS(taken == 0 || taken == -1);
-    if (environment.descriptor >= 0)
-        (void)close(environment.descriptor);
+    HOLDS(notify.descriptor >= 0 || notify.watchdog_every == 0);
+    HOLDS(notify.watchdog_every == 0 || notify.watchdog_every >= 10000);
+    HOLDS(opened == 0 || opened == -1);
+    if (notify.descriptor >= 0)
+        (void)close(notify.descriptor);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

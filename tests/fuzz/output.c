@@ -45,7 +45,7 @@ static void check_line(const char *message, enum log_format format, bool journal
     char line[LOG_LINE_MAXIMUM];
     const struct log_style style = {.format = format, .journal = journal, .program = "supervisor"};
     const struct log_field fields[] = {LOG_TEXT("command", message), LOG_NUMBER("ticket", 7)};
-    const struct log_content content = {.rank = LOG_LEVEL_ERROR,
+    const struct log_content content = {.level = LOG_LEVEL_ERROR,
                                         .message = message,
                                         .event = format == LOG_FORMAT_JSON ? "event" : NULL,
                                         .fields = fields,

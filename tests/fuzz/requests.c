@@ -51,7 +51,7 @@ int __wrap_spawn_error(unsigned place);
 void __wrap_spawn_forget(unsigned place);
 int32_t __wrap_successor_fork(void);
 bool __wrap_kin_is_group(int32_t process);
-int __wrap_setup_wake(void);
+long __wrap_privileges_wake(void);
 void __wrap_setup_rest(void);
 int __wrap_kill(pid_t process, int signal_number);
 pid_t __wrap_wait4(pid_t process, int *status, int options, struct rusage *usage);
@@ -113,7 +113,7 @@ bool __wrap_kin_is_group(int32_t process)
     return process == KIN;
 }
 
-int __wrap_setup_wake(void)
+long __wrap_privileges_wake(void)
 {
     return 0;
 }

@@ -144,13 +144,13 @@ be_other() {
 
 @test "what takes root is refused to others at the start, and the message says so" {
     be_other
-    refuses_to_start 'this takes root (CAP_SETUID and CAP_SETGID)' --user root 0 cat
-    refuses_to_start 'this takes root (CAP_SETUID and CAP_SETGID)' --group root 0 cat
-    refuses_to_start 'this takes root (CAP_SYS_CHROOT)' --chroot / 0 cat
-    refuses_to_start 'to lower it takes CAP_SYS_NICE' --nice -5 0 cat
+    refuses_to_start 'this requires root (CAP_SETUID and CAP_SETGID)' --user root 0 cat
+    refuses_to_start 'this requires root (CAP_SETUID and CAP_SETGID)' --group root 0 cat
+    refuses_to_start 'this requires root (CAP_SYS_CHROOT)' --chroot / 0 cat
+    refuses_to_start 'lowering it requires CAP_SYS_NICE' --nice -5 0 cat
     # shellcheck disable=SC2016
     WRAPPER+=(bash -c 'ulimit -c 0; exec "$@"' bash)
-    refuses_to_start 'this takes CAP_SYS_RESOURCE' --limit core=unlimited 0 cat
+    refuses_to_start 'this requires CAP_SYS_RESOURCE' --limit core=unlimited 0 cat
 }
 
 @test "a port that only root may have is refused to others at the start" {
@@ -321,7 +321,7 @@ handlers_score() { nc -N 127.0.0.1 "$PORT" </dev/null; }
     WRAPPER=(setpriv --bounding-set=-all)
     run timeout 10 "${WRAPPER[@]}" "$DAMPENER" --address 127.0.0.1 0 cat
     [[ $status == 1 ]]
-    [[ $output == *"this takes CAP_SYS_CHROOT, or --supervisor-user root" ]]
+    [[ $output == *"this requires CAP_SYS_CHROOT, or --supervisor-user root" ]]
     start --supervisor-user root --address 127.0.0.1 0 cat
     has_line 'going on without' "$LOG"
     has_no_capability "$DAEMON"

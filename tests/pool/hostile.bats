@@ -22,15 +22,15 @@ hostile() {
 
 @test "a dispatcher refuses all that no supervisor asks, and serves as before" {
     hostile orders
-    grep -q '^\[ERROR\] dispatcher: refused a request that is not of the protocol$' "$LOG"
-    grep -q '^\[ERROR\] dispatcher: refused a request for slot 16$' "$LOG"
-    grep -q '^\[ERROR\] dispatcher: refused to send signal 9 to process group 1$' "$LOG"
-    grep -q '^\[ERROR\] dispatcher: refused to send signal 9 to process group -1$' "$LOG"
+    grep -q '^\[ERROR\] dispatcher: the supervisor violated the protocol: ignoring its request$' "$LOG"
+    grep -q '^\[ERROR\] dispatcher: the supervisor sent START for slot 16, which is not free: ignoring it$' "$LOG"
+    grep -q '^\[ERROR\] dispatcher: the supervisor asked for signal 9 to process group 1: ignoring it$' "$LOG"
+    grep -q '^\[ERROR\] dispatcher: the supervisor asked for signal 9 to process group -1: ignoring it$' "$LOG"
 }
 
 @test "a dispatcher takes 20,000 messages of noise, with --long 100,000, and answers those that are sound" {
     hostile noise "${DAMPENER_SEED:-$(date +%s)}" "$([[ -n ${DAMPENER_LONG:-} ]] && echo 100000 || echo 20000)"
-    grep -q '^\[ERROR\] dispatcher: refused a request that is not of the protocol$' "$LOG"
+    grep -q '^\[ERROR\] dispatcher: the supervisor violated the protocol: ignoring its request$' "$LOG"
 }
 
 @test "a dispatcher signals a handler only if the ticket is the handler's" { hostile tickets; }

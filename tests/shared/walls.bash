@@ -434,7 +434,7 @@ wall_disk_log() {
     await has_line 'ticket 101: ended' "$LOG"
     RECOVERED=$(($(milliseconds) - begin))
     HAPPENED="served without a log"
-    REASON=$(line_like '[0-9]* log lines dropped')
+    REASON=$(line_like '[0-9]* log lines\? dropped')
     [[ -n $REASON ]]
     await status_is served 101
     refute grep '.\[[A-Z]*\] ' "$LOG"
@@ -447,7 +447,7 @@ wall_disk_pid_file() {
     refute start --address 127.0.0.1 --pid-file disk/pid 0 cat
     finish
     HAPPENED="refused to start"
-    REASON=$(line_like '--pid-file: cannot write what is to be disk/pid: No space left on device')
+    REASON=$(line_like '--pid-file: cannot write the temporary file for disk/pid: No space left on device')
     [[ $STATUS == 1 && -n $REASON ]]
     [[ $(ls -A "$DISK") == filling ]]
     empty_disk

@@ -1,0 +1,245 @@
+#include "dispatcher/try.h"
+
+#include "dispatcher/content.h"
+#include "dispatcher/setup.h"
+#include "dispatcher/shared/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int refuse(const char *name, int error)
+{
+    errno = error;
+    log_error("CMD: cannot execute '%s': %m", name);
+    return error == ENOENT || error == ENOTDIR ? TRY_NOT_FOUND : TRY_NOT_EXECUTABLE;
+}
+
+/* ---- finding the executable ---- */
+
+/* Returns 0, or the errno that execve(2) would give. */
+static int check(const char *path)
+{
+    struct stat status;
+
+    if (stat(path, &status) != 0)
+        return errno;
+    if (!S_ISREG(status.st_mode))
+        return EACCES;
+    return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 ? 0 : errno;
+}
+
+/* Returns 0 or an errno.  The search in PATH goes on past a file that may not be executed; EACCES
+ * is the result if it finds no other. */
+static int find(const char *name, char path[PATH_MAX])
+{
+    const char *directory = getenv("PATH");
+    int error = ENOENT;
+
+    if (strchr(name, '/') != NULL)
+        return snprintf(path, PATH_MAX, "%s", name) < PATH_MAX ? check(path) : ENAMETOOLONG;
+    if (directory == NULL)
+        directory = "/bin:/usr/bin";
+    for (;;) {
+        int length = (int)strcspn(directory, ":");
+        int written = length == 0 ? snprintf(path, PATH_MAX, "./%s", name)
+                                  : snprintf(path, PATH_MAX, "%.*s/%s", length, directory, name);
+        if (written < PATH_MAX) {
+            int found = check(path);
+            if (found == 0)
+                return 0;
+            if (found == EACCES)
+                error = found;
+        }
+        if (directory[length] == '\0')
+            return error;
+        directory += length + 1;
+    }
+}
+
+/* ---- trying it ---- */
+
+enum step {
+    STEP_PREPARE, /* no pipe or no process */
+    STEP_TRACE,
+    STEP_LIMIT,
+    STEP_EXECUTE,
+    STEP_SIGNAL, /* a signal ended the child before its first instruction */
+    STEP_DONE
+};
+
+/* The step at which a trial ended, and its errno; the signal's number with STEP_SIGNAL. */
+struct outcome {
+    enum step step;
+    int error;
+};
+
+/* Runs in the child.  Writes an outcome to `report`, or nothing if the exec succeeds. */
+static _Noreturn void execute(const struct spawn_command *command, bool limited, int report)
+{
+    struct outcome outcome = {.step = STEP_TRACE};
+    sigset_t blocked;
+
+    /* Any other signal would stop the traced child before its exec. */
+    (void)sigfillset(&blocked);
+    (void)sigdelset(&blocked, SIGTRAP);
+    if (sigprocmask(SIG_SETMASK, &blocked, NULL) != 0 ||
+        ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) {
+        outcome.error = errno;
+    } else if (limited && (outcome.error = (int)-setup_limits(command->setup)) != 0) {
+        outcome.step = STEP_LIMIT;
+    } else {
+        (void)execve(command->path, command->arguments, environ);
+        outcome = (struct outcome){.step = STEP_EXECUTE, .error = errno};
+    }
+    (void)!write(report, &outcome, sizeof(outcome)); /* without it, the trial counts as unknown */
+    _exit(0);
+}
+
+/* Waits until the exec stops the child or the child has ended, and kills a stopped child.  Returns
+ * its first signal, SIGTRAP after an exec: an exec that fails past the point of no return kills the
+ * process. */
+static int end_tried(pid_t process)
+{
+    int first = 0;
+    int status;
+
+    while (waitpid(process, &status, 0) < 0 ? errno == EINTR : WIFSTOPPED(status)) {
+        if (first == 0)
+            first = WSTOPSIG(status);
+        (void)kill(process, SIGKILL); /* a child that has not been reaped */
+    }
+    return first == 0 && WIFSIGNALED(status) ? WTERMSIG(status) : first;
+}
+
+static struct outcome attempt(const struct spawn_command *command, bool limited)
+{
+    struct outcome outcome = {.step = STEP_PREPARE};
+    int ends[2];
+    pid_t process;
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return (struct outcome){.step = STEP_PREPARE, .error = errno};
+    process = fork();
+    if (process == 0)
+        execute(command, limited, ends[1]);
+    outcome.error = errno;
+    (void)close(ends[1]);
+    if (process > 0) {
+        bool reported = read(ends[0], &outcome, sizeof(outcome)) == sizeof(outcome);
+        int signal_number = end_tried(process);
+
+        if (!reported)
+            outcome = (struct outcome){.step = signal_number == SIGTRAP ? STEP_DONE : STEP_SIGNAL,
+                                       .error = signal_number};
+    }
+    (void)close(ends[0]);
+    return outcome;
+}
+
+/* The file or its interpreter is to blame, and not the state of the machine.  EPERM is not here: a
+ * tracer can cause it. */
+static bool is_certain(struct outcome outcome)
+{
+    static const int certain[] = {ENOENT, ENOTDIR, EACCES, ENOEXEC,     ELIBBAD,
+                                  EISDIR, ELOOP,   EINVAL, ENAMETOOLONG};
+
+    if (outcome.step != STEP_EXECUTE)
+        return outcome.step == STEP_LIMIT;
+    for (size_t i = 0; i < sizeof(certain) / sizeof(*certain); i++)
+        if (outcome.error == certain[i])
+            return true;
+    return false;
+}
+
+/* Limits were asked for, and a limit that is too low could cause this outcome. */
+static bool may_be_limit(const struct setup *setup, struct outcome outcome)
+{
+    for (unsigned i = 0; i < SETUP_LIMITS; i++)
+        if (setup->limits[i].given != 0)
+            return outcome.step == STEP_SIGNAL ||
+                   (outcome.step == STEP_EXECUTE &&
+                    (outcome.error == ENOMEM || outcome.error == EAGAIN || outcome.error == E2BIG));
+    return false;
+}
+
+static int judge(const struct spawn_command *command, struct outcome outcome)
+{
+    static const char *const steps[] = {
+        [STEP_PREPARE] = "there is no process for it",
+        [STEP_TRACE] = "tracing fails",
+        [STEP_EXECUTE] = "executing it fails",
+        [STEP_SIGNAL] = "a signal ended it",
+        [STEP_LIMIT] = "limiting it fails",
+    };
+    const char *name = command->arguments[0];
+    const char *why =
+        outcome.step == STEP_SIGNAL ? strsignal(outcome.error) : strerror(outcome.error);
+
+    if (outcome.step == STEP_DONE)
+        return 0;
+    if (is_certain(outcome))
+        return refuse(name, outcome.error);
+    if (may_be_limit(command->setup, outcome) && attempt(command, false).step == STEP_DONE) {
+        log_error("CMD: cannot execute '%s': a limit of --limit is too low (%s)", name, why);
+        return TRY_NOT_EXECUTABLE;
+    }
+    log_warning("CMD: cannot try '%s' before the start: %s (%s); a fault in it would show with the "
+                "first client",
+                name, steps[outcome.step], why);
+    return 0;
+}
+
+/* ---- the files of the setup ---- */
+
+/* Warns of files that SIGHUP will not be able to read again.  The supervisor finds every other
+ * fault of them when it reads them. */
+static void try_files(const struct setup *setup)
+{
+    static const char *const options[] = {
+        [PROTOCOL_FILE_ACCESS] = "--access-file",
+        [PROTOCOL_FILE_BUSY] = "--busy-message",
+    };
+
+    for (int file = 0; file < PROTOCOL_FILES; file++) {
+        int descriptor;
+
+        if (setup->files[file][0] == '\0')
+            continue;
+        descriptor = content_open(setup, (enum protocol_file)file);
+        if (descriptor >= 0)
+            (void)close(descriptor); /* nothing was read */
+        else if (errno == EACCES || errno == EPERM || errno == ELOOP)
+            log_warning("%s: SIGHUP will not be able to read %s again, as user %u: %m",
+                        options[file], setup->files[file], geteuid());
+    }
+}
+
+int try_command(const struct spawn_command *command)
+{
+    static char path[PATH_MAX];
+    struct spawn_command found = *command;
+    int error = find(command->path, path);
+    int status;
+
+    if (error != 0)
+        return refuse(command->path, error);
+    /* Before the trial, which the supervisor can do without. */
+    if (send(PROTOCOL_SOCKET, path, strlen(path), 0) < 0)
+        log_die(1, "dispatcher: cannot tell the supervisor where %s is: %m", command->path);
+    found.path = path;
+    status = judge(&found, attempt(&found, true));
+    if (status == 0)
+        try_files(command->setup);
+    return status;
+}
