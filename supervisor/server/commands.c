@@ -6,7 +6,6 @@
 #include "supervisor/figures/status.h"
 #include "supervisor/server/adjust.h"
 #include "supervisor/server/shutdown.h"
-#include "supervisor/takeover/handover.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -34,7 +33,7 @@ static void command_metrics(struct server *server, const struct call *call)
 /* It would not be told of that any more. */
 static bool is_handed_over(struct server *server, const struct call *call)
 {
-    if (!handover_holds_clients(server))
+    if (!handover_holds_clients(&server->handover))
         return false;
     text_add(&call->answer->text, "error: another process is just taking over; try again\n");
     return true;
@@ -115,7 +114,7 @@ static void command_takeover(struct server *server, const struct call *call)
         text_add(text, "error: that is for another daemon to say, with --takeover\n");
         return;
     }
-    call->answer->descriptor = handover_begin(server, version, &error);
+    call->answer->descriptor = handover_begin(&server->handover, version, &error);
     if (call->answer->descriptor < 0)
         text_add(text, "error: cannot be taken over now: %s\n", error);
     else

@@ -1,6 +1,7 @@
 #include "supervisor/server/events.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/server/manager.h"
 #include "supervisor/server/reload.h"
 #include "supervisor/server/shutdown.h"
 #include "supervisor/server/starting.h"
@@ -123,8 +124,8 @@ static void on_ended(void *context, const struct client *client, const int *stat
 
     statistics_ended(&server->statistics, ran, status);
     if (client->dispatcher == CLIENT_FOREIGN) {
-        log_debug("ticket %" PRIu64 ": ended, says the process before this one", reported.ticket);
-        return; /* that process has logged it */
+        log_debug("ticket %" PRIu64 ": ended, as the old process reports", reported.ticket);
+        return; /* the old process has logged it */
     }
     report_ended(&reported, ran, status, usage);
     if (status != NULL)
@@ -134,7 +135,9 @@ static void on_ended(void *context, const struct client *client, const int *stat
 
 static bool may_end(void *context, struct client *client, const int *status)
 {
-    return handover_ended(context, client, status);
+    struct server *server = context;
+
+    return handover_ended(&server->handover, client, status);
 }
 
 static bool on_reaped(void *context, pid_t process)
@@ -168,6 +171,47 @@ struct running_events events_of_running(struct server *server)
         .content = reload_content,
         .dispatcher_gone = on_dispatcher_gone,
         .lost = on_lost,
+        .context = server,
+    };
+}
+
+/* ---- takeover/ ---- */
+
+static void on_lend(void *context, const char *path, bool lent)
+{
+    struct server *server = context;
+
+    janitor_lend_path(server->janitor, path, lent);
+}
+
+static void on_handed_over(void *context, pid_t successor)
+{
+    struct server *server = context;
+
+    server->shutdown.stage = SERVER_HANDED_OVER;
+    notify_successor(&server->notify, successor);
+}
+
+static void on_foreign_ended(void *context, struct client *client, const int *status)
+{
+    struct server *server = context;
+
+    ending_foreign(&server->running.ending, client, status);
+}
+
+static void on_step_forward(void *context)
+{
+    manager_begin(context);
+}
+
+struct takeover_events events_of_takeover(struct server *server)
+{
+    return (struct takeover_events){
+        .lend = on_lend,
+        .handed_over = on_handed_over,
+        .end_handlers = shutdown_end,
+        .ended = on_foreign_ended,
+        .step_forward = on_step_forward,
         .context = server,
     };
 }

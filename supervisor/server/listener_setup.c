@@ -30,7 +30,7 @@ int listener_setup_open(struct listeners *listeners, const struct options *optio
                         const struct listeners *passed, struct takeover *takeover)
 {
     const struct inherited inherited = {
-        .list = takeover->listeners, .count = takeover->listener_count, .used = takeover->used};
+        .list = takeover->listeners.list, .count = takeover->listeners.count, .used = takeover->used};
 
     if (binding_open(listeners, options, passed, &inherited) != 0)
         return -1;

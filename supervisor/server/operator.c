@@ -102,6 +102,15 @@ static int open_metrics(const struct server *server)
     return listener >= 0 ? listener : binding_open_metrics(place);
 }
 
+/* Offers a socket to a process that takes over. */
+static void offer(struct server *server, enum inheritance_kind kind, const struct control *control,
+                  const char *place)
+{
+    handover_add(&server->handover,
+                 (struct handover_socket){
+                     .kind = kind, .descriptor = &control->source.descriptor, .place = place});
+}
+
 int operator_open(struct server *server, uid_t user)
 {
     server->starter = geteuid();
@@ -109,11 +118,13 @@ int operator_open(struct server *server, uid_t user)
         server->control = serve(server, open_control(server, user), user, false, "--control");
         if (server->control == NULL)
             return -1;
+        offer(server, INHERITANCE_CONTROL, server->control, server->options->control);
     }
     if (server->options->metrics != NULL) {
         server->metrics = serve(server, open_metrics(server), (uid_t)-1, true, "--metrics");
         if (server->metrics == NULL)
             return -1;
+        offer(server, INHERITANCE_METRICS, server->metrics, server->options->metrics);
     }
     return 0;
 }

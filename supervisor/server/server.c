@@ -11,7 +11,6 @@
 #include "supervisor/server/signals.h"
 #include "supervisor/server/starting.h"
 #include "supervisor/server/state.h"
-#include "supervisor/takeover/handover.h"
 
 #include <assert.h>
 #include <sched.h>
@@ -52,13 +51,13 @@ static void on_rouse(void *context)
 /* Clients leave the queue, and others start, unless another process is about to take them over. */
 static void advance_clients(struct server *server)
 {
-    if (handover_holds_clients(server))
+    if (handover_holds_clients(&server->handover))
         queue_hold(&server->queue);
     else
         queue_expire(&server->queue);
     starting_advance(server);
     if (!handover_holds_starts(
-            server)) /* otherwise clients that may start soon would be too many */
+            &server->handover)) /* otherwise clients that may start soon would be too many */
         queue_judge(&server->queue, server->starting.held_back_by == ADMISSION_DISPATCHERS
                                         ? server->starting.permitted
                                         : 0);
@@ -80,7 +79,9 @@ static void advance(void *context)
 
     accept_resume(&server->acceptor);
     ending_advance(&server->running.ending);
-    handover_advance(server);
+    if (!notify_is_open(&server->notify)) /* the manager knows of the new process */
+        handover_leave(&server->handover);
+    handover_advance(&server->handover);
     advance_clients(server);
     if (server->handover.phase == HANDOVER_DONE)
         operator_close(server); /* the other process answers operators, even if it is to end too */
@@ -141,6 +142,7 @@ static int open_rooms(struct server *server, struct listeners *listeners)
     const struct accept_events acceptor = events_of_acceptor(server);
     const struct queue_events queue = events_of_queue(server);
     const struct running_events running = events_of_running(server);
+    const struct takeover_events takeover = events_of_takeover(server);
 
     server->signals.descriptor = signals_open();
     server->signals.ready = on_signal;
@@ -158,7 +160,9 @@ static int open_rooms(struct server *server, struct listeners *listeners)
     trouble_open(&server->trouble, &server->loop, options->command[0]);
     reload_open(server);
     shutdown_open(server);
-    handover_open(server, shutdown_end);
+    handover_open(&server->handover, &server->loop, &server->queue, &server->acceptor,
+                  &server->starting.paused, &takeover);
+    predecessor_open(&server->predecessor, &server->loop, &server->queue, &takeover);
     return 0;
 }
 
@@ -224,7 +228,7 @@ void server_count_descriptors(struct server *server)
 
 void server_run(struct server *server)
 {
-    if (server->predecessor.source.descriptor <= 0) /* otherwise that one speaks first */
+    if (server->predecessor.source.descriptor < 0) /* otherwise the old process speaks first */
         manager_begin(server);
     loop_run(&server->loop, advance, server);
     report_left_out(&server->report);

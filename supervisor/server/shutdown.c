@@ -1,7 +1,6 @@
 #include "supervisor/server/shutdown.h"
 
 #include "dispatcher/shared/log.h"
-#include "supervisor/takeover/handover.h"
 
 #include <signal.h>
 
@@ -15,7 +14,7 @@ void shutdown_drain(struct server *server)
 {
     if (server->shutdown.stage >= SERVER_DRAINING)
         return;
-    handover_end(server);
+    handover_end(&server->handover);
     log_info("ending: waiting for %u clients in the queue and %u handlers",
              clients_count(&server->queue.clients, CLIENT_QUEUED),
              clients_active(&server->queue.clients));
@@ -42,7 +41,7 @@ static void end_handlers(struct server *server, enum server_stage stage, int sig
     pool_stop_replacing(&server->pool);
     pool_rouse(&server->pool);
     ending_all(&server->running.ending, signal_number);
-    predecessor_end(server, signal_number);
+    predecessor_end(&server->predecessor, signal_number);
 }
 
 static void kill_handlers(struct server *server)
@@ -116,7 +115,7 @@ void shutdown_signal(struct server *server, int signal_number)
 {
     if (signal_number == SIGINT)
         server->shutdown.interrupted = true;
-    handover_end(server);
+    handover_end(&server->handover);
     if (signal_number == SIGINT && server->shutdown.stage < SERVER_TERMINATING)
         end_handlers(server, SERVER_TERMINATING, SIGTERM);
     else if (server->shutdown.stage < SERVER_DRAINING)
@@ -125,14 +124,23 @@ void shutdown_signal(struct server *server, int signal_number)
         kill_handlers(server);
 }
 
-void shutdown_end(struct server *server, int signal_number)
+void shutdown_end(void *context, int signal_number)
 {
+    struct server *server = context;
+
     if (signal_number == SIGKILL && server->shutdown.stage < SERVER_KILLING) {
         kill_handlers(server);
     } else if (server->shutdown.stage < SERVER_TERMINATING) {
-        /* The other process decides how long they have. */
+        /* The new process decides how long they have. */
         end_handlers(server, SERVER_TERMINATING, SIGTERM);
     }
+}
+
+/* Whether nobody needs this process after a handover.  A manager that did not know of the new
+ * process would take our end for that of the service. */
+static bool may_leave(const struct server *server)
+{
+    return handover_is_over(&server->handover) && !notify_is_open(&server->notify);
 }
 
 /* Whether nothing is awaited any more. */
@@ -141,7 +149,7 @@ static bool is_complete(const struct server *server)
     enum server_stage stage = server->shutdown.stage;
 
     return stage != SERVER_SERVING && is_drained(server) &&
-           (stage > SERVER_HANDED_OVER || handover_is_over(server)) &&
+           (stage > SERVER_HANDED_OVER || may_leave(server)) &&
            (stage > SERVER_DRAINING || refusals_count(&server->queue.refusals) == 0);
 }
 

@@ -20,8 +20,8 @@ void shutdown_signal(struct server *server, int signal_number);
 /* Begins to drain, as the first SIGTERM does, unless the service ends already. */
 void shutdown_drain(struct server *server);
 
-/* The process that serves in our place ends: sends our handlers this signal. */
-void shutdown_end(struct server *server, int signal_number);
+/* The new process ends the service: sends our handlers this signal. */
+void shutdown_end(void *context, int signal_number);
 
 /* All dispatchers are dead: says so, and ends the service at once. */
 void shutdown_lost(struct server *server);

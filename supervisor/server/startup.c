@@ -12,7 +12,6 @@
 #include "supervisor/server/server.h"
 #include "supervisor/server/signals.h"
 #include "supervisor/server/state.h"
-#include "supervisor/takeover/takeover.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -158,20 +157,29 @@ static bool open_service(struct startup *startup, char **argv)
     return confinement_enter(&startup->identity) == 0;
 }
 
-/* From here on this process serves. */
-static bool begin(struct startup *startup)
+/* Serves in place of the old process. */
+static bool take_over(struct startup *startup)
 {
     struct server *server = &startup->server;
 
-    if (startup->options->takeover == NULL)
-        return janitor_publish(&startup->janitor) == 0;
-    if (predecessor_take(server, server->takeover) != 0)
+    if (predecessor_take(&server->predecessor, &startup->takeover) != 0)
         return false;
     /* There is no way back. */
+    accept_retire(&server->acceptor);
+    server->starting.paused = server->predecessor.paused;
+    server->starting.next.deadline =
+        loop_clock(); /* no event says that waiting clients may start */
     if (janitor_publish(&startup->janitor) != 0)
         log_warning("going on without this file");
-    predecessor_settled(server);
+    predecessor_settled(&server->predecessor);
     return true;
+}
+
+/* From here on this process serves. */
+static bool begin(struct startup *startup)
+{
+    return startup->options->takeover == NULL ? janitor_publish(&startup->janitor) == 0
+                                              : take_over(startup);
 }
 
 /* Removes what was made so far, dispatchers included: another attempt may need their places among

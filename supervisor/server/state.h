@@ -23,7 +23,7 @@
 #include "supervisor/queue/queue.h"
 #include "supervisor/running/running.h"
 #include "supervisor/server/processor.h"
-#include "supervisor/takeover/handover_link.h"
+#include "supervisor/takeover/handover.h"
 #include "supervisor/takeover/predecessor.h"
 
 #include <stdbool.h>

@@ -1,10 +1,6 @@
 #include "supervisor/takeover/handover.h"
 
 #include "dispatcher/shared/log.h"
-#include "supervisor/listen/accept.h"
-#include "supervisor/server/state.h"
-#include "supervisor/takeover/handover_clients.h"
-#include "supervisor/takeover/handover_sockets.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -13,74 +9,167 @@
 #include <unistd.h>
 
 enum {
-    START_WITHIN = 60 * LOOP_SECOND, /* the other one, until GO */
-    TAKE_WITHIN = 30 * LOOP_SECOND,  /* from then until READY */
-    TRY_AGAIN = 100 * LOOP_MILLISECOND
+    START_WITHIN = 60 * LOOP_SECOND, /* from HELLO to GO */
+    TAKE_WITHIN = 30 * LOOP_SECOND,  /* from GO to READY */
+    TRY_AGAIN = 100 * LOOP_MILLISECOND,
+    UNTAKEN_MOST = 4
 };
 
-/* ---- it is over ---- */
-
-static void give_up(struct server *server, const char *reason)
+static int say(const struct handover *handover, enum inheritance_type type)
 {
-    struct handover *handover = &server->handover;
+    return inheritance_say(handover->source.descriptor, type);
+}
 
-    log_warning("another process that was to take over %s: it does not", reason);
-    if (handover->phase >= HANDOVER_SENDING && server->queue.watch.source.descriptor >= 0 &&
-        loop_watch(&server->loop, &server->queue.watch.source) != 0)
-        log_error("cannot watch waiting clients any more: %m");
-    if (handover->phase >= HANDOVER_SENDING) {
-        handover_sockets_return(server, 0);
-        accept_hold(&server->acceptor, false);
+static void close_link(struct handover *handover)
+{
+    if (handover->source.descriptor < 0)
+        return;
+    loop_ignore(handover->loop, &handover->source);
+    (void)close(handover->source.descriptor); /* messages that were sent can still be read */
+    handover->source.descriptor = -1;
+}
+
+/* ---- the sockets ---- */
+
+static int send_socket(const struct handover *handover, const struct handover_socket *each)
+{
+    union inheritance message;
+    struct inheritance_listener *listener = &message.listener;
+
+    inheritance_begin(&message, INHERITANCE_LISTENER);
+    listener->kind = each->kind;
+    listener->passed = each->passed;
+    errno = ENAMETOOLONG;
+    if ((each->place != NULL && strlen(each->place) >= sizeof(listener->place)) ||
+        (each->name != NULL && strlen(each->name) >= sizeof(listener->name)))
+        return -1;
+    if (each->place != NULL)
+        strcpy(listener->place, each->place);
+    if (each->name != NULL)
+        strcpy(listener->name, each->name);
+    return inheritance_send(handover->source.descriptor, &message, each->descriptor);
+}
+
+/* Sends HELLO and each LISTENER.  Returns 0, or -1 with errno. */
+static int send_sockets(const struct handover *handover)
+{
+    union inheritance message;
+
+    inheritance_begin(&message, INHERITANCE_HELLO);
+    message.hello.process = getpid();
+    message.hello.listeners = handover->socket_count;
+    if (inheritance_send(handover->source.descriptor, &message, NULL) != 0)
+        return -1;
+    for (uint32_t i = 0; i < handover->socket_count; i++)
+        if (send_socket(handover, &handover->sockets[i]) != 0)
+            return -1;
+    return 0;
+}
+
+/* Lends, or takes back, the files of the sockets whose bit is set. */
+static void lend(const struct handover *handover, uint64_t which, bool lent)
+{
+    for (uint32_t i = 0; i < handover->socket_count; i++) {
+        const struct handover_socket *each = &handover->sockets[i];
+
+        if ((which >> i & 1) != 0 && each->place != NULL && each->kind != INHERITANCE_METRICS)
+            handover->events.lend(handover->events.context, each->place, lent);
     }
-    handover_close(server);
-    handover_forget_owed(server);
+}
+
+/* ---- the end of the handover ---- */
+
+static void give_up(struct handover *handover, const char *reason)
+{
+    struct loop_source *watch = &handover->clients.queue->watch.source;
+
+    log_warning("takeover aborted: the new process %s", reason);
+    if (handover->phase >= HANDOVER_SENDING) {
+        if (watch->descriptor >= 0 && loop_watch(handover->loop, watch) != 0)
+            log_error("cannot watch waiting clients for hang-ups any more: %m");
+        lend(handover, UINT64_MAX, false);
+        accept_hold(handover->acceptor, false);
+    }
+    close_link(handover);
+    (void)handover_clients_report(&handover->clients, -1); /* without a socket, it succeeds */
     handover->phase = HANDOVER_NONE;
     handover->deadline.deadline = 0;
 }
 
-static void abort_it(struct server *server, const char *reason)
+static void abort_it(struct handover *handover, const char *reason)
 {
-    struct handover *handover = &server->handover;
-    union inheritance message;
-
     if (handover->reason == NULL)
         handover->reason = reason;
-    inheritance_begin(&message, INHERITANCE_ABORTED);
-    loop_ignore(&server->loop, &handover->source); /* whatever it may still say */
-    /* Without this the other one might take the end of the messages for the end of this process. */
-    if (handover_send(server, &message, NULL) != 0 && errno != EPIPE && errno != ECONNRESET) {
-        handover->deadline.deadline = server->loop.now + TRY_AGAIN;
+    loop_ignore(handover->loop, &handover->source); /* further messages are void */
+    /* Without ABORTED, the new process could take the end of the messages for our death. */
+    if (say(handover, INHERITANCE_ABORTED) != 0 && errno != EPIPE && errno != ECONNRESET) {
+        handover->deadline.deadline = handover->loop->now + TRY_AGAIN;
         return;
     }
-    give_up(server, handover->reason);
+    give_up(handover, handover->reason);
 }
 
-/* What is here are copies now. */
-static void finish(struct server *server)
+static void report(struct handover *handover)
 {
-    struct handover *handover = &server->handover;
+    if (handover_clients_report(&handover->clients, handover->source.descriptor) != 0)
+        handover->deadline.deadline = handover->loop->now + TRY_AGAIN;
+}
 
-    log_warning("process %d has taken over %u waiting clients; %u handlers are left to end here",
-                handover->successor, clients_count(&server->queue.clients, CLIENT_QUEUED),
-                clients_count(&server->queue.clients, CLIENT_RUNNING) - handover->owed);
+static void finish(struct handover *handover)
+{
+    const struct clients *clients = &handover->clients.queue->clients;
+
+    log_warning("process %d took over; waiting clients: %u; handlers still to end here: %u",
+                handover->successor, clients_count(clients, CLIENT_QUEUED),
+                clients_count(clients, CLIENT_RUNNING) - handover->clients.owed);
     handover->phase = HANDOVER_DONE;
-    server->shutdown.stage = SERVER_HANDED_OVER;
-    notify_successor(&server->notify, handover->successor);
-    handover_sockets_return(server, handover->used);
-    accept_stop(&server->acceptor);
-    handover_clients_end(server);
-    handover_report_owed(server);
+    handover->events.handed_over(handover->events.context, handover->successor);
+    lend(handover, ~handover->used, false);
+    accept_stop(handover->acceptor);
+    handover_clients_end(&handover->clients);
+    report(handover);
 }
 
-/* It has all.  If it is gone already, nobody serves but us. */
-static void commit(struct server *server, const struct inheritance_ready *ready)
+/* ---- from phase to phase ---- */
+
+static int send_all(struct handover *handover)
 {
-    struct handover *handover = &server->handover;
     union inheritance message;
 
-    inheritance_begin(&message, INHERITANCE_COMMITTED);
-    if (handover_send(server, &message, NULL) != 0) {
-        abort_it(server, "cannot be told that it may");
+    inheritance_begin(&message, INHERITANCE_ALL);
+    message.all.last_ticket = handover->clients.queue->clients.last_ticket;
+    message.all.judged = handover->clients.queue->judged;
+    message.all.paused = *handover->paused;
+    /* From ALL on, the new process serves if it finds us dead: the files must stay then. */
+    lend(handover, UINT64_MAX, true);
+    if (inheritance_send(handover->source.descriptor, &message, NULL) != 0)
+        return -1;
+    handover->phase = HANDOVER_SENT;
+    return 0;
+}
+
+/* Sends all that the link takes now.  Each TAKEN makes room for more. */
+static void send_clients(struct handover *handover)
+{
+    while (handover->phase == HANDOVER_SENDING && handover->untaken < UNTAKEN_MOST) {
+        bool left = handover_clients_left(&handover->clients);
+
+        if ((left ? handover_clients_send(&handover->clients, handover->source.descriptor)
+                  : send_all(handover)) == 0) {
+            handover->untaken += left;
+            continue;
+        }
+        if (handover->untaken == 0)
+            abort_it(handover, "could not be sent the clients");
+        return;
+    }
+}
+
+/* If the new process is gone already, this process alone serves. */
+static void commit(struct handover *handover, const struct inheritance_ready *ready)
+{
+    if (say(handover, INHERITANCE_COMMITTED) != 0) {
+        abort_it(handover, "could not be told to serve");
         return;
     }
     handover->phase = HANDOVER_COMMITTED;
@@ -89,208 +178,224 @@ static void commit(struct server *server, const struct inheritance_ready *ready)
     handover->used = ready->used;
 }
 
-void handover_advance(struct server *server)
+void handover_advance(struct handover *handover)
 {
-    handover_leave(server);
-    if (server->handover.phase != HANDOVER_SETTLING ||
-        clients_count(&server->queue.clients, CLIENT_STARTING) > 0)
+    struct queue *queue = handover->clients.queue;
+
+    if (handover->phase != HANDOVER_SETTLING || clients_count(&queue->clients, CLIENT_STARTING) > 0)
         return;
-    accept_hold(&server->acceptor, true);
-    loop_ignore(&server->loop, &server->queue.watch.source);
-    if (!handover_clients_begin(server))
-        abort_it(server, "cannot be sent who waits");
+    accept_hold(handover->acceptor, true);
+    loop_ignore(handover->loop, &queue->watch.source);
+    handover->phase = HANDOVER_SENDING;
+    handover_clients_begin(&handover->clients);
+    send_clients(handover);
 }
 
-/* ---- what it says ---- */
+/* ---- messages of the new process ---- */
 
-static void on_go(struct server *server, const union inheritance *message)
-{
-    (void)message;
-    server->handover.phase = HANDOVER_SETTLING; /* handover_advance() follows each round */
-    server->handover.deadline.deadline = server->loop.now + TAKE_WITHIN;
-}
-
-static void on_taken(struct server *server, const union inheritance *message)
-{
-    (void)message;
-    if (server->handover.untaken == 0) {
-        abort_it(server, "does not keep to the rules");
-        return;
-    }
-    server->handover.untaken--;
-    if (!handover_clients_send(server))
-        abort_it(server, "cannot be sent who waits");
-}
-
-static void on_message_ready(struct server *server, const union inheritance *message)
-{
-    if (server->handover.untaken == 0)
-        commit(server, &message->ready);
-    else
-        abort_it(server, "does not keep to the rules");
-}
-
-static void on_serving(struct server *server, const union inheritance *message)
-{
-    (void)message;
-    finish(server);
-}
-
-static void on_settled(struct server *server, const union inheritance *message)
-{
-    (void)message;
-    server->handover.settled = true;
-}
-
-static void on_end(struct server *server, const union inheritance *message)
-{
-    if (message->end.signal == SIGTERM || message->end.signal == SIGKILL)
-        server->handover.end(server, message->end.signal);
-}
-
-/* Which message is permitted in which phase, and who takes it. */
-static const struct {
-    enum inheritance_type type;
-    enum handover_phase from;
-    enum handover_phase to;
-    void (*take)(struct server *server, const union inheritance *message);
-} rules[] = {
-    {INHERITANCE_GO, HANDOVER_ANNOUNCED, HANDOVER_ANNOUNCED, on_go},
-    {INHERITANCE_TAKEN, HANDOVER_SENDING, HANDOVER_SENT, on_taken},
-    {INHERITANCE_READY, HANDOVER_SENT, HANDOVER_SENT, on_message_ready},
-    {INHERITANCE_SERVING, HANDOVER_COMMITTED, HANDOVER_COMMITTED, on_serving},
-    {INHERITANCE_SETTLED, HANDOVER_DONE, HANDOVER_DONE, on_settled},
-    {INHERITANCE_END, HANDOVER_DONE, HANDOVER_DONE, on_end},
+static const unsigned permitted[] = {
+    [HANDOVER_ANNOUNCED] = INHERITANCE_SET(INHERITANCE_GO),
+    [HANDOVER_SENDING] = INHERITANCE_SET(INHERITANCE_TAKEN),
+    [HANDOVER_SENT] = INHERITANCE_SET(INHERITANCE_TAKEN) | INHERITANCE_SET(INHERITANCE_READY),
+    [HANDOVER_COMMITTED] = INHERITANCE_SET(INHERITANCE_SERVING),
+    [HANDOVER_DONE] = INHERITANCE_SET(INHERITANCE_SETTLED) | INHERITANCE_SET(INHERITANCE_END),
 };
 
-enum { RULES = sizeof(rules) / sizeof(*rules) };
-
-static unsigned permitted(const struct handover *handover)
+/* Takes a message that is permitted in this phase.  Returns false if it violates the protocol. */
+static bool take(struct handover *handover, const union inheritance *message)
 {
-    unsigned types = 0;
-
-    for (int i = 0; i < RULES; i++)
-        if (handover->phase >= rules[i].from && handover->phase <= rules[i].to)
-            types |= INHERITANCE_SET(rules[i].type);
-    return types;
-}
-
-static void take(struct server *server, const union inheritance *message)
-{
-    for (int i = 0; i < RULES; i++)
-        if (message->header.type == rules[i].type) {
-            rules[i].take(server, message);
-            return;
-        }
-}
-
-static void gone(struct server *server)
-{
-    if (server->handover.phase != HANDOVER_DONE) {
-        give_up(server, "has ended");
-        return;
+    switch (message->header.type) {
+    case INHERITANCE_GO:
+        handover->phase = HANDOVER_SETTLING; /* handover_advance() follows each round */
+        handover->deadline.deadline = handover->loop->now + TAKE_WITHIN;
+        break;
+    case INHERITANCE_TAKEN:
+        if (handover->untaken == 0)
+            return false;
+        handover->untaken--;
+        send_clients(handover);
+        break;
+    case INHERITANCE_READY:
+        if (handover->untaken > 0)
+            return false;
+        commit(handover, &message->ready);
+        break;
+    case INHERITANCE_SERVING:
+        finish(handover);
+        break;
+    case INHERITANCE_SETTLED:
+        handover->settled = true;
+        break;
+    case INHERITANCE_END:
+        if (message->end.signal == SIGTERM || message->end.signal == SIGKILL)
+            handover->events.end_handlers(handover->events.context, message->end.signal);
+        break;
     }
-    handover_close(server);
-    handover_forget_owed(server);
+    return true;
 }
 
 static void on_message(void *context)
 {
-    struct server *server = context;
-    struct handover *handover = &server->handover;
+    struct handover *handover = context;
 
     while (handover->source.watched) {
         union inheritance message;
         int none[INHERITANCE_BATCH];
+        enum inheritance_result result = inheritance_receive(
+            handover->source.descriptor, permitted[handover->phase], &message, none);
+        const char *reason = result == INHERITANCE_CLOSED ? "ended" : "violated the protocol";
 
-        switch (
-            inheritance_receive(handover->source.descriptor, permitted(handover), &message, none)) {
-        case INHERITANCE_MESSAGE:
-            take(server, &message);
-            break;
-        case INHERITANCE_EMPTY:
+        if (result == INHERITANCE_EMPTY)
             return;
-        case INHERITANCE_CLOSED:
-            gone(server);
-            return;
-        case INHERITANCE_MALFORMED:
-            if (handover->phase >= HANDOVER_COMMITTED)
-                gone(server);
-            else
-                abort_it(server, "does not keep to the rules");
-            return;
+        if (result == INHERITANCE_MESSAGE && take(handover, &message))
+            continue;
+        if (handover->phase == HANDOVER_DONE) {
+            close_link(handover);
+            report(handover); /* without a link, ends all clients whose end is owed */
+        } else if (handover->phase == HANDOVER_COMMITTED || result == INHERITANCE_CLOSED) {
+            give_up(handover, reason);
+        } else {
+            abort_it(handover, reason);
         }
     }
 }
 
-/* What it has said, or that it is dead, may lie there unread. */
-void handover_end(struct server *server)
-{
-    if (server->handover.phase == HANDOVER_COMMITTED)
-        on_message(server);
-    if (server->handover.phase == HANDOVER_COMMITTED)
-        finish(server);
-    else if (server->handover.phase != HANDOVER_NONE && server->handover.phase != HANDOVER_DONE)
-        abort_it(server, "was too late, as the service ends");
-}
-
 static void on_deadline(void *context)
 {
-    struct server *server = context;
+    struct handover *handover = context;
 
-    if (server->handover.phase == HANDOVER_DONE)
-        handover_report_owed(server);
-    else if (server->handover.phase == HANDOVER_SETTLING)
-        abort_it(server, "had to wait too long for a handler that does not start");
+    if (handover->phase == HANDOVER_DONE)
+        report(handover);
+    else if (handover->phase == HANDOVER_SETTLING)
+        abort_it(handover, "waited too long for a handler to start");
     else
-        abort_it(server, "was not ready in time");
+        abort_it(handover, "was not ready in time");
+}
+
+/* ---- what the service asks ---- */
+
+/* SERVING, or the death of the new process, may be unread. */
+void handover_end(struct handover *handover)
+{
+    handover->ending = true;
+    if (handover->phase == HANDOVER_COMMITTED)
+        on_message(handover);
+    if (handover->phase == HANDOVER_COMMITTED)
+        finish(handover);
+    else if (handover->phase != HANDOVER_NONE && handover->phase != HANDOVER_DONE)
+        abort_it(handover, "was not ready before the service ended");
+}
+
+bool handover_holds_starts(const struct handover *handover)
+{
+    return handover->phase >= HANDOVER_SETTLING;
+}
+
+bool handover_holds_clients(const struct handover *handover)
+{
+    return handover->phase >= HANDOVER_SENDING;
+}
+
+bool handover_is_over(const struct handover *handover)
+{
+    return handover->phase != HANDOVER_DONE || handover->settled || handover->source.descriptor < 0;
+}
+
+void handover_leave(struct handover *handover)
+{
+    if (handover->phase != HANDOVER_DONE || handover->left)
+        return;
+    (void)say(handover, INHERITANCE_LEFT); /* the end of this process says the same */
+    handover->left = true;
+}
+
+bool handover_ended(struct handover *handover, struct client *client, const int *status)
+{
+    /* Before RUNNING is sent, and once the new process is gone, there is nothing to report. */
+    if (handover->phase < HANDOVER_SENDING || handover->source.descriptor < 0)
+        return true;
+    handover_clients_owe(&handover->clients, client, status);
+    /* Not now: the caller may hold another client whose end is owed, and which would end. */
+    if (handover->phase == HANDOVER_DONE && handover->deadline.deadline == 0)
+        handover->deadline.deadline = handover->loop->now;
+    return false;
 }
 
 /* ---- its beginning ---- */
 
-void handover_open(struct server *server, void (*end)(struct server *server, int signal_number))
+void handover_add(struct handover *handover, struct handover_socket socket)
 {
-    struct handover *handover = &server->handover;
-
-    handover->end = end;
-    handover->source =
-        (struct loop_source){.descriptor = -1, .ready = on_message, .context = server};
-    handover->deadline = (struct loop_timer){.expired = on_deadline, .context = server};
-    loop_add_timer(&server->loop, &handover->deadline);
+    if (handover->socket_count++ < INHERITANCE_LISTENERS)
+        handover->sockets[handover->socket_count - 1] = socket;
 }
 
-/* One end is the other process'; all that is to be announced fits into the socket. */
-static int open_link(struct server *server)
+void handover_open(struct handover *handover, struct loop *loop, struct queue *queue,
+                   struct acceptor *acceptor, const bool *paused,
+                   const struct takeover_events *events)
+{
+    handover->loop = loop;
+    handover->acceptor = acceptor;
+    handover->paused = paused;
+    handover->events = *events;
+    handover->clients.queue = queue;
+    handover->source =
+        (struct loop_source){.descriptor = -1, .ready = on_message, .context = handover};
+    handover->deadline = (struct loop_timer){.expired = on_deadline, .context = handover};
+    loop_add_timer(loop, &handover->deadline);
+    for (size_t i = 0; i < acceptor->count; i++) {
+        const struct listener *each = acceptor->listeners[i].listener;
+
+        if (!each->retired)
+            handover_add(handover, (struct handover_socket){.kind = INHERITANCE_SERVICE,
+                                                            .descriptor = &each->descriptor,
+                                                            .place = each->path,
+                                                            .name = each->name,
+                                                            .passed = each->passed});
+    }
+}
+
+/* Opens the link and sends the sockets, which fit into it at once.  Returns the end for the new
+ * process, or -1 with errno. */
+static int open_link(struct handover *handover)
 {
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return -1;
-    server->handover.source.descriptor = pair[0];
-    if (loop_watch(&server->loop, &server->handover.source) == 0 &&
-        handover_sockets_send(server) == 0)
+    handover->source.descriptor = pair[0];
+    if (loop_watch(handover->loop, &handover->source) == 0 && send_sockets(handover) == 0)
         return pair[1];
-    (void)close(pair[1]); /* errno is that of what failed: this cannot fail */
-    handover_close(server);
+    (void)close(pair[1]); /* keeps errno: it cannot fail */
+    close_link(handover);
     return -1;
 }
 
-int handover_begin(struct server *server, uint64_t version, const char **error)
+/* Returns why nothing can be handed over now; NULL: it can. */
+static const char *find_obstacle(const struct handover *handover, uint64_t version)
 {
-    struct handover *handover = &server->handover;
+    if (version != INHERITANCE_VERSION)
+        return "this daemon speaks another version of the takeover protocol";
+    if (handover->ending || handover->phase == HANDOVER_DONE)
+        return "the service is about to end";
+    if (handover->phase != HANDOVER_NONE)
+        return "another process is about to take over";
+    if (handover->socket_count > INHERITANCE_LISTENERS)
+        return "this daemon has too many listeners";
+    for (size_t i = 0; i < handover->acceptor->count; i++)
+        if (handover->acceptor->listeners[i].listener->retired &&
+            handover->acceptor->listeners[i].listener->descriptor >= 0)
+            return "clients still wait in the backlog of a listener that is no longer wanted";
+    return NULL;
+}
+
+int handover_begin(struct handover *handover, uint64_t version, const char **error)
+{
     int descriptor;
 
-    if (version != INHERITANCE_VERSION)
-        *error = "its version hands over in another way";
-    else if (server->shutdown.stage != SERVER_SERVING)
-        *error = "it is about to end";
-    else if (handover->phase != HANDOVER_NONE)
-        *error = "another process is about to take over";
-    else
-        *error = handover_sockets_obstacle(server);
+    *error = find_obstacle(handover, version);
     if (*error != NULL)
         return -1;
-    descriptor = open_link(server);
+    descriptor = open_link(handover);
     if (descriptor < 0) {
         *error = strerror(errno);
         return -1;
@@ -298,9 +403,7 @@ int handover_begin(struct server *server, uint64_t version, const char **error)
     log_info("another process is about to take over");
     handover->phase = HANDOVER_ANNOUNCED;
     handover->untaken = 0;
-    handover->settled = false;
-    handover->left = false;
     handover->reason = NULL;
-    handover->deadline.deadline = server->loop.now + START_WITHIN;
+    handover->deadline.deadline = handover->loop->now + START_WITHIN;
     return descriptor;
 }

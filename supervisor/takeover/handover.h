@@ -1,32 +1,101 @@
 /*
- * handover.h - the side of inheritance.h that gives: another process takes the place of this one.
+ * handover.h - the old process of a takeover (inheritance.h): it hands its listeners and clients
+ * over to a new process.
  *
- * Until that has said SERVING, nothing is changed here for good.  In this order: it is announced,
- * and has the listeners; once it could serve, no handler is started any more, until none is
- * starting; then nobody is accepted any more, and copies of all that wait are sent.  From SERVING
- * on this process only waits for its handlers, and says of each when it has ended, so that the two
- * together never run more than are allowed.
+ * Until SERVING nothing changes here for good:
+ *
+ *     ANNOUNCED   the new process has the listeners; we serve as before
+ *     SETTLING    no handler is started, until none is starting
+ *     SENDING     no client is accepted, and none leaves; copies of all clients are sent
+ *     DONE        the new process serves; we wait for our handlers and report each end, so that the
+ *                 two processes together never run more than are allowed
+ *
+ * Nothing here blocks.
  */
 #ifndef SUPERVISOR_TAKEOVER_HANDOVER_H
 #define SUPERVISOR_TAKEOVER_HANDOVER_H
 
-#include "supervisor/takeover/handover_link.h"
+#include "supervisor/base/loop.h"
+#include "supervisor/listen/accept.h"
+#include "supervisor/takeover/events.h"
+#include "supervisor/takeover/handover_clients.h"
+#include "supervisor/takeover/inheritance.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/* Sets up what the other functions need.  `end` is called when the other one ends, and our handlers
- * are to be sent this signal. */
-void handover_open(struct server *server, void (*end)(struct server *server, int signal_number));
+enum handover_phase {
+    HANDOVER_NONE,
+    HANDOVER_ANNOUNCED, /* GO is awaited */
+    HANDOVER_SETTLING,
+    HANDOVER_SENDING,
+    HANDOVER_SENT,      /* READY is awaited */
+    HANDOVER_COMMITTED, /* SERVING is awaited; only the death of the new process leads back */
+    HANDOVER_DONE
+};
 
-/* Begins it, for a process that asks for this version.  Returns the descriptor that it is to be
- * sent; or -1, and *error tells why not. */
-int handover_begin(struct server *server, uint64_t version, const char **error);
+/* A listening socket that is handed over. */
+struct handover_socket {
+    enum inheritance_kind kind;
+    const int *descriptor;
+    const char *place; /* NULL: none */
+    const char *name;  /* NULL: none */
+    bool passed;       /* by a service manager */
+};
 
-/* Goes on with it, after each round of events. */
-void handover_advance(struct server *server);
+struct handover {
+    struct loop *loop;
+    struct acceptor *acceptor;
+    const bool *paused; /* by the operator */
+    struct takeover_events events;
+    struct handover_clients clients;
+    struct handover_socket sockets[INHERITANCE_LISTENERS]; /* by the number of their LISTENER */
+    uint32_t socket_count; /* more than INHERITANCE_LISTENERS: nothing can be handed over */
 
-/* Ends it, as the service does: if it is not committed yet, all that is left is to be done here;
- * else nothing is any more, but to wait for handlers. */
-void handover_end(struct server *server);
+    enum handover_phase phase;
+    struct loop_source source;  /* the link to the new process; descriptor -1: there is none */
+    struct loop_timer deadline; /* of the message that is awaited; when DONE, of the next report */
+    uint32_t untaken;           /* messages with clients that lack a TAKEN */
+    int32_t successor;          /* process id of the new process, from READY on */
+    uint64_t used;              /* the sockets that it keeps, from READY on */
+    bool left;                  /* LEFT was sent */
+    bool settled;               /* SETTLED was received */
+    bool ending;                /* the service ends: no process may take over any more */
+    const char *reason;         /* why the handover is being aborted; NULL: it is not */
+};
+
+/* Opens the module; what is passed must stay. */
+void handover_open(struct handover *handover, struct loop *loop, struct queue *queue,
+                   struct acceptor *acceptor, const bool *paused,
+                   const struct takeover_events *events);
+
+/* Adds a socket to those of the acceptor. */
+void handover_add(struct handover *handover, struct handover_socket socket);
+
+/* Begins a handover to a process that asks for this version.  Returns the descriptor for the new
+ * process, which the caller owns.  Returns -1 if nothing can be handed over; *error says why. */
+int handover_begin(struct handover *handover, uint64_t version, const char **error);
+
+/* Goes on with the handover, after each round of events. */
+void handover_advance(struct handover *handover);
+
+/* Ends the handover because the service ends.  Aborts it before COMMITTED. */
+void handover_end(struct handover *handover);
+
+/* Returns whether no handler may be started now. */
+bool handover_holds_starts(const struct handover *handover);
+
+/* Returns whether no client may be accepted, or leave the queue, now. */
+bool handover_holds_clients(const struct handover *handover);
+
+/* Tells the new process, once, that the service manager will listen to it. */
+void handover_leave(struct handover *handover);
+
+/* Returns whether the new process, if one serves, needs this process no more. */
+bool handover_is_over(const struct handover *handover);
+
+/* Takes the end of a handler; `status` may be NULL.  Returns true if the caller may end the client.
+ * Otherwise the client ends here, later, when the end has been reported. */
+bool handover_ended(struct handover *handover, struct client *client, const int *status);
 
 #endif

@@ -1,40 +1,39 @@
 /*
- * inheritance.h - the whole contract between a supervisor that serves and another one that is to
- * take its place (--takeover), and the messages of it, sent and received.
+ * inheritance.h - the contract of a takeover: the messages between an old process, which serves,
+ * and a new process, which takes its place (--takeover).
  *
- * The new one says the line "takeover VERSION" over the control socket of the old one, and is
- * answered with one end of a SOCK_SEQPACKET pair.  In there:
+ * The new process sends the line "takeover VERSION" over the control socket of the old one.  The
+ * answer brings one end of a SOCK_SEQPACKET pair.  These messages follow:
  *
- *     old: HELLO         how many LISTENERs follow
- *     old: LISTENER      each with its descriptor; those of control and metrics, too
- *          the new one gets ready with them, for as long as it takes up to a minute; the old one
- *          serves on
- *     new: GO            it could serve from now on
+ *     old: HELLO         the number of LISTENERs
+ *     old: LISTENER      one socket, with its descriptor; control and metrics sockets as well
+ *          the new process prepares its service, within a minute; the old one serves on
+ *     new: GO            the new process could serve from now on
  *          the old one starts no more handlers, waits until none is starting, and stops accepting
- *     old: RUNNING       any number of times: those who have a handler; they stay the old one's
- *     old: QUEUED        any number of times: those who wait, in order of arrival, with their
- *                        descriptors
- *     new: TAKEN         once for each of these two
- *     old: ALL           that was everybody, and how things stand
- *     new: READY         it has all, and holds what it needs
- *     old: COMMITTED     the new one may serve, and the old one will not any more
- *     new: SERVING       it does, from now on
- *          from here on the old one is done: it closes its copies, and only waits for its handlers
- *     old: LEFT          and has told its service manager who has its place, so that the new one is
- *                        listened to
- *     new: SETTLED       its files are in their places: the old one may remove its own, and leave
- *     old: ENDED         once for each of RUNNING, when its handler has ended
- *     new: END           the handlers are to be sent a signal, as the service ends
+ *     old: RUNNING       some clients that have a handler; their handlers stay with the old process
+ *     old: QUEUED        some waiting clients, in order of arrival, with their descriptors
+ *     new: TAKEN         the answer to each RUNNING and each QUEUED
+ *     old: ALL           the clients are complete; counters and flags of the service
+ *     new: READY         the new process has everything that it needs
+ *     old: COMMITTED     the new process may serve; the old one will not serve again
+ *     new: SERVING       the new process serves
+ *          the old one closes its copies, and only waits for its handlers
+ *     old: LEFT          the service manager knows the new process and will listen to it
+ *     new: SETTLED       the files of the new process are in their places; the old one may remove
+ *                        its own files and leave
+ *     old: ENDED         one handler of RUNNING has ended
+ *     new: END           the service ends: send the handlers this signal
  *
- * Before COMMITTED either side may end this by closing its end, or be killed: the old one goes on
- * as if nothing had happened, as it has given nothing away but copies.  It does so, too, if the new
- * one is gone without having said SERVING.  Having said READY, the new one waits for as long as it
- * takes: it may serve when COMMITTED comes, or when the old one is dead, which the end of the
- * messages says; ABORTED, which may come at any time before COMMITTED, tells it that it may not,
- * since the old one has given up.
+ * Before COMMITTED, either side may abort by closing its end, or by dying.  The old process then
+ * serves on: it has given away nothing but copies.  It does so as well if the new one dies before
+ * SERVING.  ABORTED, which may come at any time before COMMITTED, says that the old process has
+ * given up and serves on.
  *
- * The two may be of different builds, so what travels is of fixed size and never changes within a
- * version.  Times are microseconds of CLOCK_MONOTONIC, which both read.
+ * After READY the new process waits without a deadline.  It may serve when COMMITTED comes, or when
+ * the messages end: then the old process is dead.
+ *
+ * The two may be of different builds.  Therefore messages have a fixed size and never change within
+ * a version.  Times are microseconds of CLOCK_MONOTONIC, which both processes read.
  */
 #ifndef SUPERVISOR_TAKEOVER_INHERITANCE_H
 #define SUPERVISOR_TAKEOVER_INHERITANCE_H
@@ -47,7 +46,7 @@
 enum {
     INHERITANCE_VERSION = 1,
     INHERITANCE_BATCH = 32,    /* clients in one message */
-    INHERITANCE_LISTENERS = 64 /* at most */
+    INHERITANCE_LISTENERS = 64 /* at most, control and metrics sockets included */
 };
 
 enum inheritance_type {
@@ -72,62 +71,62 @@ enum inheritance_type {
 struct inheritance_header {
     uint16_t version;
     uint16_t type;
-    uint32_t count; /* of clients; 0 where there are none */
+    uint32_t count; /* clients in the message */
 };
 
 struct inheritance_hello {
     struct inheritance_header header;
-    int32_t process;    /* the old one's number */
-    uint32_t listeners; /* so many follow */
+    int32_t process;    /* process id of the old process */
+    uint32_t listeners; /* LISTENERs that follow */
 };
 
 enum inheritance_kind {
-    INHERITANCE_SERVICE, /* clients come from there */
-    INHERITANCE_CONTROL, /* `place` is as --control has it */
-    INHERITANCE_METRICS  /* as --metrics */
+    INHERITANCE_SERVICE, /* accepts clients */
+    INHERITANCE_CONTROL, /* `place` is the argument of --control */
+    INHERITANCE_METRICS  /* `place` is the argument of --metrics */
 };
 
 struct inheritance_listener {
     struct inheritance_header header;
     uint32_t kind;   /* enum inheritance_kind */
-    uint32_t passed; /* 0 or 1: a service manager keeps it */
-    char place[128]; /* of a Unix socket, its path; ends with a 0 */
-    char name[256];  /* what a service manager calls it; likewise, "": nothing */
+    uint32_t passed; /* 1: a service manager has passed the socket, and keeps it; else 0 */
+    char place[128]; /* the path of a Unix socket; else ""; terminated by 0 */
+    char name[256];  /* the name that the service manager has given; else ""; terminated by 0 */
 };
 
 struct inheritance_client {
-    uint64_t ticket;   /* rising among QUEUED */
-    uint64_t accepted; /* when */
-    uint64_t started;  /* when, of RUNNING */
+    uint64_t ticket;   /* rises among QUEUED */
+    uint64_t accepted; /* time */
+    uint64_t started;  /* time, in RUNNING only */
     struct endpoint remote;
     uint32_t reserved;
 };
 
 struct inheritance_clients {
     struct inheritance_header header;
-    struct inheritance_client list[INHERITANCE_BATCH]; /* as many as `count` says are sent */
+    struct inheritance_client list[INHERITANCE_BATCH]; /* only the first `count` are sent */
 };
 
 struct inheritance_all {
     struct inheritance_header header;
-    uint64_t last_ticket; /* that was ever given */
-    uint64_t judged;      /* up to this one, nobody is refused any more because too many wait */
-    uint32_t paused;      /* 0 or 1: nobody is to be started until the operator says so */
+    uint64_t last_ticket; /* the newest ticket that was given */
+    uint64_t judged;      /* clients up to this ticket are not refused for the queue's length */
+    uint32_t paused;      /* 1: the operator has paused the service; else 0 */
     uint32_t reserved;
 };
 
 struct inheritance_ready {
     struct inheritance_header header;
-    int32_t process; /* the new one's number */
+    int32_t process; /* process id of the new process */
     uint32_t reserved;
-    uint64_t used; /* which listeners it has kept: bit N for the one that came as N, from 0 */
+    uint64_t used; /* the sockets that the new process keeps: bit N for LISTENER N, from 0 */
 };
 
 struct inheritance_ended {
     struct inheritance_header header;
     uint64_t ticket;
-    int32_t status; /* as wait(2) gives it */
-    uint32_t known; /* 0 or 1: whether `status` is */
+    int32_t status; /* of wait(2) */
+    uint32_t known; /* 1: `status` is valid; else 0 */
 };
 
 struct inheritance_end {
@@ -155,26 +154,29 @@ static_assert(sizeof(struct inheritance_ready) == 24, "inheritance_ready has pad
 static_assert(sizeof(struct inheritance_ended) == 24, "inheritance_ended has padding");
 static_assert(sizeof(struct inheritance_end) == 16, "inheritance_end has padding");
 
-/* An empty message of a type. */
+/* Clears a message and sets its type. */
 void inheritance_begin(union inheritance *message, enum inheritance_type type);
 
-/* Sends it without waiting: LISTENER with one descriptor, QUEUED with `count`, which the caller
- * keeps; else NULL.  Returns 0, or -1 with errno. */
+/* Sends a message without blocking.  The caller keeps the descriptors: one for LISTENER, `count`
+ * for QUEUED, else NULL.  Returns 0, or -1 with errno. */
 int inheritance_send(int socket, const union inheritance *message, const int *descriptors);
+
+/* Sends a message that is only a header. */
+int inheritance_say(int socket, enum inheritance_type type);
 
 enum inheritance_result {
     INHERITANCE_MESSAGE,
-    INHERITANCE_EMPTY,    /* nothing there now */
-    INHERITANCE_CLOSED,   /* the other one is gone */
-    INHERITANCE_MALFORMED /* not a message of this contract, or not permitted now: errno EPROTO; or
-                           * without its descriptors, as there was no room for them: EMFILE */
+    INHERITANCE_EMPTY,    /* there is no message now */
+    INHERITANCE_CLOSED,   /* the other side is gone */
+    INHERITANCE_MALFORMED /* errno EPROTO: not a message of this contract, or not permitted now;
+                           * EMFILE: this process had no room for its descriptors */
 };
 
-/* A set of types, for `permitted`. */
+/* Makes a set of types, for `permitted`. */
 #define INHERITANCE_SET(type) (1u << (type))
 
-/* Receives one without waiting.  What does not pass every check is closed.  The descriptors that
- * come with it, as many as above, are close-on-exec and the caller's. */
+/* Receives a message without blocking.  The caller owns its descriptors, which are close-on-exec:
+ * one with LISTENER, `count` with QUEUED.  Closes the descriptors of a malformed message. */
 enum inheritance_result inheritance_receive(int socket, unsigned permitted,
                                             union inheritance *message,
                                             int descriptors[INHERITANCE_BATCH]);

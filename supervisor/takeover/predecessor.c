@@ -1,13 +1,9 @@
 #include "supervisor/takeover/predecessor.h"
 
 #include "dispatcher/shared/log.h"
-#include "supervisor/listen/accept.h"
-#include "supervisor/running/ending.h"
-#include "supervisor/server/manager.h"
-#include "supervisor/server/state.h"
 
 #include <errno.h>
-#include <sys/socket.h>
+#include <inttypes.h>
 #include <unistd.h>
 
 enum { TAKE_WITHIN = 60 * LOOP_SECOND, SAY_AGAIN = 100 * LOOP_MILLISECOND };
@@ -23,17 +19,17 @@ static bool is_sound(const struct clients *clients, const struct inheritance_cli
             each->remote.family == AF_UNIX);
 }
 
-/* Another clock would have them wait for ever. */
+/* A client from the future would wait for ever. */
 static uint64_t past(uint64_t time, uint64_t now)
 {
     return time < now ? time : now;
 }
 
-/* Enters those of a message.  Their descriptors are closed with the process if that fails. */
-static int enter(struct server *server, const struct inheritance_clients *message,
+/* Enters the clients of a message.  If that fails, the process ends and closes their descriptors.
+ * Returns 0, or -1 with errno. */
+static int enter(struct clients *clients, const struct inheritance_clients *message,
                  const int *descriptors)
 {
-    struct clients *clients = &server->queue.clients;
     bool running = message->header.type == INHERITANCE_RUNNING;
     uint64_t now = loop_clock();
 
@@ -55,55 +51,51 @@ static int enter(struct server *server, const struct inheritance_clients *messag
     return 0;
 }
 
-/* That was everybody. */
-static int conclude(struct server *server, const struct inheritance_all *message)
+/* The clients are complete. */
+static int conclude(struct predecessor *predecessor, const struct inheritance_all *message)
 {
-    const struct client *newest = clients_newest(&server->queue.clients);
+    struct queue *queue = predecessor->queue;
+    const struct client *newest = clients_newest(&queue->clients);
 
     errno = EPROTO;
     if (message->judged > message->last_ticket ||
         (newest != NULL && clients_ticket(newest) > message->last_ticket))
         return -1;
-    server->queue.clients.last_ticket = message->last_ticket;
-    server->queue.judged = message->judged; /* for these, there was room in the queue */
-    server->starting.paused = message->paused != 0;
+    queue->clients.last_ticket = message->last_ticket;
+    queue->judged = message->judged;
+    predecessor->paused = message->paused != 0;
     return 0;
 }
 
 /* Returns 0, or -1 with errno. */
-static int take_clients(struct server *server, struct takeover *takeover, uint64_t deadline)
+static int take_clients(struct predecessor *predecessor, struct takeover *takeover)
 {
     const unsigned permitted =
         INHERITANCE_SET(INHERITANCE_RUNNING) | INHERITANCE_SET(INHERITANCE_QUEUED) |
         INHERITANCE_SET(INHERITANCE_ALL) | INHERITANCE_SET(INHERITANCE_ABORTED);
+    const uint64_t deadline = loop_clock() + TAKE_WITHIN;
+    union inheritance message;
+    int descriptors[INHERITANCE_BATCH];
+    enum inheritance_type type;
 
     for (;;) {
-        union inheritance message;
-        union inheritance taken;
-        int descriptors[INHERITANCE_BATCH];
-
-        switch (takeover_receive(takeover, permitted, &message, descriptors, deadline)) {
-        case INHERITANCE_RUNNING:
-        case INHERITANCE_QUEUED:
-            inheritance_begin(&taken, INHERITANCE_TAKEN);
-            if (enter(server, &message.clients, descriptors) != 0 ||
-                inheritance_send(takeover->socket, &taken, NULL) != 0)
-                return -1;
-            break;
-        case INHERITANCE_ALL:
-            return conclude(server, &message.all);
-        default:
+        type = takeover_receive(takeover, permitted, &message, descriptors, deadline);
+        if (type == INHERITANCE_ALL)
+            return conclude(predecessor, &message.all);
+        if (type == 0 || enter(&predecessor->queue->clients, &message.clients, descriptors) != 0 ||
+            inheritance_say(takeover->socket, INHERITANCE_TAKEN) != 0)
             return -1;
-        }
     }
 }
 
+/* ECONNRESET comes once, if the old process had not read all. */
 static bool is_dead(int error)
 {
-    return error == EPIPE || error == ECONNRESET; /* which is told once, if it had not read all */
+    return error == EPIPE || error == ECONNRESET;
 }
 
-/* From READY on it is the other one that decides, however long that takes. */
+/* From READY on the old process decides, however long that takes.  Returns 0 once no other process
+ * serves, or -1 with errno. */
 static int be_ready(struct takeover *takeover)
 {
     const unsigned permitted =
@@ -119,161 +111,141 @@ static int be_ready(struct takeover *takeover)
     message.ready.used = takeover_used(takeover);
     if (inheritance_send(takeover->socket, &message, NULL) != 0 && !is_dead(errno))
         return -1;
-    if (takeover_receive(takeover, permitted, &message, none, TAKEOVER_FOR_EVER) == 0)
-        return is_dead(errno) ? 0 : -1; /* then nobody else serves */
-    inheritance_begin(&message, INHERITANCE_SERVING);
-    return inheritance_send(takeover->socket, &message, NULL) == 0 || is_dead(errno) ? 0 : -1;
+    return (takeover_receive(takeover, permitted, &message, none, TAKEOVER_FOR_EVER) != 0 &&
+            inheritance_say(takeover->socket, INHERITANCE_SERVING) == 0) ||
+                   is_dead(errno)
+               ? 0
+               : -1;
 }
 
-/* ---- those who run there ---- */
-
-static void forget_all(struct server *server)
+int predecessor_take(struct predecessor *predecessor, struct takeover *takeover)
 {
-    struct client *next;
-    uint32_t unknown = 0;
+    const struct clients *clients = &predecessor->queue->clients;
 
-    for (struct client *client = clients_first(&server->queue.clients, CLIENT_RUNNING);
-         client != NULL; client = next) {
-        next = clients_next(&server->queue.clients, client);
-        if (client->dispatcher != CLIENT_FOREIGN || client->owed)
-            continue;
-        unknown++;
-        ending_foreign(&server->running.ending, client, NULL);
+    predecessor->source.descriptor = takeover->socket;
+    if (loop_watch(predecessor->loop, &predecessor->source) != 0 ||
+        inheritance_say(takeover->socket, INHERITANCE_GO) != 0 ||
+        take_clients(predecessor, takeover) != 0 || be_ready(takeover) != 0) {
+        log_error("--takeover: cannot take over from process %d: %m", takeover->process);
+        (void)close(takeover->socket); /* the old process need not wait for the rest of our end */
+        return -1;
     }
-    if (unknown > 0)
-        log_warning("the process before this one has died, and with it is lost what becomes of its "
-                    "%u handlers",
-                    unknown);
+    takeover_close_places(takeover);
+    log_info("took over from process %d; waiting clients: %u; handlers still to end there: %u",
+             takeover->process, clients_count(clients, CLIENT_QUEUED),
+             clients_count(clients, CLIENT_RUNNING));
+    return 0;
 }
 
-/* Until a service manager knows that this is the main process, it may not listen to it. */
-static void step_forward(struct server *server)
+/* ---- the handlers of the old process ---- */
+
+/* Ends the client whose handler has ended, as the message says; without a message, ends all clients
+ * of the old process.  Returns how many. */
+static uint32_t end_clients(struct predecessor *predecessor,
+                            const struct inheritance_ended *message)
 {
-    if (!server->predecessor.left)
-        manager_begin(server);
-    server->predecessor.left = true;
+    const struct clients *clients = &predecessor->queue->clients;
+    const int *status = message != NULL && message->known != 0 ? &message->status : NULL;
+    struct client *next;
+    uint32_t count = 0;
+
+    for (struct client *client = clients_first(clients, CLIENT_RUNNING);
+         client != NULL && (message == NULL || count == 0); client = next) {
+        next = clients_next(clients, client);
+        if (client->dispatcher != CLIENT_FOREIGN || client->owed ||
+            (message != NULL && clients_ticket(client) != message->ticket))
+            continue;
+        predecessor->events.ended(predecessor->events.context, client, status);
+        count++;
+    }
+    return count;
 }
 
-static void close_link(struct server *server)
-{
-    struct loop_source *source = &server->predecessor.source;
+/* ---- the link ---- */
 
-    loop_ignore(&server->loop, source);
-    (void)close(source->descriptor); /* nothing is to be said any more */
-    source->descriptor = -1;
-    server->predecessor.again.deadline = 0;
-    step_forward(server);
-    forget_all(server);
+/* Until the service manager knows this process as the main one, it may ignore our messages. */
+static void step_forward(struct predecessor *predecessor)
+{
+    if (!predecessor->left)
+        predecessor->events.step_forward(predecessor->events.context);
+    predecessor->left = true;
 }
 
-static void on_ended(struct server *server, const struct inheritance_ended *message)
+static void close_link(struct predecessor *predecessor)
 {
-    for (struct client *client = clients_first(&server->queue.clients, CLIENT_RUNNING);
-         client != NULL; client = clients_next(&server->queue.clients, client))
-        if (client->dispatcher == CLIENT_FOREIGN && !client->owed &&
-            clients_ticket(client) == message->ticket) {
-            ending_foreign(&server->running.ending, client,
-                           message->known != 0 ? &message->status : NULL);
-            return;
-        }
-    log_warning("the process before this one says that ticket %llu has ended, which it had not",
-                (unsigned long long)message->ticket);
+    uint32_t lost;
+
+    loop_ignore(predecessor->loop, &predecessor->source);
+    (void)close(predecessor->source.descriptor); /* there is nothing left to send */
+    predecessor->source.descriptor = -1;
+    predecessor->again.deadline = 0;
+    step_forward(predecessor);
+    lost = end_clients(predecessor, NULL);
+    if (lost > 0)
+        log_warning("the old process died; handlers whose end remains unknown: %u", lost);
 }
 
 static void on_message(void *context)
 {
-    struct server *server = context;
-    struct loop_source *source = &server->predecessor.source;
     const unsigned permitted =
         INHERITANCE_SET(INHERITANCE_ENDED) | INHERITANCE_SET(INHERITANCE_LEFT);
+    struct predecessor *predecessor = context;
     union inheritance message;
     int none[INHERITANCE_BATCH];
+    enum inheritance_result result;
 
-    for (;;) {
-        switch (inheritance_receive(source->descriptor, permitted, &message, none)) {
-        case INHERITANCE_MESSAGE:
-            if (message.header.type == INHERITANCE_LEFT)
-                step_forward(server);
-            else
-                on_ended(server, &message.ended);
-            break;
-        case INHERITANCE_EMPTY:
-            return;
-        case INHERITANCE_MALFORMED:
-            log_error("the process before this one says what it may not: not listening any more");
-            close_link(server);
-            return;
-        case INHERITANCE_CLOSED:
-            close_link(server);
-            return;
-        }
+    while ((result = inheritance_receive(predecessor->source.descriptor, permitted, &message,
+                                         none)) == INHERITANCE_MESSAGE) {
+        if (message.header.type == INHERITANCE_LEFT)
+            step_forward(predecessor);
+        else if (end_clients(predecessor, &message.ended) == 0)
+            log_warning("the old process reported the end of ticket %" PRIu64
+                        ", which does not run there: ignoring it",
+                        message.ended.ticket);
     }
+    if (result == INHERITANCE_MALFORMED)
+        log_error("the old process violated the protocol: closing the link to it");
+    if (result != INHERITANCE_EMPTY)
+        close_link(predecessor);
 }
 
-/* The kernel may be short of memory just now; or it is dead, and that will be told as an event. */
+/* If the link takes nothing now, END is sent again.  If the old process is dead, an event will say
+ * so. */
 static void say_end(void *context)
 {
-    struct server *server = context;
-    struct predecessor *predecessor = &server->predecessor;
+    struct predecessor *predecessor = context;
     union inheritance message;
 
     inheritance_begin(&message, INHERITANCE_END);
     message.end.signal = predecessor->owed;
-    predecessor->again.deadline = 0; /* of another signal, which this one makes needless */
-    if (inheritance_send(predecessor->source.descriptor, &message, NULL) == 0 || is_dead(errno))
-        return;
-    predecessor->again.deadline = server->loop.now + SAY_AGAIN;
+    predecessor->again.deadline = 0; /* of an earlier signal */
+    if (inheritance_send(predecessor->source.descriptor, &message, NULL) != 0 && !is_dead(errno))
+        predecessor->again.deadline = predecessor->loop->now + SAY_AGAIN;
 }
 
-void predecessor_end(struct server *server, int signal_number)
+void predecessor_end(struct predecessor *predecessor, int signal_number)
 {
-    if (server->predecessor.source.descriptor <= 0)
+    if (predecessor->source.descriptor < 0)
         return;
-    server->predecessor.owed = signal_number; /* SIGKILL is the last one */
-    say_end(server);
+    predecessor->owed = signal_number; /* a later signal is the stronger one */
+    say_end(predecessor);
 }
 
-void predecessor_settled(struct server *server)
+void predecessor_settled(struct predecessor *predecessor)
 {
-    union inheritance message;
-
-    inheritance_begin(&message, INHERITANCE_SETTLED);
-    if (inheritance_send(server->predecessor.source.descriptor, &message, NULL) != 0 &&
+    if (inheritance_say(predecessor->source.descriptor, INHERITANCE_SETTLED) != 0 &&
         !is_dead(errno))
-        log_warning("cannot let the process before this one leave: %m");
+        log_warning("cannot tell the old process to leave: %m; it stays as long as this process");
 }
 
-static int take(struct server *server, struct takeover *takeover)
+void predecessor_open(struct predecessor *predecessor, struct loop *loop, struct queue *queue,
+                      const struct takeover_events *events)
 {
-    uint64_t deadline = loop_clock() + TAKE_WITHIN;
-    union inheritance message;
-
-    inheritance_begin(&message, INHERITANCE_GO);
-    return loop_watch(&server->loop, &server->predecessor.source) == 0 &&
-                   inheritance_send(takeover->socket, &message, NULL) == 0 &&
-                   take_clients(server, takeover, deadline) == 0
-               ? be_ready(takeover)
-               : -1;
-}
-
-int predecessor_take(struct server *server, struct takeover *takeover)
-{
-    server->predecessor.source = (struct loop_source){
-        .descriptor = takeover->socket, .ready = on_message, .context = server};
-    server->predecessor.again = (struct loop_timer){.expired = say_end, .context = server};
-    loop_add_timer(&server->loop, &server->predecessor.again);
-    if (take(server, takeover) != 0) {
-        log_error("--takeover: the place of process %d was not taken: %m", takeover->process);
-        (void)close(takeover->socket); /* so that it need not wait for the rest of our end */
-        return -1;
-    }
-    accept_retire(&server->acceptor);
-    takeover_close_places(takeover);
-    server->starting.next.deadline =
-        loop_clock(); /* who waits may be started, and no event will say so */
-    log_info("took the place of process %d, with %u waiting clients and %u whose handlers end "
-             "there",
-             takeover->process, clients_count(&server->queue.clients, CLIENT_QUEUED),
-             clients_count(&server->queue.clients, CLIENT_RUNNING));
-    return 0;
+    predecessor->loop = loop;
+    predecessor->queue = queue;
+    predecessor->events = *events;
+    predecessor->source =
+        (struct loop_source){.descriptor = -1, .ready = on_message, .context = predecessor};
+    predecessor->again = (struct loop_timer){.expired = say_end, .context = predecessor};
+    loop_add_timer(loop, &predecessor->again);
 }

@@ -1,34 +1,44 @@
 /*
- * predecessor.h - the process whose place this one has taken, as far as its clients are concerned:
- * those who wait wait here from now on, and those who have a handler count here until it says that
- * the handler has ended.
+ * predecessor.h - the new process of a takeover (inheritance.h), from GO on: it takes the clients
+ * of the old process and then serves.
+ *
+ * Clients whose handler runs in the old process count here as running (CLIENT_FOREIGN) until the
+ * old process reports the end of the handler, or dies.
  */
 #ifndef SUPERVISOR_TAKEOVER_PREDECESSOR_H
 #define SUPERVISOR_TAKEOVER_PREDECESSOR_H
 
 #include "supervisor/base/loop.h"
+#include "supervisor/queue/queue.h"
+#include "supervisor/takeover/events.h"
 #include "supervisor/takeover/takeover.h"
 
 #include <stdbool.h>
 
-struct server;
-
 struct predecessor {
-    struct loop_source source; /* descriptor 0 or less: there is none, or none any more */
-    struct loop_timer again;   /* when to say once more what could not be sent */
-    int owed;                  /* what its handlers are to be sent: a signal */
-    bool left;                 /* its service manager is told by this process now */
+    struct loop *loop;
+    struct queue *queue;
+    struct takeover_events events;
+    struct loop_source source; /* the link to the old process; descriptor -1: there is none */
+    struct loop_timer again;   /* when to send END again */
+    int owed;                  /* the signal of END */
+    bool left;                 /* LEFT was received: this process speaks to the service manager */
+    bool paused;               /* the operator had paused the old process */
 };
 
-/* Takes all that it has; then it serves no more.  Waits until that is done.  Returns 0, or -1 after
- * logging why not: then it serves on, and this process must end without a word to its clients. */
-int predecessor_take(struct server *server, struct takeover *takeover);
+/* Opens the module; what is passed must stay. */
+void predecessor_open(struct predecessor *predecessor, struct loop *loop, struct queue *queue,
+                      const struct takeover_events *events);
 
-/* Tells it that all files of this process are in their places, so that it may remove its own. */
-void predecessor_settled(struct server *server);
+/* Takes the clients, and waits until the old process serves no more.  Returns 0, or -1 after a log
+ * line: then the old process serves on, and this process must end without touching a client. */
+int predecessor_take(struct predecessor *predecessor, struct takeover *takeover);
 
-/* Has it send a signal to its handlers, as the service ends; a little later, if it cannot be told
- * now. */
-void predecessor_end(struct server *server, int signal_number);
+/* Tells the old process that it may remove its files and leave: ours are in their places. */
+void predecessor_settled(struct predecessor *predecessor);
+
+/* Makes the old process send a signal to its handlers, because the service ends.  Does not block:
+ * tries again if the link takes nothing now. */
+void predecessor_end(struct predecessor *predecessor, int signal_number);
 
 #endif

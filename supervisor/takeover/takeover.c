@@ -27,78 +27,74 @@ static int connect_to(const char *path)
     if (connection < 0)
         return -1;
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    /* connect(2) waits as long as send(2) may, if the backlog is full (unix(7)). */
+    /* SO_SNDTIMEO also limits how long connect(2) waits for room in the backlog (unix(7)). */
     if (setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &within, sizeof(within)) == 0 &&
         setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &within, sizeof(within)) == 0 &&
         connect(connection, (struct sockaddr *)&address, sizeof(address)) == 0)
         return connection;
-    (void)close(connection); /* errno is that of what failed: this cannot fail */
+    (void)close(connection); /* keeps errno: it cannot fail */
     return -1;
 }
 
-/* The line that the other one answers, and the descriptor that comes with it, or -1. */
-static int ask(int connection, char line[LINE])
-{
-    char request[32];
-    int length = snprintf(request, sizeof(request), "takeover %d\n", INHERITANCE_VERSION);
-    int descriptor = -1;
-    unsigned count = 1;
-    int flags = 0;
-    ssize_t got;
-
-    if (send(connection, request, (size_t)length, MSG_NOSIGNAL) != length)
-        return -1;
-    got = rights_receive(connection, line, LINE - 1, &descriptor, &count, &flags);
-    if (got < 0)
-        return -1;
-    line[got] = '\0';
-    line[strcspn(line, "\n")] = '\0';
-    return descriptor;
-}
-
-/* Whoever else listens there could have us serve from sockets of his, and see our clients. */
+/* Another user who listens there could make us serve from his sockets, and see our clients. */
 static bool is_trusted(int connection, const char *path)
 {
     struct ucred peer;
     socklen_t length = sizeof(peer);
 
     if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
-        log_error("--takeover: %s: cannot find out who listens there: %m", path);
+        log_error("--takeover: %s: cannot find out which user listens there: %m", path);
     else if (peer.uid != 0 && peer.uid != geteuid())
-        log_error("--takeover: %s: it is user %u who listens there, and neither root nor user %u",
-                  path, peer.uid, geteuid());
+        log_error("--takeover: %s: user %u listens there, and is neither root nor user %u", path,
+                  peer.uid, geteuid());
     else
         return true;
     return false;
 }
 
+/* Asks for the link.  Returns its descriptor, or -1 after a log line. */
+static int ask(int connection, const char *path)
+{
+    char line[LINE];
+    int length = snprintf(line, sizeof(line), "takeover %d\n", INHERITANCE_VERSION);
+    int descriptor = -1;
+    unsigned count = 1;
+    int flags = 0;
+    ssize_t got = -1;
+
+    if (send(connection, line, (size_t)length, MSG_NOSIGNAL) == length)
+        got = rights_receive(connection, line, sizeof(line) - 1, &descriptor, &count, &flags);
+    if (descriptor >= 0)
+        return descriptor;
+    line[got > 0 ? got : 0] = '\0';
+    line[strcspn(line, "\n")] = '\0';
+    if (got >= 0)
+        errno = EPROTO;
+    if (line[0] == '\0')
+        log_error("--takeover: %s: no answer from the daemon there: %m", path);
+    else
+        log_error("--takeover: %s: the daemon there answers: %s", path, line);
+    return -1;
+}
+
 static int introduce(const char *path)
 {
-    char line[LINE] = "";
     int connection = connect_to(path);
-    int descriptor;
+    int descriptor = -1;
 
     if (connection < 0) {
-        log_error("--takeover: cannot connect to %s: %m; it is the control socket of a daemon that "
-                  "runs, which --control has given it",
+        log_error("--takeover: cannot connect to %s: %m; expected the --control socket of a daemon "
+                  "that runs",
                   path);
         return -1;
     }
-    if (!is_trusted(connection, path)) {
-        (void)close(connection); /* nothing was said */
-        return -1;
-    }
-    errno = EPROTO;
-    descriptor = ask(connection, line);
-    if (descriptor < 0 && line[0] != '\0')
-        log_error("--takeover: %s: the daemon there says: %s", path, line);
-    else if (descriptor < 0)
-        log_error("--takeover: %s: no answer from the daemon there: %m", path);
-    (void)close(connection); /* all was said */
+    if (is_trusted(connection, path))
+        descriptor = ask(connection, path);
+    (void)close(connection); /* nothing is left to be sent */
     return descriptor;
 }
 
-/* ---- what it has ---- */
+/* ---- messages ---- */
 
 bool takeover_is_to_end(void)
 {
@@ -108,8 +104,8 @@ bool takeover_is_to_end(void)
            (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
 }
 
-/* Waits for a message, but not for longer than until it is to be looked again whether this process
- * is to end.  Returns 0, or -1 with errno. */
+/* Waits for a message, but only until it is time to look for signals again.  Returns 0, or -1 with
+ * errno. */
 static int await(const struct takeover *takeover, uint64_t deadline)
 {
     enum { LOOK_EVERY = 100 };
@@ -129,23 +125,20 @@ enum inheritance_type takeover_receive(struct takeover *takeover, unsigned permi
                                        union inheritance *message, int *descriptors,
                                        uint64_t deadline)
 {
-    for (;;) {
-        switch (inheritance_receive(takeover->socket, permitted, message, descriptors)) {
-        case INHERITANCE_MESSAGE:
-            errno = ECANCELED;
-            return message->header.type == INHERITANCE_ABORTED ? 0 : message->header.type;
-        case INHERITANCE_CLOSED:
-            errno = ECONNRESET;
-            return 0;
-        case INHERITANCE_MALFORMED:
-            return 0;
-        case INHERITANCE_EMPTY:
-            break;
-        }
+    enum inheritance_result result;
+
+    while ((result = inheritance_receive(takeover->socket, permitted, message, descriptors)) ==
+           INHERITANCE_EMPTY)
         if (await(takeover, deadline) != 0)
             return 0;
-    }
+    if (result == INHERITANCE_MESSAGE && message->header.type != INHERITANCE_ABORTED)
+        return message->header.type;
+    if (result != INHERITANCE_MALFORMED)
+        errno = result == INHERITANCE_CLOSED ? ECONNRESET : ECANCELED;
+    return 0;
 }
+
+/* ---- the sockets ---- */
 
 static int keep_place(struct takeover *takeover, const struct inheritance_listener *message,
                       uint32_t number, int descriptor)
@@ -162,25 +155,20 @@ static int keep_place(struct takeover *takeover, const struct inheritance_listen
 static int keep_service(struct takeover *takeover, const struct inheritance_listener *message,
                         uint32_t number, int descriptor)
 {
-    struct listeners one = {0};
+    struct listeners *listeners = &takeover->listeners;
     struct listener listener = {
         .descriptor = descriptor, .inherited = true, .passed = message->passed != 0};
-    struct listener *kept;
+    const char *name;
 
-    if (takeover->listener_count == INHERITANCE_LISTENERS)
+    takeover->numbers[listeners->count] = number;
+    if (listeners_add(listeners, listener) != 0)
         return -1;
-    if (listeners_add(&one, listener) != 0) {
-        free(one.list); /* errno stays that of what failed (free(3)) */
-        return -1;
-    }
-    takeover->numbers[takeover->listener_count] = number;
-    kept = &takeover->listeners[takeover->listener_count++];
-    *kept = one.list[0];
-    free(one.list);
     if (message->name[0] == '\0')
         return 0;
-    kept->name = strdup(message->name); /* it stays as long as the listener, which is for good */
-    return kept->name == NULL ? -1 : 0;
+    /* The name stays as long as the listener, which is as long as this process. */
+    name = strdup(message->name);
+    listeners->list[listeners->count - 1].name = name;
+    return name == NULL ? -1 : 0;
 }
 
 static int receive_listener(struct takeover *takeover, uint32_t number, uint64_t deadline)
@@ -225,13 +213,13 @@ static int receive_listeners(struct takeover *takeover)
 int takeover_open(struct takeover *takeover, const char *path)
 {
     takeover->socket = introduce(path);
-    for (int kind = 0; kind <= INHERITANCE_METRICS; kind++)
+    for (int kind = INHERITANCE_CONTROL; kind <= INHERITANCE_METRICS; kind++)
         takeover->places[kind].descriptor = -1;
     if (takeover->socket < 0)
         return -1;
     if (receive_listeners(takeover) == 0)
         return 0;
-    log_error("--takeover: %s: cannot get the listeners of the daemon there: %m", path);
+    log_error("--takeover: %s: cannot receive the sockets of the daemon there: %m", path);
     return -1;
 }
 
@@ -243,14 +231,14 @@ int takeover_take(struct takeover *takeover, enum inheritance_kind kind, const c
     if (descriptor < 0 || strcmp(found->place, place) != 0)
         return -1;
     found->descriptor = -1;
-    found->used = true;
+    takeover->places_used |= UINT64_C(1) << found->number;
     return descriptor;
 }
 
 int takeover_retire(const struct takeover *takeover, struct listeners *listeners)
 {
-    for (size_t i = 0; i < takeover->listener_count; i++) {
-        struct listener listener = takeover->listeners[i];
+    for (size_t i = 0; i < takeover->listeners.count; i++) {
+        struct listener listener = takeover->listeners.list[i];
 
         listener.retired = true;
         if (!takeover->used[i] && listeners_add(listeners, listener) != 0)
@@ -261,24 +249,21 @@ int takeover_retire(const struct takeover *takeover, struct listeners *listeners
 
 void takeover_close_places(struct takeover *takeover)
 {
-    for (int kind = 0; kind <= INHERITANCE_METRICS; kind++) {
+    for (int kind = INHERITANCE_CONTROL; kind <= INHERITANCE_METRICS; kind++) {
         struct takeover_place *place = &takeover->places[kind];
 
         if (place->descriptor >= 0)
-            (void)close(place->descriptor); /* nobody was accepted */
+            (void)close(place->descriptor); /* no connection was accepted from it */
         place->descriptor = -1;
     }
 }
 
 uint64_t takeover_used(const struct takeover *takeover)
 {
-    uint64_t used = 0;
+    uint64_t used = takeover->places_used;
 
-    for (size_t i = 0; i < takeover->listener_count; i++)
+    for (size_t i = 0; i < takeover->listeners.count; i++)
         if (takeover->used[i])
             used |= UINT64_C(1) << takeover->numbers[i];
-    for (int kind = INHERITANCE_CONTROL; kind <= INHERITANCE_METRICS; kind++)
-        if (takeover->places[kind].used)
-            used |= UINT64_C(1) << takeover->places[kind].number;
     return used;
 }

@@ -187,7 +187,7 @@ static void check_taken(const struct takeover *takeover)
 {
     uint64_t last = 0;
 
-    HOLDS(takeover->listener_count <= INHERITANCE_LISTENERS);
+    HOLDS(takeover->listeners.count <= INHERITANCE_LISTENERS);
     for (const struct client *client = clients_first(&server->queue.clients, CLIENT_QUEUED);
          client != NULL; client = clients_next(&server->queue.clients, client)) {
         HOLDS(clients_ticket(client) > last && client->accepted <= loop_clock());
@@ -199,11 +199,12 @@ static void check_taken(const struct takeover *takeover)
 
 static void forget(const struct takeover *takeover)
 {
-    for (size_t i = 0; i < takeover->listener_count; i++) {
-        (void)close(takeover->listeners[i].descriptor);
-        free((void *)(uintptr_t)takeover->listeners[i].name);
-        free((void *)(uintptr_t)takeover->listeners[i].path);
+    for (size_t i = 0; i < takeover->listeners.count; i++) {
+        (void)close(takeover->listeners.list[i].descriptor);
+        free((void *)(uintptr_t)takeover->listeners.list[i].name);
+        free((void *)(uintptr_t)takeover->listeners.list[i].path);
     }
+    free(takeover->listeners.list);
 }
 
 static void take_over(struct takeover *takeover)
@@ -215,7 +216,7 @@ static void take_over(struct takeover *takeover)
     while (sem_wait(&answered) != 0)
         HOLDS(errno == EINTR);                   /* libFuzzer has a clock that interrupts */
     HOLDS(dup2(STDIN_FILENO, passed) == passed); /* the number is not free for another */
-    taken = opened && predecessor_take(server, takeover) == 0;
+    taken = opened && predecessor_take(&server->predecessor, takeover) == 0;
     if (taken)
         check_taken(takeover);
     else

@@ -75,7 +75,7 @@ static void begin(void)
     const char *error = NULL;
 
     hang_up();
-    link_end = handover_begin(server, INHERITANCE_VERSION, &error);
+    link_end = handover_begin(&server->handover, INHERITANCE_VERSION, &error);
     HOLDS((link_end < 0) == (error != NULL));
 }
 

@@ -331,7 +331,7 @@ all_dispatchers() {
         exec "$BUILD/tests/probes/successor" control GO take READY until COMMITTED SERVING SETTLED
     ) >said &
     local successor=$!
-    await has_line "process $successor has taken over" "$LOG"
+    await has_line "process $successor took over" "$LOG"
     sleep 0.1 # in which it would have left
     is_alive "$DAEMON"
     kill -CONT "$MANAGER"

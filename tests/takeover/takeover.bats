@@ -412,7 +412,7 @@ free_port() {
     connect_clients 2
     await held 1 2
     kill -TERM "$DAEMON"
-    await has_line 'handlers are left to end here' "$LOG"
+    await has_line 'handlers still to end here: 1' "$LOG"
     is_alive "$OLD"
     touch go
     finish
@@ -481,7 +481,7 @@ free_port() {
     await control_says '"queued":1' # and not in the backlog any more
     kill -KILL "$OLD"
     await held 1 2
-    has_line 'the process before this one has died, and with it is lost what becomes of its 1 handlers' "$LOG"
+    has_line 'the old process died; handlers whose end remains unknown: 1' "$LOG"
     touch go
     await client_got 2 "done 2"
 }
@@ -559,7 +559,7 @@ kill_at_each() {
             --pid-file pid "$PORT" cat && break
         DAEMON=$OLD
         await has_left_or_is_as_before
-        if has_line "process [0-9]* has taken over" "$LOG"; then break; fi
+        if has_line "process [0-9]* took over" "$LOG"; then break; fi
     done
     await is_gone "$OLD"
     kill "$BURST_CLIENT" 2>/dev/null || true
@@ -567,7 +567,7 @@ kill_at_each() {
     ((number > $2))
 }
 
-has_left_or_is_as_before() { has_line "process [0-9]* has taken over" "$LOG" || is_as_before; }
+has_left_or_is_as_before() { has_line "process [0-9]* took over" "$LOG" || is_as_before; }
 
 # GO, three times TAKEN, READY, SERVING, and what is for dispatchers.
 @test "a new process that is killed as it sends leaves the old one as it was" { kill_at_each sendmsg 6; }
@@ -598,7 +598,7 @@ has_left_or_is_as_before() { has_line "process [0-9]* has taken over" "$LOG" || 
     start_with_waiting
     WRAPPER=(bash -c 'ulimit -n 60; exec "$@"' bash)
     fail_to_take_over --address 127.0.0.1 "$PORT" cat
-    has_line 'the place of process [0-9]* was not taken: Too many open files' refused
+    has_line 'cannot take over from process [0-9]*: Too many open files' refused
     is_as_before
     all_are_served
 }
@@ -695,7 +695,7 @@ is_quiet() {
 @test "the old process leaves, and its pid file goes, not before the new one has put its own there" {
     start --address 127.0.0.1 --control control --pid-file pid 0 cat
     stall GO take READY until COMMITTED SERVING wait SETTLED
-    await has_line "process $STALLED has taken over 0 waiting clients" "$LOG"
+    await has_line "process $STALLED took over; waiting clients: 0;" "$LOG"
     sleep 0.1 # in which it would have left
     is_alive "$DAEMON"
     [[ $(cat pid) == "$DAEMON" ]]
@@ -756,7 +756,7 @@ is_quiet() {
 @test "after a takeover that failed at the last moment the old process removes its sockets in the end" {
     start --control control unix:service cat
     successor GO take READY until COMMITTED close
-    await has_line "another process that was to take over has ended" "$LOG"
+    await has_line "takeover aborted: the new process ended" "$LOG"
     stop
     [[ $STATUS == 0 && ! -e control && ! -e service ]]
 }
@@ -764,13 +764,13 @@ is_quiet() {
 @test "another version, no version, a process that ends: the answer says what is wrong" {
     make_holding_handler
     start --address 127.0.0.1 --control control 0 ./hold
-    [[ $(ask_control 'takeover 2') == "error: cannot be taken over now: its version hands over in another way" ]]
+    [[ $(ask_control 'takeover 2') == "error: cannot be taken over now: this daemon speaks another version of the takeover protocol" ]]
     [[ $(ask_control 'takeover x') == "error: that is for another daemon to say, with --takeover" ]]
     connect_clients 1
     await held 1
     ask_control drain
     fail_to_take_over --address 127.0.0.1 0 cat
-    has_line '--takeover: control: the daemon there says: error: cannot be taken over now: it is about to end' refused
+    has_line '--takeover: control: the daemon there answers: error: cannot be taken over now: the service is about to end' refused
     touch go
     finish
 }
@@ -788,7 +788,7 @@ is_deaf() { refute timeout 5 nc -NU "${1:-control}" </dev/null >/dev/null 2>&1; 
     stall GO take READY until COMMITTED wait close
     [[ $(ask_control drain) == "error: another process is just taking over; try again" ]]
     kill -TERM "$DAEMON"
-    await has_line "process $STALLED has taken over 0 waiting clients; 1 handlers are left" "$LOG"
+    await has_line "process $STALLED took over; waiting clients: 0; handlers still to end here: 1" "$LOG"
     await is_deaf
     is_alive "$DAEMON"
     kill -TERM "$STALLED"
@@ -808,7 +808,7 @@ is_deaf() { refute timeout 5 nc -NU "${1:-control}" </dev/null >/dev/null 2>&1; 
     [[ $(cat burst) == "connected $WAITING answered $WAITING failed 0" ]]
     finish
     [[ $STATUS == 0 ]]
-    refute has_line "has taken over" "$LOG"
+    refute has_line "took over" "$LOG"
 }
 
 # ---- users ----
@@ -835,7 +835,7 @@ is_deaf() { refute timeout 5 nc -NU "${1:-control}" </dev/null >/dev/null 2>&1; 
     run "$DAMPENER" --takeover place/control 0 cat
     kill "$stranger" 2>/dev/null || true
     [[ $status == 1 ]]
-    [[ $output == *"--takeover: place/control: it is user 64125 who listens there, and neither root nor user 0"* ]]
+    [[ $output == *"--takeover: place/control: user 64125 listens there, and is neither root nor user 0"* ]]
     [[ ! -s said ]]
 }
 

@@ -54,7 +54,7 @@ answered_client() { awk '$9 == "answered" { print $2; exit }' kept/clients; }
     judge_sees 2a handlers awk -v number="$number" '$2 == number { $3++ } { print }'
     judge_sees 2b log.1 awk '/: ended process/ && !done++ { next } { print }'
     judge_sees 2c log.1 awk '{ print } END { print "[INFO] ticket 1: given up by 127.1.0.1 port 1, waited 0.1 s" }'
-    judge_sees 2d log.2 awk '/took the place/ { sub(/with [0-9]+/, "with 7777") } { print }'
+    judge_sees 2d log.2 awk '/took over from/ { sub(/clients: [0-9]+/, "clients: 7777") } { print }'
     judge_sees 2e observed awk '$1 == "sample" && ++count == 20 { $5++ } { print }'
     judge_sees 2f observed awk '$1 == "sample" { $5++; $10++ } { print }'
     judge_sees 4a handlers awk -v number="$number" '$2 != number'

@@ -6,7 +6,6 @@
 #include "supervisor/server/events.h"
 #include "supervisor/server/reload.h"
 #include "supervisor/server/shutdown.h"
-#include "supervisor/takeover/handover.h"
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/fuzz/shared/options.h"
 
@@ -88,7 +87,7 @@ static int count_known(void)
         count += visitors[i].ours >= 0;
     count += listeners.list[0].descriptor >= 0;
     count += server.handover.source.descriptor >= 0;
-    count += server.predecessor.source.descriptor > 0;
+    count += server.predecessor.source.descriptor >= 0;
     if (server.control != NULL)
         count += control_descriptors(server.control);
     return (int)count;
@@ -135,7 +134,7 @@ void stage_connect(const struct endpoint *remote)
     int ends[2];
 
     if (visitor_count == STAGE_CLIENTS || server.shutdown.stage != SERVER_SERVING ||
-        handover_holds_clients(&server) ||
+        handover_holds_clients(&server.handover) ||
         clients_count(&server.queue.clients, CLIENT_QUEUED) >= server.queue.capacity)
         return;
     HOLDS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
@@ -238,6 +237,7 @@ static void open_service(void)
 {
     const struct accept_events acceptor = events_of_acceptor(&server);
     const struct running_events running = events_of_running(&server);
+    const struct takeover_events takeover = events_of_takeover(&server);
 
     HOLDS(gates_open(&server.gates, &options, loop_clock()) == 0 && loop_open(&server.loop) == 0);
     open_queue();
@@ -248,7 +248,9 @@ static void open_service(void)
     trouble_open(&server.trouble, &server.loop, "command");
     reload_open(&server);
     shutdown_open(&server);
-    handover_open(&server, shutdown_end);
+    handover_open(&server.handover, &server.loop, &server.queue, &server.acceptor,
+                  &server.starting.paused, &takeover);
+    predecessor_open(&server.predecessor, &server.loop, &server.queue, &takeover);
     HOLDS(notify_open(&server.notify, &server.loop) == 0);
 }
 
@@ -328,7 +330,7 @@ void stage_close(void)
         (void)close(server.queue.watch.source.descriptor);
     if (server.handover.source.descriptor >= 0)
         (void)close(server.handover.source.descriptor);
-    if (server.predecessor.source.descriptor > 0)
+    if (server.predecessor.source.descriptor >= 0)
         (void)close(server.predecessor.source.descriptor);
     (void)close(stepping.descriptor);
     for (int i = 0; forgiven && i < FUZZ_DESCRIPTORS; i++)
