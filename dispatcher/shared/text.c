@@ -40,30 +40,30 @@ void text_add(struct text *text, const char *format, ...)
         text->length += (size_t)length;
 }
 
-/* Returns the length of the UTF-8 character at `at`; 0 if there is none (RFC 3629). */
-static size_t character_length(const unsigned char *at)
+size_t text_decode(const char *bytes, size_t length, uint32_t *character)
 {
     static const struct {
         unsigned char mask, lead;
-        size_t length;
-        uint32_t least; /* lower values have a shorter form */
-    } forms[] = {{0xe0, 0xc0, 2, 0x80}, {0xf0, 0xe0, 3, 0x800}, {0xf8, 0xf0, 4, 0x10000}};
+        uint8_t length;
+        uint32_t least; /* what is less has a shorter form */
+    } forms[] = {
+        {0x80, 0, 1, 0}, {0xe0, 0xc0, 2, 0x80}, {0xf0, 0xe0, 3, 0x800}, {0xf8, 0xf0, 4, 0x10000}};
+    const unsigned char *at = (const unsigned char *)bytes;
 
-    if (*at < 0x80)
-        return 1;
     for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
         uint32_t value = *at & (unsigned char)~forms[i].mask;
 
         if ((*at & forms[i].mask) != forms[i].lead)
             continue;
         for (size_t more = 1; more < forms[i].length; more++) {
-            if ((at[more] & 0xc0) != 0x80)
+            if (more >= length || (at[more] & 0xc0) != 0x80)
                 return 0;
             value = value << 6 | (at[more] & 0x3f);
         }
-        return value < forms[i].least || value > 0x10ffff || (value >= 0xd800 && value < 0xe000)
-                   ? 0
-                   : forms[i].length;
+        if (value < forms[i].least || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
+            return 0;
+        *character = value;
+        return forms[i].length;
     }
     return 0;
 }
@@ -83,7 +83,8 @@ static void add_character(struct text *text, const char *at, size_t length)
 static void add_characters(struct text *text, const char *string)
 {
     while (*string != '\0' && !text->cut) {
-        size_t length = character_length((const unsigned char *)string);
+        uint32_t character;
+        size_t length = text_decode(string, strnlen(string, 4), &character);
 
         add_character(text, string, length);
         string += length == 0 ? 1 : length;

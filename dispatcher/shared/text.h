@@ -20,6 +20,10 @@ void text_open(struct text *text, char *bytes, size_t size);
 
 __attribute__((format(printf, 2, 3))) void text_add(struct text *text, const char *format, ...);
 
+/* Decodes the character of UTF-8 (RFC 3629) at the beginning of `length` bytes, one at least.
+ * Returns its length, or 0 if there is no valid character. */
+size_t text_decode(const char *bytes, size_t length, uint32_t *character);
+
 /* Adds a JSON string (RFC 8259) with its quotation marks.  Bytes that are not UTF-8 become
  * U+FFFD. */
 void text_add_json(struct text *text, const char *string);

@@ -38,24 +38,3 @@ struct admission admission_decide(const struct admission_facts *facts)
     limit(&admission, facts->dispatchers, ADMISSION_DISPATCHERS);
     return admission;
 }
-
-const char *admission_reason_name(enum admission_reason reason)
-{
-    static const char *const names[ADMISSION_REASONS] = {
-        [ADMISSION_NONE] = "none",
-        [ADMISSION_ENDING] = "ending",
-        [ADMISSION_PAUSED] = "paused",
-        [ADMISSION_PROCESSES] = "processes",
-        [ADMISSION_SOURCE] = "per-source",
-        [ADMISSION_FAILURE] = "failure",
-        [ADMISSION_LOAD] = "load",
-        [ADMISSION_CPU] = "cpu-pressure",
-        [ADMISSION_MEMORY] = "memory-pressure",
-        [ADMISSION_IO] = "io-pressure",
-        [ADMISSION_OPENING] = "opening",
-        [ADMISSION_RATE] = "rate",
-        [ADMISSION_DISPATCHERS] = "dispatchers",
-    };
-
-    return names[reason];
-}

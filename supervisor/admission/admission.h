@@ -53,7 +53,4 @@ struct admission {
 
 struct admission admission_decide(const struct admission_facts *facts);
 
-/* Returns a word for a reason, for logs. */
-const char *admission_reason_name(enum admission_reason reason);
-
 #endif

@@ -1,9 +1,9 @@
 /*
- * histogram.h - how many durations were of which length, and how long the latest ones were.
+ * histogram.h - counts durations by length, and keeps the latest durations.
  *
- * The counts are for ever, as Prometheus wants them: each bucket counts what is no longer than its
- * bound and longer than the one before.  The latest durations are kept one by one, for quantiles
- * of how things are now.  Pure; durations are microseconds.
+ * The counts never fall, as Prometheus requires.  Each bucket counts durations up to its bound and
+ * above the bound before.  The latest durations are kept one by one: quantiles show the present.
+ * Pure; durations are microseconds.
  */
 #ifndef SUPERVISOR_BASE_HISTOGRAM_H
 #define SUPERVISOR_BASE_HISTOGRAM_H
@@ -16,24 +16,24 @@ enum { HISTOGRAM_BOUNDS = 17, HISTOGRAM_RECENT = 512 };
 extern const uint64_t histogram_bounds[HISTOGRAM_BOUNDS];
 
 struct histogram {
-    uint64_t counts[HISTOGRAM_BOUNDS + 1]; /* the last is for what is longer than all bounds */
+    uint64_t counts[HISTOGRAM_BOUNDS + 1]; /* the last bucket has no bound */
     uint64_t count;
     uint64_t sum;                      /* microseconds */
-    uint64_t recent[HISTOGRAM_RECENT]; /* a ring: the next one overwrites recent[count % ...] */
+    uint64_t recent[HISTOGRAM_RECENT]; /* a ring; recent[count % HISTOGRAM_RECENT] is next */
 };
 
 struct histogram_quantiles {
-    uint32_t of; /* so many; 0: the others mean nothing */
+    uint32_t of; /* the number of durations; 0: the members below mean nothing */
     uint64_t median;
-    uint64_t ninety;      /* 90 of 100 are no longer */
-    uint64_t ninety_nine; /* likewise */
+    uint64_t ninety;      /* 90 of 100 durations are no longer than this */
+    uint64_t ninety_nine; /* 99 of 100 */
     uint64_t longest;
 };
 
-/* Nothing yet is all zero. */
+/* Adds a duration.  An empty histogram is all zero. */
 void histogram_add(struct histogram *histogram, uint64_t duration);
 
-/* Of the latest HISTOGRAM_RECENT, by nearest rank. */
+/* Computes the quantiles of the latest HISTOGRAM_RECENT durations, by nearest rank. */
 struct histogram_quantiles histogram_quantiles(const struct histogram *histogram);
 
 #endif

@@ -1,8 +1,8 @@
 #include "supervisor/dampenerctl/characters.h"
 #include "supervisor/dampenerctl/request.h"
-#include "supervisor/dampenerctl/table.h"
 #include "supervisor/dampenerctl/top.h"
-#include "supervisor/dampenerctl/usage.h"
+
+#include "dispatcher/shared/text.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -13,21 +13,54 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef VERSION
+#error "VERSION must be set"
+#endif
+
 enum { DONE = 0, FAILED = 1, WRONG_USAGE = 2 };
+
+static const char version[] = "dampenerctl " VERSION "\n";
+
+static const char help[] =
+    "Usage: dampenerctl [OPTION]... PATH COMMAND [WORD]...\n"
+    "\n"
+    "Sends COMMAND to the socket-burst-dampener whose --control socket is PATH, and\n"
+    "prints the answer. The daemon obeys root and the user who started it.\n"
+    "\n"
+    "To look:\n"
+    "  status                show the state and all counts as a table; with --json as\n"
+    "                        an object of JSON\n"
+    "  top                   show the same on the whole terminal, live; q quits\n"
+    "  metrics               show counters and histograms for Prometheus\n"
+    "  help                  list the commands that this daemon knows\n"
+    "\n"
+    "To steer:\n"
+    "  pause                 start no handlers; clients wait in the queue\n"
+    "  resume                start handlers again\n"
+    "  drain                 accept no more clients, serve all that wait, and exit\n"
+    "  set NAME VALUE        change a limit, such as: set processes 16\n"
+    "\n"
+    "Options:\n"
+    "  --json                print status as an object of JSON\n"
+    "  -h, --help            show this help\n"
+    "  --version             show the version\n"
+    "\n"
+    "The exit status is 0 on success, 1 if the daemon refuses or does not answer, and\n"
+    "2 for wrong usage.\n";
 
 struct arguments {
     const char *path;
-    char words[REQUEST_LINE_MAXIMUM]; /* the command and all behind it */
+    char words[REQUEST_LINE_MAXIMUM]; /* the command with its arguments */
     bool json;
-    bool table; /* the answer is shown as a table */
-    bool live;  /* it is "top" */
+    bool table; /* the answer is a table */
+    bool live;  /* the command is "top" */
 };
 
 __attribute__((format(printf, 2, 3))) static int complain(int status, const char *format, ...)
 {
     va_list arguments;
 
-    (void)fflush(stdout); /* if that fails, it is what is complained about */
+    (void)fflush(stdout); /* the complaint may be that this fails */
     (void)fputs("dampenerctl: ", stderr);
     va_start(arguments, format);
     (void)vfprintf(stderr, format, arguments);
@@ -66,8 +99,10 @@ static int join_words(struct arguments *arguments, char *const *words)
     return DONE;
 }
 
-static int check_arguments(struct arguments *arguments, char *const *words)
+static int check_arguments(struct arguments *arguments, char **words)
 {
+    static char table_command[] = "table";
+
     if (words[0] == NULL || words[1] == NULL)
         return complain(WRONG_USAGE, "%s is missing",
                         words[0] == NULL ? "the PATH of a control socket" : "the COMMAND");
@@ -79,8 +114,11 @@ static int check_arguments(struct arguments *arguments, char *const *words)
         return complain(WRONG_USAGE, "--json is for the command status only");
     arguments->table = !arguments->json && strcmp(words[1], "status") == 0;
     arguments->live = strcmp(words[1], "top") == 0;
-    if (arguments->live && words[2] != NULL)
-        return complain(WRONG_USAGE, "top takes no more words, but there is \"%s\"", words[2]);
+    if ((arguments->table || arguments->live) && words[2] != NULL)
+        return complain(WRONG_USAGE, "%s takes no more words, but there is \"%s\"", words[1],
+                        words[2]);
+    if (arguments->table)
+        words[1] = table_command;
     return join_words(arguments, words + 1);
 }
 
@@ -98,12 +136,16 @@ static int finish_output(bool written)
     return DONE;
 }
 
-/* As it is, but for a terminal, which would obey what is in it. */
-static int print_answer(const struct request *request)
+/* Programs get the answer as it is.  A terminal would obey control characters, and a table is for
+ * people wherever it goes. */
+static int print_answer(const struct request *request, bool table)
 {
     bool written;
 
-    if (isatty(STDOUT_FILENO))
+    if (table && strncmp(request->answer, "state ", strlen("state ")) != 0)
+        return complain(FAILED, "%s: the answer is not a table of figures",
+                        request->address.sun_path);
+    if (table || isatty(STDOUT_FILENO))
         written = characters_print(stdout, request->answer, request->answer_length, is_utf8());
     else
         written = fwrite(request->answer, request->answer_length, 1, stdout) == 1;
@@ -112,29 +154,16 @@ static int print_answer(const struct request *request)
     return finish_output(written);
 }
 
-static int print_status(const struct request *request)
-{
-    char table[TABLE_SIZE];
-    struct status status;
-    struct text text;
-
-    if (!status_read(&status, request->answer, request->answer_length))
-        return complain(FAILED, "%s: the answer is not a status in JSON",
-                        request->address.sun_path);
-    text_open(&text, table, sizeof(table));
-    table_write(&text, &status);
-    return finish_output(fputs(table, stdout) >= 0);
-}
-
-static int print_refusal(const char *refusal)
+static int print_refusal(const char *refusal, bool table)
 {
     size_t length = strlen(refusal);
 
     while (length > 0 && refusal[length - 1] == '\n')
         length--;
+    if (table && request_is_unknown(refusal))
+        return complain(FAILED, "the daemon is too old to show a table; try --json");
     (void)fputs("dampenerctl: ", stderr);
-    (void)characters_print(stderr, refusal, length,
-                           is_utf8()); /* there is nowhere else to say it */
+    (void)characters_print(stderr, refusal, length, is_utf8()); /* a failure has no other outlet */
     (void)fputc('\n', stderr);
     return FAILED;
 }
@@ -147,16 +176,14 @@ static int ask(const struct arguments *arguments)
     if (!request_ask(&request, arguments->path, arguments->words))
         status = complain(FAILED, "%s", request.error);
     else if (request_refusal(&request) != NULL)
-        status = print_refusal(request_refusal(&request));
-    else if (arguments->table)
-        status = print_status(&request);
+        status = print_refusal(request_refusal(&request), arguments->table);
     else
-        status = print_answer(&request);
+        status = print_answer(&request, arguments->table);
     request_end(&request);
     return status;
 }
 
-/* What is opened must not take the place of a standard descriptor that is closed. */
+/* Fills closed standard descriptors, so that no socket takes the place of one. */
 static void open_standard_descriptors(void)
 {
     int descriptor;
@@ -179,15 +206,15 @@ int main(int count, char **words)
     int status;
 
     open_standard_descriptors();
-    /* Characters only: numbers are read and written as in the C locale. */
+    /* Sets characters only: numbers stay as in the C locale. */
     (void)setlocale(LC_CTYPE, "");
     while ((option = getopt_long(count, words, "h", options, NULL)) != -1) {
         if (option == 'h')
-            return finish_output(usage_help());
+            return finish_output(fputs(help, stdout) >= 0);
         if (option == 'V')
-            return finish_output(usage_version());
+            return finish_output(fputs(version, stdout) >= 0);
         if (option != 'j')
-            return WRONG_USAGE; /* getopt_long has said why */
+            return WRONG_USAGE; /* getopt_long has printed the reason */
         arguments.json = true;
     }
     status = check_arguments(&arguments, words + optind);

@@ -54,8 +54,8 @@ static void fail_to_connect(struct request *request)
     if (errno == ENOENT)
         advice = "; was the daemon started with --control and this path?";
     else if (errno == EACCES || errno == EPERM)
-        advice = "; only root may, and who has started the daemon or was named by "
-                 "--supervisor-user";
+        advice = "; only root may use it, and the user who started the daemon or whom "
+                 "--supervisor-user names";
     else if (errno == ECONNREFUSED)
         advice = "; the daemon is not running any more";
     fail(request, "cannot connect to %s: %m%s", request->address.sun_path, advice);
@@ -87,7 +87,7 @@ static bool go_on_sending(struct request *request)
     }
     if (sent > 0)
         request->sent += (size_t)sent;
-    /* A daemon that closes without reading may have said before why. */
+    /* A daemon that closes without reading may have sent a reason first. */
     if (sent < 0 || request->sent == request->line_length)
         request->state = REQUEST_RECEIVING;
     return true;
@@ -117,13 +117,13 @@ static void open_socket(struct request *request)
         fail(request, "cannot make a socket: %m");
 }
 
-/* A daemon whose place another one takes closes what it has not read yet; the other one answers. */
+/* During a takeover the old daemon closes unread requests, and the new one answers. */
 static void finish_without_answer(struct request *request)
 {
     if (request->repeated) {
         fail(request,
-             "%s: the daemon closed the connection without an answer, twice; it is about to end, "
-             "or too many others ask",
+             "%s: the daemon closed the connection without an answer, twice; it is about to exit, "
+             "or too many clients use the socket",
              request->address.sun_path);
         return;
     }
@@ -148,7 +148,7 @@ static bool go_on_receiving(struct request *request)
     ssize_t received;
 
     if (!make_room(request)) {
-        fail(request, "there is no memory for the daemon's answer");
+        fail(request, "out of memory for the daemon's answer");
         return false;
     }
     received = recv(request->descriptor, request->answer + request->answer_length,
@@ -162,7 +162,7 @@ static bool go_on_receiving(struct request *request)
     else
         request->answer_length += (size_t)received;
     if (request->answer_length > REQUEST_ANSWER_MAXIMUM)
-        fail(request, "%s: the answer is longer than %d bytes, and not believed",
+        fail(request, "%s: the answer is longer than %d bytes; it is ignored",
              request->address.sun_path, (int)REQUEST_ANSWER_MAXIMUM);
     return received > 0 && request->state == REQUEST_RECEIVING;
 }
@@ -194,7 +194,7 @@ void request_begin(struct request *request, const char *path, const char *words)
 
     *request = (struct request){.address = {.sun_family = AF_UNIX},
                                 .deadline = request_clock() + REQUEST_PATIENCE};
-    /* The caller has seen to it that both fit. */
+    /* The caller has checked that both fit. */
     (void)snprintf(request->address.sun_path, sizeof(request->address.sun_path), "%s", path);
     length = snprintf(request->line, sizeof(request->line), "%s\n", words);
     request->line_length = length < 0 ? 0 : (size_t)length;
@@ -210,7 +210,7 @@ bool request_is_open(const struct request *request)
 
 struct pollfd request_poll(const struct request *request)
 {
-    /* A socket that is not connected yet would be reported over and over. */
+    /* poll(2) would report an unconnected socket over and over. */
     return (struct pollfd){.fd = request->state == REQUEST_SENDING ||
                                          request->state == REQUEST_RECEIVING
                                      ? request->descriptor
@@ -242,7 +242,7 @@ bool request_ask(struct request *request, const char *path, const char *words)
     while (request_is_open(request)) {
         struct pollfd wanted = request_poll(request);
 
-        (void)poll(&wanted, 1, request_timeout(request)); /* if interrupted, it looks again */
+        (void)poll(&wanted, 1, request_timeout(request)); /* an interruption only means a look */
         request_go_on(request);
     }
     return request->state == REQUEST_ANSWERED;
@@ -255,4 +255,11 @@ const char *request_refusal(const struct request *request)
     return request->answer_length >= length && memcmp(request->answer, refusal_mark, length) == 0
                ? request->answer + length
                : NULL;
+}
+
+bool request_is_unknown(const char *refusal)
+{
+    static const char beginning[] = "unknown command";
+
+    return strncmp(refusal, beginning, sizeof(beginning) - 1) == 0;
 }

@@ -1,16 +1,16 @@
 /*
- * request.h - asks the daemon one thing over its control socket, without ever blocking.
+ * request.h - sends one command to the daemon's control socket, without blocking.
  *
- * One connection a request: a line of words goes out, and all that comes back until the daemon
- * closes is the answer, of ANSWER_MAXIMUM bytes at most.  A request is over after REQUEST_PATIENCE
- * milliseconds, whatever it waits for.  The caller polls; request_ask() does it all at once.
+ * Each request has a connection of its own.  One line of words goes out; the bytes that come back
+ * until the daemon closes are the answer, at most REQUEST_ANSWER_MAXIMUM.  A request ends after
+ * REQUEST_PATIENCE milliseconds.  The caller polls, or request_ask() does everything at once.
  *
- * If the connection is closed without an answer, it is asked once more: when one daemon takes
- * another's place, whoever the old one has not heard yet is left to the new one.  No command of the
- * daemon's does more if it is said twice.
+ * If the daemon closes the connection without an answer, the request is sent once more: during a
+ * takeover the old daemon leaves unread requests to the new one.  Each command has the same effect
+ * if it is sent twice.
  *
- * A Unix socket whose backlog is full has no descriptor to poll: connect(2) gives EAGAIN, and is to
- * be tried again (unix_stream_connect() in the kernel's net/unix/af_unix.c).
+ * A Unix socket with a full backlog gives nothing to poll: connect(2) returns EAGAIN and must be
+ * tried again (unix_stream_connect() in the kernel's net/unix/af_unix.c).
  */
 #ifndef DAMPENERCTL_REQUEST_H
 #define DAMPENERCTL_REQUEST_H
@@ -28,12 +28,12 @@ enum {
 };
 
 enum request_state {
-    REQUEST_NONE, /* nothing has been asked, or it has been ended */
+    REQUEST_NONE, /* not begun, or ended */
     REQUEST_CONNECTING,
     REQUEST_SENDING,
     REQUEST_RECEIVING,
-    REQUEST_ANSWERED, /* all of the answer is here */
-    REQUEST_FAILED    /* `error` says why, in a sentence */
+    REQUEST_ANSWERED, /* the answer is complete */
+    REQUEST_FAILED    /* `error` says why */
 };
 
 struct request {
@@ -42,39 +42,42 @@ struct request {
     int descriptor; /* -1: none */
     char line[REQUEST_LINE_MAXIMUM + 1];
     size_t line_length, sent;
-    bool repeated;    /* it is being asked for the second time */
+    bool repeated;    /* the request is being sent for the second time */
     int64_t deadline; /* request_clock() */
-    char *answer;     /* with a 0 behind it; freed by request_end() */
+    char *answer;     /* ends with a 0; freed by request_end(), unless the caller takes it */
     size_t answer_length, answer_size;
     char error[320];
 };
 
-/* In milliseconds, from some time on. */
+/* Returns the time in milliseconds, of a clock that never jumps. */
 int64_t request_clock(void);
 
-/* Whether a path is short enough for a Unix socket's. */
+/* Returns whether a path is short enough for a Unix socket. */
 bool request_path_fits(const char *path);
 
-/* Asks; the words must fit.  Whatever goes wrong is told by the state. */
+/* Begins a request; the words must fit.  The state tells of a failure. */
 void request_begin(struct request *request, const char *path, const char *words);
 
-/* Whether it needs request_go_on(). */
+/* Returns whether the request needs request_go_on(). */
 bool request_is_open(const struct request *request);
 
-/* What to poll for, and for how many milliseconds at most, before request_go_on(). */
+/* What to poll for, and for how many milliseconds, before request_go_on(). */
 struct pollfd request_poll(const struct request *request);
 int request_timeout(const struct request *request);
 
-/* Goes on as far as it goes without waiting. */
+/* Goes on as far as possible without waiting. */
 void request_go_on(struct request *request);
 
-/* Closes and frees; what is left can begin again. */
+/* Closes and frees everything; request_begin() may follow. */
 void request_end(struct request *request);
 
-/* All at once.  Returns whether there is an answer. */
+/* Sends a request and waits for the end.  Returns whether there is an answer. */
 bool request_ask(struct request *request, const char *path, const char *words);
 
-/* If the answer is an error, what it says, else NULL. */
+/* Returns the message of an answer that is an error, else NULL. */
 const char *request_refusal(const struct request *request);
+
+/* Returns whether the message says that the daemon does not know the command. */
+bool request_is_unknown(const char *refusal);
 
 #endif

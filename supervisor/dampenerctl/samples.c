@@ -2,20 +2,20 @@
 
 #include <math.h>
 
-void samples_add(struct samples *samples, double time, const struct status *status)
+void samples_add(struct samples *samples, double time, const struct answer *answer)
 {
-    struct sample *sample = &samples->list[samples->count % SAMPLES_MAXIMUM];
+    static const struct answer gap = {"", 0};
+    const struct answer *from = answer != NULL ? answer : &gap;
+    double served = answer_number(from, "ended.served");
 
-    *sample = (struct sample){
-        time, STATUS_UNKNOWN, {STATUS_UNKNOWN, STATUS_UNKNOWN, STATUS_UNKNOWN, STATUS_UNKNOWN}};
-    if (status != NULL) {
-        sample->process = status->process;
-        sample->figures[SAMPLES_QUEUED] = status->queued;
-        sample->figures[SAMPLES_ACCEPTED] = status->accepted;
-        sample->figures[SAMPLES_STARTED] = status->running + status->ended.served;
-        sample->figures[SAMPLES_SERVED] = status->ended.served;
-    }
-    samples->count++;
+    samples->list[samples->count++ % SAMPLES_MAXIMUM] = (struct sample){
+        .time = time,
+        .process = answer_number(from, "process"),
+        .figures = {[SAMPLES_QUEUED] = answer_number(from, "queued"),
+                    [SAMPLES_ACCEPTED] = answer_number(from, "accepted"),
+                    [SAMPLES_STARTED] = answer_number(from, "running") + served,
+                    [SAMPLES_SERVED] = served},
+    };
 }
 
 static const struct sample *find(const struct samples *samples, size_t age)
@@ -29,8 +29,7 @@ double samples_figure(const struct samples *samples, enum samples_figure figure,
 {
     const struct sample *sample = find(samples, age);
 
-    return sample == NULL || isinf(sample->figures[figure]) ? STATUS_UNKNOWN
-                                                            : sample->figures[figure];
+    return sample == NULL || isinf(sample->figures[figure]) ? (double)NAN : sample->figures[figure];
 }
 
 static double rate_between(const struct samples *samples, enum samples_figure figure, size_t older,
@@ -40,10 +39,10 @@ static double rate_between(const struct samples *samples, enum samples_figure fi
     const struct sample *to = find(samples, newer);
     double growth = samples_figure(samples, figure, newer) - samples_figure(samples, figure, older);
 
-    /* Each comparison fails for what is not known. */
+    /* Each comparison fails for an unknown figure. */
     if (from == NULL || to == NULL || !(from->process == to->process) || !(to->time > from->time) ||
         !(growth >= 0))
-        return STATUS_UNKNOWN;
+        return (double)NAN;
     return growth / (to->time - from->time);
 }
 
@@ -58,5 +57,5 @@ double samples_recent_rate(const struct samples *samples, enum samples_figure fi
 
     while (oldest < SAMPLES_SPAN && !isnan(samples_rate(samples, figure, oldest)))
         oldest++;
-    return oldest == 0 ? STATUS_UNKNOWN : rate_between(samples, figure, oldest, 0);
+    return oldest == 0 ? (double)NAN : rate_between(samples, figure, oldest, 0);
 }

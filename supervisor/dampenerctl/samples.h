@@ -1,13 +1,13 @@
 /*
- * samples.h - the last minutes: what was counted each time somebody looked, and how fast it grew.
+ * samples.h - the last minutes: each answer's counts, and how fast they grew.
  *
- * Pure: times, in seconds, are the caller's.  Of more than SAMPLES_MAXIMUM only the last are kept.
- * A sample in which nothing was learned is a gap, and what is not known is NAN.
+ * Pure: times, in seconds, are the caller's.  Only the last SAMPLES_MAXIMUM samples are kept.  A
+ * sample without an answer is a gap: its figures are NAN, which means unknown.
  */
 #ifndef DAMPENERCTL_SAMPLES_H
 #define DAMPENERCTL_SAMPLES_H
 
-#include "supervisor/dampenerctl/status.h"
+#include "supervisor/dampenerctl/answer.h"
 
 enum { SAMPLES_MAXIMUM = 512, SAMPLES_SPAN = 5 };
 
@@ -16,25 +16,26 @@ enum { SAMPLES_FIGURES = SAMPLES_SERVED + 1 };
 
 struct sample {
     double time;
-    double process; /* another one counts from 0 */
+    double process; /* a new process counts from 0 again */
     double figures[SAMPLES_FIGURES];
 };
 
 struct samples {
     struct sample list[SAMPLES_MAXIMUM]; /* a ring */
-    size_t count;                        /* that were ever added */
+    size_t count;                        /* of all samples ever added */
 };
 
-/* `status` is NULL for a gap. */
-void samples_add(struct samples *samples, double time, const struct status *status);
+/* Adds a sample; `answer` is NULL for a gap. */
+void samples_add(struct samples *samples, double time, const struct answer *answer);
 
-/* The figure `age` samples ago, 0 being the last one. */
+/* The figure `age` samples ago; the last sample has age 0. */
 double samples_figure(const struct samples *samples, enum samples_figure figure, size_t age);
 
 /* How much the figure grew in a second, between that sample and the one before. */
 double samples_rate(const struct samples *samples, enum samples_figure figure, size_t age);
 
-/* The same over the last SAMPLES_SPAN samples, or as many as there are without a gap. */
+/* How much the figure grew in a second over the last SAMPLES_SPAN samples, or since the last gap.
+ */
 double samples_recent_rate(const struct samples *samples, enum samples_figure figure);
 
 #endif

@@ -52,7 +52,7 @@ static void print_sign(struct text *text, unsigned sign, bool blocks)
         text_add(text, "\xe2\x96%c", (char)(0x81 + (sign == SCREEN_BAR ? 7 : sign - SCREEN_LEVEL)));
 }
 
-/* How many columns of the row are not blank at its end. */
+/* Returns the length of a row without the blanks at the end. */
 static unsigned row_length(const struct screen *screen, unsigned row)
 {
     unsigned length = screen->columns;
@@ -79,7 +79,7 @@ static void print_row(const struct screen *screen, unsigned row, struct screen_l
     }
     if (style != SCREEN_PLAIN)
         text_add(text, "\033[0m");
-    /* From the last column there is nothing left to erase, and the cursor still stands on it. */
+    /* After a full row the cursor stands on the last column, and would erase it. */
     if (look.placed && length < screen->columns)
         text_add(text, "\033[K");
 }

@@ -10,9 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CLOSING_PATIENCE = 500 /* milliseconds, for a terminal to take the last few bytes */ };
+enum { CLOSING_PATIENCE = 500 /* milliseconds for the last bytes to a slow terminal */ };
 
-/* The alternate screen; it without cursor and wrapping, and empty; and back. */
+/* To the alternate screen; an empty screen without cursor and wrapping; and back. */
 static const char enter[] = "\033[?1049h";
 static const char clear[] = "\033[?25l\033[?7l\033[0m\033[H\033[2J";
 static const char leave[] = "\033[0m\033[?7h\033[?25h\033[?1049l";
@@ -38,13 +38,12 @@ void terminal_size(unsigned *rows, unsigned *columns)
 
 static void set_modes(const struct termios *modes)
 {
-    /* Not after what was written: that might never be.  Without a terminal there is nothing to set.
-     */
+    /* TCSANOW: pending output may never drain.  Without a terminal there is nothing to set. */
     while (tcsetattr(STDIN_FILENO, TCSANOW, modes) < 0 && errno == EINTR)
         ;
 }
 
-/* The few bytes of a sequence, with some patience. */
+/* Writes a short sequence; waits a little for a slow terminal. */
 static void write_briefly(struct terminal *terminal, const char *text)
 {
     struct pollfd wanted = {.fd = terminal->output, .events = POLLOUT};
@@ -63,7 +62,7 @@ static void set_view_modes(const struct terminal *terminal)
         struct termios modes = terminal->before;
 
         modes.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-        /* Ctrl-S would stop the output, and keep the screen from coming back. */
+        /* Ctrl-S would stop the output, and the screen could not be restored. */
         modes.c_iflag &= ~(tcflag_t)IXON;
         modes.c_cc[VMIN] = 1;
         modes.c_cc[VTIME] = 0;
@@ -73,7 +72,7 @@ static void set_view_modes(const struct terminal *terminal)
 
 static void take(struct terminal *terminal)
 {
-    set_view_modes(terminal); /* first, as output may be stopped */
+    set_view_modes(terminal); /* first, because Ctrl-S may have stopped the output */
     write_briefly(terminal, enter);
     write_briefly(terminal, clear);
 }
@@ -85,8 +84,8 @@ static void give_back(struct terminal *terminal)
         set_modes(&terminal->before);
 }
 
-/* Another description than the one that is shared with the shell, which must stay as it is.  If it
- * cannot be opened again, as after su(1), that one has to do. */
+/* Opens a description of the terminal of its own, because the shell shares the other one.  After
+ * su(1) the terminal cannot be opened again: then the shared description serves. */
 static int open_output(void)
 {
     int output = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -101,7 +100,7 @@ int terminal_open(struct terminal *terminal)
 
     *terminal = (struct terminal){.output = -1};
     terminal->is_input = tcgetattr(STDIN_FILENO, &terminal->before) == 0;
-    (void)sigemptyset(&mask); /* these cannot fail for signals that there are */
+    (void)sigemptyset(&mask); /* neither call fails for a valid signal */
     for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
         (void)sigaddset(&mask, wanted[i]);
     terminal->output = open_output();
@@ -125,7 +124,7 @@ void terminal_close(struct terminal *terminal)
     int error = errno;
 
     give_back(terminal);
-    (void)close(terminal->output); /* nothing can be lost any more */
+    (void)close(terminal->output); /* the last write has succeeded or failed already */
     (void)close(terminal->signals);
     (void)sigprocmask(SIG_SETMASK, &terminal->mask_before, NULL);
     errno = error;
@@ -133,7 +132,7 @@ void terminal_close(struct terminal *terminal)
 
 /* ---- signals ---- */
 
-/* As the shell expects it: stopped by SIGTSTP itself.  It is pending until it is unblocked. */
+/* Stops by SIGTSTP itself, as the shell expects.  The signal is pending until it is unblocked. */
 static void stop_here(struct terminal *terminal)
 {
     const struct timespec no_time = {0};
@@ -148,9 +147,9 @@ static void stop_here(struct terminal *terminal)
     (void)sigprocmask(SIG_BLOCK, &stop, NULL);
     (void)sigemptyset(&go_on);
     (void)sigaddset(&go_on, SIGCONT);
-    (void)sigtimedwait(&go_on, NULL, &no_time); /* it has been seen by now */
+    (void)sigtimedwait(&go_on, NULL, &no_time); /* takes the SIGCONT that woke this process */
     if (terminal->is_input)
-        (void)tcgetattr(STDIN_FILENO, &terminal->before); /* else what it was before stays true */
+        (void)tcgetattr(STDIN_FILENO, &terminal->before); /* on failure the old modes stay valid */
     take(terminal);
 }
 
@@ -164,7 +163,7 @@ enum terminal_event terminal_signal(struct terminal *terminal)
     case SIGTSTP:
         stop_here(terminal);
         return TERMINAL_CHANGED;
-    case SIGCONT: /* after SIGSTOP, which comes without a word, the shell has been here */
+    case SIGCONT: /* after SIGSTOP, which gave no warning, the shell has used the terminal */
         set_view_modes(terminal);
         write_briefly(terminal, clear);
         return TERMINAL_CHANGED;

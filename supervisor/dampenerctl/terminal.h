@@ -1,11 +1,11 @@
 /*
- * terminal.h - has the whole of a terminal for as long as it is open, and gives it back as it was.
+ * terminal.h - takes the whole terminal, and restores it on exit.
  *
- * In between the alternate screen is shown, the cursor is hidden, lines are not wrapped, and keys
- * come at once and are not shown (termios(3); xterm's control sequences, which the terminals of
- * today have in common).  Standard output is the terminal; standard input may be one.  Signals that
- * concern the view come through a descriptor.  Nothing here waits for a terminal that takes no
- * output: writing is tried, and tried again when poll(2) says so.
+ * While the terminal is taken, it shows the alternate screen, hides the cursor and does not wrap
+ * lines.  Keys arrive at once and are not echoed (termios(3); control sequences of xterm, which
+ * today's terminals share).  Standard output is the terminal; standard input may be a terminal.
+ * Signals arrive through a descriptor.  A terminal that takes no output blocks nothing: the rest is
+ * written when poll(2) allows it.
  */
 #ifndef DAMPENERCTL_TERMINAL_H
 #define DAMPENERCTL_TERMINAL_H
@@ -16,42 +16,42 @@
 #include <termios.h>
 
 struct terminal {
-    int output;    /* our own description of the terminal, so that it can be set not to block */
+    int output;    /* a description of the terminal of our own, which does not block */
     int signals;   /* signalfd(2) */
     bool is_input; /* standard input is a terminal, too */
     struct termios before;
     sigset_t mask_before;
-    const char *pending; /* what is still to be written, of the caller's */
+    const char *pending; /* the rest of the caller's text, not written yet */
     size_t pending_length;
 };
 
 enum terminal_event {
     TERMINAL_NOTHING,
-    TERMINAL_QUIT,   /* a signal asks for it */
-    TERMINAL_CHANGED /* draw all of it again: another size, or somebody else has written */
+    TERMINAL_QUIT,   /* a signal asks to end the view */
+    TERMINAL_CHANGED /* draw everything again: the size changed, or another process wrote */
 };
 
-/* Whether standard output is a terminal that can show a view. */
+/* Returns whether standard output is a terminal that can show a view. */
 bool terminal_is_able(void);
 
-/* Returns 0, or -1 with errno; then everything is as before. */
+/* Takes the terminal.  Returns 0, or -1 with errno and no change. */
 int terminal_open(struct terminal *terminal);
 
-/* Gives the terminal back.  errno is kept. */
+/* Restores the terminal.  Keeps errno. */
 void terminal_close(struct terminal *terminal);
 
-/* Of standard output; 24 by 80 if it does not know. */
+/* The size of the terminal; 24 by 80 if unknown. */
 void terminal_size(unsigned *rows, unsigned *columns);
 
-/* To be called when `signals` can be read.  At SIGTSTP it gives the terminal back, stops, and takes
- * it again once continued. */
+/* Handles a signal when `signals` is readable.  SIGTSTP restores the terminal, stops the process,
+ * and takes the terminal again after SIGCONT. */
 enum terminal_event terminal_signal(struct terminal *terminal);
 
-/* Writes a text, that must stay until nothing is pending.  Only if nothing is pending.  Returns 0,
- * or -1 with errno if the terminal is gone. */
+/* Writes a text, which must stay until nothing is pending.  Nothing may be pending before.  Returns
+ * 0, or -1 with errno if the terminal is gone. */
 int terminal_write(struct terminal *terminal, const char *text, size_t length);
 
-/* Goes on with that, when `output` can be written. */
+/* Writes more of the pending text, when `output` is writable. */
 int terminal_flush(struct terminal *terminal);
 
 #endif

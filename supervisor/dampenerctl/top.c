@@ -23,12 +23,12 @@ struct top {
     struct terminal terminal;
     struct request request;
     struct samples samples;
-    struct status status;
-    bool known; /* there is a status */
+    char *bytes;          /* of the last answer; owned, NULL before the first */
+    struct answer answer; /* in those bytes */
     char trouble[sizeof(((struct request *)NULL)->error) + 40];
-    unsigned quiet; /* periods since the request that is not answered yet */
+    unsigned quiet; /* periods that the request has waited for its answer */
     int64_t next;   /* when the next period begins */
-    bool outdated;  /* what is shown is */
+    bool outdated;  /* the frame must be drawn again */
     bool ended;
     struct screen screen;
     char frame[SCREEN_TEXT];
@@ -36,7 +36,7 @@ struct top {
 
 static void draw(struct top *top, unsigned rows, unsigned columns, struct text *text)
 {
-    struct view view = {.status = top->known ? &top->status : NULL,
+    struct view view = {.answer = top->bytes != NULL ? &top->answer : NULL,
                         .samples = &top->samples,
                         .trouble = *top->trouble == '\0' ? NULL : top->trouble,
                         .live = top->look.placed};
@@ -47,29 +47,39 @@ static void draw(struct top *top, unsigned rows, unsigned columns, struct text *
     screen_print(&top->screen, top->look, text);
 }
 
-/* ---- what the daemon says ---- */
+/* ---- answers of the daemon ---- */
 
-static void add_sample(struct top *top, const struct status *status)
+static void add_sample(struct top *top, const struct answer *answer)
 {
-    samples_add(&top->samples, (double)request_clock() / 1000, status);
+    samples_add(&top->samples, (double)request_clock() / 1000, answer);
 }
 
-/* Returns whether the answer, if there is one, was a status; else `trouble` says why not. */
-static bool read_answer(struct top *top)
+static void set_trouble(struct top *top, const char *before, const char *reason)
 {
-    const struct request *request = &top->request;
-    struct status status;
+    (void)snprintf(top->trouble, sizeof(top->trouble), "%s%.*s", before, (int)strcspn(reason, "\n"),
+                   reason);
+}
 
-    if (request->state != REQUEST_ANSWERED)
-        (void)snprintf(top->trouble, sizeof(top->trouble), "%s", request->error);
-    else if (request_refusal(request) != NULL)
-        (void)snprintf(top->trouble, sizeof(top->trouble), "%.*s",
-                       (int)strcspn(request_refusal(request), "\n"), request_refusal(request));
-    else if (!status_read(&status, request->answer, request->answer_length))
-        (void)snprintf(top->trouble, sizeof(top->trouble), "the answer is not a status in JSON");
-    else {
-        top->status = status;
-        top->known = true;
+/* Keeps the answer and returns true, or sets `trouble`. */
+static bool read_answer(struct top *top, const char *before)
+{
+    struct request *request = &top->request;
+    const char *refusal = request_refusal(request);
+    struct answer answer;
+
+    if (request->state != REQUEST_ANSWERED) {
+        set_trouble(top, before, request->error);
+    } else if (refusal != NULL && request_is_unknown(refusal)) {
+        set_trouble(top, before, "the daemon is too old for a live view; try status --json");
+    } else if (refusal != NULL) {
+        set_trouble(top, before, refusal);
+    } else if (!answer_open(&answer, request->answer, request->answer_length)) {
+        set_trouble(top, before, "the answer is not a list of figures");
+    } else {
+        free(top->bytes);
+        top->bytes = request->answer;
+        request->answer = NULL;
+        top->answer = answer;
         *top->trouble = '\0';
         return true;
     }
@@ -78,15 +88,7 @@ static bool read_answer(struct top *top)
 
 static void on_answer(struct top *top)
 {
-    char reason[sizeof(top->trouble)];
-    bool understood = read_answer(top);
-
-    add_sample(top, understood ? &top->status : NULL);
-    if (!understood) {
-        memcpy(reason, top->trouble, sizeof(reason));
-        (void)snprintf(top->trouble, sizeof(top->trouble), "TRYING AGAIN: %.*s",
-                       (int)sizeof(reason) - 40, reason);
-    }
+    add_sample(top, read_answer(top, "TRYING AGAIN: ") ? &top->answer : NULL);
     request_end(&top->request);
     top->outdated = true;
 }
@@ -94,7 +96,7 @@ static void on_answer(struct top *top)
 static void on_period(struct top *top, int64_t now)
 {
     top->next += PERIOD;
-    if (top->next <= now) /* it was stopped, or the machine is slow */
+    if (top->next <= now) /* this process was stopped, or the machine is slow */
         top->next = now + PERIOD;
     if (request_is_open(&top->request)) {
         top->quiet++;
@@ -104,12 +106,12 @@ static void on_period(struct top *top, int64_t now)
         return;
     }
     top->quiet = 0;
-    request_begin(&top->request, top->path, "status");
+    request_begin(&top->request, top->path, "figures");
     if (!request_is_open(&top->request))
         on_answer(top);
 }
 
-/* ---- what the user does ---- */
+/* ---- keys and signals ---- */
 
 static void on_keys(struct top *top)
 {
@@ -118,7 +120,7 @@ static void on_keys(struct top *top)
 
     if (count < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    /* Without its line discipline, the end of input from a terminal is Ctrl-D. */
+    /* A terminal without its line discipline sends Ctrl-D for the end of input. */
     for (ssize_t i = 0; i < count; i++)
         top->ended = top->ended || keys[i] == 'q' || keys[i] == 'Q' || keys[i] == '\004';
     if (count <= 0)
@@ -133,9 +135,9 @@ static void on_signal(struct top *top)
     top->outdated = top->outdated || event == TERMINAL_CHANGED;
 }
 
-/* ---- the two ways to show it ---- */
+/* ---- the two ways to show the view ---- */
 
-/* If the terminal has not taken the last frame yet, this one has to wait. */
+/* Draws a frame, unless the terminal has not taken the last one yet. */
 static int show(struct top *top)
 {
     unsigned rows;
@@ -209,12 +211,12 @@ static int run_once(struct top *top)
     struct text text;
     bool written;
 
-    (void)request_ask(&top->request, top->path, "status");
-    if (!read_answer(top)) {
+    (void)request_ask(&top->request, top->path, "figures"); /* read_answer() looks at the state */
+    if (!read_answer(top, "")) {
         (void)fprintf(stderr, "dampenerctl: %s\n", top->trouble);
         return 1;
     }
-    add_sample(top, &top->status);
+    add_sample(top, &top->answer);
     draw(top, ROWS, COLUMNS, &text);
     written = fputs(text.bytes, stdout) >= 0 && fflush(stdout) == 0;
     if (!written)
@@ -228,7 +230,7 @@ int top_run(const char *path, bool utf8)
     int status;
 
     if (top == NULL) {
-        (void)fprintf(stderr, "dampenerctl: there is no memory for a view\n");
+        (void)fprintf(stderr, "dampenerctl: out of memory for a view\n");
         return 1;
     }
     top->path = path;
@@ -236,6 +238,7 @@ int top_run(const char *path, bool utf8)
     top->request.descriptor = -1;
     status = terminal_is_able() ? run_live(top) : run_once(top);
     request_end(&top->request);
+    free(top->bytes);
     free(top);
     return status;
 }

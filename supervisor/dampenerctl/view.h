@@ -1,24 +1,24 @@
 /*
- * view.h - one frame of "top": what is shown of a daemon in a screen of this size.
+ * view.h - one frame of "top": the figures of a daemon on a screen of a given size.
  *
- * Pure: a frame follows from its arguments alone.  If the screen has too few rows, the lines that
- * matter least are left out; of a line that is too long, its last parts.
+ * Pure: a frame follows from its arguments alone.  A screen with too few rows shows the most
+ * important lines; a row that is too short shows the first parts of its line.
  */
 #ifndef DAMPENERCTL_VIEW_H
 #define DAMPENERCTL_VIEW_H
 
+#include "supervisor/dampenerctl/answer.h"
 #include "supervisor/dampenerctl/samples.h"
 #include "supervisor/dampenerctl/screen.h"
-#include "supervisor/dampenerctl/status.h"
 
 struct view {
-    const struct status *status; /* the last one known, or NULL */
+    const struct answer *answer; /* the last one, or NULL */
     const struct samples *samples;
-    const char *trouble; /* why nothing newer is known, or NULL */
-    bool live;           /* it is shown again and again, and can be left by a key */
+    const char *trouble; /* why there is nothing newer, or NULL */
+    bool live;           /* the view is refreshed, and a key ends it */
 };
 
-/* The screen is opened. */
+/* The screen is open. */
 void view_draw(struct screen *screen, const struct view *view);
 
 #endif

@@ -22,15 +22,3 @@ void statistics_ended(struct statistics *statistics, uint64_t ran, const int *st
     histogram_add(&statistics->runs, ran);
     statistics->exits[how(status)]++;
 }
-
-const char *statistics_exit_name(enum statistics_exit exit)
-{
-    static const char *const names[STATISTICS_EXITS] = {
-        [STATISTICS_SUCCESS] = "success",
-        [STATISTICS_FAILURE] = "failure",
-        [STATISTICS_SIGNAL] = "signal",
-        [STATISTICS_UNKNOWN] = "unknown",
-    };
-
-    return names[exit];
-}

@@ -2,10 +2,10 @@
 
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/parse.h"
-#include "supervisor/figures/metrics.h"
-#include "supervisor/figures/status.h"
+#include "supervisor/figures/figures.h"
 #include "supervisor/server/adjust.h"
 #include "supervisor/server/shutdown.h"
+#include "supervisor/server/snapshot.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,16 +19,6 @@ struct call {
     uid_t user; /* whose it is */
     struct control_answer *answer;
 };
-
-static void command_status(struct server *server, const struct call *call)
-{
-    status_write(server, &call->answer->text);
-}
-
-static void command_metrics(struct server *server, const struct call *call)
-{
-    metrics_write(server, &call->answer->text);
-}
 
 /* It would not be told of that any more. */
 static bool is_handed_over(struct server *server, const struct call *call)
@@ -45,7 +35,7 @@ static void command_pause(struct server *server, const struct call *call)
         return;
     if (server->shutdown.stage != SERVER_SERVING) {
         text_add(&call->answer->text, "error: the service is %s: it cannot be paused\n",
-                 status_state(server));
+                 snapshot_state(server));
         return;
     }
     if (!server->starting.paused)
@@ -61,7 +51,7 @@ static void command_resume(struct server *server, const struct call *call)
         return;
     if (server->shutdown.stage != SERVER_SERVING) {
         text_add(&call->answer->text, "error: the service is %s: it is not paused\n",
-                 status_state(server));
+                 snapshot_state(server));
         return;
     }
     if (server->starting.paused)
@@ -76,7 +66,7 @@ static void command_drain(struct server *server, const struct call *call)
     if (server->handover.phase >= HANDOVER_COMMITTED && is_handed_over(server, call))
         return; /* the service would not end with this process */
     shutdown_drain(server);
-    text_add(&call->answer->text, "%s: %u clients wait, %u handlers run\n", status_state(server),
+    text_add(&call->answer->text, "%s: %u clients wait, %u handlers run\n", snapshot_state(server),
              clients_count(&server->queue.clients, CLIENT_QUEUED),
              clients_active(&server->queue.clients));
 }
@@ -125,20 +115,24 @@ static void command_help(struct server *server, const struct call *call);
 
 static const struct command {
     const char *name;
-    unsigned words; /* at most, the name included */
+    unsigned words;           /* at most, the name included */
+    figures_renderer *render; /* NULL: the command does something */
     void (*answer)(struct server *server, const struct call *call);
     const char *help;
 } commands[] = {
-    {"status", 1, command_status, "status          how the service stands, in JSON"},
-    {"metrics", 1, command_metrics, "metrics         the same and more, for Prometheus"},
-    {"pause", 1, command_pause, "pause           start no more handlers: clients wait"},
-    {"resume", 1, command_resume, "resume          start them again"},
-    {"set", 3, command_set,
-     "set NAME VALUE  change a limit; VALUE as for the option --NAME, or none"},
-    {"drain", 1, command_drain, "drain           serve who is there, then end, as at SIGTERM"},
-    {"takeover", 2, command_takeover,
-     "takeover        said by the daemon that is started with --takeover"},
-    {"help", 1, command_help, "help            show this"},
+    {"status", 1, figures_json, NULL, "status          show the state and all counts, in JSON"},
+    {"table", 1, figures_table, NULL, "table           show the same as a table for people"},
+    {"figures", 1, figures_lines, NULL, "figures         show the same as lines of NAME VALUE"},
+    {"metrics", 1, figures_metrics, NULL, "metrics         show the same for Prometheus"},
+    {"pause", 1, NULL, command_pause, "pause           start no more handlers; clients wait"},
+    {"resume", 1, NULL, command_resume, "resume          start handlers again"},
+    {"set", 3, NULL, command_set,
+     "set NAME VALUE  change a limit; VALUE is that of the option --NAME, or none"},
+    {"drain", 1, NULL, command_drain,
+     "drain           serve all clients that wait, then exit, as after SIGTERM"},
+    {"takeover", 2, NULL, command_takeover,
+     "takeover        hand over to another daemon; only a daemon says this"},
+    {"help", 1, NULL, command_help, "help            show this list"},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
@@ -177,6 +171,8 @@ void commands_answer(struct server *server, const struct control_request *reques
             continue;
         if (call.count > commands[i].words)
             text_add(&answer->text, "error: too many words; try help\n");
+        else if (commands[i].render != NULL)
+            snapshot_render(server, commands[i].render, &answer->text);
         else
             commands[i].answer(server, &call);
         return;

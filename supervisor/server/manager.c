@@ -1,11 +1,12 @@
 #include "supervisor/server/manager.h"
 
 #include "dispatcher/shared/text.h"
-#include "supervisor/figures/status.h"
+#include "supervisor/figures/figures.h"
+#include "supervisor/server/snapshot.h"
 
 #include <string.h>
 
-/* Without padding, as they are compared as bytes. */
+/* The struct has no padding, because it is compared as bytes. */
 static struct server_standing standing(const struct server *server)
 {
     return (struct server_standing){
@@ -20,16 +21,12 @@ static struct server_standing standing(const struct server *server)
 static void tell(struct server *server, const struct server_standing *now)
 {
     char line[NOTIFY_STATUS_MAXIMUM];
+    struct snapshot snapshot;
     struct text text;
 
+    snapshot_count(server, &snapshot);
     text_open(&text, line, sizeof(line));
-    if (server->shutdown.stage != SERVER_SERVING || server->starting.paused)
-        text_add(&text, "%s: ", status_state(server));
-    text_add(&text, "%u waiting, %u ", now->waiting, now->running);
-    if (now->permitted != UNLIMITED)
-        text_add(&text, "of %u handlers running", now->permitted);
-    else
-        text_add(&text, "handler%s running", now->running == 1 ? "" : "s");
+    figures_summary(&text, &snapshot);
     notify_status(&server->notify, line);
     server->told = *now;
 }

@@ -1,16 +1,16 @@
 /*
- * manager.h - what a service manager is told of the service: that it serves, how it stands, and
- * that it lives.  Costs nothing where there is no manager that listens.
+ * manager.h - tells a service manager that the service is ready, lives, and how many clients wait.
+ * Costs nothing without a manager.
  */
 #ifndef SUPERVISOR_SERVER_MANAGER_H
 #define SUPERVISOR_SERVER_MANAGER_H
 
 #include "supervisor/server/state.h"
 
-/* The service begins. */
+/* Tells the manager that the service is ready. */
 void manager_begin(struct server *server);
 
-/* To be called after each round of events: tells how it stands, if that has changed. */
+/* Sends a new STATUS= line if the counts have changed; called after each round of events. */
 void manager_look(struct server *server);
 
 #endif

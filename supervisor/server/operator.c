@@ -1,18 +1,15 @@
 #include "supervisor/server/operator.h"
 
 #include "dispatcher/shared/log.h"
-#include "supervisor/figures/metrics.h"
-#include "supervisor/figures/status.h"
 #include "supervisor/listen/binding.h"
 #include "supervisor/listen/unix_socket.h"
 #include "supervisor/server/commands.h"
+#include "supervisor/server/snapshot.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define JSON_TYPE "application/json"
 
 /* ---- HTTP ---- */
 
@@ -21,18 +18,18 @@ static void get_health(struct server *server, struct control_answer *answer)
     bool serving = server->shutdown.stage == SERVER_SERVING && !server->starting.paused;
 
     answer->status = serving ? 200 : 503;
-    text_add(&answer->text, "%s\n", status_state(server));
+    text_add(&answer->text, "%s\n", snapshot_state(server));
 }
 
 static void answer_get(struct server *server, const struct control_request *request,
                        struct control_answer *answer)
 {
     if (strcmp(request->words, "/metrics") == 0) {
-        answer->type = METRICS_TYPE;
-        metrics_write(server, &answer->text);
+        answer->type = FIGURES_METRICS_TYPE;
+        snapshot_render(server, figures_metrics, &answer->text);
     } else if (strcmp(request->words, "/status") == 0) {
-        answer->type = JSON_TYPE;
-        status_write(server, &answer->text);
+        answer->type = FIGURES_JSON_TYPE;
+        snapshot_render(server, figures_json, &answer->text);
     } else if (strcmp(request->words, "/healthz") == 0) {
         get_health(server, answer);
     } else {

@@ -2,13 +2,14 @@
 
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/descriptors.h"
-#include "supervisor/figures/status.h"
+#include "supervisor/figures/figures.h"
 #include "supervisor/server/events.h"
 #include "supervisor/server/manager.h"
 #include "supervisor/server/operator.h"
 #include "supervisor/server/reload.h"
 #include "supervisor/server/shutdown.h"
 #include "supervisor/server/signals.h"
+#include "supervisor/server/snapshot.h"
 #include "supervisor/server/starting.h"
 #include "supervisor/server/state.h"
 
@@ -63,6 +64,14 @@ static void advance_clients(struct server *server)
                                         : 0);
 }
 
+static void log_status(const struct server *server)
+{
+    struct snapshot snapshot;
+
+    snapshot_count(server, &snapshot);
+    figures_log(&snapshot);
+}
+
 /* Follows the events of each round.  The order matters:
  *
  *   1. accept: what comes now is part of this round
@@ -90,7 +99,7 @@ static void advance(void *context)
     if (!clients_add_up(&server->queue.clients))
         log_bug("accepted clients do not add up");
     if (server->status_asked)
-        report_status(server);
+        log_status(server);
     server->status_asked = false;
     manager_look(server);
     processor_look(&server->processor,
@@ -236,6 +245,7 @@ void server_run(struct server *server)
     operator_close(server);
     pool_close(&server->pool);
     queue_close(&server->queue);
+    snapshot_close(server);
     loop_close(&server->loop);
 }
 

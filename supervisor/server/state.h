@@ -12,6 +12,7 @@
 #include "supervisor/base/loop.h"
 #include "supervisor/control/control.h"
 #include "supervisor/figures/report.h"
+#include "supervisor/figures/snapshot.h"
 #include "supervisor/figures/statistics.h"
 #include "supervisor/figures/trouble.h"
 #include "supervisor/keeper/janitor.h"
@@ -74,12 +75,11 @@ struct server_standing {
     uint32_t paused;
 };
 
-enum { SERVER_BUSIEST_TEXT = 2048 };
-
-/* The busiest sources, in JSON, as found the last time. */
+/* The busiest sources, as the last snapshot found them. */
 struct server_busiest {
-    uint64_t until; /* not looked for again before; 0: at any time */
-    char text[SERVER_BUSIEST_TEXT];
+    uint64_t until; /* snapshots before then take them from here; 0: they are looked for again */
+    unsigned count;
+    struct snapshot_row rows[SNAPSHOT_BUSIEST];
 };
 
 struct server {
@@ -105,6 +105,7 @@ struct server {
     struct trouble trouble;
     struct statistics statistics;
     struct server_busiest busiest;
+    struct snapshot_row *listener_rows; /* of the last snapshot; NULL before the first */
 
     struct control *control; /* NULL without --control */
     struct control *metrics; /* NULL without --metrics */

@@ -607,10 +607,9 @@ int main(void)
             admission.reason == row->reason)
             continue;
         (void)fprintf(stderr,
-                      "%s: permitted %u, start %u because of %s, expected %u, %u because of %s\n",
-                      row->name, admission.permitted, admission.start,
-                      admission_reason_name(admission.reason), row->permitted, row->start,
-                      admission_reason_name(row->reason));
+                      "%s: permitted %u, start %u because of %d, expected %u, %u because of %d\n",
+                      row->name, admission.permitted, admission.start, (int)admission.reason,
+                      row->permitted, row->start, (int)row->reason);
         failures++;
     }
     return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

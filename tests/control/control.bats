@@ -157,6 +157,32 @@ GOOD
     hang_up
 }
 
+@test "the table for people and the lines for dampenerctl show the figures of the status" {
+    start_controlled --processes 1 --queue 50 0 cat
+    connect_more 3
+    await fields_are running 1 queued 2
+    say figures >lines
+    say table >rows
+    local line
+    for line in 'queued 2' 'running 1' 'limits.queue 50' 'held_back_by the limit on handlers' \
+        "listeners 0 0 127.0.0.1 port $PORT" 'busiest 2 1 127.0.0.1/32' 'limits.rate no limit'; do
+        grep -qxF "$line" lines || { echo "not there: $line" >&2; cat lines >&2; false; }
+    done
+    grep -qx 'queued          2 of 50' rows
+    grep -qx 'running         1 of 1' rows
+    grep -qx 'held back by    the limit on handlers' rows
+    [[ $(head -n 1 lines) == "version "* && $(head -n 1 rows) == "state "* ]]
+    # Each field of the status has a line: its name is the last part of the line's.
+    local field
+    for field in $(say status | grep -o '"[a-z_0-9]*":[0-9n]' | cut -d '"' -f 2 | sort -u); do
+        [[ " port backlog dropped waiting count period " == *" $field "* ]] ||
+            grep -qE "^([a-z]*\.)?$field " lines || { echo "no line: $field" >&2; false; }
+    done
+    [[ $(say help) == *$'\n'table\ * && $(say help) == *$'\n'figures\ * ]]
+    [[ $(say table now) == "error: too many words; try help" ]]
+    hang_up
+}
+
 @test "the figures of handlers: how long they waited and ran, and how they ended" {
     cat >handler <<'HANDLER'
 #!/bin/bash

@@ -38,23 +38,39 @@ end_others() {
     if [[ -n ${TMUX_SERVER:-} ]]; then kill "$TMUX_SERVER" 2>/dev/null || true; fi
 }
 
-# What a daemon says that has something to do; replaced in one step, as it may be read meanwhile.
-answer_status() {
+# The figures of a daemon that has something to do; replaced in one step, as a client may read them.
+answer_figures() {
     cat >answer.new <<END
-{"version":"0.1.0","process":1234,"state":"${1:-serving}","uptime":3723.5,"command":"rsync",
- "listeners":[{"address":"127.0.0.1","port":873,"backlog":5,"dropped":0},{"path":"/run/x","backlog":null}],
- "accepted":17,"queued":${2:-3},"starting":1,"running":2,
- "ended":{"served":${3:-4},"abandoned":0,"denied":0,"refused_queue":6,"refused_source":0,
- "refused_timeout":1,"dropped":0},
- "lingering":0,"held_back_by":"processes",
- "limits":{"processes":8,"queue":100,"queue_timeout":600.0,"per_source":null,"load_average":2.5,
- "rate":{"count":10,"period":1.0}},
- "waits":{"of":512,"p50":0.1,"p90":0.4,"p99":0.9,"longest":1.2},
- "runs":{"of":512,"p50":2,"p90":61,"p99":null},"oldest":3.2,
- "exits":{"success":4,"failure":0,"signal":0,"unknown":0},
- "dispatchers":{"wanted":2,"ready":2,"restarts":0},"start_failures":0,
- "descriptors":{"used":40,"allowed":20000},"log_lines_dropped":0,"sources":3,
- "busiest":[{"source":"192.0.2.1/32","waiting":2,"running":1},{"source":"2001:db8::/64","waiting":1}]}
+version 0.1.0
+process 1234
+state ${1:-serving}
+uptime 1h02m
+command rsync
+listeners 5 0 127.0.0.1 port 873
+listeners - - /run/x
+accepted 17
+queued ${2:-3}
+starting 1
+running 2
+ended.served ${3:-4}
+ended.refused_queue 6
+ended.refused_source 0
+ended.refused_timeout 1
+ended.dropped 0
+held_back_by the limit on handlers
+oldest 3.2s
+limits.processes 8
+limits.queue 100
+limits.rate 10 in 1.0s
+waits.of 512
+waits.p50 100ms
+waits.p90 400ms
+waits.p99 900ms
+waits.longest 1.2s
+exits.failure 0
+mood good
+busiest 2 1 192.0.2.1/32
+busiest 1 - 2001:db8::/64
 END
     mv answer.new answer
 }
@@ -116,9 +132,21 @@ fails() {
     fails 1 "longer than 1048576 bytes" "$CTL" control metrics
     head -c 1048576 /dev/zero | tr '\0' x >answer
     [[ $("$CTL" control metrics | wc -c) == 1048577 ]] # and a newline
-    echo '{"queued":1' >answer
-    fails 1 "not a status in JSON" "$CTL" control status
-    fails 1 "not a status in JSON" "$CTL" control top
+    local answer
+    for answer in '{"queued":1' 'queued 1' 'version 1' 'state' 'versions 1'; do
+        printf '%s' "$answer" >answer
+        fails 1 "control: the answer is not a table of figures" "$CTL" control status
+        fails 1 "the answer is not a list of figures" "$CTL" control top
+    done
+}
+
+@test "a daemon that is too old for a table and a live view: what to do instead" {
+    echo 'error: unknown command; try help' >answer
+    start_answerer
+    fails 1 "dampenerctl: the daemon is too old to show a table; try --json" "$CTL" control status
+    fails 1 "dampenerctl: the daemon is too old for a live view; try status --json" "$CTL" control top
+    fails 1 "dampenerctl: unknown command; try help" "$CTL" control --json status
+    [[ $(cat requests) == table$'\n'figures$'\n'status ]]
 }
 
 say_at_second() {
@@ -174,6 +202,7 @@ has_requests() { (($(wc -l <requests) == $1)); }
     fails 2 "the COMMAND is missing" "$CTL" control
     fails 2 "--json is for the command status only" "$CTL" control pause --json
     fails 2 "top takes no more words" "$CTL" control top now
+    fails 2 "status takes no more words" "$CTL" control status now
     fails 2 "unrecognized option" "$CTL" --jason control status
     fails 2 "a control character" "$CTL" control set processes $'1\nset queue 1'
     fails 2 "a control character" "$CTL" control $'st\eatus'
@@ -194,41 +223,20 @@ has_requests() { (($(wc -l <requests) == $1)); }
 
 # ---- status ----
 
-@test "status is a table" {
-    answer_status
+@test "status asks for the table, and prints it" {
+    printf 'state           serving\nqueued          3 of 100\n' >answer
     start_answerer
-    "$CTL" control status >table
-    local line
-    for line in 'state           serving' 'command         rsync' 'up              1h02m' \
-        'listening on    127.0.0.1 port 873               backlog 5, dropped 0' \
-        '                /run/x                           backlog -, dropped -' \
-        'queued          3 of 100' 'running         2 of 8' 'held back by    the limit on handlers' \
-        '  queue full    6' 'refused         7' 'per source      no limit' \
-        'ran             p50 2.0s    p90 1m01s   p99 -       longest -       of 512' \
-        'rate of starts  10 in 1.0s' 'load average    below 2.50' 'descriptors     40 of 20000' \
-        'busiest         192.0.2.1/32                     waiting 2, running 1' \
-        '                2001:db8::/64                    waiting 1, running -'; do
-        grep -qxF -- "$line" table || { echo "not there: $line" >&2; cat table >&2; false; }
-    done
-    [[ -z $(awk 'length > 80' table) ]]
-}
-
-@test "status of a daemon of another version: what is not known is a dash" {
-    echo '{"queued":3,"mood":{"today":[1,2,{"good":true}]}}' >answer
-    start_answerer
-    "$CTL" control status >table
-    grep -qx 'queued          3 of -' table
-    grep -qx 'state           -' table
-    grep -qx 'dispatchers     - of - ready, - replaced' table
-    refute grep -qE 'nan|inf|null' table
+    "$CTL" control status | cmp - answer
+    [[ $(cat requests) == table ]]
 }
 
 @test "--json gives the daemon's own object, wherever it stands" {
-    answer_status
+    echo '{"version":"0.1.0","queued":3}' >answer
     start_answerer
     "$CTL" --json control status | cmp - answer
     "$CTL" control --json status | cmp - answer
     "$CTL" control status --json | cmp - answer
+    [[ $(sort -u requests) == status ]]
 }
 
 # ---- what reaches a terminal ----
@@ -244,16 +252,18 @@ on_terminal() { script -qec "$1" /dev/null </dev/null; }
     printf 'error: a\e[2Jb\n' >answer
     "$CTL" control pause 2>error || true
     [[ $(cat error) == 'dampenerctl: a?[2Jb' ]]
-    printf '{"state":"x\\u001b[2J","command":"\\u009b1m","busiest":[{"source":"\\u001b]0;\\u0007"}]}' >answer
+    printf 'version 1\nstate x\e[2J\ncommand \x9b1m\nbusiest 1 1 \e]0;\a\n' >answer
     "$CTL" control top >frame
-    "$CTL" control status >>frame
+    printf 'state           x\e[2J\ncommand         \x9b1m\n' >answer
+    LC_ALL=C "$CTL" control status >>frame
     refute grep -q '[^[:print:]]' frame
+    [[ $(grep -c 'x?\[2J' frame) == 2 ]]
 }
 
 # ---- the view, without a terminal that can show it ----
 
 @test "top without a terminal is one plain frame" {
-    answer_status
+    answer_figures
     start_answerer
     LC_ALL=C "$CTL" control top >frame
     grep -qx 'serving  rsync  up 1h02m  127.0.0.1 port 873  and 1 more  process 1234' frame
@@ -264,14 +274,24 @@ on_terminal() { script -qec "$1" /dev/null </dev/null; }
     grep -qx 'queue                                                               @ max 3' frame
     refute grep -q '[^[:print:]]' frame
     refute grep -q 'q quits' frame
-    [[ $(cat requests) == status ]]
+    [[ $(cat requests) == figures ]]
     LC_ALL=C.UTF-8 "$CTL" control top >frame
     grep -q '\[█████████  .*\]' frame
 }
 
+@test "top of a daemon of another version: an unknown figure is a dash" {
+    printf 'version 9\nqueued 3\nmood good\n' >answer
+    start_answerer
+    "$CTL" control top >frame
+    grep -qx 'queued   3 of -.*' frame
+    grep -qx -- '-  -  up -  process -  version 9' frame
+    grep -qx 'held back by -' frame
+    refute grep -qE 'nan|inf|mood' frame
+}
+
 @test "top on a dumb terminal is one plain frame" {
     command -v script >/dev/null || skip "script is not installed"
-    answer_status
+    answer_figures
     start_answerer
     TERM=dumb on_terminal '"$CTL" control top' >frame
     grep -q 'held back by the limit on handlers' frame
@@ -280,7 +300,7 @@ on_terminal() { script -qec "$1" /dev/null </dev/null; }
 
 @test "top switches to the alternate screen, and back as the last thing that it does" {
     command -v script >/dev/null || skip "script is not installed"
-    answer_status
+    answer_figures
     start_answerer
     : >frames
     # shellcheck disable=SC2094 # it is what is read there that lets the writer end
@@ -331,12 +351,12 @@ is_restored() {
 }
 
 @test "top on a terminal of 80 by 24, until q" {
-    answer_status
+    answer_figures
     start_answerer
     open_terminal 80 24
     open_view
     await shows '^queue  .* ████* max 3$'
-    answer_status serving 90 24
+    answer_figures serving 90 24
     await shows '^queued   90 of 100 '
     await shows '^queue  .* [▂▃▄]*▂▂▂*█* max 90$'
     await shows_rates
@@ -344,7 +364,7 @@ is_restored() {
     await shows '^waited   p50 100ms  p90 400ms  p99 900ms  longest 1.2s  of the last 512$'
     await shows '^         2001:db8::/64  '
     await shows '^q quits$'
-    answer_status draining
+    answer_figures DRAINING
     await shows '^DRAINING  rsync'
     await is_coloured # it may be drawn just now
     terminal send-keys q
@@ -354,7 +374,7 @@ is_restored() {
 # What has been served goes on growing, as rates are of the last seconds only.
 shows_rates() {
     SERVED=$((${SERVED:-24} + 10))
-    answer_status serving 90 "$SERVED"
+    answer_figures serving 90 "$SERVED"
     local grows='[1-9][0-9.]*/s'
     shows "^rates    started $grows  served $grows  accepted 0.0/s  limit 10 in 1.0s\$"
 }
@@ -365,7 +385,7 @@ running  2 of 8
 queued   3 of 100" ]]; }
 
 @test "top on a terminal of 40 by 10, which grows, until Ctrl-C" {
-    answer_status paused
+    answer_figures PAUSED
     start_answerer
     open_terminal 40 10
     open_view
@@ -388,7 +408,7 @@ queued   3 of 100" ]]; }
 }
 
 @test "top follows the size of its terminal at once, without asking the daemon" {
-    answer_status
+    answer_figures
     start_answerer
     open_terminal 80 24
     open_view
@@ -411,7 +431,7 @@ queued   3 of 100" ]]; }
 }
 
 @test "top ends by SIGTERM, by Ctrl-D and with its input, and restores the terminal" {
-    answer_status
+    answer_figures
     start_answerer
     open_terminal 80 24
     local way
@@ -436,7 +456,7 @@ queued   3 of 100" ]]; }
 }
 
 @test "top stops at Ctrl-Z with the terminal restored, and goes on" {
-    answer_status
+    answer_figures
     start_answerer
     open_terminal 80 24
     open_view
@@ -454,7 +474,7 @@ queued   3 of 100" ]]; }
 }
 
 @test "top that was stopped without a word has the terminal again when it goes on" {
-    answer_status
+    answer_figures
     start_answerer
     open_terminal 80 24
     open_view
@@ -473,14 +493,14 @@ queued   3 of 100" ]]; }
 }
 
 @test "top says that the daemon is gone or silent, and goes on trying" {
-    answer_status
+    answer_figures
     start_answerer
     open_terminal 80 24
     open_view
     stop_answerer
     await shows '^TRYING AGAIN: cannot connect to control: Connection refused'
     await shows '^queued   3 of 100' # the last that was known
-    answer_status serving 42
+    answer_figures serving 42
     start_answerer
     await shows '^queued   42 of 100'
     await shows_not 'TRYING'
@@ -491,7 +511,7 @@ queued   3 of 100" ]]; }
 }
 
 @test "NO_COLOR and a character set other than UTF-8: neither colours nor blocks" {
-    answer_status
+    answer_figures
     start_answerer
     open_terminal 80 24
     open_view 'NO_COLOR=1 LC_ALL=C '

@@ -5,27 +5,25 @@
 
 #include "tests/shared/check.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
+/* Names and values, as the daemon writes them. */
 static const char busy[] =
-    "{\"version\":\"0.1.0\",\"process\":1234,\"state\":\"serving\",\"uptime\":3723,"
-    "\"command\":\"rsync\",\"listeners\":[{\"address\":\"2001:db8::1\",\"port\":873}],"
-    "\"accepted\":110,\"queued\":95,\"starting\":1,\"running\":8,"
-    "\"ended\":{\"served\":4,\"refused_queue\":2,\"refused_timeout\":1},"
-    "\"held_back_by\":\"memory-pressure\",\"limits\":{\"processes\":8,\"queue\":100,"
-    "\"rate\":{\"count\":10,\"period\":1}},\"waits\":{\"of\":4,\"p50\":0.1,\"p90\":0.4,\"p99\":0.9,"
-    "\"longest\":1.2},\"runs\":{\"of\":4,\"p50\":1},\"oldest\":3.2,"
-    "\"exits\":{\"success\":3,\"failure\":1,\"signal\":0},\"busiest\":["
-    "{\"source\":\"2001:db8:1234:5678::/64\",\"waiting\":60,\"running\":1},"
-    "{\"source\":\"192.0.2.1/32\",\"waiting\":2,\"running\":1},{\"source\":\"192.0.2.2/32\"},"
-    "{\"source\":\"192.0.2.3/32\"},{\"source\":\"192.0.2.4/32\"},{\"source\":\"192.0.2.5/32\"},"
-    "{\"source\":\"192.0.2.6/32\"},{\"source\":\"192.0.2.7/32\"},{\"source\":\"192.0.2.8/32\"},"
-    "{\"source\":\"192.0.2.9/32\"}]}";
+    "version 0.1.0\nprocess 1234\nstate serving\nuptime 1h02m\ncommand rsync\n"
+    "listeners 0 0 2001:db8::1 port 873\naccepted 110\nqueued 95\nstarting 1\nrunning 8\n"
+    "ended.served 4\nended.refused_queue 2\nended.refused_timeout 1\n"
+    "held_back_by pressure on memory\nlimits.processes 8\nlimits.queue 100\n"
+    "limits.rate 10 in 1.0s\nwaits.of 4\nwaits.p50 100ms\nwaits.p90 400ms\nwaits.p99 900ms\n"
+    "waits.longest 1.2s\nruns.of 4\nruns.p50 1.0s\noldest 3.2s\nexits.success 3\n"
+    "exits.failure 1\nexits.signal 0\nbusiest 60 1 2001:db8:1234:5678::/64\n"
+    "busiest 2 1 192.0.2.1/32\nbusiest - - 192.0.2.2/32\nbusiest 0 0 192.0.2.3/32\n"
+    "busiest 0 0 192.0.2.4/32\nbusiest 0 0 192.0.2.5/32\nbusiest 0 0 192.0.2.6/32\n"
+    "busiest 0 0 192.0.2.7/32\nbusiest 0 0 192.0.2.8/32\nbusiest 0 0 192.0.2.9/32\n";
 
 static struct screen screen;
 static struct samples samples;
-static struct status status;
+static struct answer answer;
 static char frame[SCREEN_TEXT];
 
 /* The frame as lines of ASCII. */
@@ -58,22 +56,29 @@ static bool keeps_to(unsigned rows, unsigned columns)
     return count <= rows;
 }
 
+static void read_answer(const char *bytes)
+{
+    CHECK(answer_open(&answer, bytes, strlen(bytes)));
+}
+
 static void begin(void)
 {
-    CHECK(status_read(&status, busy, sizeof(busy) - 1));
+    char bytes[100];
+
     samples = (struct samples){.count = 0};
     for (unsigned i = 0; i < 8; i++) {
-        struct status then = status;
-
-        then.queued = i * 10;
-        then.ended.served = i * i;
-        samples_add(&samples, i, &then);
+        (void)snprintf(bytes, sizeof(bytes),
+                       "version 1\nprocess 1234\nqueued %u\nended.served %u\nrunning 8\n", i * 10,
+                       i * i);
+        read_answer(bytes);
+        samples_add(&samples, i, &answer);
     }
+    read_answer(busy);
 }
 
 static void check_usual(void)
 {
-    struct view view = {&status, &samples, NULL, true};
+    struct view view = {&answer, &samples, NULL, true};
 
     draw(&view, 24, 80);
     CHECK(keeps_to(24, 80));
@@ -95,7 +100,7 @@ static void check_usual(void)
 /* What matters least goes first. */
 static void check_small(void)
 {
-    struct view view = {&status, &samples, "no answer for 3 s", true};
+    struct view view = {&answer, &samples, "no answer for 3 s", true};
 
     draw(&view, 10, 40);
     CHECK(keeps_to(10, 40));
@@ -116,7 +121,7 @@ static void check_small(void)
 /* No size is too small or too large; whatever is shown stays inside. */
 static void check_all_sizes(void)
 {
-    struct view view = {&status, &samples, "a trouble that is so long that it does not fit", true};
+    struct view view = {&answer, &samples, "a trouble that is so long that it does not fit", true};
 
     for (unsigned rows = 0; rows < SCREEN_ROWS + 20; rows += rows < 30 ? 1 : 30)
         for (unsigned columns = 0; columns < SCREEN_COLUMNS + 50;
@@ -130,12 +135,12 @@ static void check_all_sizes(void)
 static void check_unknown(void)
 {
     struct view nothing = {NULL, &samples, "cannot connect", true};
-    struct view old = {&status, &samples, NULL, false};
+    struct view old = {&answer, &samples, NULL, false};
 
     samples = (struct samples){.count = 0};
     draw(&nothing, 24, 80);
     CHECK(shows("socket-burst-dampener\ncannot connect\nq quits\n"));
-    CHECK(status_read(&status, "{}", 2));
+    read_answer("version \n");
     draw(&old, 24, 80);
     CHECK(shows("-  -  up -") && shows("running  - of -"));
     CHECK(shows("held back by -\n") && shows("waited   p50 -  p90 -"));
@@ -145,11 +150,11 @@ static void check_unknown(void)
 
 static void check_unlimited(void)
 {
-    static const char text[] = "{\"queued\":0,\"running\":3,\"limits\":{\"processes\":null,"
-                               "\"queue\":0,\"rate\":null},\"state\":\"draining\"}";
-    struct view view = {&status, &samples, NULL, false};
+    static const char text[] = "version 1\nqueued 0\nrunning 3\nlimits.processes no limit\n"
+                               "limits.queue 0\nlimits.rate no limit\nstate DRAINING\n";
+    struct view view = {&answer, &samples, NULL, false};
 
-    CHECK(status_read(&status, text, sizeof(text) - 1));
+    read_answer(text);
     draw(&view, 24, 80);
     CHECK(shows("DRAINING") && shows("running  3, no limit") && shows("queued   0 of 0"));
     CHECK(!shows("limit 1"));
@@ -159,12 +164,11 @@ static void check_unlimited(void)
 static void check_hostile(void)
 {
     static const char text[] =
-        "{\"state\":\"a\\u001b[2J\",\"command\":\"b\\r\\n\\u009b1mc\","
-        "\"held_back_by\":\"\\u0007\",\"busiest\":[{\"source\":\"\\u001b]0;x\"}],"
-        "\"queued\":1e300,\"running\":-1e300,\"uptime\":-5}";
-    struct view view = {&status, &samples, "x\033[31m\n\t\x9b", true};
+        "version 1\nstate a\033[2J\ncommand b\r\t\x9b\x31mc\nheld_back_by \a\n"
+        "busiest nan -inf \033]0;x\nqueued 1e300\nrunning -1e300\nuptime -5\n";
+    struct view view = {&answer, &samples, "x\033[31m\n\t\x9b", true};
 
-    CHECK(status_read(&status, text, sizeof(text) - 1));
+    read_answer(text);
     draw(&view, 24, 80);
     CHECK(keeps_to(24, 80) && shows("a?[2J") && shows("b???1mc"));
     CHECK(shows("x?[31m???\n") && shows("?]0;x"));
@@ -175,7 +179,7 @@ static void check_hostile(void)
 /* On a terminal: each row in its place, colours only where they are wanted, no newline at all. */
 static void check_placed(void)
 {
-    struct view view = {&status, &samples, NULL, true};
+    struct view view = {&answer, &samples, NULL, true};
     struct text text;
 
     begin();

@@ -4,13 +4,12 @@
  *
  * The input is a request for each connection; bytes of 0xff part them.
  */
-#include "supervisor/dampenerctl/json.h"
-#include "supervisor/figures/metrics.h"
-#include "supervisor/figures/status.h"
 #include "supervisor/server/commands.h"
 #include "supervisor/server/shutdown.h"
+#include "supervisor/server/snapshot.h"
 
 #include "tests/fuzz/shared/fuzz.h"
+#include "tests/fuzz/shared/json.h"
 #include "tests/fuzz/shared/options.h"
 #include "tests/fuzz/shared/stage.h"
 
@@ -44,9 +43,9 @@ static void answer(void *context, const struct control_request *request,
     if (!request->http)
         commands_answer(server, request, given);
     else if (strcmp(request->words, "/status") == 0)
-        status_write(server, &given->text);
+        snapshot_render(server, figures_json, &given->text);
     else
-        metrics_write(server, &given->text);
+        snapshot_render(server, figures_metrics, &given->text);
 }
 
 static void open_control(void)

@@ -1,19 +1,19 @@
 /*
- * What the daemon says in JSON and to Prometheus, with whatever names and figures: a text that is
- * sound, and in which the names are what they were.
+ * What the daemon says in JSON, to Prometheus, to people and to dampenerctl, with whatever names
+ * and figures: a text that is sound, and in which the names are what they were.
  *
  * The input is three lines, the command, the path that is listened on and a message, and then
  * figures.
  */
 #include "dispatcher/shared/log_line.h"
-#include "supervisor/dampenerctl/characters.h"
-#include "supervisor/dampenerctl/json.h"
-#include "supervisor/figures/metrics.h"
-#include "supervisor/figures/status.h"
+#include "dispatcher/shared/text.h"
+#include "supervisor/dampenerctl/answer.h"
+#include "supervisor/server/snapshot.h"
 
-#include "tests/shared/exposition.h"
 #include "tests/fuzz/shared/fuzz.h"
+#include "tests/fuzz/shared/json.h"
 #include "tests/fuzz/shared/stage.h"
+#include "tests/shared/exposition.h"
 
 static char text_bytes[CONTROL_ANSWER_MAXIMUM];
 
@@ -28,7 +28,7 @@ static void check_name(struct json_value value, const char *name)
 
     for (size_t left = strlen(name); left > 0 && length + 1 < sizeof(expected);) {
         uint32_t character = 0;
-        size_t own = characters_decode(name, left, &character);
+        size_t own = text_decode(name, left, &character);
 
         expected[length++] =
             (char)(own == 1 && character >= 0x20 && character < 0x7f ? *name : '?');
@@ -91,7 +91,7 @@ static void check_status(struct server *server, const char *command, const char 
     struct json_value root;
 
     text_open(&text, text_bytes, sizeof(text_bytes));
-    status_write(server, &text);
+    snapshot_render(server, figures_json, &text);
     HOLDS(!text.cut && json_open(&root, text.bytes, text.length));
     check_name(json_find(root, "command"), command);
     check_name(json_find(json_element(json_find(root, "listeners"), 0), "path"), path);
@@ -103,10 +103,47 @@ static void check_metrics(struct server *server)
     struct text text;
 
     text_open(&text, text_bytes, sizeof(text_bytes));
-    metrics_write(server, &text);
+    snapshot_render(server, figures_metrics, &text);
     HOLDS(!text.cut);
     line_number = 1;
     read_exposition(&read, text.bytes);
+}
+
+/* Renders lines, each of which is whole and printable.  Returns how many there are. */
+static size_t count_lines(struct server *server, figures_renderer *renderer, struct text *text)
+{
+    size_t lines = 0;
+
+    text_open(text, text_bytes, sizeof(text_bytes));
+    snapshot_render(server, renderer, text);
+    HOLDS(!text->cut && text->length > 0 && text->bytes[text->length - 1] == '\n');
+    for (size_t i = 0; i < text->length; i++) {
+        HOLDS(text->bytes[i] == '\n' || (unsigned char)text->bytes[i] >= ' ');
+        lines += text->bytes[i] == '\n';
+    }
+    return lines;
+}
+
+/* No name can forge a line: there are as many as with plain names. */
+static void check_for_people(struct server *server)
+{
+    static char plain[] = "plain";
+    char *const plain_words[] = {plain, NULL};
+    char *const *words = server->options->command;
+    const char *path = server->acceptor.listeners[0].listener->path;
+    struct answer answer;
+    struct text text;
+    size_t table = count_lines(server, figures_table, &text);
+    size_t lines = count_lines(server, figures_lines, &text);
+
+    HOLDS(answer_open(&answer, text.bytes, text.length));
+    HOLDS(answer_number(&answer, "queued") >= 0 && answer_number(&answer, "limits.processes") >= 0);
+    server->options->command = plain_words;
+    server->acceptor.listeners[0].listener->path = plain;
+    HOLDS(count_lines(server, figures_table, &text) == table);
+    HOLDS(count_lines(server, figures_lines, &text) == lines);
+    server->options->command = words;
+    server->acceptor.listeners[0].listener->path = path;
 }
 
 static bool no_step(void *context)
@@ -134,6 +171,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (strlen(command) + strlen(path) < 8192) {
         check_status(server, command, path);
         check_metrics(server);
+        check_for_people(server);
     }
     sum = server->queue.clients.accepted;
     for (int i = 0; i < CLIENT_ENDS; i++)

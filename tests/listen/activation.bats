@@ -318,7 +318,7 @@ backlogs_are() {
     exec 9< <(exec nc 127.0.0.1 "$PORT" </dev/null 3>&- 4>&-)
     await status_is running 1
     touch go
-    await has_line "no socket that listens is left" "$LOG"
+    await has_line "no listening socket is left" "$LOG"
     touch answer
     [[ $(cat <&9) == yes ]]
     exec 9<&-

@@ -1,0 +1,247 @@
+#include "supervisor/server/snapshot.h"
+
+#include "dispatcher/shared/log.h"
+#include "supervisor/base/address.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    /* To find the busiest sources takes a look at every source.  Anybody may ask over the metrics
+     * port, so with many sources the answer is kept for a while. */
+    BUSIEST_CHEAP = 1000, /* sources */
+    BUSIEST_EVERY = 100 * LOOP_MILLISECOND
+};
+
+static_assert((int)SNAPSHOT_NAME >= (int)SOURCE_TEXT, "the name of a source fits");
+
+/* ---- vocabularies ---- */
+
+enum state { SERVING, PAUSED, DRAINING, ENDING, HANDED_OVER };
+
+/* Capitals warn people: only the first state is the usual one. */
+static const struct snapshot_word states[] = {
+    [SERVING] = {"serving", "serving"},
+    [PAUSED] = {"paused", "PAUSED"},
+    [DRAINING] = {"draining", "DRAINING"},
+    [ENDING] = {"ending", "ENDING"},
+    [HANDED_OVER] = {"handed over", "HANDED OVER"},
+};
+
+/* The words complete "held back by", and fit 24 columns. */
+static const struct snapshot_word reasons[ADMISSION_REASONS] = {
+    [ADMISSION_NONE] = {"none", "nothing"},
+    [ADMISSION_ENDING] = {"ending", "the end of the service"},
+    [ADMISSION_PAUSED] = {"paused", "the operator's pause"},
+    [ADMISSION_PROCESSES] = {"processes", "the limit on handlers"},
+    [ADMISSION_SOURCE] = {"per-source", "the limit per source"},
+    [ADMISSION_FAILURE] = {"failure", "failing starts"},
+    [ADMISSION_LOAD] = {"load", "the load average"},
+    [ADMISSION_CPU] = {"cpu-pressure", "pressure on processors"},
+    [ADMISSION_MEMORY] = {"memory-pressure", "pressure on memory"},
+    [ADMISSION_IO] = {"io-pressure", "pressure on input/output"},
+    [ADMISSION_OPENING] = {"opening", "a gate that just opened"},
+    [ADMISSION_RATE] = {"rate", "the rate of starts"},
+    [ADMISSION_DISPATCHERS] = {"dispatchers", "busy dispatchers"},
+};
+
+static enum state state_of(const struct server *server)
+{
+    switch (server->shutdown.stage) {
+    case SERVER_SERVING:
+        return server->starting.paused ? PAUSED : SERVING;
+    case SERVER_HANDED_OVER:
+        return HANDED_OVER;
+    case SERVER_DRAINING:
+        return DRAINING;
+    default:
+        return ENDING;
+    }
+}
+
+const char *snapshot_state(const struct server *server)
+{
+    return states[state_of(server)].name;
+}
+
+/* ---- numbers ---- */
+
+static double limit(bool given, double number)
+{
+    return given ? number : (double)INFINITY;
+}
+
+static void count_clients(const struct clients *clients, uint64_t now, struct snapshot *snapshot)
+{
+    const struct client *oldest = clients_first(clients, CLIENT_QUEUED);
+    const uint64_t *ended = clients->ended;
+
+    snapshot->accepted = (double)clients->accepted;
+    snapshot->queued = clients_count(clients, CLIENT_QUEUED);
+    snapshot->starting = clients_count(clients, CLIENT_STARTING);
+    snapshot->running = clients_count(clients, CLIENT_RUNNING);
+    snapshot->sources = clients_sources(clients);
+    snapshot->oldest = oldest == NULL ? (double)NAN : loop_seconds(now - oldest->accepted);
+    snapshot->ended.served = (double)ended[CLIENT_SERVED];
+    snapshot->ended.abandoned = (double)ended[CLIENT_ABANDONED];
+    snapshot->ended.denied = (double)ended[CLIENT_DENIED];
+    snapshot->ended.refused_queue = (double)ended[CLIENT_REFUSED_QUEUE];
+    snapshot->ended.refused_source = (double)ended[CLIENT_REFUSED_SOURCE];
+    snapshot->ended.refused_timeout = (double)ended[CLIENT_REFUSED_TIMEOUT];
+    snapshot->ended.dropped = (double)ended[CLIENT_DROPPED];
+    snapshot->ended.handed_over = (double)ended[CLIENT_HANDED_OVER];
+}
+
+static void count_limits(const struct server *server, struct snapshot *snapshot)
+{
+    const struct options *options = server->options;
+    const struct options_gate *load = &options->gates[OPTIONS_GATE_LOAD];
+
+    snapshot->limits.processes = limit(options->processes != UNLIMITED, options->processes);
+    snapshot->limits.queue = server->queue.maximum;
+    snapshot->limits.queue_timeout =
+        limit(options->queue_timeout != 0, loop_seconds(options->queue_timeout));
+    snapshot->limits.per_source = limit(options->per_source != UNLIMITED, options->per_source);
+    snapshot->limits.load_average = limit(load->given, load->limit);
+    snapshot->limits.rate.count = limit(options->rate != UNLIMITED, options->rate);
+    snapshot->limits.rate.period = loop_seconds(options->rate_period);
+}
+
+static void count_handlers(const struct server *server, struct snapshot *snapshot)
+{
+    const struct statistics *statistics = &server->statistics;
+    const struct pool *pool = &server->pool;
+
+    snapshot->wait_histogram = &statistics->waits;
+    snapshot->run_histogram = &statistics->runs;
+    snapshot->exits.success = (double)statistics->exits[STATISTICS_SUCCESS];
+    snapshot->exits.failure = (double)statistics->exits[STATISTICS_FAILURE];
+    snapshot->exits.signal = (double)statistics->exits[STATISTICS_SIGNAL];
+    snapshot->exits.unknown = (double)statistics->exits[STATISTICS_UNKNOWN];
+    snapshot->start_failures = (double)statistics->starts_failed;
+    snapshot->dispatchers.wanted = pool->count;
+    snapshot->dispatchers.ready = pool_ready(pool);
+    for (unsigned i = 0; i < pool_all(pool); i++)
+        if (pool->dispatchers[i].generation > 0)
+            snapshot->dispatchers.restarts += (double)(pool->dispatchers[i].generation - 1);
+}
+
+static uint32_t descriptors_open(const struct server *server)
+{
+    uint32_t closed = 0; /* listeners, at the end of the service or after a takeover */
+
+    for (size_t i = 0; i < server->acceptor.count; i++)
+        closed += server->acceptor.listeners[i].listener->descriptor < 0;
+    return server->descriptors_own - closed + clients_count(&server->queue.clients, CLIENT_QUEUED) +
+           refusals_count(&server->queue.refusals) +
+           (server->control == NULL ? 0 : control_descriptors(server->control)) +
+           (server->metrics == NULL ? 0 : control_descriptors(server->metrics));
+}
+
+void snapshot_count(const struct server *server, struct snapshot *snapshot)
+{
+    *snapshot = (struct snapshot){
+        .version = VERSION,
+        .command = server->options->command[0],
+        .state = {states, sizeof(states) / sizeof(*states), state_of(server)},
+        .held_back_by = {reasons, ADMISSION_REASONS, server->starting.held_back_by},
+        .process = getpid(),
+        .began_at = (double)server->began_at,
+        .uptime = loop_seconds(server->loop.now - server->began),
+        .lingering = refusals_count(&server->queue.refusals),
+        .descriptors = {descriptors_open(server), server->descriptors_allowed},
+        .log_lines_dropped = (double)log_dropped(),
+        .control_refused = server->control == NULL ? 0 : (double)server->control->refused,
+    };
+    count_clients(&server->queue.clients, server->loop.now, snapshot);
+    count_limits(server, snapshot);
+    count_handlers(server, snapshot);
+}
+
+/* ---- lists, and what needs sorting ---- */
+
+static void list_listeners(struct server *server, struct snapshot_list *listeners)
+{
+    static const char *const counted[] = {"backlog", "dropped"};
+    struct snapshot_row *rows = server->listener_rows;
+
+    if (rows == NULL)
+        rows = calloc(server->acceptor.count, sizeof(*rows)); /* on failure the list stays empty */
+    server->listener_rows = rows;
+    *listeners = (struct snapshot_list){counted, rows, 0};
+    for (size_t i = 0; rows != NULL && i < server->acceptor.count; i++) {
+        const struct listener *listener = server->acceptor.listeners[i].listener;
+        struct snapshot_row *row = &rows[listeners->length];
+        struct listener_backlog backlog;
+        bool known;
+
+        if (listener->descriptor < 0)
+            continue;
+        known = listener_look(listener, &backlog);
+        row->key = listener->path != NULL ? "path" : "address";
+        row->name =
+            listener->path != NULL ? listener->path : address_text(&listener->local, row->own);
+        row->port = listener->path != NULL ? (double)NAN : listener->local.port;
+        row->counts[0] = known ? backlog.waiting : (double)NAN;
+        row->counts[1] = known ? backlog.dropped : (double)NAN;
+        listeners->length++;
+    }
+}
+
+static void find_busiest(const struct order *order, struct server_busiest *found)
+{
+    const struct order_line *lines[SNAPSHOT_BUSIEST];
+
+    found->count = order_busiest(order, lines, SNAPSHOT_BUSIEST);
+    for (unsigned i = 0; i < found->count; i++) {
+        struct snapshot_row *row = &found->rows[i];
+
+        row->key = "source";
+        row->name = sources_text(&order->sources, &lines[i]->source, row->own);
+        row->port = (double)NAN;
+        row->counts[0] = lines[i]->waiting.length;
+        row->counts[1] = order_active(lines[i]);
+    }
+}
+
+static void list_busiest(struct server *server, struct snapshot *snapshot)
+{
+    static const char *const counted[] = {"waiting", "running"};
+    struct server_busiest *busiest = &server->busiest;
+    uint64_t now = server->loop.now;
+
+    if (busiest->until <= now) {
+        find_busiest(&server->queue.clients.order, busiest);
+        busiest->until = snapshot->sources > BUSIEST_CHEAP ? now + BUSIEST_EVERY : 0;
+    }
+    snapshot->busiest = (struct snapshot_list){counted, busiest->rows, busiest->count};
+}
+
+static struct snapshot_spread spread(const struct histogram *histogram)
+{
+    struct histogram_quantiles latest = histogram_quantiles(histogram);
+
+    return (struct snapshot_spread){latest.of, loop_seconds(latest.median),
+                                    loop_seconds(latest.ninety), loop_seconds(latest.ninety_nine),
+                                    loop_seconds(latest.longest)};
+}
+
+void snapshot_render(struct server *server, figures_renderer *render, struct text *text)
+{
+    struct snapshot snapshot;
+
+    snapshot_count(server, &snapshot);
+    snapshot.waits = spread(snapshot.wait_histogram);
+    snapshot.runs = spread(snapshot.run_histogram);
+    list_listeners(server, &snapshot.listeners);
+    list_busiest(server, &snapshot);
+    render(text, &snapshot);
+}
+
+void snapshot_close(struct server *server)
+{
+    free(server->listener_rows);
+    server->listener_rows = NULL;
+}

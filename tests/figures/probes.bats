@@ -1,0 +1,6 @@
+#!/usr/bin/env bats
+# The pure parts of this room, tested in C.
+
+load ../shared/helpers
+
+@test "figures: each rendering shows each figure, and no name can forge a line" { "$BUILD/tests/figures/figures"; }

@@ -1,0 +1,95 @@
+/*
+ * What a daemon that means harm answers to dampenerctl: only figures that are in the answer are
+ * read, and nothing that is shown can do anything to a terminal.
+ */
+#include "supervisor/dampenerctl/answer.h"
+#include "supervisor/dampenerctl/characters.h"
+#include "supervisor/dampenerctl/view.h"
+
+#include "dispatcher/shared/text.h"
+#include "tests/fuzz/shared/fuzz.h"
+
+static void check_figures(const struct answer *answer)
+{
+    static const char *const names[] = {"version", "queued", "limits.processes", "busiest"};
+    char text[ANSWER_TEXT];
+    double counts[2];
+    size_t rows;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        HOLDS(answer_text(answer, names[i], text) == text);
+        HOLDS(strlen(text) < ANSWER_TEXT && strchr(text, '\n') == NULL);
+        HOLDS(*text == '\0' || memmem(answer->bytes, answer->length, text, strlen(text)) != NULL);
+        (void)answer_number(answer, names[i]); /* any number may come out */
+    }
+    rows = answer_rows(answer, "busiest");
+    HOLDS(rows <= answer->length / strlen("busiest "));
+    HOLDS(rows > 0 || !answer_row(answer, "busiest", 0, counts, text));
+    HOLDS(!answer_row(answer, "busiest", rows, counts, text));
+}
+
+static void check_lines(const char *text, size_t most)
+{
+    size_t column = 0;
+
+    for (; *text != '\0'; text++) {
+        HOLDS(*text == '\n' || (*text >= ' ' && *text <= '~'));
+        column = *text == '\n' ? 0 : column + 1;
+        HOLDS(column <= most);
+    }
+}
+
+static void check_view(const struct answer *answer)
+{
+    static struct screen screen;
+    static char frame[SCREEN_TEXT];
+    static struct samples samples;
+    const struct view view = {answer, &samples, NULL, true};
+    struct text text;
+
+    samples.count = 0;
+    samples_add(&samples, 1, answer);
+    samples_add(&samples, 2, NULL);
+    samples_add(&samples, 3, answer);
+    samples_add(&samples, 4, answer);
+    screen_open(&screen, 24, 80);
+    view_draw(&screen, &view);
+    text_open(&text, frame, sizeof(frame));
+    screen_print(&screen, (struct screen_look){.placed = false}, &text);
+    HOLDS(!text.cut);
+    check_lines(frame, 80);
+}
+
+/* As on a terminal that knows UTF-8. */
+static void check_print(const char *bytes, size_t size)
+{
+    char *shown = NULL;
+    size_t length = 0;
+    FILE *stream = open_memstream(&shown, &length);
+
+    HOLDS(stream != NULL && characters_print(stream, bytes, size, true) && fclose(stream) == 0);
+    for (size_t at = 0; at < length;) {
+        uint32_t character = 0;
+        size_t own = text_decode(shown + at, length - at, &character);
+
+        HOLDS(own > 0);
+        HOLDS(character >= ' ' || character == '\n' || character == '\t');
+        HOLDS(character < 0x7f || character > 0x9f);
+        at += own;
+    }
+    free(shown);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *bytes = fuzz_copy(data, size);
+    struct answer answer;
+
+    if (size > 0 && answer_open(&answer, bytes, size)) {
+        check_figures(&answer);
+        check_view(&answer);
+    }
+    check_print(bytes, size);
+    free(bytes);
+    return 0;
+}
