@@ -263,7 +263,7 @@ static void check_text(void)
     char line[LOG_LINE_MAXIMUM];
 
     for (int rank = 0; rank < LOG_LEVELS; rank++) {
-        const struct log_content content = {.level = rank, .message = "said"};
+        const struct log_content content = {.level = (enum log_level)rank, .message = "said"};
 
         for (int i = 0; i < 2; i++) {
             size_t length = log_line(line, i == 0 ? &plain : &journal, &content);

@@ -64,7 +64,7 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
 
 # Before Linux 3.17.
 @test "without memfd_create it says what is missing" {
-    fails_without memfd_create:error=ENOSYS 'this requires memfd_create(2), of Linux 3.17' 0 cat
+    fails_without memfd_create:error=ENOSYS 'memfd_create(2) requires Linux 3.17' 0 cat
 }
 
 # Before Linux 4.6; before 6.5 pipes do not know the flag.  It is needed where standard error cannot

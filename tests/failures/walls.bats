@@ -44,7 +44,7 @@ is_long() { [[ -n ${DAMPENER_LONG:-} ]] || skip "scripts/check --long runs it"; 
     is_calm
     is_quiet 'cannot start a handler'
     stop
-    grep -q 'starts more failed, not logged one by one; handlers can be started again' "$LOG"
+    grep -q 'more starts failed, not logged one by one; handlers can be started again' "$LOG"
 }
 
 @test "handlers that eat the memory of a control group are killed, told of, and nobody else is harmed" {
@@ -129,9 +129,9 @@ wall_user_has_no_process() { [[ -z $(ps -u "$WALL_USER" -o pid=) ]]; }
     "$BURST" "$ADDRESS" "$PORT" 20 >burst 2>complaints || true
     [[ $(cat burst) == "connected 20 answered 0 failed 20" ]]
     await status_is served 20
-    (($(lines_like "ended with status 127: '$ANSWER', or what it runs, could not begin") == 5))
+    (($(lines_like "ended with status 127: '$ANSWER', or a program that it runs, could not begin") == 5))
     stop
-    has_line '15 handlers more ended like that' "$LOG"
+    has_line '15 more handlers ended like that' "$LOG"
 }
 
 @test "a handler that its limit ends is told of; one that a client's end, or we, end is not" {

@@ -130,7 +130,7 @@ be_other() {
 @test "started by somebody else than root, the service is that user and confined nevertheless" {
     be_other
     start --supervisor-user daemon --dispatchers 2 --address 127.0.0.1 0 cat
-    has_line '^\[WARNING\] --supervisor-user is ignored: only root can become somebody else$' "$LOG"
+    has_line '^\[WARNING\] --supervisor-user is ignored: only root can become another user$' "$LOG"
     is_user "$DAEMON" "$HANDLERS_ID" "$HANDLERS_GROUP" ''
     is_confined "$DAEMON"
     local process

@@ -281,8 +281,11 @@ commands_in_help() {
     "$BUILD/dampenerctl" --help | sed -n '/^To look:/,/^Options:/s/^  \([a-z]\{1,\}\) .*/\1/p' | sort
 }
 
-# The same of the daemon's; "top" is not its business, and "takeover" is nobody's but its own.
-commands_of_daemon() { sed -n 's/^\([a-z]\{1,\}\)  *.*/\1/p' told | grep -vx takeover | cat - <(echo top) | sort; }
+# The daemon's commands for people.  dampenerctl shows "table" as status and "figures" as top; only another
+# daemon says "takeover".
+commands_of_daemon() {
+    sed -n 's/^\([a-z]\{1,\}\)  *.*/\1/p' told | grep -vxE 'takeover|table|figures' | cat - <(echo top) | sort
+}
 limits_of_daemon() { sed -n 's/^NAME is one of \(.*\)\.$/\1/p' told | sed 's/, /\n/g' | sort; }
 
 # What zsh offers as the word of this number and name.
