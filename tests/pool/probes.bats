@@ -10,7 +10,7 @@ load ../shared/helpers
     run "$BUILD/tests/pool/dispatcher"
     echo "$output"
     ((status == 0))
-    [[ $(grep -c 'gives way to handlers' <<<"$output") == 1 ]]
+    [[ $(grep -c 'makes room for a handler' <<<"$output") == 1 ]]
     [[ $(grep -c 'was killed by signal 9: replacing it$' <<<"$output") == 1 ]]
 }
 @test "patience: a silent dispatcher is continued, then killed, unless the supervisor slept" { "$BUILD/tests/pool/patience"; }
