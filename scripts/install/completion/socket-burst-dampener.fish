@@ -68,7 +68,7 @@ __socket_burst_dampener_option -l processes -x -d 'run at most N handlers at onc
 __socket_burst_dampener_option -l queue -x -d 'let at most N clients wait'
 __socket_burst_dampener_option -l queue-timeout -x -d 'refuse a client that has waited for TIME'
 __socket_burst_dampener_option -l when-full -x -a 'wait refuse' -d 'with the queue full, leave clients in the kernel\'s backlog or refuse them'
-__socket_burst_dampener_option -l busy-message -x -d 'send TEXT to a refused client, with \n, \r and \\'
+__socket_burst_dampener_option -l busy-message -x -d 'send TEXT to a refused client, with \\n, \\r and \\\\'
 __socket_burst_dampener_option -l order -x -a 'arrival fair' -d 'serve clients by arrival, or fair: sources take turns'
 __socket_burst_dampener_option -l per-source -x -d 'run at most N handlers for one source'
 __socket_burst_dampener_option -l per-source-queue -x -d 'let at most N clients of one source wait'
