@@ -1,7 +1,7 @@
 # The show of scripts/demo: lets the clients loose, draws what the daemon says of them while they are
 # served, and looks at what they got.  shellcheck shell=bash
 #
-#   bash demo-show.bash CLIENTS HANDLERS SERVICE DAEMON    in the folder DEMO_FOLDER
+#   bash show.bash CLIENTS HANDLERS SERVICE DAEMON    in the folder DEMO_FOLDER
 #
 # If it is killed, scripts/demo ends what it has started.
 set -euo pipefail
@@ -9,7 +9,7 @@ export LC_ALL=C                      # numbers with a point, whatever the locale
 unset RSYNC_PROXY RSYNC_CONNECT_PROG # the clients are to connect to us
 
 # shellcheck source=scripts/demo.d/picture.bash
-source "$(dirname "${BASH_SOURCE[0]}")/demo-picture.bash"
+source "$(dirname "${BASH_SOURCE[0]}")/picture.bash"
 
 readonly CLIENTS=$1 HANDLERS=$2 SERVICE=$3 DAEMON=$4
 readonly TIME_LIMIT=120 # seconds; a few are enough

@@ -6,7 +6,7 @@ bats_require_minimum_version 1.5.0
 
 # Every line is one object; read by two readers, if there are two.
 is_json() {
-    "$PROBES/log" -c "$1"
+    "$BUILD/tests/dispatcher/log" -c "$1"
     if command -v jq >/dev/null; then jq -e . "$1" >/dev/null; fi
 }
 

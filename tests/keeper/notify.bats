@@ -213,7 +213,7 @@ all_dispatchers() {
     export WATCHDOG_USEC=200000 LIARS="pong-twice pong-otherwise" LIAR_SPARE=''
     mkdir programs
     cp "$BUILD/socket-burst-dampener" programs/
-    cp "$PROBES/liar" programs/dispatcher
+    cp "$BUILD/tests/dispatcher/liar" programs/dispatcher
     cp "$BUILD/dispatcher" programs/honest
     DAMPENER=$PWD/programs/socket-burst-dampener
     BYSTANDER=$$ start -vv --address 127.0.0.1 --dispatchers 3 0 cat
@@ -328,7 +328,7 @@ all_dispatchers() {
     (
         unset NOTIFY_SOCKET
         close_descriptors
-        exec "$BUILD/tests/probes/successor" control GO take READY until COMMITTED SERVING SETTLED
+        exec "$BUILD/tests/takeover/successor" control GO take READY until COMMITTED SERVING SETTLED
     ) >said &
     local successor=$!
     await has_line "process $successor took over" "$LOG"

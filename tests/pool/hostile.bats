@@ -3,7 +3,7 @@
 
 load ../shared/helpers
 
-# ---- a supervisor, against the real dispatcher: tests/probes/hostile.c ----
+# ---- a supervisor, against the real dispatcher: tests/dispatcher/hostile.c ----
 
 # In a process id namespace of its own, if there can be one: a dispatcher that was deceived would
 # signal whoever has the number.
@@ -13,7 +13,7 @@ hostile() {
     "${namespace[@]}" true 2>/dev/null || namespace=()
     # shellcheck disable=SC2016
     ${namespace[@]+"${namespace[@]}"} bash -c '"$@"; exit $?' hostile \
-        "$PROBES/hostile" "$1" "$BUILD/dispatcher" "${@:2}" 2>>"$LOG" || {
+        "$BUILD/tests/dispatcher/hostile" "$1" "$BUILD/dispatcher" "${@:2}" 2>>"$LOG" || {
         grep -v '^\[' "$LOG" >&2
         return 1
     }
@@ -43,13 +43,13 @@ hostile() {
     hostile orphan
 }
 
-# ---- a dispatcher, against the real supervisor: tests/probes/liar.c ----
+# ---- a dispatcher, against the real supervisor: tests/dispatcher/liar.c ----
 
 # Where the supervisor finds a liar for its dispatchers.
 prepare_liars() {
     mkdir -p programs
     cp "$BUILD/socket-burst-dampener" programs/
-    cp "$PROBES/liar" programs/dispatcher
+    cp "$BUILD/tests/dispatcher/liar" programs/dispatcher
     cp "$BUILD/dispatcher" programs/honest
     DAMPENER=$PWD/programs/socket-burst-dampener
     (close_descriptors; exec sleep 1000) &

@@ -7,7 +7,6 @@ DAMPENER=$BUILD/socket-burst-dampener
 BURST=$BUILD/tests/programs/clients/burst
 ANSWER=$BUILD/tests/programs/handlers/answer
 STATE=$BUILD/tests/programs/handlers/state
-PROBES=$BUILD/tests/probes
 
 # Seconds until bats ends a test that hangs, and names it: more for slow programs and for long tests.
 PATIENT=${DAMPENER_LONG:+4}

@@ -605,7 +605,7 @@ has_left_or_is_as_before() { has_line "process [0-9]* took over" "$LOG" || is_as
 
 # ---- the new one says what it may not ----
 
-successor() { timeout 30 "$PROBES/successor" control "$@" >said; }
+successor() { timeout 30 "$BUILD/tests/takeover/successor" control "$@" >said; }
 said() { [[ $(uniq said | tr '\n' ' ') == "$* " ]] || { cat said >&2; return 1; }; }
 
 @test "whoever does not keep to the rules is not taken for a successor" {
@@ -652,7 +652,7 @@ said() { [[ $(uniq said | tr '\n' ' ') == "$* " ]] || { cat said >&2; return 1; 
 # As one that takes its time, in the background, with what it is to do before.
 stall() {
     rm -f stalled
-    (close_descriptors; exec "$PROBES/successor" control "$@" >stalled) &
+    (close_descriptors; exec "$BUILD/tests/takeover/successor" control "$@" >stalled) &
     STALLED=$!
     await has_line waiting stalled
 }

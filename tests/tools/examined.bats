@@ -60,7 +60,7 @@ forget_findings() {
 
 @test "a leak in dampenerctl or in a probe is found at its end" {
     local program status
-    for program in "$BUILD/dampenerctl" "$PROBES/backoff"; do
+    for program in "$BUILD/dampenerctl" "$BUILD/tests/base/backoff"; do
         plant_leak "${program##*/}"
         status=0
         "${WRAPPER[@]}" "$program" >/dev/null 2>>"$LOG" || status=$?
