@@ -22,8 +22,7 @@ ifeq ($(MEMCHECK),1)
 FORTIFY    :=
 memcheck   := $(BUILD)/objects/tests/shared/memcheck.o
 leaks      := $(BUILD)/objects/tests/shared/leaks.o
-EXAMINED   := -DEXAMINED -DMEMCHECK_FINDINGS='"$(abspath $(BUILD))/findings"' \
-              -DMEMCHECK_SUPPRESSIONS='"$(abspath scripts/check.d/memcheck.supp)"'
+EXAMINED   := -DEXAMINED -DMEMCHECK_BUILD='"$(abspath $(BUILD))"'
 endif
 ifeq ($(FUZZ),1)
 # Requires clang.  All but libFuzzer's own parts are instrumented, and its main program is linked.

@@ -14,12 +14,15 @@ readonly COVERAGE_NEEDS=(
 # So many percent of the lines of each file at least.
 readonly COVERAGE_AIM=90
 
-# Empties the counters.  Daemons of any user are to find their files, and writable.
+# Empties the counters.  Daemons of any user are to find their files, and writable.  $1 is the folder of
+# the programs that the tests use.
 coverage_begin() {
     local build=$1 profiles=$1/profiles
     rm -rf "$profiles"
     mkdir -p "$profiles"
     chmod 777 "$profiles"
+    # Counts otherwise than in the folder that is compiled in, which other users may not reach.
+    export LLVM_PROFILE_FILE=$profiles/%m%c.profraw
     "$build/socket-burst-dampener" --version >/dev/null
     "$build/dampenerctl" --help >/dev/null
     "$build/dispatcher" >/dev/null 2>&1 || true # it says that it is not started by hand

@@ -6,10 +6,14 @@
 # shellcheck disable=SC2034 # scripts/check reads it
 readonly MEMCHECK_NEEDS=("valgrind valgrind examines memory")
 
+# $1 is the folder of the programs that the tests use.
 memcheck_begin() {
     rm -rf "$1/findings"
     mkdir -p "$1/findings"
     chmod 777 "$1/findings" # daemons of any user write there
+    rm -f "$1/memcheck.supp"
+    install -m 644 "$root/scripts/check.d/memcheck.supp" "$1"
+    export DAMPENER_EXAMINED=$1
 }
 
 # Says how many processes were examined.  Fails if anything was found.

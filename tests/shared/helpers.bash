@@ -2,7 +2,9 @@
 # shellcheck shell=bash
 
 ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-BUILD=${DAMPENER_BUILD:-$ROOT/build}
+# shellcheck source=tests/shared/reach.bash
+source "${BASH_SOURCE[0]%/*}/reach.bash"
+BUILD=$(reach_within_bats "${DAMPENER_BUILD:-$ROOT/build}")
 DAMPENER=$BUILD/socket-burst-dampener
 BURST=$BUILD/tests/programs/clients/burst
 ANSWER=$BUILD/tests/programs/handlers/answer

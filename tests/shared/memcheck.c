@@ -3,8 +3,9 @@
  * under valgrind, wherever and by whomever it is started, as the file that it is.  What it executes
  * is not under valgrind unless it is such a program, too; so handlers are not.
  *
- * Findings go to a file each in the folder MEMCHECK_FINDINGS, named after the test, and give the
- * program an exit status of its own.
+ * Findings go to a file each in the folder findings, named after the test, and give the program an
+ * exit status of its own.  That folder and the file memcheck.supp are in the folder that the variable
+ * DAMPENER_EXAMINED names, or else in MEMCHECK_BUILD, which other users may not reach.
  */
 #include <errno.h>
 #include <linux/limits.h>
@@ -22,11 +23,18 @@
 
 enum { ARGUMENTS_MAXIMUM = 4096 };
 
+static const char *examined_folder(void)
+{
+    const char *folder = getenv("DAMPENER_EXAMINED");
+
+    return folder == NULL ? MEMCHECK_BUILD : folder;
+}
+
 /* The folder of the test that this is a part of, with nothing in it that ends a file's name. */
 static void findings_path(char *path, size_t size)
 {
     const char *test = getenv("DAMPENER_TEST");
-    int length = snprintf(path, size, "--log-file=%s/", MEMCHECK_FINDINGS);
+    int length = snprintf(path, size, "--log-file=%s/findings/", examined_folder());
 
     (void)snprintf(path + length, size - (size_t)length, "%s.%s.%%p", test == NULL ? "" : test,
                    program_invocation_short_name);
@@ -39,7 +47,7 @@ static void start_under_valgrind(int argc, char **argv)
 {
     static char file[PATH_MAX];
     static char findings[PATH_MAX + 64];
-    static const char suppressions[] = "--suppressions=" MEMCHECK_SUPPRESSIONS;
+    static char suppressions[PATH_MAX + 64];
     static const char *arguments[ARGUMENTS_MAXIMUM] = {
         "valgrind",
         "--quiet",
@@ -59,6 +67,8 @@ static void start_under_valgrind(int argc, char **argv)
         count++;
     if (readlink("/proc/self/exe", file, sizeof(file) - 1) < 0 || argc > ARGUMENTS_MAXIMUM - count)
         return; /* it serves all the same; a test says whether valgrind has it */
+    (void)snprintf(suppressions, sizeof(suppressions), "--suppressions=%s/memcheck.supp",
+                   examined_folder());
     findings_path(findings, sizeof(findings));
     for (int i = 1; i < argc; i++)
         arguments[count++] = argv[i];

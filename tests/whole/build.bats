@@ -14,8 +14,8 @@ builds_clean() {
 
 # What the build under test has compiled need not be compiled again, if the flags are the same.
 begin_with_objects() {
-    mkdir build
-    cp -a "$BUILD/objects" build/
+    mkdir -p build/objects
+    cp -a "$BUILD/objects/." build/objects # the folder may be a link
 }
 
 serves() {

@@ -7,7 +7,7 @@ load ../shared/helpers
 setup_file() {
     make -C "$BATS_TEST_DIRNAME/../.." --no-print-directory -s install-services \
         PREFIX=/usr DESTDIR="$BATS_FILE_TMPDIR/image" \
-        SBINDIR="${DAMPENER_BUILD:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)/build}"
+        SBINDIR="$BUILD"
 }
 
 IMAGE=$BATS_FILE_TMPDIR/image
