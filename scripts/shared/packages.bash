@@ -2,6 +2,13 @@
 #
 # A need is one line, "PROGRAM PACKAGE[,PACKAGE]... PURPOSE", the packages being Debian's.  The path
 # of a file may stand for PROGRAM.
+#
+# PACKAGE:FILE is one file of a package that would start a service if it were installed.  The file is
+# unpacked into build/unpacked, which is at the end of PATH.
+
+# shellcheck disable=SC2154 # root is the checkout of the script that sources this
+readonly PACKAGES_UNPACKED=$root/build/unpacked
+PATH=$PATH:$PACKAGES_UNPACKED
 
 # Whether it is there and is the one that is meant.
 packages_has() {
@@ -41,9 +48,27 @@ packages_apt_get() {
 }
 
 packages_install() {
+    local package
+    local -a whole=() files=()
+    for package; do
+        if [[ $package == *:* ]]; then files+=("$package"); else whole+=("$package"); fi
+    done
     echo "Installing with apt-get: $*"
     packages_apt_get -q update || true # the lists of before may do
-    packages_apt_get -q -y --no-install-recommends install "$@"
+    if ((${#whole[@]} > 0)); then packages_apt_get -q -y --no-install-recommends install "${whole[@]}"; fi
+    for package in ${files[@]+"${files[@]}"}; do packages_unpack "${package%%:*}" "${package#*:}"; done
+}
+
+# Puts file $2 of package $1 into build/unpacked.
+packages_unpack() {
+    local folder
+    folder=$(mktemp -d)
+    mkdir -p "$PACKAGES_UNPACKED"
+    (
+        cd "$folder" && packages_apt_get -q download "$1" &&
+            dpkg-deb --extract ./*.deb content && install -m 755 "content$2" "$PACKAGES_UNPACKED"
+    ) || true # what counts is what is there now
+    rm -rf "$folder"
 }
 
 # Meets the needs given, or names those that it cannot meet and returns 1.
@@ -66,6 +91,7 @@ packages_provide() {
     echo "These are missing (in brackets the packages that have them on Debian):" >&2
     for need in "${missing[@]}"; do
         read -r program packages purpose <<<"$need"
+        packages=${packages%%:*}
         printf '  %-14s %s (%s)\n' "$program" "$purpose" "${packages//,/, }" >&2
     done
     return 1
