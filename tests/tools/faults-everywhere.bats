@@ -7,7 +7,7 @@ TRIAL=$ROOT/scripts/trials/faults
 
 setup_file() {
     [[ $(uname -m) == x86_64 ]] || skip "it is known on x86-64 only how to let a system call fail"
-    export DAMPENER_BUILD=${DAMPENER_BUILD:-$BATS_TEST_DIRNAME/../../build}
+    export DAMPENER_BUILD=$BUILD
 }
 
 needs_root() { ((EUID == 0)) || skip "only root's daemon uses all that there is"; }
@@ -46,7 +46,7 @@ holds() {
 @test "a start that fails as a file cannot be opened leaves no control socket behind" {
     local occurrence
     local -a faults=()
-    for ((occurrence = 10; occurrence < 27; occurrence++)); do
+    for ((occurrence = 10; occurrence < 25; occurrence++)); do
         faults+=("supervisor:start:openat:EMFILE:$occurrence")
     done
     holds "${faults[@]}"
