@@ -4,8 +4,8 @@
  * is not under valgrind unless it is such a program, too; so handlers are not.
  *
  * Findings go to a file each in the folder findings, named after the test, and give the program an
- * exit status of its own.  That folder and the file memcheck.supp are in the folder that the variable
- * DAMPENER_EXAMINED names, or else in MEMCHECK_BUILD, which other users may not reach.
+ * exit status of its own.  That folder and the file memcheck.supp are in the folder that the
+ * variable DAMPENER_EXAMINED names, or else in MEMCHECK_BUILD, which other users may not reach.
  */
 #include <errno.h>
 #include <linux/limits.h>

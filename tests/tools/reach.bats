@@ -10,7 +10,7 @@ make_private_checkout() {
     open_to_others
     mkdir -m 700 private
     mkdir -p private/checkout/tests/one place
-    chmod 755 place
+    chmod 1777 place # valgrind, as another user, writes there
     cp -r "$ROOT/scripts" private/checkout
     cp -r "$ROOT/tests/shared" private/checkout/tests
     reach_copy "$BUILD" "$PWD/private/checkout/build"
