@@ -1,8 +1,8 @@
 /*
  * check.h - for probes: says which expectation was not met, and goes on to the next.
  */
-#ifndef TESTS_CHECK_H
-#define TESTS_CHECK_H
+#ifndef TESTS_SHARED_CHECK_H
+#define TESTS_SHARED_CHECK_H
 
 #include <stdio.h>
 

@@ -2,8 +2,8 @@
  * counter.h - a file of two numbers that all handlers of a test share: how many are alive, and the
  * most there have been.
  */
-#ifndef TESTS_COUNTER_H
-#define TESTS_COUNTER_H
+#ifndef TESTS_SHARED_COUNTER_H
+#define TESTS_SHARED_COUNTER_H
 
 #include <fcntl.h>
 #include <stddef.h>

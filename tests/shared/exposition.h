@@ -6,8 +6,8 @@
  * one TYPE, in this order, right before its samples; there are no timestamps, no empty lines and no
  * other comments; counters, and nothing else, end in _total; a histogram has no label but le.
  */
-#ifndef TESTS_EXPOSITION_H
-#define TESTS_EXPOSITION_H
+#ifndef TESTS_SHARED_EXPOSITION_H
+#define TESTS_SHARED_EXPOSITION_H
 
 #include <ctype.h>
 #include <errno.h>

@@ -2,8 +2,8 @@
  * program.h - for probes: an executable file of their own, which is the probe itself, and whose
  * exec can be made to hang for a while by a lease (fcntl(2), F_SETLEASE).
  */
-#ifndef TESTS_PROGRAM_H
-#define TESTS_PROGRAM_H
+#ifndef TESTS_SHARED_PROGRAM_H
+#define TESTS_SHARED_PROGRAM_H
 
 #include <errno.h>
 #include <fcntl.h>

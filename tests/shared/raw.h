@@ -1,8 +1,8 @@
 /*
  * raw.h - for probes: sends what may be no message of a contract, with descriptors.
  */
-#ifndef TESTS_RAW_H
-#define TESTS_RAW_H
+#ifndef TESTS_SHARED_RAW_H
+#define TESTS_SHARED_RAW_H
 
 #include <stdint.h>
 #include <string.h>

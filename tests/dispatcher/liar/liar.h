@@ -1,8 +1,8 @@
 /*
  * liar.h - what a dispatcher that lies goes by.
  */
-#ifndef TESTS_PROBES_LIAR_LIAR_H
-#define TESTS_PROBES_LIAR_LIAR_H
+#ifndef TESTS_DISPATCHER_LIAR_LIAR_H
+#define TESTS_DISPATCHER_LIAR_LIAR_H
 
 #include "dispatcher/protocol.h"
 #include "dispatcher/service.h"

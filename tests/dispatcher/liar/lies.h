@@ -1,8 +1,8 @@
 /*
  * lies.h - the lies, by their words.
  */
-#ifndef TESTS_PROBES_LIAR_LIES_H
-#define TESTS_PROBES_LIAR_LIES_H
+#ifndef TESTS_DISPATCHER_LIAR_LIES_H
+#define TESTS_DISPATCHER_LIAR_LIES_H
 
 #include "dispatcher/protocol.h"
 

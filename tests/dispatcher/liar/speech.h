@@ -1,8 +1,8 @@
 /*
  * speech.h - what a dispatcher can say of the request that it was sent, true or not.
  */
-#ifndef TESTS_PROBES_LIAR_SPEECH_H
-#define TESTS_PROBES_LIAR_SPEECH_H
+#ifndef TESTS_DISPATCHER_LIAR_SPEECH_H
+#define TESTS_DISPATCHER_LIAR_SPEECH_H
 
 #include "dispatcher/protocol.h"
 

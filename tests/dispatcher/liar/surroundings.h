@@ -1,8 +1,8 @@
 /*
  * surroundings.h - who and what else there is, to be told lies of.
  */
-#ifndef TESTS_PROBES_LIAR_SURROUNDINGS_H
-#define TESTS_PROBES_LIAR_SURROUNDINGS_H
+#ifndef TESTS_DISPATCHER_LIAR_SURROUNDINGS_H
+#define TESTS_DISPATCHER_LIAR_SURROUNDINGS_H
 
 #include <stdint.h>
 

@@ -1,8 +1,8 @@
 /*
  * truth.h - what a dispatcher does that does not lie, or not yet.
  */
-#ifndef TESTS_PROBES_LIAR_TRUTH_H
-#define TESTS_PROBES_LIAR_TRUTH_H
+#ifndef TESTS_DISPATCHER_LIAR_TRUTH_H
+#define TESTS_DISPATCHER_LIAR_TRUTH_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -8,8 +8,8 @@
  * No input may be fatal: log_bug() and log_die() are findings like any other crash.  After each
  * input all memory is freed, and no descriptor is left open.
  */
-#ifndef TESTS_FUZZ_H
-#define TESTS_FUZZ_H
+#ifndef TESTS_FUZZ_SHARED_FUZZ_H
+#define TESTS_FUZZ_SHARED_FUZZ_H
 
 #include "dispatcher/shared/log.h"
 

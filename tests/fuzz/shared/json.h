@@ -6,8 +6,8 @@
  * malformed.  Values are places in the caller's text, which must stay; nothing is allocated.  Each
  * look-up reads the text up to the value.
  */
-#ifndef TESTS_FUZZ_JSON_H
-#define TESTS_FUZZ_JSON_H
+#ifndef TESTS_FUZZ_SHARED_JSON_H
+#define TESTS_FUZZ_SHARED_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>

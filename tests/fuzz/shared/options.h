@@ -1,8 +1,8 @@
 /*
  * options.h - what options may be once they have been taken, however they were given.
  */
-#ifndef TESTS_FUZZ_OPTIONS_H
-#define TESTS_FUZZ_OPTIONS_H
+#ifndef TESTS_FUZZ_SHARED_OPTIONS_H
+#define TESTS_FUZZ_SHARED_OPTIONS_H
 
 #include "supervisor/options/options.h"
 

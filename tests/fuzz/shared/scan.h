@@ -4,8 +4,8 @@
  * Each function begins where the cursor is and leaves it behind what it has taken.  One that
  * returns false for something malformed may leave it anywhere in that.
  */
-#ifndef TESTS_FUZZ_SCAN_H
-#define TESTS_FUZZ_SCAN_H
+#ifndef TESTS_FUZZ_SHARED_SCAN_H
+#define TESTS_FUZZ_SHARED_SCAN_H
 
 #include "tests/fuzz/shared/json.h"
 

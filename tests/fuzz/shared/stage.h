@@ -6,8 +6,8 @@
  * of its loop.  After each round its books are held against what always holds, and in the end it
  * has no descriptor open but those it should have.
  */
-#ifndef TESTS_FUZZ_STAGE_H
-#define TESTS_FUZZ_STAGE_H
+#ifndef TESTS_FUZZ_SHARED_STAGE_H
+#define TESTS_FUZZ_SHARED_STAGE_H
 
 #include "supervisor/server/server.h"
 #include "supervisor/server/state.h"

@@ -1,8 +1,8 @@
 /*
  * chance.h - all chance of the trial: numbers that follow from its seed, and from nothing else.
  */
-#ifndef TESTS_CHAOS_CHANCE_H
-#define TESTS_CHAOS_CHANCE_H
+#ifndef TESTS_TOOLS_CHAOS_CHANCE_H
+#define TESTS_TOOLS_CHAOS_CHANCE_H
 
 #include <stdint.h>
 

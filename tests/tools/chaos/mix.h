@@ -5,8 +5,8 @@
  * from the seed and the number, so that the plan can tell how much work a burst is.  A client's
  * source address tells its number, whatever it says: 127.SOURCE.H.L, or 10.77.H.L from afar.
  */
-#ifndef TESTS_CHAOS_MIX_H
-#define TESTS_CHAOS_MIX_H
+#ifndef TESTS_TOOLS_CHAOS_MIX_H
+#define TESTS_TOOLS_CHAOS_MIX_H
 
 #include "tests/tools/chaos/chance.h"
 

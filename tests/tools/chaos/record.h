@@ -2,8 +2,8 @@
  * record.h - for all who keep records in the trial: its clock, seconds since it began, and lines
  * that are appended whole, by whoever writes to the same file at the same time.
  */
-#ifndef TESTS_CHAOS_RECORD_H
-#define TESTS_CHAOS_RECORD_H
+#ifndef TESTS_TOOLS_CHAOS_RECORD_H
+#define TESTS_TOOLS_CHAOS_RECORD_H
 
 #include <stdarg.h>
 #include <stdint.h>

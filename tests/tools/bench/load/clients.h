@@ -3,8 +3,8 @@
  *
  * Nobody is lost without a count: begun - ended are in flight, and each ends with one outcome.
  */
-#ifndef TESTS_BENCH_LOAD_CLIENTS_H
-#define TESTS_BENCH_LOAD_CLIENTS_H
+#ifndef TESTS_TOOLS_BENCH_LOAD_CLIENTS_H
+#define TESTS_TOOLS_BENCH_LOAD_CLIENTS_H
 
 #include <stdbool.h>
 #include <stdint.h>

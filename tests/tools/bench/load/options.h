@@ -1,8 +1,8 @@
 /*
  * options.h - the command line of the load client; what each option means stands in load.c.
  */
-#ifndef TESTS_BENCH_LOAD_OPTIONS_H
-#define TESTS_BENCH_LOAD_OPTIONS_H
+#ifndef TESTS_TOOLS_BENCH_LOAD_OPTIONS_H
+#define TESTS_TOOLS_BENCH_LOAD_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /*
  * record.h - what there is to be told of one client once all have ended.
  */
-#ifndef TESTS_BENCH_LOAD_RECORD_H
-#define TESTS_BENCH_LOAD_RECORD_H
+#ifndef TESTS_TOOLS_BENCH_LOAD_RECORD_H
+#define TESTS_TOOLS_BENCH_LOAD_RECORD_H
 
 #include <stdint.h>
 

@@ -1,8 +1,8 @@
 /*
  * report.h - what the load client tells in the end.
  */
-#ifndef TESTS_BENCH_LOAD_REPORT_H
-#define TESTS_BENCH_LOAD_REPORT_H
+#ifndef TESTS_TOOLS_BENCH_LOAD_REPORT_H
+#define TESTS_TOOLS_BENCH_LOAD_REPORT_H
 
 #include <stdint.h>
 

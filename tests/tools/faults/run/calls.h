@@ -8,8 +8,8 @@
  * others, such as ECHILD.  A call that fails differently by what it is asked for has several rows,
  * "NAME/WHAT".
  */
-#ifndef TESTS_FAULTS_RUN_CALLS_H
-#define TESTS_FAULTS_RUN_CALLS_H
+#ifndef TESTS_TOOLS_FAULTS_RUN_CALLS_H
+#define TESTS_TOOLS_FAULTS_RUN_CALLS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /*
  * scenario.h - what a daemon is put through while a system call fails, and whether it held.
  */
-#ifndef TESTS_FAULTS_RUN_SCENARIO_H
-#define TESTS_FAULTS_RUN_SCENARIO_H
+#ifndef TESTS_TOOLS_FAULTS_RUN_SCENARIO_H
+#define TESTS_TOOLS_FAULTS_RUN_SCENARIO_H
 
 #include "tests/tools/faults/run/tracer.h"
 

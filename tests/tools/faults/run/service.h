@@ -2,8 +2,8 @@
  * service.h - a daemon that uses all it has, in a folder of its own, and what can be seen of it
  * from outside.
  */
-#ifndef TESTS_FAULTS_RUN_SERVICE_H
-#define TESTS_FAULTS_RUN_SERVICE_H
+#ifndef TESTS_TOOLS_FAULTS_RUN_SERVICE_H
+#define TESTS_TOOLS_FAULTS_RUN_SERVICE_H
 
 #include "tests/tools/faults/run/tracer.h"
 

@@ -5,8 +5,8 @@
  * By ptrace(2), as strace does; but who is observed is told apart by what it is, and the counting
  * follows the phases of a run.
  */
-#ifndef TESTS_FAULTS_RUN_TRACER_H
-#define TESTS_FAULTS_RUN_TRACER_H
+#ifndef TESTS_TOOLS_FAULTS_RUN_TRACER_H
+#define TESTS_TOOLS_FAULTS_RUN_TRACER_H
 
 #include "tests/tools/faults/run/calls.h"
 

@@ -1,8 +1,8 @@
 /*
  * visit.h - one client of the service.
  */
-#ifndef TESTS_FAULTS_RUN_VISIT_H
-#define TESTS_FAULTS_RUN_VISIT_H
+#ifndef TESTS_TOOLS_FAULTS_RUN_VISIT_H
+#define TESTS_TOOLS_FAULTS_RUN_VISIT_H
 
 #include <stdint.h>
 
