@@ -171,7 +171,6 @@ static int open_rooms(struct server *server, struct listeners *listeners)
     shutdown_open(server);
     handover_open(&server->handover, &server->loop, &server->queue, &server->acceptor,
                   &server->starting.paused, &takeover);
-    predecessor_open(&server->predecessor, &server->loop, &server->queue, &takeover);
     return 0;
 }
 
@@ -237,7 +236,7 @@ void server_count_descriptors(struct server *server)
 
 void server_run(struct server *server)
 {
-    if (server->predecessor.source.descriptor < 0) /* otherwise the old process speaks first */
+    if (server->takeover == NULL) /* otherwise the old process speaks first */
         manager_begin(server);
     loop_run(&server->loop, advance, server);
     report_left_out(&server->report);

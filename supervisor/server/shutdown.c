@@ -41,7 +41,8 @@ static void end_handlers(struct server *server, enum server_stage stage, int sig
     pool_stop_replacing(&server->pool);
     pool_rouse(&server->pool);
     ending_all(&server->running.ending, signal_number);
-    predecessor_end(&server->predecessor, signal_number);
+    if (server->takeover != NULL)
+        takeover_end(server->takeover, signal_number);
 }
 
 static void kill_handlers(struct server *server)

@@ -7,6 +7,7 @@
 #include "supervisor/keeper/launch.h"
 #include "supervisor/keeper/pid_file.h"
 #include "supervisor/options/identity.h"
+#include "supervisor/server/events.h"
 #include "supervisor/server/handler_setup.h"
 #include "supervisor/server/listener_setup.h"
 #include "supervisor/server/server.h"
@@ -129,10 +130,8 @@ static uid_t operator_user(const struct startup *startup)
 static bool open_pid_file(struct startup *startup)
 {
     const struct options *options = startup->options;
-    int predecessor = options->takeover == NULL ? 0 : startup->takeover.process;
-
     return options->pid_file == NULL ||
-           pid_file_open(options->pid_file, predecessor, &startup->janitor) >= 0;
+           pid_file_open(options->pid_file, startup->takeover.process, &startup->janitor) >= 0;
 }
 
 /* Does all that requires privileges. */
@@ -161,17 +160,18 @@ static bool open_service(struct startup *startup, char **argv)
 static bool take_over(struct startup *startup)
 {
     struct server *server = &startup->server;
+    const struct takeover_events events = events_of_takeover(server);
 
-    if (predecessor_take(&server->predecessor, &startup->takeover) != 0)
+    if (takeover_finish(server->takeover, &server->loop, &server->queue, &events) != 0)
         return false;
     /* There is no way back. */
     accept_retire(&server->acceptor);
-    server->starting.paused = server->predecessor.paused;
+    server->starting.paused = server->takeover->paused;
     server->starting.next.deadline =
         loop_clock(); /* no event says that waiting clients may start */
     if (janitor_publish(&startup->janitor) != 0)
         log_warning("going on without this file");
-    predecessor_settled(&server->predecessor);
+    takeover_settled(server->takeover);
     return true;
 }
 

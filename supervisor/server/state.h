@@ -25,7 +25,7 @@
 #include "supervisor/running/running.h"
 #include "supervisor/server/processor.h"
 #include "supervisor/takeover/handover.h"
-#include "supervisor/takeover/predecessor.h"
+#include "supervisor/takeover/takeover.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -96,10 +96,8 @@ struct server {
     struct running running;
     struct shutdown shutdown;
 
-    struct takeover
-        *takeover; /* not owned, and only used until we serve; NULL without --takeover */
+    struct takeover *takeover; /* not owned; NULL without --takeover */
     struct handover handover;
-    struct predecessor predecessor;
 
     struct report report;
     struct trouble trouble;

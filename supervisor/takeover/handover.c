@@ -1,9 +1,11 @@
 #include "supervisor/takeover/handover.h"
 
 #include "dispatcher/shared/log.h"
+#include "dispatcher/shared/release.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -31,34 +33,32 @@ static void close_link(struct handover *handover)
 
 /* ---- the sockets ---- */
 
+/* Copies a text that may be NULL.  Returns false if it does not fit. */
+static bool copy(char *to, size_t size, const char *text)
+{
+    return text == NULL || (size_t)snprintf(to, size, "%s", text) < size;
+}
+
 static int send_socket(const struct handover *handover, const struct handover_socket *each)
 {
-    union inheritance message;
+    union inheritance message = {.listener = {.kind = each->kind, .passed = each->passed}};
     struct inheritance_listener *listener = &message.listener;
 
-    inheritance_begin(&message, INHERITANCE_LISTENER);
-    listener->kind = each->kind;
-    listener->passed = each->passed;
     errno = ENAMETOOLONG;
-    if ((each->place != NULL && strlen(each->place) >= sizeof(listener->place)) ||
-        (each->name != NULL && strlen(each->name) >= sizeof(listener->name)))
-        return -1;
-    if (each->place != NULL)
-        strcpy(listener->place, each->place);
-    if (each->name != NULL)
-        strcpy(listener->name, each->name);
-    return inheritance_send(handover->source.descriptor, &message, each->descriptor);
+    return copy(listener->place, sizeof(listener->place), each->place) &&
+                   copy(listener->name, sizeof(listener->name), each->name)
+               ? inheritance_send(handover->source.descriptor, INHERITANCE_LISTENER, &message,
+                                  each->descriptor)
+               : -1;
 }
 
 /* Sends HELLO and each LISTENER.  Returns 0, or -1 with errno. */
 static int send_sockets(const struct handover *handover)
 {
-    union inheritance message;
+    union inheritance message = {
+        .hello = {.process = getpid(), .listeners = handover->socket_count}};
 
-    inheritance_begin(&message, INHERITANCE_HELLO);
-    message.hello.process = getpid();
-    message.hello.listeners = handover->socket_count;
-    if (inheritance_send(handover->source.descriptor, &message, NULL) != 0)
+    if (inheritance_send(handover->source.descriptor, INHERITANCE_HELLO, &message, NULL) != 0)
         return -1;
     for (uint32_t i = 0; i < handover->socket_count; i++)
         if (send_socket(handover, &handover->sockets[i]) != 0)
@@ -77,11 +77,43 @@ static void lend(const struct handover *handover, uint64_t which, bool lent)
     }
 }
 
+/* ---- the ends of handlers ---- */
+
+static int report_end(const struct handover *handover, const struct client *client)
+{
+    union inheritance message = {.ended = {.ticket = clients_ticket(client),
+                                           .status = client->status,
+                                           .known = client->reaped}};
+
+    return inheritance_send(handover->source.descriptor, INHERITANCE_ENDED, &message, NULL);
+}
+
+/* Reports each end that is owed, as far as the link takes it now, and ends the client.  Without a
+ * link, ends the clients without a report. */
+static void report(struct handover *handover)
+{
+    struct clients *clients = &handover->queue->clients;
+    struct client *next;
+
+    for (struct client *client = clients_first(clients, CLIENT_RUNNING);
+         client != NULL && handover->owed > 0; client = next) {
+        next = clients_next(clients, client);
+        if (!client->owed)
+            continue;
+        if (handover->source.descriptor >= 0 && report_end(handover, client) != 0) {
+            handover->deadline.deadline = handover->loop->now + TRY_AGAIN;
+            return;
+        }
+        clients_end(clients, client, CLIENT_SERVED);
+        handover->owed--;
+    }
+}
+
 /* ---- the end of the handover ---- */
 
 static void give_up(struct handover *handover, const char *reason)
 {
-    struct loop_source *watch = &handover->clients.queue->watch.source;
+    struct loop_source *watch = &handover->queue->watch.source;
 
     log_warning("takeover aborted: the new process %s", reason);
     if (handover->phase >= HANDOVER_SENDING) {
@@ -91,7 +123,7 @@ static void give_up(struct handover *handover, const char *reason)
         accept_hold(handover->acceptor, false);
     }
     close_link(handover);
-    (void)handover_clients_report(&handover->clients, -1); /* without a socket, it succeeds */
+    report(handover);
     handover->phase = HANDOVER_NONE;
     handover->deadline.deadline = 0;
 }
@@ -109,40 +141,85 @@ static void abort_it(struct handover *handover, const char *reason)
     give_up(handover, handover->reason);
 }
 
-static void report(struct handover *handover)
+/* Ends all waiting clients, because the new process has them.  Closes the copies of their
+ * descriptors. */
+static void end_waiting(struct queue *queue)
 {
-    if (handover_clients_report(&handover->clients, handover->source.descriptor) != 0)
-        handover->deadline.deadline = handover->loop->now + TRY_AGAIN;
+    struct client *client;
+
+    while ((client = clients_first(&queue->clients, CLIENT_QUEUED)) != NULL) {
+        queue_unwatch(queue, client);
+        release(client->descriptor); /* the new process may have served it, and closed it first */
+        client->descriptor = -1;
+        clients_end(&queue->clients, client, CLIENT_HANDED_OVER);
+    }
 }
 
 static void finish(struct handover *handover)
 {
-    const struct clients *clients = &handover->clients.queue->clients;
+    const struct clients *clients = &handover->queue->clients;
 
     log_warning("process %d took over; waiting clients: %u; handlers still to end here: %u",
                 handover->successor, clients_count(clients, CLIENT_QUEUED),
-                clients_count(clients, CLIENT_RUNNING) - handover->clients.owed);
+                clients_count(clients, CLIENT_RUNNING) - handover->owed);
     handover->phase = HANDOVER_DONE;
     handover->events.handed_over(handover->events.context, handover->successor);
     lend(handover, ~handover->used, false);
     accept_stop(handover->acceptor);
-    handover_clients_end(&handover->clients);
+    end_waiting(handover->queue);
     report(handover);
 }
 
 /* ---- from phase to phase ---- */
 
+/* Returns whether a client is left to be sent. */
+static bool find_next(struct handover *handover)
+{
+    if (handover->next == NULL && !handover->queued) {
+        handover->queued = true;
+        handover->next = clients_first(&handover->queue->clients, CLIENT_QUEUED);
+    }
+    return handover->next != NULL;
+}
+
+/* Sends the next clients in one message.  Returns 0, or -1 with errno: they stay the next ones. */
+static int send_batch(struct handover *handover)
+{
+    struct client *client = handover->next;
+    union inheritance message = {.clients = {.header = {.count = 0}}};
+    struct inheritance_header *header = &message.header;
+    int descriptors[INHERITANCE_BATCH];
+
+    for (; client != NULL && header->count < INHERITANCE_BATCH;
+         client = clients_next(&handover->queue->clients, client)) {
+        descriptors[header->count] = client->descriptor;
+        message.clients.list[header->count++] = (struct inheritance_client){
+            .ticket = clients_ticket(client),
+            .accepted = client->accepted,
+            .started = client->started,
+            .remote = client->remote,
+        };
+    }
+    if (inheritance_send(handover->source.descriptor,
+                         handover->queued ? INHERITANCE_QUEUED : INHERITANCE_RUNNING, &message,
+                         descriptors) != 0)
+        return -1;
+    handover->next = client;
+    handover->untaken++;
+    return 0;
+}
+
 static int send_all(struct handover *handover)
 {
-    union inheritance message;
+    union inheritance message = {
+        .all = {.last_ticket = handover->queue->clients.last_ticket,
+                .judged = handover->queue->judged,
+                .paused = *handover->paused},
+    };
 
-    inheritance_begin(&message, INHERITANCE_ALL);
-    message.all.last_ticket = handover->clients.queue->clients.last_ticket;
-    message.all.judged = handover->clients.queue->judged;
-    message.all.paused = *handover->paused;
     /* From ALL on, the new process serves if it finds us dead: the files must stay then. */
     lend(handover, UINT64_MAX, true);
-    if (inheritance_send(handover->source.descriptor, &message, NULL) != 0)
+    if (inheritance_send(handover->source.descriptor, INHERITANCE_ALL, &message, NULL) != 0)
         return -1;
     handover->phase = HANDOVER_SENT;
     return 0;
@@ -152,13 +229,8 @@ static int send_all(struct handover *handover)
 static void send_clients(struct handover *handover)
 {
     while (handover->phase == HANDOVER_SENDING && handover->untaken < UNTAKEN_MOST) {
-        bool left = handover_clients_left(&handover->clients);
-
-        if ((left ? handover_clients_send(&handover->clients, handover->source.descriptor)
-                  : send_all(handover)) == 0) {
-            handover->untaken += left;
+        if ((find_next(handover) ? send_batch(handover) : send_all(handover)) == 0)
             continue;
-        }
         if (handover->untaken == 0)
             abort_it(handover, "could not be sent the clients");
         return;
@@ -180,14 +252,15 @@ static void commit(struct handover *handover, const struct inheritance_ready *re
 
 void handover_advance(struct handover *handover)
 {
-    struct queue *queue = handover->clients.queue;
+    struct queue *queue = handover->queue;
 
     if (handover->phase != HANDOVER_SETTLING || clients_count(&queue->clients, CLIENT_STARTING) > 0)
         return;
     accept_hold(handover->acceptor, true);
     loop_ignore(handover->loop, &queue->watch.source);
     handover->phase = HANDOVER_SENDING;
-    handover_clients_begin(&handover->clients);
+    handover->queued = false;
+    handover->next = clients_first(&queue->clients, CLIENT_RUNNING);
     send_clients(handover);
 }
 
@@ -314,7 +387,12 @@ bool handover_ended(struct handover *handover, struct client *client, const int 
     /* Before RUNNING is sent, and once the new process is gone, there is nothing to report. */
     if (handover->phase < HANDOVER_SENDING || handover->source.descriptor < 0)
         return true;
-    handover_clients_owe(&handover->clients, client, status);
+    client->owed = true;
+    client->reaped = status != NULL;
+    client->status = status == NULL ? 0 : *status;
+    client->process = 0; /* another process may get this number */
+    client->dispatcher = CLIENT_FOREIGN;
+    handover->owed++;
     /* Not now: the caller may hold another client whose end is owed, and which would end. */
     if (handover->phase == HANDOVER_DONE && handover->deadline.deadline == 0)
         handover->deadline.deadline = handover->loop->now;
@@ -337,7 +415,7 @@ void handover_open(struct handover *handover, struct loop *loop, struct queue *q
     handover->acceptor = acceptor;
     handover->paused = paused;
     handover->events = *events;
-    handover->clients.queue = queue;
+    handover->queue = queue;
     handover->source =
         (struct loop_source){.descriptor = -1, .ready = on_message, .context = handover};
     handover->deadline = (struct loop_timer){.expired = on_deadline, .context = handover};

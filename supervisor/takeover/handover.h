@@ -17,8 +17,7 @@
 
 #include "supervisor/base/loop.h"
 #include "supervisor/listen/accept.h"
-#include "supervisor/takeover/events.h"
-#include "supervisor/takeover/handover_clients.h"
+#include "supervisor/queue/queue.h"
 #include "supervisor/takeover/inheritance.h"
 
 #include <stdbool.h>
@@ -45,17 +44,20 @@ struct handover_socket {
 
 struct handover {
     struct loop *loop;
+    struct queue *queue;
     struct acceptor *acceptor;
     const bool *paused; /* by the operator */
     struct takeover_events events;
-    struct handover_clients clients;
     struct handover_socket sockets[INHERITANCE_LISTENERS]; /* by the number of their LISTENER */
     uint32_t socket_count; /* more than INHERITANCE_LISTENERS: nothing can be handed over */
 
     enum handover_phase phase;
     struct loop_source source;  /* the link to the new process; descriptor -1: there is none */
     struct loop_timer deadline; /* of the message that is awaited; when DONE, of the next report */
+    struct client *next;        /* to be sent */
+    bool queued;                /* `next` waits; clients with a handler are sent first */
     uint32_t untaken;           /* messages with clients that lack a TAKEN */
+    uint32_t owed;              /* handlers whose end has to be reported */
     int32_t successor;          /* process id of the new process, from READY on */
     uint64_t used;              /* the sockets that it keeps, from READY on */
     bool left;                  /* LEFT was sent */

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -42,28 +41,23 @@ static bool has_clients(const struct inheritance_header *header)
     return header->type == INHERITANCE_RUNNING || header->type == INHERITANCE_QUEUED;
 }
 
-void inheritance_begin(union inheritance *message, enum inheritance_type type)
+int inheritance_send(int socket, enum inheritance_type type, union inheritance *message,
+                     const int *descriptors)
 {
-    memset(message, 0, sizeof(*message));
-    message->header =
-        (struct inheritance_header){.version = INHERITANCE_VERSION, .type = (uint16_t)type};
-}
+    struct inheritance_header *header = &message->header;
 
-int inheritance_send(int socket, const union inheritance *message, const int *descriptors)
-{
+    header->version = INHERITANCE_VERSION;
+    header->type = (uint16_t)type;
     /* SEQPACKET: the whole message or an error. */
-    return rights_send(socket, message, length_of(&message->header), descriptors,
-                       descriptors_of(&message->header), MSG_DONTWAIT) < 0
+    return rights_send(socket, message, length_of(header), descriptors, descriptors_of(header),
+                       MSG_DONTWAIT) < 0
                ? -1
                : 0;
 }
 
 int inheritance_say(int socket, enum inheritance_type type)
 {
-    union inheritance message;
-
-    inheritance_begin(&message, type);
-    return inheritance_send(socket, &message, NULL);
+    return inheritance_send(socket, type, &(union inheritance){.header = {.count = 0}}, NULL);
 }
 
 static bool is_sound(int received, size_t length, unsigned permitted,

@@ -41,7 +41,11 @@
 #include "dispatcher/protocol.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+struct client;
 
 enum {
     INHERITANCE_VERSION = 1,
@@ -154,12 +158,10 @@ static_assert(sizeof(struct inheritance_ready) == 24, "inheritance_ready has pad
 static_assert(sizeof(struct inheritance_ended) == 24, "inheritance_ended has padding");
 static_assert(sizeof(struct inheritance_end) == 16, "inheritance_end has padding");
 
-/* Clears a message and sets its type. */
-void inheritance_begin(union inheritance *message, enum inheritance_type type);
-
-/* Sends a message without blocking.  The caller keeps the descriptors: one for LISTENER, `count`
- * for QUEUED, else NULL.  Returns 0, or -1 with errno. */
-int inheritance_send(int socket, const union inheritance *message, const int *descriptors);
+/* Sends a message without blocking, after setting version and type.  The caller keeps the
+ * descriptors: one for LISTENER, `count` for QUEUED, else NULL.  Returns 0, or -1 with errno. */
+int inheritance_send(int socket, enum inheritance_type type, union inheritance *message,
+                     const int *descriptors);
 
 /* Sends a message that is only a header. */
 int inheritance_say(int socket, enum inheritance_type type);
@@ -180,5 +182,24 @@ enum inheritance_result {
 enum inheritance_result inheritance_receive(int socket, unsigned permitted,
                                             union inheritance *message,
                                             int descriptors[INHERITANCE_BATCH]);
+
+/* ---- what this room tells server/ ---- */
+
+struct takeover_events {
+    /* In the old process: while a path is lent, its file must stay when this process ends. */
+    void (*lend)(void *context, const char *path, bool lent);
+    /* In the old process: the new process serves; this process only waits for its handlers. */
+    void (*handed_over)(void *context, pid_t successor);
+    /* In the old process: the new process ends the service; send this signal to all handlers. */
+    void (*end_handlers)(void *context, int signal_number);
+
+    /* In the new process: the client's handler has ended in the old process, or died with it.
+     * `status` is NULL if it is unknown. */
+    void (*ended)(void *context, struct client *client, const int *status);
+    /* In the new process: the old process speaks no more to the service manager; this process does.
+     */
+    void (*step_forward)(void *context);
+    void *context;
+};
 
 #endif

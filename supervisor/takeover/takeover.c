@@ -2,19 +2,26 @@
 
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/rights.h"
-#include "supervisor/base/loop.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ANSWER_WITHIN = 10 * LOOP_SECOND, LINE = 256 };
+enum {
+    ANSWER_WITHIN = 10 * LOOP_SECOND, /* the link and the sockets */
+    TAKE_WITHIN = 60 * LOOP_SECOND,   /* from GO to ALL */
+    SAY_AGAIN = 100 * LOOP_MILLISECOND,
+    LINE = 256
+};
+
+/* The deadline for the message that decides which process serves.  No signal ends this wait. */
+#define FOR_EVER UINT64_MAX
 
 /* ---- the control socket ---- */
 
@@ -94,9 +101,10 @@ static int introduce(const char *path)
     return descriptor;
 }
 
-/* ---- messages ---- */
+/* ---- messages before this process serves ---- */
 
-bool takeover_is_to_end(void)
+/* Returns whether SIGTERM or SIGINT is pending.  Both are blocked until this process serves. */
+static bool is_to_end(void)
 {
     sigset_t pending;
 
@@ -109,26 +117,29 @@ bool takeover_is_to_end(void)
 static int await(const struct takeover *takeover, uint64_t deadline)
 {
     enum { LOOK_EVERY = 100 };
-    struct pollfd event = {.fd = takeover->socket, .events = POLLIN};
-    bool for_ever = deadline == TAKEOVER_FOR_EVER;
+    struct pollfd event = {.fd = takeover->source.descriptor, .events = POLLIN};
+    bool for_ever = deadline == FOR_EVER;
 
     errno = ETIMEDOUT;
     if (loop_clock() >= deadline)
         return -1;
     errno = ECANCELED;
-    if (!for_ever && takeover_is_to_end())
+    if (!for_ever && is_to_end())
         return -1;
     return poll(&event, 1, for_ever ? -1 : LOOK_EVERY) < 0 && errno != EINTR ? -1 : 0;
 }
 
-enum inheritance_type takeover_receive(struct takeover *takeover, unsigned permitted,
-                                       union inheritance *message, int *descriptors,
-                                       uint64_t deadline)
+/* Waits for a message until `deadline` (of loop_clock()), or until a signal ends this process.
+ * Returns its type, or 0 with errno.  ECONNRESET: the old process is gone.  ECANCELED: it sent
+ * ABORTED, or this process must end. */
+static enum inheritance_type receive(const struct takeover *takeover, unsigned permitted,
+                                     union inheritance *message, int descriptors[INHERITANCE_BATCH],
+                                     uint64_t deadline)
 {
     enum inheritance_result result;
 
-    while ((result = inheritance_receive(takeover->socket, permitted, message, descriptors)) ==
-           INHERITANCE_EMPTY)
+    while ((result = inheritance_receive(takeover->source.descriptor, permitted, message,
+                                         descriptors)) == INHERITANCE_EMPTY)
         if (await(takeover, deadline) != 0)
             return 0;
     if (result == INHERITANCE_MESSAGE && message->header.type != INHERITANCE_ABORTED)
@@ -140,53 +151,26 @@ enum inheritance_type takeover_receive(struct takeover *takeover, unsigned permi
 
 /* ---- the sockets ---- */
 
-static int keep_place(struct takeover *takeover, const struct inheritance_listener *message,
-                      uint32_t number, int descriptor)
-{
-    struct takeover_place *place = &takeover->places[message->kind];
-
-    if (place->descriptor >= 0)
-        return -1;
-    *place = (struct takeover_place){.descriptor = descriptor, .number = number};
-    memcpy(place->place, message->place, sizeof(place->place));
-    return 0;
-}
-
-static int keep_service(struct takeover *takeover, const struct inheritance_listener *message,
-                        uint32_t number, int descriptor)
-{
-    struct listeners *listeners = &takeover->listeners;
-    struct listener listener = {
-        .descriptor = descriptor, .inherited = true, .passed = message->passed != 0};
-    const char *name;
-
-    takeover->numbers[listeners->count] = number;
-    if (listeners_add(listeners, listener) != 0)
-        return -1;
-    if (message->name[0] == '\0')
-        return 0;
-    /* The name stays as long as the listener, which is as long as this process. */
-    name = strdup(message->name);
-    listeners->list[listeners->count - 1].name = name;
-    return name == NULL ? -1 : 0;
-}
-
 static int receive_listener(struct takeover *takeover, uint32_t number, uint64_t deadline)
 {
     union inheritance message;
     int descriptors[INHERITANCE_BATCH];
-    struct inheritance_listener *listener = &message.listener;
+    struct inheritance_listener *listener = &takeover->received[number];
 
-    if (takeover_receive(takeover, INHERITANCE_SET(INHERITANCE_LISTENER), &message, descriptors,
-                         deadline) == 0)
+    if (receive(takeover, INHERITANCE_SET(INHERITANCE_LISTENER), &message, descriptors, deadline) ==
+        0)
         return -1;
+    *listener = message.listener;
     errno = EPROTO;
     if (listener->place[sizeof(listener->place) - 1] != '\0' ||
         listener->name[sizeof(listener->name) - 1] != '\0' || listener->kind > INHERITANCE_METRICS)
         return -1;
-    return listener->kind == INHERITANCE_SERVICE
-               ? keep_service(takeover, listener, number, descriptors[0])
-               : keep_place(takeover, listener, number, descriptors[0]);
+    takeover->used[number] = listener->kind != INHERITANCE_SERVICE;
+    return listeners_add(&takeover->listeners,
+                         (struct listener){.descriptor = descriptors[0],
+                                           .name = *listener->name == '\0' ? NULL : listener->name,
+                                           .inherited = true,
+                                           .passed = listener->passed != 0});
 }
 
 static int receive_listeners(struct takeover *takeover)
@@ -194,17 +178,14 @@ static int receive_listeners(struct takeover *takeover)
     uint64_t deadline = loop_clock() + ANSWER_WITHIN;
     union inheritance message;
     int none[INHERITANCE_BATCH];
-    uint32_t count;
 
-    if (takeover_receive(takeover, INHERITANCE_SET(INHERITANCE_HELLO), &message, none, deadline) ==
-        0)
+    if (receive(takeover, INHERITANCE_SET(INHERITANCE_HELLO), &message, none, deadline) == 0)
         return -1;
     takeover->process = message.hello.process;
-    count = message.hello.listeners;
     errno = EPROTO;
-    if (count > INHERITANCE_LISTENERS)
+    if (message.hello.listeners > INHERITANCE_LISTENERS)
         return -1;
-    for (uint32_t number = 0; number < count; number++)
+    for (uint32_t number = 0; number < message.hello.listeners; number++)
         if (receive_listener(takeover, number, deadline) != 0)
             return -1;
     return 0;
@@ -212,10 +193,8 @@ static int receive_listeners(struct takeover *takeover)
 
 int takeover_open(struct takeover *takeover, const char *path)
 {
-    takeover->socket = introduce(path);
-    for (int kind = INHERITANCE_CONTROL; kind <= INHERITANCE_METRICS; kind++)
-        takeover->places[kind].descriptor = -1;
-    if (takeover->socket < 0)
+    takeover->source.descriptor = introduce(path);
+    if (takeover->source.descriptor < 0)
         return -1;
     if (receive_listeners(takeover) == 0)
         return 0;
@@ -225,14 +204,17 @@ int takeover_open(struct takeover *takeover, const char *path)
 
 int takeover_take(struct takeover *takeover, enum inheritance_kind kind, const char *place)
 {
-    struct takeover_place *found = &takeover->places[kind];
-    int descriptor = found->descriptor;
+    for (size_t i = 0; i < takeover->listeners.count; i++) {
+        int *descriptor = &takeover->listeners.list[i].descriptor;
+        int taken = *descriptor;
 
-    if (descriptor < 0 || strcmp(found->place, place) != 0)
-        return -1;
-    found->descriptor = -1;
-    takeover->places_used |= UINT64_C(1) << found->number;
-    return descriptor;
+        if (taken < 0 || takeover->received[i].kind != kind ||
+            strcmp(takeover->received[i].place, place) != 0)
+            continue;
+        *descriptor = -1;
+        return taken;
+    }
+    return -1;
 }
 
 int takeover_retire(const struct takeover *takeover, struct listeners *listeners)
@@ -247,23 +229,261 @@ int takeover_retire(const struct takeover *takeover, struct listeners *listeners
     return 0;
 }
 
-void takeover_close_places(struct takeover *takeover)
+/* Returns whether this process left the socket of an operator to the old process. */
+static bool is_left(const struct takeover *takeover, size_t number)
 {
-    for (int kind = INHERITANCE_CONTROL; kind <= INHERITANCE_METRICS; kind++) {
-        struct takeover_place *place = &takeover->places[kind];
+    return takeover->received[number].kind != INHERITANCE_SERVICE &&
+           takeover->listeners.list[number].descriptor >= 0;
+}
 
-        if (place->descriptor >= 0)
-            (void)close(place->descriptor); /* no connection was accepted from it */
-        place->descriptor = -1;
+/* Returns the sockets that this process keeps, as READY tells them. */
+static uint64_t kept(const struct takeover *takeover)
+{
+    uint64_t used = 0;
+
+    for (size_t i = 0; i < takeover->listeners.count; i++)
+        if (takeover->used[i] && !is_left(takeover, i))
+            used |= UINT64_C(1) << i;
+    return used;
+}
+
+/* Once the old process does not serve, an operator would wait there without end. */
+static void close_left(struct takeover *takeover)
+{
+    for (size_t i = 0; i < takeover->listeners.count; i++)
+        if (is_left(takeover, i))
+            listener_close(&takeover->listeners.list[i]);
+}
+
+/* ---- the clients ---- */
+
+static bool is_sound(const struct clients *clients, const struct inheritance_client *each)
+{
+    const struct client *newest = clients_newest(clients);
+
+    return each->ticket != 0 && (newest == NULL || each->ticket > clients_ticket(newest)) &&
+           (each->remote.family == AF_INET || each->remote.family == AF_INET6 ||
+            each->remote.family == AF_UNIX);
+}
+
+/* A client from the future would wait for ever. */
+static uint64_t past(uint64_t time, uint64_t now)
+{
+    return time < now ? time : now;
+}
+
+/* Enters the clients of a message.  If that fails, the process ends and closes their descriptors.
+ * Returns 0, or -1 with errno. */
+static int enter(struct clients *clients, const struct inheritance_clients *message,
+                 const int *descriptors)
+{
+    bool running = message->header.type == INHERITANCE_RUNNING;
+    uint64_t now = loop_clock();
+
+    for (uint32_t i = 0; i < message->header.count; i++) {
+        const struct inheritance_client *each = &message->list[i];
+        struct client *client;
+
+        errno = EPROTO;
+        if (!is_sound(clients, each) || clients_reserve(clients) != 0)
+            return -1;
+        client = clients_inherit(clients, each->ticket, running ? -1 : descriptors[i],
+                                 &each->remote, past(each->accepted, now));
+        if (!running)
+            continue;
+        client->started = past(each->started, now);
+        client->dispatcher = CLIENT_FOREIGN;
+        clients_move(clients, client, CLIENT_RUNNING);
+    }
+    return 0;
+}
+
+/* The clients are complete. */
+static int conclude(struct takeover *takeover, const struct inheritance_all *message)
+{
+    struct queue *queue = takeover->queue;
+    const struct client *newest = clients_newest(&queue->clients);
+
+    errno = EPROTO;
+    if (message->judged > message->last_ticket ||
+        (newest != NULL && clients_ticket(newest) > message->last_ticket))
+        return -1;
+    queue->clients.last_ticket = message->last_ticket;
+    queue->judged = message->judged;
+    takeover->paused = message->paused != 0;
+    return 0;
+}
+
+/* Returns 0, or -1 with errno. */
+static int take_clients(struct takeover *takeover)
+{
+    const unsigned permitted =
+        INHERITANCE_SET(INHERITANCE_RUNNING) | INHERITANCE_SET(INHERITANCE_QUEUED) |
+        INHERITANCE_SET(INHERITANCE_ALL) | INHERITANCE_SET(INHERITANCE_ABORTED);
+    const uint64_t deadline = loop_clock() + TAKE_WITHIN;
+    union inheritance message;
+    int descriptors[INHERITANCE_BATCH];
+    enum inheritance_type type;
+
+    for (;;) {
+        type = receive(takeover, permitted, &message, descriptors, deadline);
+        if (type == INHERITANCE_ALL)
+            return conclude(takeover, &message.all);
+        if (type == 0 || enter(&takeover->queue->clients, &message.clients, descriptors) != 0 ||
+            inheritance_say(takeover->source.descriptor, INHERITANCE_TAKEN) != 0)
+            return -1;
     }
 }
 
-uint64_t takeover_used(const struct takeover *takeover)
+/* ECONNRESET comes once, if the old process had not read all. */
+static bool is_dead(int error)
 {
-    uint64_t used = takeover->places_used;
+    return error == EPIPE || error == ECONNRESET;
+}
 
-    for (size_t i = 0; i < takeover->listeners.count; i++)
-        if (takeover->used[i])
-            used |= UINT64_C(1) << takeover->numbers[i];
-    return used;
+/* From READY on the old process decides, however long that takes.  Returns 0 once no other process
+ * serves, or -1 with errno. */
+static int be_ready(const struct takeover *takeover)
+{
+    const unsigned permitted =
+        INHERITANCE_SET(INHERITANCE_COMMITTED) | INHERITANCE_SET(INHERITANCE_ABORTED);
+    int link = takeover->source.descriptor;
+    union inheritance message = {.ready = {.process = getpid(), .used = kept(takeover)}};
+    int none[INHERITANCE_BATCH];
+
+    errno = ECANCELED;
+    if (is_to_end())
+        return -1;
+    if (inheritance_send(link, INHERITANCE_READY, &message, NULL) != 0 && !is_dead(errno))
+        return -1;
+    return (receive(takeover, permitted, &message, none, FOR_EVER) != 0 &&
+            inheritance_say(link, INHERITANCE_SERVING) == 0) ||
+                   is_dead(errno)
+               ? 0
+               : -1;
+}
+
+/* ---- the handlers of the old process ---- */
+
+/* Ends the client whose handler has ended, as the message says; without a message, ends all clients
+ * of the old process.  Returns how many. */
+static uint32_t end_clients(struct takeover *takeover, const struct inheritance_ended *message)
+{
+    const struct clients *clients = &takeover->queue->clients;
+    const int *status = message != NULL && message->known != 0 ? &message->status : NULL;
+    struct client *next;
+    uint32_t count = 0;
+
+    for (struct client *client = clients_first(clients, CLIENT_RUNNING);
+         client != NULL && (message == NULL || count == 0); client = next) {
+        next = clients_next(clients, client);
+        if (client->dispatcher != CLIENT_FOREIGN || client->owed ||
+            (message != NULL && clients_ticket(client) != message->ticket))
+            continue;
+        takeover->events.ended(takeover->events.context, client, status);
+        count++;
+    }
+    return count;
+}
+
+/* ---- the link ---- */
+
+/* Until the service manager knows this process as the main one, it may ignore our messages. */
+static void step_forward(struct takeover *takeover)
+{
+    if (!takeover->left)
+        takeover->events.step_forward(takeover->events.context);
+    takeover->left = true;
+}
+
+static void close_link(struct takeover *takeover)
+{
+    uint32_t lost;
+
+    loop_ignore(takeover->loop, &takeover->source);
+    (void)close(takeover->source.descriptor); /* there is nothing left to send */
+    takeover->source.descriptor = -1;
+    takeover->again.deadline = 0;
+    step_forward(takeover);
+    lost = end_clients(takeover, NULL);
+    if (lost > 0)
+        log_warning("the old process died; handlers whose end remains unknown: %u", lost);
+}
+
+static void on_message(void *context)
+{
+    const unsigned permitted =
+        INHERITANCE_SET(INHERITANCE_ENDED) | INHERITANCE_SET(INHERITANCE_LEFT);
+    struct takeover *takeover = context;
+    union inheritance message;
+    int none[INHERITANCE_BATCH];
+    enum inheritance_result result;
+
+    while ((result = inheritance_receive(takeover->source.descriptor, permitted, &message, none)) ==
+           INHERITANCE_MESSAGE) {
+        if (message.header.type == INHERITANCE_LEFT)
+            step_forward(takeover);
+        else if (end_clients(takeover, &message.ended) == 0)
+            log_warning("the old process reported the end of ticket %" PRIu64
+                        ", which does not run there: ignoring it",
+                        message.ended.ticket);
+    }
+    if (result == INHERITANCE_MALFORMED)
+        log_error("the old process violated the protocol: closing the link to it");
+    if (result != INHERITANCE_EMPTY)
+        close_link(takeover);
+}
+
+/* If the link takes nothing now, END is sent again.  If the old process is dead, an event will say
+ * so. */
+static void say_end(void *context)
+{
+    struct takeover *takeover = context;
+    union inheritance message = {.end = {.signal = takeover->owed}};
+
+    takeover->again.deadline = 0; /* of an earlier signal */
+    if (inheritance_send(takeover->source.descriptor, INHERITANCE_END, &message, NULL) != 0 &&
+        !is_dead(errno))
+        takeover->again.deadline = takeover->loop->now + SAY_AGAIN;
+}
+
+void takeover_end(struct takeover *takeover, int signal_number)
+{
+    if (takeover->source.descriptor < 0)
+        return;
+    takeover->owed = signal_number; /* a later signal is the stronger one */
+    say_end(takeover);
+}
+
+void takeover_settled(struct takeover *takeover)
+{
+    if (inheritance_say(takeover->source.descriptor, INHERITANCE_SETTLED) != 0 && !is_dead(errno))
+        log_warning("cannot tell the old process to leave: %m; it stays as long as this process");
+}
+
+/* ---- from the old process to this one ---- */
+
+int takeover_finish(struct takeover *takeover, struct loop *loop, struct queue *queue,
+                    const struct takeover_events *events)
+{
+    int link = takeover->source.descriptor;
+
+    takeover->loop = loop;
+    takeover->queue = queue;
+    takeover->events = *events;
+    takeover->source.ready = on_message;
+    takeover->source.context = takeover;
+    takeover->again = (struct loop_timer){.expired = say_end, .context = takeover};
+    loop_add_timer(loop, &takeover->again);
+    if (loop_watch(loop, &takeover->source) != 0 || inheritance_say(link, INHERITANCE_GO) != 0 ||
+        take_clients(takeover) != 0 || be_ready(takeover) != 0) {
+        log_error("--takeover: cannot take over from process %d: %m", takeover->process);
+        (void)close(link); /* the old process need not wait for the rest of our end */
+        return -1;
+    }
+    close_left(takeover);
+    log_info("took over from process %d; waiting clients: %u; handlers still to end there: %u",
+             takeover->process, clients_count(&queue->clients, CLIENT_QUEUED),
+             clients_count(&queue->clients, CLIENT_RUNNING));
+    return 0;
 }

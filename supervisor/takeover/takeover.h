@@ -1,61 +1,64 @@
 /*
- * takeover.h - the new process of a takeover (inheritance.h), before it serves: it connects to the
- * old process and receives its sockets.
+ * takeover.h - the new process of a takeover (inheritance.h): it receives the sockets of the old
+ * process, then its clients, and then serves.
  *
- * Functions that receive block, within a deadline.
+ * Clients whose handler runs in the old process count here as running (CLIENT_FOREIGN) until the
+ * old process reports the end of the handler, or dies.
+ *
+ * takeover_open() and takeover_finish() wait for the old process, within deadlines; nothing else
+ * here blocks.
  */
 #ifndef SUPERVISOR_TAKEOVER_TAKEOVER_H
 #define SUPERVISOR_TAKEOVER_TAKEOVER_H
 
+#include "supervisor/base/loop.h"
 #include "supervisor/listen/listener.h"
+#include "supervisor/queue/queue.h"
 #include "supervisor/takeover/inheritance.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 
-/* The deadline for a message that decides who serves.  A signal does not end this wait either. */
-#define TAKEOVER_FOR_EVER UINT64_MAX
-
+/* All zero before takeover_open().  Must stay as long as the process. */
 struct takeover {
-    int socket;  /* the link to the old process; -1: there is none */
     int process; /* process id of the old process */
+    /* All sockets of the old process, by the number of their LISTENER.  The descriptor of a control
+     * or metrics socket is -1 once takeover_take() has given it away. */
     struct listeners listeners;
-    bool used[INHERITANCE_LISTENERS];        /* binding_open() took this listener */
-    uint32_t numbers[INHERITANCE_LISTENERS]; /* LISTENER messages that brought them */
-    uint64_t places_used;                    /* as READY tells them */
-    struct takeover_place {
-        int descriptor;  /* -1: none, or taken */
-        uint32_t number; /* of its LISTENER */
-        char place[sizeof(((struct inheritance_listener *)0)->place)];
-    } places[INHERITANCE_METRICS + 1]; /* by kind: control and metrics */
+    struct inheritance_listener received[INHERITANCE_LISTENERS];
+    bool used[INHERITANCE_LISTENERS]; /* PORT uses this listener, or it is not one for clients */
+
+    struct loop *loop;
+    struct queue *queue;
+    struct takeover_events events;
+    struct loop_source source; /* the link to the old process; descriptor -1: it was closed */
+    struct loop_timer again;   /* when to send END again */
+    int owed;                  /* the signal of END */
+    bool left;                 /* LEFT was received: this process speaks to the service manager */
+    bool paused;               /* the operator had paused the old process */
 };
 
 /* Connects to the control socket at `path` and receives the sockets.  Returns 0, or -1 after a log
  * line. */
 int takeover_open(struct takeover *takeover, const char *path);
 
-/* Returns the socket of this kind and place, which the caller owns from now on; or -1. */
+/* Returns the control or metrics socket at this place, which the caller owns from now on; or -1. */
 int takeover_take(struct takeover *takeover, enum inheritance_kind kind, const char *place);
-
-/* Waits for a message until `deadline` (of loop_clock()), or until a signal ends this process.
- * Returns its type, or 0 with errno.  ECONNRESET: the old process is gone.  ECANCELED: it sent
- * ABORTED, or this process must end. */
-enum inheritance_type takeover_receive(struct takeover *takeover, unsigned permitted,
-                                       union inheritance *message, int *descriptors,
-                                       uint64_t deadline);
-
-/* Returns whether SIGTERM or SIGINT is pending; both are blocked until this process serves. */
-bool takeover_is_to_end(void);
 
 /* Adds the unused listeners as retired ones, so that clients in their backlogs are served.  Returns
  * 0, or -1 with errno. */
 int takeover_retire(const struct takeover *takeover, struct listeners *listeners);
 
-/* Closes the control and metrics sockets that were not taken.  To be called once the old process
- * does not serve: otherwise an operator would wait there without end. */
-void takeover_close_places(struct takeover *takeover);
+/* Takes the clients, and waits until the old process serves no more.  `loop`, `queue` and the
+ * context of `events` must stay.  Returns 0, or -1 after a log line: then the old process serves
+ * on, and this process must end without touching a client. */
+int takeover_finish(struct takeover *takeover, struct loop *loop, struct queue *queue,
+                    const struct takeover_events *events);
 
-/* Returns the sockets that are used, as READY tells them. */
-uint64_t takeover_used(const struct takeover *takeover);
+/* Tells the old process that it may remove its files and leave: ours are in their places. */
+void takeover_settled(struct takeover *takeover);
+
+/* Makes the old process send a signal to its handlers, because the service ends.  Tries again later
+ * if the link takes nothing now. */
+void takeover_end(struct takeover *takeover, int signal_number);
 
 #endif

@@ -3,9 +3,10 @@
  *
  * The input is what it says, message after message.
  */
-#include "supervisor/takeover/predecessor.h"
 #include "dispatcher/shared/rights.h"
 #include "supervisor/base/loop.h"
+#include "supervisor/server/events.h"
+#include "supervisor/takeover/takeover.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/fuzz/shared/stage.h"
@@ -201,7 +202,6 @@ static void forget(const struct takeover *takeover)
 {
     for (size_t i = 0; i < takeover->listeners.count; i++) {
         (void)close(takeover->listeners.list[i].descriptor);
-        free((void *)(uintptr_t)takeover->listeners.list[i].name);
         free((void *)(uintptr_t)takeover->listeners.list[i].path);
     }
     free(takeover->listeners.list);
@@ -209,6 +209,7 @@ static void forget(const struct takeover *takeover)
 
 static void take_over(struct takeover *takeover)
 {
+    const struct takeover_events events = events_of_takeover(server);
     unsigned rounds = 0;
     bool opened = takeover_open(takeover, path) == 0;
     bool taken;
@@ -216,15 +217,13 @@ static void take_over(struct takeover *takeover)
     while (sem_wait(&answered) != 0)
         HOLDS(errno == EINTR);                   /* libFuzzer has a clock that interrupts */
     HOLDS(dup2(STDIN_FILENO, passed) == passed); /* the number is not free for another */
-    taken = opened && predecessor_take(&server->predecessor, takeover) == 0;
+    taken = opened && takeover_finish(takeover, &server->loop, &server->queue, &events) == 0;
     if (taken)
         check_taken(takeover);
     else
         stage_forgive(); /* the process would end */
-    if (!taken)
-        server->predecessor.source = (struct loop_source){.descriptor = -1};
+    server->takeover = taken ? takeover : NULL;
     forget(takeover);
-    takeover_close_places(takeover);
     stage_run(step, &rounds);
 }
 
@@ -239,7 +238,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     theirs = pair[0];
     passed = pair[1];
     say_all(&input);
-    takeover = (struct takeover){.socket = -1};
+    takeover = (struct takeover){0};
     server = stage_open(words);
     take_over(&takeover);
     stage_close();

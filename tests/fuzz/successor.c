@@ -83,14 +83,14 @@ static void say(uint8_t type)
 {
     union inheritance message;
 
-    inheritance_begin(&message, (enum inheritance_type)type);
+    memset(&message, 0, sizeof(message));
     message.end.signal = SIGTERM;
     if (type == INHERITANCE_READY) {
         message.ready.process = 0x3ffffffe;
         message.ready.used = UINT64_MAX;
     }
     if (link_end >= 0)
-        (void)inheritance_send(link_end, &message, NULL);
+        (void)inheritance_send(link_end, (enum inheritance_type)type, &message, NULL);
 }
 
 static void say_anything(struct fuzz_input *input)

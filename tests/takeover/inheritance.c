@@ -93,10 +93,10 @@ static bool has_clients(unsigned type)
 /* A message of each type, with so many clients where there are any. */
 static size_t make(union inheritance *message, unsigned type, uint32_t count)
 {
-    inheritance_begin(message, (enum inheritance_type)type);
-    memset((char *)message + sizeof(message->header), 'x',
-           sizeof(*message) - sizeof(message->header));
-    message->header.count = has_clients(type) ? count : 0;
+    memset(message, 'x', sizeof(*message));
+    message->header = (struct inheritance_header){.version = INHERITANCE_VERSION,
+                                                  .type = (uint16_t)type,
+                                                  .count = has_clients(type) ? count : 0};
     return lengths[type] + message->header.count * sizeof(struct inheritance_client);
 }
 
@@ -110,7 +110,7 @@ static void check_round_trips(void)
             union inheritance message;
             size_t length = make(&message, type, counts[i]);
 
-            CHECK(inheritance_send(ours, &message, zeros) == 0);
+            CHECK(inheritance_send(ours, (enum inheritance_type)type, &message, zeros) == 0);
             check_arrival(&message, length);
         }
 }
@@ -158,13 +158,13 @@ static void check_malformed(void)
 static void check_others(void)
 {
     static const unsigned char bytes[sizeof(union inheritance) + 64];
-    union inheritance message;
+    union inheritance message = {
+        .header = {.version = INHERITANCE_VERSION, .type = INHERITANCE_QUEUED}}; /* of nobody */
 
     for (size_t length = 1; length <= sizeof(bytes); length += 7) {
         send_raw(bytes, length, length % 4 == 0);
         CHECK(brings(INHERITANCE_MALFORMED, any));
     }
-    inheritance_begin(&message, INHERITANCE_QUEUED); /* of nobody */
     send_raw(&message, sizeof(message.header), 0);
     CHECK(brings(INHERITANCE_MALFORMED, any));
     message.header.type = INHERITANCE_TYPES;
@@ -185,7 +185,7 @@ static void check_without_room(void)
     int error;
 
     (void)make(&message, INHERITANCE_QUEUED, 5);
-    CHECK(inheritance_send(ours, &message, zeros) == 0);
+    CHECK(inheritance_send(ours, INHERITANCE_QUEUED, &message, zeros) == 0);
     CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     CHECK(setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = (rlim_t)before + 3,
                                                     .rlim_max = limit.rlim_max}) == 0);
@@ -199,16 +199,13 @@ static void check_without_room(void)
 /* What it said before it died is heard, though it had not read all. */
 static void check_end(void)
 {
-    union inheritance message;
-
-    inheritance_begin(&message, INHERITANCE_GO);
-    CHECK(inheritance_send(theirs, &message, NULL) == 0); /* stays unread */
-    CHECK(inheritance_send(ours, &message, NULL) == 0);
+    CHECK(inheritance_say(theirs, INHERITANCE_GO) == 0); /* stays unread */
+    CHECK(inheritance_say(ours, INHERITANCE_GO) == 0);
     (void)close(ours);
     CHECK(brings(INHERITANCE_MESSAGE, any));
     CHECK(brings(INHERITANCE_CLOSED, any));
     CHECK(brings(INHERITANCE_CLOSED, any));
-    CHECK(inheritance_send(theirs, &message, NULL) == -1 && errno == EPIPE);
+    CHECK(inheritance_say(theirs, INHERITANCE_GO) == -1 && errno == EPIPE);
     (void)close(theirs);
 }
 

@@ -147,14 +147,14 @@ static void say(enum inheritance_type type)
     int zeros[INHERITANCE_BATCH] = {0};
     union inheritance message;
 
-    inheritance_begin(&message, type);
+    memset(&message, 0, sizeof(message));
     if (type == INHERITANCE_RUNNING || type == INHERITANCE_QUEUED)
         message.header.count = 1;
     if (type == INHERITANCE_READY)
         message.ready.process = getpid();
     if (type == INHERITANCE_END)
         message.end.signal = SIGTERM;
-    if (inheritance_send(link_end, &message, zeros) != 0)
+    if (inheritance_send(link_end, type, &message, zeros) != 0)
         die(names[type]);
 }
 
@@ -190,7 +190,9 @@ static void send_wrong(const char *how, unsigned descriptors)
 {
     union inheritance message;
 
-    inheritance_begin(&message, INHERITANCE_GO);
+    memset(&message, 0, sizeof(message));
+    message.header.version = INHERITANCE_VERSION;
+    message.header.type = INHERITANCE_GO;
     if (strcmp(how, "version") == 0)
         message.header.version++;
     if (strcmp(how, "type") == 0)

@@ -87,7 +87,7 @@ static int count_known(void)
         count += visitors[i].ours >= 0;
     count += listeners.list[0].descriptor >= 0;
     count += server.handover.source.descriptor >= 0;
-    count += server.predecessor.source.descriptor >= 0;
+    count += server.takeover != NULL && server.takeover->source.descriptor >= 0;
     if (server.control != NULL)
         count += control_descriptors(server.control);
     return (int)count;
@@ -250,7 +250,6 @@ static void open_service(void)
     shutdown_open(&server);
     handover_open(&server.handover, &server.loop, &server.queue, &server.acceptor,
                   &server.starting.paused, &takeover);
-    predecessor_open(&server.predecessor, &server.loop, &server.queue, &takeover);
     HOLDS(notify_open(&server.notify, &server.loop) == 0);
 }
 
@@ -330,8 +329,8 @@ void stage_close(void)
         (void)close(server.queue.watch.source.descriptor);
     if (server.handover.source.descriptor >= 0)
         (void)close(server.handover.source.descriptor);
-    if (server.predecessor.source.descriptor >= 0)
-        (void)close(server.predecessor.source.descriptor);
+    if (server.takeover != NULL && server.takeover->source.descriptor >= 0)
+        (void)close(server.takeover->source.descriptor);
     (void)close(stepping.descriptor);
     for (int i = 0; forgiven && i < FUZZ_DESCRIPTORS; i++)
         if (!was_open[i])
