@@ -4,35 +4,27 @@
 #include "supervisor/options/identity.h"
 #include "supervisor/queue/policy.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static bool copy_path(char to[SETUP_PATH], const char *option, const char *path)
 {
-    if (path == NULL)
+    if (path == NULL || snprintf(to, SETUP_PATH, "%s", path) < SETUP_PATH)
         return true;
-    if (strlen(path) >= SETUP_PATH) {
-        log_error("%s: the path is longer than %d bytes", option, SETUP_PATH - 1);
-        return false;
-    }
-    strcpy(to, path);
-    return true;
+    log_error("%s: the path is longer than %d bytes", option, SETUP_PATH - 1);
+    return false;
 }
 
-static bool fill_paths(struct setup *setup, const struct options *options)
-{
-    return copy_path(setup->root, "--chroot", options->root) &&
-           copy_path(setup->directory, "--chdir", options->directory) &&
-           copy_path(setup->files[PROTOCOL_FILE_ACCESS], "--access-file",
-                     policy_file(options, PROTOCOL_FILE_ACCESS)) &&
-           copy_path(setup->files[PROTOCOL_FILE_BUSY], "--busy-message",
-                     policy_file(options, PROTOCOL_FILE_BUSY));
-}
-
-static void fill(struct setup *setup, const struct options *options, int oom_score)
+/* `identity` is empty if handlers keep that of the daemon. */
+static bool fill(struct setup *setup, const struct options *options,
+                 const struct identity *identity, int oom_score)
 {
     setup->version = PROTOCOL_VERSION;
+    setup->has_identity = identity->group_count > 0;
+    setup->user = identity->user;
+    setup->group = identity->group;
     setup->has_nice = options->has_nice;
     setup->nice = options->nice;
     setup->has_umask = options->umask.given;
@@ -42,16 +34,15 @@ static void fill(struct setup *setup, const struct options *options, int oom_sco
     setup->no_new_privileges = options->no_new_privileges;
     setup->oom_score = oom_score;
     memcpy(setup->limits, options->limits, sizeof(setup->limits));
-}
-
-static void fill_identity(struct setup *setup, const struct identity *identity)
-{
-    setup->has_identity = 1;
-    setup->user = identity->user;
-    setup->group = identity->group;
+    setup->group_count = (uint32_t)identity->group_count;
     for (size_t i = 0; i < identity->group_count; i++)
         setup->groups[i] = identity->groups[i];
-    setup->group_count = (uint32_t)identity->group_count;
+    return copy_path(setup->root, "--chroot", options->root) &&
+           copy_path(setup->directory, "--chdir", options->directory) &&
+           copy_path(setup->files[PROTOCOL_FILE_ACCESS], "--access-file",
+                     policy_file(options, PROTOCOL_FILE_ACCESS)) &&
+           copy_path(setup->files[PROTOCOL_FILE_BUSY], "--busy-message",
+                     policy_file(options, PROTOCOL_FILE_BUSY));
 }
 
 /* Programs find their user's files by these variables; the daemon's would lead them astray. */
@@ -63,32 +54,11 @@ static bool set_environment(const struct identity *identity)
             setenv("SHELL", identity->shell, 1) == 0);
 }
 
-static struct setup *make(const struct options *options, const struct identity *identity,
-                          int oom_score, size_t *size)
-{
-    struct setup *setup;
-
-    *size = sizeof(*setup) + identity->group_count * sizeof(*setup->groups);
-    setup = calloc(1, *size);
-    if (setup == NULL) {
-        log_error("cannot prepare the setup of dispatchers: %m");
-        return NULL;
-    }
-    if (!fill_paths(setup, options)) {
-        free(setup);
-        return NULL;
-    }
-    fill(setup, options, oom_score);
-    if (options->user != NULL || options->group != NULL)
-        fill_identity(setup, identity);
-    return setup;
-}
-
 struct setup *handler_setup(const struct options *options, uid_t supervisor, int oom_score,
                             size_t *size)
 {
     struct identity identity = {0};
-    struct setup *setup = NULL;
+    struct setup *setup;
 
     if ((options->user != NULL || options->group != NULL) &&
         !identity_of_handlers(&identity, options->user, options->group))
@@ -97,10 +67,16 @@ struct setup *handler_setup(const struct options *options, uid_t supervisor, int
         log_warning("handlers and the supervisor are the same user, %u: a handler can kill the "
                     "supervisor; give --supervisor-user another user",
                     supervisor);
-    if (options->no_environment || set_environment(&identity))
-        setup = make(options, &identity, oom_score, size);
-    else
-        log_error("cannot prepare the environment of handlers: %m");
+    *size = sizeof(*setup) + identity.group_count * sizeof(*setup->groups);
+    setup = calloc(1, *size);
+    if (setup == NULL || (!options->no_environment && !set_environment(&identity))) {
+        log_error("cannot prepare what handlers start with: %m");
+        free(setup);
+        setup = NULL;
+    } else if (!fill(setup, options, &identity, oom_score)) {
+        free(setup);
+        setup = NULL;
+    }
     identity_free(&identity);
     return setup;
 }

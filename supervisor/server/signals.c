@@ -9,57 +9,56 @@
 #include <unistd.h>
 
 /* The service reads these.  Before it begins, they have their default actions. */
-static const int heard[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+static const int heard[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1, 0};
 
 /* Never blocked: signals of bugs in this process, and signals of a person at the terminal. */
-static const int let_through[] = {SIGSEGV, SIGBUS, SIGFPE,  SIGILL,  SIGTRAP,
-                                  SIGABRT, SIGSYS, SIGQUIT, SIGTSTP, SIGCONT};
+static const int let_through[] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP, SIGABRT,
+                                  SIGSYS,  SIGQUIT, SIGTSTP, SIGCONT, 0};
 
-static int count(size_t size)
-{
-    return (int)(size / sizeof(int));
-}
-
-void signals_prepare(void)
-{
-    sigset_t set;
-
-    (void)sigfillset(&set);
-    for (int i = 0; i < count(sizeof(heard)); i++)
-        (void)sigdelset(&set, heard[i]);
-    for (int i = 0; i < count(sizeof(let_through)); i++)
-        (void)sigdelset(&set, let_through[i]);
-    if (sigprocmask(SIG_SETMASK, &set, NULL) != 0)
-        log_bug("sigprocmask: %m");
-    /* With an inherited SIG_IGN, the kernel would reap our children. */
-    (void)signal(SIGCHLD, SIG_DFL);
-}
-
-static sigset_t set_of_heard(void)
+static sigset_t set_of(const int *signals)
 {
     sigset_t set;
 
     (void)sigemptyset(&set);
-    for (int i = 0; i < count(sizeof(heard)); i++)
-        (void)sigaddset(&set, heard[i]);
+    for (; *signals != 0; signals++)
+        (void)sigaddset(&set, *signals);
     return set;
+}
+
+/* Changes which signals are blocked, as sigprocmask(2) does. */
+static void change(int how, const int *signals)
+{
+    sigset_t set = set_of(signals);
+
+    if (sigprocmask(how, &set, NULL) != 0)
+        log_bug("sigprocmask: %m");
+}
+
+void signals_prepare(void)
+{
+    sigset_t all;
+
+    (void)sigfillset(&all);
+    if (sigprocmask(SIG_SETMASK, &all, NULL) != 0)
+        log_bug("sigprocmask: %m");
+    change(SIG_UNBLOCK, heard);
+    change(SIG_UNBLOCK, let_through);
+    /* With an inherited SIG_IGN, the kernel would reap our children. */
+    (void)signal(SIGCHLD, SIG_DFL);
 }
 
 void signals_hold(void)
 {
-    sigset_t set = set_of_heard();
-
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-        log_bug("sigprocmask: %m");
+    change(SIG_BLOCK, heard);
 }
 
 int signals_open(void)
 {
-    sigset_t set = set_of_heard();
+    sigset_t set = set_of(heard);
 
     /* With an inherited SIG_IGN, a signal would never come. */
-    for (int i = 0; i < count(sizeof(heard)); i++)
-        (void)signal(heard[i], SIG_DFL);
+    for (const int *each = heard; *each != 0; each++)
+        (void)signal(*each, SIG_DFL);
     signals_hold();
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
@@ -77,12 +76,10 @@ int signals_next(int descriptor)
 
 void signals_die_of(int signal_number)
 {
-    sigset_t set;
+    const int signals[] = {signal_number, 0};
 
     (void)signal(signal_number, SIG_DFL);
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, signal_number);
     (void)raise(signal_number); /* pending until it is unblocked */
-    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+    change(SIG_UNBLOCK, signals);
     _exit(128 + signal_number); /* the first process of a namespace survives it (signal(7)) */
 }
