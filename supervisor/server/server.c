@@ -49,7 +49,7 @@ static void on_rouse(void *context)
     pool_rouse(&server->pool); /* rouse_dispatchers() follows, and sets the timer again */
 }
 
-/* Clients leave the queue, and others start, unless another process is about to take them over. */
+/* Refuses clients, and starts others, unless another process is about to take them over. */
 static void advance_clients(struct server *server)
 {
     if (handover_holds_clients(&server->handover))
@@ -57,8 +57,8 @@ static void advance_clients(struct server *server)
     else
         queue_expire(&server->queue);
     starting_advance(server);
-    if (!handover_holds_starts(
-            &server->handover)) /* otherwise clients that may start soon would be too many */
+    /* While starts are held, clients that may start soon must not be refused. */
+    if (!handover_holds_starts(&server->handover))
         queue_judge(&server->queue, server->starting.held_back_by == ADMISSION_DISPATCHERS
                                         ? server->starting.permitted
                                         : 0);
@@ -74,12 +74,12 @@ static void log_status(const struct server *server)
 
 /* Follows the events of each round.  The order matters:
  *
- *   1. accept: what comes now is part of this round
- *   2. handlers that end, and their signals: they free places
+ *   1. accept: clients that come now are part of this round
+ *   2. handlers that end, and signals to handlers: both free places
  *   3. takeover: if it fails, waiting clients start in this very round
  *   4. clients that have waited too long leave; others start; the newest are refused
- *   5. the end of the service, if all is done
- *   6. what is told outside: only now no client is between two states
+ *   5. the end of the service, once all is done
+ *   6. the log and the service manager: only now no client is between two states
  *   7. timers, for what no event announces
  */
 static void advance(void *context)
@@ -93,7 +93,7 @@ static void advance(void *context)
     handover_advance(&server->handover);
     advance_clients(server);
     if (server->handover.phase == HANDOVER_DONE)
-        operator_close(server); /* the other process answers operators, even if it is to end too */
+        operator_close(server); /* the new process answers operators from now on */
     shutdown_advance(server);
     rouse_dispatchers(server);
     if (!clients_add_up(&server->queue.clients))
@@ -236,7 +236,7 @@ void server_count_descriptors(struct server *server)
 
 void server_run(struct server *server)
 {
-    if (server->takeover == NULL) /* otherwise the old process speaks first */
+    if (server->takeover == NULL) /* otherwise the old process still speaks to the manager */
         manager_begin(server);
     loop_run(&server->loop, advance, server);
     report_left_out(&server->report);

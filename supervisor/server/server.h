@@ -13,23 +13,23 @@
 
 struct server;
 
-/* Opens what the service needs besides its listeners and its policy, which are open already: all
- * that requires privileges included, and the dispatchers.  `options`, which may change, and
- * `listeners` must stay.  This process may have `limit` descriptors, and `user` may steer it over
- * the control socket, besides root.  Returns 0, or -1 after logging why not. */
+/* Opens all that requires privileges, except listeners and policy, which are open already: rooms,
+ * operators' sockets, dispatchers.  `options` and `listeners` must stay; the operator may change
+ * options.  `limit` is the limit on descriptors of this process.  Besides root, `user` may steer
+ * the service over the control socket.  Returns 0, or -1 after logging why. */
 int server_open(struct server *server, struct options *options, struct listeners *listeners,
                 struct launch *launch, uint32_t limit, uid_t user);
 
-/* Counts the descriptors of this process.  To be called when only --ready-fd is open that will be
- * closed soon. */
+/* Counts the descriptors of this process, except --ready-fd.  Call it once all are open that stay
+ * open. */
 void server_count_descriptors(struct server *server);
 
-/* Serves until a signal ends the service, or it cannot go on.  No handler is left then, unless it
- * could not be killed. */
+/* Serves until a signal ends the service, or until it cannot go on.  Then no handler is left,
+ * except those that could not be killed. */
 void server_run(struct server *server);
 
-/* Removes the files of the service.  Returns the status to exit with; or, if SIGINT ended the
- * service, dies of it. */
+/* Removes the files of the service.  Returns the exit status; but if SIGINT ended the service, dies
+ * of SIGINT. */
 int server_end(const struct server *server);
 
 #endif

@@ -19,7 +19,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* All that the start needs, and the service afterwards in part. */
+/* What the start needs.  The service uses some of it afterwards. */
 struct startup {
     struct server server;
     struct options *options;
@@ -117,8 +117,8 @@ static int listen_for_clients(struct startup *startup)
                : EXIT_FAILURE;
 }
 
-/* The user that may steer the service besides root: the one that started it; or, if that is root,
- * the one of --supervisor-user. */
+/* Returns the user that may steer the service besides root: the user that started it; or, if that
+ * is root, the user of --supervisor-user. */
 static uid_t operator_user(const struct startup *startup)
 {
     if (!confinement_changes_user())
@@ -134,14 +134,15 @@ static bool open_pid_file(struct startup *startup)
            pid_file_open(options->pid_file, startup->takeover.process, &startup->janitor) >= 0;
 }
 
-/* Does all that requires privileges. */
+/* Does the rest that requires privileges, and gives them up. */
 static bool open_service(struct startup *startup, char **argv)
 {
     struct server *server = &startup->server;
 
     server->janitor = &startup->janitor;
     server->takeover = startup->options->takeover == NULL ? NULL : &startup->takeover;
-    /* Reading may take long, and a signal may end it; what is made later must be removed again. */
+    /* Reading may take long, so a signal may still end the process; later there are files to
+     * remove. */
     if (!policy_read(&server->queue.policy, startup->options))
         return false;
     signals_hold();

@@ -1,8 +1,8 @@
 /*
  * state.h - struct server: the rooms, and the little that belongs to none of them.
  *
- * Only server/ sees it.  A decision that needs two rooms is made here; a decision that needs one is
- * made in that room.
+ * Only server/ sees it.  server/ makes decisions that need two rooms; a room makes those that need
+ * only itself.
  */
 #ifndef SUPERVISOR_SERVER_STATE_H
 #define SUPERVISOR_SERVER_STATE_H
@@ -40,7 +40,7 @@ enum server_stage {
     SERVER_KILLING      /* handlers have been sent SIGKILL */
 };
 
-/* The end of the service: shutdown.h. */
+/* How the service ends: shutdown.h. */
 struct shutdown {
     enum server_stage stage;
     struct loop_timer next; /* when the next stage begins */
@@ -48,22 +48,22 @@ struct shutdown {
     bool forced;            /* a client was not served, or a handler was killed */
 };
 
-/* The start of handlers: starting.h. */
+/* Which clients start: starting.h. */
 struct starting {
-    enum admission_reason held_back_by; /* why no more of the waiting clients were started */
+    enum admission_reason held_back_by; /* why no more clients were started */
     uint32_t permitted;                 /* clients that may start once a dispatcher has room */
     bool paused;                        /* by the operator */
-    struct loop_timer next;             /* when to look again at what no event announces */
+    struct loop_timer next;             /* when to decide again, because no event will tell */
 };
 
 /* The files of the command line, read again: reload.h. */
 struct reload {
     bool asked[PROTOCOL_FILES]; /* CONTENT is due */
     bool again[PROTOCOL_FILES]; /* another SIGHUP came while this read was pending: read again */
-    bool owed[PROTOCOL_FILES];  /* the spare dispatcher could not be asked */
-    bool died[PROTOCOL_FILES];  /* a dispatcher that was reading this file died */
-    struct loop_timer retry;    /* when to ask for what is owed */
-    bool wrong;                 /* a file could not be read, or is not right */
+    bool owed[PROTOCOL_FILES];  /* no READ could be sent */
+    bool died[PROTOCOL_FILES];  /* a dispatcher died while it read this file */
+    struct loop_timer retry;    /* when to send the READs that are owed */
+    bool wrong;                 /* a file could not be read, or has an error */
 };
 
 /* What the service manager was told last: manager.h. */
@@ -77,7 +77,7 @@ struct server_standing {
 
 /* The busiest sources, as the last snapshot found them. */
 struct server_busiest {
-    uint64_t until; /* snapshots before then take them from here; 0: they are looked for again */
+    uint64_t until; /* until then snapshots use these rows; 0: the next one finds new rows */
     unsigned count;
     struct snapshot_row rows[SNAPSHOT_BUSIEST];
 };

@@ -17,15 +17,8 @@ enum {
     UNTAKEN_MOST = 4
 };
 
-static int say(const struct handover *handover, enum inheritance_type type)
-{
-    return inheritance_say(handover->source.descriptor, type);
-}
-
 static void close_link(struct handover *handover)
 {
-    if (handover->source.descriptor < 0)
-        return;
     loop_ignore(handover->loop, &handover->source);
     (void)close(handover->source.descriptor); /* messages that were sent can still be read */
     handover->source.descriptor = -1;
@@ -134,7 +127,8 @@ static void abort_it(struct handover *handover, const char *reason)
         handover->reason = reason;
     loop_ignore(handover->loop, &handover->source); /* further messages are void */
     /* Without ABORTED, the new process could take the end of the messages for our death. */
-    if (say(handover, INHERITANCE_ABORTED) != 0 && errno != EPIPE && errno != ECONNRESET) {
+    if (inheritance_say(handover->source.descriptor, INHERITANCE_ABORTED) != 0 && errno != EPIPE &&
+        errno != ECONNRESET) {
         handover->deadline.deadline = handover->loop->now + TRY_AGAIN;
         return;
     }
@@ -240,7 +234,7 @@ static void send_clients(struct handover *handover)
 /* If the new process is gone already, this process alone serves. */
 static void commit(struct handover *handover, const struct inheritance_ready *ready)
 {
-    if (say(handover, INHERITANCE_COMMITTED) != 0) {
+    if (inheritance_say(handover->source.descriptor, INHERITANCE_COMMITTED) != 0) {
         abort_it(handover, "could not be told to serve");
         return;
     }
@@ -378,7 +372,8 @@ void handover_leave(struct handover *handover)
 {
     if (handover->phase != HANDOVER_DONE || handover->left)
         return;
-    (void)say(handover, INHERITANCE_LEFT); /* the end of this process says the same */
+    /* If that fails, the end of this process says the same. */
+    (void)inheritance_say(handover->source.descriptor, INHERITANCE_LEFT);
     handover->left = true;
 }
 

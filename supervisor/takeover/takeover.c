@@ -130,15 +130,16 @@ static int await(const struct takeover *takeover, uint64_t deadline)
 }
 
 /* Waits for a message until `deadline` (of loop_clock()), or until a signal ends this process.
- * Returns its type, or 0 with errno.  ECONNRESET: the old process is gone.  ECANCELED: it sent
- * ABORTED, or this process must end. */
+ * ABORTED is always permitted.  Returns the type, or 0 with errno.  ECONNRESET: the old process is
+ * gone.  ECANCELED: it sent ABORTED, or this process must end. */
 static enum inheritance_type receive(const struct takeover *takeover, unsigned permitted,
                                      union inheritance *message, int descriptors[INHERITANCE_BATCH],
                                      uint64_t deadline)
 {
     enum inheritance_result result;
 
-    while ((result = inheritance_receive(takeover->source.descriptor, permitted, message,
+    while ((result = inheritance_receive(takeover->source.descriptor,
+                                         permitted | INHERITANCE_SET(INHERITANCE_ABORTED), message,
                                          descriptors)) == INHERITANCE_EMPTY)
         if (await(takeover, deadline) != 0)
             return 0;
@@ -317,9 +318,9 @@ static int conclude(struct takeover *takeover, const struct inheritance_all *mes
 /* Returns 0, or -1 with errno. */
 static int take_clients(struct takeover *takeover)
 {
-    const unsigned permitted =
-        INHERITANCE_SET(INHERITANCE_RUNNING) | INHERITANCE_SET(INHERITANCE_QUEUED) |
-        INHERITANCE_SET(INHERITANCE_ALL) | INHERITANCE_SET(INHERITANCE_ABORTED);
+    const unsigned permitted = INHERITANCE_SET(INHERITANCE_RUNNING) |
+                               INHERITANCE_SET(INHERITANCE_QUEUED) |
+                               INHERITANCE_SET(INHERITANCE_ALL);
     const uint64_t deadline = loop_clock() + TAKE_WITHIN;
     union inheritance message;
     int descriptors[INHERITANCE_BATCH];
@@ -345,8 +346,7 @@ static bool is_dead(int error)
  * serves, or -1 with errno. */
 static int be_ready(const struct takeover *takeover)
 {
-    const unsigned permitted =
-        INHERITANCE_SET(INHERITANCE_COMMITTED) | INHERITANCE_SET(INHERITANCE_ABORTED);
+    const unsigned permitted = INHERITANCE_SET(INHERITANCE_COMMITTED);
     int link = takeover->source.descriptor;
     union inheritance message = {.ready = {.process = getpid(), .used = kept(takeover)}};
     int none[INHERITANCE_BATCH];
