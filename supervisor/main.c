@@ -2,8 +2,8 @@
  * socket-burst-dampener - accepts every connection at once, queues it, and serves the queue in
  * order of arrival with a bounded number of handlers.
  *
- * This is the supervisor: it owns the listening sockets and the queue.  Handlers are started by
- * dispatchers, small processes of their own (dispatcher/protocol.h).
+ * This is the supervisor: it owns the listening sockets and the queue.  Dispatchers, small
+ * processes of their own, start handlers (dispatcher/protocol.h).
  */
 #include "supervisor/options/command_line.h"
 #include "supervisor/server/server.h"

@@ -1,7 +1,6 @@
 #include "supervisor/server/events.h"
 
 #include "dispatcher/shared/log.h"
-#include "supervisor/server/manager.h"
 #include "supervisor/server/reload.h"
 #include "supervisor/server/shutdown.h"
 #include "supervisor/server/starting.h"
@@ -199,11 +198,6 @@ static void on_foreign_ended(void *context, struct client *client, const int *st
     ending_foreign(&server->running.ending, client, status);
 }
 
-static void on_step_forward(void *context)
-{
-    manager_begin(context);
-}
-
 struct takeover_events events_of_takeover(struct server *server)
 {
     return (struct takeover_events){
@@ -211,7 +205,6 @@ struct takeover_events events_of_takeover(struct server *server)
         .handed_over = on_handed_over,
         .end_handlers = shutdown_end,
         .ended = on_foreign_ended,
-        .step_forward = on_step_forward,
         .context = server,
     };
 }

@@ -59,6 +59,8 @@ void manager_look(struct server *server)
 
     if (!notify_is_open(&server->notify))
         return;
+    if (!server->notify.serving && server->takeover != NULL && server->takeover->left)
+        manager_begin(server);
     now = standing(server);
     if (memcmp(&now, &server->told, sizeof(now)) != 0 && notify_takes_status(&server->notify))
         tell(server, &now);

@@ -9,8 +9,8 @@
  * it first of all. */
 void signals_prepare(void);
 
-/* Blocks SIGTERM and the others of signals_open(), too: from now on there is something to clean up
- * before an exit. */
+/* Blocks the signals of signals_open(), because from now on there are files to remove before an
+ * exit. */
 void signals_hold(void);
 
 /* Opens the descriptor for SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGCHLD.  Returns it, non-blocking

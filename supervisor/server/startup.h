@@ -8,9 +8,9 @@
 
 struct server;
 
-/* Opens the service, as `options` want it, and gives up all privileges; `options` and `argv`, the
+/* Opens the service as `options` say, and gives up all privileges; `options` and `argv`, the
  * arguments of main(), must stay.  May wait: for files, for name look-ups, and for the process
- * whose place this one takes.  Returns EXIT_SUCCESS, or the status to exit with after logging why.
+ * that it replaces.  Returns EXIT_SUCCESS, or the status to exit with after logging why.
  */
 int startup(struct server **server, struct options *options, char **argv);
 

@@ -31,7 +31,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* How far the service has come towards its end; it only moves down this list. */
+/* The stages of the service, in order; none comes twice. */
 enum server_stage {
     SERVER_SERVING,
     SERVER_HANDED_OVER, /* another process serves; our handlers are awaited */

@@ -81,8 +81,8 @@ static int report_end(const struct handover *handover, const struct client *clie
     return inheritance_send(handover->source.descriptor, INHERITANCE_ENDED, &message, NULL);
 }
 
-/* Reports each end that is owed, as far as the link takes it now, and ends the client.  Without a
- * link, ends the clients without a report. */
+/* Reports the ends that are owed, while the link takes them, and ends their clients.  Without a
+ * link, only ends the clients. */
 static void report(struct handover *handover)
 {
     struct clients *clients = &handover->queue->clients;
@@ -226,7 +226,7 @@ static void send_clients(struct handover *handover)
         if ((find_next(handover) ? send_batch(handover) : send_all(handover)) == 0)
             continue;
         if (handover->untaken == 0)
-            abort_it(handover, "could not be sent the clients");
+            abort_it(handover, "did not take the clients");
         return;
     }
 }
@@ -308,18 +308,19 @@ static void on_message(void *context)
     while (handover->source.watched) {
         union inheritance message;
         int none[INHERITANCE_BATCH];
-        enum inheritance_result result = inheritance_receive(
+        enum inheritance_type type = inheritance_receive(
             handover->source.descriptor, permitted[handover->phase], &message, none);
-        const char *reason = result == INHERITANCE_CLOSED ? "ended" : "violated the protocol";
+        bool ended = type == 0 && errno == ECONNRESET;
+        const char *reason = ended ? "ended" : "violated the protocol";
 
-        if (result == INHERITANCE_EMPTY)
+        if (type == 0 && errno == EAGAIN)
             return;
-        if (result == INHERITANCE_MESSAGE && take(handover, &message))
+        if (type != 0 && take(handover, &message))
             continue;
         if (handover->phase == HANDOVER_DONE) {
             close_link(handover);
             report(handover); /* without a link, ends all clients whose end is owed */
-        } else if (handover->phase == HANDOVER_COMMITTED || result == INHERITANCE_CLOSED) {
+        } else if (handover->phase == HANDOVER_COMMITTED || ended) {
             give_up(handover, reason);
         } else {
             abort_it(handover, reason);
@@ -341,7 +342,7 @@ static void on_deadline(void *context)
 
 /* ---- what the service asks ---- */
 
-/* SERVING, or the death of the new process, may be unread. */
+/* Reads first: the link may hold SERVING, or the news that the new process is dead. */
 void handover_end(struct handover *handover)
 {
     handover->ending = true;

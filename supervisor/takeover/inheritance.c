@@ -71,23 +71,21 @@ static bool is_sound(int received, size_t length, unsigned permitted,
            length == length_of(header) && count == descriptors_of(header);
 }
 
-enum inheritance_result inheritance_receive(int socket, unsigned permitted,
-                                            union inheritance *message,
-                                            int descriptors[INHERITANCE_BATCH])
+enum inheritance_type inheritance_receive(int socket, unsigned permitted,
+                                          union inheritance *message,
+                                          int descriptors[INHERITANCE_BATCH])
 {
     unsigned count = INHERITANCE_BATCH;
     int flags = MSG_DONTWAIT;
     ssize_t length = rights_receive(socket, message, sizeof(*message), descriptors, &count, &flags);
 
     if (length < 0)
-        return errno == EAGAIN ? INHERITANCE_EMPTY : INHERITANCE_MALFORMED;
-    /* No message is empty. */
-    if (length == 0 && count == 0)
-        return INHERITANCE_CLOSED;
+        return 0;
     if (is_sound(flags, (size_t)length, permitted, &message->header, count))
-        return INHERITANCE_MESSAGE;
+        return message->header.type;
     for (unsigned i = 0; i < count; i++)
         (void)close(descriptors[i]); /* we have written nothing to it */
-    errno = (flags & MSG_CTRUNC) != 0 ? EMFILE : EPROTO;
-    return INHERITANCE_MALFORMED;
+    /* No message is empty. */
+    errno = length == 0 && count == 0 ? ECONNRESET : (flags & MSG_CTRUNC) != 0 ? EMFILE : EPROTO;
+    return 0;
 }

@@ -166,22 +166,21 @@ int inheritance_send(int socket, enum inheritance_type type, union inheritance *
 /* Sends a message that is only a header. */
 int inheritance_say(int socket, enum inheritance_type type);
 
-enum inheritance_result {
-    INHERITANCE_MESSAGE,
-    INHERITANCE_EMPTY,    /* there is no message now */
-    INHERITANCE_CLOSED,   /* the other side is gone */
-    INHERITANCE_MALFORMED /* errno EPROTO: not a message of this contract, or not permitted now;
-                           * EMFILE: this process had no room for its descriptors */
-};
-
 /* Makes a set of types, for `permitted`. */
 #define INHERITANCE_SET(type) (1u << (type))
 
 /* Receives a message without blocking.  The caller owns its descriptors, which are close-on-exec:
- * one with LISTENER, `count` with QUEUED.  Closes the descriptors of a malformed message. */
-enum inheritance_result inheritance_receive(int socket, unsigned permitted,
-                                            union inheritance *message,
-                                            int descriptors[INHERITANCE_BATCH]);
+ * one with LISTENER, `count` with QUEUED.  Returns its type, or 0 with errno:
+ *
+ *     EAGAIN       there is no message now
+ *     ECONNRESET   the other side is gone
+ *     EMFILE       this process had no room for the descriptors of a message
+ *     EPROTO       not a message of this contract, or not permitted now
+ *
+ * Closes the descriptors of a message that it does not return. */
+enum inheritance_type inheritance_receive(int socket, unsigned permitted,
+                                          union inheritance *message,
+                                          int descriptors[INHERITANCE_BATCH]);
 
 /* ---- what this room tells server/ ---- */
 
@@ -196,9 +195,6 @@ struct takeover_events {
     /* In the new process: the client's handler has ended in the old process, or died with it.
      * `status` is NULL if it is unknown. */
     void (*ended)(void *context, struct client *client, const int *status);
-    /* In the new process: the old process speaks no more to the service manager; this process does.
-     */
-    void (*step_forward)(void *context);
     void *context;
 };
 

@@ -43,7 +43,8 @@ static int connect_to(const char *path)
     return -1;
 }
 
-/* Another user who listens there could make us serve from his sockets, and see our clients. */
+/* Another user that listens there could make this process serve from sockets of that user, and see
+ * its clients. */
 static bool is_trusted(int connection, const char *path)
 {
     struct ucred peer;
@@ -136,18 +137,16 @@ static enum inheritance_type receive(const struct takeover *takeover, unsigned p
                                      union inheritance *message, int descriptors[INHERITANCE_BATCH],
                                      uint64_t deadline)
 {
-    enum inheritance_result result;
+    enum inheritance_type type;
 
-    while ((result = inheritance_receive(takeover->source.descriptor,
-                                         permitted | INHERITANCE_SET(INHERITANCE_ABORTED), message,
-                                         descriptors)) == INHERITANCE_EMPTY)
+    permitted |= INHERITANCE_SET(INHERITANCE_ABORTED);
+    while ((type = inheritance_receive(takeover->source.descriptor, permitted, message,
+                                       descriptors)) == 0 &&
+           errno == EAGAIN)
         if (await(takeover, deadline) != 0)
             return 0;
-    if (result == INHERITANCE_MESSAGE && message->header.type != INHERITANCE_ABORTED)
-        return message->header.type;
-    if (result != INHERITANCE_MALFORMED)
-        errno = result == INHERITANCE_CLOSED ? ECONNRESET : ECANCELED;
-    return 0;
+    errno = type == INHERITANCE_ABORTED ? ECANCELED : errno;
+    return type == INHERITANCE_ABORTED ? 0 : type;
 }
 
 /* ---- the sockets ---- */
@@ -388,14 +387,6 @@ static uint32_t end_clients(struct takeover *takeover, const struct inheritance_
 
 /* ---- the link ---- */
 
-/* Until the service manager knows this process as the main one, it may ignore our messages. */
-static void step_forward(struct takeover *takeover)
-{
-    if (!takeover->left)
-        takeover->events.step_forward(takeover->events.context);
-    takeover->left = true;
-}
-
 static void close_link(struct takeover *takeover)
 {
     uint32_t lost;
@@ -404,7 +395,7 @@ static void close_link(struct takeover *takeover)
     (void)close(takeover->source.descriptor); /* there is nothing left to send */
     takeover->source.descriptor = -1;
     takeover->again.deadline = 0;
-    step_forward(takeover);
+    takeover->left = true;
     lost = end_clients(takeover, NULL);
     if (lost > 0)
         log_warning("the old process died; handlers whose end remains unknown: %u", lost);
@@ -417,21 +408,22 @@ static void on_message(void *context)
     struct takeover *takeover = context;
     union inheritance message;
     int none[INHERITANCE_BATCH];
-    enum inheritance_result result;
+    enum inheritance_type type;
 
-    while ((result = inheritance_receive(takeover->source.descriptor, permitted, &message, none)) ==
-           INHERITANCE_MESSAGE) {
-        if (message.header.type == INHERITANCE_LEFT)
-            step_forward(takeover);
+    while ((type = inheritance_receive(takeover->source.descriptor, permitted, &message, none)) !=
+           0) {
+        if (type == INHERITANCE_LEFT)
+            takeover->left = true;
         else if (end_clients(takeover, &message.ended) == 0)
             log_warning("the old process reported the end of ticket %" PRIu64
                         ", which does not run there: ignoring it",
                         message.ended.ticket);
     }
-    if (result == INHERITANCE_MALFORMED)
+    if (errno == EAGAIN)
+        return;
+    if (errno != ECONNRESET)
         log_error("the old process violated the protocol: closing the link to it");
-    if (result != INHERITANCE_EMPTY)
-        close_link(takeover);
+    close_link(takeover);
 }
 
 /* If the link takes nothing now, END is sent again.  If the old process is dead, an event will say

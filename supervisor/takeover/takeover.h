@@ -25,7 +25,8 @@ struct takeover {
      * or metrics socket is -1 once takeover_take() has given it away. */
     struct listeners listeners;
     struct inheritance_listener received[INHERITANCE_LISTENERS];
-    bool used[INHERITANCE_LISTENERS]; /* PORT uses this listener, or it is not one for clients */
+    bool used[INHERITANCE_LISTENERS]; /* binding_open() took it; also true for control and metrics
+                                       * sockets, which it must leave alone */
 
     struct loop *loop;
     struct queue *queue;
@@ -33,8 +34,9 @@ struct takeover {
     struct loop_source source; /* the link to the old process; descriptor -1: it was closed */
     struct loop_timer again;   /* when to send END again */
     int owed;                  /* the signal of END */
-    bool left;                 /* LEFT was received: this process speaks to the service manager */
-    bool paused;               /* the operator had paused the old process */
+    bool left; /* the old process speaks no more to the service manager; until then the manager may
+                * ignore this process */
+    bool paused; /* the operator had paused the old process */
 };
 
 /* Connects to the control socket at `path` and receives the sockets.  Returns 0, or -1 after a log

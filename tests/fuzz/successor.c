@@ -48,12 +48,8 @@ static void hear(void)
     static uint64_t last;
     union inheritance message;
     int descriptors[INHERITANCE_BATCH];
-    enum inheritance_result result;
 
-    while (link_end >= 0) {
-        result = inheritance_receive(link_end, ~0u, &message, descriptors);
-        if (result != INHERITANCE_MESSAGE)
-            break;
+    while (link_end >= 0 && inheritance_receive(link_end, ~0u, &message, descriptors) != 0) {
         if (message.header.type == INHERITANCE_HELLO)
             last = 0;
         check_clients(&message, &last);

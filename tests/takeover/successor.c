@@ -102,23 +102,19 @@ static unsigned receive(union inheritance *message)
 
     if (poll(&event, 1, PATIENCE) != 1)
         die("nothing comes");
-    switch (inheritance_receive(link_end, ~0u, message, descriptors)) {
-    case INHERITANCE_MESSAGE:
-        printf("%s\n", names[message->header.type]);
-        if (message->header.type == INHERITANCE_LISTENER)
-            (void)close(descriptors[0]);
-        for (unsigned i = 0;
-             message->header.type == INHERITANCE_QUEUED && i < message->header.count; i++)
-            (void)close(descriptors[i]);
-        return message->header.type;
-    case INHERITANCE_CLOSED:
+    if (inheritance_receive(link_end, ~0u, message, descriptors) == 0) {
+        if (errno != ECONNRESET)
+            die("what comes is malformed");
         printf("closed\n");
         return 0;
-    case INHERITANCE_EMPTY:
-    case INHERITANCE_MALFORMED:
-        break;
     }
-    die("what comes is malformed");
+    printf("%s\n", names[message->header.type]);
+    if (message->header.type == INHERITANCE_LISTENER)
+        (void)close(descriptors[0]);
+    for (unsigned i = 0; message->header.type == INHERITANCE_QUEUED && i < message->header.count;
+         i++)
+        (void)close(descriptors[i]);
+    return message->header.type;
 }
 
 static unsigned type_of(const char *name)
