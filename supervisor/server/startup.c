@@ -129,9 +129,9 @@ static uid_t operator_user(const struct startup *startup)
 /* The descriptor of the pid file has the lock, and stays open for good. */
 static bool open_pid_file(struct startup *startup)
 {
-    const struct options *options = startup->options;
-    return options->pid_file == NULL ||
-           pid_file_open(options->pid_file, startup->takeover.process, &startup->janitor) >= 0;
+    const char *path = startup->options->pid_file;
+
+    return path == NULL || pid_file_open(path, startup->takeover.process, &startup->janitor) >= 0;
 }
 
 /* Does the rest that requires privileges, and gives them up. */
