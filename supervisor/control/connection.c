@@ -17,7 +17,6 @@ void connection_open(struct connection *connection, int descriptor, bool only_ht
     connection->only_http = only_http;
     connection->ended = false;
     connection->received = 0;
-    connection->discarded = 0;
     connection->passed = -1;
 }
 
@@ -36,40 +35,26 @@ void connection_close(struct connection *connection)
 
 /* ---- what comes ---- */
 
-static void read_question(struct connection *connection)
+/* Reads a part of the question, or what is not wanted after it: one piece for each event.  Ends a
+ * client that sends too much. */
+void connection_read(struct connection *connection)
 {
-    ssize_t got = recv(connection->descriptor, connection->request + connection->received,
-                       QUESTION_MAXIMUM - connection->received, MSG_DONTWAIT);
+    bool lingering = connection->state == CONNECTION_LINGERING;
+    size_t place = lingering ? 0 : connection->received;
+    ssize_t got = recv(connection->descriptor, connection->request + place,
+                       QUESTION_MAXIMUM - place, MSG_DONTWAIT);
 
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     connection->ended = got == 0;
     connection->received += got > 0 ? (size_t)got : 0;
-    if (got < 0 || connection->received == 0)
+    if (got < 0 || connection->received == 0 ||
+        (lingering && (connection->ended || connection->received >= DISCARDED_MAXIMUM)))
         connection->state = CONNECTION_OVER;
-    else if (question_read(&connection->question, connection->request, connection->received,
+    else if (!lingering &&
+             question_read(&connection->question, connection->request, connection->received,
                            connection->ended, connection->only_http))
         connection->state = CONNECTION_ASKING;
-}
-
-/* Reads what is not wanted, one piece for each event; ends a client that sends too much. */
-static void discard(struct connection *connection)
-{
-    ssize_t got = recv(connection->descriptor, connection->request, QUESTION_MAXIMUM, MSG_DONTWAIT);
-
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    connection->discarded += got > 0 ? (size_t)got : 0;
-    if (got <= 0 || connection->discarded >= DISCARDED_MAXIMUM)
-        connection->state = CONNECTION_OVER;
-}
-
-void connection_read(struct connection *connection)
-{
-    if (connection->state == CONNECTION_READING)
-        read_question(connection);
-    else
-        discard(connection);
 }
 
 /* ---- what goes ---- */
@@ -80,16 +65,6 @@ static bool is_passing(int error)
 {
     return error == EAGAIN || error == EINTR || error == ENOBUFS || error == ENOMEM ||
            error == ETOOMANYREFS;
-}
-
-/* Shuts down our side, and waits for the client to do so: to close a socket with unread bytes
- * resets the connection, which can destroy the answer (RFC 2525, 2.17). */
-static void linger(struct connection *connection)
-{
-    close_passed(connection);
-    connection->state = connection->ended || shutdown(connection->descriptor, SHUT_WR) != 0
-                            ? CONNECTION_OVER
-                            : CONNECTION_LINGERING;
 }
 
 void connection_send(struct connection *connection)
@@ -108,8 +83,12 @@ void connection_send(struct connection *connection)
         connection->state = CONNECTION_OVER;
     else if (connection->left > 0)
         connection->state = CONNECTION_SENDING;
+    /* Shuts down our side, and waits for the client to do so: to close a socket with unread bytes
+     * resets the connection, which can destroy the answer (RFC 2525, 2.17). */
+    else if (connection->ended || shutdown(connection->descriptor, SHUT_WR) != 0)
+        connection->state = CONNECTION_OVER;
     else
-        linger(connection);
+        connection->state = CONNECTION_LINGERING;
 }
 
 void connection_prepare(struct connection *connection, struct text *body)
@@ -134,5 +113,6 @@ void connection_answer(struct connection *connection, size_t length, unsigned st
     connection->rest = body - head.length;
     connection->left = head.length + (question->http && question->only_head ? 0 : length);
     connection->passed = passed;
+    connection->received = 0; /* once lingering, it counts what is discarded */
     connection_send(connection);
 }

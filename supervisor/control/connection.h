@@ -29,8 +29,7 @@ struct connection {
     enum connection_state state;
     bool only_http;  /* a line is an error */
     bool ended;      /* the client has shut down its side */
-    size_t received; /* bytes of the question */
-    size_t discarded;
+    size_t received; /* bytes of the question; once lingering, bytes discarded */
     struct question question;
 
     const char *rest; /* of the answer: what is not sent yet */

@@ -22,7 +22,6 @@
 
 #include "dispatcher/shared/text.h"
 #include "supervisor/base/backoff.h"
-#include "supervisor/base/list.h"
 #include "supervisor/base/loop.h"
 #include "supervisor/control/connection.h"
 
@@ -43,8 +42,7 @@ struct control_request {
     const char *words; /* the line without its end and without blanks around it, never empty; or
                         * the path of a GET or HEAD, which begins with '/', without its query */
     bool http;
-    bool read_only; /* it came over the metrics port, from any client */
-    uid_t user;     /* of the client; (uid_t)-1 if read_only */
+    uid_t user; /* of the client; (uid_t)-1 on the metrics port */
 };
 
 struct control_answer {
@@ -52,7 +50,7 @@ struct control_answer {
     unsigned status;  /* of HTTP; preset 200 */
     const char *type; /* media type of HTTP; must stay; preset "text/plain; charset=utf-8" */
     /* Sent with the first byte of the text, which must not be empty, by SCM_RIGHTS (unix(7)); then
-     * closed.  Preset -1.  Closed unsent if the client is gone or the request is read_only. */
+     * closed.  Preset -1.  Closed unsent if the client is gone, or on the metrics port. */
     int descriptor;
 };
 
@@ -66,16 +64,14 @@ struct control_client;
 struct control {
     struct loop *loop;
     struct loop_source source; /* the listener */
-    bool read_only;
-    uid_t user; /* may ask, besides root */
+    bool read_only;            /* the metrics port, where everybody may ask */
+    uid_t user;                /* may ask, besides root */
     control_answerer *answer;
     void *context;
-    struct control_client *clients; /* CONTROL_CLIENTS, with all the memory they ever need */
-    struct list living;             /* by age */
-    struct list unused;
-    struct loop_timer ageing; /* the end of the oldest client's life */
-    struct loop_timer next;   /* to answer the next request */
-    struct loop_timer retry;  /* to send what a socket did not take at once */
+    struct control_client *memory; /* of all clients, with all that they ever need */
+    struct control_client *clients[CONTROL_CLIENTS]; /* first those connected, by age */
+    unsigned count;                                  /* of connected clients */
+    struct loop_timer timer;                         /* for the first client that is due */
     struct loop_timer resume; /* to accept again, after a pause or a failure */
     struct backoff accepting; /* after failures to accept, which were logged */
     bool was_cut;             /* an answer was too long, which was logged */

@@ -4,73 +4,31 @@
 #include <string.h>
 #include <strings.h>
 
-/* A part of a head; it has no 0 at its end. */
-struct part {
-    char *begin;
-    size_t length;
-};
-
-/* RFC 9110, 5.6.2 */
-static bool is_token(const char *bytes, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if (!isalnum((unsigned char)bytes[i]) &&
-            (bytes[i] == '\0' || strchr("!#$%&'*+-.^_`|~", bytes[i]) == NULL))
-            return false;
-    return length > 0;
-}
-
-static bool is_visible(const char *bytes, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if (!isgraph((unsigned char)bytes[i]))
-            return false;
-    return length > 0;
-}
-
-static bool equals(const struct part *part, const char *word)
-{
-    return part->length == strlen(word) && memcmp(part->begin, word, part->length) == 0;
-}
-
-/* Takes all before the first byte `end`, or all there is; drops that byte. */
-static struct part take(struct part *from, char end)
-{
-    char *found = memchr(from->begin, end, from->length);
-    struct part part = {.begin = from->begin,
-                        .length = found != NULL ? (size_t)(found - from->begin) : from->length};
-    size_t taken = part.length + (found != NULL);
-
-    from->begin += taken;
-    from->length -= taken;
-    return part;
-}
-
-/* The CR at the end of a line may be missing (RFC 9112, 2.2). */
-static struct part take_line(struct part *from)
-{
-    struct part line = take(from, '\n');
-
-    if (line.length > 0 && line.begin[line.length - 1] == '\r')
-        line.length--;
-    return line;
-}
-
 static void fail(struct question *question, unsigned status, const char *error)
 {
-    question->words = NULL;
     question->status = status;
     question->error = error;
 }
 
-/* Reports whether the bytes are fit for a log and an answer.  In HTTP a CR within a line could be
- * the end of the line to another program (RFC 9112, 2.2). */
-static bool is_text(const char *bytes, size_t length)
+static bool consists_of(const char *word, int (*fits)(int byte))
 {
-    for (size_t i = 0; i < length; i++)
-        if (((unsigned char)bytes[i] < ' ' && bytes[i] != '\t') || bytes[i] == '\x7f')
+    for (const char *byte = word; *byte != '\0'; byte++)
+        if (!fits((unsigned char)*byte))
             return false;
-    return true;
+    return *word != '\0';
+}
+
+/* RFC 9110, 5.6.2 */
+static int is_of_token(int byte)
+{
+    return isalnum(byte) || strchr("!#$%&'*+-.^_`|~", byte) != NULL;
+}
+
+/* Reports whether the byte is fit for a log and an answer.  In HTTP a CR within a line could be the
+ * end of the line to another program (RFC 9112, 2.2). */
+static int is_of_text(int byte)
+{
+    return (byte >= ' ' || byte == '\t') && byte != '\x7f';
 }
 
 /* ---- HTTP ---- */
@@ -106,82 +64,90 @@ static size_t head_length(const char *bytes, size_t length)
     return 0;
 }
 
+/* Cuts off a line.  The CR at its end may be missing (RFC 9112, 2.2). */
+static char *take_line(char **rest)
+{
+    char *line = strsep(rest, "\n");
+    size_t length = strlen(line);
+
+    if (length > 0 && line[length - 1] == '\r')
+        line[length - 1] = '\0';
+    return line;
+}
+
 /* Refuses the fields that RFC 9112 (3.2 and 5.1) forbids; no field has another effect. */
-static void read_fields(struct question *question, struct part rest, bool needs_host)
+static void read_fields(struct question *question, char *rest, bool needs_host)
 {
     unsigned hosts = 0;
 
-    for (struct part line = take_line(&rest); line.length > 0; line = take_line(&rest)) {
-        struct part name;
+    for (char *line = take_line(&rest); *line != '\0'; line = take_line(&rest)) {
+        const char *name;
 
-        if (!is_text(line.begin, line.length) || memchr(line.begin, ':', line.length) == NULL)
+        if (!consists_of(line, is_of_text) || strchr(line, ':') == NULL)
             fail(question, 400, "a line of the head is not a header field");
-        name = take(&line, ':');
-        if (!is_token(name.begin, name.length))
+        name = strsep(&line, ":");
+        if (!consists_of(name, is_of_token))
             fail(question, 400, "a header field has an invalid name");
-        hosts += name.length == strlen("host") && strncasecmp(name.begin, "host", 4) == 0;
+        hosts += strcasecmp(name, "host") == 0;
     }
     if (hosts > 1 || (hosts == 0 && needs_host))
         fail(question, 400, "the head must have one Host field");
 }
 
 /* The target is a path; or a URL, of which only the path counts (RFC 9112, 3.2). */
-static void read_target(struct question *question, struct part target)
+static void read_target(struct question *question, char *target)
 {
     static const char scheme[] = "http://";
-    char *query = memchr(target.begin, '?', target.length);
-    char *path = target.begin;
+    const char *host = target + strlen(scheme);
+    const char *path = target;
 
-    if (query != NULL)
-        target.length = (size_t)(query - target.begin);
-    if (target.length > strlen(scheme) && strncasecmp(path, scheme, strlen(scheme)) == 0) {
-        char *host = path + strlen(scheme);
-
-        path = memchr(host, '/', target.length - strlen(scheme));
-        if (path == NULL) {
-            question->words = "/";
-            return;
-        }
-        target.length -= (size_t)(path - target.begin);
-        if (path == host)
-            path = NULL;
+    target[strcspn(target, "?")] = '\0';
+    if (strncasecmp(target, scheme, strlen(scheme)) == 0 && *host != '\0' && *host != '/') {
+        path = strchr(host, '/');
+        if (path == NULL)
+            path = "/";
     }
-    if (path == NULL || target.length == 0 || *path != '/') {
+    if (*path == '/')
+        question->words = path;
+    else
         fail(question, 400, "the target must be a path or an http:// URL");
-        return;
-    }
-    path[target.length] = '\0'; /* the version follows it */
-    question->words = path;
 }
 
-static bool is_version(const struct part *word)
+static bool is_version(const char *word)
 {
-    return word->length == strlen("HTTP/1.1") && memcmp(word->begin, "HTTP/", 5) == 0 &&
-           isdigit((unsigned char)word->begin[5]) && word->begin[6] == '.' &&
-           isdigit((unsigned char)word->begin[7]);
+    return strlen(word) == strlen("HTTP/1.1") && strncmp(word, "HTTP/", 5) == 0 &&
+           isdigit((unsigned char)word[5]) && word[6] == '.' && isdigit((unsigned char)word[7]);
 }
 
+/* Reads a complete head. */
 static void read_http(struct question *question, char *head, size_t length)
 {
-    struct part rest = {.begin = head, .length = length};
-    struct part line = take_line(&rest);
-    struct part method = take(&line, ' ');
-    struct part target = take(&line, ' ');
+    bool has_zero = memchr(head, '\0', length) != NULL;
+    char *rest = head;
+    char *version;
+    char *method;
+    char *target;
+    bool recent;
 
-    question->only_head = equals(&method, "HEAD");
-    if (!is_token(method.begin, method.length) || !is_visible(target.begin, target.length) ||
-        !is_version(&line)) {
+    head[length - 1] = '\0'; /* in place of the last LF */
+    version = take_line(&rest);
+    method = strsep(&version, " ");
+    target = strsep(&version, " ");
+    question->only_head = strcmp(method, "HEAD") == 0;
+    if (has_zero || version == NULL || !is_version(version) || !consists_of(method, is_of_token) ||
+        !consists_of(target, isgraph)) {
         fail(question, 400, "expected METHOD TARGET HTTP/1.1");
         return;
     }
-    if (!equals(&line, "HTTP/1.1") && !equals(&line, "HTTP/1.0")) {
+    recent = strcmp(version, "HTTP/1.1") == 0;
+    if (!recent && strcmp(version, "HTTP/1.0") != 0) {
         fail(question, 505, "only HTTP/1.0 and HTTP/1.1 are supported");
         return;
     }
-    read_fields(question, rest, equals(&line, "HTTP/1.1"));
+    read_fields(question, rest, recent);
     if (question->error != NULL)
         return;
-    if (!question->only_head && !equals(&method, "GET"))
+    if (!question->only_head && strcmp(method, "GET") != 0)
         fail(question, 405, "only GET and HEAD are served");
     else
         read_target(question, target);
@@ -203,11 +169,12 @@ static void read_line(struct question *question, char *line, size_t length)
         length--;
     }
     line[length] = '\0';
-    question->words = line;
     if (length == 0)
         fail(question, 400, "empty request; try help");
-    else if (!is_text(line, length))
+    else if (strlen(line) < length || !consists_of(line, is_of_text))
         fail(question, 400, "a request is a line of text, without control characters");
+    else
+        question->words = line;
 }
 
 bool question_read(struct question *question, char *bytes, size_t length, bool ended,
@@ -259,7 +226,6 @@ static const char *reason(unsigned status)
         {403, "Forbidden"},
         {404, "Not Found"},
         {405, "Method Not Allowed"},
-        {409, "Conflict"},
         {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},
         {503, "Service Unavailable"},

@@ -1,10 +1,10 @@
 #include "supervisor/listen/accept.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/base/socket.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 
 enum { RETRY_FIRST = 100 * LOOP_MILLISECOND, RETRY_LONGEST = 5 * LOOP_SECOND };
 
@@ -22,26 +22,11 @@ static void pause_accepting(struct acceptor *acceptor)
     acceptor->backlog_waits = true;
 }
 
-/* Whether accept failed for this one client only (accept(2): pending errors of the new socket). */
-static bool concerns_client_only(int error)
+/* Reports whether this process or the system lacks something.  Any other error of accept(2) may be
+ * a pending one of the new socket. */
+static bool is_shortage(int error)
 {
-    switch (error) {
-    case EINTR:
-    case ECONNABORTED:
-    case EPERM:
-    case EPROTO:
-    case ENOPROTOOPT:
-    case ENETDOWN:
-    case ENETUNREACH:
-    case EHOSTDOWN:
-    case EHOSTUNREACH:
-    case ENONET:
-    case EOPNOTSUPP:
-    case ETIMEDOUT:
-        return true;
-    default:
-        return false;
-    }
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
 static void accept_failed(struct acceptor *acceptor, int error)
@@ -54,28 +39,28 @@ static void accept_failed(struct acceptor *acceptor, int error)
     pause_accepting(acceptor);
 }
 
-static bool is_drained(const struct accept_listener *listener)
+static bool is_drained(const struct listener *listener)
 {
     return listener->draining && listener->left == 0;
 }
 
-static void close_listener(struct accept_listener *listener)
+static void close_listener(struct listener *listener)
 {
     loop_ignore(listener->acceptor->loop, &listener->source);
-    listener_close(listener->listener);
+    listener_close(listener);
 }
 
 bool accept_is_deaf(const struct acceptor *acceptor)
 {
     for (size_t i = 0; i < acceptor->count; i++)
-        if (acceptor->listeners[i].listener->descriptor >= 0 && !acceptor->listeners[i].deaf)
+        if (acceptor->listeners[i].descriptor >= 0 && !acceptor->listeners[i].deaf)
             return false;
     return true;
 }
 
 /* Another process that shares the socket, such as the one that passed it on, has shut it down.  The
  * other listeners go on. */
-static void give_up(struct accept_listener *listener)
+static void give_up(struct listener *listener)
 {
     struct acceptor *acceptor = listener->acceptor;
     char text[LISTENER_TEXT];
@@ -88,14 +73,14 @@ static void give_up(struct accept_listener *listener)
     listener->deaf = true;
     log_error("another process has shut down the socket that listened on %s: nobody can connect "
               "there any more",
-              listener_text(listener->listener, text));
+              listener_text(listener, text));
     if (accept_is_deaf(acceptor))
         log_error("no listening socket is left");
 }
 
 /* After a client that comes alone, accept(2) is not called again in vain: the loop reports the next
  * one.  If that is in the next round, many are coming. */
-static int most_to_accept(struct accept_listener *from)
+static int most_to_accept(struct listener *from)
 {
     const struct loop *loop = from->acceptor->loop;
     uint64_t last = from->round;
@@ -107,7 +92,7 @@ static int most_to_accept(struct accept_listener *from)
 
 static void accept_clients(void *context)
 {
-    struct accept_listener *from = context;
+    struct listener *from = context;
     struct acceptor *acceptor = from->acceptor;
     int most = most_to_accept(from);
     int failures = 0;
@@ -125,7 +110,7 @@ static void accept_clients(void *context)
             return;
         }
         descriptor = acceptor->events.reserve(acceptor->events.context) == 0
-                         ? listener_accept(from->listener, &remote)
+                         ? listener_accept(from, &remote)
                          : -1;
         if (descriptor >= 0) {
             acceptor->events.accepted(acceptor->events.context, descriptor, &remote);
@@ -133,14 +118,14 @@ static void accept_clients(void *context)
             if (from->draining)
                 from->left--;
         } else if (errno == EINVAL || /* the socket does not listen (accept(2)) */
-                   (errno == EAGAIN && i == 0 && listener_is_shut_down(from->listener))) {
+                   (errno == EAGAIN && i == 0 && socket_is_shut_down(from->descriptor))) {
             give_up(from);
             return;
         } else if (errno == EAGAIN) {
             from->left = 0; /* some clients have left the backlog */
             if (!is_drained(from))
                 return;
-        } else if (!concerns_client_only(errno) || ++failures == ACCEPT_BATCH) {
+        } else if (is_shortage(errno) || ++failures == ACCEPT_BATCH) {
             /* If a whole batch fails alike, the cause is ours. */
             accept_failed(acceptor, errno);
             return;
@@ -148,38 +133,34 @@ static void accept_clients(void *context)
     }
 }
 
-static void listen_to(struct acceptor *acceptor, struct accept_listener *each)
+static void listen_to(struct acceptor *acceptor, struct listener *each)
 {
-    if (each->listener->descriptor >= 0 && !each->deaf && !acceptor->backlog_waits &&
+    if (each->descriptor >= 0 && !each->deaf && !acceptor->backlog_waits &&
         loop_watch(acceptor->loop, &each->source) != 0)
         accept_failed(acceptor, errno);
 }
 
 void accept_resume(struct acceptor *acceptor)
 {
-    size_t at = acceptor->first;
-
     if (!has_room(acceptor))
         return;
     acceptor->backlog_waits = false;
-    acceptor->first = at + 1 < acceptor->count ? at + 1 : 0;
     for (size_t i = 0; i < acceptor->count; i++) {
-        struct accept_listener *each = &acceptor->listeners[at];
+        struct listener *each = &acceptor->listeners[(acceptor->first + i) % acceptor->count];
 
         /* Without waiting for an event: an empty backlog causes none. */
-        if (each->draining && each->listener->descriptor >= 0)
+        if (each->draining && each->descriptor >= 0)
             accept_clients(each);
         listen_to(acceptor, each);
-        at = at + 1 < acceptor->count ? at + 1 : 0;
     }
+    acceptor->first++;
 }
 
-/* Whether a client is in the backlog of any listener. */
+/* Reports whether a client is in the backlog of any listener. */
 static bool is_backlog_filled(const struct acceptor *acceptor)
 {
     for (size_t i = 0; i < acceptor->count; i++) {
-        struct pollfd listener = {.fd = acceptor->listeners[i].listener->descriptor,
-                                  .events = POLLIN};
+        struct pollfd listener = {.fd = acceptor->listeners[i].descriptor, .events = POLLIN};
 
         if (!acceptor->listeners[i].deaf && poll(&listener, 1, 0) > 0)
             return true;
@@ -197,12 +178,12 @@ bool accept_backlog_waits(struct acceptor *acceptor)
     return acceptor->backlog_waits;
 }
 
-static void drain(struct accept_listener *listener)
+static void drain(struct listener *listener)
 {
-    if (listener->listener->descriptor < 0 || listener->draining)
+    if (listener->descriptor < 0 || listener->draining)
         return;
     listener->draining = true;
-    listener->left = listener->deaf ? 0 : listener_stop(listener->listener);
+    listener->left = listener->deaf ? 0 : listener_stop(listener);
     if (listener->left == 0)
         close_listener(listener);
 }
@@ -210,7 +191,7 @@ static void drain(struct accept_listener *listener)
 void accept_retire(struct acceptor *acceptor)
 {
     for (size_t i = 0; i < acceptor->count; i++)
-        if (acceptor->listeners[i].listener->retired)
+        if (acceptor->listeners[i].retired)
             drain(&acceptor->listeners[i]);
 }
 
@@ -241,7 +222,7 @@ void accept_stop(struct acceptor *acceptor)
 bool accept_has_ended(const struct acceptor *acceptor)
 {
     for (size_t i = 0; i < acceptor->count; i++)
-        if (acceptor->listeners[i].listener->descriptor >= 0)
+        if (acceptor->listeners[i].descriptor >= 0)
             return false;
     return true;
 }
@@ -263,24 +244,18 @@ int accept_open(struct acceptor *acceptor, struct loop *loop, struct listeners *
     *acceptor = (struct acceptor){
         .loop = loop,
         .events = *events,
-        .listeners = calloc(listeners->count, sizeof(*acceptor->listeners)),
+        .listeners = listeners->list,
         .count = listeners->count,
         .failures = {.first = RETRY_FIRST, .longest = RETRY_LONGEST},
     };
-    if (acceptor->listeners == NULL)
-        return -1;
     loop_add_timer(loop, &acceptor->retry);
     for (size_t i = 0; i < listeners->count; i++) {
-        struct accept_listener *each = &acceptor->listeners[i];
+        struct listener *each = &listeners->list[i];
 
-        *each = (struct accept_listener){
-            .acceptor = acceptor,
-            .listener = &listeners->list[i],
-            .source = {.descriptor = listeners->list[i].descriptor,
-                       .ready = accept_clients,
-                       .context = each},
-        };
-        if (!listeners->list[i].retired && loop_watch(loop, &each->source) != 0)
+        each->acceptor = acceptor;
+        each->source = (struct loop_source){
+            .descriptor = each->descriptor, .ready = accept_clients, .context = each};
+        if (!each->retired && loop_watch(loop, &each->source) != 0)
             return -1;
     }
     return 0;

@@ -15,7 +15,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 enum { ACCEPT_BATCH = 64 /* clients accepted before other events get their turn */ };
 
@@ -29,25 +28,13 @@ struct accept_events {
     void *context;
 };
 
-struct acceptor;
-
-struct accept_listener {
-    struct acceptor *acceptor;
-    struct listener *listener; /* not owned */
-    struct loop_source source;
-    bool draining;  /* only clients of its backlog at the time that draining began are accepted */
-    bool deaf;      /* another process has shut it down: nobody can connect again */
-    uint32_t left;  /* while draining: clients still to be accepted */
-    uint64_t round; /* of the loop, in which it last accepted a client */
-};
-
 struct acceptor {
     struct loop *loop;
     struct accept_events events;
-    struct accept_listener *listeners;
+    struct listener *listeners; /* not owned */
     size_t count;
-    size_t first;       /* the listener to be watched first.  Each takes its turn, or the last ones
-                         * would never be heard while there is little room */
+    size_t first;       /* modulo `count`: the listener to be watched first.  Each takes its turn;
+                         * otherwise the last ones would starve while there is little room */
     bool backlog_waits; /* a client may be in the kernel's backlog that we cannot take yet */
     bool held;          /* by accept_hold() */
     bool ending;        /* no listener is watched again */
@@ -63,8 +50,8 @@ int accept_open(struct acceptor *acceptor, struct loop *loop, struct listeners *
 /* Watches the listeners again if there is room, and accepts from those that drain. */
 void accept_resume(struct acceptor *acceptor);
 
-/* Whether a client is in the kernel's backlog that cannot be taken yet.  If the backlog turns out
- * to be empty, watches the listeners again. */
+/* Reports whether a client is in the kernel's backlog that cannot be taken yet.  If the backlog
+ * turns out to be empty, watches the listeners again. */
 bool accept_backlog_waits(struct acceptor *acceptor);
 
 /* Leaves all clients in the backlog while held; accept_resume() goes on afterwards. */
@@ -80,10 +67,10 @@ void accept_retire(struct acceptor *acceptor);
 /* Closes all listeners. */
 void accept_stop(struct acceptor *acceptor);
 
-/* Whether other processes have shut down all listeners that are open. */
+/* Reports whether other processes have shut down all listeners that are open. */
 bool accept_is_deaf(const struct acceptor *acceptor);
 
-/* Whether all listeners are closed. */
+/* Reports whether all listeners are closed. */
 bool accept_has_ended(const struct acceptor *acceptor);
 
 /* Sets the timer for the next attempt if no event will announce it: at once if room was made since

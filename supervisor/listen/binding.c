@@ -1,6 +1,7 @@
 #include "supervisor/listen/binding.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/base/address.h"
 #include "supervisor/base/retry.h"
 #include "supervisor/base/socket.h"
 #include "supervisor/listen/unix_socket.h"
@@ -23,8 +24,7 @@ enum { METRICS_BACKLOG = 16 };
 struct opening {
     struct listeners *listeners;
     const struct options *options;
-    const struct listeners *passed;
-    const struct inherited *inherited;
+    struct listeners *given;
 };
 
 /* ---- options of a TCP socket ---- */
@@ -106,19 +106,18 @@ static int prepare(int descriptor, const struct options *options)
 
 /* With `ipv6_only` an IPv6 wildcard leaves IPv4 alone; otherwise it stands for both families,
  * whatever net.ipv6.bindv6only says. */
-static int open_socket(const union address_socket *address, bool ipv6_only,
-                       const struct options *options, int backlog)
+static int open_socket(const struct addrinfo *place, bool ipv6_only, const struct options *options,
+                       int backlog)
 {
-    bool ipv6 = address->any.sa_family == AF_INET6;
-    int descriptor = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int descriptor = socket(place->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int error;
 
     if (descriptor < 0)
         return -1;
     if (prepare(descriptor, options) == 0 && tune(descriptor, options, false) == 0 &&
-        (!ipv6 || socket_set(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, ipv6_only) == 0) &&
-        bind(descriptor, &address->any, ipv6 ? sizeof(address->ipv6) : sizeof(address->ipv4)) ==
-            0 &&
+        (place->ai_family != AF_INET6 ||
+         socket_set(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, ipv6_only) == 0) &&
+        bind(descriptor, place->ai_addr, place->ai_addrlen) == 0 &&
         listen(descriptor, backlog) == 0)
         return descriptor;
 
@@ -126,6 +125,24 @@ static int open_socket(const union address_socket *address, bool ipv6_only,
     (void)close(descriptor); /* the error that matters is the one before */
     errno = error;
     return -1;
+}
+
+/* Opens a socket at the first place where that is possible.  Returns it, or -1 after logging why
+ * there is none at `what`. */
+static int open_first(const char *what, const struct addrinfo *places, bool ipv6_only,
+                      const struct options *options, int backlog)
+{
+    struct retry retry = {0};
+    int descriptor = -1;
+
+    do
+        for (const struct addrinfo *each = places; each != NULL && descriptor < 0;
+             each = each->ai_next)
+            descriptor = open_socket(each, ipv6_only, options, backlog);
+    while (descriptor < 0 && errno == EADDRINUSE && retry_pause(&retry, "%s", what));
+    if (descriptor < 0)
+        log_error("cannot listen on %s: %m", what);
+    return descriptor;
 }
 
 static bool kernel_has_ipv6(void)
@@ -139,56 +156,110 @@ static bool kernel_has_ipv6(void)
 }
 
 /* Looks up a name; NULL: the wildcard, as one address: an IPv6 socket serves both families, and two
- * sockets would collide; without IPv6 in the kernel it is that of IPv4.  Returns NULL and the
- * addresses, for freeaddrinfo(); or why there are none. */
-static const char *look_up(const char *name, const char *port, int family, struct addrinfo **found)
+ * sockets would collide; without IPv6 in the kernel it is that of IPv4.  Returns the addresses, for
+ * freeaddrinfo(); or NULL after logging why there are none for `what`. */
+static struct addrinfo *look_up(const char *what, const char *name, const char *port, int family)
 {
     struct addrinfo hints = {
         .ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *found;
     int error;
 
     if (name == NULL && family == AF_UNSPEC)
         hints.ai_family = kernel_has_ipv6() ? AF_INET6 : AF_INET;
-    error = getaddrinfo(name, port, &hints, found);
+    error = getaddrinfo(name, port, &hints, &found);
     if (error == 0)
-        return NULL;
-    return error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error);
+        return found;
+    log_error("cannot listen on %s: %s", what,
+              error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
+    return NULL;
 }
 
-static union address_socket address_found(const struct addrinfo *found)
-{
-    union address_socket address;
+/* ---- sockets that another process opened ---- */
 
-    memset(&address, 0, sizeof(address));
-    memcpy(&address, found->ai_addr,
-           found->ai_addrlen < sizeof(address) ? found->ai_addrlen : sizeof(address));
-    return address;
+/* Takes a socket into service.  The other process shares its flags and options, but does not accept
+ * from it now. */
+static int adopt(const struct opening *opening, struct listener *given)
+{
+    int flags = fcntl(given->descriptor, F_GETFL);
+    char text[LISTENER_TEXT];
+
+    if (flags >= 0 && fcntl(given->descriptor, F_SETFL, flags | O_NONBLOCK) == 0 &&
+        (given->path != NULL || tune(given->descriptor, opening->options, given->passed) == 0) &&
+        listeners_add(opening->listeners, *given) == 0) {
+        given->taken = true;
+        return 0;
+    }
+    log_error("cannot listen on %s, passed as '%s': %m", listener_text(given, text),
+              given->name == NULL ? "" : given->name);
+    return -1;
+}
+
+static bool has_device(int descriptor, const char *device)
+{
+    char name[IFNAMSIZ] = "";
+    socklen_t length = sizeof(name); /* the kernel requires this much, and adds a 0 */
+
+    /* The length is 0 if the socket is bound to no device (socket(7)). */
+    return getsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, name, &length) == 0 &&
+           strcmp(name, device == NULL ? "" : device) == 0;
+}
+
+/* Reports whether the socket is one that open_socket() would open; port 0 is any port. */
+static bool is_same(int descriptor, union address_socket wanted, bool ipv6_only, const char *device)
+{
+    union address_socket local;
+    socklen_t length = sizeof(local);
+
+    memset(&local, 0, sizeof(local));
+    if (getsockname(descriptor, &local.any, &length) != 0 || !has_device(descriptor, device))
+        return false;
+    if (wanted.any.sa_family == AF_INET && wanted.ipv4.sin_port == 0)
+        wanted.ipv4.sin_port = local.ipv4.sin_port;
+    if (wanted.any.sa_family == AF_INET6 && wanted.ipv6.sin6_port == 0)
+        wanted.ipv6.sin6_port = local.ipv6.sin6_port;
+    return memcmp(&local, &wanted, sizeof(local)) == 0 &&
+           (local.any.sa_family == AF_INET ||
+            socket_get(descriptor, IPPROTO_IPV6, IPV6_V6ONLY) == ipv6_only);
+}
+
+static struct listener *find_address(const struct opening *opening,
+                                     const union address_socket *address, bool ipv6_only)
+{
+    for (size_t i = 0; i < opening->given->count; i++) {
+        struct listener *each = &opening->given->list[i];
+
+        if (!each->taken && each->path == NULL &&
+            is_same(each->descriptor, *address, ipv6_only, opening->options->device))
+            return each;
+    }
+    return NULL;
 }
 
 /* ---- PORT is a port ---- */
 
-static int open_address(const struct opening *opening, const union address_socket *address,
-                        bool ipv6_only)
+static int open_address(const struct opening *opening, struct addrinfo place, bool ipv6_only)
 {
-    const struct options *options = opening->options;
-    const struct inherited_wish wish = {
-        .address = address, .ipv6_only = ipv6_only, .device = options->device};
-    struct endpoint endpoint = address_endpoint(address);
-    struct listener listener = {.descriptor = -1};
-    bool inherited = inherited_take(opening->inherited, &wish, &listener);
-    struct retry retry = {0};
+    union address_socket address;
+    struct endpoint endpoint;
+    struct listener *given;
+    struct listener listener = {0};
     char text[ADDRESS_DESCRIPTION];
 
-    if (!inherited)
-        do
-            listener.descriptor = open_socket(address, ipv6_only, options, INT_MAX);
-        while (listener.descriptor < 0 && errno == EADDRINUSE &&
-               retry_pause(&retry, "%s", address_describe(&endpoint, text)));
-    if (listener.descriptor >= 0 &&
-        (!inherited || tune(listener.descriptor, options, listener.passed) == 0) &&
-        listeners_add(opening->listeners, listener) == 0)
+    memset(&address, 0, sizeof(address));
+    memcpy(&address, place.ai_addr, place.ai_addrlen);
+    given = find_address(opening, &address, ipv6_only);
+    if (given != NULL)
+        return adopt(opening, given);
+    endpoint = address_endpoint(&address);
+    (void)address_describe(&endpoint, text);
+    place.ai_next = NULL;
+    listener.descriptor = open_first(text, &place, ipv6_only, opening->options, INT_MAX);
+    if (listener.descriptor < 0)
+        return -1;
+    if (listeners_add(opening->listeners, listener) == 0)
         return 0;
-    log_error("cannot listen on %s: %m", address_describe(&endpoint, text));
+    log_error("cannot listen on %s: %m", text);
     return -1;
 }
 
@@ -208,25 +279,21 @@ static int open_name(const struct opening *opening, const char *name)
     const struct options *options = opening->options;
     bool ipv4 = options->ipv4 && !options->ipv6;
     bool ipv6 = options->ipv6 && !options->ipv4;
-    int family = ipv4 ? AF_INET : ipv6 ? AF_INET6 : AF_UNSPEC;
     struct addrinfo *found;
     char port[8];
-    const char *why;
     int result = 0;
 
     (void)snprintf(port, sizeof(port), "%u", options->port);
-    why = look_up(name, port, family, &found);
-    if (why != NULL) {
-        log_error("cannot listen on %s: %s", name == NULL ? "any address" : name, why);
+    found = look_up(name == NULL ? "any address" : name, name, port,
+                    ipv4   ? AF_INET
+                    : ipv6 ? AF_INET6
+                           : AF_UNSPEC);
+    if (found == NULL)
         return -1;
-    }
-    for (const struct addrinfo *each = found; each != NULL && result == 0; each = each->ai_next) {
-        union address_socket address = address_found(each);
-
-        /* An IPv6 wildcard for both families would collide with other addresses. */
+    /* An IPv6 wildcard for both families would collide with other addresses. */
+    for (const struct addrinfo *each = found; each != NULL && result == 0; each = each->ai_next)
         if (!is_repeated(found, each))
-            result = open_address(opening, &address, ipv6 || options->address_count > 1);
-    }
+            result = open_address(opening, *each, ipv6 || options->address_count > 1);
     freeaddrinfo(found);
     return result;
 }
@@ -249,76 +316,42 @@ static int open_tcp(const struct opening *opening)
 
 /* ---- PORT is a Unix socket ---- */
 
-static int make_unix(const struct options *options)
-{
-    mode_t mode = options->socket_mode.given ? options->socket_mode.bits : unix_socket_mode();
-    struct identity owner;
-    int descriptor;
-
-    if (options->socket_owner == NULL)
-        return unix_socket_open("PORT", options->unix_path, mode, (uid_t)-1, (gid_t)-1);
-    if (!identity_of_owner(&owner, "--socket-owner", options->socket_owner))
-        return -1;
-    descriptor = unix_socket_open("PORT", options->unix_path, mode, owner.user, owner.group);
-    identity_free(&owner);
-    return descriptor;
-}
-
 static int open_unix(const struct opening *opening)
 {
-    const char *path = opening->options->unix_path;
-    struct listener listener = {.path = path};
-    bool inherited =
-        inherited_take(opening->inherited, &(struct inherited_wish){.path = path}, &listener);
+    const struct options *options = opening->options;
+    const char *path = options->unix_path;
+    mode_t mode = options->socket_mode.given ? options->socket_mode.bits : UNIX_SOCKET_MODE;
+    struct identity owner = {.user = (uid_t)-1, .group = (gid_t)-1};
+    struct listener listener = {0};
 
-    if (!inherited)
-        listener.descriptor = make_unix(opening->options);
+    for (size_t i = 0; i < opening->given->count; i++) {
+        struct listener *given = &opening->given->list[i];
+
+        if (!given->taken && given->path != NULL && strcmp(given->path, path) == 0)
+            return adopt(opening, given);
+    }
+    if (options->socket_owner != NULL &&
+        !identity_of_owner(&owner, "--socket-owner", options->socket_owner))
+        return -1;
+    listener.descriptor = unix_socket_open("PORT", path, mode, owner.user, owner.group);
+    identity_free(&owner);
     if (listener.descriptor < 0)
         return -1;
     if (listeners_add(opening->listeners, listener) == 0)
         return 0;
     log_error("cannot listen on unix:%s: %m", path);
-    if (!inherited)
-        (void)unlink(path); /* why the socket does not serve was logged */
+    (void)unlink(path); /* why the socket does not serve was logged */
     return -1;
 }
 
 /* ---- PORT is "systemd" ---- */
 
-/* The manager shares the flags and options of the socket, but does not accept from it now. */
-static int prepare_passed(const struct listener *listener, const struct options *options)
-{
-    int flags = fcntl(listener->descriptor, F_GETFL);
-
-    if (flags < 0 || fcntl(listener->descriptor, F_SETFL, flags | O_NONBLOCK) != 0)
-        return -1;
-    return listener->path != NULL ? 0 : tune(listener->descriptor, options, true);
-}
-
-static int add_passed(const struct opening *opening, const struct listener *listener)
-{
-    char text[LISTENER_TEXT];
-
-    if (prepare_passed(listener, opening->options) == 0 &&
-        listeners_add(opening->listeners, *listener) == 0)
-        return 0;
-    log_error("cannot listen on %s, passed as '%s': %m", listener_text(listener, text),
-              listener->name == NULL ? "" : listener->name);
-    return -1;
-}
-
 static int open_passed(const struct opening *opening)
 {
-    const struct inherited_wish any = {0};
-    struct listener listener;
-
-    for (size_t i = 0; i < opening->passed->count; i++)
-        if (add_passed(opening, &opening->passed->list[i]) != 0)
+    for (size_t i = 0; i < opening->given->count; i++)
+        if (!opening->given->list[i].taken && adopt(opening, &opening->given->list[i]) != 0)
             return -1;
-    while (opening->passed->count == 0 && inherited_take(opening->inherited, &any, &listener))
-        if (add_passed(opening, &listener) != 0)
-            return -1;
-    if (opening->listeners->count > 0)
+    if (opening->given->count > 0)
         return 0;
     log_error("PORT: 'systemd': no socket was passed to this process: LISTEN_FDS is not in its "
               "environment; start it from the service manager, with a socket unit");
@@ -326,9 +359,9 @@ static int open_passed(const struct opening *opening)
 }
 
 int binding_open(struct listeners *listeners, const struct options *options,
-                 const struct listeners *passed, const struct inherited *inherited)
+                 struct listeners *given)
 {
-    const struct opening opening = {listeners, options, passed, inherited};
+    const struct opening opening = {listeners, options, given};
 
     *listeners = (struct listeners){0};
     switch (options->place) {
@@ -343,58 +376,30 @@ int binding_open(struct listeners *listeners, const struct options *options,
 
 /* ---- --metrics ---- */
 
-static int open_first(const struct addrinfo *found)
-{
-    static const struct options none; /* options of PORT do not apply */
-    int descriptor = -1;
-
-    for (const struct addrinfo *each = found; each != NULL && descriptor < 0;
-         each = each->ai_next) {
-        union address_socket address = address_found(each);
-
-        descriptor = open_socket(&address, false, &none, METRICS_BACKLOG);
-    }
-    return descriptor;
-}
-
-static void report_metrics(int descriptor)
-{
-    struct endpoint local;
-    char text[INET6_ADDRSTRLEN];
-
-    if (address_of_socket(descriptor, &local) == 0)
-        log_info("metrics on %s port %u", address_text(&local, text), local.port);
-    else
-        log_warning("cannot find out the address of the metrics port: %m; going on");
-}
-
 int binding_open_metrics(const char *word)
 {
+    static const struct options none; /* options of PORT do not apply */
     const char *colon = strrchr(word, ':');
-    size_t brackets = *word == '[';
-    char *host = strndup(word + brackets, (size_t)(colon - word) - 2 * brackets);
-    struct retry retry = {0};
+    int brackets = *word == '[';
+    char host[NI_MAXHOST];
+    char what[NI_MAXHOST + NI_MAXSERV];
     struct addrinfo *found;
-    const char *why;
+    struct endpoint local;
+    char text[ADDRESS_DESCRIPTION];
     int descriptor;
 
-    if (host == NULL) {
-        log_error("--metrics %s: %m", word);
+    (void)snprintf(what, sizeof(what), "%s (--metrics)", word);
+    (void)snprintf(host, sizeof(host), "%.*s", (int)(colon - word) - 2 * brackets, word + brackets);
+    found = look_up(what, colon == word ? NULL : host, colon + 1, AF_UNSPEC);
+    if (found == NULL)
         return -1;
-    }
-    why = look_up(colon == word ? NULL : host, colon + 1, AF_UNSPEC, &found);
-    free(host);
-    if (why != NULL) {
-        log_error("--metrics %s: cannot listen there: %s", word, why);
-        return -1;
-    }
-    do
-        descriptor = open_first(found);
-    while (descriptor < 0 && errno == EADDRINUSE && retry_pause(&retry, "--metrics %s", word));
-    if (descriptor >= 0)
-        report_metrics(descriptor);
-    else
-        log_error("--metrics %s: cannot listen there: %m", word);
+    descriptor = open_first(what, found, false, &none, METRICS_BACKLOG);
     freeaddrinfo(found);
+    if (descriptor < 0)
+        return -1;
+    if (address_of_socket(descriptor, &local) == 0)
+        log_info("metrics on %s", address_describe(&local, text));
+    else
+        log_warning("cannot find out the address of the metrics port: %m; going on");
     return descriptor;
 }

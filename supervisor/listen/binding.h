@@ -4,22 +4,20 @@
 #ifndef SUPERVISOR_LISTEN_BINDING_H
 #define SUPERVISOR_LISTEN_BINDING_H
 
-#include "supervisor/listen/inherited.h"
 #include "supervisor/listen/listener.h"
 #include "supervisor/options/options.h"
 
-/* Opens a listener for each address that the options name, or the Unix socket, or takes the
- * sockets in `passed`.  An inherited listener that is the same is taken instead of a new one.  If
- * the options ask for passed sockets and there are none, all inherited ones are taken.
+/* Opens a listener for each address that the options name, or the Unix socket.  Takes a listener of
+ * `given` instead of a new one if it is the same, and marks it there as taken: the daemon before
+ * has opened it.  If the options ask for passed sockets, takes all of `given`.
  * Returns 0, or -1 after logging why.  Strings of the options must stay. */
 int binding_open(struct listeners *listeners, const struct options *options,
-                 const struct listeners *passed, const struct inherited *inherited);
+                 struct listeners *given);
 
 /* Listens on TCP at a word that --metrics accepts, "ADDRESS:PORT", "[IPV6]:PORT" or ":PORT", and
- * logs where.  ":PORT" means all
- * addresses of both families, and port 0 any free port.  Of several addresses of a host name, takes
- * the first that can be bound.  Returns a descriptor of the caller's, non-blocking and
- * close-on-exec; or -1 after logging why. */
+ * logs where.  ":PORT" means all addresses of both families, and port 0 any free port.  Of several
+ * addresses of a host name, takes the first that can be bound.  Returns a descriptor of the
+ * caller's, non-blocking and close-on-exec; or -1 after logging why. */
 int binding_open_metrics(const char *word);
 
 #endif

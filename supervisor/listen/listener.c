@@ -2,13 +2,10 @@
 
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/address.h"
-#include "supervisor/base/socket.h"
 
-#include <errno.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,40 +51,6 @@ int listeners_add(struct listeners *listeners, struct listener listener)
     return 0;
 }
 
-/* A slow reader must not delay the service.  O_NONBLOCK would also apply to every other process
- * that has this descriptor.  A descriptor that is ready takes a whole line (pipe(7), PIPE_BUF). */
-static bool write_at_once(int descriptor, const char *line, size_t length)
-{
-    struct pollfd event = {.fd = descriptor, .events = POLLOUT};
-
-    errno = EAGAIN;
-    return poll(&event, 1, 0) == 1 && write(descriptor, line, length) == (ssize_t)length;
-}
-
-void listeners_announce(const struct listeners *listeners, int descriptor)
-{
-    if (descriptor < 0)
-        return;
-    for (size_t i = 0; i < listeners->count; i++) {
-        const struct listener *listener = &listeners->list[i];
-        char text[LISTENER_TEXT];
-        char line[LISTENER_TEXT + 16];
-        int length;
-
-        if (listener->retired)
-            continue;
-        if (listener->path != NULL)
-            length = snprintf(line, sizeof(line), "%s\n", listener_text(listener, text));
-        else
-            length = snprintf(line, sizeof(line), "%s %u\n", address_text(&listener->local, text),
-                              listener->local.port);
-        if (!write_at_once(descriptor, line, (size_t)length))
-            log_warning("--ready-fd: cannot write to it: %m; going on");
-    }
-    if (close(descriptor) != 0)
-        log_warning("--ready-fd: cannot close it: %m; going on");
-}
-
 /* ---- one of them ---- */
 
 int listener_accept(const struct listener *listener, struct endpoint *remote)
@@ -102,11 +65,6 @@ int listener_accept(const struct listener *listener, struct endpoint *remote)
     if (remote->family == AF_UNIX)
         *remote = address_of_peer(descriptor);
     return descriptor;
-}
-
-bool listener_is_shut_down(const struct listener *listener)
-{
-    return listener->local.family == AF_UNIX && socket_is_shut_down(listener->descriptor);
 }
 
 /* The kernel reports clients that wait for accept as unacknowledged (net/ipv4/tcp.c,

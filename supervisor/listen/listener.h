@@ -2,8 +2,8 @@
  * listener.h - one listening socket, from its first client to its last; and the contract of this
  * room: from PORT and its options to accepted descriptors.
  *
- * binding.h opens listeners, passed.h takes those of a service manager, inherited.h those of the
- * daemon before, and accept.h takes clients from all of them.
+ * binding.h opens listeners, or takes those that the daemon before opened; passed.h takes those of
+ * a service manager; and accept.h takes clients from all of them.
  *
  * A listener is a stream socket of TCP, over either family, or a Unix socket.  It is close-on-exec
  * and non-blocking, and belongs to `struct listeners` until listener_close().  One of TCP has
@@ -19,6 +19,7 @@
 #define SUPERVISOR_LISTEN_LISTENER_H
 
 #include "dispatcher/protocol.h"
+#include "supervisor/base/loop.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,15 +30,26 @@ enum {
     LISTENER_TEXT = 128              /* room for listener_text() */
 };
 
+struct acceptor;
+
 struct listener {
     int descriptor; /* owned; -1 once closed */
     struct endpoint local;
     const char *path; /* of a Unix socket, as it was bound ("@NAME" if it is abstract); NULL: TCP */
     const char *name; /* that the service manager gave it (LISTEN_FDNAMES); NULL: none */
     bool inherited;   /* from the daemon before, which ends soon */
+    bool taken;       /* among those given to binding_open(): it belongs to another list now */
     bool retired;     /* inherited but not wanted: only the clients in its backlog are accepted */
     bool passed;      /* by a service manager, which keeps it for the next start: clients are
                        * accepted, and the descriptor is closed, but the socket is not changed */
+
+    /* accept.h */
+    struct acceptor *acceptor;
+    struct loop_source source;
+    bool draining;  /* only clients of its backlog at the time that draining began are accepted */
+    bool deaf;      /* another process has shut it down: nobody can connect again */
+    uint32_t left;  /* while draining: clients still to be accepted */
+    uint64_t round; /* of the loop, in which it last accepted a client */
 };
 
 struct listeners {
@@ -56,19 +68,11 @@ struct listener_backlog {
  * with errno. */
 int listeners_add(struct listeners *listeners, struct listener listener);
 
-/* Writes a line for each listener to the descriptor of --ready-fd, and closes it.  A failure is
- * only logged: the reader may be gone.  -1: does nothing. */
-void listeners_announce(const struct listeners *listeners, int descriptor);
-
 /* Accepts a client, without blocking.  Its descriptor is close-on-exec and blocking, as handlers
  * expect.  For a Unix socket `remote` is the process that connected (unix(7), SO_PEERCRED).
  * Returns -1 with the errno of accept4(2) on failure.  If the listener was shut down that is
  * EINVAL, but EAGAIN for ever for a Unix socket. */
 int listener_accept(const struct listener *listener, struct endpoint *remote);
-
-/* Reports whether the listener is a Unix socket that was shut down.  Call it when an event was
- * reported but listener_accept() found no client. */
-bool listener_is_shut_down(const struct listener *listener);
 
 /* Looks up what the kernel counts.  Returns whether it does: not for Unix sockets. */
 bool listener_look(const struct listener *listener, struct listener_backlog *backlog);

@@ -70,7 +70,7 @@ static int add_all(struct listeners *passed, size_t count, char *names)
     return -1;
 }
 
-int passed_read(struct listeners *passed)
+static int read_variables(struct listeners *passed)
 {
     const char *word = getenv("LISTEN_FDS");
     const char *process_word = getenv("LISTEN_PID");
@@ -79,7 +79,6 @@ int passed_read(struct listeners *passed)
     uint64_t count;
     uint64_t process;
 
-    *passed = (struct listeners){0};
     if (word == NULL)
         return 0;
     if (process_word == NULL || !parse_number(process_word, INT32_MAX, &process) ||
@@ -104,11 +103,15 @@ int passed_read(struct listeners *passed)
     return -1;
 }
 
-void passed_forget(void)
+int passed_read(struct listeners *passed, bool wanted)
 {
     static const char *const variables[] = {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
                                             "LISTEN_PIDFDID"};
+    int result;
 
+    *passed = (struct listeners){0};
+    result = wanted ? read_variables(passed) : 0;
     for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++)
         (void)unsetenv(variables[i]); /* it fails only for an invalid name */
+    return result;
 }

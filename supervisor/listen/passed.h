@@ -13,12 +13,10 @@
 
 enum { PASSED_FIRST = 3 /* descriptor */, PASSED_MAXIMUM = 64 };
 
-/* Takes the sockets that were passed to this process; none if LISTEN_FDS is not set.  Each must be
- * a listening stream socket, of TCP or Unix.  Call this before the process opens a descriptor.
+/* Takes the sockets that were passed to this process, if they are wanted; none if LISTEN_FDS is not
+ * set.  Each must be a listening stream socket, of TCP or Unix.  Removes the variables, which are
+ * for this process only.  Call this before the process opens a descriptor.
  * Returns 0; or -1 after logging the number and name of the descriptor and what is wrong. */
-int passed_read(struct listeners *passed);
-
-/* Removes the variables, which are for this process only. */
-void passed_forget(void);
+int passed_read(struct listeners *passed, bool wanted);
 
 #endif

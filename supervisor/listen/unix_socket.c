@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { PERMISSIONS = 0777, READ_AND_WRITE = 0666 };
+enum { PERMISSIONS = 0777, EXECUTE = 0111 };
 
 struct place {
     const char *option;
@@ -24,14 +24,6 @@ struct place {
     bool taken;    /* a process listens there: the last attempt failed for that alone */
     bool unlocked; /* the lock of the directory could not be had, which was logged */
 };
-
-mode_t unix_socket_mode(void)
-{
-    mode_t mask = umask(PERMISSIONS);
-
-    (void)umask(mask); /* it cannot fail */
-    return READ_AND_WRITE & ~mask;
-}
 
 /* Returns the directory, locked, or -1: some file systems have no locks, and some directories can
  * be written to but not read. */
@@ -54,32 +46,22 @@ static int lock_directory(struct place *place)
 
 /* ---- what is there already ---- */
 
-/* Returns 0 if a process listens there, or an errno: ECONNREFUSED if none does. */
-static int knock(const struct place *place)
-{
-    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int error = 0;
-
-    if (descriptor < 0)
-        return errno;
-    if (connect(descriptor, (const struct sockaddr *)&place->address, sizeof(place->address)) != 0)
-        error = errno == EAGAIN ? 0 : errno; /* its backlog is full */
-    (void)close(descriptor);                 /* there is nothing to say */
-    return error;
-}
-
 /* Reports whether no process listens on the socket that is there. */
 static bool is_left_behind(struct place *place)
 {
-    int error = knock(place);
+    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    if (error == ECONNREFUSED || error == ENOENT) /* ENOENT: it was removed just now */
+    place->taken = descriptor >= 0 && (connect(descriptor, (const struct sockaddr *)&place->address,
+                                               sizeof(place->address)) == 0 ||
+                                       errno == EAGAIN); /* its backlog is full */
+    if (descriptor >= 0)
+        (void)close(descriptor); /* there is nothing to say; it keeps errno */
+    if (place->taken)
+        return false;
+    if (errno == ECONNREFUSED || errno == ENOENT) /* ENOENT: it was removed just now */
         return true;
-    place->taken = error == 0;
-    errno = error;
-    if (!place->taken)
-        log_error("%s: '%s': cannot find out whether a process listens there: %m", place->option,
-                  place->path);
+    log_error("%s: '%s': cannot find out whether a process listens there: %m", place->option,
+              place->path);
     return false;
 }
 
@@ -116,9 +98,11 @@ static bool clear(struct place *place)
 /* The file of a socket has all permissions except those in the umask (unix(7)). */
 static int bind_with(int descriptor, const struct place *place, mode_t mode)
 {
-    mode_t mask = umask(~mode & PERMISSIONS);
-    int result = bind(descriptor, (const struct sockaddr *)&place->address, sizeof(place->address));
+    mode_t mask = umask(PERMISSIONS);
+    int result;
 
+    (void)umask(mode == UNIX_SOCKET_MODE ? mask | EXECUTE : ~mode & PERMISSIONS);
+    result = bind(descriptor, (const struct sockaddr *)&place->address, sizeof(place->address));
     (void)umask(mask); /* it cannot fail, and keeps errno */
     return result;
 }

@@ -11,9 +11,9 @@
 
 #include <sys/types.h>
 
-/* Returns the default permissions of a socket: read and write, which connect(2) requires, less the
- * umask of this process. */
-mode_t unix_socket_mode(void);
+/* The default permissions of a socket: read and write, which connect(2) requires, less the umask of
+ * this process. */
+#define UNIX_SOCKET_MODE ((mode_t)-1)
 
 /* Opens a listening stream socket at `path`, which must fit into a socket's address: close-on-exec,
  * non-blocking, with the longest backlog that the kernel allows.  The file never has more

@@ -1,136 +1,315 @@
 #include "supervisor/server/operator.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/base/parse.h"
+#include "supervisor/figures/figures.h"
 #include "supervisor/listen/binding.h"
 #include "supervisor/listen/unix_socket.h"
-#include "supervisor/server/commands.h"
+#include "supervisor/options/table.h"
+#include "supervisor/server/shutdown.h"
 #include "supervisor/server/snapshot.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* ---- HTTP ---- */
+enum { WORDS = 3, SHOWN = 64 /* bytes of a wrong word; no right value is as long */ };
 
-static void get_health(struct server *server, struct control_answer *answer)
+/* A request, taken apart. */
+struct call {
+    char *words[WORDS + 2]; /* NULL behind the last */
+    unsigned count;
+    uid_t user; /* of the client */
+    struct control_answer *answer;
+    struct text *text; /* of the answer */
+};
+
+/* ---- commands that change the service ---- */
+
+/* Reports whether another process has the clients now, and would not hear of a change. */
+static bool is_handed_over(const struct server *server, const struct call *call)
 {
-    bool serving = server->shutdown.stage == SERVER_SERVING && !server->starting.paused;
-
-    answer->status = serving ? 200 : 503;
-    text_add(&answer->text, "%s\n", snapshot_state(server));
+    if (!handover_holds_clients(&server->handover))
+        return false;
+    text_add(call->text, "error: another process is just taking over; try again\n");
+    return true;
 }
 
-static void answer_get(struct server *server, const struct control_request *request,
-                       struct control_answer *answer)
+/* Reports whether the operator may pause or resume the service. */
+static bool may_pause(const struct server *server, const struct call *call, const char *why_not)
 {
-    if (strcmp(request->words, "/metrics") == 0) {
-        answer->type = FIGURES_METRICS_TYPE;
-        snapshot_render(server, figures_metrics, &answer->text);
-    } else if (strcmp(request->words, "/status") == 0) {
-        answer->type = FIGURES_JSON_TYPE;
-        snapshot_render(server, figures_json, &answer->text);
-    } else if (strcmp(request->words, "/healthz") == 0) {
-        get_health(server, answer);
-    } else {
-        answer->status = 404;
-        text_add(&answer->text, "unknown path: only /metrics, /status and /healthz are served\n");
+    if (is_handed_over(server, call))
+        return false;
+    if (server->shutdown.stage == SERVER_SERVING)
+        return true;
+    text_add(call->text, "error: the service is %s: %s\n", snapshot_state(server), why_not);
+    return false;
+}
+
+static void command_pause(struct server *server, const struct call *call)
+{
+    if (!may_pause(server, call, "it cannot be paused"))
+        return;
+    if (!server->starting.paused)
+        log_info("paused by the operator: clients wait");
+    server->starting.paused = true;
+    text_add(call->text, "paused: %u handlers run on, clients wait until resume\n",
+             clients_active(&server->queue.clients));
+}
+
+static void command_resume(struct server *server, const struct call *call)
+{
+    if (!may_pause(server, call, "it is not paused"))
+        return;
+    if (server->starting.paused)
+        log_info("resumed by the operator");
+    server->starting.paused = false;
+    text_add(call->text, "serving: %u clients have waited\n",
+             clients_count(&server->queue.clients, CLIENT_QUEUED));
+}
+
+static void command_drain(struct server *server, const struct call *call)
+{
+    if (server->handover.phase >= HANDOVER_COMMITTED && is_handed_over(server, call))
+        return; /* the service would not end with this process */
+    shutdown_drain(server);
+    text_add(call->text, "%s: %u clients wait, %u handlers run\n", snapshot_state(server),
+             clients_count(&server->queue.clients, CLIENT_QUEUED),
+             clients_active(&server->queue.clients));
+}
+
+/* Only root, and the user that started this process, may get the sockets that it listens on. */
+static void command_takeover(struct server *server, const struct call *call)
+{
+    const char *error;
+    uint64_t version;
+
+    if (call->user != 0 && call->user != server->starter) {
+        text_add(call->text, "error: only root and user %u may take over\n", server->starter);
+        return;
+    }
+    if (call->count < 2 || !parse_number(call->words[1], UINT32_MAX, &version)) {
+        text_add(call->text, "error: that is for another daemon to say, with --takeover\n");
+        return;
+    }
+    call->answer->descriptor = handover_begin(&server->handover, version, &error);
+    if (call->answer->descriptor < 0)
+        text_add(call->text, "error: cannot be taken over now: %s\n", error);
+    else
+        text_add(call->text, "takeover\n");
+}
+
+/* ---- set ---- */
+
+/* Adds the names of all limits that can be set. */
+static void add_names(struct text *text)
+{
+    const struct table_entry *entry;
+    const char *separator = "";
+
+    for (size_t i = 0; (entry = table_at(i)) != NULL; i++) {
+        if (!entry->settable)
+            continue;
+        text_add(text, "%s%s", separator, entry->name);
+        separator = ", ";
     }
 }
 
-static void on_request(void *context, const struct control_request *request,
-                       struct control_answer *answer)
+static const struct table_entry *settable(const char *name)
 {
-    if (request->http)
-        answer_get(context, request, answer);
-    else
-        commands_answer(context, request, answer);
+    const struct table_entry *other;
+    const struct table_entry *entry = table_named(name, strlen(name), &other);
+
+    return entry != NULL && entry->settable && strcmp(entry->name, name) == 0 ? entry : NULL;
+}
+
+/* Changes a limit as the option --NAME does; the value `none` lifts it.  The change takes effect at
+ * once; no handler is killed to meet a lower limit. */
+static bool set(struct server *server, const char *name, char *value, struct text *text)
+{
+    struct options_gate *load = &server->options->gates[OPTIONS_GATE_LOAD];
+    const struct table_entry *entry = settable(name);
+    char expected[TABLE_EXPECTED_MAXIMUM];
+    char empty[] = "";
+
+    if (entry == NULL) {
+        text_add(text, "error: '%.*s' cannot be set: expected one of ", SHOWN, name);
+        add_names(text);
+        text_add(text, "\n");
+        return false;
+    }
+    if (!table_apply(entry, server->options, strlen(value) < SHOWN ? value : empty, expected)) {
+        text_add(text, "error: %s: '%.*s': %s\n", name, SHOWN, value, expected);
+        return false;
+    }
+    if (load->given && !gates_has_load(&server->gates)) {
+        load->given = false;
+        text_add(text, "error: %s: this process cannot read /proc/loadavg\n", name);
+        return false;
+    }
+    return true;
+}
+
+static void command_set(struct server *server, const struct call *call)
+{
+    const char *name = call->words[1];
+    char *value = call->words[2];
+
+    if (call->count < WORDS) {
+        text_add(call->text, "error: expected set NAME VALUE, where NAME is one of ");
+        add_names(call->text);
+        text_add(call->text, "\n");
+        return;
+    }
+    if (!set(server, name, value, call->text))
+        return;
+    /* What depends on the options.  Setting the same limit again changes nothing. */
+    queue_limit(&server->queue);
+    clients_set_per_source(&server->queue.clients, server->options->per_source);
+    gates_adjust(&server->gates, server->loop.now);
+    log_info("the operator has set %s to %s", name, value);
+    text_add(call->text, "%s is %s now\n", name, value);
+}
+
+/* ---- all commands and paths ---- */
+
+static void get_health(struct server *server, const struct call *call)
+{
+    if (server->shutdown.stage != SERVER_SERVING || server->starting.paused)
+        call->answer->status = 503;
+    text_add(call->text, "%s\n", snapshot_state(server));
+}
+
+static void command_help(struct server *server, const struct call *call);
+
+static const struct command {
+    const char *name;         /* of a command; or a path, which begins with '/' */
+    unsigned words;           /* at most, the name included */
+    figures_renderer *render; /* NULL: `answer` answers */
+    void (*answer)(struct server *server, const struct call *call);
+    const char *help;
+    const char *type; /* media type; NULL: text */
+} commands[] = {
+    {"status", 1, figures_json, .help = "status          show the state and all counts, in JSON"},
+    {"table", 1, figures_table, .help = "table           show the same as a table for people"},
+    {"figures", 1, figures_lines, .help = "figures         show the same as lines of NAME VALUE"},
+    {"metrics", 1, figures_metrics, .help = "metrics         show the same for Prometheus"},
+    {"pause", 1, .answer = command_pause,
+     .help = "pause           start no more handlers; clients wait"},
+    {"resume", 1, .answer = command_resume, .help = "resume          start handlers again"},
+    {"set", WORDS, .answer = command_set,
+     .help = "set NAME VALUE  change a limit; VALUE is that of the option --NAME, or none"},
+    {"drain", 1, .answer = command_drain,
+     .help = "drain           serve all clients that wait, then exit, as after SIGTERM"},
+    {"takeover", 2, .answer = command_takeover,
+     .help = "takeover        hand over to another daemon; only a daemon says this"},
+    {"help", 1, .answer = command_help, .help = "help            show this list"},
+    {"/metrics", 1, figures_metrics, .type = FIGURES_METRICS_TYPE},
+    {"/status", 1, figures_json, .type = FIGURES_JSON_TYPE},
+    {"/healthz", 1, .answer = get_health},
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
+
+static void command_help(struct server *server, const struct call *call)
+{
+    (void)server;
+    for (unsigned i = 0; i < COMMANDS; i++)
+        if (commands[i].help != NULL)
+            text_add(call->text, "%s\n", commands[i].help);
+    text_add(call->text, "NAME is one of ");
+    add_names(call->text);
+    text_add(call->text, ".\nOver HTTP: GET /status, /metrics, /healthz\n");
+}
+
+static const struct command *find(const char *name, bool http)
+{
+    for (unsigned i = 0; i < COMMANDS; i++)
+        if (strcmp(name, commands[i].name) == 0 && http == (*name == '/'))
+            return &commands[i];
+    return NULL;
+}
+
+void operator_answer(void *context, const struct control_request *request,
+                     struct control_answer *answer)
+{
+    struct call call = {.user = request->user, .answer = answer, .text = &answer->text};
+    char line[CONTROL_REQUEST_MAXIMUM];
+    char *rest = line;
+    const struct command *command;
+
+    (void)snprintf(line, sizeof(line), "%s", request->words);
+    while (call.count <= WORDS && (call.words[call.count] = strtok_r(rest, " \t", &rest)) != NULL)
+        call.count++;
+    command = find(call.words[0], request->http);
+    if (command == NULL && request->http) {
+        answer->status = 404;
+        text_add(call.text, "unknown path: only /metrics, /status and /healthz are served\n");
+    } else if (command == NULL) {
+        text_add(call.text, "error: unknown command; try help\n");
+    } else if (call.count > command->words) {
+        text_add(call.text, "error: too many words; try help\n");
+    } else {
+        if (command->type != NULL)
+            answer->type = command->type;
+        if (command->render != NULL)
+            snapshot_render(context, command->render, call.text);
+        else
+            command->answer(context, &call);
+    }
 }
 
 /* ---- the sockets ---- */
 
-/* Serves a socket; -1: none, because it could not be opened, which was logged. */
-static struct control *serve(struct server *server, int listener, uid_t user, bool read_only,
-                             const char *option)
+/* Opens a socket, or takes that of the daemon before, and serves it.  Offers it to a process that
+ * takes over.  The janitor removes the file of a Unix socket on exit. */
+static int open_socket(struct server *server, struct control *control, enum inheritance_kind kind,
+                       const char *place, uid_t user)
 {
-    struct control *control;
-
-    if (listener < 0)
-        return NULL;
-    control = calloc(1, sizeof(*control));
-    if (control != NULL &&
-        control_open(control, &server->loop, listener, read_only, user, on_request, server) == 0)
-        return control;
-    log_error("%s: cannot serve its socket: %m", option);
-    free(control);
-    return NULL;
-}
-
-/* Takes the socket of the daemon before, or opens a new one; the janitor removes its file on exit.
- */
-static int open_control(struct server *server, uid_t user)
-{
-    const char *path = server->options->control;
+    bool metrics = kind == INHERITANCE_METRICS;
     int listener = -1;
-    int item = -1;
+    int item = 0;
 
     if (server->takeover != NULL)
-        listener = takeover_take(server->takeover, INHERITANCE_CONTROL, path);
-    if (listener >= 0) {
-        item = janitor_borrow(server->janitor, path);
-    } else {
-        listener = unix_socket_open("--control", path, 0600, user, (gid_t)-1);
+        listener = takeover_take(server->takeover, kind, place);
+    if (listener >= 0 && !metrics) {
+        item = janitor_borrow(server->janitor, place);
+    } else if (listener < 0 && metrics) {
+        listener = binding_open_metrics(place);
+    } else if (listener < 0) {
+        listener = unix_socket_open("--control", place, 0600, user, (gid_t)-1);
         if (listener >= 0)
-            item = janitor_add(server->janitor, path);
+            item = janitor_add(server->janitor, place);
     }
-    if (listener < 0 || item >= 0)
-        return listener;
-    (void)close(listener); /* no client has come yet */
-    return -1;
-}
-
-static int open_metrics(const struct server *server)
-{
-    const char *place = server->options->metrics;
-    int listener = -1;
-
-    if (server->takeover != NULL)
-        listener = takeover_take(server->takeover, INHERITANCE_METRICS, place);
-    return listener >= 0 ? listener : binding_open_metrics(place);
-}
-
-/* Offers a socket to a process that takes over. */
-static void offer(struct server *server, enum inheritance_kind kind, const struct control *control,
-                  const char *place)
-{
+    if (listener < 0 || item < 0)
+        return -1;
+    if (control_open(control, &server->loop, listener, metrics, user, operator_answer, server) !=
+        0) {
+        log_error("%s: cannot serve its socket: %m", metrics ? "--metrics" : "--control");
+        return -1;
+    }
     handover_add(&server->handover,
                  (struct handover_socket){
                      .kind = kind, .descriptor = &control->source.descriptor, .place = place});
+    return 0;
 }
 
 int operator_open(struct server *server, uid_t user)
 {
+    const char *control = server->options->control;
+    const char *metrics = server->options->metrics;
+
     server->starter = geteuid();
-    if (server->options->control != NULL) {
-        server->control = serve(server, open_control(server, user), user, false, "--control");
-        if (server->control == NULL)
-            return -1;
-        offer(server, INHERITANCE_CONTROL, server->control, server->options->control);
-    }
-    if (server->options->metrics != NULL) {
-        server->metrics = serve(server, open_metrics(server), (uid_t)-1, true, "--metrics");
-        if (server->metrics == NULL)
-            return -1;
-        offer(server, INHERITANCE_METRICS, server->metrics, server->options->metrics);
-    }
-    return 0;
+    if (control != NULL &&
+        open_socket(server, &server->control, INHERITANCE_CONTROL, control, user) != 0)
+        return -1;
+    return metrics == NULL
+               ? 0
+               : open_socket(server, &server->metrics, INHERITANCE_METRICS, metrics, user);
 }
 
-/* Their memory stays, because events of this round may point to it. */
 void operator_close(struct server *server)
 {
-    if (server->control != NULL)
-        control_close(server->control);
-    if (server->metrics != NULL)
-        control_close(server->metrics);
+    control_close(&server->control);
+    control_close(&server->metrics);
 }

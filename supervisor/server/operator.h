@@ -1,5 +1,8 @@
 /*
- * operator.h - answers the operator on the control socket, and scrapers on the metrics port.
+ * operator.h - the operator's sockets: commands over the control socket, and GETs over both it and
+ * the metrics port.
+ *
+ * An answer that begins with "error: " is an error, and nothing was changed.
  */
 #ifndef SUPERVISOR_SERVER_OPERATOR_H
 #define SUPERVISOR_SERVER_OPERATOR_H
@@ -9,6 +12,10 @@
 /* Opens the sockets of --control and --metrics, if given, and serves them from now on.  Only root
  * and `user` may use the control socket.  Returns 0, or -1 after logging why. */
 int operator_open(struct server *server, uid_t user);
+
+/* Does what a request asks for, and fills in the answer; `context` is the server. */
+void operator_answer(void *context, const struct control_request *request,
+                     struct control_answer *answer);
 
 /* Closes both sockets and their connections. */
 void operator_close(struct server *server);

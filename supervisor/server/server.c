@@ -177,8 +177,8 @@ static int open_rooms(struct server *server, struct listeners *listeners)
 /* Gives clients the descriptors that are left. */
 static int divide_descriptors(struct server *server, uint32_t limit, unsigned dispatchers)
 {
-    uint32_t operators = (uint32_t)(server->control != NULL) + (uint32_t)(server->metrics != NULL);
-    uint32_t successor = server->control != NULL; /* the connection to it */
+    uint32_t successor = server->options->control != NULL; /* the connection to it */
+    uint32_t operators = successor + (uint32_t)(server->options->metrics != NULL);
     uint32_t used =
         descriptors_used(limit) + DESCRIPTORS_SPARE + successor + operators * CONTROL_DESCRIPTORS;
     uint32_t left = limit > used ? limit - used : 0;

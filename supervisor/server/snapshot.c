@@ -133,11 +133,10 @@ static uint32_t descriptors_open(const struct server *server)
     uint32_t closed = 0; /* listeners, at the end of the service or after a takeover */
 
     for (size_t i = 0; i < server->acceptor.count; i++)
-        closed += server->acceptor.listeners[i].listener->descriptor < 0;
+        closed += server->acceptor.listeners[i].descriptor < 0;
     return server->descriptors_own - closed + clients_count(&server->queue.clients, CLIENT_QUEUED) +
-           refusals_count(&server->queue.refusals) +
-           (server->control == NULL ? 0 : control_descriptors(server->control)) +
-           (server->metrics == NULL ? 0 : control_descriptors(server->metrics));
+           refusals_count(&server->queue.refusals) + control_descriptors(&server->control) +
+           control_descriptors(&server->metrics);
 }
 
 void snapshot_count(const struct server *server, struct snapshot *snapshot)
@@ -153,7 +152,7 @@ void snapshot_count(const struct server *server, struct snapshot *snapshot)
         .lingering = refusals_count(&server->queue.refusals),
         .descriptors = {descriptors_open(server), server->descriptors_allowed},
         .log_lines_dropped = (double)log_dropped(),
-        .control_refused = server->control == NULL ? 0 : (double)server->control->refused,
+        .control_refused = (double)server->control.refused,
     };
     count_clients(&server->queue.clients, server->loop.now, snapshot);
     count_limits(server, snapshot);
@@ -172,7 +171,7 @@ static void list_listeners(struct server *server, struct snapshot_list *listener
     server->listener_rows = rows;
     *listeners = (struct snapshot_list){counted, rows, 0};
     for (size_t i = 0; rows != NULL && i < server->acceptor.count; i++) {
-        const struct listener *listener = server->acceptor.listeners[i].listener;
+        const struct listener *listener = &server->acceptor.listeners[i];
         struct snapshot_row *row = &rows[listeners->length];
         struct listener_backlog backlog;
         bool known;

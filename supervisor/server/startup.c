@@ -2,19 +2,23 @@
 
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/oom.h"
+#include "supervisor/base/address.h"
 #include "supervisor/base/descriptors.h"
 #include "supervisor/jail/confinement.h"
 #include "supervisor/keeper/launch.h"
 #include "supervisor/keeper/pid_file.h"
+#include "supervisor/listen/binding.h"
+#include "supervisor/listen/passed.h"
 #include "supervisor/options/identity.h"
 #include "supervisor/server/events.h"
 #include "supervisor/server/handler_setup.h"
-#include "supervisor/server/listener_setup.h"
 #include "supervisor/server/server.h"
 #include "supervisor/server/signals.h"
 #include "supervisor/server/state.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -32,6 +36,26 @@ struct startup {
     struct rlimit original; /* of descriptors */
     uint32_t descriptors;   /* the raised limit */
 };
+
+/* Keeps the descriptors that were given to this process.  The sockets that a service manager passed
+ * are among them if PORT is "systemd". */
+static int keep_descriptors(struct options *options, struct listeners *passed)
+{
+    int *kept[PASSED_MAXIMUM + 1] = {&options->ready_descriptor};
+
+    if (passed_read(passed, options->place == OPTIONS_SYSTEMD) != 0)
+        return -1;
+    for (size_t i = 0; i < passed->count; i++) {
+        kept[i + 1] = &passed->list[i].descriptor;
+        if (options->ready_descriptor == passed->list[i].descriptor) {
+            log_error("--ready-fd: '%d': expected a descriptor other than those of the sockets "
+                      "passed",
+                      options->ready_descriptor);
+            return -1;
+        }
+    }
+    return descriptors_prepare(kept, passed->count + 1);
+}
 
 static void open_log(const struct options *options)
 {
@@ -106,13 +130,15 @@ static int prepare_launch(struct startup *startup)
 static int listen_for_clients(struct startup *startup)
 {
     const struct options *options = startup->options;
+    struct listeners *given; /* by another process */
 
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
         log_die(EXIT_FAILURE, "cannot become the reaper of orphaned handlers: %m");
     if (options->takeover != NULL && takeover_open(&startup->takeover, options->takeover) != 0)
         return EXIT_FAILURE;
-    return listener_setup_open(&startup->listeners, options, &startup->passed,
-                               &startup->takeover) == 0
+    given = startup->passed.count > 0 ? &startup->passed : &startup->takeover.listeners;
+    return binding_open(&startup->listeners, options, given) == 0 &&
+                   takeover_retire(&startup->takeover, &startup->listeners) == 0
                ? EXIT_SUCCESS
                : EXIT_FAILURE;
 }
@@ -134,6 +160,20 @@ static bool open_pid_file(struct startup *startup)
     return path == NULL || pid_file_open(path, startup->takeover.process, &startup->janitor) >= 0;
 }
 
+/* Makes the janitor remove the files of our Unix sockets on exit. */
+static int leave_files(struct janitor *janitor, const struct listeners *listeners)
+{
+    for (size_t i = 0; i < listeners->count; i++) {
+        const struct listener *each = &listeners->list[i];
+        bool ours = each->path != NULL && !each->passed && !each->retired;
+
+        if (ours && (each->inherited ? janitor_borrow(janitor, each->path)
+                                     : janitor_add(janitor, each->path)) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* Does the rest that requires privileges, and gives them up. */
 static bool open_service(struct startup *startup, char **argv)
 {
@@ -146,8 +186,7 @@ static bool open_service(struct startup *startup, char **argv)
     if (!policy_read(&server->queue.policy, startup->options))
         return false;
     signals_hold();
-    if (listener_setup_leave(&startup->janitor, &startup->listeners) != 0 ||
-        !open_pid_file(startup) ||
+    if (leave_files(&startup->janitor, &startup->listeners) != 0 || !open_pid_file(startup) ||
         server_open(server, startup->options, &startup->listeners, &startup->launch,
                     startup->descriptors, operator_user(startup)) != 0 ||
         janitor_start(&startup->janitor, argv) != 0)
@@ -192,17 +231,42 @@ static int give_up(struct startup *startup)
     return EXIT_FAILURE;
 }
 
+/* Writes a line to the descriptor of --ready-fd.  A slow reader must not delay the service, and
+ * O_NONBLOCK would also apply to every other process that has this descriptor.  A descriptor that
+ * is ready takes a whole line (pipe(7), PIPE_BUF). */
+static void announce(const struct listener *listener, const char *text, int descriptor)
+{
+    struct pollfd event = {.fd = descriptor, .events = POLLOUT};
+    char address[INET6_ADDRSTRLEN];
+    char line[LISTENER_TEXT + 16];
+    int length;
+
+    if (listener->path != NULL)
+        length = snprintf(line, sizeof(line), "%s\n", text);
+    else
+        length = snprintf(line, sizeof(line), "%s %u\n", address_text(&listener->local, address),
+                          listener->local.port);
+    errno = EAGAIN;
+    if (poll(&event, 1, 0) != 1 || write(descriptor, line, (size_t)length) != length)
+        log_warning("--ready-fd: cannot write to it: %m; going on");
+}
+
 static void tell_listening(const struct startup *startup)
 {
+    int ready = startup->options->ready_descriptor;
     char text[LISTENER_TEXT];
 
     for (size_t i = 0; i < startup->listeners.count; i++) {
         const struct listener *each = &startup->listeners.list[i];
 
-        if (!each->retired)
-            report_listening(each->path, &each->local, listener_text(each, text));
+        if (each->retired)
+            continue;
+        report_listening(each->path, &each->local, listener_text(each, text));
+        if (ready >= 0)
+            announce(each, text, ready);
     }
-    listeners_announce(&startup->listeners, startup->options->ready_descriptor);
+    if (ready >= 0 && close(ready) != 0)
+        log_warning("--ready-fd: cannot close it: %m; going on");
 }
 
 int startup(struct server **server, struct options *options, char **argv)
@@ -211,7 +275,7 @@ int startup(struct server **server, struct options *options, char **argv)
     int status;
 
     startup.options = options;
-    if (listener_setup_descriptors(options, &startup.passed) != 0)
+    if (keep_descriptors(options, &startup.passed) != 0)
         return EXIT_FAILURE;
     open_log(options);
     warn(options);

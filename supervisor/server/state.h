@@ -105,9 +105,9 @@ struct server {
     struct server_busiest busiest;
     struct snapshot_row *listener_rows; /* of the last snapshot; NULL before the first */
 
-    struct control *control; /* NULL without --control */
-    struct control *metrics; /* NULL without --metrics */
-    uid_t starter;           /* the user that started this process */
+    struct control control; /* all zero without --control */
+    struct control metrics; /* all zero without --metrics */
+    uid_t starter;          /* the user that started this process */
 
     struct janitor *janitor; /* not owned */
     struct notify notify;

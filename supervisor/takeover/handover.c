@@ -417,7 +417,7 @@ void handover_open(struct handover *handover, struct loop *loop, struct queue *q
     handover->deadline = (struct loop_timer){.expired = on_deadline, .context = handover};
     loop_add_timer(loop, &handover->deadline);
     for (size_t i = 0; i < acceptor->count; i++) {
-        const struct listener *each = acceptor->listeners[i].listener;
+        const struct listener *each = &acceptor->listeners[i];
 
         if (!each->retired)
             handover_add(handover, (struct handover_socket){.kind = INHERITANCE_SERVICE,
@@ -456,8 +456,8 @@ static const char *find_obstacle(const struct handover *handover, uint64_t versi
     if (handover->socket_count > INHERITANCE_LISTENERS)
         return "this daemon has too many listeners";
     for (size_t i = 0; i < handover->acceptor->count; i++)
-        if (handover->acceptor->listeners[i].listener->retired &&
-            handover->acceptor->listeners[i].listener->descriptor >= 0)
+        if (handover->acceptor->listeners[i].retired &&
+            handover->acceptor->listeners[i].descriptor >= 0)
             return "clients still wait in the backlog of a listener that is no longer wanted";
     return NULL;
 }

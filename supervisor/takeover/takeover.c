@@ -165,12 +165,12 @@ static int receive_listener(struct takeover *takeover, uint32_t number, uint64_t
     if (listener->place[sizeof(listener->place) - 1] != '\0' ||
         listener->name[sizeof(listener->name) - 1] != '\0' || listener->kind > INHERITANCE_METRICS)
         return -1;
-    takeover->used[number] = listener->kind != INHERITANCE_SERVICE;
     return listeners_add(&takeover->listeners,
                          (struct listener){.descriptor = descriptors[0],
                                            .name = *listener->name == '\0' ? NULL : listener->name,
                                            .inherited = true,
-                                           .passed = listener->passed != 0});
+                                           .passed = listener->passed != 0,
+                                           .taken = listener->kind != INHERITANCE_SERVICE});
 }
 
 static int receive_listeners(struct takeover *takeover)
@@ -223,7 +223,7 @@ int takeover_retire(const struct takeover *takeover, struct listeners *listeners
         struct listener listener = takeover->listeners.list[i];
 
         listener.retired = true;
-        if (!takeover->used[i] && listeners_add(listeners, listener) != 0)
+        if (!listener.taken && listeners_add(listeners, listener) != 0)
             return -1;
     }
     return 0;
@@ -242,7 +242,7 @@ static uint64_t kept(const struct takeover *takeover)
     uint64_t used = 0;
 
     for (size_t i = 0; i < takeover->listeners.count; i++)
-        if (takeover->used[i] && !is_left(takeover, i))
+        if (takeover->listeners.list[i].taken && !is_left(takeover, i))
             used |= UINT64_C(1) << i;
     return used;
 }

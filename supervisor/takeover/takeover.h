@@ -21,12 +21,11 @@
 /* All zero before takeover_open().  Must stay as long as the process. */
 struct takeover {
     int process; /* process id of the old process */
-    /* All sockets of the old process, by the number of their LISTENER.  The descriptor of a control
-     * or metrics socket is -1 once takeover_take() has given it away. */
+    /* All sockets of the old process, by the number of their LISTENER.  A control or metrics socket
+     * is `taken` from the beginning, so that binding_open() leaves it alone; its descriptor is -1
+     * once takeover_take() has given it away. */
     struct listeners listeners;
     struct inheritance_listener received[INHERITANCE_LISTENERS];
-    bool used[INHERITANCE_LISTENERS]; /* binding_open() took it; also true for control and metrics
-                                       * sockets, which it must leave alone */
 
     struct loop *loop;
     struct queue *queue;

@@ -125,7 +125,7 @@ END
 
 @test "sockets of --metrics that cannot be made end the start, and no file is left" {
     each_ends_the_start --dispatchers 1 --control control --metrics 127.0.0.1:0 --address 127.0.0.1 0 true <<'END'
-bind:3|--metrics 127.0.0.1:0: cannot listen there: Operation not permitted
+bind:3|cannot listen on 127.0.0.1:0 (--metrics): Operation not permitted
 END
 }
 

@@ -84,11 +84,13 @@ static void forget(struct listeners *passed)
 
 static void check_passed(void)
 {
-    const char *list = getenv("LISTEN_FDNAMES");
+    const char *word = getenv("LISTEN_FDNAMES");
+    char *list = word == NULL ? NULL : strdup(word);
+    bool any = getenv("LISTEN_FDS") != NULL;
     struct listeners passed;
 
-    if (passed_read(&passed) == 0) {
-        HOLDS(passed.count < PASSED && (passed.count > 0) == (getenv("LISTEN_FDS") != NULL));
+    if (passed_read(&passed, true) == 0) {
+        HOLDS(passed.count < PASSED && (passed.count > 0) == any);
         if (passed.count > 0)
             check_names(&passed, list);
         forget(&passed);
@@ -98,7 +100,7 @@ static void check_passed(void)
             free((void *)(uintptr_t)passed.list[i].path);
         free(passed.list);
     }
-    passed_forget();
+    free(list);
 }
 
 static void check_notify(void)

@@ -4,9 +4,8 @@
  *
  * The input is a request for each connection; bytes of 0xff part them.
  */
-#include "supervisor/server/commands.h"
+#include "supervisor/server/operator.h"
 #include "supervisor/server/shutdown.h"
-#include "supervisor/server/snapshot.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/fuzz/shared/json.h"
@@ -40,12 +39,7 @@ static void answer(void *context, const struct control_request *request,
                    struct control_answer *given)
 {
     HOLDS(context == server && *request->words != '\0');
-    if (!request->http)
-        commands_answer(server, request, given);
-    else if (strcmp(request->words, "/status") == 0)
-        snapshot_render(server, figures_json, &given->text);
-    else
-        snapshot_render(server, figures_metrics, &given->text);
+    operator_answer(context, request, given);
 }
 
 static void open_control(void)
@@ -53,13 +47,12 @@ static void open_control(void)
     static const struct sockaddr_un any = {.sun_family = AF_UNIX};
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    server->control = calloc(1, sizeof(*server->control));
-    HOLDS(listener >= 0 && server->control != NULL &&
+    HOLDS(listener >= 0 &&
           bind(listener, (const struct sockaddr *)&any, sizeof(any.sun_family)) == 0 &&
           listen(listener, 1) == 0);
     address_length = sizeof(address);
     HOLDS(getsockname(listener, (struct sockaddr *)&address, &address_length) == 0);
-    HOLDS(control_open(server->control, &server->loop, listener, false, geteuid(), answer,
+    HOLDS(control_open(&server->control, &server->loop, listener, false, geteuid(), answer,
                        server) == 0);
 }
 
@@ -147,7 +140,7 @@ static bool step(void *context)
     if (talk->rounds++ == ROUNDS || server->shutdown.stage != SERVER_SERVING)
         return false;
     if (talk->ours < 0 && (talk->input.left == 0 || talk->connections == CONNECTIONS))
-        return control_descriptors(server->control) > 0;
+        return control_descriptors(&server->control) > 0;
     if (talk->ours < 0)
         connect_operator(talk);
     else if (!talk->said)

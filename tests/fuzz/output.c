@@ -130,7 +130,7 @@ static void check_for_people(struct server *server)
     static char plain[] = "plain";
     char *const plain_words[] = {plain, NULL};
     char *const *words = server->options->command;
-    const char *path = server->acceptor.listeners[0].listener->path;
+    const char *path = server->acceptor.listeners[0].path;
     struct answer answer;
     struct text text;
     size_t table = count_lines(server, figures_table, &text);
@@ -139,11 +139,11 @@ static void check_for_people(struct server *server)
     HOLDS(answer_open(&answer, text.bytes, text.length));
     HOLDS(answer_number(&answer, "queued") >= 0 && answer_number(&answer, "limits.processes") >= 0);
     server->options->command = plain_words;
-    server->acceptor.listeners[0].listener->path = plain;
+    server->acceptor.listeners[0].path = plain;
     HOLDS(count_lines(server, figures_table, &text) == table);
     HOLDS(count_lines(server, figures_lines, &text) == lines);
     server->options->command = words;
-    server->acceptor.listeners[0].listener->path = path;
+    server->acceptor.listeners[0].path = path;
 }
 
 static bool no_step(void *context)
@@ -166,7 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int i = 0; i < 4; i++)
         check_line(message, i % 2 == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT, i / 2 != 0);
     server->options->command = command_words;
-    server->acceptor.listeners[0].listener->path = path;
+    server->acceptor.listeners[0].path = path;
     fill(server, &input);
     if (strlen(command) + strlen(path) < 8192) {
         check_status(server, command, path);

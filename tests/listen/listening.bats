@@ -107,7 +107,7 @@ does_not_answer() { refute timeout 20 nc -z "$1" "$2" 2>/dev/null; }
 
 @test "a metrics port in use is taken once it is free" {
     start_controlled 0 cat
-    start_after "--metrics 127.0.0.1:$METRICS" --address 127.0.0.1 --metrics "127.0.0.1:$METRICS" 0 cat
+    start_after "127.0.0.1:$METRICS (--metrics)" --address 127.0.0.1 --metrics "127.0.0.1:$METRICS" 0 cat
     answers 127.0.0.1 "$PORT"
 }
 

@@ -9,8 +9,8 @@ load ../shared/helpers
     ((status == 0))
     [[ $output =~ "metrics on 127.0.0.1 port "[1-9] ]]
     [[ $output =~ "metrics on "(::|0.0.0.0)" port "[1-9] ]]
-    [[ $output =~ "--metrics 127.0.0.1:"[1-9][0-9]*": cannot listen there: " ]]
-    [[ $output == *"--metrics 192.0.2.1:0: cannot listen there: "* ]]
-    [[ $output == *"--metrics []:0: cannot listen there: "* ]]
+    [[ $output =~ "cannot listen on 127.0.0.1:"[1-9][0-9]*" (--metrics): " ]]
+    [[ $output == *"cannot listen on 192.0.2.1:0 (--metrics): "* ]]
+    [[ $output == *"cannot listen on []:0 (--metrics): "* ]]
 }
 @test "listener: what an earlier process hands over is taken for the same, and nothing else" { "$BUILD/tests/listen/listener"; }

@@ -364,7 +364,7 @@ serves() {
     done
     for word in 127.0.0.1:0 '[::1]:0' :0 localhost:0; do serves --metrics "$word" 0 cat; done
     run "$DAMPENER" --metrics 192.0.2.1:0 0 cat
-    [[ $status == 1 && $output == *--metrics*192.0.2.1:0* ]]
+    [[ $status == 1 && $output == *192.0.2.1:0*--metrics* ]]
 }
 
 @test "--pid-file: the path of a file" {

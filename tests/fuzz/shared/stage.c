@@ -88,8 +88,7 @@ static int count_known(void)
     count += listeners.list[0].descriptor >= 0;
     count += server.handover.source.descriptor >= 0;
     count += server.takeover != NULL && server.takeover->source.descriptor >= 0;
-    if (server.control != NULL)
-        count += control_descriptors(server.control);
+    count += control_descriptors(&server.control);
     return (int)count;
 }
 
@@ -335,11 +334,8 @@ void stage_close(void)
     for (int i = 0; forgiven && i < FUZZ_DESCRIPTORS; i++)
         if (!was_open[i])
             (void)close(i);
-    free(server.acceptor.listeners);
     free(listeners.list);
-    if (server.control != NULL)
-        free(server.control->clients);
-    free(server.control);
+    free(server.control.memory);
     options_forget(&options);
     HOLDS(fuzz_descriptors() == before);
 }
