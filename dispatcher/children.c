@@ -11,15 +11,11 @@ static struct {
 
 enum { SMALLEST = 64 };
 
-/* The kernel assigns process ids in sequence, so their low bits are spread well. */
-static uint32_t home(int32_t process)
-{
-    return (uint32_t)process & table.mask;
-}
-
+/* Returns the place of a process, or the free place where it belongs.  The kernel assigns process
+ * ids in sequence: spread out, they form no long runs. */
 static struct child_record *place_of(int32_t process)
 {
-    uint32_t i = home(process);
+    uint32_t i = ((uint32_t)process * 0x9e3779b1u >> 8) & table.mask;
 
     while (table.places[i].process != 0 && table.places[i].process != process)
         i = (i + 1) & table.mask;
@@ -70,32 +66,21 @@ void children_forget(void)
     table.count = 0;
 }
 
-/* Moves records behind the gap into it, so that every record stays reachable from its home without
- * passing a free place. */
-static void close_gap(uint32_t gap)
-{
-    uint32_t i = gap;
-
-    for (;;) {
-        i = (i + 1) & table.mask;
-        if (table.places[i].process == 0)
-            break;
-        if (((i - home(table.places[i].process)) & table.mask) >= ((i - gap) & table.mask)) {
-            table.places[gap] = table.places[i];
-            gap = i;
-        }
-    }
-    table.places[gap].process = 0;
-}
-
-bool children_remove(int32_t process, struct child_record *child)
+void children_remove(int32_t process)
 {
     const struct child_record *found = children_find(process);
+    uint32_t i;
 
     if (found == NULL)
-        return false;
-    *child = *found;
-    close_gap((uint32_t)(found - table.places));
+        return;
+    i = (uint32_t)(found - table.places);
+    table.places[i].process = 0;
     table.count--;
-    return true;
+    /* The records behind the gap must be reachable from their homes without passing it. */
+    for (i = (i + 1) & table.mask; table.places[i].process != 0; i = (i + 1) & table.mask) {
+        const struct child_record moved = table.places[i];
+
+        table.places[i].process = 0;
+        *place_of(moved.process) = moved;
+    }
 }

@@ -7,7 +7,6 @@
 #ifndef DISPATCHER_CHILDREN_H
 #define DISPATCHER_CHILDREN_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct child_record {
@@ -28,7 +27,7 @@ const struct child_record *children_find(int32_t process);
 /* Forgets all children in a forked process: they are its parent's. */
 void children_forget(void);
 
-/* Removes a reaped child.  Returns true with its record in *child if it was in the table. */
-bool children_remove(int32_t process, struct child_record *child);
+/* Removes a reaped child, if it is in the table. */
+void children_remove(int32_t process);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 /* Variables of a connection at most, and bytes of each; the longest has the path of a socket. */
 enum { VARIABLES = 12, VARIABLE_MAXIMUM = 128 };
@@ -13,8 +14,8 @@ enum { VARIABLES = 12, VARIABLE_MAXIMUM = 128 };
 static char **places[PROTOCOL_SLOTS]; /* NULL-terminated: inherited strings, then texts */
 static char texts[PROTOCOL_SLOTS][VARIABLES][VARIABLE_MAXIMUM];
 
-static size_t kept; /* number of inherited strings */
-static bool bare;   /* no variables of the connection */
+static size_t inherited; /* number of strings */
+static bool bare;        /* no variables of the connection */
 
 /* An environment under construction. */
 struct environment {
@@ -26,41 +27,27 @@ struct environment {
 /* A handler must not inherit sockets and notifications meant for the daemon (sd_listen_fds(3),
  * sd_notify(3)), nor the variables of an outer super-server (UCSPI, systemd, xinetd): it would take
  * them for its own connection's. */
-static bool is_kept(const char *variable)
+static const char *const removed[] = {
+    "LISTEN_FDS",       "LISTEN_PID",      "LISTEN_FDNAMES", "LISTEN_PIDFDID",   "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",    "WATCHDOG_PID",    "PROTO",          "TCPLOCALHOST",     "TCPLOCALIP",
+    "TCPLOCALPORT",     "TCPREMOTEHOST",   "TCPREMOTEIP",    "TCPREMOTEPORT",    "TCPREMOTEINFO",
+    "REMOTE_ADDR",      "REMOTE_HOST",     "REMOTE_PORT",    "IPCREMOTEPID",     "IPCREMOTEEUID",
+    "IPCREMOTEEGID",    "IPCREMOTEPATH",   "IPCLOCALPATH",   "DAMPENER_WAIT_MS", "DAMPENER_QUEUED",
+    "DAMPENER_RUNNING", "DAMPENER_TICKET",
+};
+
+int environment_prepare(bool is_bare)
 {
-    static const char *const removed[] = {
-        "LISTEN_FDS",      "LISTEN_PID",       "LISTEN_FDNAMES",  "LISTEN_PIDFDID",
-        "NOTIFY_SOCKET",   "WATCHDOG_USEC",    "WATCHDOG_PID",    "PROTO",
-        "TCPLOCALHOST",    "TCPLOCALIP",       "TCPLOCALPORT",    "TCPREMOTEHOST",
-        "TCPREMOTEIP",     "TCPREMOTEPORT",    "TCPREMOTEINFO",   "REMOTE_ADDR",
-        "REMOTE_HOST",     "REMOTE_PORT",      "IPCREMOTEPID",    "IPCREMOTEEUID",
-        "IPCREMOTEEGID",   "IPCREMOTEPATH",    "IPCLOCALPATH",    "DAMPENER_WAIT_MS",
-        "DAMPENER_QUEUED", "DAMPENER_RUNNING", "DAMPENER_TICKET",
-    };
-
-    for (size_t i = 0; i < sizeof(removed) / sizeof(*removed); i++) {
-        size_t length = strlen(removed[i]);
-        if (strncmp(variable, removed[i], length) == 0 && variable[length] == '=')
-            return false;
-    }
-    return true;
-}
-
-int environment_prepare(char *const *inherited, bool is_bare)
-{
-    size_t count = 0;
-
-    while (inherited[count] != NULL)
-        count++;
     bare = is_bare;
+    for (size_t i = 0; i < sizeof(removed) / sizeof(*removed); i++)
+        (void)unsetenv(removed[i]); /* cannot fail for these names */
+    for (inherited = 0; environ[inherited] != NULL; inherited++)
+        ;
     for (int i = 0; i < PROTOCOL_SLOTS; i++) {
-        places[i] = calloc(count + VARIABLES + 1, sizeof(*places[i]));
+        places[i] = calloc(inherited + VARIABLES + 1, sizeof(*places[i]));
         if (places[i] == NULL)
             return -1;
-        kept = 0;
-        for (size_t j = 0; j < count; j++)
-            if (is_kept(inherited[j]))
-                places[i][kept++] = inherited[j];
+        memcpy(places[i], environ, inherited * sizeof(*environ));
     }
     return 0;
 }
@@ -76,7 +63,7 @@ static void add(struct environment *environment, const char *name, const char *v
     text[name_length] = '=';
     memcpy(text + name_length + 1, value, value_length);
     text[name_length + 1 + value_length] = '\0';
-    environment->all[kept + environment->filled++] = text;
+    environment->all[inherited + environment->filled++] = text;
 }
 
 /* Without printf(3), which would take longer than everything else here. */
@@ -149,6 +136,6 @@ char **environment_for(const struct message_start *start, int client)
     add_number(&environment, "DAMPENER_QUEUED", start->queued);
     add_number(&environment, "DAMPENER_RUNNING", start->running);
     add_number(&environment, "DAMPENER_TICKET", start->header.ticket);
-    environment.all[kept + environment.filled] = NULL;
+    environment.all[inherited + environment.filled] = NULL;
     return environment.all;
 }

@@ -11,9 +11,10 @@
 
 #include <stdbool.h>
 
-/* Keeps the strings of `inherited` that handlers get; they must stay.  With `bare`, handlers get no
- * variables of their connection.  Returns 0, or -1 with errno. */
-int environment_prepare(char *const *inherited, bool bare);
+/* Removes from this process's environment what handlers must not inherit; from then on the
+ * environment must stay.  With `bare`, handlers get no variables of their connection.  Returns 0,
+ * or -1 with errno. */
+int environment_prepare(bool bare);
 
 /* Returns the environment for the handler of `client`; valid until the next call for the same
  * slot. */

@@ -13,26 +13,9 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* A process without privileges can lower its oom_score_adj to the lowest value it ever had, or
- * inherited.  So a dispatcher that runs as the handlers' user never lowers its own. */
-static void prepare_for_oom(const struct setup *setup)
-{
-    if (setup->has_identity != 0 && setup->user != 0)
-        oom_restore(setup->oom_score);
-    else
-        oom_open(setup->oom_score);
-}
-
-static enum log_format format_of(int argc, char **argv)
-{
-    return argc > 2 && strcmp(argv[2], "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
-}
 
 static void check_starter(int argc)
 {
@@ -48,21 +31,24 @@ static void check_starter(int argc)
 int main(int argc, char **argv)
 {
     static struct service service;
+    const struct setup *setup;
 
-    log_open(LOG_LEVEL_WARNING, format_of(argc, argv), "dispatcher");
+    log_open(LOG_LEVEL_WARNING,
+             argc > 2 && strcmp(argv[2], "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT,
+             "dispatcher");
     check_starter(argc);
-    service.command = (struct spawn_command){
-        .path = argv[3],
-        .arguments = argv + 4,
-        .setup = setup_read(),
-    };
+    setup = setup_read();
+    service.command =
+        (struct spawn_command){.path = argv[3], .arguments = argv + 4, .setup = setup};
     kin_open();
-    prepare_for_oom(service.command.setup);
-    setup_apply(service.command.setup);
+    /* A process without privileges can lower its oom_score_adj to the lowest value it ever had, or
+     * inherited.  So a dispatcher that runs as the handlers' user never lowers its own. */
+    oom_open(setup->oom_score, setup->has_identity == 0 || setup->user == 0);
+    setup_apply(setup);
     if (strcmp(argv[1], "try") == 0)
         _exit(try_command(&service.command)); /* nothing to flush */
     setup_rest();
-    if (environment_prepare(environ, service.command.setup->no_environment != 0) != 0)
+    if (environment_prepare(setup->no_environment != 0) != 0)
         log_die(1, "dispatcher: cannot prepare the environment: %m");
     service_begin(&service, true);
     service_run(&service);

@@ -103,7 +103,6 @@
 #ifndef DISPATCHER_PROTOCOL_H
 #define DISPATCHER_PROTOCOL_H
 
-#include <assert.h>
 #include <stdint.h>
 
 enum {
@@ -142,6 +141,10 @@ enum message_type {
     MESSAGE_ROUSE,
     MESSAGE_TYPES /* one more than the last */
 };
+
+/* Structures without padding send no stray memory, and every message in a packet is aligned. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wpadded"
 
 /* Begins every message; PING, PONG and ROUSE consist of it.  `client` and `ticket` are the
  * supervisor's names for a request.  An answer returns both unchanged. */
@@ -281,6 +284,8 @@ struct ledger {
     struct ledger_slot slots[PROTOCOL_SLOTS];
 };
 
+#pragma GCC diagnostic pop
+
 /* The standard error of handlers. */
 enum setup_standard_error {
     SETUP_STANDARD_ERROR_INHERIT, /* the daemon's */
@@ -318,23 +323,5 @@ struct setup {
     uint32_t group_count;                    /* supplementary groups */
     uint32_t groups[];
 };
-
-/* Structures without padding send no stray memory.  Lengths are multiples of 8, so every message in
- * a packet is aligned. */
-static_assert(sizeof(struct message_header) == 16, "message_header has padding");
-static_assert(sizeof(struct endpoint) == 20, "endpoint has padding");
-static_assert(sizeof(struct endpoint_peer) == 12, "endpoint_peer has padding");
-static_assert(sizeof(struct message_start) == 72, "message_start has padding");
-static_assert(sizeof(struct message_started) == 24, "message_started has padding");
-static_assert(sizeof(struct message_failed) == 24, "message_failed has padding");
-static_assert(sizeof(struct message_exited) == 40, "message_exited has padding");
-static_assert(sizeof(struct message_ready) == 24, "message_ready has padding");
-static_assert(sizeof(struct message_signal) == 32, "message_signal has padding");
-static_assert(sizeof(struct message_signalled) == 24, "message_signalled has padding");
-static_assert(sizeof(struct message_fork) == 24, "message_fork has padding");
-static_assert(sizeof(struct message_forked) == 24, "message_forked has padding");
-static_assert(sizeof(struct message_read) == 24, "message_read has padding");
-static_assert(sizeof(struct message_content) == 24, "message_content has padding");
-static_assert(sizeof(struct setup_limit) == 24, "setup_limit has padding");
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * reply.h - the messages from a dispatcher to its supervisor.
+ * reply.h - sends the messages of a dispatcher to its supervisor.
  *
  * Messages are gathered into one packet, which reply_flush() sends; a full packet is sent at once.
  * Sending waits while the supervisor is behind.  If the supervisor is gone or has closed its end,
@@ -11,22 +11,13 @@
 #include "dispatcher/protocol.h"
 
 #include <stdbool.h>
-#include <sys/resource.h>
 
-void reply_ready(void);
-void reply_started(const struct message_header *request, int32_t process, uint32_t age);
+/* Returns an answer to `request` that has only its header. */
+union message reply_to(const struct message_header *request, enum message_type type);
 
-/* Sent at once.  The caller keeps the client's descriptor. */
-void reply_failed(const struct message_header *request, int error, int client);
-
-void reply_exited(uint32_t client, uint64_t ticket, int status, const struct rusage *usage);
-void reply_signalled(const struct message_signal *request);
-void reply_forked(const struct message_header *request, int32_t process, int error);
-
-/* Sent at once.  The caller keeps `descriptor`; -1 with an error. */
-void reply_content(const struct message_read *request, int descriptor, int error);
-
-void reply_pong(const struct message_header *request);
+/* Gathers a message.  Sends it at once if it brings a descriptor, which the caller keeps; NULL: it
+ * brings none. */
+void reply_send(const union message *message, const int *descriptor);
 
 /* Sends the gathered messages. */
 void reply_flush(void);

@@ -18,19 +18,13 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- requests ---- */
-
-/* A dispatcher executes nothing except the command it was started with. */
-static void start(struct service *service, const struct message_start *request, int client)
-{
-    start_begin(&service->command, service->ledger, request, client);
-    service->clients[service->client_count++] = client;
-}
 
 /* Returns true if the request's process leads the group of this client's handler now. */
 static bool is_handler(const struct message_signal *request)
@@ -45,13 +39,16 @@ static bool is_handler(const struct message_signal *request)
 
 static void signal_handler(const struct message_signal *request)
 {
+    union message answer = reply_to(&request->header, MESSAGE_SIGNALLED);
+
     if (request->process <= 1 || (request->signal != SIGTERM && request->signal != SIGKILL))
         log_error("dispatcher: the supervisor asked for signal %d to process group %d: ignoring it",
                   request->signal, request->process);
     else if (is_handler(request) && kill(-request->process, request->signal) != 0)
         log_warning("dispatcher: cannot send signal %d to process group %d: %m", request->signal,
                     request->process);
-    reply_signalled(request);
+    answer.signalled.adopted = request->adopted;
+    reply_send(&answer, NULL);
 }
 
 /* In the new dispatcher: drops the state of its parent. */
@@ -70,7 +67,16 @@ static void become_successor(struct service *service, bool spare, const int *des
     service_begin(service, spare);
 }
 
-static void fork_successor(struct service *service, const struct message_fork *request,
+static void answer_fork(const union message *request, int32_t process, int error)
+{
+    union message answer = reply_to(&request->header, MESSAGE_FORKED);
+
+    answer.forked.process = process;
+    answer.forked.error = error;
+    reply_send(&answer, NULL);
+}
+
+static void fork_successor(struct service *service, const union message *request,
                            const int *descriptors)
 {
     int32_t process;
@@ -79,61 +85,59 @@ static void fork_successor(struct service *service, const struct message_fork *r
     reply_flush(); /* or the new dispatcher would send these answers, too */
     process = successor_fork();
     if (process == 0) {
-        become_successor(service, request->spare != 0, descriptors);
+        become_successor(service, request->fork.spare != 0, descriptors);
         return;
     }
     (void)close(descriptors[0]);
     (void)close(descriptors[1]);
-    reply_forked(&request->header, process, process < 0 ? errno : 0);
+    answer_fork(request, process < 0 ? 0 : process, process < 0 ? errno : 0);
 }
 
 static void read_file(const struct service *service, const struct message_read *request)
 {
-    int error = EINVAL;
+    union message answer = reply_to(&request->header, MESSAGE_CONTENT);
     int content = -1;
 
+    answer.content.file = request->file;
+    answer.content.error = EINVAL;
     if (request->file < PROTOCOL_FILES) {
         if (privileges_wake() < 0) /* the privileges of the first read, at the start */
             log_die(1, "dispatcher: cannot get its capabilities back");
         content = content_copy(service->command.setup, (enum protocol_file)request->file);
-        error = content < 0 ? errno : 0;
+        answer.content.error = content < 0 ? errno : 0;
         setup_rest();
     }
-    reply_content(request, content, error);
+    reply_send(&answer, content < 0 ? NULL : &content);
     if (content >= 0)
         (void)close(content); /* sent */
 }
 
 static void carry_out(struct service *service, const union message *message, const int *descriptors)
 {
+    union message pong;
+
     switch (message->header.type) {
     case MESSAGE_START:
-        start(service, &message->start, descriptors[0]);
+        /* A dispatcher executes nothing except the command it was started with. */
+        start_begin(&service->command, service->ledger, &message->start, descriptors[0]);
+        service->clients[service->client_count++] = descriptors[0];
         break;
     case MESSAGE_SIGNAL:
         signal_handler(&message->signal);
         break;
     case MESSAGE_FORK:
-        fork_successor(service, &message->fork, descriptors);
+        fork_successor(service, message, descriptors);
         break;
     case MESSAGE_READ:
         read_file(service, &message->read);
         break;
     case MESSAGE_PING:
-        reply_pong(&message->header);
+        pong = reply_to(&message->header, MESSAGE_PONG);
+        reply_send(&pong, NULL);
         break;
     default:
         break; /* ROUSE: the signal that came with it was the purpose */
     }
-}
-
-/* Handles a request whose descriptors did not fit into this process.  The clients are safe in the
- * packet: the supervisor takes them back when this process is gone. */
-static void refuse(const union message *message)
-{
-    if (message->header.type != MESSAGE_FORK)
-        log_die(1, "dispatcher: cannot receive the descriptors of clients; is its limit too low?");
-    reply_forked(&message->header, -1, EMFILE);
 }
 
 /* Takes the packet off the socket, so that its requests are not carried out twice.  That closes the
@@ -164,7 +168,12 @@ static void take_request(struct service *service)
         carry_out(service, &message, descriptors);
         break;
     case WIRE_NO_DESCRIPTOR:
-        refuse(&message);
+        /* The clients are safe in the packet: the supervisor takes them back when this process is
+         * gone. */
+        if (message.header.type != MESSAGE_FORK)
+            log_die(1, "dispatcher: cannot receive the descriptors of clients; is its limit too "
+                       "low?");
+        answer_fork(&message, 0, EMFILE);
         break;
     case WIRE_MALFORMED:
         log_error("dispatcher: the supervisor violated the protocol: ignoring its request");
@@ -191,19 +200,37 @@ static void take_requests(struct service *service)
 
 /* ---- ended handlers ---- */
 
-static void report_exited(int32_t process, int status, const struct rusage *usage)
+static uint64_t microseconds(struct timeval time)
 {
-    struct child_record child;
-
-    start_reaped(process, status);
-    if (children_remove(process, &child))
-        reply_exited(child.client, child.ticket, status, usage);
-    /* Otherwise a handler made it our child, with CLONE_PARENT; no client belongs to it. */
+    return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec;
 }
 
-/* One SIGCHLD may stand for many children: reaps until none is left. */
-static void reap(void)
+static void report_exited(int32_t process, int status, const struct rusage *usage)
 {
+    const struct child_record *child;
+    union message message;
+
+    start_reaped(process, status);
+    child = children_find(process);
+    if (child == NULL)
+        return; /* a handler made it our child, with CLONE_PARENT; no client belongs to it */
+    wire_header(&message, MESSAGE_EXITED, child->client, child->ticket);
+    message.exited.status = status;
+    message.exited.memory = (uint32_t)usage->ru_maxrss;
+    message.exited.user_time = microseconds(usage->ru_utime);
+    message.exited.system_time = microseconds(usage->ru_stime);
+    reply_send(&message, NULL);
+    children_remove(process);
+}
+
+/* Reads the one SIGCHLD that can be pending.  It may stand for many children: reaps until none is
+ * left. */
+static void reap(int signals)
+{
+    struct signalfd_siginfo information;
+
+    if (read(signals, &information, sizeof(information)) < 0 && errno != EAGAIN && errno != EINTR)
+        log_bug("dispatcher: cannot read signals: %m");
     for (;;) {
         struct rusage usage;
         int status;
@@ -216,15 +243,6 @@ static void reap(void)
         else if (errno != EINTR)
             log_bug("dispatcher: wait4: %m");
     }
-}
-
-/* Reads the one SIGCHLD that can be pending; wait4(2) identifies the children. */
-static void take_signal(int signals)
-{
-    struct signalfd_siginfo information;
-
-    if (read(signals, &information, sizeof(information)) < 0 && errno != EAGAIN && errno != EINTR)
-        log_bug("dispatcher: cannot read signals: %m");
 }
 
 /* ---- beginning, and work ---- */
@@ -261,6 +279,8 @@ static void map_ledger(struct service *service)
 
 void service_begin(struct service *service, bool spare)
 {
+    union message ready = reply_to(&(struct message_header){0}, MESSAGE_READY);
+
     map_ledger(service);
     /* The leash of protocol.h. */
     if (fcntl(PROTOCOL_SOCKET, F_SETFD, FD_CLOEXEC) != 0 ||
@@ -273,16 +293,8 @@ void service_begin(struct service *service, bool spare)
     /* After fexecve(3) the name is the descriptor's number. */
     (void)prctl(PR_SET_NAME, spare ? "dispatcher-spare" : "dispatcher");
     prepare_signals(service);
-    reply_ready();
-}
-
-/* Waits for a request, a signal or the next timeout. */
-static int look(struct pollfd events[2])
-{
-    int timeout = start_timeout();
-
-    reply_flush();
-    return poll(events, 2, timeout < 0 ? oom_timeout() : timeout);
+    ready.ready.process = (int32_t)getpid();
+    reply_send(&ready, NULL);
 }
 
 _Noreturn void service_run(struct service *service)
@@ -292,23 +304,24 @@ _Noreturn void service_run(struct service *service)
             {.fd = PROTOCOL_SOCKET, .events = POLLIN},
             {.fd = service->signals, .events = POLLIN},
         };
-        int count = look(events);
+        int timeout = start_timeout();
+        int count;
 
+        reply_flush();
+        count = poll(events, 2, timeout < 0 ? oom_timeout() : timeout);
         if (count < 0) {
             if (errno != EINTR && !reply_lacks_memory())
                 log_die(1, "dispatcher: poll: %m");
             continue;
         }
-        if (count == 0 && start_is_idle())
+        if (count == 0 && timeout < 0)
             oom_protect();
         else if (count == 0)
             start_rest();
         if (events[0].revents != 0)
             take_requests(service);
         start_collect();
-        if (events[1].revents != 0) {
-            take_signal(service->signals);
-            reap();
-        }
+        if (events[1].revents != 0)
+            reap(service->signals);
     }
 }

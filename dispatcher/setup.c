@@ -22,59 +22,43 @@ static struct {
     int standard_error;              /* of handlers; -1: the dispatcher's */
 } opened = {.directories = {-1, -1}, .standard_error = -1};
 
-static _Noreturn void refuse(void)
-{
-    log_die(1, "dispatcher: its version differs from its supervisor's");
-}
-
-static _Noreturn void fail_to_receive(void)
-{
-    log_die(1, "dispatcher: cannot receive its setup: %m");
-}
-
 const struct setup *setup_read(void)
 {
     ssize_t length = recv(PROTOCOL_SOCKET, NULL, 0, MSG_PEEK | MSG_TRUNC);
-    struct setup *setup;
+    /* Zeros follow a setup that is too short. */
+    struct setup *setup = length < 0 ? NULL : calloc(1, sizeof(*setup) + (size_t)length);
 
-    if (length < 0)
-        fail_to_receive();
-    if (length < (ssize_t)sizeof(*setup))
-        refuse();
-    setup = malloc((size_t)length);
     if (setup == NULL || recv(PROTOCOL_SOCKET, setup, (size_t)length, 0) != length)
-        fail_to_receive();
+        log_die(1, "dispatcher: cannot receive its setup: %m");
     if (setup->version != PROTOCOL_VERSION ||
         (size_t)length != sizeof(*setup) + setup->group_count * sizeof(*setup->groups))
-        refuse();
+        log_die(1, "dispatcher: its version differs from its supervisor's");
     return setup;
 }
 
 /* ---- with the privileges that the daemon was started with ---- */
 
-/* Not prlimit(3): each libc gives the resource another type. */
-static long change_limit(unsigned resource, const struct rlimit *wanted, struct rlimit *old)
-{
-    static_assert(sizeof(struct rlimit) == 2 * sizeof(uint64_t), "limits have 64 bits");
-
-    return syscall(SYS_prlimit64, 0, resource, wanted, old);
-}
-
 /* A handler can lower a hard limit, but not raise it. */
 static void raise_hard_limits(const struct setup *setup)
 {
+    static_assert(sizeof(struct rlimit) == 2 * sizeof(uint64_t), "limits have 64 bits");
+
     for (unsigned i = 0; i < SETUP_LIMITS; i++) {
         const struct setup_limit *wanted = &setup->limits[i];
         struct rlimit limit;
+        rlim_t old;
 
-        if (wanted->given == 0 || change_limit(i, NULL, &limit) != 0 ||
+        /* Not prlimit(3): each libc gives the resource another type. */
+        if (wanted->given == 0 || syscall(SYS_prlimit64, 0, i, NULL, &limit) != 0 ||
             limit.rlim_max >= wanted->hard)
             continue;
-        if (change_limit(i, &(struct rlimit){limit.rlim_cur, wanted->hard}, NULL) != 0)
+        old = limit.rlim_max;
+        limit.rlim_max = wanted->hard;
+        if (syscall(SYS_prlimit64, 0, i, &limit, NULL) != 0)
             log_die(1,
                     "--limit: cannot raise a hard limit of %llu to %llu: %m; this requires "
                     "CAP_SYS_RESOURCE",
-                    (unsigned long long)limit.rlim_max, (unsigned long long)wanted->hard);
+                    (unsigned long long)old, (unsigned long long)wanted->hard);
     }
 }
 

@@ -45,13 +45,6 @@ static struct child {
 
 /* The following functions return a negative errno of the step that failed. */
 
-KERNEL_CALL_ONLY static long unblock_signals(void)
-{
-    static const uint64_t none;
-
-    return kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, sizeof(none));
-}
-
 KERNEL_CALL_ONLY static long execute(const struct child *child)
 {
     const struct spawn_command *command = child->command;
@@ -64,6 +57,7 @@ KERNEL_CALL_ONLY static long execute(const struct child *child)
 
 KERNEL_CALL_ONLY static long become_handler(struct child *child)
 {
+    static const uint64_t no_signals;
     long result;
 
     /* Only a filter of system calls can make setsid() fail here.  Without a group of its own, a
@@ -72,7 +66,8 @@ KERNEL_CALL_ONLY static long become_handler(struct child *child)
         (result = setup_descriptors(child->command->setup, child->client)) < 0)
         return result;
     child->client = STDIN_FILENO;
-    if ((result = unblock_signals()) < 0)
+    if ((result = kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&no_signals, 0,
+                              sizeof(no_signals))) < 0)
         return result;
     result = execute(child);
     /* Root may need its capabilities to reach the path.  Not before, because a file that cannot be
@@ -91,13 +86,6 @@ KERNEL_CALL_ONLY static void enter_ledger(struct ledger_slot *slot)
                          __ATOMIC_SEQ_CST);
 }
 
-KERNEL_CALL_ONLY static void wait_for_memory(void)
-{
-    static const long pause[2] = {0, 10000000}; /* seconds and nanoseconds of type long */
-
-    (void)kernel_call(SYS_ppoll, 0, 0, (long)&pause, 0); /* a signal may cut it short */
-}
-
 KERNEL_CALL_ONLY static bool may_pass(long error)
 {
     return error == -ENOMEM || error == -ENOBUFS || error == -EAGAIN || error == -ETOOMANYREFS;
@@ -107,6 +95,7 @@ KERNEL_CALL_ONLY static bool may_pass(long error)
  * it was sent or the supervisor is gone. */
 KERNEL_CALL_ONLY static bool send_failure(struct failure *failure, int error, int client)
 {
+    static const long pause[2] = {0, 10000000}; /* seconds and nanoseconds of type long */
     int *descriptor = (void *)(failure->control + CMSG_LEN(0));
     long result;
 
@@ -116,7 +105,7 @@ KERNEL_CALL_ONLY static bool send_failure(struct failure *failure, int error, in
         result =
             kernel_call(SYS_sendmsg, PROTOCOL_SOCKET, (long)&failure->envelope, MSG_NOSIGNAL, 0);
         if (may_pass(result))
-            wait_for_memory();
+            (void)kernel_call(SYS_ppoll, 0, 0, (long)&pause, 0); /* a signal may cut it short */
     } while (may_pass(result) || result == -EINTR || result == -ECONNRESET); /* then EPIPE */
     return result >= 0 || result == -EPIPE;
 }
@@ -144,17 +133,18 @@ static void prepare_failure(struct failure *failure, const struct message_header
     union message message;
 
     wire_header(&message, MESSAGE_FAILED, request->client, request->ticket);
-    *failure = (struct failure){.message = message.failed};
-    failure->content =
-        (struct iovec){.iov_base = &failure->message, .iov_len = sizeof(failure->message)};
-    header->cmsg_len = (socklen_t)CMSG_LEN(sizeof(int));
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    failure->envelope = (struct msghdr){
-        .msg_iov = &failure->content,
-        .msg_iovlen = 1,
-        .msg_control = failure->control,
-        .msg_controllen = (socklen_t)CMSG_LEN(sizeof(int)),
+    *failure = (struct failure){
+        .message = message.failed,
+        .content = {.iov_base = &failure->message, .iov_len = sizeof(failure->message)},
+        .envelope = {.msg_iov = &failure->content,
+                     .msg_iovlen = 1,
+                     .msg_control = failure->control,
+                     .msg_controllen = (socklen_t)CMSG_LEN(sizeof(int))},
+    };
+    *header = (struct cmsghdr){
+        .cmsg_len = (socklen_t)CMSG_LEN(sizeof(int)),
+        .cmsg_level = SOL_SOCKET,
+        .cmsg_type = SCM_RIGHTS,
     };
 }
 

@@ -24,11 +24,6 @@ static struct start {
 static unsigned count;
 static int look_again = LOOK_FIRST;
 
-static bool is_under_way(unsigned slot)
-{
-    return starts[slot].process != 0;
-}
-
 static uint64_t microseconds(void)
 {
     struct timespec now;
@@ -38,116 +33,109 @@ static uint64_t microseconds(void)
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-/* Returns UINT32_MAX for every longer age. */
-static uint32_t age_of(const struct start *start)
-{
-    uint64_t age = microseconds() - start->cloned;
-
-    return age > UINT32_MAX ? UINT32_MAX : (uint32_t)age;
-}
-
-bool start_is_idle(void)
-{
-    return count == 0;
-}
-
-/* Adds the child to the table before its exec, because it may be reaped before the exec is noticed.
- */
-static void clone_handler(const struct spawn_command *command, struct ledger_slot *slot,
-                          const struct message_start *request, int client)
-{
-    struct start *start = &starts[request->slot];
-    int32_t process = -1;
-
-    if (children_reserve() == 0)
-        process = spawn_begin(command, request->slot, environment_for(request, client), client,
-                              &request->header, slot);
-    if (process < 0) {
-        reply_failed(&request->header, errno, client);
-        return;
-    }
-    *start =
-        (struct start){.process = process, .cloned = microseconds(), .request = request->header};
-    count++;
-    look_again = LOOK_FIRST;
-    children_add((struct child_record){
-        .process = process, .client = request->header.client, .ticket = request->header.ticket});
-}
-
+/* Forgets a start; its child has left this memory, is dead or is no child of this process. */
 static void take_out(unsigned slot)
 {
+    spawn_forget(slot); /* after a core dump the kernel does not */
     starts[slot].process = 0;
     count--;
     look_again = LOOK_FIRST;
+}
+
+static void answer_started(unsigned slot)
+{
+    union message answer = reply_to(&starts[slot].request, MESSAGE_STARTED);
+    uint64_t age = microseconds() - starts[slot].cloned;
+
+    answer.started.process = starts[slot].process;
+    answer.started.age = age > UINT32_MAX ? UINT32_MAX : (uint32_t)age;
+    take_out(slot);
+    reply_send(&answer, NULL);
+}
+
+/* Forgets a child whose exec failed; it was reaped, and no client waits for its end. */
+static void drop_failed(unsigned slot)
+{
+    children_remove(starts[slot].process);
+    take_out(slot);
 }
 
 /* Ends a start whose exec failed; the child is dead.  If the child was killed, only the supervisor
  * can find out whether it sent FAILED, and only after the end of this process. */
 static void judge_failed(unsigned slot, int status)
 {
-    struct child_record child;
-
     if (!WIFEXITED(status) || WEXITSTATUS(status) != SPAWN_FAILED)
         log_die(1, "dispatcher: process %d ended before it could report that its exec failed",
                 starts[slot].process);
-    (void)children_remove(starts[slot].process, &child); /* always present */
-    take_out(slot);
+    drop_failed(slot);
 }
 
-/* Ends a start whose child has left this memory. */
-static void finish(unsigned slot)
+/* Reaps a child that is about to end: this does not wait long, and cannot fail. */
+static int await_end(unsigned slot)
 {
-    const int32_t process = starts[slot].process;
     int status = 0;
 
-    if (spawn_error(slot) == 0) {
-        take_out(slot);
-        reply_started(&starts[slot].request, process, age_of(&starts[slot]));
-        return;
-    }
-    /* The child is about to end: this does not wait long, and cannot fail. */
-    while (waitpid(process, &status, 0) < 0 && errno == EINTR)
+    while (waitpid(starts[slot].process, &status, 0) < 0 && errno == EINTR)
         ;
-    judge_failed(slot, status);
+    return status;
 }
 
 /* A child whose exec failed has sent FAILED itself, so the supervisor may reuse the slot while the
  * child still exists, stopped perhaps: kills it.  Returns false if the slot is in use. */
 static bool is_free(unsigned slot)
 {
-    struct child_record child;
-
-    if (!is_under_way(slot))
+    if (starts[slot].process == 0)
         return true;
     if (spawn_error(slot) == 0)
         return false;
     (void)kill(starts[slot].process, SIGKILL); /* a child that has not been reaped */
-    while (waitpid(starts[slot].process, NULL, 0) < 0 && errno == EINTR)
-        ;
-    spawn_forget(slot);
-    (void)children_remove(starts[slot].process, &child);
-    take_out(slot);
+    (void)await_end(slot);                     /* its FAILED has arrived, however it ends */
+    drop_failed(slot);
     return true;
 }
 
 void start_begin(const struct spawn_command *command, struct ledger *ledger,
                  const struct message_start *request, int client)
 {
-    if (request->slot >= PROTOCOL_SLOTS || !is_free(request->slot)) {
+    const unsigned slot = request->slot;
+    int32_t process = -1;
+
+    if (slot >= PROTOCOL_SLOTS || !is_free(slot)) {
         log_error(
             "dispatcher: the supervisor sent START for slot %u, which is not free: ignoring it",
-            request->slot);
+            slot);
         return;
     }
     oom_expose();
-    clone_handler(command, &ledger->slots[request->slot], request, client);
+    if (children_reserve() == 0)
+        process = spawn_begin(command, slot, environment_for(request, client), client,
+                              &request->header, &ledger->slots[slot]);
+    if (process < 0) {
+        union message answer = reply_to(&request->header, MESSAGE_FAILED);
+
+        answer.failed.error = errno;
+        reply_send(&answer, &client);
+        return;
+    }
+    starts[slot] =
+        (struct start){.process = process, .cloned = microseconds(), .request = request->header};
+    count++;
+    look_again = LOOK_FIRST;
+    /* Now, because the child may be reaped before its exec is noticed. */
+    children_add((struct child_record){
+        .process = process, .client = request->header.client, .ticket = request->header.ticket});
 }
 
 void start_collect(void)
 {
-    for (unsigned slot = 0; count > 0 && slot < PROTOCOL_SLOTS; slot++)
-        if (is_under_way(slot) && spawn_is_over(slot))
-            finish(slot);
+    for (unsigned slot = 0; count > 0 && slot < PROTOCOL_SLOTS; slot++) {
+        if (starts[slot].process == 0 || !spawn_is_over(slot))
+            continue;
+        if (spawn_error(slot) == 0)
+            answer_started(slot);
+        else
+            judge_failed(slot, await_end(slot));
+    }
 }
 
 int start_timeout(void)
@@ -165,9 +153,8 @@ void start_reaped(int32_t process, int status)
     for (unsigned slot = 0; count > 0 && slot < PROTOCOL_SLOTS; slot++) {
         if (starts[slot].process != process)
             continue;
-        spawn_forget(slot); /* the kernel does not clear it after a core dump */
         if (spawn_error(slot) == 0)
-            finish(slot);
+            answer_started(slot);
         else
             judge_failed(slot, status);
     }
@@ -175,12 +162,7 @@ void start_reaped(int32_t process, int status)
 
 void start_forget(void)
 {
-    /* Writing to the free places would allocate their memory. */
-    for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++) {
-        if (!is_under_way(slot))
-            continue;
-        starts[slot].process = 0;
-        spawn_forget(slot);
-    }
-    count = 0;
+    for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++)
+        if (starts[slot].process != 0) /* writing to a free place would allocate its memory */
+            take_out(slot);
 }

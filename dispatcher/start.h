@@ -10,8 +10,6 @@
 
 #include "dispatcher/spawn.h"
 
-#include <stdbool.h>
-
 /* Begins a start; the caller keeps the client's descriptor.  Answers FAILED at once if no child
  * could be cloned.  A request for a slot in use violates the protocol: it is logged and not
  * answered. */
@@ -22,11 +20,8 @@ void start_begin(const struct spawn_command *command, struct ledger *ledger,
  * under way. */
 int start_timeout(void);
 
-/* Returns true if no start is under way. */
-bool start_is_idle(void);
-
 /* Lengthens the timeout after nothing has happened: the remaining starts may hang, for instance on
- * a dead file system. */
+ * a dead file system.  The next change shortens it again. */
 void start_rest(void);
 
 /* Answers the finished starts. */

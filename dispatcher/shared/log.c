@@ -17,10 +17,9 @@
 /* The way to write without blocking depends on the type of standard error.  O_NONBLOCK belongs to
  * the open file description, which handlers share: descriptor 2 itself must not get it. */
 enum log_method {
-    LOG_PLAIN,    /* a regular file: writing does not wait for a reader */
-    LOG_REOPENED, /* a pipe or terminal: a description of our own, with O_NONBLOCK */
-    LOG_SOCKET,   /* MSG_DONTWAIT */
-    LOG_POLLED    /* reopening failed: poll before each write */
+    LOG_WRITTEN, /* a regular file; or a pipe or terminal, reopened with O_NONBLOCK */
+    LOG_SENT,    /* a socket: MSG_DONTWAIT */
+    LOG_POLLED   /* reopening failed: poll before each write */
 };
 
 static struct {
@@ -44,18 +43,17 @@ void log_reopen(void)
     state.descriptor = STDERR_FILENO;
     if (fstat(STDERR_FILENO, &status) != 0)
         return;
-    if (S_ISREG(status.st_mode)) {
-        state.method = LOG_PLAIN;
-    } else if (S_ISSOCK(status.st_mode)) {
-        state.method = LOG_SOCKET;
-    } else {
-        int descriptor =
-            open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        if (descriptor >= 0) {
-            state.method = LOG_REOPENED;
-            state.descriptor = descriptor;
-        }
+    if (S_ISSOCK(status.st_mode)) {
+        state.method = LOG_SENT;
+        return;
     }
+    if (!S_ISREG(status.st_mode))
+        state.descriptor =
+            open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (state.descriptor >= 0)
+        state.method = LOG_WRITTEN;
+    else
+        state.descriptor = STDERR_FILENO;
 }
 
 /* Returns true if standard error leads to the journal. */
@@ -109,15 +107,10 @@ static ssize_t write_polled(const char *line, size_t length)
 
 static ssize_t write_at_once(const char *line, size_t length)
 {
-    switch (state.method) {
-    case LOG_SOCKET:
+    if (state.method == LOG_SENT)
         return send(state.descriptor, line, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-    case LOG_POLLED:
+    if (state.method == LOG_POLLED)
         return write_polled(line, length);
-    case LOG_PLAIN:
-    case LOG_REOPENED:
-        break;
-    }
     return write(state.descriptor, line, length);
 }
 
@@ -136,15 +129,11 @@ static bool put(const char *line, size_t length)
 
 static void report_dropped(void)
 {
-    const struct log_field fields[] = {LOG_NUMBER("lines", state.dropped)};
+    const struct log_field lines = LOG_NUMBER("lines", state.dropped);
     char message[80];
     char line[LOG_LINE_MAXIMUM];
     const struct log_content content = {
-        .level = LOG_LEVEL_WARNING,
-        .message = message,
-        .event = "lines-dropped",
-        .fields = fields,
-        .field_count = 1,
+        LOG_LEVEL_WARNING, message, "lines-dropped", &lines, 1,
     };
 
     (void)snprintf(message, sizeof(message), "%lu log line%s dropped: standard error was full",
@@ -153,76 +142,54 @@ static void report_dropped(void)
         state.dropped = 0;
 }
 
-static void put_or_count(const struct log_content *content)
-{
-    char line[LOG_LINE_MAXIMUM];
-
-    if (state.dropped > 0)
-        report_dropped();
-    if (state.dropped > 0 || !put(line, log_line(line, &state.style, content))) {
-        state.dropped++;
-        state.dropped_ever++;
-    }
-}
-
-void log_plain(const char *line)
-{
-    int error = errno;
-
-    put_or_count(&(struct log_content){.level = LOG_LEVEL_PLAIN, .message = line});
-    errno = error;
-}
-
-__attribute__((format(printf, 2, 0))) static void write_line(const struct log_content *content,
+/* Writes a line whose message is `format`, or counts it as dropped. */
+__attribute__((format(printf, 2, 0))) static void write_line(struct log_content content,
                                                              const char *format, va_list arguments)
 {
     int error = errno;
-    struct log_content said = *content;
     char message[LOG_LINE_MAXIMUM];
+    char line[LOG_LINE_MAXIMUM];
 
     if (vsnprintf(message, sizeof(message), format, arguments) < 0)
         message[0] = '\0'; /* an empty line is better than none */
-    said.message = message;
-    put_or_count(&said);
+    content.message = message;
+    if (state.dropped > 0)
+        report_dropped();
+    if (state.dropped > 0 || !put(line, log_line(line, &state.style, &content))) {
+        state.dropped++;
+        state.dropped_ever++;
+    }
     errno = error;
 }
 
 void log_event(enum log_level level, const char *event, const struct log_field *fields,
                size_t count, const char *format, ...)
 {
-    const struct log_content content = {
-        .level = level,
-        .event = event,
-        .fields = fields,
-        .field_count = count,
-    };
     va_list arguments;
 
     if (!log_enabled(level))
         return;
     va_start(arguments, format);
-    write_line(&content, format, arguments);
+    write_line((struct log_content){level, NULL, event, fields, count}, format, arguments);
     va_end(arguments);
 }
 
 void log_die(int status, const char *format, ...)
 {
-    const struct log_content content = {.level = LOG_LEVEL_ERROR};
     va_list arguments;
 
     va_start(arguments, format);
-    write_line(&content, format, arguments);
+    write_line((struct log_content){.level = LOG_LEVEL_ERROR}, format, arguments);
     va_end(arguments);
     exit(status);
 }
 
 void log_bug(const char *format, ...)
 {
-    const struct log_content content = {.level = LOG_LEVEL_BUG};
     va_list arguments;
 
     va_start(arguments, format);
-    write_line(&content, format, arguments);
+    write_line((struct log_content){.level = LOG_LEVEL_BUG}, format, arguments);
     va_end(arguments);
     abort();
 }

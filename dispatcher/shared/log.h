@@ -43,9 +43,6 @@ __attribute__((format(printf, 5, 6))) void log_event(enum log_level level, const
 #define log_warning(...)      log_write(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_error(...)        log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 
-/* Writes a line without a level. */
-void log_plain(const char *line);
-
 /* Logs an error and exits with `status`: the program cannot go on. */
 _Noreturn __attribute__((format(printf, 2, 3))) void log_die(int status, const char *format, ...);
 

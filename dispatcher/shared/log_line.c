@@ -32,8 +32,6 @@ static void add_value(struct text *text, const struct log_field *field)
     const uint64_t second = 1000000;
 
     switch (field->kind) {
-    case LOG_FIELD_NONE:
-        break;
     case LOG_FIELD_TEXT:
         text_add_json(text, field->text);
         break;
@@ -51,7 +49,7 @@ static void add_field(struct text *text, const struct log_field *field)
 {
     struct text before = *text;
 
-    if (field->kind == LOG_FIELD_NONE)
+    if (field->name == NULL)
         return;
     text_add(text, ",");
     text_add_json(text, field->name);
@@ -69,8 +67,7 @@ static void add_object(struct text *text, const struct log_style *style,
     struct timespec now = {0};
     size_t size = text->size;
     const struct log_field event = {
-        .name = "event",
-        .kind = content->event == NULL ? LOG_FIELD_NONE : LOG_FIELD_TEXT,
+        .name = content->event == NULL ? NULL : "event",
         .text = content->event,
     };
 
@@ -94,7 +91,6 @@ size_t log_line(char line[LOG_LINE_MAXIMUM], const struct log_style *style,
                 const struct log_content *content)
 {
     struct text text;
-    size_t room;
     size_t length;
 
     text_open(&text, line, LOG_LINE_MAXIMUM);
@@ -105,9 +101,7 @@ size_t log_line(char line[LOG_LINE_MAXIMUM], const struct log_style *style,
     } else {
         if (!style->journal)
             text_add(&text, "%s", levels[content->level].text);
-        length = strlen(content->message);
-        room = LOG_LINE_MAXIMUM - NEWLINE - text.length;
-        length = length < room ? length : room;
+        length = strnlen(content->message, LOG_LINE_MAXIMUM - NEWLINE - text.length);
         memcpy(line + text.length, content->message, length);
         text.length += length;
     }

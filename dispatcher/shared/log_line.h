@@ -42,7 +42,6 @@ enum log_format {
 };
 
 enum log_field_kind {
-    LOG_FIELD_NONE, /* the line has no such field */
     LOG_FIELD_TEXT,
     LOG_FIELD_NUMBER,
     LOG_FIELD_SECONDS /* `number` is microseconds; written as seconds with six decimals */
@@ -50,7 +49,7 @@ enum log_field_kind {
 
 /* A member of an event's object. */
 struct log_field {
-    const char *name;
+    const char *name; /* NULL: the line has no such field */
     enum log_field_kind kind;
     union {
         const char *text;

@@ -1,18 +1,16 @@
 #include "dispatcher/shared/oom.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 static const char path[] = "/proc/self/oom_score_adj";
 
 static struct {
     int descriptor; /* -1: the value stays the same */
-    char original[8];
-    char low[8];
+    int original;
+    int low;
     bool exposed;
 } state = {.descriptor = -1};
 
@@ -29,41 +27,37 @@ int oom_score(void)
     return (int)strtol(text, NULL, 10);
 }
 
-static bool put(const char *value)
+static bool put(int value)
 {
-    return write(state.descriptor, value, strlen(value)) == (ssize_t)strlen(value);
+    char text[16];
+    int length = snprintf(text, sizeof(text), "%d", value);
+
+    return write(state.descriptor, text, (size_t)length) == length;
 }
 
-void oom_open(int original)
+void oom_open(int original, bool protect)
 {
     /* Not -1000: the kernel could kill nothing if one of our processes used all memory.  0 is for a
      * daemon that was started above 0 and may not go below it. */
     static const int candidates[] = {-900, 0};
 
-    (void)snprintf(state.original, sizeof(state.original), "%d", original);
+    state.original = original;
     state.descriptor = open(path, O_WRONLY | O_CLOEXEC);
-    for (unsigned i = 0; i < sizeof(candidates) / sizeof(*candidates); i++) {
-        (void)snprintf(state.low, sizeof(state.low), "%d", candidates[i]);
-        if (state.descriptor >= 0 && candidates[i] < original && put(state.low))
+    if (state.descriptor < 0)
+        return;
+    for (unsigned i = 0; protect && i < sizeof(candidates) / sizeof(*candidates); i++) {
+        state.low = candidates[i];
+        if (state.low < original && put(state.low))
             return;
     }
-    oom_close();
-}
-
-void oom_restore(int original)
-{
-    (void)snprintf(state.original, sizeof(state.original), "%d", original);
-    state.descriptor = open(path, O_WRONLY | O_CLOEXEC);
-    if (state.descriptor >= 0)
-        (void)put(state.original); /* raising needs no privileges */
+    (void)put(original); /* raising needs no privileges */
     oom_close();
 }
 
 void oom_expose(void)
 {
-    if (state.descriptor < 0 || state.exposed)
-        return;
-    state.exposed = put(state.original);
+    if (state.descriptor >= 0 && !state.exposed)
+        state.exposed = put(state.original);
 }
 
 void oom_protect(void)

@@ -12,15 +12,15 @@
 #ifndef DISPATCHER_SHARED_OOM_H
 #define DISPATCHER_SHARED_OOM_H
 
+#include <stdbool.h>
+
 /* Returns the value of this process; 0 if it cannot be read. */
 int oom_score(void);
 
-/* Protects this process as far as it may, and keeps the file open.  Opens /proc by path.
- * `original` is the value for handlers. */
-void oom_open(int original);
-
-/* Gives this process the value `original` for good. */
-void oom_restore(int original);
+/* Protects this process as far as it may, and keeps the file open.  If it may not, or without
+ * `protect`, gives it the value `original` for good.  `original` is the value for handlers.  Opens
+ * /proc by path. */
+void oom_open(int original, bool protect);
 
 /* Sets the value for handlers, before they are cloned. */
 void oom_expose(void);

@@ -6,94 +6,55 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* The permitted, effective and inheritable capabilities of this process. */
 struct capability_sets {
     struct __user_cap_data_struct words[_LINUX_CAPABILITY_U32S_3];
 };
 
-static struct __user_cap_header_struct header(void)
-{
-    return (struct __user_cap_header_struct){.version = _LINUX_CAPABILITY_VERSION_3};
-}
+static struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 
 /* The sets before privileges_rest(). */
 static struct capability_sets before;
 static bool rest;
 
-static int set(const struct capability_sets *sets)
-{
-    struct __user_cap_header_struct head = header();
-
-    return (int)syscall(SYS_capset, &head, sets->words);
-}
-
-static int get(struct capability_sets *sets)
-{
-    struct __user_cap_header_struct head = header();
-
-    return (int)syscall(SYS_capget, &head, sets->words);
-}
-
-/* Returns true if this process has only capabilities of the set, and none to inherit. */
-static bool has_only(uint64_t kept)
-{
-    struct capability_sets sets = {0};
-
-    if (get(&sets) != 0)
-        return false;
-    for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
-        uint32_t others = ~(uint32_t)(kept >> (32 * i));
-
-        if ((sets.words[i].effective & others) != 0 || (sets.words[i].permitted & others) != 0 ||
-            sets.words[i].inheritable != 0)
-            return false;
-    }
-    return true;
-}
-
 int privileges_keep(uint64_t kept)
 {
     struct capability_sets sets = {0};
+    struct capability_sets now = {0};
 
-    if (get(&sets) != 0)
+    if (syscall(SYS_capget, &head, sets.words) != 0)
         return -1;
     for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
         sets.words[i].permitted &= (uint32_t)(kept >> (32 * i));
         sets.words[i].effective = sets.words[i].permitted;
         sets.words[i].inheritable = 0; /* this clears the ambient set, too */
     }
-    if (set(&sets) != 0)
+    if (syscall(SYS_capset, &head, sets.words) != 0 || syscall(SYS_capget, &head, now.words) != 0)
         return -1;
     errno = EPERM;
-    return has_only(kept) ? 0 : -1;
-}
-
-int privileges_drop(void)
-{
-    return privileges_keep(0);
+    return memcmp(&sets, &now, sizeof(now)) == 0 ? 0 : -1;
 }
 
 int privileges_rest(uint64_t in_effect)
 {
     struct capability_sets sets = {0};
 
-    if (get(&sets) != 0)
+    if (syscall(SYS_capget, &head, before.words) != 0)
         return -1;
-    before = sets;
+    sets = before;
     for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
         sets.words[i].effective &= (uint32_t)(in_effect >> (32 * i));
-    if (set(&sets) != 0)
-        return -1;
-    rest = true;
-    return 0;
+    rest = syscall(SYS_capset, &head, sets.words) == 0;
+    return rest ? 0 : -1;
 }
 
 KERNEL_CALL_ONLY long privileges_wake(void)
 {
-    static struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
     long result;
 
     if (!rest)
@@ -143,7 +104,7 @@ int privileges_become(uid_t user, gid_t group, const gid_t *groups, size_t count
     if (!is_already && (setgroups(count, groups) != 0 || setresgid(group, group, group) != 0 ||
                         setresuid(user, user, user) != 0))
         return -1;
-    if (user != 0 && privileges_drop() != 0)
+    if (user != 0 && privileges_keep(0) != 0)
         return -1;
     errno = EPERM;
     return has_ids(user, group) && is_for_good(user, group) ? 0 : -1;

@@ -12,14 +12,7 @@
 #include <sys/types.h>
 
 /* 1: built with a sanitizer or for valgrind, which make system calls of their own and trace the
- * process at its end. */
-#if defined(__SANITIZE_ADDRESS__) || defined(EXAMINED)
-#define PRIVILEGES_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define PRIVILEGES_SANITIZED 1
-#endif
-#endif
+ * process at its end.  The Makefile sets it. */
 #ifndef PRIVILEGES_SANITIZED
 #define PRIVILEGES_SANITIZED 0
 #endif
@@ -27,9 +20,6 @@
 /* Sets the real, effective and saved ids, and the supplementary groups.  Drops all capabilities
  * unless the user is root.  Then tries to go back: EPERM if that succeeds. */
 int privileges_become(uid_t user, gid_t group, const gid_t *groups, size_t count);
-
-/* Gives up all capabilities, and verifies it. */
-int privileges_drop(void);
 
 /* Gives up all capabilities except those of the set, where bit N is capability N.  Verifies it. */
 int privileges_keep(uint64_t kept);

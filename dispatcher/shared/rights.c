@@ -12,17 +12,12 @@
 #define SCM_PIDFD 0x04 /* since Linux 6.5 */
 #endif
 
+/* Room for everything that can come with a message: descriptors, and data that another owner of the
+ * socket has asked for.  The kernel itself would close descriptors without room, which could block
+ * as release.h says. */
 union control {
     struct cmsghdr header;
-    char space[CMSG_SPACE(RIGHTS_MAXIMUM * sizeof(int))];
-};
-
-/* Room for everything that can come with a message: the most descriptors that the kernel sends
- * (net/scm.h, SCM_MAX_FD), and data that another owner of the socket has asked for.  The kernel
- * itself would close descriptors without room, which could block as release.h says. */
-union everything {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(253 * sizeof(int)) + 1024];
+    char space[CMSG_SPACE(RIGHTS_MAXIMUM * sizeof(int)) + 1024];
 };
 
 ssize_t rights_send(int socket, const void *bytes, size_t length, const int *descriptors,
@@ -100,7 +95,7 @@ ssize_t rights_receive(int socket, void *bytes, size_t size, int *descriptors, u
                        int *flags)
 {
     struct iovec content = {.iov_base = bytes, .iov_len = size};
-    union everything control;
+    union control control;
     struct msghdr envelope;
     ssize_t length;
 
@@ -120,9 +115,7 @@ ssize_t rights_receive(int socket, void *bytes, size_t size, int *descriptors, u
 
 void rights_drain(int socket)
 {
-    enum {
-        PACKETS = 1024
-    }; /* more than fit into a socket; bounds the loop if a peer goes on sending */
+    enum { PACKETS = 1024 }; /* more than fit; ends the loop if a peer goes on sending */
     ssize_t length = 0;
 
     for (int i = 0; i < PACKETS && length >= 0; i++) {

@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 
-enum { RIGHTS_MAXIMUM = 32 /* descriptors per message */ };
+enum { RIGHTS_MAXIMUM = 253 }; /* descriptors per message (net/scm.h, SCM_MAX_FD) */
 
 /* Sends `length` bytes with `count` descriptors, which the caller keeps.  `flags` and result as of
  * sendmsg(2), except that it never returns EINTR and never raises SIGPIPE. */

@@ -42,30 +42,22 @@ void text_add(struct text *text, const char *format, ...)
 
 size_t text_decode(const char *bytes, size_t length, uint32_t *character)
 {
-    static const struct {
-        unsigned char mask, lead;
-        uint8_t length;
-        uint32_t least; /* what is less has a shorter form */
-    } forms[] = {
-        {0x80, 0, 1, 0}, {0xe0, 0xc0, 2, 0x80}, {0xf0, 0xe0, 3, 0x800}, {0xf8, 0xf0, 4, 0x10000}};
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* below, a shorter form exists */
     const unsigned char *at = (const unsigned char *)bytes;
+    const size_t own = *at < 0x80 ? 1 : *at < 0xc0 ? 0 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
+    uint32_t value = own == 1 ? *at : *at & (0x7fu >> own);
 
-    for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
-        uint32_t value = *at & (unsigned char)~forms[i].mask;
-
-        if ((*at & forms[i].mask) != forms[i].lead)
-            continue;
-        for (size_t more = 1; more < forms[i].length; more++) {
-            if (more >= length || (at[more] & 0xc0) != 0x80)
-                return 0;
-            value = value << 6 | (at[more] & 0x3f);
-        }
-        if (value < forms[i].least || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
+    if (own == 0 || own > length || *at >= 0xf8)
+        return 0;
+    for (size_t i = 1; i < own; i++) {
+        if ((at[i] & 0xc0) != 0x80)
             return 0;
-        *character = value;
-        return forms[i].length;
+        value = value << 6 | (at[i] & 0x3fu);
     }
-    return 0;
+    if (value < least[own] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
+        return 0;
+    *character = value;
+    return own;
 }
 
 static void add_character(struct text *text, const char *at, size_t length)

@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* `least` and `most`: the number of descriptors. */
 static const struct {
     size_t length;
-    unsigned least;
+    unsigned least; /* descriptors */
     unsigned most;
+    bool alone; /* with others in its packet, the owner of each descriptor would be ambiguous */
 } shapes[MESSAGE_TYPES] = {
     [MESSAGE_READY] = {.length = sizeof(struct message_ready)},
     [MESSAGE_START] = {.length = sizeof(struct message_start), .least = 1, .most = 1},
@@ -21,20 +21,14 @@ static const struct {
     [MESSAGE_EXITED] = {.length = sizeof(struct message_exited)},
     [MESSAGE_SIGNAL] = {.length = sizeof(struct message_signal)},
     [MESSAGE_SIGNALLED] = {.length = sizeof(struct message_signalled)},
-    [MESSAGE_FORK] = {.length = sizeof(struct message_fork), .least = 2, .most = 2},
+    [MESSAGE_FORK] = {sizeof(struct message_fork), .least = 2, .most = 2, .alone = true},
     [MESSAGE_FORKED] = {.length = sizeof(struct message_forked)},
     [MESSAGE_READ] = {.length = sizeof(struct message_read)},
-    [MESSAGE_CONTENT] = {.length = sizeof(struct message_content), .most = 1},
+    [MESSAGE_CONTENT] = {sizeof(struct message_content), .most = 1, .alone = true},
     [MESSAGE_PING] = {.length = sizeof(struct message_header)},
     [MESSAGE_PONG] = {.length = sizeof(struct message_header)},
     [MESSAGE_ROUSE] = {.length = sizeof(struct message_header)},
 };
-
-/* In one packet with other messages, the owner of each descriptor would be ambiguous. */
-static bool travels_alone(unsigned type)
-{
-    return type == MESSAGE_FORK || type == MESSAGE_CONTENT;
-}
 
 void wire_header(union message *message, enum message_type type, uint32_t client, uint64_t ticket)
 {
@@ -62,7 +56,7 @@ bool wire_add(struct wire_outbox *outbox, const union message *message, const in
     unsigned brought = descriptors == NULL ? 0 : shapes[type].most;
 
     if (outbox->count == PROTOCOL_BATCH || brought + outbox->descriptor_count > PROTOCOL_BATCH ||
-        travels_alone(type))
+        shapes[type].alone)
         return false;
     memcpy((char *)outbox->bytes + outbox->length, message, shapes[type].length);
     outbox->length += shapes[type].length;
@@ -100,8 +94,8 @@ static const struct message_header *header_at(const struct wire_inbox *inbox, si
 }
 
 /* Returns true if the packet has only whole, permitted messages, and their number of descriptors,
- * or fewer if some were cut off.  Sets *bare if only the descriptors are missing, all of them. */
-static bool is_sound(const struct wire_inbox *inbox, unsigned permitted, bool *bare)
+ * or fewer if some were cut off.  Sets `bare`. */
+static bool is_sound(struct wire_inbox *inbox, unsigned permitted)
 {
     unsigned count = 0;
     unsigned least = 0;
@@ -115,14 +109,13 @@ static bool is_sound(const struct wire_inbox *inbox, unsigned permitted, bool *b
             header->version != PROTOCOL_VERSION || header->type >= MESSAGE_TYPES ||
             (permitted & WIRE_TYPE(header->type)) == 0 ||
             inbox->length - at < shapes[header->type].length ||
-            (travels_alone(header->type) && inbox->length != shapes[header->type].length))
+            (shapes[header->type].alone && inbox->length != shapes[header->type].length))
             return false;
         at += shapes[header->type].length;
         least += shapes[header->type].least;
         most += shapes[header->type].most;
     }
-    if (at > 0 && least > 0 && inbox->descriptor_count == 0 && !inbox->cut)
-        *bare = true;
+    inbox->bare = least > 0 && inbox->descriptor_count == 0 && !inbox->cut;
     return at > 0 &&
            (inbox->cut ? inbox->descriptor_count < most
                        : inbox->descriptor_count >= least && inbox->descriptor_count <= most);
@@ -136,13 +129,13 @@ static bool has_ended(int socket)
     return poll(&end, 1, 0) > 0;
 }
 
-/* Sets *bare as is_sound() does. */
 static enum wire_result receive_once(struct wire_inbox *inbox, int socket, unsigned permitted,
-                                     int flags, bool *bare)
+                                     int flags)
 {
     const bool peeked = (flags & MSG_PEEK) != 0;
     ssize_t length;
 
+    inbox->bare = false;
     inbox->descriptor_count = PROTOCOL_BATCH;
     length = rights_receive(socket, inbox->bytes, sizeof(inbox->bytes), inbox->descriptors,
                             &inbox->descriptor_count, &flags);
@@ -153,7 +146,7 @@ static enum wire_result receive_once(struct wire_inbox *inbox, int socket, unsig
     inbox->length = (size_t)length;
     inbox->cut = (flags & MSG_CTRUNC) != 0;
     inbox->lies = peeked;
-    if ((flags & MSG_TRUNC) == 0 && is_sound(inbox, permitted, bare))
+    if ((flags & MSG_TRUNC) == 0 && is_sound(inbox, permitted))
         return WIRE_MESSAGE;
     wire_discard(inbox);
     return WIRE_MALFORMED;
@@ -167,16 +160,15 @@ static enum wire_result receive_packet(struct wire_inbox *inbox, int socket, uns
                                        int flags)
 {
     enum { TRIES = 3 };
-    bool bare = false;
-    enum wire_result result = receive_once(inbox, socket, permitted, flags, &bare);
+    enum wire_result result = receive_once(inbox, socket, permitted, flags);
 
-    if (result == WIRE_MALFORMED && bare && (flags & MSG_PEEK) != 0) {
+    if (result == WIRE_MALFORMED && inbox->bare && (flags & MSG_PEEK) != 0) {
         inbox->lies = false; /* not received: the next look may show it whole */
         if (inbox->tries++ < TRIES) {
             errno = ENOMEM;
             return WIRE_ERROR;
         }
-        result = receive_once(inbox, socket, permitted, flags & ~MSG_PEEK, &bare);
+        result = receive_once(inbox, socket, permitted, flags & ~MSG_PEEK);
     }
     if (result == WIRE_MESSAGE || result == WIRE_MALFORMED)
         inbox->tries = 0;

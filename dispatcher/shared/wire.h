@@ -62,6 +62,7 @@ struct wire_inbox {
     unsigned descriptor_count;
     unsigned descriptors_taken;
     bool cut;       /* descriptors are missing: this process had no room for them */
+    bool bare;      /* only the descriptors are missing, all of them */
     bool lies;      /* received with MSG_PEEK: the packet is still in the socket */
     unsigned tries; /* looks at this packet that showed no descriptors */
 };

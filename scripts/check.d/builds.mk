@@ -10,6 +10,7 @@ ifeq ($(SANITIZE),1)
 FORTIFY    :=
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 leaks      := $(BUILD)/objects/tests/shared/leaks.o
+EXAMINED   := -DPRIVILEGES_SANITIZED=1
 endif
 ifeq ($(COVERAGE),1)
 # Requires clang.  The counters are in mapped files: kill -9 loses nothing, and once a process runs,
@@ -22,7 +23,7 @@ ifeq ($(MEMCHECK),1)
 FORTIFY    :=
 memcheck   := $(BUILD)/objects/tests/shared/memcheck.o
 leaks      := $(BUILD)/objects/tests/shared/leaks.o
-EXAMINED   := -DEXAMINED -DMEMCHECK_BUILD='"$(abspath $(BUILD))"'
+EXAMINED   := -DPRIVILEGES_SANITIZED=1 -DEXAMINED -DMEMCHECK_BUILD='"$(abspath $(BUILD))"'
 endif
 ifeq ($(FUZZ),1)
 # Requires clang.  All but libFuzzer's own parts are instrumented, and its main program is linked.

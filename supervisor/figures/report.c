@@ -45,8 +45,8 @@ static struct log_field known(bool is_known, const char *name, enum log_field_ki
                               uint64_t value)
 {
     return (struct log_field){
-        .name = name,
-        .kind = is_known ? kind : LOG_FIELD_NONE,
+        .name = is_known ? name : NULL,
+        .kind = kind,
         .number = value,
     };
 }

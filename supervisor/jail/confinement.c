@@ -80,7 +80,7 @@ int confinement_enter(const struct identity *identity)
     if (confinement_changes_user() && become(identity) != 0)
         return -1;
     /* A user other than root may have been given capabilities. */
-    if (privileges_drop() != 0 || privileges_gain_none() != 0 || privileges_hide() != 0) {
+    if (privileges_keep(0) != 0 || privileges_gain_none() != 0 || privileges_hide() != 0) {
         log_error("cannot give up privileges: %m");
         return -1;
     }

@@ -253,6 +253,6 @@ int server_end(const struct server *server)
     janitor_close(server->janitor);
     if (!server->shutdown.interrupted)
         return server->shutdown.forced ? EXIT_FAILURE : EXIT_SUCCESS;
-    log_plain("interrupted.");
+    log_write(LOG_LEVEL_PLAIN, "interrupted.");
     signals_die_of(SIGINT);
 }

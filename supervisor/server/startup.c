@@ -121,7 +121,7 @@ static int prepare_launch(struct startup *startup)
         status = try_command(&startup->launch);
     if (status != EXIT_SUCCESS)
         return status;
-    oom_open(original);
+    oom_open(original, true);
     oom_close(); /* it stays as it is now */
     return EXIT_SUCCESS;
 }

@@ -1,39 +1,39 @@
 /*
- * The dispatcher's table of children, by many random steps against a plain model; process ids that
- * collide on purpose.
+ * The dispatcher's table of children, by many random steps against a plain model: a large table,
+ * and many small ones, in some of which the records reach over the end.
  */
 #include "dispatcher/children.h"
 
 #include "tests/shared/check.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
-enum { PROCESSES = 4000, STEPS = 300000 };
+enum { MOST = 4000, FEW = 40, ROUNDS = 500 };
 
-/* Many of them have their home in the same few places. */
-static int32_t process_of(int index)
+/* Some in sequence, as the kernel assigns them, and some far apart. */
+static int32_t process_of(int round, int index)
 {
-    return 1 + (index % 40) * 64 + (index / 40) * 65536;
+    return index % 2 == 0 ? 1 + index + round * MOST : 65536 * (1 + index) + round;
 }
 
-int main(void)
+static void run(int round, int processes, int steps)
 {
-    static bool present[PROCESSES];
-    struct child_record record;
+    bool present[MOST] = {false};
 
     CHECK(children_find(1) == NULL && children_find(0) == NULL && children_find(-1) == NULL);
     CHECK(children_reserve() == 0);
-    CHECK(!children_remove(1, &record));
-    srand(1);
-    for (int step = 0; step < STEPS; step++) {
-        int index = rand() % PROCESSES;
-        int32_t process = process_of(index);
+    children_remove(1);
+    for (int step = 0; step < steps; step++) {
+        int index = rand() % processes;
+        int32_t process = process_of(round, index);
         const struct child_record *found = children_find(process);
 
         CHECK((found != NULL) == present[index]);
-        CHECK(found == NULL || (found->process == process && found->ticket == (uint64_t)index + 1));
+        CHECK(found == NULL || (found->process == process && found->client == (uint32_t)index &&
+                                found->ticket == (uint64_t)index + 1));
         if (present[index]) {
-            CHECK(children_remove(process, &record) && record.client == (uint32_t)index);
+            children_remove(process);
         } else {
             CHECK(children_reserve() == 0);
             children_add((struct child_record){
@@ -41,5 +41,14 @@ int main(void)
         }
         present[index] = !present[index];
     }
+    children_forget();
+}
+
+int main(void)
+{
+    srand(1);
+    run(0, MOST, 300000);
+    for (int round = 0; round < ROUNDS; round++)
+        run(round, FEW, 1000);
     return CHECK_RESULT();
 }

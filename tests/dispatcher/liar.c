@@ -86,7 +86,7 @@ int main(int argc, char **argv)
         (struct spawn_command){.path = argv[3], .arguments = argv + 4, .setup = setup_read()};
     kin_open();
     setup_apply(liar.service.command.setup);
-    if (environment_prepare(environ, false) != 0)
+    if (environment_prepare(false) != 0)
         return 2;
     liar.ledger = fcntl(PROTOCOL_LEDGER, F_DUPFD_CLOEXEC, 10);
     service_begin(&liar.service, true);

@@ -227,7 +227,7 @@ static void check_fields(void)
     const struct log_style style = {LOG_FORMAT_JSON, false, "supervisor"};
     const struct log_field fields[] = {
         LOG_TEXT("text", "a\"b"),
-        {.name = "none"},
+        {.text = "none"},
         LOG_NUMBER("number", UINT64_MAX),
         LOG_SECONDS("seconds", 1002003),
     };

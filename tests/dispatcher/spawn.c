@@ -4,8 +4,8 @@
  */
 #include "dispatcher/spawn.h"
 #include "dispatcher/environment.h"
-#include "dispatcher/shared/kernel_call.h"
 #include "dispatcher/setup.h"
+#include "dispatcher/shared/kernel_call.h"
 
 #include "tests/shared/check.h"
 #include "tests/shared/program.h"
@@ -224,7 +224,7 @@ int main(int argc, char **argv)
     program_copy("handler");
     nowhere = fcntl(open("/dev/null", O_RDWR | O_CLOEXEC), F_DUPFD_CLOEXEC, 10);
     (void)close(open("forbidden", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-    CHECK(environment_prepare(environ, false) == 0);
+    CHECK(environment_prepare(false) == 0);
     setup_rest(); /* as a dispatcher does, so that a handler can wake */
     connect_supervisor();
     for (int round = 0; round < ROUNDS; round++)
