@@ -1,8 +1,13 @@
 /*
- * backoff.h - computes the delay before an action that failed is tried again.
+ * backoff.h - when an action that failed is tried again.
  *
- * The delay doubles with each failure up to a limit, and ends with a success.  Nothing here makes a
- * system call.  Times are microseconds of the caller's clock.
+ * While the daemon serves, the delay doubles with each failure up to a limit, and ends with a
+ * success.  struct backoff only computes.  Times are microseconds of the caller's clock.
+ *
+ * A start that finds a port, a Unix socket or a pid file in use tries again for a while.  After
+ * SIGKILL the kernel closes the descriptors of a daemon one by one, and its listening sockets last:
+ * with thousands of clients, that takes about a second.  An operator may type kill and start the
+ * next daemon within that second.
  */
 #ifndef SUPERVISOR_BASE_BACKOFF_H
 #define SUPERVISOR_BASE_BACKOFF_H
@@ -33,5 +38,11 @@ bool backoff_failing(const struct backoff *backoff);
 
 /* Returns true if it is too early for a new attempt. */
 bool backoff_holds(const struct backoff *backoff, uint64_t now);
+
+/* Sleeps for 50 ms and returns true, or returns false once 2 s have passed since the first call.
+ * The first call logs that what `format` names is in use.  `*until` is 0 at first, and then the end
+ * of the attempts on loop_clock().  Keeps errno.  Only the start may call this, because it blocks.
+ */
+bool backoff_pause(uint64_t *until, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -10,7 +10,7 @@
 
 /* Puts the descriptors of a new process in order.  Call it before anything else is opened.
  *   - 0 and 1 become /dev/null; 2 does, too, if it was closed.
- *   - Descriptors that happened to be open are closed.
+ *   - Stray descriptors are closed.
  *   - The numbers of protocol.h are filled: later, a new dispatcher's descriptors can be put there
  *     without overwriting others.
  * `kept` points to `count` descriptors that were passed to this process, each once; -1: none.  They
@@ -23,11 +23,13 @@ int descriptors_prepare(int *const *kept, size_t count);
  * handlers get.  Returns the new limit. */
 uint32_t descriptors_raise(struct rlimit *original);
 
-/* In a forked process: closes all descriptors except 0 to 2 and those in `kept`, all above 2.
- * Sorts `kept`.  Returns 0, or -1 with errno. */
-int descriptors_close_others(int *kept, unsigned count);
+/* Closes all descriptors except 0 to 2 and those that `kept` points to, each once; -1: none.  A
+ * stray descriptor might be a directory, which would lead out of the empty root.  Returns 0, or -1
+ * with errno. */
+int descriptors_close_others(int *const *kept, size_t count);
 
-/* Returns the number of open descriptors; all are below `limit`. */
+/* Returns the number of open descriptors; all are below `limit`.  The kernel assigns the lowest
+ * free number, so after descriptors_prepare() there are no long gaps. */
 uint32_t descriptors_used(uint32_t limit);
 
 #endif

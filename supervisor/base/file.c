@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,24 +29,27 @@ static char *read_content(int descriptor, size_t most, size_t *length)
     return content;
 }
 
+static char *fail(char error[FILE_ERROR_MAXIMUM], const char *why)
+{
+    (void)snprintf(error, FILE_ERROR_MAXIMUM, "%s", why);
+    return NULL;
+}
+
 static char *read_open(int descriptor, size_t most, size_t *length, char error[FILE_ERROR_MAXIMUM])
 {
     struct stat status;
     char *content;
 
-    if (fstat(descriptor, &status) == 0 && !S_ISREG(status.st_mode)) {
-        (void)snprintf(error, FILE_ERROR_MAXIMUM, "it is not a regular file");
-        return NULL;
-    }
+    if (fstat(descriptor, &status) == 0 && !S_ISREG(status.st_mode))
+        return fail(error, "it is not a regular file");
     content = read_content(descriptor, most, length);
-    if (content == NULL) {
-        (void)snprintf(error, FILE_ERROR_MAXIMUM, "%s", strerror(errno));
-    } else if (*length > most) {
-        (void)snprintf(error, FILE_ERROR_MAXIMUM, "it is longer than %zu bytes", most);
-        free(content);
-        content = NULL;
-    }
-    return content;
+    if (content == NULL)
+        return fail(error, strerror(errno));
+    if (*length <= most)
+        return content;
+    free(content);
+    (void)snprintf(error, FILE_ERROR_MAXIMUM, "it is longer than %zu bytes", most);
+    return NULL;
 }
 
 /* Only memory files have seals.  These keep everybody from changing or truncating the content. */
@@ -58,13 +63,8 @@ static bool is_sealed(int descriptor)
 
 char *file_read_sealed(int descriptor, size_t most, size_t *length, char error[FILE_ERROR_MAXIMUM])
 {
-    char *content = NULL;
-
-    if (is_sealed(descriptor))
-        content = read_open(descriptor, most, length, error);
-    else
-        (void)snprintf(error, FILE_ERROR_MAXIMUM, "it does not come in sealed memory");
-    return content;
+    return is_sealed(descriptor) ? read_open(descriptor, most, length, error)
+                                 : fail(error, "it does not come in sealed memory");
 }
 
 char *file_read(const char *path, size_t most, size_t *length, char error[FILE_ERROR_MAXIMUM])
@@ -73,11 +73,59 @@ char *file_read(const char *path, size_t most, size_t *length, char error[FILE_E
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     char *content;
 
-    if (descriptor < 0) {
-        (void)snprintf(error, FILE_ERROR_MAXIMUM, "%s", strerror(errno));
-        return NULL;
-    }
+    if (descriptor < 0)
+        return fail(error, strerror(errno));
     content = read_open(descriptor, most, length, error);
     (void)close(descriptor); /* only read */
     return content;
+}
+
+/* ---- directories ---- */
+
+static bool is_file_name(const char *name)
+{
+    return *name != '\0' && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+int file_open_directory(const char *path, const char **name)
+{
+    const char *slash = strrchr(path, '/');
+    size_t length = slash == NULL ? 0 : (size_t)(slash - path);
+    char directory[PATH_MAX] = ".";
+    int descriptor;
+
+    *name = slash == NULL ? path : slash + 1;
+    errno = is_file_name(*name) ? 0 : EISDIR;
+    if (length >= sizeof(directory) || strlen(*name) > NAME_MAX)
+        errno = ENAMETOOLONG;
+    if (errno != 0)
+        return -1;
+    if (slash != NULL) {
+        length = length == 0 ? 1 : length; /* the root directory */
+        memcpy(directory, path, length);
+        directory[length] = '\0';
+    }
+    descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0 && errno == EACCES)
+        descriptor = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return descriptor;
+}
+
+bool file_lock_directory(int directory, unsigned milliseconds)
+{
+    const unsigned pause = 10;
+
+    for (unsigned waited = 0; flock(directory, LOCK_EX | LOCK_NB) != 0; waited += pause) {
+        if (errno == EBADF)
+            errno = EACCES; /* opened without the right to read */
+        if ((errno != EWOULDBLOCK && errno != EINTR) || waited >= milliseconds)
+            return false;
+        (void)poll(NULL, 0, (int)pause); /* no event announces a free lock */
+    }
+    return true;
+}
+
+void file_unlock_directory(int directory)
+{
+    (void)flock(directory, LOCK_UN); /* cannot fail for a locked descriptor */
 }

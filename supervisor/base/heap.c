@@ -4,33 +4,24 @@
 
 enum { CHILDREN = 4 };
 
-void heap_open(struct heap *heap)
-{
-    *heap = (struct heap){0};
-}
-
 int heap_reserve(struct heap *heap, uint32_t count)
 {
-    enum { LEAST = 16 };
-    uint32_t capacity = heap->capacity < LEAST ? LEAST : heap->capacity;
     struct heap_item *items;
 
     if (count <= heap->capacity)
         return 0;
-    while (capacity < count)
-        capacity *= 2;
-    items = realloc(heap->items, capacity * sizeof(*items));
+    items = reallocarray(heap->items, 2 * (size_t)count, sizeof(*items));
     if (items == NULL)
         return -1;
     heap->items = items;
-    heap->capacity = capacity;
+    heap->capacity = 2 * count;
     return 0;
 }
 
 void heap_close(struct heap *heap)
 {
     free(heap->items);
-    heap_open(heap);
+    *heap = (struct heap){0};
 }
 
 static void put(struct heap *heap, uint32_t place, struct heap_item item)

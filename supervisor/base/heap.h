@@ -24,13 +24,12 @@ struct heap_item {
     struct heap_entry *entry;
 };
 
+/* All zero: no entries. */
 struct heap {
     struct heap_item *items;
     uint32_t length;
     uint32_t capacity;
 };
-
-void heap_open(struct heap *heap);
 
 /* Makes room for `count` entries in all.  Returns 0, or -1 with errno. */
 int heap_reserve(struct heap *heap, uint32_t count);

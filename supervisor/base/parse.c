@@ -1,59 +1,57 @@
 #include "supervisor/base/parse.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define DIGITS "0123456789"
+
 /* Most digits of a decimal: with more, a double cannot tell neighbours apart. */
 enum { DECIMAL_MAXIMUM = 15 };
 
-static const char *skip_digits(const char *word)
+/* Reads a number that consists of these digits alone. */
+static bool read_digits(const char *word, const char *digits, int base, uint64_t most,
+                        uint64_t *number)
 {
-    while (isdigit((unsigned char)*word))
-        word++;
-    return word;
-}
-
-bool parse_number(const char *word, uint64_t most, uint64_t *number)
-{
+    size_t length = strspn(word, digits);
     unsigned long long value;
 
-    if (*word == '\0' || *skip_digits(word) != '\0')
+    if (length == 0 || word[length] != '\0')
         return false;
     errno = 0;
-    value = strtoull(word, NULL, 10);
+    value = strtoull(word, NULL, base);
     if (errno != 0 || value > most)
         return false;
     *number = value;
     return true;
 }
 
-/* Returns the end of the decimal at the beginning of `word`, or NULL if there is none. */
-static const char *decimal_end(const char *word)
+bool parse_number(const char *word, uint64_t most, uint64_t *number)
 {
-    const char *end = skip_digits(word);
+    return read_digits(word, DIGITS, 10, most, number);
+}
 
-    if (end == word)
-        return NULL;
-    if (*end == '.') {
-        if (skip_digits(end + 1) == end + 1)
-            return NULL;
-        end = skip_digits(end + 1);
+/* Reads the decimal at the beginning of `word`.  Returns its end, or NULL if there is none. */
+static const char *read_decimal(const char *word, double *number)
+{
+    size_t length = strspn(word, DIGITS);
+
+    if (length > 0 && word[length] == '.') {
+        size_t fraction = strspn(word + length + 1, DIGITS);
+
+        length = fraction == 0 ? 0 : length + 1 + fraction;
     }
-    return end - word > DECIMAL_MAXIMUM ? NULL : end;
+    *number = strtod(word, NULL); /* in the C locale, because no other was set */
+    return length == 0 || length > DECIMAL_MAXIMUM ? NULL : word + length;
 }
 
 bool parse_decimal(const char *word, double *number)
 {
-    const char *end = decimal_end(word);
+    const char *end = read_decimal(word, number);
 
-    if (end == NULL || *end != '\0')
-        return false;
-    *number = strtod(word, NULL); /* in the C locale, because no other was set */
-    return true;
+    return end != NULL && *end == '\0';
 }
 
 bool parse_time(const char *word, uint64_t *time)
@@ -63,16 +61,14 @@ bool parse_time(const char *word, uint64_t *time)
         double microseconds;
     } units[] = {{"", 1e6}, {"ms", 1e3}, {"s", 1e6}, {"m", 60e6}, {"h", 3600e6}};
     const double year = 366 * 24 * 3600e6;
-    const char *end = decimal_end(word);
+    double number;
+    const char *end = read_decimal(word, &number);
 
-    if (end == NULL)
-        return false;
-    for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
-        double value = strtod(word, NULL) * units[i].microseconds;
-        if (strcmp(end, units[i].unit) != 0)
+    for (size_t i = 0; end != NULL && i < sizeof(units) / sizeof(*units); i++) {
+        double value = number * units[i].microseconds;
+
+        if (strcmp(end, units[i].unit) != 0 || value > year)
             continue;
-        if (value > year)
-            return false;
         *time = (uint64_t)value;
         return true;
     }
@@ -81,18 +77,11 @@ bool parse_time(const char *word, uint64_t *time)
 
 bool parse_mode(const char *word, uint32_t *mode)
 {
-    uint32_t bits = 0;
+    uint64_t bits;
 
-    if (*word == '\0')
+    if (!read_digits(word, "01234567", 8, 0777, &bits))
         return false;
-    for (; *word != '\0'; word++) {
-        if (*word < '0' || *word > '7')
-            return false;
-        bits = bits << 3 | (uint32_t)(*word - '0');
-        if (bits > 0777)
-            return false;
-    }
-    *mode = bits;
+    *mode = (uint32_t)bits;
     return true;
 }
 
@@ -107,7 +96,7 @@ bool parse_port(const char *word, uint16_t *port)
     }
     /* Some resolvers would take digits as the name of a service: a number that is too large is
      * wrong. */
-    if (*word == '\0' || *skip_digits(word) == '\0')
+    if (word[strspn(word, DIGITS)] == '\0')
         return false;
     service = getservbyname(word, "tcp");
     if (service == NULL)

@@ -14,35 +14,32 @@ bool confinement_changes_user(void)
     return geteuid() == 0;
 }
 
-/* Makes a directory, sets `path` and enters it. */
-static int enter_new_directory(char *path, size_t size)
+enum { PATH_MAXIMUM = 64 };
+
+/* Makes a new directory the root and removes it: it is empty, nothing can be created in it, and no
+ * path leads to it.  Sets `path` for messages. */
+static int enter_empty_directory(char path[PATH_MAXIMUM])
 {
     static const char *const places[] = {"/run", "/tmp", "/var/tmp", "/dev/shm"};
 
     for (unsigned i = 0; i < sizeof(places) / sizeof(*places); i++) {
-        (void)snprintf(path, size, "%s/socket-burst-dampener-XXXXXX", places[i]);
-        if (mkdtemp(path) != NULL)
-            return chdir(path);
+        (void)snprintf(path, PATH_MAXIMUM, "%s/socket-burst-dampener-XXXXXX", places[i]);
+        if (mkdtemp(path) == NULL)
+            continue;
+        if (chdir(path) == 0 && rmdir(path) == 0 && chroot(".") == 0)
+            return chdir("/");
+        return -1;
     }
-    (void)snprintf(path, size, "in /run, /tmp, /var/tmp or /dev/shm");
-    return -1;
-}
-
-/* Makes a new directory the root and removes it: it is empty, nothing can be created in it, and no
- * path leads to it. */
-static int enter_empty_directory(char *path, size_t size)
-{
-    if (enter_new_directory(path, size) == 0 && rmdir(path) == 0 && chroot(".") == 0)
-        return chdir("/");
+    (void)snprintf(path, PATH_MAXIMUM, "in /run, /tmp, /var/tmp or /dev/shm");
     return -1;
 }
 
 static int change_root(const struct identity *identity)
 {
-    char path[64];
+    char path[PATH_MAXIMUM];
     int error;
 
-    if (PRIVILEGES_SANITIZED || enter_empty_directory(path, sizeof(path)) == 0)
+    if (PRIVILEGES_SANITIZED || enter_empty_directory(path) == 0)
         return 0;
     error = errno;
     (void)rmdir(path); /* fails if it was removed or never made */

@@ -9,6 +9,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -97,65 +98,50 @@ static const int calls[] = {
     SYS_gettid,         /* the same in other libcs */
 };
 
-/* A condition for an argument: it is one of the values; or, without values, it has no bit of the
- * mask.  A mask of all 32 lower bits also covers the upper 32. */
+/* A call that is permitted on a condition for an argument: it is one of the values; or, without
+ * values, it has no bit of the mask.  A mask of all 32 lower bits also covers the upper 32.  A call
+ * with two conditions has two entries, one after the other. */
 struct condition {
+    int call;
     unsigned argument;
     uint32_t mask;
     unsigned count;
     uint32_t values[8];
 };
 
-enum { CONDITIONS = 2 };
-
-static const struct checked_call {
-    int call;
-    unsigned count;
-    struct condition conditions[CONDITIONS];
-} checked_calls[] = {
+static const struct condition conditions[] = {
     /* the leash; reserved descriptors; seals; not F_SETOWN, which would signal other processes */
     {.call = SYS_fcntl,
-     .count = 1,
-     .conditions = {{.argument = 1,
-                     .count = 8,
-                     .values = {F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_SETSIG,
-                                F_GET_SEALS, F_ADD_SEALS}}}},
+     .argument = 1,
+     .count = 8,
+     .values = {F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_SETSIG, F_GET_SEALS,
+                F_ADD_SEALS}},
     /* the busy message and the log; without an address, so only to a connected peer */
-    {.call = SYS_sendto, .count = 1, .conditions = {{.argument = 4, .mask = UINT32_MAX}}},
+    {.call = SYS_sendto, .argument = 4, .mask = UINT32_MAX},
     /* to dispatchers; other flags could connect */
-    {.call = SYS_sendmsg,
-     .count = 1,
-     .conditions = {{.argument = 2, .count = 1, .values = {MSG_DONTWAIT | MSG_NOSIGNAL}}}},
+    {.call = SYS_sendmsg, .argument = 2, .count = 1, .values = {MSG_DONTWAIT | MSG_NOSIGNAL}},
     /* to a new dispatcher; other types could send to any address */
-    {.call = SYS_socketpair,
-     .count = 2,
-     .conditions = {{.argument = 0, .count = 1, .values = {AF_UNIX}},
-                    {.argument = 1, .count = 1, .values = {SOCK_SEQPACKET | SOCK_CLOEXEC}}}},
+    {.call = SYS_socketpair, .argument = 0, .count = 1, .values = {AF_UNIX}},
+    {.call = SYS_socketpair, .argument = 1, .count = 1, .values = {SOCK_SEQPACKET | SOCK_CLOEXEC}},
     /* closing without waiting, in spite of a handler's SO_LINGER */
-    {.call = SYS_setsockopt,
-     .count = 2,
-     .conditions = {{.argument = 1, .count = 1, .values = {SOL_SOCKET}},
-                    {.argument = 2, .count = 1, .values = {SO_LINGER}}}},
+    {.call = SYS_setsockopt, .argument = 1, .count = 1, .values = {SOL_SOCKET}},
+    {.call = SYS_setsockopt, .argument = 2, .count = 1, .values = {SO_LINGER}},
     /* draining: a backlog of 0 keeps new clients out */
-    {.call = SYS_listen, .count = 1, .conditions = {{.argument = 1, .count = 1, .values = {0}}}},
+    {.call = SYS_listen, .argument = 1, .count = 1, .values = {0}},
     /* the processors of this process; any number except 0 means another process */
-    {.call = SYS_sched_getaffinity,
-     .count = 1,
-     .conditions = {{.argument = 0, .mask = UINT32_MAX}}},
-    {.call = SYS_sched_setaffinity,
-     .count = 1,
-     .conditions = {{.argument = 0, .mask = UINT32_MAX}}},
+    {.call = SYS_sched_getaffinity, .argument = 0, .mask = UINT32_MAX},
+    {.call = SYS_sched_setaffinity, .argument = 0, .mask = UINT32_MAX},
 /* memory and ledgers, but not executable */
 #ifdef SYS_mmap
-    {.call = SYS_mmap, .count = 1, .conditions = {{.argument = 2, .mask = PROT_EXEC}}},
+    {.call = SYS_mmap, .argument = 2, .mask = PROT_EXEC},
 #endif
-    {.call = SYS_mprotect, .count = 1, .conditions = {{.argument = 2, .mask = PROT_EXEC}}},
+    {.call = SYS_mprotect, .argument = 2, .mask = PROT_EXEC},
 };
 
 enum {
     CALLS = sizeof(calls) / sizeof(*calls),
-    CHECKED = sizeof(checked_calls) / sizeof(*checked_calls),
-    INSTRUCTIONS_MAXIMUM = 8 + 2 * CALLS + 24 * (CHECKED + 2)
+    CONDITIONS = sizeof(conditions) / sizeof(*conditions),
+    INSTRUCTIONS_MAXIMUM = 8 + 2 * CALLS + 16 * (CONDITIONS + 2)
 };
 
 struct program {
@@ -189,12 +175,16 @@ static void decide_if(struct program *program, uint32_t value, uint32_t decision
     decide(program, decision);
 }
 
-/* Goes on if the condition is met; otherwise forbids the call. */
-static void add_condition(struct program *program, const struct condition *condition)
+/* Forbids the call if the condition is not met.  Otherwise permits it, unless it has more
+ * conditions. */
+static void add_condition(struct program *program, const struct condition *condition, bool more)
 {
     const size_t argument =
         offsetof(struct seccomp_data, args) + condition->argument * sizeof(uint64_t);
+    /* For another call, jumps behind these instructions. */
+    unsigned short jump = program->length;
 
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)condition->call, 0, 0);
     load(program, argument + LOW_HALF);
     /* Each value skips the values after it and the decision. */
     for (unsigned i = 0; i < condition->count; i++)
@@ -203,41 +193,24 @@ static void add_condition(struct program *program, const struct condition *condi
     if (condition->count == 0)
         add(program, BPF_JMP | BPF_JSET | BPF_K, condition->mask, 0, 1);
     decide(program, SECCOMP_RET_TRAP);
-    if (condition->mask != UINT32_MAX)
-        return;
-    load(program, argument + 4 - LOW_HALF);
-    add(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
-    decide(program, SECCOMP_RET_TRAP);
-}
-
-static void add_checked(struct program *program, const struct checked_call *checked)
-{
-    /* For another call, jumps behind these instructions. */
-    unsigned short jump = program->length;
-
-    add(program, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)checked->call, 0, 0);
-    for (unsigned i = 0; i < checked->count; i++)
-        add_condition(program, &checked->conditions[i]);
-    decide(program, SECCOMP_RET_ALLOW);
+    if (condition->mask == UINT32_MAX) {
+        load(program, argument + 4 - LOW_HALF);
+        add(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
+        decide(program, SECCOMP_RET_TRAP);
+    }
+    if (more)
+        load(program, offsetof(struct seccomp_data, nr));
+    else
+        decide(program, SECCOMP_RET_ALLOW);
     program->code[jump].jf = (uint8_t)(program->length - jump - 1);
-}
-
-/* Permits signals to this process only: abort(3) and raise(3) send them. */
-static void add_signals_to_itself(struct program *program)
-{
-    struct checked_call checked = {
-        .call = SYS_tgkill,
-        .count = 1,
-        .conditions = {{.argument = 0, .count = 1, .values = {(uint32_t)getpid()}}},
-    };
-
-    add_checked(program, &checked);
-    checked.call = SYS_tkill; /* the same in some libcs */
-    add_checked(program, &checked);
 }
 
 static void write_program(struct program *program)
 {
+    /* To itself only: abort(3) and raise(3) send signals. */
+    struct condition itself = {
+        .call = SYS_tgkill, .argument = 0, .count = 1, .values = {(uint32_t)getpid()}};
+
     program->length = 0;
     load(program, offsetof(struct seccomp_data, arch));
     add(program, BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0);
@@ -248,9 +221,12 @@ static void write_program(struct program *program)
     decide_if(program, UINT32_MAX, SECCOMP_RET_ALLOW);
     for (unsigned i = 0; i < CALLS; i++)
         decide_if(program, (uint32_t)calls[i], SECCOMP_RET_ALLOW);
-    for (unsigned i = 0; i < CHECKED; i++)
-        add_checked(program, &checked_calls[i]);
-    add_signals_to_itself(program);
+    for (unsigned i = 0; i < CONDITIONS; i++)
+        add_condition(program, &conditions[i],
+                      i + 1 < CONDITIONS && conditions[i + 1].call == conditions[i].call);
+    add_condition(program, &itself, false);
+    itself.call = SYS_tkill; /* the same in some libcs */
+    add_condition(program, &itself, false);
     decide(program, SECCOMP_RET_TRAP);
 }
 

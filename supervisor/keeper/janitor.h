@@ -4,7 +4,11 @@
  * The supervisor itself cannot unlink or rename any more once it serves.  A file is given to the
  * janitor in its final place, or under a temporary name that janitor_publish() replaces with the
  * final one.  When the supervisor ends, in whatever way, the janitor removes all files, published
- * or not, except files that another process owns at that time.  cleanup.h has the rules.
+ * or not, except files that another process owns at that time.
+ *
+ * A file is identified by device and inode.  A name that stands for another file by now is left
+ * alone.  Publishing and removing happen under file_lock_directory().  Without the lock, they
+ * happen after a warning: any user who may read the directory could keep the lock.
  *
  * The janitor is a fork without exec.  It waits on a SOCK_SEQPACKET pair for requests or for the
  * end of the supervisor.  It keeps the user who started the daemon, but
@@ -21,40 +25,51 @@
 #ifndef SUPERVISOR_KEEPER_JANITOR_H
 #define SUPERVISOR_KEEPER_JANITOR_H
 
-#include "supervisor/keeper/cleanup.h"
-
+#include <limits.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 enum { JANITOR_FILES = 8 };
 
+struct janitor_file {
+    const char *path; /* the caller's words; must stay */
+    int directory;    /* owned; -1: closed */
+    int file;         /* owned, O_PATH; while it is open, no other file gets the same inode */
+    char name[NAME_MAX + 1];
+    char temporary[NAME_MAX + 1]; /* the name until publication; "": published */
+    struct stat ours;
+    struct stat before; /* the file that has the place until publication; all zero: none */
+    bool borrowed;      /* another process owns the file for now: it is not removed */
+};
+
 /* All zero: no files. */
 struct janitor {
-    struct cleanup_file files[JANITOR_FILES];
+    struct janitor_file files[JANITOR_FILES];
     unsigned count;
     int socket;    /* owned; 0: no child */
     pid_t process; /* 0: no child, or it has been reaped */
 };
 
-/* Adds a file or socket that was just created, to be removed on exit; `path` must stay.  Returns
- * its number, or -1 after logging why and removing it at once. */
+/* Adds a file or socket that was just created, to be removed on exit; `path` must stay.  Returns 0,
+ * or -1 after logging why and removing it at once. */
 int janitor_add(struct janitor *janitor, const char *path);
 
 /* Adds a socket of another process, which this process takes over with janitor_publish().  Until
- * then the janitor leaves it alone.  Returns its number, or -1 after logging why. */
+ * then the janitor leaves it alone.  Returns 0, or -1 after logging why. */
 int janitor_borrow(struct janitor *janitor, const char *path);
 
-/* Adds a complete file under a temporary name, to be published as `path` in the same directory.
- * Returns its number, or -1 after logging why. */
+/* Adds a complete file that has the name `temporary` in the directory of `path`, to be published as
+ * `path`.  Returns 0, or -1 after logging why. */
 int janitor_add_temporary(struct janitor *janitor, const char *temporary, const char *path);
 
 /* Forks the child if there are files, and waits until it is ready.  The child shows its name in
  * main()'s `argv`, if that is not NULL.  Returns 0, or -1 after logging what went wrong. */
 int janitor_start(struct janitor *janitor, char **argv);
 
-/* Puts all temporary files into their places and takes over borrowed ones.  Waits up to 5 s.
- * Returns 0, or -1 with errno after logging which file failed: EEXIST if a new file has taken its
- * place. */
+/* Puts all temporary files into their places, where each replaces only the file that was there when
+ * it was added, and takes over borrowed files.  Waits up to 5 s.  Returns 0, or -1 with errno after
+ * logging which file failed: EEXIST if a new file has taken its place. */
 int janitor_publish(struct janitor *janitor);
 
 /* Leaves the file that was given as `path` alone while it is lent to another process. */

@@ -1,6 +1,7 @@
 #include "supervisor/keeper/launch.h"
 
 #include "dispatcher/protocol.h"
+#include "supervisor/base/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -89,14 +90,11 @@ static _Noreturn void become_dispatcher(const struct launch *launch, int peer, i
  * net.core.wmem_default. */
 static void make_room(int socket, size_t size)
 {
-    int room = 0;
-    socklen_t length = sizeof(room);
+    int room = socket_get(socket, SOL_SOCKET, SO_SNDBUF);
 
     /* The kernel doubles the value for its own needs (socket(7)). */
-    if (getsockopt(socket, SOL_SOCKET, SO_SNDBUF, &room, &length) != 0 || (size_t)room / 2 >= size)
-        return;
-    room = (int)size;
-    (void)setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
+    if (room >= 0 && (size_t)room / 2 < size)
+        (void)socket_set(socket, SOL_SOCKET, SO_SNDBUFFORCE, (int)size);
 }
 
 static pid_t execute(struct launch *launch, const char *role, int socket, int peer, int memory)
@@ -151,7 +149,7 @@ int launch_try(struct launch *launch, int *socket, int *peer, int memory)
     return EXIT_FAILURE;
 }
 
-pid_t launch_dispatcher(struct launch *launch, int socket, int peer, int memory)
+pid_t launch_spare(void *launch, int socket, int peer, int memory)
 {
     return execute(launch, "spare", socket, peer, memory);
 }
@@ -161,7 +159,4 @@ void launch_close(struct launch *launch)
     (void)close(launch->program); /* no data was written to it */
     free(launch->arguments);
     free(launch->setup);
-    launch->program = -1;
-    launch->setup = NULL;
-    launch->arguments = NULL;
 }

@@ -39,9 +39,10 @@ int launch_prepare(struct launch *launch, char *const *command, const struct rli
  * logging an error: no handler could ever start. */
 int launch_try(struct launch *launch, int *socket, int *peer, int memory);
 
-/* Starts the spare, after launch_try() has succeeded.  Returns its process, or -1 with errno.
- * Never waits: READY, or the end of the process, shows whether the program could be executed. */
-pid_t launch_dispatcher(struct launch *launch, int socket, int peer, int memory);
+/* Starts the spare; `launch` is a struct launch with which launch_try() has succeeded.  Returns its
+ * process, or -1 with errno. Never waits: READY, or the end of the process, shows whether the
+ * program could be executed. */
+pid_t launch_spare(void *launch, int socket, int peer, int memory);
 
 /* Closes and frees all of it, because no dispatcher will be started any more. */
 void launch_close(struct launch *launch);

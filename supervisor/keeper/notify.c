@@ -20,7 +20,7 @@ enum {
     OWED_RELOADED = 4,
     OWED_STOPPING = 8,
     OWED_SUCCESSOR = 16,
-    OWED_END = 32
+    OWED_STATUS = 32
 };
 
 enum {
@@ -38,7 +38,9 @@ static void give_up(struct notify *notify)
 {
     (void)close(notify->descriptor); /* nothing is buffered in it */
     notify->descriptor = -1;
-    notify->timer.deadline = 0;
+    notify->watchdog_every = 0;
+    notify->retry.deadline = 0;
+    notify->status_due.deadline = 0;
 }
 
 static bool is_full(int error)
@@ -48,12 +50,10 @@ static bool is_full(int error)
 
 /* Returns true if the text was sent.  Closes the socket if the manager is gone: a connected socket
  * cannot find another one. */
-static bool send_text(struct notify *notify, const struct text *text)
+static bool send_text(struct notify *notify, const char *text, size_t length)
 {
-    if (send(notify->descriptor, text->bytes, text->length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
-        notify->retry_delay = 0;
+    if (send(notify->descriptor, text, length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
         return true;
-    }
     if (!is_full(errno)) {
         log_warning("NOTIFY_SOCKET: cannot send to the service manager: %m; it gets no more "
                     "messages");
@@ -64,104 +64,55 @@ static bool send_text(struct notify *notify, const struct text *text)
 
 static void add_state(const struct notify *notify, unsigned state, struct text *text)
 {
-    switch (state) {
-    case OWED_READY:
-    case OWED_RELOADED:
-        text_add(text, "READY=1");
-        break;
-    case OWED_RELOADING:
-        text_add(text, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, notify->reloading_since);
-        break;
-    case OWED_STOPPING:
-        text_add(text, "STOPPING=1");
-        break;
-    default:
-        text_add(text, "MAINPID=%d", (int)notify->successor);
-    }
+    if (state == OWED_READY || state == OWED_RELOADED)
+        text_add(text, "READY=1\n");
+    else if (state == OWED_RELOADING)
+        text_add(text, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n", notify->reloading_since);
+    else if (state == OWED_STOPPING)
+        text_add(text, "STOPPING=1\n");
+    else if (state == OWED_SUCCESSOR)
+        text_add(text, "MAINPID=%d\n", (int)notify->successor);
 }
 
-/* Sends a change of state, with the status; 0: the status alone.  Returns true if it was sent. */
+/* Sends a change of state, with the status.  Returns true if it was sent. */
 static bool tell(struct notify *notify, unsigned state)
 {
     char bytes[MESSAGE_MAXIMUM];
     struct text text;
 
     text_open(&text, bytes, sizeof(bytes));
-    if (state != 0)
-        add_state(notify, state, &text);
-    if (notify->status[0] != '\0' && state != OWED_SUCCESSOR)
-        text_add(&text, "%sSTATUS=%s", state == 0 ? "" : "\n", notify->status);
-    if (!send_text(notify, &text))
+    add_state(notify, state, &text);
+    if (state == OWED_STATUS || (state != OWED_SUCCESSOR && notify->status[0] != '\0'))
+        text_add(&text, "STATUS=%s\n", notify->status);
+    /* The last line needs no end. */
+    if (!send_text(notify, text.bytes, text.length - 1))
         return false;
-    if (notify->status_owed)
+    if ((notify->owed & OWED_STATUS) != 0)
         notify->status_at = notify->loop->now + NOTIFY_STATUS_EVERY;
-    notify->status_owed = false;
+    notify->owed &= ~(state | OWED_STATUS);
+    if (state == OWED_SUCCESSOR)
+        give_up(notify);
     return true;
 }
 
-static bool tell_owed(struct notify *notify)
-{
-    for (unsigned state = OWED_READY; state < OWED_END; state <<= 1) {
-        if ((notify->owed & state) == 0)
-            continue;
-        if (!tell(notify, state))
-            return false;
-        notify->owed &= ~state;
-        if (state == OWED_SUCCESSOR) {
-            give_up(notify);
-            return true;
-        }
-    }
-    return !notify->status_owed || tell(notify, 0);
-}
-
-static void wait_longer(struct notify *notify)
-{
-    notify->retry_delay *= 2;
-    if (notify->retry_delay == 0)
-        notify->retry_delay = RETRY_FIRST;
-    if (notify->retry_delay > RETRY_LONGEST)
-        notify->retry_delay = RETRY_LONGEST;
-    notify->retry_at = notify->loop->now + notify->retry_delay;
-}
-
-static void set_timer(struct notify *notify)
-{
-    uint64_t held_until = notify->status_held ? notify->status_at : 0;
-
-    if (notify->retry_at != 0 && (held_until == 0 || notify->retry_at < held_until))
-        notify->timer.deadline = notify->retry_at;
-    else
-        notify->timer.deadline = held_until;
-}
-
 /* Sends all pending messages, and sets the timer for the rest. */
-static void flush(struct notify *notify)
-{
-    bool all;
-
-    if (notify->descriptor < 0)
-        return;
-    all = tell_owed(notify);
-    if (notify->descriptor < 0)
-        return;
-    notify->retry_at = 0;
-    if (!all)
-        wait_longer(notify);
-    set_timer(notify);
-}
-
-/* Retries.  Lets the server offer a held status again, after this round. */
-static void on_timer(void *context)
+static void flush(void *context)
 {
     struct notify *notify = context;
 
-    if (notify->status_held && notify->status_at <= notify->loop->now)
-        notify->status_held = false;
-    if (notify->retry_at != 0 && notify->retry_at <= notify->loop->now)
-        flush(notify);
-    else
-        set_timer(notify);
+    while (notify->descriptor >= 0 && notify->owed != 0) {
+        unsigned first = notify->owed & -notify->owed;
+
+        if (tell(notify, first))
+            continue;
+        if (notify->descriptor < 0)
+            return;
+        backoff_failed(&notify->full, notify->loop->now);
+        notify->retry.deadline = notify->full.until;
+        return;
+    }
+    backoff_succeeded(&notify->full);
+    notify->retry.deadline = 0;
 }
 
 /* ---- opening ---- */
@@ -205,58 +156,46 @@ static int connect_to(const char *word)
     return -1;
 }
 
-static int read_watchdog(const char *period, const char *process, uint64_t *every)
+/* Returns the interval of WATCHDOG=1; 0: none, after a warning if the manager's words are wrong. */
+static uint64_t read_watchdog(const char *period, const char *process)
 {
     uint64_t number;
 
+    if (period == NULL)
+        return 0;
     if (process != NULL && (!parse_number(process, INT32_MAX, &number) || number == 0)) {
         log_warning("WATCHDOG_PID: '%s': expected the number of a process; the service manager "
                     "gets no WATCHDOG=1",
                     process);
-        return -1;
+        return 0;
     }
     if (process != NULL && (pid_t)number != getpid())
         return 0; /* meant for another process */
-    if (!parse_number(period, INT64_MAX, &number) || number < WATCHDOG_LEAST) {
-        log_warning("WATCHDOG_USEC: '%s': expected a number of microseconds, %d at least; the "
-                    "service manager gets no WATCHDOG=1",
-                    period, WATCHDOG_LEAST);
-        return -1;
-    }
-    *every = number / 2;
+    if (parse_number(period, INT64_MAX, &number) && number >= WATCHDOG_LEAST)
+        return number / 2;
+    log_warning("WATCHDOG_USEC: '%s': expected a number of microseconds, %d at least; the "
+                "service manager gets no WATCHDOG=1",
+                period, WATCHDOG_LEAST);
     return 0;
 }
 
-/* Removes the manager's variables from the environment: handlers must not inherit them.  Returns 0,
- * or -1 after a warning. */
-static int take_environment(struct notify *notify)
+void notify_open(struct notify *notify, struct loop *loop)
 {
     const char *word = getenv("NOTIFY_SOCKET");
-    const char *period = getenv("WATCHDOG_USEC");
-    int result = 0;
 
-    if (word != NULL)
-        notify->descriptor = connect_to(word);
-    if (word != NULL && notify->descriptor < 0)
-        result = -1;
-    if (notify->descriptor >= 0 && period != NULL &&
-        read_watchdog(period, getenv("WATCHDOG_PID"), &notify->watchdog_every) != 0)
-        result = -1;
+    *notify = (struct notify){
+        .loop = loop,
+        .descriptor = word == NULL ? -1 : connect_to(word),
+        .full = {.first = RETRY_FIRST, .longest = RETRY_LONGEST},
+        .retry = {.expired = flush, .context = notify},
+    };
+    if (notify->descriptor >= 0)
+        notify->watchdog_every = read_watchdog(getenv("WATCHDOG_USEC"), getenv("WATCHDOG_PID"));
+    loop_add_timer(loop, &notify->retry);
+    loop_add_timer(loop, &notify->status_due);
     (void)unsetenv("NOTIFY_SOCKET"); /* cannot fail for these names */
     (void)unsetenv("WATCHDOG_USEC");
     (void)unsetenv("WATCHDOG_PID");
-    return result;
-}
-
-int notify_open(struct notify *notify, struct loop *loop)
-{
-    *notify = (struct notify){
-        .loop = loop,
-        .descriptor = -1,
-        .timer = {.expired = on_timer, .context = notify},
-    };
-    loop_add_timer(loop, &notify->timer);
-    return take_environment(notify);
 }
 
 /* ---- messages ---- */
@@ -266,9 +205,10 @@ bool notify_is_open(const struct notify *notify)
     return notify->descriptor >= 0;
 }
 
-static void owe(struct notify *notify, unsigned owed)
+/* Adds a change of state, and drops the changes that it makes obsolete. */
+static void owe(struct notify *notify, unsigned state, unsigned obsolete)
 {
-    notify->owed = owed;
+    notify->owed = (notify->owed & ~obsolete) | state;
     flush(notify);
 }
 
@@ -276,7 +216,7 @@ void notify_ready(struct notify *notify)
 {
     notify->serving = true;
     if (!notify->stopping) /* after a takeover, STOPPING=1 may precede it */
-        owe(notify, notify->owed | OWED_READY);
+        owe(notify, OWED_READY, 0);
 }
 
 /* MONOTONIC_USEC must not precede the manager's signal.  The round may have begun before it, so
@@ -286,13 +226,13 @@ void notify_reloading(struct notify *notify)
     if (notify->stopping)
         return;
     notify->reloading_since = loop_clock();
-    owe(notify, (notify->owed & OWED_READY) | OWED_RELOADING);
+    owe(notify, OWED_RELOADING, OWED_RELOADED);
 }
 
 void notify_reloaded(struct notify *notify)
 {
     if (!notify->stopping)
-        owe(notify, notify->owed | OWED_RELOADED);
+        owe(notify, OWED_RELOADED, 0);
 }
 
 void notify_stopping(struct notify *notify)
@@ -301,23 +241,21 @@ void notify_stopping(struct notify *notify)
         return;
     notify->stopping = true;
     notify->status_at = 0; /* the next status is about the end, and urgent */
-    owe(notify, OWED_STOPPING);
+    owe(notify, OWED_STOPPING, OWED_READY | OWED_RELOADING | OWED_RELOADED);
 }
 
 void notify_successor(struct notify *notify, pid_t process)
 {
     notify->stopping = true;
     notify->successor = process;
-    notify->status_owed = false;
-    owe(notify, OWED_SUCCESSOR);
+    owe(notify, OWED_SUCCESSOR, ~0u);
 }
 
 bool notify_takes_status(struct notify *notify)
 {
-    notify->status_held = notify->status_at > notify->loop->now;
-    if (!notify->status_held)
+    if (notify->status_at <= notify->loop->now)
         return true;
-    set_timer(notify);
+    notify->status_due.deadline = notify->status_at;
     return false;
 }
 
@@ -329,24 +267,15 @@ void notify_status(struct notify *notify, const char *text)
         return;
     text_open(&line, notify->status, sizeof(notify->status));
     text_add(&line, "%s", text);
-    notify->status_owed = true;
-    if (notify->serving && notify->retry_at == 0)
+    notify->owed |= OWED_STATUS;
+    if (notify->serving && notify->retry.deadline == 0)
         flush(notify);
-}
-
-uint64_t notify_watchdog_every(const struct notify *notify)
-{
-    return notify->descriptor >= 0 ? notify->watchdog_every : 0;
 }
 
 void notify_watchdog(struct notify *notify)
 {
-    char bytes[MESSAGE_MAXIMUM];
-    struct text text;
+    static const char message[] = "WATCHDOG=1";
 
-    if (notify->descriptor < 0 || notify->successor != 0)
-        return;
-    text_open(&text, bytes, sizeof(bytes));
-    text_add(&text, "WATCHDOG=1");
-    (void)send_text(notify, &text); /* if it is lost, the next one follows soon */
+    if (notify->descriptor >= 0 && notify->successor == 0)
+        (void)send_text(notify, message, sizeof(message) - 1); /* the next one follows soon */
 }

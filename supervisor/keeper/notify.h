@@ -7,11 +7,12 @@
  * status replaces the old one; WATCHDOG=1 is lost.  If no manager listens, all functions do
  * nothing.
  *
- * The timer is set only while a message is pending.  Times are microseconds of CLOCK_MONOTONIC.
+ * A timer is set only while a message is pending.  Times are microseconds of CLOCK_MONOTONIC.
  */
 #ifndef SUPERVISOR_KEEPER_NOTIFY_H
 #define SUPERVISOR_KEEPER_NOTIFY_H
 
+#include "supervisor/base/backoff.h"
 #include "supervisor/base/loop.h"
 
 #include <stdbool.h>
@@ -26,25 +27,24 @@ enum {
 struct notify {
     struct loop *loop;
     int descriptor; /* connected; -1: no manager */
-    unsigned owed;  /* changes of state that are not yet sent; bits, in order */
+    unsigned owed;  /* messages that are not yet sent; bits, in order */
     bool serving;   /* READY=1 is due or sent: a status may be sent */
     bool stopping;
     uint64_t reloading_since;
     pid_t successor;
     char status[NOTIFY_STATUS_MAXIMUM];
-    bool status_owed;
     uint64_t status_at;      /* earliest time of the next status */
-    uint64_t watchdog_every; /* interval of WATCHDOG=1; 0: the manager wants none */
-    uint64_t retry_delay;
-    uint64_t retry_at; /* 0: the manager's socket was not full */
-    bool status_held;  /* notify_takes_status() was false: the timer wakes the loop */
-    struct loop_timer timer;
+    uint64_t watchdog_every; /* interval of WATCHDOG=1; 0: the manager wants none, or is gone */
+    struct backoff full;     /* while the manager's socket is full */
+    struct loop_timer retry;
+    struct loop_timer status_due; /* begins a round when a held status may be sent */
 };
 
-/* Removes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID from the environment, and connects to the
- * manager.  Returns 0, or -1 after warning of a wrong value: then no manager is told, or, with a
- * wrong watchdog, everything except WATCHDOG=1.  `loop` and `notify` must stay in place. */
-int notify_open(struct notify *notify, struct loop *loop);
+/* Removes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID from the environment, because handlers must
+ * not inherit them, and connects to the manager.  After a warning about a wrong value, the manager
+ * gets no messages, or, with a wrong watchdog, all except WATCHDOG=1.  `loop` and `notify` must
+ * stay in place. */
+void notify_open(struct notify *notify, struct loop *loop);
 
 bool notify_is_open(const struct notify *notify);
 
@@ -67,8 +67,7 @@ bool notify_takes_status(struct notify *notify);
 /* STATUS=, a line for people.  Waits for READY=1, and travels with a pending change of state. */
 void notify_status(struct notify *notify, const char *text);
 
-/* Returns the interval of WATCHDOG=1, half the manager's patience; 0: the manager wants none. */
-uint64_t notify_watchdog_every(const struct notify *notify);
+/* WATCHDOG=1: to be called every `watchdog_every`, half the manager's patience. */
 void notify_watchdog(struct notify *notify);
 
 #endif

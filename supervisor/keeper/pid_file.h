@@ -15,7 +15,7 @@
 
 /* Writes the file and gives it to the janitor, which must not have been started yet.  A living
  * process that has locked the file is `replaced` if the file names that process; 0: none is.  For
- * any other, this tries again for 2 s (retry.h) and then fails.  Waits another second at most for
+ * any other, this tries again for 2 s (backoff.h) and then fails.  Waits another second at most for
  * the lock of the directory.  Returns the locked descriptor, which is close-on-exec and to be kept
  * open for life; or -1 after logging why. */
 int pid_file_open(const char *path, pid_t replaced, struct janitor *janitor);

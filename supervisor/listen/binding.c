@@ -2,7 +2,7 @@
 
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/address.h"
-#include "supervisor/base/retry.h"
+#include "supervisor/base/backoff.h"
 #include "supervisor/base/socket.h"
 #include "supervisor/listen/unix_socket.h"
 #include "supervisor/options/identity.h"
@@ -132,14 +132,14 @@ static int open_socket(const struct addrinfo *place, bool ipv6_only, const struc
 static int open_first(const char *what, const struct addrinfo *places, bool ipv6_only,
                       const struct options *options, int backlog)
 {
-    struct retry retry = {0};
+    uint64_t until = 0;
     int descriptor = -1;
 
     do
         for (const struct addrinfo *each = places; each != NULL && descriptor < 0;
              each = each->ai_next)
             descriptor = open_socket(each, ipv6_only, options, backlog);
-    while (descriptor < 0 && errno == EADDRINUSE && retry_pause(&retry, "%s", what));
+    while (descriptor < 0 && errno == EADDRINUSE && backoff_pause(&until, "%s", what));
     if (descriptor < 0)
         log_error("cannot listen on %s: %m", what);
     return descriptor;

@@ -10,7 +10,7 @@
  * SO_KEEPALIVE, which accepted sockets inherit.  Listeners that binding.h opens have SO_REUSEADDR
  * and the longest backlog that the kernel allows (listen(2): net.core.somaxconn).
  *
- * To open listeners may block, for name look-ups and for a port in use (retry.h): for the start
+ * To open listeners may block, for name look-ups and for a port in use (backoff.h): for the start
  * only.  Nothing blocks once clients are served.  Functions that return an int return 0 or a
  * descriptor; or -1 with errno, or where so documented after logging why.  Lists and their strings
  * stay in memory until the process ends.

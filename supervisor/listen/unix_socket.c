@@ -1,8 +1,8 @@
 #include "supervisor/listen/unix_socket.h"
 
 #include "dispatcher/shared/log.h"
-#include "supervisor/base/directory.h"
-#include "supervisor/base/retry.h"
+#include "supervisor/base/backoff.h"
+#include "supervisor/base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,9 +30,9 @@ struct place {
 static int lock_directory(struct place *place)
 {
     const char *name;
-    int directory = directory_open(place->path, &name);
+    int directory = file_open_directory(place->path, &name);
 
-    if (directory >= 0 && directory_lock(directory, DIRECTORY_LOCK_WAIT))
+    if (directory >= 0 && file_lock_directory(directory, FILE_LOCK_WAIT))
         return directory;
     if (!place->unlocked && errno != ENOENT && errno != ENOTDIR) /* bind(2) reports these */
         log_warning("%s: cannot lock the directory of '%s': %m; going on, but a process that "
@@ -150,7 +150,7 @@ static int make(const struct place *place, mode_t mode, uid_t user, gid_t group)
 int unix_socket_open(const char *option, const char *path, mode_t mode, uid_t user, gid_t group)
 {
     struct place place = {.option = option, .path = path, .address.sun_family = AF_UNIX};
-    struct retry retry = {0};
+    uint64_t until = 0;
     int descriptor = -1;
 
     if (strlen(path) >= sizeof(place.address.sun_path))
@@ -164,7 +164,7 @@ int unix_socket_open(const char *option, const char *path, mode_t mode, uid_t us
             descriptor = make(&place, mode, user, group);
         if (directory >= 0)
             (void)close(directory); /* unlocks it: the process there may have to remove its file */
-    } while (place.taken && retry_pause(&retry, "%s: '%s'", option, path));
+    } while (place.taken && backoff_pause(&until, "%s: '%s'", option, path));
     if (place.taken)
         log_error("%s: '%s': another process listens there", option, path);
     return descriptor;

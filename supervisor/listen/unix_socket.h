@@ -4,7 +4,7 @@
  * The file of a socket outlives its process.  A file on which no process listens is removed and
  * made anew.  A socket on which a process listens, and a file that is no socket, stay untouched.
  * Two processes that start at the same moment do not remove each other's socket: each holds the
- * lock of the directory (directory.h) from its first look until it listens.
+ * lock of the directory (file.h) from its first look until it listens.
  */
 #ifndef SUPERVISOR_LISTEN_UNIX_SOCKET_H
 #define SUPERVISOR_LISTEN_UNIX_SOCKET_H
@@ -22,7 +22,7 @@
  *
  * Returns the descriptor; it and the file belong to the caller.  Or returns -1 after logging why,
  * with `option` as the option that gave the path, and leaves no file.  Blocks for up to a second
- * for the lock, and for 2 s while another process listens there (retry.h): for the start only. */
+ * for the lock, and for 2 s while another process listens there (backoff.h): for the start only. */
 int unix_socket_open(const char *option, const char *path, mode_t mode, uid_t user, gid_t group);
 
 #endif

@@ -8,7 +8,6 @@ int order_open(struct order *order, const struct order_rules *rules)
 {
     *order = (struct order){.rules = *rules, .common.place.place = HEAP_OUTSIDE};
     list_open(&order->common.waiting);
-    heap_open(&order->open);
     if (!rules->by_source) {
         order->rules.per_source = UNLIMITED;
         return 0;

@@ -1,5 +1,6 @@
 #include "supervisor/server/manager.h"
 
+#include "dispatcher/shared/log.h"
 #include "dispatcher/shared/text.h"
 #include "supervisor/figures/figures.h"
 #include "supervisor/server/snapshot.h"
@@ -31,14 +32,25 @@ static void tell(struct server *server, const struct server_standing *now)
     server->told = *now;
 }
 
-static void ask_dispatchers(void *context)
+/* The loop runs, so the supervisor lives.  The manager's watchdog hears of that only if a
+ * dispatcher has answered since the last time, so clients can be served. */
+static void on_watchdog(void *context)
 {
-    pool_ping(context);
-}
+    struct server *server = context;
+    struct watchdog *watchdog = &server->watchdog;
+    bool alive = pool_has_answered(&server->pool) || !watchdog->asked;
 
-static bool has_dispatcher_answered(void *context)
-{
-    return pool_has_answered(context);
+    if (alive)
+        notify_watchdog(&server->notify);
+    if (!alive && !watchdog->silent)
+        log_warning("no dispatcher answers: not telling the service manager's watchdog that the "
+                    "service lives");
+    watchdog->silent = !alive;
+    if (server->notify.watchdog_every == 0)
+        return; /* the service manager is gone */
+    pool_ping(&server->pool);
+    watchdog->asked = true;
+    watchdog->timer.deadline = server->loop.now + server->notify.watchdog_every;
 }
 
 void manager_begin(struct server *server)
@@ -47,10 +59,14 @@ void manager_begin(struct server *server)
 
     tell(server, &now);
     notify_ready(&server->notify);
-    watchdog_begin(&server->watchdog, &server->loop, &server->notify,
-                   &(struct watchdog_service){.ask = ask_dispatchers,
-                                              .has_answered = has_dispatcher_answered,
-                                              .context = &server->pool});
+    if (server->notify.watchdog_every == 0)
+        return;
+    server->watchdog.timer = (struct loop_timer){
+        .expired = on_watchdog,
+        .context = server,
+        .deadline = loop_clock() + server->notify.watchdog_every,
+    };
+    loop_add_timer(&server->loop, &server->watchdog.timer);
 }
 
 void manager_look(struct server *server)

@@ -194,11 +194,6 @@ static int divide_descriptors(struct server *server, uint32_t limit, unsigned di
 static_assert((int)OPTIONS_DISPATCHERS_MAXIMUM == (int)POOL_MAXIMUM,
               "the pool has room for every dispatcher that the operator may ask for");
 
-static pid_t launch_spare(void *context, int socket, int peer, int memory)
-{
-    return launch_dispatcher(context, socket, peer, memory);
-}
-
 int server_open(struct server *server, struct options *options, struct listeners *listeners,
                 struct launch *launch, uint32_t limit, uid_t user)
 {
@@ -215,7 +210,7 @@ int server_open(struct server *server, struct options *options, struct listeners
         return -1;
     }
     /* Without a service manager we serve as well. */
-    (void)notify_open(&server->notify, &server->loop);
+    notify_open(&server->notify, &server->loop);
     events = running_pool_events(&server->running);
     if (operator_open(server, user) != 0)
         return -1;

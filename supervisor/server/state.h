@@ -17,7 +17,6 @@
 #include "supervisor/figures/trouble.h"
 #include "supervisor/keeper/janitor.h"
 #include "supervisor/keeper/notify.h"
-#include "supervisor/keeper/watchdog.h"
 #include "supervisor/listen/accept.h"
 #include "supervisor/options/options.h"
 #include "supervisor/pool/pool.h"
@@ -64,6 +63,13 @@ struct reload {
     bool died[PROTOCOL_FILES];  /* a dispatcher died while it read this file */
     struct loop_timer retry;    /* when to send the READs that are owed */
     bool wrong;                 /* a file could not be read, or has an error */
+};
+
+/* When the service manager's watchdog hears that the service lives: manager.h. */
+struct watchdog {
+    struct loop_timer timer; /* not set if the manager has no watchdog */
+    bool asked;              /* dispatchers were asked for an answer at least once */
+    bool silent;             /* the log says that no answer came */
 };
 
 /* What the service manager was told last: manager.h. */

@@ -107,11 +107,10 @@ static void check_notify(void)
 {
     struct loop loop = {.epoll = -1};
     struct notify notify;
-    int opened = notify_open(&notify, &loop);
 
+    notify_open(&notify, &loop);
     HOLDS(notify.descriptor >= 0 || notify.watchdog_every == 0);
     HOLDS(notify.watchdog_every == 0 || notify.watchdog_every >= 10000);
-    HOLDS(opened == 0 || opened == -1);
     if (notify.descriptor >= 0)
         (void)close(notify.descriptor);
 }

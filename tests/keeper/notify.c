@@ -33,18 +33,19 @@ static void open_manager(void)
     CHECK(bind(manager, (struct sockaddr *)&address, address_length) == 0);
 }
 
-static int begin_with(const char *path, const char *period, const char *process)
+static void begin_with(const char *path, const char *period, const char *process)
 {
     loop = (struct loop){.now = 10 * LOOP_SECOND};
     (void)(path == NULL ? unsetenv("NOTIFY_SOCKET") : setenv("NOTIFY_SOCKET", path, 1));
     (void)(period == NULL ? unsetenv("WATCHDOG_USEC") : setenv("WATCHDOG_USEC", period, 1));
     (void)(process == NULL ? unsetenv("WATCHDOG_PID") : setenv("WATCHDOG_PID", process, 1));
-    return notify_open(&notify, &loop);
+    notify_open(&notify, &loop);
 }
 
 static void begin(void)
 {
-    CHECK(begin_with(name, NULL, NULL) == 0 && notify_is_open(&notify));
+    begin_with(name, NULL, NULL);
+    CHECK(notify_is_open(&notify));
 }
 
 static void end(void)
@@ -68,14 +69,22 @@ static bool hears(const char *expected)
     return false;
 }
 
-/* As the loop does it, so much later. */
+/* Lets time pass, and calls the expired timers as the loop does. */
 static void pass(uint64_t time)
 {
     loop.now += time;
-    if (notify.timer.deadline == 0 || notify.timer.deadline > loop.now)
-        return;
-    notify.timer.deadline = 0;
-    notify.timer.expired(notify.timer.context);
+    for (struct loop_timer *timer = loop.timers; timer != NULL; timer = timer->next) {
+        if (timer->deadline == 0 || timer->deadline > loop.now)
+            continue;
+        timer->deadline = 0;
+        if (timer->expired != NULL)
+            timer->expired(timer->context);
+    }
+}
+
+static bool no_timer_is_set(void)
+{
+    return notify.retry.deadline == 0 && notify.status_due.deadline == 0;
 }
 
 static void fill(void)
@@ -101,19 +110,31 @@ static void check_environment(void)
                                         "vsock:2:1", " /run/x", "/nowhere/x"};
     char longest[120];
 
-    CHECK(begin_with(NULL, "1000000", NULL) == 0 && !notify_is_open(&notify));
-    CHECK(notify_watchdog_every(&notify) == 0);
+    begin_with(NULL, "1000000", NULL);
+    CHECK(!notify_is_open(&notify) && notify.watchdog_every == 0);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
-        CHECK(begin_with(wrong[i], NULL, NULL) == -1 && !notify_is_open(&notify));
+        begin_with(wrong[i], NULL, NULL);
+        CHECK(!notify_is_open(&notify));
         CHECK(getenv("NOTIFY_SOCKET") == NULL);
     }
     memset(longest, 'x', sizeof(longest));
     longest[0] = '@';
     longest[108] = '\0';
-    CHECK(begin_with(longest, NULL, NULL) == -1);
-    /* As long as can be: another's name, so nobody is there. */
+    begin_with(longest, NULL, NULL);
+    CHECK(!notify_is_open(&notify));
+    /* The longest name that is possible.  No process listens there. */
     longest[107] = '\0';
-    CHECK(begin_with(longest, NULL, NULL) == -1);
+    begin_with(longest, NULL, NULL);
+    CHECK(!notify_is_open(&notify));
+}
+
+/* A wrong period costs the watchdog alone: the socket stays open. */
+static void check_period(const char *period, const char *process, uint64_t every)
+{
+    begin_with(name, period, process);
+    CHECK(notify_is_open(&notify) && notify.watchdog_every == every);
+    CHECK(getenv("WATCHDOG_USEC") == NULL && getenv("WATCHDOG_PID") == NULL);
+    end();
 }
 
 static void check_watchdog_period(void)
@@ -125,21 +146,12 @@ static void check_watchdog_period(void)
 
     (void)snprintf(self, sizeof(self), "%d", (int)getpid());
     (void)snprintf(other, sizeof(other), "%d", (int)getppid());
-    CHECK(begin_with(name, "3000000", NULL) == 0 && notify_watchdog_every(&notify) == 1500000);
-    CHECK(getenv("WATCHDOG_USEC") == NULL);
-    end();
-    CHECK(begin_with(name, "3000000", self) == 0 && notify_watchdog_every(&notify) == 1500000);
-    CHECK(getenv("WATCHDOG_PID") == NULL);
-    end();
-    CHECK(begin_with(name, "3000000", other) == 0 && notify_watchdog_every(&notify) == 0);
-    end();
-    CHECK(begin_with(name, "3000000", "x") == -1 && notify_watchdog_every(&notify) == 0);
-    CHECK(notify_is_open(&notify)); /* all else is told */
-    end();
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
-        CHECK(begin_with(name, wrong[i], NULL) == -1 && notify_watchdog_every(&notify) == 0);
-        end();
-    }
+    check_period("3000000", NULL, 1500000);
+    check_period("3000000", self, 1500000);
+    check_period("3000000", other, 0);
+    check_period("3000000", "x", 0);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+        check_period(wrong[i], NULL, 0);
     CHECK(hears(NULL));
 }
 
@@ -170,7 +182,7 @@ static void check_order(void)
     CHECK(notify_takes_status(&notify));
     notify_status(&notify, "draining");
     CHECK(hears("STATUS=draining"));
-    CHECK(notify.timer.deadline == 0);
+    CHECK(no_timer_is_set());
     end();
 }
 
@@ -183,15 +195,15 @@ static void check_status(void)
     notify_status(&notify, "one");
     CHECK(hears("STATUS=one"));
     notify_status(&notify, "one");
-    CHECK(hears(NULL) && notify.timer.deadline == 0); /* nobody has anything to say */
+    CHECK(hears(NULL) && no_timer_is_set()); /* nobody has anything to say */
     loop.now += 300 * LOOP_MILLISECOND;
     CHECK(!notify_takes_status(&notify));
-    CHECK(notify.timer.deadline == loop.now + 700 * LOOP_MILLISECOND);
+    CHECK(notify.status_due.deadline == loop.now + 700 * LOOP_MILLISECOND);
     pass(700 * LOOP_MILLISECOND);
-    CHECK(notify.timer.deadline == 0);
+    CHECK(no_timer_is_set());
     CHECK(notify_takes_status(&notify));
     notify_status(&notify, "two");
-    CHECK(hears("STATUS=two") && hears(NULL) && notify.timer.deadline == 0);
+    CHECK(hears("STATUS=two") && hears(NULL) && no_timer_is_set());
     end();
 }
 
@@ -211,9 +223,9 @@ static void check_full(void)
     notify_status(&notify, "two");
     notify_watchdog(&notify);
     for (int i = 0; i < 5; i++) {
-        CHECK(notify.timer.deadline > loop.now);
-        CHECK(notify.timer.deadline <= loop.now + 5 * LOOP_SECOND);
-        pass(notify.timer.deadline - loop.now);
+        CHECK(notify.retry.deadline > loop.now);
+        CHECK(notify.retry.deadline <= loop.now + 5 * LOOP_SECOND);
+        pass(notify.retry.deadline - loop.now);
     }
     empty();
     (void)snprintf(expected, sizeof(expected), "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=two",
@@ -223,7 +235,7 @@ static void check_full(void)
     CHECK(hears(expected));
     CHECK(hears("READY=1\nSTATUS=two"));
     CHECK(hears(NULL));
-    CHECK(notify.timer.deadline == 0);
+    CHECK(no_timer_is_set());
 
     fill();
     notify_stopping(&notify);
@@ -240,10 +252,10 @@ static void check_full_status(void)
     fill();
     notify_status(&notify, "one");
     notify_status(&notify, "two");
-    CHECK(notify.timer.deadline != 0);
+    CHECK(notify.retry.deadline != 0);
     empty();
     pass(LOOP_SECOND);
-    CHECK(hears("STATUS=two") && hears(NULL) && notify.timer.deadline == 0);
+    CHECK(hears("STATUS=two") && hears(NULL) && no_timer_is_set());
     end();
 }
 
@@ -262,12 +274,12 @@ static void check_successor(void)
     empty();
     pass(LOOP_SECOND);
     CHECK(hears("MAINPID=77"));
-    CHECK(!notify_is_open(&notify) && notify_watchdog_every(&notify) == 0);
+    CHECK(!notify_is_open(&notify) && notify.watchdog_every == 0);
     notify_ready(&notify);
     notify_status(&notify, "three");
     notify_watchdog(&notify);
     pass(LOOP_SECOND);
-    CHECK(hears(NULL) && notify.timer.deadline == 0);
+    CHECK(hears(NULL) && no_timer_is_set());
 }
 
 /* A manager that is gone does not come back to this socket. */
@@ -278,10 +290,10 @@ static void check_gone(void)
     CHECK(hears("READY=1"));
     (void)close(manager);
     notify_status(&notify, "one");
-    CHECK(!notify_is_open(&notify) && notify.timer.deadline == 0);
+    CHECK(!notify_is_open(&notify) && no_timer_is_set());
     notify_stopping(&notify);
     notify_successor(&notify, 77);
-    CHECK(notify.timer.deadline == 0);
+    CHECK(no_timer_is_set());
 }
 
 int main(void)

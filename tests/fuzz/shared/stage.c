@@ -249,7 +249,7 @@ static void open_service(void)
     shutdown_open(&server);
     handover_open(&server.handover, &server.loop, &server.queue, &server.acceptor,
                   &server.starting.paused, &takeover);
-    HOLDS(notify_open(&server.notify, &server.loop) == 0);
+    notify_open(&server.notify, &server.loop);
 }
 
 static void open_dispatcher(struct pool *pool, unsigned index)
