@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,56 +16,70 @@
 static_assert((int)PROTOCOL_BATCH >= (int)PROTOCOL_SLOTS,
               "one packet takes all STARTs that a dispatcher can be given");
 
-/* ---- both ends ---- */
+/* ---- opening and closing ---- */
 
-enum { RESERVED = sizeof(((struct channel_reserve *)0)->descriptors) / sizeof(int) };
-
-void channel_fill_reserve(struct channel_reserve *reserve)
+void channel_fill_reserve(int reserve[CHANNEL_RESERVE])
 {
-    for (int i = 0; i < RESERVED; i++)
-        if (reserve->descriptors[i] <= 0)
+    for (int i = 0; i < CHANNEL_RESERVE; i++)
+        if (reserve[i] <= 0)
             /* In the supervisor this number is always open, and is /dev/null (descriptors.h).  If
              * no copy can be had now, the next call tries again. */
-            reserve->descriptors[i] = fcntl(PROTOCOL_SOCKET, F_DUPFD_CLOEXEC, PROTOCOL_LAST + 1);
+            reserve[i] = fcntl(PROTOCOL_SOCKET, F_DUPFD_CLOEXEC, PROTOCOL_LAST + 1);
 }
 
-static void empty_reserve(struct channel_reserve *reserve)
+static void empty_reserve(int reserve[CHANNEL_RESERVE])
 {
-    for (int i = 0; i < RESERVED; i++) {
-        if (reserve->descriptors[i] > 0)
-            (void)close(reserve->descriptors[i]); /* it is /dev/null */
-        reserve->descriptors[i] = 0;
+    for (int i = 0; i < CHANNEL_RESERVE; i++) {
+        if (reserve[i] > 0)
+            (void)close(reserve[i]); /* it is /dev/null */
+        reserve[i] = 0;
     }
 }
 
-static int open_ledger(struct channel_ends *ends)
+static int open_ledger(struct channel *channel)
 {
-    ends->memory = memfd_create("dampener-ledger", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (ends->memory < 0)
+    struct ledger *ledger;
+
+    channel->memory = memfd_create("dampener-ledger", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (channel->memory < 0)
         return -1;
     /* The seals keep a dispatcher from truncating it: reading it would kill the supervisor then. */
-    if (ftruncate(ends->memory, sizeof(*ends->ledger)) != 0 ||
-        fcntl(ends->memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+    if (ftruncate(channel->memory, sizeof(*ledger)) != 0 ||
+        fcntl(channel->memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
         return -1;
-    ends->ledger =
-        mmap(NULL, sizeof(*ends->ledger), PROT_READ | PROT_WRITE, MAP_SHARED, ends->memory, 0);
-    return ends->ledger == MAP_FAILED ? -1 : 0;
+    ledger = mmap(NULL, sizeof(*ledger), PROT_READ | PROT_WRITE, MAP_SHARED, channel->memory, 0);
+    channel->starts.ledger = ledger == MAP_FAILED ? NULL : ledger;
+    return channel->starts.ledger == NULL ? -1 : 0;
 }
 
-int channel_open_ends(struct channel_ends *ends, struct channel_reserve *reserve)
+int channel_open(struct channel *channel, int reserve[CHANNEL_RESERVE])
 {
     int pair[2] = {-1, -1};
+    bool opened;
 
-    *ends = (struct channel_ends){.socket = -1, .peer = -1, .memory = -1, .ledger = MAP_FAILED};
     empty_reserve(reserve);
-    if (open_ledger(ends) == 0 &&
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0) {
-        ends->socket = pair[0];
-        ends->peer = pair[1];
-        return 0;
-    }
-    channel_close_ends(ends);
-    return -1;
+    channel->left = malloc(sizeof(*channel->left));
+    opened = open_ledger(channel) == 0 && channel->left != NULL &&
+             socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0;
+    channel->source.descriptor = pair[0];
+    channel->peer = pair[1];
+    if (!opened)
+        channel_close(channel);
+    return opened ? 0 : -1;
+}
+
+/* Makes it a closed channel of the same owner. */
+static void clear(struct channel *channel)
+{
+    *channel = (struct channel){
+        .loop = channel->loop,
+        .source = {.descriptor = -1,
+                   .ready = channel->source.ready,
+                   .context = channel->source.context},
+        .peer = -1,
+        .memory = -1,
+        .starts = {.events = channel->starts.events},
+    };
 }
 
 static void close_socket(int socket)
@@ -75,153 +90,98 @@ static void close_socket(int socket)
     (void)close(socket); /* no data of ours is lost */
 }
 
-void channel_close_ends(struct channel_ends *ends)
+void channel_close(struct channel *channel)
 {
     int error = errno;
 
-    close_socket(ends->socket);
-    close_socket(ends->peer);
-    if (ends->memory >= 0)
-        (void)close(ends->memory); /* no data of ours is lost */
-    if (ends->ledger != MAP_FAILED)
-        (void)munmap(ends->ledger, sizeof(*ends->ledger));
+    loop_ignore(channel->loop, &channel->source);
+    wire_discard(&channel->inbox);
+    starts_forget(&channel->starts);
+    free(channel->left);
+    close_socket(channel->source.descriptor);
+    close_socket(channel->peer);
+    if (channel->memory >= 0)
+        (void)close(channel->memory); /* no data of ours is lost */
+    if (channel->starts.ledger != NULL)
+        (void)munmap(channel->starts.ledger, sizeof(*channel->starts.ledger));
+    clear(channel);
     errno = error;
 }
 
-/* ---- opening and closing ---- */
-
-void channel_prepare(struct channel *channel, struct loop *loop, void (*ready)(void *context),
-                     void *context)
-{
-    *channel = (struct channel){
-        .loop = loop,
-        .source = {.descriptor = -1, .ready = ready, .context = context},
-        .peer = -1,
-    };
-}
-
-int channel_open(struct channel *channel, const struct channel_ends *ends)
-{
-    channel->source.descriptor = ends->socket;
-    channel->peer = ends->peer;
-    channel->requests.starts.ledger = ends->ledger;
-    return loop_watch(channel->loop, &channel->source);
-}
-
-void channel_leave(struct channel *channel)
-{
-    loop_ignore(channel->loop, &channel->source);
-    channel->source.descriptor = -1;
-    channel->requests = (struct channel_requests){0};
-    wire_withdraw(&channel->outbox);
-    wire_discard(&channel->inbox);
-    channel->closed = false;
-    channel->distrusted = false;
-}
-
-void channel_close(struct channel *channel)
-{
-    struct channel_ends ends = {
-        .socket = channel->source.descriptor,
-        .peer = channel->peer,
-        .memory = -1,
-        .ledger = channel->requests.starts.ledger,
-    };
-
-    if (ends.socket < 0)
-        return; /* nothing is open, or all was left */
-    starts_forget(&channel->requests.starts);
-    channel_leave(channel);
-    channel->peer = -1;
-    channel_close_ends(&ends);
-}
-
 /* ---- requests ---- */
-
-void channel_asked(struct channel *channel, const union message *request)
-{
-    struct channel_requests *requests = &channel->requests;
-
-    switch (request->header.type) {
-    case MESSAGE_SIGNAL:
-        ++*(request->signal.adopted != 0 ? &requests->adopted : &requests->signals);
-        break;
-    case MESSAGE_FORK:
-        requests->forks++;
-        break;
-    case MESSAGE_READ:
-        requests->reads[request->read.file]++;
-        break;
-    case MESSAGE_PING:
-        requests->pings++;
-        break;
-    default:
-        break;
-    }
-}
 
 int channel_ask(struct channel *channel, const union message *request, const int *descriptors)
 {
     if (wire_send(channel->source.descriptor, request, descriptors, MSG_DONTWAIT) != 0)
         return -1;
-    channel_asked(channel, request);
+    switch (request->header.type) {
+    case MESSAGE_SIGNAL:
+        channel->due[request->signal.adopted != 0 ? CHANNEL_ADOPTED : CHANNEL_SIGNALLED]++;
+        break;
+    case MESSAGE_FORK:
+        channel->due[CHANNEL_FORKED]++;
+        break;
+    case MESSAGE_READ:
+        channel->due[CHANNEL_CONTENT + request->read.file]++;
+        break;
+    case MESSAGE_PING:
+        channel->due[CHANNEL_PONG]++;
+        break;
+    default:
+        break;
+    }
     return 0;
 }
 
 void channel_start(struct channel *channel, union message *start, int descriptor)
 {
-    struct starts *starts = &channel->requests.starts;
-
-    start->start.slot = starts_prepare(starts);
+    starts_add(&channel->starts, &start->start);
     if (!wire_add(&channel->outbox, start, &descriptor))
         log_bug("there is no room for another START");
-    starts_add(starts, start->start.slot, &start->header);
 }
 
-int channel_flush(struct channel *channel, const struct pool_events *events)
+int channel_flush(struct channel *channel)
 {
     if (channel->outbox.count == 0)
         return 0;
     if (wire_flush(&channel->outbox, channel->source.descriptor, MSG_DONTWAIT) != 0)
         return -1;
-    starts_sent(&channel->requests.starts, events->delivered, events->context);
+    starts_sent(&channel->starts);
     return 0;
 }
 
-void channel_withdraw(struct channel *channel, const struct pool_events *events)
+void channel_withdraw(struct channel *channel)
 {
     wire_withdraw(&channel->outbox);
-    starts_withdraw(&channel->requests.starts, events->undelivered, events->context);
+    starts_withdraw(&channel->starts);
 }
 
-/* Decrements a count; returns false if it is 0. */
-static bool take(uint32_t *count)
+/* Takes an answer off those that are due; returns false if it is not. */
+static bool take(struct channel *channel, unsigned answer)
 {
-    if (*count == 0)
+    if (channel->due[answer] == 0)
         return false;
-    --*count;
+    channel->due[answer]--;
     return true;
 }
 
 bool channel_answered(struct channel *channel, const union message *answer)
 {
-    struct channel_requests *requests = &channel->requests;
-
     switch (answer->header.type) {
     case MESSAGE_STARTED:
-        return answer->started.process > 1 && starts_answer(&requests->starts, &answer->header);
+        return answer->started.process > 1 && starts_answer(&channel->starts, &answer->header);
     case MESSAGE_FAILED:
-        return answer->failed.error > 0 && starts_answer(&requests->starts, &answer->header);
+        return answer->failed.error > 0 && starts_answer(&channel->starts, &answer->header);
     case MESSAGE_SIGNALLED:
-        return take(answer->signalled.adopted != 0 ? &requests->adopted : &requests->signals);
+        return take(channel, answer->signalled.adopted != 0 ? CHANNEL_ADOPTED : CHANNEL_SIGNALLED);
     case MESSAGE_FORKED:
         return (answer->forked.error == 0) == (answer->forked.process > 1) &&
-               take(&requests->forks);
+               take(channel, CHANNEL_FORKED);
     case MESSAGE_CONTENT:
         return answer->content.error >= 0 && answer->content.file < PROTOCOL_FILES &&
-               take(&requests->reads[answer->content.file]);
+               take(channel, CHANNEL_CONTENT + answer->content.file);
     case MESSAGE_PONG:
-        return take(&requests->pings);
+        return take(channel, CHANNEL_PONG);
     default:
         return false;
     }
@@ -229,13 +189,11 @@ bool channel_answered(struct channel *channel, const union message *answer)
 
 bool channel_owes(const struct channel *channel)
 {
-    const struct channel_requests *requests = &channel->requests;
-    uint32_t open = requests->starts.count + requests->signals + requests->adopted +
-                    requests->forks + requests->pings;
+    uint32_t due = channel->starts.count;
 
-    for (int file = 0; file < PROTOCOL_FILES; file++)
-        open += requests->reads[file];
-    return open > 0;
+    for (int i = 0; i < CHANNEL_ANSWERS; i++)
+        due += channel->due[i];
+    return due > 0;
 }
 
 /* ---- messages ---- */
@@ -247,53 +205,39 @@ void channel_distrust(struct channel *channel)
     loop_ignore(channel->loop, &channel->source);
 }
 
-/* The caller checks READY and EXITED itself. */
-static enum channel_heard check(struct channel *channel, const union message *message,
-                                int descriptor)
+enum wire_result channel_hear(struct channel *channel, union message *message, int *descriptor)
 {
-    if (message->header.type == MESSAGE_READY || message->header.type == MESSAGE_EXITED ||
-        channel_answered(channel, message))
-        return CHANNEL_MESSAGE;
-    if (descriptor >= 0)
-        release(descriptor);
-    channel_distrust(channel);
-    return CHANNEL_VIOLATED;
-}
-
-enum channel_heard channel_hear(struct channel *channel, union message *message, int *descriptor)
-{
-    const unsigned permitted = WIRE_TYPE(MESSAGE_READY) | WIRE_TYPE(MESSAGE_STARTED) |
-                               WIRE_TYPE(MESSAGE_FAILED) | WIRE_TYPE(MESSAGE_EXITED) |
-                               WIRE_TYPE(MESSAGE_SIGNALLED) | WIRE_TYPE(MESSAGE_FORKED) |
-                               WIRE_TYPE(MESSAGE_CONTENT) | WIRE_TYPE(MESSAGE_PONG);
+    const unsigned unasked = WIRE_TYPE(MESSAGE_READY) | WIRE_TYPE(MESSAGE_EXITED);
+    const unsigned answers = WIRE_TYPE(MESSAGE_STARTED) | WIRE_TYPE(MESSAGE_FAILED) |
+                             WIRE_TYPE(MESSAGE_SIGNALLED) | WIRE_TYPE(MESSAGE_FORKED) |
+                             WIRE_TYPE(MESSAGE_CONTENT) | WIRE_TYPE(MESSAGE_PONG);
     int descriptors[WIRE_DESCRIPTORS];
+    enum wire_result result;
 
     /* The last message may have had the channel closed. */
     if (channel->closed || channel->distrusted || channel->source.descriptor < 0)
-        return CHANNEL_EMPTY;
-    switch (wire_receive(&channel->inbox, channel->source.descriptor, permitted, message,
-                         descriptors, MSG_DONTWAIT)) {
-    case WIRE_NO_DESCRIPTOR: /* this process had no room for it */
-        *descriptor = -1;
+        return WIRE_EMPTY;
+    result = wire_receive(&channel->inbox, channel->source.descriptor, unasked | answers, message,
+                          descriptors, MSG_DONTWAIT);
+    *descriptor = descriptors[0];
+    if (result == WIRE_NO_DESCRIPTOR) { /* this process had no room for it */
         if (message->header.type == MESSAGE_CONTENT)
             message->content.error = EMFILE;
-        return check(channel, message, -1);
-    case WIRE_MESSAGE:
-        *descriptor = descriptors[0];
-        return check(channel, message, *descriptor);
-    case WIRE_MALFORMED:
-        channel_distrust(channel);
-        return CHANNEL_VIOLATED;
-    case WIRE_EMPTY:
-        return CHANNEL_EMPTY;
-    case WIRE_CLOSED:
-        channel->closed = true;
-        loop_ignore(channel->loop, &channel->source);
-        return CHANNEL_CLOSED;
-    default:
-        loop_ignore(channel->loop, &channel->source);
-        return CHANNEL_FAILED;
+        result = WIRE_MESSAGE;
     }
+    /* The caller checks READY and EXITED itself. */
+    if (result == WIRE_MESSAGE && (WIRE_TYPE(message->header.type) & unasked) == 0 &&
+        !channel_answered(channel, message)) {
+        if (*descriptor >= 0)
+            release(*descriptor);
+        result = WIRE_MALFORMED;
+    }
+    if (result == WIRE_MALFORMED)
+        channel_distrust(channel);
+    else if (result == WIRE_CLOSED || result == WIRE_ERROR)
+        loop_ignore(channel->loop, &channel->source);
+    channel->closed = result == WIRE_CLOSED;
+    return result;
 }
 
 /* ---- the leash ---- */
@@ -339,7 +283,7 @@ static void take_back(struct channel *channel, const union message *request,
                       const int descriptors[WIRE_DESCRIPTORS])
 {
     if (request->header.type == MESSAGE_START && descriptors[0] >= 0) {
-        starts_recover(&channel->requests.starts, &request->header, descriptors[0]);
+        starts_recover(&channel->starts, &request->header, descriptors[0]);
         return;
     }
     for (int i = 0; i < WIRE_DESCRIPTORS; i++)
@@ -365,4 +309,72 @@ void channel_empty(struct channel *channel)
     }
     (void)close(channel->peer); /* without our copy, end of file means that no process has one */
     channel->peer = -1;
+}
+
+/* ---- a dead dispatcher's children between clone and exec ---- */
+
+static void close_one_left(struct channel **place)
+{
+    struct channel *left = *place;
+
+    *place = left->next;
+    channel_close(left);
+    free(left);
+}
+
+/* Takes one packet and leaves the next to the loop, because a hostile child may send packets for
+ * ever.  The dispatcher is dead, so only FAILED from one of its children counts. */
+static void hear_children(void *context)
+{
+    struct channel *channel = context;
+    const struct pool_events *events = channel->starts.events;
+    struct channel **place;
+    enum wire_result result;
+
+    do {
+        union message message;
+        int descriptors[WIRE_DESCRIPTORS];
+
+        result = wire_receive(&channel->inbox, channel->source.descriptor,
+                              WIRE_TYPE(MESSAGE_FAILED), &message, descriptors, MSG_DONTWAIT);
+        if ((result == WIRE_MESSAGE || result == WIRE_NO_DESCRIPTOR) &&
+            channel_answered(channel, &message))
+            events->failed(events->context, message.header.client, message.header.ticket,
+                           message.failed.error, descriptors[0]);
+        else if (descriptors[0] >= 0)
+            release(descriptors[0]); /* the message answers no START */
+    } while (wire_is_left(&channel->inbox));
+    if (result == WIRE_CLOSED || result == WIRE_ERROR)
+        starts_decide(&channel->starts, true);
+    if (channel->starts.count > 0)
+        return;
+    place = channel->list;
+    while (*place != channel)
+        place = &(*place)->next;
+    close_one_left(place);
+}
+
+int channel_leave(struct channel *channel, struct channel **list)
+{
+    struct channel *left = channel->left;
+
+    loop_ignore(channel->loop, &channel->source);
+    *left = *channel;
+    left->source.ready = hear_children;
+    left->source.context = left;
+    left->left = NULL;
+    left->list = list;
+    left->next = *list;
+    if (loop_watch(left->loop, &left->source) != 0)
+        return -1;
+    *list = left;
+    clear(channel);
+    log_debug("a dispatcher died while handlers were between clone and exec: watching them");
+    return 0;
+}
+
+void channel_close_left(struct channel **list)
+{
+    while (*list != NULL)
+        close_one_left(list);
 }

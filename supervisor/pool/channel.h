@@ -15,62 +15,45 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What connects the supervisor and one dispatcher. */
-struct channel_ends {
-    int socket;            /* our end */
-    int peer;              /* our copy of the dispatcher's end: for the leash, and to empty it */
-    int memory;            /* the ledger's file; closed once the dispatcher has it */
-    struct ledger *ledger; /* mapped */
-};
+/* Spare descriptors make room to replace a dispatcher while clients hold all others. */
+enum { CHANNEL_RESERVE = 3 };
 
-/* Spare descriptors: they make room to replace a dispatcher while clients hold all others. */
-struct channel_reserve {
-    int descriptors[3]; /* 0: none */
-};
+/* Fills the reserve as far as possible.  An element is 0 if there is no descriptor. */
+void channel_fill_reserve(int reserve[CHANNEL_RESERVE]);
 
-/* Fills the reserve as far as possible. */
-void channel_fill_reserve(struct channel_reserve *reserve);
-
-/* Empties the reserve and opens both ends and the ledger, for the caller to close.  Returns 0, or
- * -1 with errno and nothing open. */
-int channel_open_ends(struct channel_ends *ends, struct channel_reserve *reserve);
-
-/* Closes and unmaps what is open, and keeps errno. */
-void channel_close_ends(struct channel_ends *ends);
-
-/* The requests that are not answered. */
-struct channel_requests {
-    struct starts starts;
-    uint32_t signals; /* to the dispatcher's children */
-    uint32_t adopted; /* signals to children of this process */
-    uint32_t forks;
-    uint32_t reads[PROTOCOL_FILES];
-    uint32_t pings;
+/* The answers that are due, besides those to STARTs. */
+enum channel_answers {
+    CHANNEL_SIGNALLED, /* children of the dispatcher */
+    CHANNEL_ADOPTED,   /* signalled, children of this process */
+    CHANNEL_FORKED,
+    CHANNEL_PONG,
+    CHANNEL_CONTENT, /* plus an enum protocol_file */
+    CHANNEL_ANSWERS = CHANNEL_CONTENT + PROTOCOL_FILES
 };
 
 struct channel {
     struct loop *loop;
     struct loop_source source; /* our end; the descriptor is -1 if the channel is closed */
-    int peer;                  /* the dispatcher's end; -1 once the dispatcher is dead */
-    struct channel_requests requests;
+    int peer;                  /* our copy of the dispatcher's end, for the leash and to empty it;
+                                * -1 once the dispatcher is dead */
+    int memory;                /* the ledger's file; -1 once the dispatcher has it */
+    struct starts starts;
+    uint32_t due[CHANNEL_ANSWERS];
     struct wire_outbox outbox; /* STARTs for one packet; empty between rounds */
     struct wire_inbox inbox;
     bool closed;     /* end of file was read: no process has the dispatcher's end */
     bool distrusted; /* the dispatcher violated the protocol */
+
+    struct channel *left;  /* memory for channel_leave(), so that it cannot lack memory */
+    struct channel **list; /* of channel_leave() */
+    struct channel *next;
 };
 
-/* Prepares a closed channel; `ready` is called when a message has come. */
-void channel_prepare(struct channel *channel, struct loop *loop, void (*ready)(void *context),
-                     void *context);
+/* Empties the reserve and opens both ends and the ledger of a closed channel.  Returns 0, or -1
+ * with errno and nothing open. */
+int channel_open(struct channel *channel, int reserve[CHANNEL_RESERVE]);
 
-/* Takes over both ends and the ledger, and watches for messages.  Returns 0, or -1 with errno: the
- * channel is open, but does not watch. */
-int channel_open(struct channel *channel, const struct channel_ends *ends);
-
-/* Gives up our end and the ledger of a dead dispatcher without closing them. */
-void channel_leave(struct channel *channel);
-
-/* Closes what is open. */
+/* Closes what is open and forgets all requests.  Keeps errno. */
 void channel_close(struct channel *channel);
 
 /* ---- requests ---- */
@@ -85,13 +68,10 @@ void channel_start(struct channel *channel, union message *start, int descriptor
 
 /* Sends the waiting STARTs in one packet: they are `delivered`.  Returns 0, or -1 with errno: all
  * wait as before. */
-int channel_flush(struct channel *channel, const struct pool_events *events);
+int channel_flush(struct channel *channel);
 
-/* Removes the waiting STARTs: they are `undelivered`. */
-void channel_withdraw(struct channel *channel, const struct pool_events *events);
-
-/* Enters a request other than START. */
-void channel_asked(struct channel *channel, const union message *request);
+/* Removes the waiting STARTs: they are `returned`. */
+void channel_withdraw(struct channel *channel);
 
 /* Removes the request that a message answers.  Returns false if there is none, or if the answer is
  * not a valid one. */
@@ -102,16 +82,10 @@ bool channel_owes(const struct channel *channel);
 
 /* ---- messages ---- */
 
-enum channel_heard {
-    CHANNEL_MESSAGE,  /* READY, EXITED, or a valid answer */
-    CHANNEL_EMPTY,    /* no message has come, or the channel reads no more */
-    CHANNEL_VIOLATED, /* a message was not allowed: the channel reads no more */
-    CHANNEL_CLOSED,   /* end of file: the channel reads no more */
-    CHANNEL_FAILED    /* the message cannot be read, as errno says */
-};
-
-/* Takes the next message.  *descriptor is what it brings, for the caller to close, or -1. */
-enum channel_heard channel_hear(struct channel *channel, union message *message, int *descriptor);
+/* Takes the next message, like wire_receive().  WIRE_MESSAGE means READY, EXITED, or a valid
+ * answer; *descriptor is what it brings, for the caller to close, or -1.  After WIRE_MALFORMED and
+ * WIRE_CLOSED the channel reads no more: WIRE_EMPTY follows. */
+enum wire_result channel_hear(struct channel *channel, union message *message, int *descriptor);
 
 /* Reads no more, because a message was not allowed. */
 void channel_distrust(struct channel *channel);
@@ -119,13 +93,27 @@ void channel_distrust(struct channel *channel);
 /* ---- the leash ---- */
 
 /* Makes the kernel kill the dispatcher.  Messages that it has sent can still be read.  Waiting
- * STARTs are not sent, and stay in `requests`. */
+ * STARTs are not sent, and stay in `starts`. */
 void channel_kill(struct channel *channel);
 
 /* Continues the dispatcher, in case it was stopped. */
 void channel_rouse(struct channel *channel);
 
-/* Closes the end of a dead dispatcher, after taking the connections out of it into `requests`. */
+/* Closes the end of a dead dispatcher, after taking the connections out of it into `starts`. */
 void channel_empty(struct channel *channel);
+
+/* ---- a dead dispatcher's children between clone and exec ----
+ *
+ * They are children of this process now.  A child whose exec fails sends FAILED and returns the
+ * connection.  Until its exec succeeds, a child holds the dispatcher's end of the socket; so once
+ * the socket reads end of file, all other children are handlers.  On a dead file system that takes
+ * long, and the dispatcher's successor must not wait for it. */
+
+/* Moves what is left of a dead dispatcher's channel to `list`, and watches it until all its STARTs
+ * are decided.  The channel is closed then.  Returns 0, or -1 with errno and nothing moved. */
+int channel_leave(struct channel *channel, struct channel **list);
+
+/* Closes all of a list without decisions. */
+void channel_close_left(struct channel **list);
 
 #endif

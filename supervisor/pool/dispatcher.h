@@ -9,7 +9,6 @@
 #include "supervisor/base/loop.h"
 #include "supervisor/pool/channel.h"
 #include "supervisor/pool/events.h"
-#include "supervisor/pool/remains.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,21 +26,17 @@ enum dispatcher_state {
 struct dispatcher {
     struct pool *pool;
     unsigned index;
-    bool spare; /* takes no clients */
     bool heard; /* has sent a valid message since pool_has_answered() was called */
 
     enum dispatcher_state state;
     pid_t process;  /* 0: not known yet */
-    bool reaped;    /* is dead: its slots in the ledger will not change any more */
     uint64_t since; /* the time of its start */
     struct channel channel;
-    struct remains *remains; /* allocated at its start, so that its death cannot lack memory */
 
     uint64_t failing_until; /* others are preferred until then, because a start has failed */
 
     struct loop_timer silence; /* set while the dispatcher owes an answer */
-    uint64_t due;              /* time of the answer; kept when the timer expires */
-    uint64_t allowed;          /* microseconds for an answer */
+    uint64_t due;              /* time of the answer; kept when the timer expires; 0: owes none */
     bool extended;             /* the answer is late and has got more time */
 
     bool replaced;             /* gets a successor when it dies */
@@ -58,38 +53,37 @@ struct dispatcher {
 struct pool {
     struct loop *loop;
     struct pool_events events;
-    /* The functions of succession.h, which dispatcher.c does not know. */
-    void (*restart)(void *dispatcher);
-    void (*forked)(struct dispatcher *parent, const struct message_forked *answer);
-
-    unsigned count; /* without the spare, which is behind the others */
-    unsigned most;  /* unanswered STARTs per dispatcher */
-    struct channel_reserve reserve;
-    struct remains *left; /* of dead dispatchers */
+    unsigned count;   /* without the spare, which is behind the others */
+    unsigned most;    /* unanswered STARTs per dispatcher */
+    uint64_t allowed; /* microseconds for an answer */
+    bool unsignalled; /* signals to children of this process may have been lost with a dispatcher;
+                       * cleared when they are sent again */
+    bool lost;        /* all dispatchers are dead; none is left to fork another */
+    int reserve[CHANNEL_RESERVE];
+    struct channel *left; /* of dead dispatchers */
     struct dispatcher dispatchers[POOL_MAXIMUM + 1];
 };
 
 /* Prepares an absent dispatcher. */
 void dispatcher_open(struct dispatcher *dispatcher, struct pool *pool, unsigned index);
 
-/* From now on replaces the dispatcher when it dies or cannot be started. */
-void dispatcher_keep(struct dispatcher *dispatcher);
+/* Has an absent dispatcher forked by another; the context is that dispatcher. */
+void dispatcher_restart(void *context);
 
-/* Takes note that the dispatcher is being started with these ends, and takes them over.  `process`
- * is 0 if only `parent`, which was asked to fork it, knows it.  Returns 0, or -1 with errno and the
- * ends closed. */
-int dispatcher_begin(struct dispatcher *dispatcher, struct channel_ends *ends, pid_t process,
-                     int parent);
+/* Finds a ready dispatcher for a request that any can take: the first that owes no answer, or else
+ * the one whose answer is due last.  Begins with the spare, or behind dispatcher `avoided`, which
+ * comes last itself (-1: none).  Returns NULL if none is ready. */
+struct dispatcher *dispatcher_find_ready(struct pool *pool, int avoided);
+
+/* Takes note that the dispatcher, whose channel is open, is being started.  `process` is 0 if only
+ * `parent`, which was asked to fork it, knows it. */
+void dispatcher_begin(struct dispatcher *dispatcher, pid_t process, int parent);
 
 /* Takes note that the start failed with an errno, and schedules the next. */
 void dispatcher_failed(struct dispatcher *dispatcher, int error);
 
 /* Takes note that no dispatcher can fork it now, and schedules the next start. */
 void dispatcher_postpone(struct dispatcher *dispatcher);
-
-/* Takes note of its process, which both the dispatcher and its parent report.  Returns false if the
- * process cannot be this dispatcher's. */
-bool dispatcher_take_process(struct dispatcher *dispatcher, pid_t process);
 
 /* Takes note that its process was reaped: decides its STARTs and schedules a successor. */
 void dispatcher_died(struct dispatcher *dispatcher, int status);
@@ -100,14 +94,17 @@ void dispatcher_hear(struct dispatcher *dispatcher);
 /* Returns true if an answer is due, or READY. */
 bool dispatcher_owes(const struct dispatcher *dispatcher);
 
+/* Allows the full time for the next answer, if one is due. */
+void dispatcher_expect(struct dispatcher *dispatcher);
+
 /* Makes a START wait for dispatcher_flush(), like channel_start(). */
 void dispatcher_start(struct dispatcher *dispatcher, union message *start, int descriptor);
 
-/* Sends the waiting STARTs.  Returns 0, or -1 with errno: they are undelivered, and if the
+/* Sends the waiting STARTs.  Returns 0, or -1 with errno: they are `returned`, and if the
  * dispatcher was found dead, it is not ready any more. */
 int dispatcher_flush(struct dispatcher *dispatcher);
 
-/* Takes back the waiting STARTs: they are undelivered. */
+/* Takes back the waiting STARTs: they are `returned`. */
 void dispatcher_withdraw(struct dispatcher *dispatcher);
 
 /* Sends another request like channel_ask(), after the waiting STARTs.  If the dispatcher was found
@@ -119,10 +116,7 @@ int dispatcher_ask(struct dispatcher *dispatcher, const union message *request,
 bool dispatcher_has_process(const struct dispatcher *dispatcher);
 
 /* Finds the dispatcher with a process that can be reaped; NULL if there is none. */
-const struct dispatcher *dispatcher_find(const struct pool *pool, pid_t process);
-
-/* Allows so many microseconds for each answer from now on, for a pending one too. */
-void dispatcher_hurry(struct dispatcher *dispatcher, uint64_t allowed);
+struct dispatcher *dispatcher_find(struct pool *pool, pid_t process);
 
 /* Kills a ready dispatcher that owes nothing, to make room for a handler's process; delays its
  * successor, or that of an absent one. */

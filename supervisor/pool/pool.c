@@ -1,29 +1,57 @@
 #include "supervisor/pool/pool.h"
 
 #include "dispatcher/shared/log.h"
-#include "supervisor/pool/succession.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
 #include <sys/wait.h>
 
-enum { READY_WITHIN = 10 * LOOP_SECOND };
+enum {
+    READY_WITHIN = 10 * LOOP_SECOND,
+    /* A dispatcher that is silent for longer is stopped, or all its handlers hang in exec, on a
+     * dead file system for example.  Killing it loses nothing, and frees its clients. */
+    ALLOWED = 10 * LOOP_SECOND
+};
+
+/* Gives up the dispatchers that the dead one was asked to fork. */
+static void died(struct dispatcher *dead, int status)
+{
+    struct pool *pool = dead->pool;
+    bool lost = true;
+
+    dispatcher_died(dead, status);
+    for (unsigned i = 0; i <= pool->count; i++) {
+        struct dispatcher *each = &pool->dispatchers[i];
+
+        if (each->state == DISPATCHER_STARTING)
+            dispatcher_hear(each); /* READY may have come */
+        /* Nobody knows if it exists.  If it does, it reads end of file and exits. */
+        if (each->state == DISPATCHER_STARTING && each->parent == (int)dead->index)
+            dispatcher_failed(each, ESRCH);
+        lost = lost && each->state != DISPATCHER_READY && each->state != DISPATCHER_STARTING;
+    }
+    pool->lost = lost;
+}
 
 /* ---- opening ---- */
 
 static int launch_spare(struct pool *pool, const struct pool_launch *launch)
 {
-    struct channel_ends ends;
+    struct dispatcher *spare = &pool->dispatchers[pool->count];
+    struct channel *channel = &spare->channel;
     pid_t process;
 
-    if (channel_open_ends(&ends, &pool->reserve) != 0)
+    if (channel_open(channel, pool->reserve) != 0)
         return -1;
-    process = launch->spare(launch->context, ends.socket, ends.peer, ends.memory);
-    if (process > 0)
-        return dispatcher_begin(&pool->dispatchers[pool->count], &ends, process, -1);
-    channel_close_ends(&ends);
-    return -1;
+    process =
+        launch->spare(launch->context, channel->source.descriptor, channel->peer, channel->memory);
+    if (process <= 0) {
+        channel_close(channel);
+        return -1;
+    }
+    dispatcher_begin(spare, process, -1);
+    return 0;
 }
 
 /* Returns true if a dispatcher is dead and not reaped.  Its socket does not show that, because we
@@ -75,7 +103,7 @@ static int start_all(struct pool *pool, const struct pool_launch *launch, uint64
     for (unsigned i = 0; i < pool->count; i++) {
         struct dispatcher *dispatcher = &pool->dispatchers[i];
 
-        succession_restart(dispatcher);
+        dispatcher_restart(dispatcher);
         if (await(spare, deadline) != 0)
             return -1;
         if (dispatcher->state != DISPATCHER_ABSENT)
@@ -105,9 +133,8 @@ int pool_open(struct pool *pool, struct loop *loop, const struct pool_launch *la
     /* Member by member: places for dispatchers that are not used take no memory. */
     pool->loop = loop;
     pool->events = *events;
-    pool->restart = succession_restart;
-    pool->forked = succession_forked;
     pool->count = count;
+    pool->allowed = ALLOWED;
     pool->most = starts_at_once(launch->descriptors);
     for (unsigned i = 0; i <= count; i++)
         dispatcher_open(&pool->dispatchers[i], pool, i);
@@ -117,9 +144,11 @@ int pool_open(struct pool *pool, struct loop *loop, const struct pool_launch *la
         if (pool->dispatchers[i].state != DISPATCHER_ABSENT &&
             await(&pool->dispatchers[i], deadline) != 0)
             return -1;
-        dispatcher_keep(&pool->dispatchers[i]);
+        pool->dispatchers[i].replaced = true;
+        if (pool->dispatchers[i].state == DISPATCHER_ABSENT)
+            dispatcher_postpone(&pool->dispatchers[i]);
     }
-    channel_fill_reserve(&pool->reserve);
+    channel_fill_reserve(pool->reserve);
     return 0;
 }
 
@@ -140,15 +169,10 @@ void pool_close(struct pool *pool)
         if (dispatcher_close(&pool->dispatchers[i]))
             log_error("dispatcher %u, process %d, could not be killed: leaving it", i,
                       pool->dispatchers[i].process);
-    remains_close(&pool->left);
+    channel_close_left(&pool->left);
 }
 
 /* ---- requests ---- */
-
-unsigned pool_all(const struct pool *pool)
-{
-    return pool->count + 1;
-}
 
 unsigned pool_ready(const struct pool *pool)
 {
@@ -162,7 +186,7 @@ unsigned pool_ready(const struct pool *pool)
 /* Returns how many STARTs a dispatcher can take now. */
 static unsigned room_of(const struct dispatcher *dispatcher)
 {
-    unsigned given = dispatcher->channel.requests.starts.count;
+    unsigned given = dispatcher->channel.starts.count;
     unsigned most = dispatcher->pool->most;
 
     return dispatcher->state == DISPATCHER_READY && given < most ? most - given : 0;
@@ -218,25 +242,48 @@ int pool_flush(struct pool *pool)
     return error == 0 ? 0 : -1;
 }
 
-int pool_ask(struct pool *pool, unsigned dispatcher, const union message *request)
+static int ask(struct dispatcher *dispatcher, const union message *request)
 {
+    if (dispatcher != NULL && dispatcher->state == DISPATCHER_READY)
+        return dispatcher_ask(dispatcher, request, NULL);
     errno = ESRCH;
-    return pool->dispatchers[dispatcher].state == DISPATCHER_READY
-               ? dispatcher_ask(&pool->dispatchers[dispatcher], request, NULL)
-               : -1;
+    return -1;
 }
 
-int pool_ask_any(struct pool *pool, const union message *request)
+int pool_signal(struct pool *pool, unsigned dispatcher, const struct message_header *client,
+                int32_t process, int signal_number)
 {
-    struct dispatcher *dispatcher = succession_anybody(pool, -1);
+    bool orphaned = dispatcher == POOL_ORPHANED;
+    union message message;
 
-    errno = ESRCH;
-    return dispatcher == NULL ? -1 : dispatcher_ask(dispatcher, request, NULL);
+    wire_header(&message, MESSAGE_SIGNAL, client->client, client->ticket);
+    message.signal.process = process;
+    message.signal.signal = signal_number;
+    message.signal.adopted = orphaned;
+    return ask(orphaned ? dispatcher_find_ready(pool, -1) : &pool->dispatchers[dispatcher],
+               &message);
 }
 
-int pool_ask_spare(struct pool *pool, const union message *request)
+void pool_signal_left(struct pool *pool, int signal_number)
 {
-    return pool_ask(pool, pool->count, request);
+    static const struct message_header none;
+
+    for (const struct channel *left = pool->left; left != NULL; left = left->next)
+        for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
+            int32_t process = starts_process(&left->starts, i);
+
+            if (process != 0)
+                (void)pool_signal(pool, POOL_ORPHANED, &none, process, signal_number);
+        }
+}
+
+int pool_read(struct pool *pool, enum protocol_file file)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_READ, 0, 0);
+    message.read.file = file;
+    return ask(&pool->dispatchers[pool->count], &message);
 }
 
 static bool is_idle(const struct dispatcher *dispatcher)
@@ -273,7 +320,7 @@ bool pool_is_signalling(const struct pool *pool)
     for (unsigned i = 0; i <= pool->count; i++)
         /* A dispatcher that is being killed handles no more requests. */
         if (pool->dispatchers[i].state != DISPATCHER_ENDING &&
-            pool->dispatchers[i].channel.requests.adopted > 0)
+            pool->dispatchers[i].channel.due[CHANNEL_ADOPTED] > 0)
             return true;
     return false;
 }
@@ -287,8 +334,9 @@ void pool_rouse(struct pool *pool)
 
 void pool_hurry(struct pool *pool, uint64_t allowed)
 {
+    pool->allowed = allowed;
     for (unsigned i = 0; i <= pool->count; i++)
-        dispatcher_hurry(&pool->dispatchers[i], allowed);
+        dispatcher_expect(&pool->dispatchers[i]);
 }
 
 void pool_give_way(struct pool *pool)
@@ -316,17 +364,6 @@ void pool_stop_replacing(struct pool *pool)
 
 /* ---- children of this process ---- */
 
-bool pool_has_process(const struct pool *pool, pid_t process)
-{
-    return dispatcher_find(pool, process) != NULL;
-}
-
-static void died(struct dispatcher *dispatcher, int status)
-{
-    dispatcher_died(dispatcher, status);
-    succession_died(dispatcher);
-}
-
 void pool_reap(struct pool *pool)
 {
     int status;
@@ -339,23 +376,20 @@ void pool_reap(struct pool *pool)
 
 bool pool_reaped(struct pool *pool, pid_t process, int status)
 {
-    const struct dispatcher *found = dispatcher_find(pool, process);
+    struct dispatcher *found = dispatcher_find(pool, process);
 
     if (found != NULL)
-        died(&pool->dispatchers[found->index], status);
+        died(found, status);
     return found != NULL;
 }
 
-bool pool_reaped_start(struct pool *pool, pid_t process, uint32_t *client, uint64_t *ticket)
+const struct starts_slot *pool_reaped_start(struct pool *pool, pid_t process)
 {
-    for (unsigned i = 0; i < pool->count; i++)
-        if (starts_reaped(&pool->dispatchers[i].channel.requests.starts, process, client, ticket))
-            return true;
-    return remains_reaped(pool->left, process, client, ticket);
-}
+    const struct starts_slot *start = NULL;
 
-void pool_each_left(const struct pool *pool, void (*each)(void *context, pid_t process),
-                    void *context)
-{
-    remains_each(pool->left, each, context);
+    for (unsigned i = 0; start == NULL && i < pool->count; i++)
+        start = starts_reaped(&pool->dispatchers[i].channel.starts, process);
+    for (struct channel *left = pool->left; start == NULL && left != NULL; left = left->next)
+        start = starts_reaped(&left->starts, process);
+    return start;
 }

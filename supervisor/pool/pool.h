@@ -1,18 +1,19 @@
 /*
  * pool.h - the dispatchers: gives STARTs to them, replaces dead ones, and knows their children.
  *
- * Each START that pool_start() accepts is answered exactly once: by `undelivered`, `started`,
- * `failed`, `returned` or `orphaned` of struct pool_events.  That holds if any process is killed at
- * any instruction, until pool_close(), which answers nothing.  A dispatcher that violates the
- * protocol is killed and replaced; it can harm only its own clients.
+ * Each START that pool_start() accepts is answered exactly once: by `started`, `failed` or
+ * `returned` of struct pool_events.  That holds if any process is killed at any instruction, until
+ * pool_close(), which answers nothing.  A dispatcher that violates the protocol is killed and
+ * replaced; it can harm only its own clients.
  *
  * One dispatcher, the spare, takes no clients, so that none holds it up.  It is the first choice
  * for all other requests; if it is dead or busy, another is asked, except to read files.
  *
  * The connection passed to pool_start() stays the caller's, and must be open until `delivered` or
- * `undelivered`.  Descriptors that callbacks pass are the receiver's.
+ * `returned`.  Descriptors that callbacks pass are the receiver's.
  *
  * struct pool (dispatcher.h) is the caller's, must be zero before pool_open(), and must not move.
+ * The caller looks at `unsignalled` and `lost` after each round of events.
  *
  * Only pool_open() and pool_close() wait, and for a bounded time.  Times are microseconds of the
  * loop's clock.
@@ -44,9 +45,6 @@ int pool_open(struct pool *pool, struct loop *loop, const struct pool_launch *la
 /* Kills and reaps all dispatchers, but waits no more than a second for one that does not die. */
 void pool_close(struct pool *pool);
 
-/* Returns how many dispatchers there should be, the spare included. */
-unsigned pool_all(const struct pool *pool);
-
 /* Returns how many dispatchers that take clients are ready. */
 unsigned pool_ready(const struct pool *pool);
 
@@ -61,14 +59,21 @@ unsigned pool_room(const struct pool *pool);
 bool pool_start(struct pool *pool, union message *start, int descriptor);
 
 /* Sends all STARTs, in one packet for each dispatcher.  Returns 0, or -1 with errno: some at least
- * are undelivered, and may be tried again. */
+ * are `returned`, and may be tried again. */
 int pool_flush(struct pool *pool);
 
-/* Send a request without descriptors to one dispatcher, to any, or to the spare.  Return 0, or -1
- * with errno; ESRCH if that dispatcher, or any, is not ready. */
-int pool_ask(struct pool *pool, unsigned dispatcher, const union message *request);
-int pool_ask_any(struct pool *pool, const union message *request);
-int pool_ask_spare(struct pool *pool, const union message *request);
+/* Has the process group of a client's handler signalled: by its dispatcher, or by any, if the
+ * dispatcher is POOL_ORPHANED.  Returns 0, or -1 with errno; ESRCH if that dispatcher, or none, is
+ * ready. */
+int pool_signal(struct pool *pool, unsigned dispatcher, const struct message_header *client,
+                int32_t process, int signal_number);
+
+/* Has the children of dead dispatchers that are between clone and exec signalled, as far as
+ * possible. */
+void pool_signal_left(struct pool *pool, int signal_number);
+
+/* Has the spare read a file.  Returns 0, or -1 with errno; ESRCH if the spare is not ready. */
+int pool_read(struct pool *pool, enum protocol_file file);
 
 /* Sends PING to each ready dispatcher that owes no answer. */
 void pool_ping(struct pool *pool);
@@ -82,8 +87,8 @@ bool pool_is_signalling(const struct pool *pool);
 /* Continues dispatchers that were stopped, because handlers are signalled and reported by them. */
 void pool_rouse(struct pool *pool);
 
-/* Allows so many microseconds for each answer from now on, for pending ones too.  A dispatcher that
- * takes longer is killed, and its handlers become children of this process. */
+/* Allows `allowed` microseconds for each answer from now on, for pending ones too.  A dispatcher
+ * that takes longer is killed, and its handlers become children of this process. */
 void pool_hurry(struct pool *pool, uint64_t allowed);
 
 /* Makes room for a handler when no more processes are allowed: kills an idle dispatcher, except the
@@ -96,22 +101,15 @@ void pool_stop_replacing(struct pool *pool);
 
 /* ---- children of this process ---- */
 
-/* Returns true if a process is a dispatcher. */
-bool pool_has_process(const struct pool *pool, pid_t process);
-
-/* Reaps dead dispatchers.  To be called before other children are reaped, so that the pool knows
- * which of those are handlers. */
+/* Reaps dead dispatchers.  Call it before reaping other children, so that the pool knows which of
+ * them are handlers. */
 void pool_reap(struct pool *pool);
 
 /* Takes note of a reaped process; returns false if it was no dispatcher. */
 bool pool_reaped(struct pool *pool, pid_t process, int status);
 
-/* Takes note of a reaped process that was no dispatcher.  If an unanswered START led to it, returns
- * true and names the client. */
-bool pool_reaped_start(struct pool *pool, pid_t process, uint32_t *client, uint64_t *ticket);
-
-/* Calls `each` for the children of dead dispatchers that are between clone and exec. */
-void pool_each_left(const struct pool *pool, void (*each)(void *context, pid_t process),
-                    void *context);
+/* Takes note of a reaped process that was no dispatcher.  Returns the unanswered START that led to
+ * it, or NULL. */
+const struct starts_slot *pool_reaped_start(struct pool *pool, pid_t process);
 
 #endif

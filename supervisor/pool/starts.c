@@ -1,7 +1,9 @@
 #include "supervisor/pool/starts.h"
 
+#include "dispatcher/shared/log.h"
 #include "dispatcher/shared/release.h"
 
+#include <inttypes.h>
 #include <stddef.h>
 
 /* Returns 0 for an impossible process: dispatchers can write to the ledger, and kill(2) takes -1
@@ -13,23 +15,19 @@ static int32_t process_in(const struct starts *starts, unsigned slot)
     return process > 1 ? process : 0;
 }
 
-/* Returns the connection if the slot holds it; else -1. */
-static int take_out(struct starts *starts, unsigned slot)
-{
-    int descriptor = starts->slots[slot].descriptor;
-
-    starts->slots[slot].used = false;
-    starts->slots[slot].descriptor = -1;
-    starts->count--;
-    return descriptor;
-}
-
 /* Closes our copy of a connection that a child has: only the child's may keep it open. */
 static void let_go(struct starts_slot *slot)
 {
     if (slot->descriptor >= 0)
         release(slot->descriptor);
     slot->descriptor = -1;
+}
+
+static void remove_start(struct starts *starts, struct starts_slot *slot)
+{
+    let_go(slot);
+    slot->used = false;
+    starts->count--;
 }
 
 /* Finds the START that a header names; NULL if there is none. */
@@ -44,25 +42,22 @@ static struct starts_slot *find(struct starts *starts, const struct message_head
     return NULL;
 }
 
-unsigned starts_prepare(const struct starts *starts)
+void starts_add(struct starts *starts, struct message_start *start)
 {
     unsigned slot = 0;
 
     while (starts->slots[slot].used)
         slot++;
     __atomic_store_n(&starts->ledger->slots[slot].process, 0, __ATOMIC_SEQ_CST);
-    return slot;
-}
-
-void starts_add(struct starts *starts, unsigned slot, const struct message_header *start)
-{
-    starts->slots[slot] = (struct starts_slot){
-        .used = true, .descriptor = -1, .client = start->client, .ticket = start->ticket};
+    starts->slots[slot] = (struct starts_slot){.used = true,
+                                               .descriptor = -1,
+                                               .client = start->header.client,
+                                               .ticket = start->header.ticket};
     starts->count++;
+    start->slot = slot;
 }
 
-void starts_sent(struct starts *starts,
-                 void (*each)(void *context, uint32_t client, uint64_t ticket), void *context)
+void starts_sent(struct starts *starts)
 {
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
         struct starts_slot *slot = &starts->slots[i];
@@ -70,7 +65,7 @@ void starts_sent(struct starts *starts,
         if (!slot->used || slot->sent)
             continue;
         slot->sent = true;
-        each(context, slot->client, slot->ticket);
+        starts->events->delivered(starts->events->context, slot->client, slot->ticket);
     }
 }
 
@@ -84,81 +79,73 @@ void starts_recover(struct starts *starts, const struct message_header *start, i
         release(descriptor);
 }
 
-void starts_withdraw(struct starts *starts,
-                     void (*each)(void *context, uint32_t client, uint64_t ticket), void *context)
+static void give_back(struct starts *starts, struct starts_slot *slot)
 {
-    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
-        const struct starts_slot *slot = &starts->slots[i];
+    int descriptor = slot->descriptor;
 
-        if (!slot->used || slot->sent)
-            continue;
-        (void)take_out(starts, i); /* an unsent START holds no connection here */
-        each(context, slot->client, slot->ticket);
-    }
+    slot->descriptor = -1;
+    remove_start(starts, slot);
+    starts->events->returned(starts->events->context, slot->client, slot->ticket, descriptor);
+}
+
+void starts_withdraw(struct starts *starts)
+{
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
+        if (starts->slots[i].used && !starts->slots[i].sent)
+            give_back(starts, &starts->slots[i]);
 }
 
 bool starts_answer(struct starts *starts, const struct message_header *answer)
 {
     struct starts_slot *slot = find(starts, answer);
 
-    if (slot == NULL)
-        return false;
-    let_go(slot);
-    (void)take_out(starts, (unsigned)(slot - starts->slots));
-    return true;
+    if (slot != NULL)
+        remove_start(starts, slot);
+    return slot != NULL;
 }
 
-void starts_decide(struct starts *starts, bool closed, const struct pool_events *events)
+void starts_decide(struct starts *starts, bool closed)
 {
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
         struct starts_slot *slot = &starts->slots[i];
-        int32_t process;
+        int32_t process = slot->used && slot->sent ? process_in(starts, i) : 0;
 
-        if (!slot->used)
-            continue;
-        process = process_in(starts, i);
-        if (!slot->sent || process == 0) {
-            int descriptor = take_out(starts, i);
-
-            events->returned(events->context, slot->client, slot->ticket, descriptor);
-            continue;
+        if (slot->used && process == 0) {
+            log_debug("ticket %" PRIu64 ": its dispatcher died before it started a handler",
+                      slot->ticket);
+            give_back(starts, slot);
         }
+        if (process == 0)
+            continue;
         let_go(slot);
-        if (closed) {
-            (void)take_out(starts, i);
-            events->orphaned(events->context, slot->client, slot->ticket, process);
-        }
+        if (!closed)
+            continue;
+        remove_start(starts, slot);
+        starts->events->started(starts->events->context, POOL_ORPHANED, slot->client, slot->ticket,
+                                process, 0);
     }
 }
 
 void starts_forget(struct starts *starts)
 {
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
-        if (starts->slots[i].used) {
-            let_go(&starts->slots[i]);
-            (void)take_out(starts, i);
-        }
+        if (starts->slots[i].used)
+            remove_start(starts, &starts->slots[i]);
 }
 
-bool starts_reaped(struct starts *starts, pid_t process, uint32_t *client, uint64_t *ticket)
-{
-    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
-        struct starts_slot *slot = &starts->slots[i];
-
-        if (!slot->used || process_in(starts, i) != process)
-            continue;
-        slot->reaped = true;
-        *client = slot->client;
-        *ticket = slot->ticket;
-        return true;
-    }
-    return false;
-}
-
-void starts_each(const struct starts *starts, void (*each)(void *context, pid_t process),
-                 void *context)
+const struct starts_slot *starts_reaped(struct starts *starts, pid_t process)
 {
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
-        if (starts->slots[i].used && !starts->slots[i].reaped && process_in(starts, i) != 0)
-            each(context, process_in(starts, i));
+        if (starts->slots[i].used && process_in(starts, i) == process) {
+            starts->slots[i].reaped = true;
+            return &starts->slots[i];
+        }
+    return NULL;
+}
+
+int32_t starts_process(const struct starts *starts, unsigned slot)
+{
+    const struct starts_slot *start = &starts->slots[slot];
+
+    return start->used && !start->reaped ? process_in(starts, slot) : 0;
 }

@@ -15,8 +15,9 @@
 #include <sys/types.h>
 
 struct starts {
-    struct ledger *ledger;
-    unsigned count; /* slots in use */
+    const struct pool_events *events;
+    struct ledger *ledger; /* mapped; NULL: none */
+    unsigned count;        /* slots in use */
     struct starts_slot {
         bool used;
         bool sent;
@@ -27,39 +28,34 @@ struct starts {
     } slots[PROTOCOL_SLOTS];
 };
 
-/* Returns a free slot, which must exist, and clears it in the ledger as protocol.h requires. */
-unsigned starts_prepare(const struct starts *starts);
+/* Enters an unsent START in a free slot, which must exist: clears the slot in the ledger as
+ * protocol.h requires, and names it in the message. */
+void starts_add(struct starts *starts, struct message_start *start);
 
-/* Enters a START, still unsent, in its slot. */
-void starts_add(struct starts *starts, unsigned slot, const struct message_header *start);
-
-/* Marks all unsent STARTs as sent, and calls `each` for them. */
-void starts_sent(struct starts *starts,
-                 void (*each)(void *context, uint32_t client, uint64_t ticket), void *context);
+/* Marks all unsent STARTs as sent: they are `delivered`. */
+void starts_sent(struct starts *starts);
 
 /* Takes over the connection of a START that a dead dispatcher left in its socket. */
 void starts_recover(struct starts *starts, const struct message_header *start, int descriptor);
 
-/* Removes all unsent STARTs, and calls `each` for them. */
-void starts_withdraw(struct starts *starts,
-                     void (*each)(void *context, uint32_t client, uint64_t ticket), void *context);
+/* Removes all unsent STARTs: they are `returned`. */
+void starts_withdraw(struct starts *starts);
 
 /* Removes the START that a message answers; returns false if there is none. */
 bool starts_answer(struct starts *starts, const struct message_header *answer);
 
-/* Removes the STARTs of a dead dispatcher that the ledger decides, and calls `returned` or
- * `orphaned` for each.  If `closed`, end of file was read and the ledger decides all of them. */
-void starts_decide(struct starts *starts, bool closed, const struct pool_events *events);
+/* Removes the STARTs of a dead dispatcher that the ledger decides: they are `returned` or
+ * `started`.  If `closed`, end of file was read and the ledger decides all of them. */
+void starts_decide(struct starts *starts, bool closed);
 
 /* Removes all STARTs without a decision. */
 void starts_forget(struct starts *starts);
 
-/* Notes that a process was reaped.  If a START led to it, returns true and names the client. */
-bool starts_reaped(struct starts *starts, pid_t process, uint32_t *client, uint64_t *ticket);
+/* Notes that a process was reaped.  Returns the START that led to it, or NULL. */
+const struct starts_slot *starts_reaped(struct starts *starts, pid_t process);
 
-/* Calls `each` for the processes of a dead dispatcher's STARTs that were not reaped: children of
- * this process. */
-void starts_each(const struct starts *starts, void (*each)(void *context, pid_t process),
-                 void *context);
+/* Returns the process of a dead dispatcher's START, a child of this process; 0: there is none, or
+ * it was reaped. */
+int32_t starts_process(const struct starts *starts, unsigned slot);
 
 #endif

@@ -5,8 +5,11 @@
 #include "dispatcher/shared/wire.h"
 #include "supervisor/base/address.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+
+static_assert((int)POOL_ORPHANED == (int)CLIENT_ADOPTED, "both are one index of a dispatcher");
 
 enum { RETRY_FIRST = 100 * LOOP_MILLISECOND, RETRY_LONGEST = 5 * LOOP_SECOND };
 
@@ -16,11 +19,15 @@ void running_open(struct running *running, struct loop *loop, const struct optio
     *running = (struct running){
         .loop = loop,
         .queue = queue,
+        .clients = &queue->clients,
         .pool = pool,
         .events = *events,
         .starting = {.first = RETRY_FIRST, .longest = RETRY_LONGEST},
+        .owed = {.expired = ending_signal_all, .context = running},
     };
-    ending_open(&running->ending, loop, options, &queue->clients, pool, &running->events);
+    timeouts_open(&running->timeouts, options->timeout, options->kill_after);
+    loop_add_timer(loop, &running->owed);
+    loop_add_timer(loop, &running->expiry);
 }
 
 /* ---- starting ---- */
@@ -29,7 +36,7 @@ void running_open(struct running *running, struct loop *loop, const struct optio
  */
 static bool give(struct running *running, struct client *client)
 {
-    struct clients *clients = &running->queue->clients;
+    struct clients *clients = running->clients;
     union message message;
 
     wire_header(&message, MESSAGE_START, client->handle, clients_ticket(client));
@@ -49,13 +56,13 @@ static bool give(struct running *running, struct client *client)
     return true;
 }
 
-/* The client whose turn it is, among those that are still there. */
+/* Returns the client whose turn it is, among clients that are still there. */
 static struct client *next_present(struct running *running)
 {
-    struct client *client = clients_next_turn(&running->queue->clients);
+    struct client *client = clients_next_turn(running->clients);
 
     while (client != NULL && !queue_is_present(running->queue, client))
-        client = clients_next_turn(&running->queue->clients);
+        client = clients_next_turn(running->clients);
     return client;
 }
 
@@ -76,55 +83,43 @@ int running_start(struct running *running, uint32_t count)
 
 void running_make_room(struct running *running)
 {
-    if (running->no_process && clients_active(&running->queue->clients) == 0)
+    if (running->no_process && clients_active(running->clients) == 0)
         pool_give_way(running->pool);
     running->no_process = false;
 }
 
 /* ---- what the pool reports ---- */
 
-/* The pool vouches for what it says of starting clients. */
+/* Returns the starting client that the pool names, or ends the process: a pool that names no
+ * starting client is broken. */
 static struct client *starting_client(const struct running *running, uint32_t handle,
                                       uint64_t ticket)
 {
-    struct client *client = clients_find(&running->queue->clients, handle, ticket);
+    struct client *client = clients_find(running->clients, handle, ticket);
 
     if (client == NULL || client->state != CLIENT_STARTING)
         log_bug("the pool answers for ticket %" PRIu64 ", which is not starting", ticket);
     return client;
 }
 
-/* Its handler was cloned `age` microseconds ago, but not before the client was given away. */
-static void enter_running(struct running *running, struct client *client, unsigned dispatcher,
-                          int32_t process, uint64_t age)
+/* The handler was cloned `age` microseconds ago, but not before the client was given away. */
+static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint64_t ticket,
+                       int32_t process, uint32_t age)
 {
+    struct running *running = context;
+    struct client *client = starting_client(running, handle, ticket);
     uint64_t given = running->loop->now - client->started;
 
     client->started = running->loop->now - (age < given ? age : given);
     client->process = process;
     client->dispatcher = (uint8_t)dispatcher;
-    clients_move(&running->queue->clients, client, CLIENT_RUNNING);
+    clients_move(running->clients, client, CLIENT_RUNNING);
     if (backoff_failing(&running->starting)) {
         running->events.recovered(running->events.context);
         backoff_succeeded(&running->starting);
     }
     running->events.started(running->events.context, client);
-    ending_begin(&running->ending, client);
-}
-
-static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint64_t ticket,
-                       int32_t process, uint32_t age)
-{
-    struct running *running = context;
-
-    enter_running(running, starting_client(running, handle, ticket), dispatcher, process, age);
-}
-
-static void on_orphaned(void *context, uint32_t handle, uint64_t ticket, int32_t process)
-{
-    struct running *running = context;
-
-    enter_running(running, starting_client(running, handle, ticket), CLIENT_ADOPTED, process, 0);
+    ending_begin(running, client);
 }
 
 /* The packet holds the connection now, and soon the handler alone, so that the client sees its end.
@@ -134,7 +129,7 @@ static void on_delivered(void *context, uint32_t handle, uint64_t ticket)
     struct running *running = context;
     struct client *client = starting_client(running, handle, ticket);
 
-    client->started = running->loop->now; /* at the earliest: enter_running() */
+    client->started = running->loop->now; /* at the earliest: on_started() */
     release(client->descriptor);
     client->descriptor = -1;
 }
@@ -156,11 +151,11 @@ static bool has_connection(struct client *client, int descriptor)
 static void put_back(struct running *running, struct client *client, int descriptor)
 {
     client->reaped = false;
-    if (!has_connection(client, descriptor) || running->ending.signal != 0) {
-        clients_end(&running->queue->clients, client, CLIENT_DROPPED);
+    if (!has_connection(client, descriptor) || running->signal != 0) {
+        clients_end(running->clients, client, CLIENT_DROPPED);
         return;
     }
-    clients_move(&running->queue->clients, client, CLIENT_QUEUED);
+    clients_move(running->clients, client, CLIENT_QUEUED);
     running->events.returned(running->events.context);
     queue_watch(running->queue, client);
 }
@@ -178,81 +173,23 @@ static void on_failed(void *context, uint32_t handle, uint64_t ticket, int error
     put_back(running, client, descriptor);
 }
 
-static void on_undelivered(void *context, uint32_t handle, uint64_t ticket)
-{
-    struct running *running = context;
-
-    put_back(running, starting_client(running, handle, ticket), -1);
-}
-
 static void on_returned(void *context, uint32_t handle, uint64_t ticket, int descriptor)
 {
     struct running *running = context;
 
-    log_debug("ticket %" PRIu64 ": its dispatcher died before it started a handler", ticket);
     put_back(running, starting_client(running, handle, ticket), descriptor);
-}
-
-static bool on_exited(void *context, unsigned dispatcher, const struct message_exited *message)
-{
-    struct running *running = context;
-
-    return ending_exited(&running->ending, dispatcher, message);
-}
-
-static void on_gone(void *context, unsigned dispatcher)
-{
-    struct running *running = context;
-
-    ending_adopt_all(&running->ending, dispatcher);
-    running->events.dispatcher_gone(running->events.context, dispatcher);
-}
-
-/* The signals are repeated by ending_advance(): now the pool is in the midst of a dispatcher's end.
- */
-static void on_unsignalled(void *context)
-{
-    struct running *running = context;
-
-    running->ending.unsignalled = true;
-}
-
-static bool on_is_handler(void *context, pid_t process)
-{
-    const struct running *running = context;
-
-    return ending_is_handler(&running->ending, process);
-}
-
-static void on_content(void *context, enum protocol_file file, int descriptor, int error)
-{
-    struct running *running = context;
-
-    running->events.content(running->events.context, file, descriptor, error);
-}
-
-static void on_lost(void *context)
-{
-    struct running *running = context;
-
-    running->events.lost(running->events.context);
 }
 
 struct pool_events running_pool_events(struct running *running)
 {
     return (struct pool_events){
         .delivered = on_delivered,
-        .undelivered = on_undelivered,
         .started = on_started,
         .failed = on_failed,
-        .exited = on_exited,
-        .unsignalled = on_unsignalled,
-        .content = on_content,
-        .gone = on_gone,
-        .is_handler = on_is_handler,
-        .lost = on_lost,
         .returned = on_returned,
-        .orphaned = on_orphaned,
+        .exited = ending_exited,
+        .gone = ending_adopt_all,
+        .is_handler = ending_is_handler,
         .context = running,
     };
 }

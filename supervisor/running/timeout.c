@@ -10,11 +10,6 @@ static struct client *owner(struct list_entry *entry)
                : (struct client *)(void *)((char *)entry - offsetof(struct client, arrival));
 }
 
-static struct client *first(const struct timeouts *timeouts, enum timeout_phase phase)
-{
-    return owner(list_first(&timeouts->queues[phase]));
-}
-
 void timeouts_open(struct timeouts *timeouts, uint64_t timeout, uint64_t kill_after)
 {
     *timeouts = (struct timeouts){.timeout = timeout, .kill_after = kill_after};
@@ -22,7 +17,7 @@ void timeouts_open(struct timeouts *timeouts, uint64_t timeout, uint64_t kill_af
         list_open(&timeouts->queues[phase]);
 }
 
-/* A dispatcher may tell of a start when others have told of later ones. */
+/* A dispatcher may report a start when others have reported later ones. */
 void timeouts_begin(struct timeouts *timeouts, struct client *client)
 {
     struct list *queue = &timeouts->queues[TIMEOUT_RUNNING];
@@ -43,17 +38,27 @@ void timeouts_end(struct timeouts *timeouts, struct client *client)
     client->timed = TIMEOUT_NONE;
 }
 
+/* Returns when the time of the first client in a list is over, and the client; 0: it is empty. */
+static uint64_t first_end(const struct timeouts *timeouts, enum timeout_phase phase,
+                          struct client **client)
+{
+    *client = owner(list_first(&timeouts->queues[phase]));
+    if (*client == NULL)
+        return 0;
+    return phase == TIMEOUT_RUNNING ? (*client)->started + timeouts->timeout
+                                    : (*client)->accepted + timeouts->kill_after;
+}
+
 struct client *timeouts_next(struct timeouts *timeouts, uint64_t now)
 {
-    struct client *client = first(timeouts, TIMEOUT_TERMINATED);
+    struct client *client;
 
-    if (client != NULL && client->accepted + timeouts->kill_after <= now) {
+    if (first_end(timeouts, TIMEOUT_TERMINATED, &client) <= now && client != NULL) {
         timeouts_end(timeouts, client);
         client->signal = SIGKILL;
         return client;
     }
-    client = first(timeouts, TIMEOUT_RUNNING);
-    if (client == NULL || client->started + timeouts->timeout > now)
+    if (first_end(timeouts, TIMEOUT_RUNNING, &client) > now || client == NULL)
         return NULL;
     timeouts_end(timeouts, client);
     client->timed = TIMEOUT_TERMINATED;
@@ -65,10 +70,9 @@ struct client *timeouts_next(struct timeouts *timeouts, uint64_t now)
 
 uint64_t timeouts_deadline(const struct timeouts *timeouts)
 {
-    const struct client *running = first(timeouts, TIMEOUT_RUNNING);
-    const struct client *terminated = first(timeouts, TIMEOUT_TERMINATED);
-    uint64_t to_kill = terminated == NULL ? 0 : terminated->accepted + timeouts->kill_after;
-    uint64_t to_terminate = running == NULL ? 0 : running->started + timeouts->timeout;
+    struct client *client;
+    uint64_t to_kill = first_end(timeouts, TIMEOUT_TERMINATED, &client);
+    uint64_t to_terminate = first_end(timeouts, TIMEOUT_RUNNING, &client);
 
     if (to_kill == 0 || to_terminate == 0)
         return to_kill + to_terminate;

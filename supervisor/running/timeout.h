@@ -1,9 +1,9 @@
 /*
- * timeout.h - how long handlers have been running, and which of them have done so for too long.
+ * timeout.h - finds the handlers that have run for too long.
  *
- * All have the same time, so two lists in order of start tell who is next: those that run, and
- * those that have been told to end.  Constant time for each, but for a start that is told late: it
- * passes those that came after it.
+ * All handlers are allowed the same time, so the next one is the first of two lists: handlers in
+ * order of start, and handlers in order of SIGTERM.  Each operation takes constant time, except
+ * that a start that is reported late passes the starts after it.
  */
 #ifndef SUPERVISOR_RUNNING_TIMEOUT_H
 #define SUPERVISOR_RUNNING_TIMEOUT_H
@@ -15,27 +15,26 @@
 enum timeout_phase {
     TIMEOUT_NONE,
     TIMEOUT_RUNNING,
-    TIMEOUT_TERMINATED, /* it has been sent SIGTERM; client.accepted is when that was */
+    TIMEOUT_TERMINATED, /* was sent SIGTERM, at client.accepted */
     TIMEOUT_PHASES
 };
 
 struct timeouts {
-    uint64_t timeout;    /* microseconds; 0: no handler is ever told to end */
-    uint64_t kill_after; /* likewise, from SIGTERM to SIGKILL */
+    uint64_t timeout;    /* microseconds until SIGTERM; 0: never */
+    uint64_t kill_after; /* microseconds from SIGTERM to SIGKILL */
     struct list queues[TIMEOUT_PHASES];
 };
 
 void timeouts_open(struct timeouts *timeouts, uint64_t timeout, uint64_t kill_after);
 
-/* Its handler has begun, or it is over with it. */
+/* Takes note that the client's handler runs; or that it has ended. */
 void timeouts_begin(struct timeouts *timeouts, struct client *client);
 void timeouts_end(struct timeouts *timeouts, struct client *client);
 
-/* One whose time is over; NULL if there is none.  Its signal is set to what it is to get now, and
- * this is not said of it again. */
+/* Returns a client whose time is over, with its signal set, once for each signal; or NULL. */
 struct client *timeouts_next(struct timeouts *timeouts, uint64_t now);
 
-/* When the next time will be over; 0: never, as things stand. */
+/* Returns when the next time is over; 0: never. */
 uint64_t timeouts_deadline(const struct timeouts *timeouts);
 
 #endif

@@ -146,16 +146,6 @@ static bool on_reaped(void *context, pid_t process)
     return janitor_reaped(server->janitor, process);
 }
 
-static void on_dispatcher_gone(void *context, unsigned dispatcher)
-{
-    reload_gone(context, dispatcher);
-}
-
-static void on_lost(void *context)
-{
-    shutdown_lost(context);
-}
-
 struct running_events events_of_running(struct server *server)
 {
     return (struct running_events){
@@ -167,11 +157,19 @@ struct running_events events_of_running(struct server *server)
         .ended = on_ended,
         .may_end = may_end,
         .reaped = on_reaped,
-        .content = reload_content,
-        .dispatcher_gone = on_dispatcher_gone,
-        .lost = on_lost,
         .context = server,
     };
+}
+
+/* ---- pool/ ---- */
+
+struct pool_events events_of_pool(struct server *server)
+{
+    struct pool_events events = running_pool_events(&server->running);
+
+    events.content = reload_content;
+    events.reader = server;
+    return events;
 }
 
 /* ---- takeover/ ---- */
@@ -195,7 +193,7 @@ static void on_foreign_ended(void *context, struct client *client, const int *st
 {
     struct server *server = context;
 
-    ending_foreign(&server->running.ending, client, status);
+    ending_foreign(&server->running, client, status);
 }
 
 struct takeover_events events_of_takeover(struct server *server)

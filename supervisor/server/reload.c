@@ -1,8 +1,6 @@
 #include "supervisor/server/reload.h"
 
 #include "dispatcher/shared/log.h"
-#include "dispatcher/shared/release.h"
-#include "dispatcher/shared/wire.h"
 #include "supervisor/server/state.h"
 
 #include <errno.h>
@@ -33,13 +31,9 @@ static void owe(struct server *server, enum protocol_file file)
 /* Asks the spare only: a file system that does not answer holds its reader up. */
 static void ask(struct server *server, enum protocol_file file)
 {
-    union message message;
-
-    wire_header(&message, MESSAGE_READ, 0, 0);
-    message.read.file = file;
     server->reload.asked[file] = true;
     server->reload.owed[file] = false;
-    if (pool_ask_spare(&server->pool, &message) != 0)
+    if (pool_read(&server->pool, file) != 0)
         owe(server, file);
 }
 
@@ -83,22 +77,23 @@ static const char *sentence(int error)
     switch (error) {
     case EINVAL:
         return "it is not a regular file";
-    case EINTR:
+    case POOL_READER_DIED:
         return "two dispatchers have died reading it";
     default:
         return strerror(error);
     }
 }
 
-void reload_content(void *context, enum protocol_file file, int descriptor, int error)
+void reload_content(void *reader, enum protocol_file file, int descriptor, int error)
 {
-    struct server *server = context;
+    struct server *server = reader;
     struct reload *reload = &server->reload;
     bool right = false;
 
-    if (file >= PROTOCOL_FILES || !reload->asked[file]) {
-        if (descriptor >= 0)
-            release(descriptor); /* it was not asked for */
+    /* The next dispatcher is asked, but not a third: the file may be what kills them. */
+    if (error == POOL_UNREAD || (error == POOL_READER_DIED && !reload->died[file])) {
+        reload->died[file] = reload->died[file] || error == POOL_READER_DIED;
+        owe(server, file);
         return;
     }
     reload->asked[file] = false;
@@ -107,40 +102,11 @@ void reload_content(void *context, enum protocol_file file, int descriptor, int 
         right = policy_take(&server->queue.policy, server->options, file, descriptor);
     else
         policy_unreadable(server->options, file, sentence(error));
-    if (!reload->again[file]) /* otherwise this content is out of date */
-        reload->wrong = reload->wrong || !right;
-    if (reload->again[file]) {
+    if (reload->again[file]) { /* this content is out of date */
         reload->again[file] = false;
         ask(server, file);
+    } else if (!right) {
+        reload->wrong = true;
     }
     finish_if_last(server);
-}
-
-/* Asks the next dispatcher, but not a third: the file may be what kills them. */
-static void died(struct server *server, enum protocol_file file)
-{
-    struct reload *reload = &server->reload;
-
-    if (reload->died[file]) {
-        reload_content(server, file, -1, EINTR);
-        return;
-    }
-    reload->died[file] = true;
-    owe(server, file);
-}
-
-void reload_gone(struct server *server, unsigned dispatcher)
-{
-    struct reload *reload = &server->reload;
-    bool first = true; /* files are read in this order: the others had no part in its death */
-
-    for (int file = 0; file < PROTOCOL_FILES; file++) {
-        if (dispatcher != server->pool.count || !reload->asked[file] || reload->owed[file])
-            continue;
-        if (first)
-            died(server, (enum protocol_file)file);
-        else
-            owe(server, (enum protocol_file)file);
-        first = false;
-    }
 }

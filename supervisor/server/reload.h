@@ -15,11 +15,7 @@ void reload_open(struct server *server);
 /* Has all files read again. */
 void reload_begin(struct server *server);
 
-/* Takes a file that was read, with the server as context.  Takes over the descriptor, if it is not
- * -1. */
-void reload_content(void *context, enum protocol_file file, int descriptor, int error);
-
-/* A dispatcher is dead: if it was reading a file, that may be why. */
-void reload_gone(struct server *server, unsigned dispatcher);
+/* Takes the answer to READ, as `content` of struct pool_events, with the server as reader. */
+void reload_content(void *reader, enum protocol_file file, int descriptor, int error);
 
 #endif

@@ -87,7 +87,7 @@ static void advance(void *context)
     struct server *server = context;
 
     accept_resume(&server->acceptor);
-    ending_advance(&server->running.ending);
+    ending_advance(&server->running);
     if (!notify_is_open(&server->notify)) /* the manager knows of the new process */
         handover_leave(&server->handover);
     handover_advance(&server->handover);
@@ -118,7 +118,7 @@ static void on_signal(void *context)
     while ((signal_number = signals_next(server->signals.descriptor)) != 0) {
         switch (signal_number) {
         case SIGCHLD:
-            ending_reap(&server->running.ending);
+            ending_reap(&server->running);
             break;
         case SIGUSR1:
             server->status_asked = true;
@@ -197,7 +197,7 @@ static_assert((int)OPTIONS_DISPATCHERS_MAXIMUM == (int)POOL_MAXIMUM,
 int server_open(struct server *server, struct options *options, struct listeners *listeners,
                 struct launch *launch, uint32_t limit, uid_t user)
 {
-    struct pool_events events;
+    const struct pool_events events = events_of_pool(server);
     unsigned dispatchers = options->dispatchers == 0 ? default_dispatchers() : options->dispatchers;
 
     server->options = options;
@@ -211,7 +211,6 @@ int server_open(struct server *server, struct options *options, struct listeners
     }
     /* Without a service manager we serve as well. */
     notify_open(&server->notify, &server->loop);
-    events = running_pool_events(&server->running);
     if (operator_open(server, user) != 0)
         return -1;
     if (pool_open(&server->pool, &server->loop,

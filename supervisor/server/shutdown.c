@@ -40,7 +40,7 @@ static void end_handlers(struct server *server, enum server_stage stage, int sig
         log_warning("closed %u waiting connection%s", dropped, dropped == 1 ? "" : "s");
     pool_stop_replacing(&server->pool);
     pool_rouse(&server->pool);
-    ending_all(&server->running.ending, signal_number);
+    ending_all(&server->running, signal_number);
     if (server->takeover != NULL)
         takeover_end(server->takeover, signal_number);
 }
@@ -56,7 +56,7 @@ static void kill_handlers(struct server *server)
     server->shutdown.next.deadline = server->loop.now + GIVE_UP_AFTER;
 }
 
-/* Whether all clients have been served. */
+/* Returns true if all clients have been served. */
 static bool is_drained(const struct server *server)
 {
     return accept_has_ended(&server->acceptor) &&
@@ -93,19 +93,6 @@ static void on_stage_end(void *context)
     }
 }
 
-void shutdown_lost(struct server *server)
-{
-    if (server->loop.stopped)
-        return; /* it is said already, or does not matter any more */
-    log_error("all dispatchers are dead, and there is nobody left to start another: leaving %u "
-              "handlers alone and closing %u waiting connections",
-              clients_active(&server->queue.clients),
-              clients_count(&server->queue.clients, CLIENT_QUEUED));
-    notify_stopping(&server->notify);
-    server->shutdown.forced = true;
-    loop_stop(&server->loop);
-}
-
 void shutdown_open(struct server *server)
 {
     server->shutdown.next = (struct loop_timer){.expired = on_stage_end, .context = server};
@@ -137,14 +124,26 @@ void shutdown_end(void *context, int signal_number)
     }
 }
 
-/* Whether nobody needs this process after a handover.  A manager that did not know of the new
- * process would take our end for that of the service. */
+/* No dispatcher is left to fork another: ends the service at once. */
+static void give_up(struct server *server)
+{
+    log_error("all dispatchers are dead, and there is nobody left to start another: leaving %u "
+              "handlers alone and closing %u waiting connections",
+              clients_active(&server->queue.clients),
+              clients_count(&server->queue.clients, CLIENT_QUEUED));
+    notify_stopping(&server->notify);
+    server->shutdown.forced = true;
+    loop_stop(&server->loop);
+}
+
+/* Returns true if nobody needs this process after a handover.  A manager that did not know of the
+ * new process would take our end for the end of the service. */
 static bool may_leave(const struct server *server)
 {
     return handover_is_over(&server->handover) && !notify_is_open(&server->notify);
 }
 
-/* Whether nothing is awaited any more. */
+/* Returns true if nothing is awaited any more. */
 static bool is_complete(const struct server *server)
 {
     enum server_stage stage = server->shutdown.stage;
@@ -162,4 +161,6 @@ void shutdown_advance(struct server *server)
     }
     if (is_complete(server))
         loop_stop(&server->loop);
+    else if (server->pool.lost && !server->loop.stopped)
+        give_up(server);
 }

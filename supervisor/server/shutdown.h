@@ -23,10 +23,8 @@ void shutdown_drain(struct server *server);
 /* The new process ends the service: sends our handlers this signal. */
 void shutdown_end(void *context, int signal_number);
 
-/* All dispatchers are dead: says so, and ends the service at once. */
-void shutdown_lost(struct server *server);
-
-/* To be called after each round: ends the service once nothing is awaited any more. */
+/* To be called after each round: ends the service once nothing is awaited any more, or all
+ * dispatchers are dead. */
 void shutdown_advance(struct server *server);
 
 #endif

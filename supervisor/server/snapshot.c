@@ -123,7 +123,7 @@ static void count_handlers(const struct server *server, struct snapshot *snapsho
     snapshot->start_failures = (double)statistics->starts_failed;
     snapshot->dispatchers.wanted = pool->count;
     snapshot->dispatchers.ready = pool_ready(pool);
-    for (unsigned i = 0; i < pool_all(pool); i++)
+    for (unsigned i = 0; i <= pool->count; i++)
         if (pool->dispatchers[i].generation > 0)
             snapshot->dispatchers.restarts += (double)(pool->dispatchers[i].generation - 1);
 }

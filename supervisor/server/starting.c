@@ -14,7 +14,7 @@ struct admission starting_admission(struct server *server, uint32_t newcomers)
         .dispatchers = pool_room(&server->pool),
         .starts_failed = backoff_failing(&running->starting),
         .starts_held = backoff_holds(&running->starting, server->loop.now),
-        .ending = running->ending.signal != 0,
+        .ending = running->signal != 0,
         .paused = server->starting.paused || handover_holds_starts(&server->handover),
     };
 

@@ -92,13 +92,13 @@ static int find_identity(struct startup *startup)
 /* Returns EXIT_SUCCESS, or the status to exit with after logging why. */
 static int try_command(struct launch *launch)
 {
-    struct channel_reserve none = {0};
-    struct channel_ends ends;
+    int none[CHANNEL_RESERVE] = {0};
+    struct channel channel = {0};
 
-    if (channel_open_ends(&ends, &none) == 0) {
-        int status = launch_try(launch, &ends.socket, &ends.peer, ends.memory);
+    if (channel_open(&channel, none) == 0) {
+        int status = launch_try(launch, &channel.source.descriptor, &channel.peer, channel.memory);
 
-        channel_close_ends(&ends);
+        channel_close(&channel);
         return status;
     }
     log_error("cannot try the command, because a dispatcher needs a socket and a memory file: %m%s",

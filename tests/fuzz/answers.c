@@ -195,7 +195,7 @@ static void append_noise(struct fuzz_input *input)
 static void write_ledger(struct fuzz_input *input)
 {
     unsigned dispatcher = fuzz_take_byte(input) % STAGE_DISPATCHERS;
-    struct ledger *ledger = server->pool.dispatchers[dispatcher].channel.requests.starts.ledger;
+    struct ledger *ledger = server->pool.dispatchers[dispatcher].channel.starts.ledger;
     struct ledger_slot *slot;
 
     if (server->pool.dispatchers[dispatcher].channel.source.descriptor < 0)

@@ -8,15 +8,38 @@
 #include "tests/shared/check.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static struct ledger ledger;
 static struct channel channel;
+static int ends[2]; /* of the socket */
+
+/* Sets of clients, with tickets 100 above them. */
+static unsigned sent;
+static unsigned withdrawn;
+
+static void on_delivered(void *context, uint32_t client, uint64_t ticket)
+{
+    CHECK(context == &channel && ticket == 100 + client);
+    sent |= 1u << client;
+}
+
+static void on_returned(void *context, uint32_t client, uint64_t ticket, int descriptor)
+{
+    CHECK(context == &channel && ticket == 100 + client && descriptor == -1);
+    withdrawn |= 1u << client;
+}
+
+static const struct pool_events events = {
+    .delivered = on_delivered, .returned = on_returned, .context = &channel};
 
 static void begin(void)
 {
     memset(&ledger, 0xff, sizeof(ledger));
-    channel = (struct channel){.requests = {.starts = {.ledger = &ledger}}};
+    channel = (struct channel){.source = {.descriptor = ends[0]},
+                               .starts = {.events = &events, .ledger = &ledger}};
 }
 
 /* Every count there is. */
@@ -25,8 +48,8 @@ static bool nothing_is_open(void)
     bool used = false;
 
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
-        used = used || channel.requests.starts.slots[i].used;
-    return !used && channel.requests.starts.count == 0 && channel.requests.adopted == 0 &&
+        used = used || channel.starts.slots[i].used;
+    return !used && channel.starts.count == 0 && channel.due[CHANNEL_ADOPTED] == 0 &&
            !channel_owes(&channel);
 }
 
@@ -35,10 +58,9 @@ static void ask_start(uint32_t client, uint64_t ticket)
     union message message;
 
     wire_header(&message, MESSAGE_START, client, ticket);
-    message.start.slot = starts_prepare(&channel.requests.starts);
+    starts_add(&channel.starts, &message.start);
     CHECK(message.start.slot < PROTOCOL_SLOTS);
     CHECK(ledger.slots[message.start.slot].process == 0);
-    starts_add(&channel.requests.starts, message.start.slot, &message.header);
 }
 
 static void ask_signal(uint32_t adopted)
@@ -47,7 +69,7 @@ static void ask_signal(uint32_t adopted)
 
     wire_header(&message, MESSAGE_SIGNAL, 1, 1);
     message.signal.adopted = adopted;
-    channel_asked(&channel, &message);
+    CHECK(channel_ask(&channel, &message, NULL) == 0);
 }
 
 static void ask(enum message_type type)
@@ -55,7 +77,7 @@ static void ask(enum message_type type)
     union message message;
 
     wire_header(&message, type, 1, 1);
-    channel_asked(&channel, &message);
+    CHECK(channel_ask(&channel, &message, NULL) == 0);
 }
 
 /* ---- answers ---- */
@@ -160,7 +182,7 @@ static void check_starts(void)
     begin();
     for (uint32_t i = 0; i < PROTOCOL_SLOTS; i++)
         ask_start(10 + i, 100 + i);
-    CHECK(channel.requests.starts.count == PROTOCOL_SLOTS);
+    CHECK(channel.starts.count == PROTOCOL_SLOTS);
     for (size_t i = 0; i < sizeof(nobody) / sizeof(*nobody); i++) {
         CHECK(!started(10, 100, nobody[i]));
         CHECK(!failed(10, 100, nobody[i] == 1 ? 0 : nobody[i]));
@@ -169,7 +191,7 @@ static void check_starts(void)
     CHECK(!started(11, 100, 100));
     CHECK(!failed(10, 101, EIO));
     CHECK(!started(10 + PROTOCOL_SLOTS, 100 + PROTOCOL_SLOTS, 100)); /* one more than there are */
-    CHECK(channel.requests.starts.count == PROTOCOL_SLOTS);
+    CHECK(channel.starts.count == PROTOCOL_SLOTS);
 
     CHECK(started(11, 101, 2)); /* in any order */
     CHECK(!started(11, 101, 2));
@@ -177,7 +199,7 @@ static void check_starts(void)
     CHECK(failed(10, 100, EIO));
     CHECK(!failed(10, 100, EIO));
     CHECK(!started(10, 100, 2));
-    CHECK(channel.requests.starts.count == PROTOCOL_SLOTS - 2 && channel_owes(&channel));
+    CHECK(channel.starts.count == PROTOCOL_SLOTS - 2 && channel_owes(&channel));
     ask_start(11, 200); /* takes one of their places, and is not they */
     CHECK(!started(11, 101, 2));
     CHECK(started(11, 200, 2) && started(12, 102, INT32_MAX));
@@ -186,34 +208,18 @@ static void check_starts(void)
     CHECK(nothing_is_open());
 }
 
-static unsigned sent;
-
-static void count_sent(void *context, uint32_t client, uint64_t ticket)
-{
-    CHECK(context == &sent && ticket == 100 + client);
-    sent |= 1u << client;
-}
-
 /* Returns the set of those that are told of, each once. */
 static unsigned send_all(void)
 {
     sent = 0;
-    starts_sent(&channel.requests.starts, count_sent, &sent);
+    starts_sent(&channel.starts);
     return sent;
-}
-
-static unsigned withdrawn; /* with tickets 100 above their clients */
-
-static void count_withdrawn(void *context, uint32_t client, uint64_t ticket)
-{
-    CHECK(context == &channel && ticket == 100 + client);
-    withdrawn |= 1u << client;
 }
 
 static unsigned withdraw(void)
 {
     withdrawn = 0;
-    starts_withdraw(&channel.requests.starts, count_withdrawn, &channel);
+    starts_withdraw(&channel.starts);
     return withdrawn;
 }
 
@@ -227,11 +233,11 @@ static void check_withdrawn(void)
     ask_start(2, 102);
     CHECK(send_all() == 7);
     CHECK(send_all() == 0);
-    CHECK(withdraw() == 0 && channel.requests.starts.count == 3);
+    CHECK(withdraw() == 0 && channel.starts.count == 3);
     CHECK(started(1, 101, 2));
     ask_start(4, 104);
     ask_start(5, 105);
-    CHECK(withdraw() == (1u << 4 | 1u << 5) && channel.requests.starts.count == 2);
+    CHECK(withdraw() == (1u << 4 | 1u << 5) && channel.starts.count == 2);
     CHECK(!started(4, 104, 2) && !failed(5, 105, EIO));
     ask_start(4, 104); /* again, in a slot that one was sent from before */
     CHECK(send_all() == 1u << 4);
@@ -250,29 +256,30 @@ static void check_signals(void)
 {
     begin();
     ask_signal(0);
-    CHECK(channel.requests.adopted == 0 && channel_owes(&channel));
+    CHECK(channel.due[CHANNEL_ADOPTED] == 0 && channel_owes(&channel));
     CHECK(!signalled(1));
     CHECK(signalled(0));
     CHECK(!signalled(0) && nothing_is_open());
 
     ask_signal(1);
-    CHECK(channel.requests.adopted == 1);
+    CHECK(channel.due[CHANNEL_ADOPTED] == 1);
     CHECK(!signalled(0));
-    CHECK(channel.requests.adopted == 1 && channel_owes(&channel));
+    CHECK(channel.due[CHANNEL_ADOPTED] == 1 && channel_owes(&channel));
     CHECK(signalled(1));
     CHECK(!signalled(1) && !signalled(0) && nothing_is_open());
 
     ask_signal(1);
     ask_signal(0);
     ask_signal(1);
-    CHECK(channel.requests.adopted == 2);
-    CHECK(signalled(1) && signalled(1) && channel.requests.adopted == 0);
+    CHECK(channel.due[CHANNEL_ADOPTED] == 2);
+    CHECK(signalled(1) && signalled(1) && channel.due[CHANNEL_ADOPTED] == 0);
     CHECK(!signalled(1));
     CHECK(signalled(0) && nothing_is_open());
 
     ask_signal(1);
     ask_signal(0);
-    CHECK(signalled(0) && !signalled(0) && channel.requests.adopted == 1 && channel_owes(&channel));
+    CHECK(signalled(0) && !signalled(0) && channel.due[CHANNEL_ADOPTED] == 1 &&
+          channel_owes(&channel));
     CHECK(signalled(1) && nothing_is_open());
 }
 
@@ -296,7 +303,7 @@ static void ask_read(uint32_t file)
 
     wire_header(&message, MESSAGE_READ, 0, 0);
     message.read.file = file;
-    channel_asked(&channel, &message);
+    CHECK(channel_ask(&channel, &message, NULL) == 0);
 }
 
 /* Of each file on its own: with another's answer taken for it, nobody would ask again. */
@@ -336,6 +343,10 @@ static void check_pings(void)
 
 int main(void)
 {
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+        perror("channel");
+        return 1;
+    }
     check_unasked();
     check_types();
     check_starts();

@@ -45,11 +45,6 @@ static bool on_exited(void *context, unsigned index, const struct message_exited
     return true;
 }
 
-static void on_unsignalled(void *context)
-{
-    (void)context;
-}
-
 static void on_gone(void *context, unsigned index)
 {
     (void)context;
@@ -61,11 +56,6 @@ static bool is_handler(void *context, pid_t candidate)
     (void)context;
     (void)candidate;
     return false;
-}
-
-static void on_lost(void *context)
-{
-    (void)context;
 }
 
 static void on_due(void *context)
@@ -117,20 +107,19 @@ static void say(enum message_type type, uint64_t ticket)
 
 static void come(void)
 {
-    struct channel_ends ends;
-
     process = fork();
     if (process == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;)
             (void)pause();
     }
-    if (process < 0 || channel_open_ends(&ends, &pool.reserve) != 0) {
+    if (process < 0 || channel_open(&dispatcher->channel, pool.reserve) != 0) {
         perror("dispatcher");
         exit(1);
     }
-    end = fcntl(ends.peer, F_DUPFD_CLOEXEC, 0);
-    CHECK(end >= 0 && dispatcher_begin(dispatcher, &ends, process, -1) == 0);
+    end = fcntl(dispatcher->channel.peer, F_DUPFD_CLOEXEC, 0);
+    CHECK(end >= 0);
+    dispatcher_begin(dispatcher, process, -1);
     say(MESSAGE_READY, 0);
     one_round();
     CHECK(dispatcher->state == DISPATCHER_READY);
@@ -156,18 +145,16 @@ static void begin(void)
     pool.loop = &loop;
     pool.count = 1;
     pool.most = PROTOCOL_SLOTS;
-    pool.restart = on_due;
-    pool.events = (struct pool_events){.exited = on_exited,
-                                       .unsignalled = on_unsignalled,
-                                       .gone = on_gone,
-                                       .is_handler = is_handler,
-                                       .lost = on_lost};
+    pool.allowed = WITHIN;
+    pool.events =
+        (struct pool_events){.exited = on_exited, .gone = on_gone, .is_handler = is_handler};
     pool.dispatchers[1].state = DISPATCHER_READY; /* another one, so that this is not the last */
     dispatcher_open(dispatcher, &pool, 0);
+    dispatcher->restart.expired = on_due;
     due = 0;
     exited = 0;
     come();
-    dispatcher_keep(dispatcher);
+    dispatcher->replaced = true;
 }
 
 static void finish(void)
@@ -200,7 +187,7 @@ static void ask(void)
 {
     union message message;
 
-    dispatcher_hurry(dispatcher, SHORT);
+    pool.allowed = SHORT;
     wire_header(&message, MESSAGE_PING, 0, 1);
     CHECK(dispatcher_ask(dispatcher, &message, NULL) == 0 && is_sent(MESSAGE_PING));
     while (dispatcher->state == DISPATCHER_READY && !is_sent(MESSAGE_ROUSE))

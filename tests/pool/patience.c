@@ -2,7 +2,7 @@
  * How long the supervisor waits for a dispatcher's answer: once, then a little longer after it has
  * continued the dispatcher, then it kills it.
  */
-#include "supervisor/pool/dispatcher.h"
+#include "supervisor/pool/pool.h"
 
 #include "tests/shared/check.h"
 
@@ -20,12 +20,6 @@ static struct loop loop;
 static struct pool pool;
 static struct dispatcher *const first = &pool.dispatchers[0];
 static int others[DISPATCHERS]; /* the ends of the dispatchers */
-
-/* What its state says, as a dispatcher that ends has no successor here. */
-static void ignore(void *context)
-{
-    (void)context;
-}
 
 static void say(unsigned index, enum message_type type)
 {
@@ -50,13 +44,12 @@ static void ask(void)
 
 static void begin_one(unsigned index)
 {
-    struct channel_ends ends;
+    struct dispatcher *dispatcher = &pool.dispatchers[index];
 
-    dispatcher_open(&pool.dispatchers[index], &pool, index);
-    CHECK(channel_open_ends(&ends, &pool.reserve) == 0);
-    others[index] = fcntl(ends.peer, F_DUPFD_CLOEXEC, 3);
-    CHECK(dispatcher_begin(&pool.dispatchers[index], &ends, FIRST_PROCESS + (int32_t)index, -1) ==
-          0);
+    dispatcher_open(dispatcher, &pool, index);
+    CHECK(channel_open(&dispatcher->channel, pool.reserve) == 0);
+    others[index] = fcntl(dispatcher->channel.peer, F_DUPFD_CLOEXEC, 3);
+    dispatcher_begin(dispatcher, FIRST_PROCESS + (int32_t)index, -1);
 }
 
 /* Begins anew: a dispatcher, and the spare, are ready. */
@@ -67,8 +60,7 @@ static void begin(void)
     loop.now = 5 * LOOP_SECOND;
     pool.loop = &loop;
     pool.count = 1;
-    pool.events.unsignalled = ignore;
-    pool.restart = ignore;
+    pool.allowed = ALLOWED;
     for (unsigned i = 0; i < DISPATCHERS; i++)
         begin_one(i);
     CHECK(first->state == DISPATCHER_STARTING && first->silence.deadline == loop.now + ALLOWED);
@@ -166,7 +158,7 @@ static void check_hurried(void)
 {
     begin();
     ask();
-    dispatcher_hurry(first, LOOP_SECOND);
+    pool_hurry(&pool, LOOP_SECOND);
     CHECK(first->silence.deadline == loop.now + LOOP_SECOND);
     end();
 }

@@ -5,7 +5,7 @@ load ../shared/helpers
 
 @test "channel: each request is answered once, and no other answer counts" { "$BUILD/tests/pool/channel"; }
 @test "starts: the ledger decides each start of a dead dispatcher, and no connection is left open" { "$BUILD/tests/pool/starts"; }
-@test "remains: a failed start comes back, the others are handlers at the end of file, nothing else is believed" { "$BUILD/tests/pool/remains"; }
+@test "left children: a failed start comes back, the others are handlers at the end of file, nothing else is believed" { "$BUILD/tests/pool/left"; }
 @test "dispatcher: an unread answer counts, and a dispatcher back from giving way is replaced at once" {
     run "$BUILD/tests/pool/dispatcher"
     echo "$output"

@@ -48,14 +48,24 @@ static void on_failed(void *context, uint32_t client, uint64_t ticket, int error
     CHECK(false); /* the ledger does not say so */
 }
 
-static void on_orphaned(void *context, uint32_t client, uint64_t ticket, int32_t process)
+static void on_started(void *context, unsigned dispatcher, uint32_t client, uint64_t ticket,
+                       int32_t process, uint32_t age)
 {
+    CHECK(dispatcher == POOL_ORPHANED && age == 0);
     enter(context, ORPHANED, client, ticket);
     fates[client].process = process;
 }
 
-static const struct pool_events events = {
-    .returned = on_returned, .failed = on_failed, .orphaned = on_orphaned, .context = fates};
+static void on_delivered(void *context, uint32_t client, uint64_t ticket)
+{
+    CHECK(context == fates && ticket == 100 + client);
+}
+
+static const struct pool_events events = {.delivered = on_delivered,
+                                          .returned = on_returned,
+                                          .failed = on_failed,
+                                          .started = on_started,
+                                          .context = fates};
 
 /* ---- the beginning ---- */
 
@@ -63,7 +73,7 @@ static void begin(void)
 {
     memset(&ledger, 0xff, sizeof(ledger));
     memset(fates, 0, sizeof(fates));
-    starts = (struct starts){.ledger = &ledger};
+    starts = (struct starts){.events = &events, .ledger = &ledger};
 }
 
 static struct message_header header_of(uint32_t client)
@@ -74,24 +84,16 @@ static struct message_header header_of(uint32_t client)
 /* Returns the slot. */
 static unsigned add(uint32_t client)
 {
-    const struct message_header header = header_of(client);
-    unsigned slot = starts_prepare(&starts);
+    struct message_start start = {.header = header_of(client)};
 
-    CHECK(slot < PROTOCOL_SLOTS && ledger.slots[slot].process == 0);
-    starts_add(&starts, slot, &header);
-    return slot;
-}
-
-static void ignore(void *context, uint32_t client, uint64_t ticket)
-{
-    (void)context;
-    (void)client;
-    (void)ticket;
+    starts_add(&starts, &start);
+    CHECK(start.slot < PROTOCOL_SLOTS && ledger.slots[start.slot].process == 0);
+    return start.slot;
 }
 
 static void send_all(void)
 {
-    starts_sent(&starts, ignore, NULL);
+    starts_sent(&starts);
 }
 
 /* What a dead dispatcher has left in its socket: returns what tells whether its connection is
@@ -145,7 +147,7 @@ static void check_returned(void)
     send_all();
     (void)add(2); /* is never sent */
     client = recover(1);
-    starts_decide(&starts, false, &events);
+    starts_decide(&starts, false);
     CHECK(starts.count == 0);
     CHECK(fates[0].fate == RETURNED && fates[0].descriptor == -1);
     CHECK(fates[1].fate == RETURNED && fates[1].descriptor >= 0 && !is_closed(client));
@@ -164,10 +166,10 @@ static void check_orphaned(void)
     ledger.slots[add(1)].process = 1001;
     send_all();
     client = recover(1);
-    starts_decide(&starts, false, &events);
+    starts_decide(&starts, false);
     CHECK(starts.count == 2 && fates[0].fate == NOTHING && fates[1].fate == NOTHING);
     CHECK(is_closed(client));
-    starts_decide(&starts, true, &events);
+    starts_decide(&starts, true);
     CHECK(starts.count == 0);
     CHECK(fates[0].fate == ORPHANED && fates[0].process == 1000);
     CHECK(fates[1].fate == ORPHANED && fates[1].process == 1001);
@@ -184,7 +186,7 @@ static void check_nobody(void)
         ledger.slots[add(i)].process = nobody[i];
     send_all();
     ledger.slots[add(3)].process = 1000; /* of what was never sent nobody was started */
-    starts_decide(&starts, true, &events);
+    starts_decide(&starts, true);
     CHECK(starts.count == 0);
     for (uint32_t i = 0; i < 4; i++)
         CHECK(fates[i].fate == RETURNED && fates[i].descriptor == -1);
@@ -222,32 +224,26 @@ static void check_forgotten(void)
     client = recover(1);
     starts_forget(&starts);
     CHECK(starts.count == 0 && is_closed(client));
-    starts_decide(&starts, true, &events);
+    starts_decide(&starts, true);
     CHECK(fates[0].fate == NOTHING && fates[1].fate == NOTHING);
     (void)close(client);
 }
 
-static unsigned told; /* a set of processes, from 1000 on */
-
-static void on_process(void *context, pid_t process)
-{
-    CHECK(context == &told && process >= 1000 && process < 1000 + PROTOCOL_SLOTS);
-    CHECK((told & 1u << (process - 1000)) == 0);
-    told |= 1u << (process - 1000);
-}
-
+/* Returns the set of processes, from 1000 on. */
 static unsigned processes(void)
 {
-    told = 0;
-    starts_each(&starts, on_process, &told);
-    return told;
+    unsigned set = 0;
+
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
+        if (starts_process(&starts, i) != 0)
+            set |= 1u << (starts_process(&starts, i) - 1000);
+    return set;
 }
 
 /* A process that was reaped is not signalled any more. */
 static void check_reaped(void)
 {
-    uint32_t client = 99;
-    uint64_t ticket = 99;
+    const struct starts_slot *start;
 
     begin();
     ledger.slots[add(0)].process = 1000;
@@ -255,12 +251,13 @@ static void check_reaped(void)
     ledger.slots[add(2)].process = 1002;
     send_all();
     CHECK(processes() == 5);
-    CHECK(!starts_reaped(&starts, 1001, &client, &ticket) && client == 99 && ticket == 99);
-    CHECK(starts_reaped(&starts, 1002, &client, &ticket) && client == 2 && ticket == 102);
+    CHECK(starts_reaped(&starts, 1001) == NULL);
+    start = starts_reaped(&starts, 1002);
+    CHECK(start != NULL && start->client == 2 && start->ticket == 102);
     CHECK(processes() == 1 && starts.count == 3);
-    starts_decide(&starts, true, &events);
+    starts_decide(&starts, true);
     CHECK(fates[2].fate == ORPHANED && fates[2].process == 1002);
-    CHECK(processes() == 0 && !starts_reaped(&starts, 1000, &client, &ticket));
+    CHECK(processes() == 0 && starts_reaped(&starts, 1000) == NULL);
 }
 
 int main(void)

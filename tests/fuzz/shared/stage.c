@@ -2,7 +2,7 @@
 
 #include "supervisor/listen/accept.h"
 #include "supervisor/options/command_line.h"
-#include "supervisor/pool/succession.h"
+#include "supervisor/pool/pool.h"
 #include "supervisor/server/events.h"
 #include "supervisor/server/reload.h"
 #include "supervisor/server/shutdown.h"
@@ -58,12 +58,12 @@ static ino_t inode_of(int descriptor)
 }
 
 /* Connections that have come back from dispatchers who are dead, and are not decided of. */
-static uint32_t count_recovered(const struct remains *remains)
+static uint32_t count_recovered(const struct channel *left)
 {
     uint32_t count = 0;
 
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
-        count += remains->starts.slots[i].used && remains->starts.slots[i].descriptor >= 0;
+        count += left->starts.slots[i].used && left->starts.slots[i].descriptor >= 0;
     return count;
 }
 
@@ -73,16 +73,16 @@ static int count_known(void)
     uint32_t count = clients_count(&server.queue.clients, CLIENT_QUEUED) +
                      refusals_count(&server.queue.refusals);
 
-    for (unsigned i = 0; i < pool_all(&server.pool); i++) {
+    for (unsigned i = 0; i <= server.pool.count; i++) {
         const struct channel *channel = &server.pool.dispatchers[i].channel;
 
         count += (uint32_t)(channel->source.descriptor >= 0) + (uint32_t)(channel->peer >= 0);
         count += actors[i].end >= 0;
     }
-    for (const struct remains *each = server.pool.left; each != NULL; each = each->next)
+    for (const struct channel *each = server.pool.left; each != NULL; each = each->next)
         count += 1 + count_recovered(each);
     for (int i = 0; i < 3; i++)
-        count += server.pool.reserve.descriptors[i] > 0;
+        count += server.pool.reserve[i] > 0;
     for (unsigned i = 0; i < visitor_count; i++)
         count += visitors[i].ours >= 0;
     count += listeners.list[0].descriptor >= 0;
@@ -256,14 +256,14 @@ static void open_dispatcher(struct pool *pool, unsigned index)
 {
     struct dispatcher *dispatcher = &pool->dispatchers[index];
     struct actor *actor = &actors[index];
-    struct channel_ends ends;
 
     dispatcher_open(dispatcher, pool, index);
-    HOLDS(channel_open_ends(&ends, &pool->reserve) == 0);
+    HOLDS(channel_open(&dispatcher->channel, pool->reserve) == 0);
     actor->process = FIRST_PROCESS + (int32_t)index;
-    actor->end = fcntl(ends.peer, F_DUPFD_CLOEXEC, 3);
-    HOLDS(actor->end >= 0 && dispatcher_begin(dispatcher, &ends, actor->process, -1) == 0);
-    dispatcher_keep(dispatcher);
+    actor->end = fcntl(dispatcher->channel.peer, F_DUPFD_CLOEXEC, 3);
+    HOLDS(actor->end >= 0);
+    dispatcher_begin(dispatcher, actor->process, -1);
+    dispatcher->replaced = true;
 }
 
 static void open_pool(struct pool *pool)
@@ -271,9 +271,8 @@ static void open_pool(struct pool *pool)
     pool->loop = &server.loop;
     pool->count = STAGE_DISPATCHERS - 1;
     pool->most = PROTOCOL_SLOTS;
-    pool->events = running_pool_events(&server.running);
-    pool->restart = succession_restart;
-    pool->forked = succession_forked;
+    pool->allowed = 10 * LOOP_SECOND;
+    pool->events = events_of_pool(&server);
     for (unsigned i = 0; i < STAGE_DISPATCHERS; i++)
         open_dispatcher(pool, i);
 }
@@ -320,8 +319,8 @@ void stage_close(void)
     for (unsigned i = 0; i < visitor_count; i++)
         close_visitor(&visitors[i]);
     for (int i = 0; i < 3; i++)
-        if (server.pool.reserve.descriptors[i] > 0)
-            (void)close(server.pool.reserve.descriptors[i]);
+        if (server.pool.reserve[i] > 0)
+            (void)close(server.pool.reserve[i]);
     if (listeners.list[0].descriptor >= 0)
         listener_close(&listeners.list[0]);
     if (server.queue.watch.source.descriptor >= 0)

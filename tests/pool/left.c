@@ -4,7 +4,7 @@
  *
  * Stands on both ends of the socket that the dispatcher had.
  */
-#include "supervisor/pool/remains.h"
+#include "supervisor/pool/channel.h"
 
 #include "dispatcher/shared/wire.h"
 #include "tests/shared/check.h"
@@ -14,14 +14,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { CLIENTS = 4 };
 
 static struct loop loop;
-static struct remains *list;
+static struct channel *list;
 
 /* ---- what becomes of each ---- */
 
@@ -56,16 +54,26 @@ static void on_failed(void *context, uint32_t client, uint64_t ticket, int error
     fate->descriptor = descriptor;
 }
 
-static void on_orphaned(void *context, uint32_t client, uint64_t ticket, int32_t process)
+static void on_started(void *context, unsigned dispatcher, uint32_t client, uint64_t ticket,
+                       int32_t process, uint32_t age)
 {
     struct fate *fate = fate_of(context, client, ticket);
 
+    CHECK(dispatcher == POOL_ORPHANED && age == 0);
     fate->orphaned = true;
     fate->process = process;
 }
 
-static const struct pool_events events = {
-    .returned = on_returned, .failed = on_failed, .orphaned = on_orphaned, .context = fates};
+static void on_delivered(void *context, uint32_t client, uint64_t ticket)
+{
+    CHECK(context == fates && client < CLIENTS && ticket == 100 + client);
+}
+
+static const struct pool_events events = {.delivered = on_delivered,
+                                          .returned = on_returned,
+                                          .failed = on_failed,
+                                          .started = on_started,
+                                          .context = fates};
 
 static bool was_orphaned(uint32_t client)
 {
@@ -84,40 +92,31 @@ static unsigned told(void)
 
 /* ---- both ends ---- */
 
-static void ignore(void *context, uint32_t client, uint64_t ticket)
-{
-    (void)context;
-    (void)client;
-    (void)ticket;
-}
-
 /* Leaves `count` starts, of clients from `first` on; returns the children's end of the socket. */
 static int leave(uint32_t first, uint32_t count)
 {
-    struct remains *remains = calloc(1, sizeof(*remains));
-    struct ledger *ledger =
-        mmap(NULL, sizeof(*ledger), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    int ends[2] = {-1, -1};
+    struct channel channel = {.loop = &loop, .starts = {.events = &events}};
+    int none[CHANNEL_RESERVE] = {0};
+    int end;
 
-    if (remains == NULL || ledger == MAP_FAILED ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-        perror("remains");
+    if (channel_open(&channel, none) != 0) {
+        perror("left");
         exit(1);
     }
-    *remains = (struct remains){.loop = &loop,
-                                .events = &events,
-                                .source = {.descriptor = ends[0]},
-                                .starts = {.ledger = ledger}};
     for (uint32_t client = first; client < first + count; client++) {
-        const struct message_header header = {.client = client, .ticket = 100 + client};
-        unsigned slot = starts_prepare(&remains->starts);
+        struct message_start start = {.header = {.client = client, .ticket = 100 + client}};
 
-        starts_add(&remains->starts, slot, &header);
-        ledger->slots[slot].process = 1000 + (int32_t)client;
+        starts_add(&channel.starts, &start);
+        channel.starts.ledger->slots[start.slot].process = 1000 + (int32_t)client;
     }
-    starts_sent(&remains->starts, ignore, NULL);
-    CHECK(remains_watch(remains, &list) == 0 && list == remains);
-    return ends[1];
+    starts_sent(&channel.starts);
+    end = fcntl(channel.peer, F_DUPFD_CLOEXEC, 0);
+    (void)close(channel.memory);
+    channel.memory = -1;
+    channel_empty(&channel);
+    CHECK(channel_leave(&channel, &list) == 0 && list != NULL && list->starts.count == count);
+    CHECK(channel.source.descriptor == -1 && !channel_owes(&channel));
+    return end;
 }
 
 static int begin(uint32_t count)
@@ -184,7 +183,7 @@ static void check_failed(void)
     CHECK(told() == 3 && was_orphaned(0) && was_orphaned(2));
 }
 
-/* Once nothing is left to decide, the remains are forgotten before the end of file. */
+/* Once nothing is left to decide, the channel is closed before the end of file. */
 static void check_last_failed(void)
 {
     int end = begin(1);
@@ -260,20 +259,27 @@ static void check_others(void)
     CHECK(told() == 1 && was_orphaned(0));
 }
 
-static unsigned processes; /* a set, from 1000 on */
-
-static void on_process(void *context, pid_t process)
-{
-    CHECK(context == &processes && process >= 1000 && process < 1000 + CLIENTS);
-    CHECK((processes & 1u << (process - 1000)) == 0);
-    processes |= 1u << (process - 1000);
-}
-
+/* Returns the set of processes, from 1000 on. */
 static unsigned each(void)
 {
-    processes = 0;
-    remains_each(list, on_process, &processes);
-    return processes;
+    unsigned set = 0;
+
+    for (const struct channel *left = list; left != NULL; left = left->next)
+        for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
+            if (starts_process(&left->starts, i) != 0)
+                set |= 1u << (starts_process(&left->starts, i) - 1000);
+    return set;
+}
+
+/* Returns whose process was reaped; 99: nobody's. */
+static uint32_t reaped(pid_t process)
+{
+    const struct starts_slot *start = NULL;
+
+    for (struct channel *left = list; start == NULL && left != NULL; left = left->next)
+        start = starts_reaped(&left->starts, process);
+    CHECK(start == NULL || start->ticket == 100 + start->client);
+    return start == NULL ? 99 : start->client;
 }
 
 /* Of two dispatchers, each is decided for itself. */
@@ -281,13 +287,9 @@ static void check_several(void)
 {
     int first = begin(2);
     int second = leave(2, 2);
-    uint32_t client = 99;
-    uint64_t ticket = 99;
 
     CHECK(each() == 15);
-    CHECK(remains_reaped(list, 1003, &client, &ticket) && client == 3 && ticket == 103);
-    CHECK(remains_reaped(list, 1000, &client, &ticket) && client == 0 && ticket == 100);
-    CHECK(!remains_reaped(list, 1004, &client, &ticket));
+    CHECK(reaped(1003) == 3 && reaped(1000) == 0 && reaped(1004) == 99);
     CHECK(each() == 6);
     (void)close(first);
     hear();
@@ -301,7 +303,7 @@ static void check_closed(void)
     int ends[2] = {begin(2), leave(2, 2)};
     int client = say_failed(ends[0], 0, 100, ENOENT);
 
-    remains_close(&list);
+    channel_close_left(&list);
     CHECK(list == NULL && told() == 0 && is_closed(client));
     for (int i = 0; i < 2; i++) {
         char byte;
