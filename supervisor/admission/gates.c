@@ -38,54 +38,30 @@ static bool may_be_given(const struct options *options, int gate)
     return options->control != NULL && gate == OPTIONS_GATE_LOAD;
 }
 
-static void adjust_rate(struct gates *gates, uint64_t now)
-{
-    const struct options *options = gates->options;
-
-    if (options->rate == UNLIMITED)
-        gates->rate = (struct rate){0};
-    else if (gates->rate.count == 0)
-        rate_open(&gates->rate, options->rate, options->rate_period, now);
-    else
-        rate_change(&gates->rate, options->rate, options->rate_period, now);
-}
-
 bool gates_has_load(const struct gates *gates)
 {
     return gates->list[OPTIONS_GATE_LOAD].gauge.descriptor >= 0;
 }
 
-/* Without a limit, the load average is open; without any gate, nothing opens gradually. */
-static void adjust_load(struct gates *gates)
-{
-    if (gates->options->gates[OPTIONS_GATE_LOAD].given)
-        return;
-    gates->list[OPTIONS_GATE_LOAD].closed = false;
-    for (int i = 0; i < OPTIONS_GATES; i++)
-        if (gates->options->gates[i].given)
-            return;
-    gates->ramp = (struct ramp){0};
-}
-
 void gates_adjust(struct gates *gates, uint64_t now)
 {
-    adjust_load(gates);
-    adjust_rate(gates, now);
+    rate_set(&gates->rate, gates->options->rate, gates->options->rate_period, now);
 }
 
 int gates_open(struct gates *gates, const struct options *options, uint64_t now)
 {
     *gates = (struct gates){.options = options};
     for (int i = 0; i < OPTIONS_GATES; i++) {
-        if ((!options->gates[i].given && !may_be_given(options, i)) ||
-            gauge_open(&gates->list[i].gauge, kinds[i].path, kinds[i].before) == 0)
+        bool given = options->gates[i].given;
+
+        if (!given && !may_be_given(options, i))
             continue;
-        if (!options->gates[i].given)
+        if (gauge_open(&gates->list[i].gauge, kinds[i].path, kinds[i].before) == 0 || !given)
             continue; /* gates_has_load() */
         log_error("%s: cannot read %s: %m%s", kinds[i].option, kinds[i].path, kinds[i].hint);
         return -1;
     }
-    adjust_rate(gates, now);
+    gates_adjust(gates, now);
     return 0;
 }
 
@@ -93,16 +69,12 @@ int gates_open(struct gates *gates, const struct options *options, uint64_t now)
 static bool is_closed(struct gates *gates, int i, uint64_t now)
 {
     struct gate *gate = &gates->list[i];
-    double limit = gates->options->gates[i].limit;
-    double value;
-    bool closed;
+    const struct options_gate *option = &gates->options->gates[i];
+    double value = option->given ? gauge_value(&gate->gauge, now) : 0;
+    bool closed = option->given && value >= option->limit;
 
-    if (!gates->options->gates[i].given)
-        return false;
-    value = gauge_value(&gate->gauge, now);
-    closed = value >= limit;
-    if (closed != gate->closed)
-        log_info("%s %.2f, limit %.2f: %s", kinds[i].name, value, limit,
+    if (option->given && closed != gate->closed)
+        log_info("%s %.2f, limit %.2f: %s", kinds[i].name, value, option->limit,
                  closed ? "no second handler is started" : "handlers come in gradually");
     gate->closed = closed;
     return closed;
@@ -111,45 +83,27 @@ static bool is_closed(struct gates *gates, int i, uint64_t now)
 void gates_look(struct gates *gates, struct admission_facts *facts, uint64_t now)
 {
     uint64_t seconds = 0; /* the longest period of a closed gate */
+    bool any = false;
 
     for (int i = 0; i < OPTIONS_GATES; i++) {
+        any = any || gates->options->gates[i].given;
         facts->closed[i] = is_closed(gates, i, now);
         if (facts->closed[i] && kinds[i].seconds > seconds)
             seconds = kinds[i].seconds;
     }
-    facts->opening = UNLIMITED;
     if (seconds > 0)
         ramp_close(&gates->ramp, facts->active, seconds * LOOP_SECOND, now);
-    else
-        facts->opening = ramp_open(&gates->ramp, now);
-    facts->tokens = gates->options->rate == UNLIMITED ? UNLIMITED : rate_tokens(&gates->rate, now);
-}
-
-void gates_passed(struct gates *gates)
-{
-    if (gates->options->rate != UNLIMITED)
-        rate_take(&gates->rate);
-}
-
-void gates_returned(struct gates *gates)
-{
-    if (gates->options->rate != UNLIMITED)
-        rate_return(&gates->rate);
+    else if (!any)
+        gates->ramp = (struct ramp){0}; /* the operator may have lifted the last limit */
+    facts->opening = seconds > 0 ? UNLIMITED : ramp_open(&gates->ramp, now);
+    facts->tokens = rate_tokens(&gates->rate, now);
 }
 
 uint64_t gates_next_look(struct gates *gates, enum admission_reason reason, uint64_t now)
 {
-    switch (reason) {
-    case ADMISSION_LOAD:
-    case ADMISSION_CPU:
-    case ADMISSION_MEMORY:
-    case ADMISSION_IO:
+    if (reason >= ADMISSION_LOAD && reason <= ADMISSION_IO)
         return now + LOOK_AGAIN;
-    case ADMISSION_OPENING:
+    if (reason == ADMISSION_OPENING)
         return ramp_next(&gates->ramp, now);
-    case ADMISSION_RATE:
-        return rate_next(&gates->rate, now);
-    default:
-        return 0;
-    }
+    return reason == ADMISSION_RATE ? rate_next(&gates->rate, now) : 0;
 }

@@ -28,7 +28,7 @@ struct gates {
     const struct options *options;
     struct gate list[OPTIONS_GATES];
     struct ramp ramp;
-    struct rate rate;
+    struct rate rate; /* a start takes a token, and gives it back if it fails */
 };
 
 /* Opens the files that the options need; `options` must stay.  Returns 0, or -1 after logging which
@@ -38,17 +38,11 @@ int gates_open(struct gates *gates, const struct options *options, uint64_t now)
 /* Returns whether a limit on the load average can be set later. */
 bool gates_has_load(const struct gates *gates);
 
-/* Follows the options, whose rate or limit on the load average may have changed. */
+/* Follows the options, whose rate may have changed. */
 void gates_adjust(struct gates *gates, uint64_t now);
 
 /* Enters the gates and the rate into the facts, whose `active` must be set. */
 void gates_look(struct gates *gates, struct admission_facts *facts, uint64_t now);
-
-/* Takes a token of the rate, for a handler that is being started. */
-void gates_passed(struct gates *gates);
-
-/* Gives the token back, because that handler did not start. */
-void gates_returned(struct gates *gates);
 
 /* Returns when to look again if `reason` holds a client back; 0 if it is neither gate nor rate. */
 uint64_t gates_next_look(struct gates *gates, enum admission_reason reason, uint64_t now);

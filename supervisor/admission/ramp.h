@@ -13,12 +13,10 @@
 
 #include "supervisor/base/unlimited.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct ramp {
-    bool opening;
-    uint32_t first;  /* handlers when the gate was last seen closed; 1 at least */
+    uint32_t first;  /* handlers when the gate was last seen closed, 1 at least; 0: it is open */
     uint64_t step;   /* microseconds */
     uint64_t closed; /* when the gate was last seen closed: steps count from there, however late the
                       * next look is */

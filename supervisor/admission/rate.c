@@ -1,11 +1,5 @@
 #include "supervisor/admission/rate.h"
 
-void rate_open(struct rate *rate, uint32_t count, uint64_t period, uint64_t now)
-{
-    *rate =
-        (struct rate){.count = count, .period = period, .level = count * period, .filled_at = now};
-}
-
 static void fill(struct rate *rate, uint64_t now)
 {
     uint64_t full = rate->count * rate->period;
@@ -20,20 +14,25 @@ static void fill(struct rate *rate, uint64_t now)
 
 uint32_t rate_tokens(struct rate *rate, uint64_t now)
 {
+    if (rate->count == 0)
+        return UNLIMITED;
     fill(rate, now);
     return (uint32_t)(rate->level / rate->period);
 }
 
-void rate_change(struct rate *rate, uint32_t count, uint64_t period, uint64_t now)
+void rate_set(struct rate *rate, uint32_t count, uint64_t period, uint64_t now)
 {
     uint64_t tokens = rate_tokens(rate, now);
-    uint64_t part = rate->level % rate->period; /* of the next token */
+    uint64_t part = rate->count == 0 ? 0 : rate->level % rate->period; /* of the next token */
 
-    if (period != rate->period)
+    if (count == UNLIMITED) {
+        *rate = (struct rate){0};
+        return;
+    }
+    if (part > 0 && period != rate->period)
         part = (uint64_t)((double)part / (double)rate->period * (double)(period - 1));
-    rate_open(rate, count, period, now);
-    if (tokens < count)
-        rate->level = tokens * period + part;
+    *rate = (struct rate){.count = count, .period = period, .filled_at = now};
+    rate->level = tokens < count ? tokens * period + part : count * period;
 }
 
 void rate_take(struct rate *rate)

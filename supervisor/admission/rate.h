@@ -8,8 +8,11 @@
 #ifndef SUPERVISOR_ADMISSION_RATE_H
 #define SUPERVISOR_ADMISSION_RATE_H
 
+#include "supervisor/base/unlimited.h"
+
 #include <stdint.h>
 
+/* Zeroed it has no limit: there are always tokens, and taking one changes nothing. */
 struct rate {
     uint32_t count;  /* tokens that come in a period; the bucket holds as many */
     uint64_t period; /* microseconds, 1 at least; count * period fits into 64 bits */
@@ -17,14 +20,12 @@ struct rate {
     uint64_t filled_at;
 };
 
-/* Makes a full bucket. */
-void rate_open(struct rate *rate, uint32_t count, uint64_t period, uint64_t now);
+/* Sets how much the bucket holds, and how fast it fills; UNLIMITED as the count lifts the limit.  A
+ * bucket keeps as many tokens as it can hold, and the part of the next token: setting the same rate
+ * again changes nothing.  Without a limit before, it is full. */
+void rate_set(struct rate *rate, uint32_t count, uint64_t period, uint64_t now);
 
-/* Changes how much the bucket holds, and how fast it fills.  It keeps as many tokens as it can
- * hold, and the part of the next token: setting the same rate again changes nothing. */
-void rate_change(struct rate *rate, uint32_t count, uint64_t period, uint64_t now);
-
-/* Returns how many tokens there are. */
+/* Returns how many tokens there are, or UNLIMITED. */
 uint32_t rate_tokens(struct rate *rate, uint64_t now);
 
 /* Takes a token, of at least one. */
@@ -33,7 +34,7 @@ void rate_take(struct rate *rate);
 /* Gives a token back that was not used. */
 void rate_return(struct rate *rate);
 
-/* Returns when the next token comes. */
+/* Returns when the next token comes; there must be a limit. */
 uint64_t rate_next(struct rate *rate, uint64_t now);
 
 #endif

@@ -1,7 +1,6 @@
 #include "supervisor/options/command_line.h"
 
 #include "supervisor/options/table.h"
-#include "supervisor/options/value.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -33,10 +32,10 @@ __attribute__((format(printf, 1, 2))) static bool wrong(const char *format, ...)
     return false;
 }
 
-static const struct table_entry *find(const char *name, size_t length)
+static const struct value_entry *find(const char *name, size_t length)
 {
-    const struct table_entry *other;
-    const struct table_entry *found = table_named(name, length, &other);
+    const struct value_entry *other;
+    const struct value_entry *found = table_named(name, length, &other);
 
     if (found == NULL)
         (void)wrong("--%.*s: no such option", (int)length, name);
@@ -46,7 +45,7 @@ static const struct table_entry *find(const char *name, size_t length)
     return other == NULL ? found : NULL;
 }
 
-static bool apply(struct reader *reader, const struct table_entry *entry, char *word)
+static bool apply(struct reader *reader, const struct value_entry *entry, char *word)
 {
     char expected[TABLE_EXPECTED_MAXIMUM];
 
@@ -60,7 +59,7 @@ static bool parse_long(struct reader *reader)
 {
     char *name = *reader->argv++ + 2;
     size_t length = strcspn(name, "=");
-    const struct table_entry *entry = find(name, length);
+    const struct value_entry *entry = find(name, length);
     char *word = name[length] == '=' ? name + length + 1 : NULL;
 
     if (entry == NULL)
@@ -80,7 +79,7 @@ static bool parse_long(struct reader *reader)
 static bool parse_short(struct reader *reader)
 {
     for (const char *letter = *reader->argv++ + 1; *letter != '\0'; letter++) {
-        const struct table_entry *entry = table_lettered(*letter);
+        const struct value_entry *entry = table_lettered(*letter);
         if (entry == NULL)
             return wrong("-%c: no such option", *letter);
         if (!apply(reader, entry, NULL))
@@ -113,7 +112,7 @@ static bool parse_options(struct reader *reader)
 static bool check_places(const struct reader *reader)
 {
     const enum options_place place = reader->options->place;
-    const struct table_entry *entry;
+    const struct value_entry *entry;
 
     for (size_t i = 0; (entry = table_at(i)) != NULL; i++) {
         if ((reader->given >> i & 1) == 0 || entry->places == 0 ||
@@ -192,14 +191,15 @@ static void print_wrapped(const char *text, int column)
 }
 
 /* Prints the name of an option and its value, up to the right column. */
-static int print_name(const struct table_entry *entry)
+static int print_name(const struct value_entry *entry)
 {
     int column = entry->letter != 0 ? printf("  -%c, --%s", entry->letter, entry->name)
                                     : printf("  --%s", entry->name);
 
     if (entry->placeholder != NULL)
         column += printf(" %s", entry->placeholder);
-    for (size_t i = 0; entry->kind == TABLE_CHOICE && entry->words[i] != NULL; i++)
+    for (size_t i = 0;
+         entry->placeholder == NULL && entry->words != NULL && entry->words[i] != NULL; i++)
         column += printf("%c%s", i == 0 ? ' ' : '|', entry->words[i]);
     if (column > INDENT - 2) {
         (void)putchar('\n');
@@ -208,7 +208,7 @@ static int print_name(const struct table_entry *entry)
     return column + printf("%*s", INDENT - column, "");
 }
 
-static void print_entry(const struct table_entry *entry)
+static void print_entry(const struct value_entry *entry)
 {
     char text[TEXT_MAXIMUM];
     bool told = entry->initial != NULL && strcmp(entry->initial, "none") != 0;
@@ -229,16 +229,16 @@ static bool is_printed(void)
 bool command_line_help(void)
 {
     static const char *const titles[] = {
-        [TABLE_LISTENING] = "Listening",
-        [TABLE_ADMISSION] = "Admission",
-        [TABLE_HANDLERS] = "Handlers",
-        [TABLE_RUNNING] = "Running",
+        [VALUE_LISTENING] = "Listening",
+        [VALUE_ADMISSION] = "Admission",
+        [VALUE_HANDLERS] = "Handlers",
+        [VALUE_RUNNING] = "Running",
     };
     int section = -1;
-    const struct table_entry *entry;
+    const struct value_entry *entry;
 
     (void)fputs(introduction, stdout);
-    for (size_t i = 0; (entry = table_at(i)) != NULL && entry->section != TABLE_IGNORED; i++) {
+    for (size_t i = 0; (entry = table_at(i)) != NULL && entry->section != VALUE_IGNORED; i++) {
         if ((int)entry->section != section)
             (void)printf("\n%s:\n", titles[entry->section]);
         section = (int)entry->section;

@@ -6,17 +6,17 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    NUMBER_MAXIMUM =
-        UINT32_MAX - 1, /* setresuid(2) and setresgid(2) take the next one for "keep" */
-    GROUPS_MINIMUM = 32
-};
+/* setresuid(2) and setresgid(2) take the next number for "keep". */
+enum { NUMBER_MAXIMUM = UINT32_MAX - 1 };
+
+static const char wanted[] = "expected the name or number of one";
 
 /* The option and its value, for messages. */
 struct given {
@@ -49,16 +49,11 @@ static bool take_entry(struct identity *identity, const struct given *given,
            failed(given, "user");
 }
 
-/* Takes a number that has no entry in the database. */
-static bool take_number(struct identity *identity, const struct given *given, uid_t number,
-                        bool has_group)
+/* Logs that a look-up found nothing. */
+static bool absent(const struct given *given, const char *what, const char *expected)
 {
-    if (!has_group)
-        log_error("%s: '%s': there is no such user; a number without an entry is accepted "
-                  "together with a group only",
-                  given->option, given->word);
-    identity->user = number;
-    return has_group;
+    log_error("%s: '%s': there is no such %s; %s", given->option, given->word, what, expected);
+    return false;
 }
 
 static bool take_user(struct identity *identity, const struct given *given, const char *user,
@@ -78,60 +73,53 @@ static bool take_user(struct identity *identity, const struct given *given, cons
         return take_entry(identity, given, entry);
     if (!is_absent())
         return failed(given, "user");
-    if (is_number)
-        return take_number(identity, given, (uid_t)number, has_group);
-    log_error("%s: '%s': there is no such user; expected the name or number of one", given->option,
-              given->word);
-    return false;
+    if (!is_number)
+        return absent(given, "user", wanted);
+    identity->user = (uid_t)number;
+    return has_group || absent(given, "user",
+                               "a number without an entry is accepted together with a group only");
 }
 
 static bool take_group(struct identity *identity, const struct given *given, const char *group)
 {
     const struct group *entry;
-    uint64_t number;
+    uint64_t number = 0;
 
     errno = 0;
     entry = getgrnam(group);
     if (entry == NULL && !is_absent())
         return failed(given, "group");
-    if (entry == NULL && !parse_number(group, NUMBER_MAXIMUM, &number)) {
-        log_error("%s: '%s': there is no such group; expected the name or number of one",
-                  given->option, given->word);
-        return false;
-    }
+    if (entry == NULL && !parse_number(group, NUMBER_MAXIMUM, &number))
+        return absent(given, "group", wanted);
     identity->group = entry != NULL ? entry->gr_gid : (gid_t)number;
     return true;
 }
 
-/* Fills in the groups; a user without a name is in no group of the database.  Returns false with
- * the number of groups in *count if there is no room for them. */
-static bool list_groups(struct identity *identity, int *count)
+/* A user without a name is in no group of the database. */
+static bool take_groups(struct identity *identity, const struct given *given)
 {
-    if (identity->name != NULL)
-        return getgrouplist(identity->name, identity->group, identity->groups, count) >= 0;
-    identity->groups[0] = identity->group;
-    *count = 1;
+    int count = NGROUPS_MAX; /* the kernel takes no more */
+
+    identity->groups = calloc(NGROUPS_MAX, sizeof(*identity->groups));
+    if (identity->groups == NULL)
+        return failed(given, "groups");
+    errno = E2BIG;
+    if (identity->name == NULL) {
+        identity->groups[0] = identity->group;
+        count = 1;
+    } else if (getgrouplist(identity->name, identity->group, identity->groups, &count) < 0) {
+        return failed(given, "groups");
+    }
+    identity->group_count = (size_t)count;
     return true;
 }
 
-static bool take_groups(struct identity *identity, const struct given *given)
+/* Frees what was found, unless all was. */
+static bool conclude(struct identity *identity, bool right)
 {
-    int capacity = 0;
-    int count = GROUPS_MINIMUM;
-
-    do {
-        gid_t *groups;
-
-        if (count <= capacity) /* there was room, so something else failed */
-            return failed(given, "groups");
-        capacity = count;
-        groups = reallocarray(identity->groups, (size_t)capacity, sizeof(*groups));
-        if (groups == NULL)
-            return failed(given, "groups");
-        identity->groups = groups;
-    } while (!list_groups(identity, &count));
-    identity->group_count = (size_t)count;
-    return true;
+    if (!right)
+        identity_free(identity);
+    return right;
 }
 
 bool identity_of_handlers(struct identity *identity, const char *user, const char *group)
@@ -140,41 +128,26 @@ bool identity_of_handlers(struct identity *identity, const char *user, const cha
     const struct given group_given = {.option = "--group", .word = group};
 
     *identity = (struct identity){.user = geteuid()};
-    if ((user == NULL || take_user(identity, &user_given, user, group != NULL)) &&
-        (group == NULL || take_group(identity, &group_given, group)) &&
-        take_groups(identity, user == NULL ? &group_given : &user_given))
-        return true;
-    identity_free(identity);
-    return false;
-}
-
-static bool take_words(struct identity *identity, const struct given *given, char *user)
-{
-    char *colon = strchr(user, ':');
-
-    if (colon != NULL)
-        *colon = '\0';
-    return take_user(identity, given, user, colon != NULL) &&
-           (colon == NULL || take_group(identity, given, colon + 1));
+    return conclude(identity,
+                    (user == NULL || take_user(identity, &user_given, user, group != NULL)) &&
+                        (group == NULL || take_group(identity, &group_given, group)) &&
+                        take_groups(identity, user == NULL ? &group_given : &user_given));
 }
 
 bool identity_of_owner(struct identity *identity, const char *option, const char *word)
 {
     const struct given given = {.option = option, .word = word};
-    char *copy = strdup(word);
-    bool taken;
+    const char *colon = strchr(word, ':');
+    char *user = strndup(word, strcspn(word, ":"));
+    bool right;
 
     *identity = (struct identity){0};
-    taken = copy == NULL ? failed(&given, "user") : take_words(identity, &given, copy);
-    free(copy);
-    if (!taken)
-        identity_free(identity);
-    return taken;
-}
-
-bool identity_of_supervisor(struct identity *identity, const char *word)
-{
-    return identity_of_owner(identity, "--supervisor-user", word == NULL ? "nobody" : word);
+    if (user == NULL)
+        return failed(&given, "user");
+    right = take_user(identity, &given, user, colon != NULL) &&
+            (colon == NULL || take_group(identity, &given, colon + 1));
+    free(user);
+    return conclude(identity, right);
 }
 
 void identity_free(struct identity *identity)

@@ -33,10 +33,6 @@ struct identity {
  * then. The supplementary groups are the group and all groups that the database has the user in. */
 bool identity_of_handlers(struct identity *identity, const char *user, const char *group);
 
-/* Looks up the value of --supervisor-user, "USER" or "USER:GROUP"; NULL means nobody.  There are no
- * supplementary groups. */
-bool identity_of_supervisor(struct identity *identity, const char *word);
-
 /* Looks up "USER" or "USER:GROUP", the value of `option`; without GROUP, the group is the user's
  * own. There are no supplementary groups. */
 bool identity_of_owner(struct identity *identity, const char *option, const char *word);

@@ -7,9 +7,8 @@
  *     table.h         every option: name, value, least, most, default, help.  A new option is one
  *                     entry there and one member here.
  *     command_line.h  reads argv by that table, and prints --help from it
- *     value.h         the values that have a grammar of their own
- *     access_rules.h  --allow, --deny and the lines of --access-file
- *     busy.h          --busy-message
+ *     value.h         the columns of that table, and a reader for each kind of value
+ *     access.h        --allow, --deny and the lines of --access-file: which clients they mean
  *     identity.h      --user, --group, --supervisor-user and --socket-owner as ids of the system
  *
  * Times are microseconds.  Texts point into argv, which must stay.  Nothing here blocks or writes
@@ -19,7 +18,7 @@
 #define SUPERVISOR_OPTIONS_OPTIONS_H
 
 #include "supervisor/base/unlimited.h"
-#include "supervisor/options/access_rules.h"
+#include "supervisor/options/access.h"
 
 #include "dispatcher/protocol.h"
 #include "dispatcher/shared/log.h"
@@ -38,6 +37,10 @@ enum {
 #define OPTIONS_SOCKET_PATH         107 /* longest path of a Unix socket, in bytes (unix(7)) */
 #define OPTIONS_RATE_MAXIMUM        1000000
 #define OPTIONS_RATE_PERIOD_MAXIMUM UINT64_C(86400000000) /* a day */
+
+/* Bytes that the send buffer of a new connection takes at once, whatever the system's settings
+ * (tcp(7), tcp_wmem: at least 4 KiB). */
+#define OPTIONS_BUSY_MAXIMUM 4096
 
 /* The figures that gates look at: the load average, and the pressures of Linux
  * (Documentation/accounting/psi.rst). */
@@ -59,6 +62,12 @@ struct options_gate {
 struct options_mode {
     bool given;
     uint32_t bits;
+};
+
+/* A message for clients. */
+struct options_busy {
+    char text[OPTIONS_BUSY_MAXIMUM];
+    size_t length;
 };
 
 /* What PORT stands for. */
@@ -98,7 +107,8 @@ struct options {
     uint32_t queue;            /* most waiting clients, or UNLIMITED */
     uint64_t queue_timeout;    /* 0: none */
     bool refuse;               /* refuse clients while the queue is full */
-    const char *busy_message;  /* as given; NULL: none */
+    struct options_busy busy;  /* for refused clients; empty with busy_file */
+    const char *busy_file;     /* holds the message for them; NULL: none */
     bool fair;                 /* sources take turns */
     uint32_t per_source;       /* most handlers of a source, or UNLIMITED */
     uint32_t per_source_queue; /* most waiting clients of a source, or UNLIMITED */
@@ -107,8 +117,8 @@ struct options {
     struct options_gate gates[OPTIONS_GATES];
     uint32_t rate; /* starts per period, or UNLIMITED */
     uint64_t rate_period;
-    struct access_rules access; /* of the command line; --access-file adds more */
-    const char *access_file;    /* NULL: none */
+    struct access access;    /* of the command line; --access-file adds more */
+    const char *access_file; /* NULL: none */
     enum options_abandon abandon;
 
     /* handlers */

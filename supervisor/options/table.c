@@ -1,29 +1,26 @@
 #include "supervisor/options/table.h"
 
-#include "supervisor/base/parse.h"
-#include "supervisor/options/value.h"
-
-#include "dispatcher/shared/text.h"
-
 #include <assert.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define AT(name)                                                                                   \
     .member = offsetof(struct options, name), .size = sizeof(((const struct options *)NULL)->name)
-#define FLAG(name)             .kind = TABLE_FLAG, AT(name)
-#define COUNT(name)            .kind = TABLE_COUNT, AT(name)
-#define NUMBER(name, from, to) .kind = TABLE_NUMBER, AT(name), .least = (from), .most = (to)
-#define TIME(name, from)       .kind = TABLE_TIME, AT(name), .least = (from)
-#define MODE(name, example)    .kind = TABLE_MODE, AT(name), .what = (example)
+#define FLAG(name)             .read = value_flag, AT(name)
+#define COUNT(name)            .read = value_count, AT(name)
+#define NUMBER(name, from, to) .read = value_number, AT(name), .least = (from), .most = (to)
+#define TIME(name, from)       .read = value_time, AT(name), .least = (from)
+#define MODE(name, example)    .read = value_mode, AT(name), .what = (example)
+#define TEXT(name, meaning, longest)                                                               \
+    .read = value_text, AT(name), .what = (meaning), .most = (longest)
 /* A path that fits into struct setup, which has room for the longest path of the kernel. */
-#define TEXT(name, meaning) .kind = TABLE_TEXT, AT(name), .what = (meaning), .most = SETUP_PATH - 1
+#define PATH(name, meaning) TEXT(name, meaning, SETUP_PATH - 1)
 /* A path that fits into the address of a socket. */
-#define SOCKET(name)                                                                               \
-    .kind = TABLE_TEXT, AT(name), .what = "the path of a socket", .most = OPTIONS_SOCKET_PATH
-#define CHOICE(name)    .kind = TABLE_CHOICE, AT(name)
-#define OTHER(function) .kind = TABLE_OTHER, .read = (function)
+#define SOCKET(name)    TEXT(name, "the path of a socket", OPTIONS_SOCKET_PATH)
+#define CHOICE(name)    .read = value_choice, AT(name)
+#define OTHER(function) .read = (function)
 #define WORDS(...)                                                                                 \
     .words = (const char *const[])                                                                 \
     {                                                                                              \
@@ -31,10 +28,10 @@
     }
 #define OPTION(option, part, value, ...)                                                           \
     {                                                                                              \
-        .name = (option), .section = TABLE_##part, .placeholder = (value), __VA_ARGS__             \
+        .name = (option), .section = VALUE_##part, .placeholder = (value), __VA_ARGS__             \
     }
 #define DEFAULT(word) .initial = (word)
-#define HINT(place)   .hint = TABLE_HINT_##place
+#define HINT(place)   .hint = #place
 #define LIFTED        .none = true
 #define SETTABLE      .none = true, .settable = true
 #define REPEATED      .repeated = true
@@ -45,7 +42,7 @@
 
 /* scripts/lint.d/options reads these entries as text: a name, a help text and words are literals.
  */
-static const struct table_entry entries[] = {
+static const struct value_entry entries[] = {
     OPTION("address", LISTENING, "ADDRESS", OTHER(value_address), ONLY_TCP, HINT(HOST), REPEATED,
            HELP("bind to ADDRESS; default: every address of this machine")),
     OPTION("ipv4", LISTENING, NULL, FLAG(ipv4), ONLY_TCP,
@@ -60,13 +57,13 @@ static const struct table_entry entries[] = {
            HELP("bind even to addresses that this machine does not have yet")),
     OPTION("nodelay", LISTENING, NULL, FLAG(no_delay), NOT_UNIX,
            HELP("send small answers at once (TCP_NODELAY)")),
-    OPTION("bind-to-device", LISTENING, "IF", .kind = TABLE_TEXT, AT(device), ONLY_TCP,
-           .what = "the name of a network interface", .most = IFNAMSIZ - 1, HINT(INTERFACE),
+    OPTION("bind-to-device", LISTENING, "IF",
+           TEXT(device, "the name of a network interface", IFNAMSIZ - 1), ONLY_TCP, HINT(INTERFACE),
            HELP("accept only clients that come through the interface IF")),
     OPTION("socket-mode", LISTENING, "MODE", MODE(socket_mode, "660"), ONLY_UNIX,
            HELP("permissions of unix:PATH; octal, such as 660")),
     OPTION("socket-owner", LISTENING, "USER[:GROUP]",
-           TEXT(socket_owner, "a user, as USER or USER:GROUP"), ONLY_UNIX, HINT(USER),
+           PATH(socket_owner, "a user, as USER or USER:GROUP"), ONLY_UNIX, HINT(USER),
            HELP("give unix:PATH to USER and GROUP; needs root")),
 
     OPTION("processes", ADMISSION, "N", NUMBER(processes, 0, OPTIONS_PROCESSES_MAXIMUM),
@@ -103,7 +100,7 @@ static const struct table_entry entries[] = {
                 "decides")),
     OPTION("deny", ADMISSION, "CIDR", OTHER(value_deny), NOT_UNIX, WORDS("all"), REPEATED,
            HELP("disconnect these clients; CIDR as for --allow")),
-    OPTION("access-file", ADMISSION, "FILE", TEXT(access_file, "the path of a file"), NOT_UNIX,
+    OPTION("access-file", ADMISSION, "FILE", PATH(access_file, "the path of a file"), NOT_UNIX,
            HINT(FILE),
            HELP("take more rules from FILE; a line 'allow CIDR' or 'deny CIDR' each; SIGHUP reads "
                 "it again")),
@@ -113,28 +110,32 @@ static const struct table_entry entries[] = {
            DEFAULT("hangup"), HELP("take a waiting client out of the queue at this sign")),
 
     OPTION(
-        "user", HANDLERS, "USER", TEXT(user, "the name or number of a user"), HINT(USER),
+        "user", HANDLERS, "USER", PATH(user, "the name or number of a user"), HINT(USER),
         HELP(
             "run handlers as USER, a name or number; needs root; default: the user of the daemon")),
     OPTION(
-        "group", HANDLERS, "GROUP", TEXT(group, "the name or number of a group"), HINT(GROUP),
+        "group", HANDLERS, "GROUP", PATH(group, "the name or number of a group"), HINT(GROUP),
         HELP("run handlers with GROUP, a name or number; needs root; default: the group of USER")),
-    OPTION("chroot", HANDLERS, "DIR", TEXT(root, "the path of a directory"), HINT(DIRECTORY),
+    OPTION("chroot", HANDLERS, "DIR", PATH(root, "the path of a directory"), HINT(DIRECTORY),
            HELP("make DIR the root directory of handlers; CMD is looked up inside; needs root")),
-    OPTION("chdir", HANDLERS, "DIR", TEXT(directory, "the path of a directory"), HINT(DIRECTORY),
+    OPTION("chdir", HANDLERS, "DIR", PATH(directory, "the path of a directory"), HINT(DIRECTORY),
            HELP("start handlers in DIR, inside their root; default: that root, or without --chroot "
                 "the directory of the daemon")),
     OPTION("umask", HANDLERS, "MODE", MODE(umask, "022"),
            HELP("set the umask of handlers; octal, such as 022")),
     OPTION("nice", HANDLERS, "N", OTHER(value_nice),
            HELP("set the nice value of handlers, -20 to 19; less than the daemon's needs root")),
-    OPTION(
-        "limit", HANDLERS, "NAME=SOFT[:HARD]", OTHER(value_limit),
-        WORDS("as=", "core=", "cpu=", "data=", "fsize=", "locks=", "memlock=", "msgqueue=", "nice=",
-              "nofile=", "nproc=", "rss=", "rtprio=", "rttime=", "sigpending=", "stack="),
-        REPEATED,
-        HELP("set a resource limit of handlers, such as nofile=256, cpu=60:90, as=512M or "
-             "core=unlimited; NAME as in setrlimit(2)")),
+    OPTION("limit", HANDLERS, "NAME=SOFT[:HARD]", OTHER(value_limit),
+           WORDS([RLIMIT_AS] = "as=", [RLIMIT_CORE] = "core=", [RLIMIT_CPU] = "cpu=",
+                 [RLIMIT_DATA] = "data=", [RLIMIT_FSIZE] = "fsize=", [RLIMIT_LOCKS] = "locks=",
+                 [RLIMIT_MEMLOCK] = "memlock=", [RLIMIT_MSGQUEUE] = "msgqueue=",
+                 [RLIMIT_NICE] = "nice=", [RLIMIT_NOFILE] = "nofile=", [RLIMIT_NPROC] = "nproc=",
+                 [RLIMIT_RSS] = "rss=", [RLIMIT_RTPRIO] = "rtprio=", [RLIMIT_RTTIME] = "rttime=",
+                 [RLIMIT_SIGPENDING] = "sigpending=", [RLIMIT_STACK] = "stack=",
+                 [SETUP_LIMITS] = NULL),
+           REPEATED,
+           HELP("set a resource limit of handlers, such as nofile=256, cpu=60:90, as=512M or "
+                "core=unlimited; NAME as in setrlimit(2)")),
     OPTION("timeout", HANDLERS, "TIME", TIME(timeout, 1000),
            HELP("send SIGTERM to a handler that has run for TIME; default: never")),
     OPTION("kill-after", HANDLERS, "TIME", TIME(kill_after, 0), DEFAULT("5s"),
@@ -155,7 +156,7 @@ static const struct table_entry entries[] = {
     OPTION("drain-timeout", RUNNING, "TIME", TIME(drain_timeout, 0), DEFAULT("30s"),
            HELP("let SIGTERM wait at most TIME for queue and handlers")),
     OPTION("supervisor-user", RUNNING, "USER[:GROUP]",
-           TEXT(supervisor_user, "a user, as USER or USER:GROUP"), HINT(USER),
+           PATH(supervisor_user, "a user, as USER or USER:GROUP"), HINT(USER),
            HELP("run the supervisor as USER if root starts it; default: nobody")),
     OPTION("control", RUNNING, "PATH", SOCKET(control), HINT(FILE),
            HELP("make a Unix socket for the operator at PATH; see: dampenerctl PATH help")),
@@ -166,7 +167,7 @@ static const struct table_entry entries[] = {
     OPTION("ready-fd", RUNNING, "FD", OTHER(value_ready_descriptor),
            HELP("once serving, write a line 'ADDRESS PORT' for each listener to descriptor FD; "
                 "then close it")),
-    OPTION("pid-file", RUNNING, "FILE", TEXT(pid_file, "the path of a file"), HINT(FILE),
+    OPTION("pid-file", RUNNING, "FILE", PATH(pid_file, "the path of a file"), HINT(FILE),
            HELP("keep the process id in FILE, locked; remove FILE on exit")),
     OPTION("log-format", RUNNING, NULL, CHOICE(log_format),
            WORDS([LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_JSON] = "json"), DEFAULT("text"),
@@ -176,20 +177,21 @@ static const struct table_entry entries[] = {
     OPTION("help", RUNNING, NULL, .letter = 'h', FLAG(help), HELP("show this help")),
     OPTION("version", RUNNING, NULL, FLAG(version), HELP("show the version")),
 
-    OPTION("backlog", IGNORED, "N", .kind = TABLE_ANY, AT(backlog),
+    OPTION("backlog", IGNORED, "N", FLAG(backlog),
            HELP("ignored, with a warning; the backlog is as long as net.core.somaxconn allows")),
 };
 
 enum { ENTRIES = sizeof(entries) / sizeof(*entries) };
 
 static_assert(ENTRIES <= 64, "command_line.c keeps a bit for each option");
+static_assert((int)RLIM_NLIMITS == SETUP_LIMITS, "the words of --limit are not all resources");
 
-const struct table_entry *table_at(size_t i)
+const struct value_entry *table_at(size_t i)
 {
     return i < ENTRIES ? &entries[i] : NULL;
 }
 
-const struct table_entry *table_lettered(char letter)
+const struct value_entry *table_lettered(char letter)
 {
     for (size_t i = 0; i < ENTRIES; i++)
         if (entries[i].letter == letter)
@@ -197,10 +199,10 @@ const struct table_entry *table_lettered(char letter)
     return NULL;
 }
 
-const struct table_entry *table_named(const char *name, size_t length,
-                                      const struct table_entry **other)
+const struct value_entry *table_named(const char *name, size_t length,
+                                      const struct value_entry **other)
 {
-    const struct table_entry *found = NULL;
+    const struct value_entry *found = NULL;
 
     *other = NULL;
     for (size_t i = 0; i < ENTRIES; i++) {
@@ -218,144 +220,22 @@ const struct table_entry *table_named(const char *name, size_t length,
     return found;
 }
 
-bool table_takes_value(const struct table_entry *entry)
+bool table_takes_value(const struct value_entry *entry)
 {
-    return entry->kind != TABLE_FLAG && entry->kind != TABLE_COUNT;
+    return entry->placeholder != NULL || entry->words != NULL;
 }
 
-/* ---- values ---- */
-
-static bool apply_number(const struct table_entry *entry, uint32_t *value, const char *word,
-                         struct text *expected)
-{
-    uint64_t number;
-
-    text_add(expected, "expected a whole number from %u", entry->least);
-    if (entry->zero != NULL)
-        text_add(expected, " (%s)", entry->zero);
-    text_add(expected, " to %u", entry->most);
-    if (!parse_number(word, entry->most, &number) || number < entry->least)
-        return false;
-    *value = entry->zero != NULL && number == 0 ? UNLIMITED : (uint32_t)number;
-    return true;
-}
-
-static bool apply_time(const struct table_entry *entry, uint64_t *value, const char *word,
-                       struct text *expected)
-{
-    uint64_t time;
-
-    text_add(expected, "expected a time ");
-    if (entry->least > 0)
-        text_add(expected, "from %ums ", entry->least / 1000);
-    text_add(expected, "up to a year, such as 30, 500ms, 1.5m or 2h");
-    if (!parse_time(word, &time) || time < entry->least)
-        return false;
-    *value = time;
-    return true;
-}
-
-static bool apply_mode(const struct table_entry *entry, struct options_mode *value,
-                       const char *word, struct text *expected)
-{
-    text_add(expected, "expected an octal number from 0 to 777, such as %s", entry->what);
-    if (!parse_mode(word, &value->bits))
-        return false;
-    value->given = true;
-    return true;
-}
-
-/* A text that would not fit later is refused here, where the message can name the option. */
-static bool apply_text(const struct table_entry *entry, const char **value, const char *word,
-                       struct text *expected)
-{
-    bool fits = strlen(word) <= entry->most;
-
-    text_add(expected, "expected %s", entry->what);
-    if (!fits)
-        text_add(expected, ", of %u bytes at most", entry->most);
-    if (!fits || *word == '\0')
-        return false;
-    *value = word;
-    return true;
-}
-
-/* A choice between two words may be a bool; the enums of the others are as large as unsigned. */
-static bool apply_choice(const struct table_entry *entry, void *value, const char *word,
-                         struct text *expected)
-{
-    text_add(expected, "expected ");
-    for (unsigned i = 0; entry->words[i] != NULL; i++) {
-        bool last = entry->words[i + 1] == NULL;
-
-        text_add(expected, "%s%s", i == 0 ? "" : last ? " or " : ", ", entry->words[i]);
-        if (strcmp(word, entry->words[i]) != 0)
-            continue;
-        if (entry->size == sizeof(bool))
-            *(bool *)value = i != 0;
-        else
-            *(unsigned *)value = i;
-        return true;
-    }
-    return false;
-}
-
-/* Lifts the limit.  Returns false if only the entry's own grammar knows how to. */
-static bool lift(const struct table_entry *entry, void *value)
-{
-    if (entry->kind == TABLE_NUMBER)
-        *(uint32_t *)value = UNLIMITED;
-    if (entry->kind == TABLE_TIME)
-        *(uint64_t *)value = 0;
-    return entry->kind != TABLE_OTHER;
-}
-
-static bool apply(const struct table_entry *entry, struct options *options, char *word,
-                  struct text *expected)
-{
-    void *value = (char *)options + entry->member;
-    const char *wrong;
-
-    switch (entry->kind) {
-    case TABLE_FLAG:
-    case TABLE_ANY:
-        *(bool *)value = true;
-        return true;
-    case TABLE_COUNT:
-        ++*(uint32_t *)value;
-        return true;
-    case TABLE_NUMBER:
-        return apply_number(entry, value, word, expected);
-    case TABLE_TIME:
-        return apply_time(entry, value, word, expected);
-    case TABLE_MODE:
-        return apply_mode(entry, value, word, expected);
-    case TABLE_TEXT:
-        return apply_text(entry, value, word, expected);
-    case TABLE_CHOICE:
-        return apply_choice(entry, value, word, expected);
-    case TABLE_OTHER:
-        break;
-    }
-    wrong = entry->read(options, word);
-    if (wrong != NULL)
-        text_add(expected, "%s", wrong);
-    return wrong == NULL;
-}
-
-bool table_apply(const struct table_entry *entry, struct options *options, char *word,
+bool table_apply(const struct value_entry *entry, struct options *options, char *word,
                  char expected[TABLE_EXPECTED_MAXIMUM])
 {
     struct text text;
+    bool right;
 
     text_open(&text, expected, TABLE_EXPECTED_MAXIMUM);
-    if (entry->none && strcmp(word, "none") == 0 && lift(entry, (char *)options + entry->member))
-        return true;
-    if (apply(entry, options, word, &text))
-        return true;
-    if (entry->none)
+    right = entry->read(&(struct value){entry, options, word, &text});
+    if (!right && entry->none)
         text_add(&text, ", or none");
-    return false;
+    return right;
 }
 
 void table_defaults(struct options *options)

@@ -2,14 +2,14 @@
 
 #include "dispatcher/shared/release.h"
 
-int clients_open(struct clients *clients, const struct order_rules *rules)
+int clients_open(struct clients *clients, const struct options *options)
 {
     *clients = (struct clients){0};
     for (int state = 0; state < CLIENT_STATES; state++)
         list_open(&clients->lists[state]);
     list_open(&clients->arrivals);
     slab_open(&clients->records, sizeof(struct client));
-    return order_open(&clients->order, rules);
+    return order_open(&clients->order, options);
 }
 
 void clients_close(struct clients *clients)
@@ -97,12 +97,9 @@ void clients_end(struct clients *clients, struct client *client, enum client_end
         release(client->descriptor);
     if (client->state != CLIENT_RUNNING)
         list_remove(&clients->arrivals, &client->arrival);
-    if (client->state == CLIENT_QUEUED) {
-        order_leave_waiting(&clients->order, &client->place);
-    } else {
+    if (client->state != CLIENT_QUEUED)
         list_remove(&clients->lists[client->state], &client->place.entry);
-        order_leave_active(&clients->order, &client->place);
-    }
+    order_leave(&clients->order, &client->place, client->state == CLIENT_QUEUED);
     clients->ended[end]++;
     client->place.entry.ticket = 0; /* no ticket is 0: it cannot be found any more */
     slab_return(&clients->records, client, client->handle);
@@ -125,37 +122,36 @@ static struct client *of_arrival(struct list_entry *entry)
 /* Finds the first waiting client from `entry` on.  Starting clients are skipped: they are never
  * more than the dispatchers can take. */
 static struct client *waiting_from(const struct clients *clients, struct list_entry *entry,
-                                   struct list_entry *(*next)(const struct list *,
-                                                              const struct list_entry *))
+                                   bool backwards)
 {
     while (entry != NULL && of_arrival(entry)->state != CLIENT_QUEUED)
-        entry = next(&clients->arrivals, entry);
+        entry = backwards ? list_previous(&clients->arrivals, entry)
+                          : list_next(&clients->arrivals, entry);
     return entry == NULL ? NULL : of_arrival(entry);
 }
 
 struct client *clients_first(const struct clients *clients, enum client_state state)
 {
     if (state == CLIENT_QUEUED)
-        return waiting_from(clients, list_first(&clients->arrivals), list_next);
+        return waiting_from(clients, list_first(&clients->arrivals), false);
     return (struct client *)list_first(&clients->lists[state]); /* its first member's first */
 }
 
 struct client *clients_next(const struct clients *clients, const struct client *client)
 {
     if (client->state == CLIENT_QUEUED)
-        return waiting_from(clients, list_next(&clients->arrivals, &client->arrival), list_next);
+        return waiting_from(clients, list_next(&clients->arrivals, &client->arrival), false);
     return (struct client *)list_next(&clients->lists[client->state], &client->place.entry);
 }
 
 struct client *clients_newest(const struct clients *clients)
 {
-    return waiting_from(clients, list_last(&clients->arrivals), list_previous);
+    return waiting_from(clients, list_last(&clients->arrivals), true);
 }
 
 struct client *clients_before(const struct clients *clients, const struct client *client)
 {
-    return waiting_from(clients, list_previous(&clients->arrivals, &client->arrival),
-                        list_previous);
+    return waiting_from(clients, list_previous(&clients->arrivals, &client->arrival), true);
 }
 
 /* ---- counts ---- */
@@ -170,50 +166,6 @@ uint32_t clients_count(const struct clients *clients, enum client_state state)
 uint32_t clients_active(const struct clients *clients)
 {
     return clients->lists[CLIENT_STARTING].length + clients->lists[CLIENT_RUNNING].length;
-}
-
-uint32_t clients_startable(const struct clients *clients)
-{
-    return clients->order.startable;
-}
-
-uint32_t clients_of_source(const struct client *client)
-{
-    return client->place.line->waiting.length;
-}
-
-uint32_t clients_sources(const struct clients *clients)
-{
-    return sources_count(&clients->order.sources);
-}
-
-void clients_set_per_source(struct clients *clients, uint32_t per_source)
-{
-    order_set_per_source(&clients->order, per_source);
-}
-
-static const struct {
-    const char *name;
-    const char *field;
-} end_names[CLIENT_ENDS] = {
-    [CLIENT_SERVED] = {"served", "served"},
-    [CLIENT_ABANDONED] = {"abandoned", "abandoned"},
-    [CLIENT_DENIED] = {"denied", "denied"},
-    [CLIENT_REFUSED_QUEUE] = {"refused-queue", "refused_queue"},
-    [CLIENT_REFUSED_SOURCE] = {"refused-source", "refused_source"},
-    [CLIENT_REFUSED_TIMEOUT] = {"refused-timeout", "refused_timeout"},
-    [CLIENT_DROPPED] = {"dropped", "dropped"},
-    [CLIENT_HANDED_OVER] = {"handed-over", "handed_over"},
-};
-
-const char *clients_end_name(enum client_end end)
-{
-    return end_names[end].name;
-}
-
-const char *clients_end_field(enum client_end end)
-{
-    return end_names[end].field;
 }
 
 bool clients_add_up(const struct clients *clients)

@@ -79,8 +79,8 @@ struct clients {
     struct slab records;
 };
 
-/* Returns 0, or -1 with errno. */
-int clients_open(struct clients *clients, const struct order_rules *rules);
+/* Opens the books; `options` must stay.  Returns 0, or -1 with errno. */
+int clients_open(struct clients *clients, const struct options *options);
 
 /* Releases all memory.  Descriptors of clients stay open: the process is about to end. */
 void clients_close(struct clients *clients);
@@ -131,22 +131,6 @@ uint32_t clients_count(const struct clients *clients, enum client_state state);
 
 /* How many clients are starting or running. */
 uint32_t clients_active(const struct clients *clients);
-
-/* How many waiting clients the limit per source lets start. */
-uint32_t clients_startable(const struct clients *clients);
-
-/* How many clients of this client's source wait; if sources are not told apart, how many of all. */
-uint32_t clients_of_source(const struct client *client);
-
-/* How many sources have clients; 0 if sources are not told apart. */
-uint32_t clients_sources(const struct clients *clients);
-
-/* Changes how many clients of one source may run. */
-void clients_set_per_source(struct clients *clients, uint32_t per_source);
-
-/* A word for an end; and the same with underscores, as a field's name. */
-const char *clients_end_name(enum client_end end);
-const char *clients_end_field(enum client_end end);
 
 /* Whether the identity above holds. */
 bool clients_add_up(const struct clients *clients);

@@ -4,16 +4,20 @@
 
 enum { OPEN_KEPT = 64 /* room for this many open lines is kept */ };
 
-int order_open(struct order *order, const struct order_rules *rules)
+int order_open(struct order *order, const struct options *options)
 {
-    *order = (struct order){.rules = *rules, .common.place.place = HEAP_OUTSIDE};
+    *order = (struct order){
+        .options = options,
+        /* An operator asks for sources, and may limit them at any time. */
+        .by_source = options->fair || options->per_source != UNLIMITED ||
+                     options->per_source_queue != UNLIMITED || options->control != NULL ||
+                     options->metrics != NULL,
+        .common.place.place = HEAP_OUTSIDE,
+    };
     list_open(&order->common.waiting);
-    if (!rules->by_source) {
-        order->rules.per_source = UNLIMITED;
-        return 0;
-    }
-    return sources_open(&order->sources, sizeof(struct order_line), rules->ipv4_length,
-                        rules->ipv6_length);
+    return !order->by_source ? 0
+                             : sources_open(&order->sources, sizeof(struct order_line),
+                                            options->ipv4_prefix, options->ipv6_prefix);
 }
 
 void order_close(struct order *order)
@@ -24,7 +28,7 @@ void order_close(struct order *order)
 
 int order_reserve(struct order *order)
 {
-    if (!order->rules.by_source)
+    if (!order->by_source)
         return heap_reserve(&order->open, 1);
     if (sources_reserve(&order->sources) != 0)
         return -1;
@@ -41,7 +45,8 @@ uint32_t order_active(const struct order_line *line)
 static uint32_t startable_of(const struct order *order, const struct order_line *line)
 {
     uint32_t active = order_active(line);
-    uint32_t room = order->rules.per_source > active ? order->rules.per_source - active : 0;
+    uint32_t most = order->options->per_source;
+    uint32_t room = most > active ? most - active : 0;
 
     return line->waiting.length < room ? line->waiting.length : room;
 }
@@ -60,7 +65,7 @@ static void refresh(struct order *order, struct order_line *line)
             heap_remove(&order->open, &line->place);
         return;
     }
-    key = order->rules.fair ? line->turn : list_first(&line->waiting)->ticket;
+    key = order->options->fair ? line->turn : list_first(&line->waiting)->ticket;
     if (!is_open)
         heap_insert(&order->open, &line->place, key);
     else if (line->place.key != key)
@@ -77,7 +82,7 @@ static struct order_line *line_of(struct order *order, const struct endpoint *re
 {
     struct order_line *line;
 
-    if (!order->rules.by_source)
+    if (!order->by_source)
         return &order->common;
     line = line_with(sources_find(&order->sources, remote));
     if (line->source.members == 0) {
@@ -86,17 +91,6 @@ static struct order_line *line_of(struct order *order, const struct endpoint *re
         list_open(&line->waiting);
     }
     return line;
-}
-
-static void leave(struct order *order, struct order_line *line)
-{
-    line->source.members--;
-    refresh(order, line);
-    if (line->source.members > 0 || line == &order->common)
-        return;
-    sources_forget(&order->sources, &line->source);
-    if (sources_count(&order->sources) == 0 && order->open.capacity > OPEN_KEPT)
-        heap_close(&order->open);
 }
 
 /* ---- members ---- */
@@ -127,15 +121,19 @@ void order_return(struct order *order, struct order_member *member)
     refresh(order, member->line);
 }
 
-void order_leave_waiting(struct order *order, struct order_member *member)
+void order_leave(struct order *order, struct order_member *member, bool waits)
 {
-    list_remove(&member->line->waiting, &member->entry);
-    leave(order, member->line);
-}
+    struct order_line *line = member->line;
 
-void order_leave_active(struct order *order, struct order_member *member)
-{
-    leave(order, member->line);
+    if (waits)
+        list_remove(&line->waiting, &member->entry);
+    line->source.members--;
+    refresh(order, line);
+    if (line->source.members > 0 || line == &order->common)
+        return;
+    sources_forget(&order->sources, &line->source);
+    if (sources_count(&order->sources) == 0 && order->open.capacity > OPEN_KEPT)
+        heap_close(&order->open);
 }
 
 struct order_member *order_next(const struct order *order)
@@ -151,13 +149,10 @@ struct order_member *order_next(const struct order *order)
 
 /* ---- all of them ---- */
 
-void order_set_per_source(struct order *order, uint32_t per_source)
+void order_limit(struct order *order)
 {
     struct source *source = NULL;
 
-    if (!order->rules.by_source)
-        return;
-    order->rules.per_source = per_source;
     while ((source = sources_next(&order->sources, source)) != NULL)
         refresh(order, line_with(source));
 }

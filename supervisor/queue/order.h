@@ -18,19 +18,11 @@
 
 #include "supervisor/base/heap.h"
 #include "supervisor/base/list.h"
-#include "supervisor/base/unlimited.h"
+#include "supervisor/options/options.h"
 #include "supervisor/queue/source.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-struct order_rules {
-    bool fair;           /* sources in turn */
-    bool by_source;      /* sources are told apart; otherwise the rest does not matter */
-    uint32_t per_source; /* most active members of a source, or UNLIMITED */
-    unsigned ipv4_length;
-    unsigned ipv6_length;
-};
 
 /* The line of one source. */
 struct order_line {
@@ -48,7 +40,8 @@ struct order_member {
 };
 
 struct order {
-    struct order_rules rules;
+    const struct options *options; /* the operator may change per_source */
+    bool by_source;                /* sources are told apart */
     struct sources sources;
     struct order_line common; /* for all clients, if sources are not told apart */
     struct heap open;
@@ -56,8 +49,9 @@ struct order {
     uint32_t startable; /* waiting members that the limit per source lets become active */
 };
 
-/* Returns 0, or -1 with errno. */
-int order_open(struct order *order, const struct order_rules *rules);
+/* Opens the order; `options` must stay.  Sources are told apart if the options ask for that, or if
+ * an operator may ask for it later.  Returns 0, or -1 with errno. */
+int order_open(struct order *order, const struct options *options);
 
 /* Releases all memory; there are no members any more. */
 void order_close(struct order *order);
@@ -75,12 +69,11 @@ void order_activate(struct order *order, struct order_member *member);
 /* Has an active member wait again, in its old place. */
 void order_return(struct order *order, struct order_member *member);
 
-/* Removes a waiting member, and an active member. */
-void order_leave_waiting(struct order *order, struct order_member *member);
-void order_leave_active(struct order *order, struct order_member *member);
+/* Removes a member, waiting or active. */
+void order_leave(struct order *order, struct order_member *member, bool waits);
 
-/* Changes how many members of a source may be active; active members stay active.  O(sources). */
-void order_set_per_source(struct order *order, uint32_t per_source);
+/* Takes a changed limit per source over; active members stay active.  O(sources). */
+void order_limit(struct order *order);
 
 /* Fills in up to `most` lines, those of the sources with most members first.  Returns how many; 0
  * if sources are not told apart.  O(sources). */

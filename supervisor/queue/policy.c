@@ -7,57 +7,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- access rules ---- */
-
-/* What a file holds. */
-struct content {
-    const char *path;
-    char *text; /* NULL: it could not be read */
-    size_t length;
-};
-
-static bool add_access_text(struct access_rules *rules, const struct content *content)
+/* Builds the rules of the command line, and of the file if there is one. */
+static bool build_access(struct policy *policy, const struct options *options, const char *text,
+                         size_t length)
 {
     char wrong[ACCESS_ERROR_MAXIMUM];
-    bool right = access_rules_add_text(rules, content->text, content->length, wrong);
+    struct access access;
 
-    if (!right)
-        log_error("--access-file: %s: %s", content->path, wrong);
-    return right;
-}
-
-static bool copy_rules(struct access_rules *rules, const struct access_rules *from)
-{
-    *rules = (struct access_rules){.count = from->count, .capacity = from->count};
-    if (from->count == 0)
-        return true;
-    rules->list = malloc(from->count * sizeof(*rules->list));
-    if (rules->list == NULL) {
+    if (!access_copy(&access, &options->access)) {
         log_error("cannot read the access rules: %m");
-        return false;
+    } else if (text != NULL && !access_add_text(&access, text, length, wrong)) {
+        log_error("--access-file: %s: %s", options->access_file, wrong);
+    } else if (!access_compile(&access, wrong)) {
+        log_error("access rules: %s", wrong);
+    } else {
+        access_free(&policy->access);
+        policy->access = access;
+        return true;
     }
-    memcpy(rules->list, from->list, from->count * sizeof(*rules->list));
-    return true;
+    access_free(&access);
+    return false;
 }
-
-/* Builds the rules of the command line, and of the file if there is one. */
-static bool build_access(struct access *access, const struct options *options,
-                         const struct content *content)
-{
-    char error[ACCESS_ERROR_MAXIMUM];
-    struct access_rules rules;
-    bool right = copy_rules(&rules, &options->access) &&
-                 (content->text == NULL || add_access_text(&rules, content));
-
-    if (right && !access_build(access, &rules, error)) {
-        log_error("access rules: %s", error);
-        right = false;
-    }
-    access_rules_free(&rules);
-    return right;
-}
-
-/* ---- files ---- */
 
 static const struct {
     const char *option;
@@ -65,15 +35,13 @@ static const struct {
     const char *hint;
 } files[PROTOCOL_FILES] = {
     [PROTOCOL_FILE_ACCESS] = {"--access-file", PROTOCOL_CONTENT_MAXIMUM - 1, ""},
-    [PROTOCOL_FILE_BUSY] = {"--busy-message", BUSY_MAXIMUM,
+    [PROTOCOL_FILE_BUSY] = {"--busy-message", OPTIONS_BUSY_MAXIMUM,
                             "; a text that begins with @ is written \\@..."},
 };
 
 const char *policy_file(const struct options *options, enum protocol_file file)
 {
-    if (file == PROTOCOL_FILE_ACCESS)
-        return options->access_file;
-    return options->busy_message == NULL ? NULL : busy_file(options->busy_message);
+    return file == PROTOCOL_FILE_ACCESS ? options->access_file : options->busy_file;
 }
 
 void policy_unreadable(const struct options *options, enum protocol_file file, const char *error)
@@ -82,28 +50,21 @@ void policy_unreadable(const struct options *options, enum protocol_file file, c
               files[file].hint);
 }
 
+/* Uses the content of a file, and frees it; without a content, logs `error`. */
 static bool use(struct policy *policy, const struct options *options, enum protocol_file file,
-                const struct content *content)
+                char *text, size_t length, const char *error)
 {
-    if (file == PROTOCOL_FILE_ACCESS)
-        return build_access(&policy->access, options, content);
-    memcpy(policy->busy.text, content->text, content->length);
-    policy->busy.length = content->length;
-    return true;
-}
+    bool right = text != NULL;
 
-/* Uses what was read, or logs `error`. */
-static bool use_read(struct policy *policy, const struct options *options, enum protocol_file file,
-                     struct content *content, const char *error)
-{
-    bool right;
-
-    if (content->text == NULL) {
+    if (!right) {
         policy_unreadable(options, file, error);
-        return false;
+    } else if (file == PROTOCOL_FILE_ACCESS) {
+        right = build_access(policy, options, text, length);
+    } else {
+        memcpy(policy->busy.text, text, length);
+        policy->busy.length = length;
     }
-    right = use(policy, options, file, content);
-    free(content->text);
+    free(text);
     return right;
 }
 
@@ -111,31 +72,28 @@ bool policy_take(struct policy *policy, const struct options *options, enum prot
                  int descriptor)
 {
     char error[FILE_ERROR_MAXIMUM];
-    struct content content = {.path = policy_file(options, file)};
+    size_t length;
+    char *text = file_read_sealed(descriptor, files[file].most, &length, error);
 
-    content.text = file_read_sealed(descriptor, files[file].most, &content.length, error);
     release(descriptor);
-    return use_read(policy, options, file, &content, error);
-}
-
-static bool read_file(struct policy *policy, const struct options *options, enum protocol_file file)
-{
-    char error[FILE_ERROR_MAXIMUM];
-    struct content content = {.path = policy_file(options, file)};
-
-    content.text = file_read(content.path, files[file].most, &content.length, error);
-    return use_read(policy, options, file, &content, error);
+    return use(policy, options, file, text, length, error);
 }
 
 bool policy_read(struct policy *policy, const struct options *options)
 {
-    const struct content none = {0};
-    bool access = options->access_file == NULL ? build_access(&policy->access, options, &none)
-                                               : read_file(policy, options, PROTOCOL_FILE_ACCESS);
+    bool right = options->access_file != NULL || build_access(policy, options, NULL, 0);
 
-    if (options->busy_message == NULL)
-        return access;
-    if (policy_file(options, PROTOCOL_FILE_BUSY) != NULL)
-        return read_file(policy, options, PROTOCOL_FILE_BUSY) && access;
-    return busy_parse(&policy->busy, options->busy_message) == NULL && access;
+    policy->busy = options->busy;
+    for (int file = 0; file < PROTOCOL_FILES; file++) {
+        const char *path = policy_file(options, (enum protocol_file)file);
+        char error[FILE_ERROR_MAXIMUM];
+        size_t length;
+        char *text;
+
+        if (path == NULL)
+            continue;
+        text = file_read(path, files[file].most, &length, error);
+        right = use(policy, options, (enum protocol_file)file, text, length, error) && right;
+    }
+    return right;
 }

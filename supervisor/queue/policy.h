@@ -6,15 +6,14 @@
 #define SUPERVISOR_QUEUE_POLICY_H
 
 #include "dispatcher/protocol.h"
-#include "supervisor/options/busy.h"
+#include "supervisor/options/access.h"
 #include "supervisor/options/options.h"
-#include "supervisor/queue/access.h"
 
 #include <stdbool.h>
 
 struct policy {
     struct access access;
-    struct busy_message busy;
+    struct options_busy busy;
 };
 
 /* Reads all of it by path, for the start.  Returns false after logging what is wrong. */

@@ -2,6 +2,9 @@
 
 #include "dispatcher/shared/log.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 enum {
@@ -17,30 +20,23 @@ enum {
 
 /* ---- opening ---- */
 
-static void on_gone(void *context, uint32_t handle);
+static void on_signs(void *context);
 
 int queue_open(struct queue *queue, struct loop *loop, const struct options *options,
                const struct queue_events *events)
 {
-    const struct order_rules rules = {
-        .fair = options->fair,
-        /* The operator asks for sources, and may limit them at any time. */
-        .by_source = options->fair || options->per_source != UNLIMITED ||
-                     options->per_source_queue != UNLIMITED || options->control != NULL ||
-                     options->metrics != NULL,
-        .per_source = options->per_source,
-        .ipv4_length = options->ipv4_prefix,
-        .ipv6_length = options->ipv6_prefix,
-    };
-
     queue->loop = loop;
     queue->options = options;
     queue->events = *events;
     loop_add_timer(loop, &queue->judgement);
     loop_add_timer(loop, &queue->expiry);
-    return clients_open(&queue->clients, &rules) == 0
-               ? watch_open(&queue->watch, loop, options->abandon, on_gone, queue)
-               : -1;
+    queue->signs = (struct loop_source){.descriptor = -1, .ready = on_signs, .context = queue};
+    if (clients_open(&queue->clients, options) != 0)
+        return -1;
+    if (options->abandon == OPTIONS_ABANDON_NEVER)
+        return 0;
+    queue->signs.descriptor = epoll_create1(EPOLL_CLOEXEC);
+    return queue->signs.descriptor < 0 ? -1 : loop_watch(loop, &queue->signs);
 }
 
 static uint32_t at_most(uint32_t number, uint32_t most)
@@ -72,6 +68,7 @@ bool queue_divide(struct queue *queue, uint32_t descriptors, uint32_t newcomers)
 void queue_limit(struct queue *queue)
 {
     queue->maximum = at_most(queue->options->queue, queue->possible);
+    order_limit(&queue->clients.order);
 }
 
 void queue_close(struct queue *queue)
@@ -104,17 +101,32 @@ void queue_enter(struct queue *queue, int descriptor, const struct endpoint *rem
 
 /* ---- giving up ---- */
 
+/* Errors and hang-ups are always reported (epoll_ctl(2), poll(2)). */
+static bool half_close_counts(const struct queue *queue)
+{
+    return queue->options->abandon == OPTIONS_ABANDON_HALF_CLOSE;
+}
+
 void queue_watch(struct queue *queue, struct client *client)
 {
-    if (!client->watched)
-        client->watched = watch_add(&queue->watch, client->descriptor, client->handle);
+    struct epoll_event event = {.events = half_close_counts(queue) ? EPOLLRDHUP : 0,
+                                .data.u64 = client->handle};
+
+    if (client->watched || queue->signs.descriptor < 0 ||
+        epoll_ctl(queue->signs.descriptor, EPOLL_CTL_ADD, client->descriptor, &event) != 0)
+        return; /* no memory or no watches: it is looked at when its turn comes */
+    client->watched = true;
+    queue->watched_count++;
 }
 
 void queue_unwatch(struct queue *queue, struct client *client)
 {
-    if (client->watched)
-        watch_remove(&queue->watch, client->descriptor);
+    if (!client->watched)
+        return;
+    if (epoll_ctl(queue->signs.descriptor, EPOLL_CTL_DEL, client->descriptor, NULL) != 0)
+        log_bug("epoll_ctl: connection %d is not watched: %m", client->descriptor);
     client->watched = false;
+    queue->watched_count--;
 }
 
 static void end_abandoned(struct queue *queue, struct client *client)
@@ -124,27 +136,41 @@ static void end_abandoned(struct queue *queue, struct client *client)
     clients_end(&queue->clients, client, CLIENT_ABANDONED);
 }
 
-static void on_gone(void *context, uint32_t handle)
-{
-    struct queue *queue = context;
-    struct client *client = clients_with_handle(&queue->clients, handle);
-
-    /* An unknown connection would raise this event for ever. */
-    if (client != NULL && client->watched)
-        end_abandoned(queue, client);
-    else
-        log_bug("client %u hung up, but is not watched", handle);
-}
-
 void queue_look(struct queue *queue)
 {
-    watch_look(&queue->watch);
+    enum { AT_ONCE = 64 };
+    struct epoll_event events[AT_ONCE];
+    int count = AT_ONCE;
+
+    /* Each of these clients is watched no longer, so this ends. */
+    while (queue->watched_count > 0 && count == AT_ONCE) {
+        count = epoll_wait(queue->signs.descriptor, events, AT_ONCE, 0);
+        if (count < 0 && errno != EINTR)
+            log_bug("epoll_wait: %m");
+        for (int i = 0; i < count; i++) {
+            uint32_t handle = (uint32_t)events[i].data.u64;
+            struct client *client = clients_with_handle(&queue->clients, handle);
+
+            /* An unknown connection would raise this event for ever. */
+            if (client == NULL || !client->watched)
+                log_bug("client %u hung up, but is not watched", handle);
+            end_abandoned(queue, client);
+        }
+    }
+}
+
+static void on_signs(void *context)
+{
+    queue_look(context);
 }
 
 bool queue_is_present(struct queue *queue, struct client *client)
 {
+    struct pollfd connection = {.fd = client->descriptor,
+                                .events = half_close_counts(queue) ? POLLRDHUP : 0};
+
     /* The loop, or queue_look(), reports the watched ones. */
-    if (client->watched || !watch_shows(&queue->watch, client->descriptor))
+    if (client->watched || queue->signs.descriptor < 0 || poll(&connection, 1, 0) <= 0)
         return true;
     end_abandoned(queue, client);
     return false;
@@ -203,7 +229,7 @@ static void refuse_excess_of_sources(struct queue *queue)
 
     for (struct client *client = clients_newest(clients); is_new(queue, client); client = before) {
         before = clients_before(clients, client);
-        if (clients_of_source(client) > queue->options->per_source_queue)
+        if (client->place.line->waiting.length > queue->options->per_source_queue)
             refuse(queue, client, CLIENT_REFUSED_SOURCE);
     }
 }
@@ -213,7 +239,7 @@ static void refuse_excess_of_sources(struct queue *queue)
 static bool may_be_watched_later(const struct queue *queue)
 {
     uint32_t queued = clients_count(&queue->clients, CLIENT_QUEUED);
-    uint32_t unwatched = queued - queue->watch.count;
+    uint32_t unwatched = queued - queue->watched_count;
 
     return queued > 0 && unwatched <= UNWATCHED_AT_MOST && queued < queue->maximum &&
            !queue->options->refuse && queue->options->per_source_queue == UNLIMITED &&

@@ -11,6 +11,9 @@
  * A waiting client owns its descriptor; the queue closes it when the client leaves.  Nothing here
  * blocks.  Times are microseconds of loop.h's clock.
  *
+ * An epoll instance of its own watches waiting clients, and asks for errors and hang-ups only: what
+ * clients send while they wait does not wake the supervisor.
+ *
  * The newest clients are refused first, and only after everybody was started who may start: then a
  * client that finds a free handler never counts as waiting.
  */
@@ -22,7 +25,6 @@
 #include "supervisor/queue/clients.h"
 #include "supervisor/queue/policy.h"
 #include "supervisor/queue/refusal.h"
-#include "supervisor/queue/watch.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -41,7 +43,8 @@ struct queue {
     struct queue_events events;
     struct clients clients;
     struct policy policy;
-    struct watch watch; /* over waiting clients */
+    struct loop_source signs; /* the epoll instance; descriptor -1 with --abandon never */
+    uint32_t watched_count;   /* clients in it */
     struct refusals refusals;
     uint32_t capacity; /* descriptors for waiting clients */
     uint32_t possible; /* the part of capacity that --queue may use */
@@ -66,7 +69,7 @@ int queue_open(struct queue *queue, struct loop *loop, const struct options *opt
  * for clients. */
 bool queue_divide(struct queue *queue, uint32_t descriptors, uint32_t newcomers);
 
-/* Takes a changed --queue over. */
+/* Takes a changed --queue and --per-source over.  O(sources). */
 void queue_limit(struct queue *queue);
 
 /* Releases all memory.  Descriptors of clients stay open: the process is about to end. */
@@ -86,7 +89,8 @@ bool queue_is_present(struct queue *queue, struct client *client);
 /* Ends all clients that have given up by now, even if the loop has not come to them. */
 void queue_look(struct queue *queue);
 
-/* Begins to watch a waiting client for signs that it gives up, and ends that. */
+/* Begins to watch a waiting client for the sign of --abandon, and ends that.  To be ended before
+ * the descriptor is closed or given away.  If the kernel has no room, the client goes unwatched. */
 void queue_watch(struct queue *queue, struct client *client);
 void queue_unwatch(struct queue *queue, struct client *client);
 

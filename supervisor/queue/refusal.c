@@ -67,7 +67,7 @@ static void on_timer(void *context)
         refusals->timer.deadline = refusal->until;
 }
 
-void refusals_open(struct refusals *refusals, struct loop *loop, const struct busy_message *message,
+void refusals_open(struct refusals *refusals, struct loop *loop, const struct options_busy *message,
                    unsigned most)
 {
     refusals->loop = loop;
@@ -101,7 +101,7 @@ static void linger(struct refusals *refusals, int descriptor, uint32_t discarded
 /* Sends the message.  Nothing was sent before, so the socket takes all of it. */
 static bool tell(const struct refusals *refusals, int descriptor)
 {
-    const struct busy_message *message = refusals->message;
+    const struct options_busy *message = refusals->message;
 
     if (message->length > 0 && send(descriptor, message->text, message->length,
                                     MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)message->length)
@@ -123,9 +123,4 @@ void refusals_begin(struct refusals *refusals, int descriptor)
         linger(refusals, descriptor, discarded);
     else
         release(descriptor); /* no connection may linger */
-}
-
-uint32_t refusals_count(const struct refusals *refusals)
-{
-    return refusals->lingering.length;
 }

@@ -12,7 +12,7 @@
 
 #include "supervisor/base/list.h"
 #include "supervisor/base/loop.h"
-#include "supervisor/options/busy.h"
+#include "supervisor/options/options.h"
 
 #include <stdint.h>
 
@@ -28,7 +28,7 @@ struct refusal {
 
 struct refusals {
     struct loop *loop;
-    const struct busy_message *message;
+    const struct options_busy *message;
     struct refusal list[REFUSALS_MAXIMUM];
     struct list lingering; /* by age */
     struct list unused;
@@ -36,13 +36,10 @@ struct refusals {
 };
 
 /* Prepares for `most` lingering connections; `loop` and `message` must stay. */
-void refusals_open(struct refusals *refusals, struct loop *loop, const struct busy_message *message,
+void refusals_open(struct refusals *refusals, struct loop *loop, const struct options_busy *message,
                    unsigned most);
 
 /* Refuses a client; takes over the descriptor. */
 void refusals_begin(struct refusals *refusals, int descriptor);
-
-/* How many connections linger. */
-uint32_t refusals_count(const struct refusals *refusals);
 
 #endif

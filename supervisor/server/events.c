@@ -79,14 +79,14 @@ static void on_given(void *context)
     struct server *server = context;
 
     server->starting.permitted--;
-    gates_passed(&server->gates);
+    rate_take(&server->gates.rate);
 }
 
 static void on_returned(void *context)
 {
     struct server *server = context;
 
-    gates_returned(&server->gates);
+    rate_return(&server->gates.rate);
 }
 
 static void on_started(void *context, const struct client *client)

@@ -104,7 +104,7 @@ static void command_takeover(struct server *server, const struct call *call)
 /* Adds the names of all limits that can be set. */
 static void add_names(struct text *text)
 {
-    const struct table_entry *entry;
+    const struct value_entry *entry;
     const char *separator = "";
 
     for (size_t i = 0; (entry = table_at(i)) != NULL; i++) {
@@ -115,10 +115,10 @@ static void add_names(struct text *text)
     }
 }
 
-static const struct table_entry *settable(const char *name)
+static const struct value_entry *settable(const char *name)
 {
-    const struct table_entry *other;
-    const struct table_entry *entry = table_named(name, strlen(name), &other);
+    const struct value_entry *other;
+    const struct value_entry *entry = table_named(name, strlen(name), &other);
 
     return entry != NULL && entry->settable && strcmp(entry->name, name) == 0 ? entry : NULL;
 }
@@ -128,7 +128,7 @@ static const struct table_entry *settable(const char *name)
 static bool set(struct server *server, const char *name, char *value, struct text *text)
 {
     struct options_gate *load = &server->options->gates[OPTIONS_GATE_LOAD];
-    const struct table_entry *entry = settable(name);
+    const struct value_entry *entry = settable(name);
     char expected[TABLE_EXPECTED_MAXIMUM];
     char empty[] = "";
 
@@ -165,7 +165,6 @@ static void command_set(struct server *server, const struct call *call)
         return;
     /* What depends on the options.  Setting the same limit again changes nothing. */
     queue_limit(&server->queue);
-    clients_set_per_source(&server->queue.clients, server->options->per_source);
     gates_adjust(&server->gates, server->loop.now);
     log_info("the operator has set %s to %s", name, value);
     text_add(call->text, "%s is %s now\n", name, value);

@@ -150,7 +150,7 @@ static bool is_complete(const struct server *server)
 
     return stage != SERVER_SERVING && is_drained(server) &&
            (stage > SERVER_HANDED_OVER || may_leave(server)) &&
-           (stage > SERVER_DRAINING || refusals_count(&server->queue.refusals) == 0);
+           (stage > SERVER_DRAINING || server->queue.refusals.lingering.length == 0);
 }
 
 void shutdown_advance(struct server *server)

@@ -82,7 +82,7 @@ static void count_clients(const struct clients *clients, uint64_t now, struct sn
     snapshot->queued = clients_count(clients, CLIENT_QUEUED);
     snapshot->starting = clients_count(clients, CLIENT_STARTING);
     snapshot->running = clients_count(clients, CLIENT_RUNNING);
-    snapshot->sources = clients_sources(clients);
+    snapshot->sources = sources_count(&clients->order.sources);
     snapshot->oldest = oldest == NULL ? (double)NAN : loop_seconds(now - oldest->accepted);
     snapshot->ended.served = (double)ended[CLIENT_SERVED];
     snapshot->ended.abandoned = (double)ended[CLIENT_ABANDONED];
@@ -135,7 +135,7 @@ static uint32_t descriptors_open(const struct server *server)
     for (size_t i = 0; i < server->acceptor.count; i++)
         closed += server->acceptor.listeners[i].descriptor < 0;
     return server->descriptors_own - closed + clients_count(&server->queue.clients, CLIENT_QUEUED) +
-           refusals_count(&server->queue.refusals) + control_descriptors(&server->control) +
+           server->queue.refusals.lingering.length + control_descriptors(&server->control) +
            control_descriptors(&server->metrics);
 }
 
@@ -149,7 +149,7 @@ void snapshot_count(const struct server *server, struct snapshot *snapshot)
         .process = getpid(),
         .began_at = (double)server->began_at,
         .uptime = loop_seconds(server->loop.now - server->began),
-        .lingering = refusals_count(&server->queue.refusals),
+        .lingering = server->queue.refusals.lingering.length,
         .descriptors = {descriptors_open(server), server->descriptors_allowed},
         .log_lines_dropped = (double)log_dropped(),
         .control_refused = (double)server->control.refused,

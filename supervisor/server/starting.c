@@ -8,7 +8,7 @@ struct admission starting_admission(struct server *server, uint32_t newcomers)
     const struct running *running = &server->running;
     struct admission_facts facts = {
         .queued = clients_count(clients, CLIENT_QUEUED) + newcomers,
-        .startable = clients_startable(clients) + newcomers,
+        .startable = clients->order.startable + newcomers,
         .active = clients_active(clients),
         .processes = server->options->processes,
         .dispatchers = pool_room(&server->pool),

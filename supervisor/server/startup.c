@@ -80,11 +80,14 @@ static void warn(const struct options *options)
 /* Finds the user that the supervisor becomes. */
 static int find_identity(struct startup *startup)
 {
+    const char *user = startup->options->supervisor_user;
+
     if (confinement_changes_user())
-        return identity_of_supervisor(&startup->identity, startup->options->supervisor_user)
+        return identity_of_owner(&startup->identity, "--supervisor-user",
+                                 user == NULL ? "nobody" : user)
                    ? EXIT_SUCCESS
                    : EXIT_FAILURE;
-    if (startup->options->supervisor_user != NULL)
+    if (user != NULL)
         log_warning("--supervisor-user is ignored: only root can become another user");
     return EXIT_SUCCESS;
 }

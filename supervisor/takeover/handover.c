@@ -106,11 +106,11 @@ static void report(struct handover *handover)
 
 static void give_up(struct handover *handover, const char *reason)
 {
-    struct loop_source *watch = &handover->queue->watch.source;
+    struct loop_source *signs = &handover->queue->signs;
 
     log_warning("takeover aborted: the new process %s", reason);
     if (handover->phase >= HANDOVER_SENDING) {
-        if (watch->descriptor >= 0 && loop_watch(handover->loop, watch) != 0)
+        if (signs->descriptor >= 0 && loop_watch(handover->loop, signs) != 0)
             log_error("cannot watch waiting clients for hang-ups any more: %m");
         lend(handover, UINT64_MAX, false);
         accept_hold(handover->acceptor, false);
@@ -251,7 +251,7 @@ void handover_advance(struct handover *handover)
     if (handover->phase != HANDOVER_SETTLING || clients_count(&queue->clients, CLIENT_STARTING) > 0)
         return;
     accept_hold(handover->acceptor, true);
-    loop_ignore(handover->loop, &queue->watch.source);
+    loop_ignore(handover->loop, &queue->signs);
     handover->phase = HANDOVER_SENDING;
     handover->queued = false;
     handover->next = clients_first(&queue->clients, CLIENT_RUNNING);

@@ -2,7 +2,7 @@
  * The access file: what is taken means the same when it is printed and read again, and whoever is
  * asked about is served or not as a plain search for the longest prefix says.
  */
-#include "supervisor/queue/access.h"
+#include "supervisor/options/access.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 
@@ -23,7 +23,7 @@ static bool covers(const struct access_rule *rule, const struct endpoint *remote
     return true;
 }
 
-static bool is_allowed(const struct access_rules *rules, const struct endpoint *remote)
+static bool is_allowed(const struct access *rules, const struct endpoint *remote)
 {
     const struct access_rule *best = NULL;
     bool any_denies = rules->count == 0;
@@ -40,14 +40,14 @@ static bool is_allowed(const struct access_rules *rules, const struct endpoint *
 
 /* ---- what is asked ---- */
 
-static void ask(const struct access *access, const struct access_rules *rules,
+static void ask(const struct access *access, const struct access *rules,
                 const struct endpoint *remote)
 {
     HOLDS(access_allows(access, remote) == is_allowed(rules, remote));
 }
 
 /* The first and the last address of a prefix, and those beside it. */
-static void ask_about(const struct access *access, const struct access_rules *rules,
+static void ask_about(const struct access *access, const struct access *rules,
                       const struct access_rule *rule)
 {
     unsigned bytes = rule->family == AF_INET ? 4 : 16;
@@ -79,58 +79,61 @@ static void check_sentence(const char *error)
 
 /* ---- the same in another way ---- */
 
-static struct access_rules reversed(const struct access_rules *rules)
+static struct access reversed(const struct access *rules)
 {
-    struct access_rules other = {.list =
-                                     fuzz_copy(rules->list, rules->count * sizeof(*rules->list)),
-                                 .count = rules->count,
-                                 .capacity = rules->count};
+    struct access other = {.list = fuzz_copy(rules->list, rules->count * sizeof(*rules->list)),
+                           .count = rules->count,
+                           .capacity = rules->count};
 
     for (size_t i = 0; i < rules->count; i++)
         other.list[i] = rules->list[rules->count - 1 - i];
     return other;
 }
 
-static bool is_same_access(const struct access_ranges *one, const struct access_ranges *other)
+static bool is_same_access(const struct access *one, const struct access *other)
 {
-    bool same = one->count == other->count;
+    bool same = one->count == other->count && one->others_denied == other->others_denied;
 
-    for (size_t i = 0; same && i < one->count; i++)
-        same = one->list[i].allow == other->list[i].allow &&
-               memcmp(one->list[i].first, other->list[i].first, sizeof(one->list[i].first)) == 0;
+    for (size_t i = 0; same && i < one->count; i++) {
+        const struct access_rule *first = &one->list[i];
+        const struct access_rule *second = &other->list[i];
+
+        same = first->family == second->family && first->length == second->length &&
+               first->allow == second->allow && first->around == second->around &&
+               memcmp(first->address, second->address, sizeof(first->address)) == 0;
+    }
     return same;
 }
 
 /* The order of the rules does not matter. */
-static void check_build(const struct access_rules *rules)
+static void check_build(const struct access *rules)
 {
     char error[ACCESS_ERROR_MAXIMUM];
-    struct access access = {0};
-    struct access other = {0};
-    struct access_rules backwards = reversed(rules);
-    bool built = access_build(&access, rules, error);
+    struct access access;
+    struct access backwards = reversed(rules);
+    bool built;
 
-    HOLDS(access_build(&other, &backwards, error) == built);
+    HOLDS(access_copy(&access, rules));
+    built = access_compile(&access, error);
+    HOLDS(access_compile(&backwards, error) == built);
     if (built) {
-        HOLDS(is_same_access(&access.ipv4, &other.ipv4) &&
-              is_same_access(&access.ipv6, &other.ipv6));
+        HOLDS(is_same_access(&access, &backwards));
         for (size_t i = 0; i < rules->count; i += 1 + rules->count / ASKED)
             ask_about(&access, rules, &rules->list[i]);
     } else {
         check_sentence(error);
     }
-    access_rules_free(&backwards);
+    access_free(&backwards);
     access_free(&access);
-    access_free(&other);
 }
 
 /* Printed, each rule is a line that is read as the same. */
-static void check_print(const struct access_rules *rules)
+static void check_print(const struct access *rules)
 {
     enum { LINE = INET6_ADDRSTRLEN + 16 };
     char *text = malloc(rules->count * LINE + 1);
     char error[ACCESS_ERROR_MAXIMUM];
-    struct access_rules again = {0};
+    struct access again = {0};
     size_t length = 0;
 
     HOLDS(text != NULL);
@@ -142,13 +145,13 @@ static void check_print(const struct access_rules *rules)
         length += (size_t)snprintf(text + length, LINE, "%s %s/%u\n",
                                    rule->allow ? "allow" : "deny", address, rule->length);
     }
-    HOLDS(access_rules_add_text(&again, text, length, error));
+    HOLDS(access_add_text(&again, text, length, error));
     HOLDS(again.count == rules->count);
     for (size_t i = 0; i < rules->count; i++) {
         again.list[i].line = rules->list[i].line;
         HOLDS(memcmp(&again.list[i], &rules->list[i], sizeof(*again.list)) == 0);
     }
-    access_rules_free(&again);
+    access_free(&again);
     free(text);
 }
 
@@ -156,9 +159,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = fuzz_copy(data, size);
     char error[ACCESS_ERROR_MAXIMUM] = "";
-    struct access_rules rules = {0};
+    struct access rules = {0};
 
-    if (access_rules_add_text(&rules, text, size, error)) {
+    if (access_add_text(&rules, text, size, error)) {
         check_print(&rules);
         check_build(&rules);
     } else {
@@ -166,7 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         HOLDS(strncmp(error, "line ", 5) == 0);
         HOLDS(rules.count == 0);
     }
-    access_rules_free(&rules);
+    access_free(&rules);
     free(text);
     return 0;
 }

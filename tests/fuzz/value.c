@@ -3,10 +3,9 @@
  * what is said to be accepted, and read again as it is printed; of what is not, a sentence says
  * what would be.
  */
-#include "supervisor/options/value.h"
-#include "supervisor/base/parse.h"
-#include "supervisor/options/busy.h"
 #include "supervisor/options/table.h"
+
+#include "supervisor/base/parse.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/fuzz/shared/options.h"
@@ -77,6 +76,14 @@ static void print_limit(char *printed, size_t size, uint64_t value)
         (void)snprintf(printed, size, "%" PRIu64, value);
 }
 
+static bool enters(struct options *options, const char *name, char *word)
+{
+    char expected[TABLE_EXPECTED_MAXIMUM];
+    const struct value_entry *other;
+
+    return table_apply(table_named(name, strlen(name), &other), options, word, expected);
+}
+
 static void check_limit(char *word)
 {
     struct options options = {0};
@@ -85,7 +92,7 @@ static void check_limit(char *word)
     char hard[24];
     char printed[80];
 
-    if (value_limit(&options, word) != NULL) {
+    if (!enters(&options, "limit", word)) {
         HOLDS(memcmp(options.limits, again.limits, sizeof(again.limits)) == 0);
         return;
     }
@@ -98,38 +105,40 @@ static void check_limit(char *word)
         print_limit(hard, sizeof(hard), limit->hard);
         (void)snprintf(printed, sizeof(printed), "%.*s=%s:%s", (int)strcspn(word, "="), word, soft,
                        hard);
-        HOLDS(value_limit(&again, printed) == NULL);
+        HOLDS(enters(&again, "limit", printed));
     }
     HOLDS(memcmp(options.limits, again.limits, sizeof(again.limits)) == 0);
 }
 
-static void check_message(const char *word)
+static void check_message(char *word)
 {
-    static char escaped[2 * BUSY_MAXIMUM + 1];
-    struct busy_message message;
-    struct busy_message again;
+    static char escaped[2 * OPTIONS_BUSY_MAXIMUM + 1];
+    static struct options options;
+    static struct options again;
+    const struct options_busy *busy = &options.busy;
     size_t length = 0;
 
-    if (busy_parse(&message, word) != NULL || busy_file(word) != NULL)
+    if (!enters(&options, "busy-message", word) || options.busy_file != NULL)
         return;
-    for (size_t i = 0; i < message.length; i++) {
-        char byte = message.text[i];
+    for (size_t i = 0; i < busy->length; i++) {
+        char byte = busy->text[i];
 
         if (byte == '\n' || byte == '\r' || byte == '\\' || byte == '@')
             escaped[length++] = '\\';
         escaped[length++] = (char)(byte == '\n' ? 'n' : byte == '\r' ? 'r' : byte);
     }
     escaped[length] = '\0';
-    HOLDS(busy_file(escaped) == NULL && busy_parse(&again, escaped) == NULL);
-    HOLDS(again.length == message.length && memcmp(again.text, message.text, again.length) == 0);
+    HOLDS(enters(&again, "busy-message", escaped) && again.busy_file == NULL);
+    HOLDS(again.busy.length == busy->length &&
+          memcmp(again.busy.text, busy->text, busy->length) == 0);
 }
 
 /* ---- as an option ---- */
 
 static void check_entry(const char *name, char *word)
 {
-    const struct table_entry *other;
-    const struct table_entry *entry = table_named(name, strlen(name), &other);
+    const struct value_entry *other;
+    const struct value_entry *entry = table_named(name, strlen(name), &other);
     struct options options;
     char expected[TABLE_EXPECTED_MAXIMUM] = "";
 

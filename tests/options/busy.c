@@ -1,30 +1,40 @@
 /*
  * --busy-message: what is a text, what is a file, and what is neither.
  */
-#include "supervisor/options/busy.h"
+#include "supervisor/options/table.h"
 
 #include "tests/shared/check.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-static struct busy_message message;
+static struct options options;
+
+static bool enters(const char *word)
+{
+    static char copy[OPTIONS_BUSY_MAXIMUM + 2];
+    char expected[TABLE_EXPECTED_MAXIMUM];
+    const struct value_entry *other;
+
+    strcpy(copy, word);
+    return table_apply(table_named("busy-message", 12, &other), &options, copy, expected);
+}
 
 static bool is_text(const char *word, const char *text, size_t length)
 {
-    return busy_file(word) == NULL && busy_parse(&message, word) == NULL &&
-           message.length == length && memcmp(message.text, text, length) == 0;
+    return enters(word) && options.busy_file == NULL && options.busy.length == length &&
+           memcmp(options.busy.text, text, length) == 0;
 }
 
 static bool is_file(const char *word)
 {
-    return busy_parse(&message, word) == NULL && busy_file(word) != NULL &&
-           strcmp(busy_file(word), word + 1) == 0 && message.length == 0;
+    return enters(word) && options.busy_file != NULL && strcmp(options.busy_file, word + 1) == 0 &&
+           options.busy.length == 0;
 }
 
 int main(void)
 {
-    static char longest[BUSY_MAXIMUM + 2];
+    static char longest[OPTIONS_BUSY_MAXIMUM + 2];
 
     CHECK(is_text("", "", 0));
     CHECK(is_text("busy", "busy", 4));
@@ -35,13 +45,15 @@ int main(void)
     CHECK(is_file("@/a b"));
     CHECK(is_file("@./a b"));
     CHECK(is_file("@../a b"));
-    CHECK(busy_parse(&message, "@") != NULL);
-    CHECK(busy_parse(&message, "\\") != NULL);
-    CHECK(busy_parse(&message, "a\\") != NULL);
-    CHECK(busy_parse(&message, "\\t") != NULL);
-    memset(longest, 'x', BUSY_MAXIMUM);
-    CHECK(is_text(longest, longest, BUSY_MAXIMUM));
-    longest[BUSY_MAXIMUM] = 'x';
-    CHECK(busy_parse(&message, longest) != NULL);
+    CHECK(is_text("busy", "busy", 4));
+    CHECK(!enters("@"));
+    CHECK(!enters("\\"));
+    CHECK(!enters("a\\"));
+    CHECK(!enters("\\t"));
+    CHECK(options.busy.length == 4 && options.busy_file == NULL); /* as it was */
+    memset(longest, 'x', OPTIONS_BUSY_MAXIMUM);
+    CHECK(is_text(longest, longest, OPTIONS_BUSY_MAXIMUM));
+    longest[OPTIONS_BUSY_MAXIMUM] = 'x';
+    CHECK(!enters(longest));
     return CHECK_RESULT();
 }

@@ -52,20 +52,20 @@ static void check_supervisor(void)
 {
     struct identity identity;
 
-    CHECK(identity_of_supervisor(&identity, "root"));
+    CHECK(identity_of_owner(&identity, "--supervisor-user", "root"));
     CHECK(identity.user == 0 && identity.group == 0 && identity.group_count == 0);
     identity_free(&identity);
-    CHECK(identity_of_supervisor(&identity, "root:3999999"));
+    CHECK(identity_of_owner(&identity, "--supervisor-user", "root:3999999"));
     CHECK(identity.user == 0 && identity.group == 3999999 && identity.group_count == 0);
     identity_free(&identity);
-    CHECK(identity_of_supervisor(&identity, "3999999:root"));
+    CHECK(identity_of_owner(&identity, "--supervisor-user", "3999999:root"));
     CHECK(identity.user == 3999999 && identity.group == 0 && identity.group_count == 0);
     identity_free(&identity);
-    CHECK(!identity_of_supervisor(&identity, "3999999"));
-    CHECK(!identity_of_supervisor(&identity, "root:"));
-    CHECK(!identity_of_supervisor(&identity, ":root"));
-    CHECK(!identity_of_supervisor(&identity, "root:root:"));
-    CHECK(!identity_of_supervisor(&identity, "no-such-user"));
+    CHECK(!identity_of_owner(&identity, "--supervisor-user", "3999999"));
+    CHECK(!identity_of_owner(&identity, "--supervisor-user", "root:"));
+    CHECK(!identity_of_owner(&identity, "--supervisor-user", ":root"));
+    CHECK(!identity_of_owner(&identity, "--supervisor-user", "root:root:"));
+    CHECK(!identity_of_owner(&identity, "--supervisor-user", "no-such-user"));
 }
 
 int main(void)

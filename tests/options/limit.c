@@ -2,7 +2,6 @@
  * Limits on what a process may use: their names, their values, and what is neither.
  */
 #include "supervisor/options/table.h"
-#include "supervisor/options/value.h"
 
 #include "tests/shared/check.h"
 
@@ -14,10 +13,12 @@
 /* Enters the value of one --limit; returns NULL, or what is accepted. */
 static const char *enter(struct options *options, const char *word)
 {
+    static char expected[TABLE_EXPECTED_MAXIMUM];
+    const struct value_entry *other;
     char copy[128];
 
     (void)snprintf(copy, sizeof(copy), "%s", word);
-    return value_limit(options, copy);
+    return table_apply(table_named("limit", 5, &other), options, copy, expected) ? NULL : expected;
 }
 
 /* Whether the word limits that resource, and no other, so. */
@@ -75,8 +76,8 @@ static void check_names(void)
 /* The words that completions offer are the names of all resources. */
 static void check_offered(void)
 {
-    const struct table_entry *other;
-    const struct table_entry *entry = table_named("limit", strlen("limit"), &other);
+    const struct value_entry *other;
+    const struct value_entry *entry = table_named("limit", strlen("limit"), &other);
     struct options options = {0};
     size_t given = 0;
 

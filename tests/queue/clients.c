@@ -134,7 +134,9 @@ static void check_random_steps(void)
 
 int main(void)
 {
-    CHECK(clients_open(&clients, &(struct order_rules){.by_source = false}) == 0);
+    static const struct options options = {.per_source = UNLIMITED, .per_source_queue = UNLIMITED};
+
+    CHECK(clients_open(&clients, &options) == 0);
     check_order();
     check_handles();
     check_ticket_of_denied();

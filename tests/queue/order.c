@@ -29,6 +29,7 @@ struct turns {
 
 static struct person people[MEMBERS_MAXIMUM];
 static struct turns sources[SOURCES];
+static struct options options;
 static struct order order;
 static uint64_t tickets;
 static uint64_t turns;
@@ -46,7 +47,7 @@ static struct endpoint endpoint_of(unsigned source)
 
 static bool is_open(const struct person *person)
 {
-    return person->state == WAITING && sources[person->source].active < order.rules.per_source;
+    return person->state == WAITING && sources[person->source].active < options.per_source;
 }
 
 static bool goes_before(const struct person *one, const struct person *other)
@@ -54,7 +55,7 @@ static bool goes_before(const struct person *one, const struct person *other)
     uint64_t first = sources[one->source].turn;
     uint64_t second = sources[other->source].turn;
 
-    if (order.rules.fair && first != second)
+    if (options.fair && first != second)
         return first < second;
     return one->member.entry.ticket < other->member.entry.ticket;
 }
@@ -74,9 +75,8 @@ static uint32_t model_startable(void)
     uint32_t sum = 0;
 
     for (int i = 0; i < SOURCES; i++) {
-        uint32_t room = sources[i].active < order.rules.per_source
-                            ? order.rules.per_source - sources[i].active
-                            : 0;
+        uint32_t room =
+            sources[i].active < options.per_source ? options.per_source - sources[i].active : 0;
         sum += sources[i].waiting < room ? sources[i].waiting : room;
     }
     return sum;
@@ -128,10 +128,10 @@ static void go_back(struct person *person)
 static void leave(struct person *person)
 {
     if (person->state == WAITING) {
-        order_leave_waiting(&order, &person->member);
+        order_leave(&order, &person->member, true);
         sources[person->source].waiting--;
     } else {
-        order_leave_active(&order, &person->member);
+        order_leave(&order, &person->member, false);
         sources[person->source].active--;
     }
     person->state = GONE;
@@ -145,7 +145,7 @@ static bool is_right(const struct order_member *next)
 
     if (next == NULL || expected == NULL)
         return next == NULL && expected == NULL;
-    return person == expected || (order.rules.fair && sources[person->source].turn == 0 &&
+    return person == expected || (options.fair && sources[person->source].turn == 0 &&
                                   sources[expected->source].turn == 0 && is_open(person));
 }
 
@@ -155,8 +155,8 @@ static void limit(void)
     static const uint32_t limits[] = {1, 2, 5, UNLIMITED};
     uint32_t per_source = limits[(unsigned)rand() % 4];
 
-    order_set_per_source(&order, per_source);
-    CHECK(order.rules.per_source == per_source);
+    options.per_source = per_source;
+    order_limit(&order);
 }
 
 static void step(void)
@@ -216,17 +216,22 @@ static void check_busiest(unsigned most)
     CHECK(above < count || count == 0);
 }
 
+static void open_order(bool fair, uint32_t per_source)
+{
+    options = (struct options){.fair = fair,
+                               .per_source = per_source,
+                               .per_source_queue = UNLIMITED,
+                               .control = "/control", /* the operator asks for sources */
+                               .ipv4_prefix = 32,
+                               .ipv6_prefix = 64};
+    CHECK(order_open(&order, &options) == 0);
+}
+
 static void run(bool fair, uint32_t per_source)
 {
-    struct order_rules rules = {.fair = fair,
-                                .by_source = true,
-                                .per_source = per_source,
-                                .ipv4_length = 32,
-                                .ipv6_length = 64};
-
     memset(people, 0, sizeof(people));
     memset(sources, 0, sizeof(sources));
-    CHECK(order_open(&order, &rules) == 0);
+    open_order(fair, per_source);
     for (int i = 0; i < STEPS && check_failures == 0; i++) {
         step();
         if (i % 100 == 0)
@@ -253,11 +258,7 @@ static void check_one_round(void)
     struct endpoint first = endpoint_of(0);
     struct endpoint second = endpoint_of(1);
 
-    CHECK(order_open(&order, &(struct order_rules){.fair = true,
-                                                   .by_source = true,
-                                                   .per_source = UNLIMITED,
-                                                   .ipv4_length = 32,
-                                                   .ipv6_length = 64}) == 0);
+    open_order(true, UNLIMITED);
     for (int i = 0; i < 100; i++) {
         many[i].member.entry.ticket = ++tickets;
         CHECK(order_reserve(&order) == 0);
@@ -274,20 +275,21 @@ static void check_one_round(void)
     order_close(&order);
 }
 
-/* Where sources are not told apart there is nobody to tell, and nothing to limit. */
+/* Where sources are not told apart, nobody is the busiest. */
 static void check_common(void)
 {
     const struct order_line *busiest[1];
     struct person person = {.source = 1};
     struct endpoint endpoint = endpoint_of(1);
 
-    CHECK(order_open(&order, &(struct order_rules){.per_source = 1}) == 0);
+    options = (struct options){.per_source = UNLIMITED, .per_source_queue = UNLIMITED};
+    CHECK(order_open(&order, &options) == 0);
     person.member.entry.ticket = ++tickets;
     CHECK(order_reserve(&order) == 0);
     order_join(&order, &person.member, &endpoint);
     CHECK(order_busiest(&order, busiest, 1) == 0);
-    order_set_per_source(&order, 1);
-    CHECK(order.rules.per_source == UNLIMITED && order.startable == 1);
+    order_limit(&order);
+    CHECK(order.startable == 1 && order_next(&order) == &person.member);
     order_close(&order);
 }
 

@@ -6,5 +6,4 @@ load ../shared/helpers
 @test "clients: their order, their places and their counts, at every step" { "$BUILD/tests/queue/clients"; }
 @test "order: whose turn it is, by arrival and in turn, with limits per source" { "$BUILD/tests/queue/order"; }
 @test "source: what is one source, and a table that finds each of many" { "$BUILD/tests/queue/source"; }
-@test "access: the most specific rule decides, and wrong rules are refused" { "$BUILD/tests/queue/access"; }
 @test "scale: a million who wait cost no more each than a thousand" { "$BUILD/tests/queue/scale"; }

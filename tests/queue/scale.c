@@ -39,6 +39,7 @@ struct scenario {
 };
 
 struct service {
+    struct options options;
     struct clients clients;
     uint32_t sources;
     uint32_t next;
@@ -87,15 +88,15 @@ static void serve(struct service *service)
 static void fill(struct service *service, const struct scenario *scenario, uint32_t count,
                  uint32_t sources)
 {
-    struct order_rules rules = {.fair = scenario->fair,
-                                .by_source = scenario->by_source,
-                                .per_source = UNLIMITED,
-                                .ipv4_length = 32,
-                                .ipv6_length = 64};
-
+    service->options = (struct options){.fair = scenario->fair,
+                                        .control = scenario->by_source ? "/control" : NULL,
+                                        .per_source = UNLIMITED,
+                                        .per_source_queue = UNLIMITED,
+                                        .ipv4_prefix = 32,
+                                        .ipv6_prefix = 64};
     service->sources = sources;
     service->next = 0;
-    CHECK(clients_open(&service->clients, &rules) == 0);
+    CHECK(clients_open(&service->clients, &service->options) == 0);
     while (clients_count(&service->clients, CLIENT_QUEUED) < count)
         enter(service);
 }

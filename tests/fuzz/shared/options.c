@@ -1,7 +1,6 @@
 #include "tests/fuzz/shared/options.h"
 
 #include "supervisor/base/loop.h"
-#include "supervisor/options/busy.h"
 #include "tests/fuzz/shared/fuzz.h"
 
 #include <math.h>
@@ -50,12 +49,11 @@ static void check_gates(const struct options *options)
 
 static void check_admission(const struct options *options)
 {
-    struct busy_message message;
-
     check_number(options->processes, 1, OPTIONS_PROCESSES_MAXIMUM);
     check_number(options->queue, 0, OPTIONS_QUEUE_MAXIMUM);
     check_time(options->queue_timeout, 1000);
-    HOLDS(options->busy_message == NULL || busy_parse(&message, options->busy_message) == NULL);
+    HOLDS(options->busy.length <= (options->busy_file == NULL ? OPTIONS_BUSY_MAXIMUM : 0));
+    check_text(options->busy_file, SIZE_MAX);
     check_number(options->per_source, 1, OPTIONS_PROCESSES_MAXIMUM);
     check_number(options->per_source_queue, 0, OPTIONS_QUEUE_MAXIMUM);
     HOLDS(options->ipv4_prefix <= 32 && options->ipv6_prefix <= 128);
@@ -96,5 +94,5 @@ void options_check(const struct options *options)
 void options_forget(struct options *options)
 {
     free(options->addresses);
-    access_rules_free(&options->access);
+    access_free(&options->access);
 }

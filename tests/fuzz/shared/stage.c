@@ -71,7 +71,7 @@ static uint32_t count_recovered(const struct channel *left)
 static int count_known(void)
 {
     uint32_t count = clients_count(&server.queue.clients, CLIENT_QUEUED) +
-                     refusals_count(&server.queue.refusals);
+                     server.queue.refusals.lingering.length;
 
     for (unsigned i = 0; i <= server.pool.count; i++) {
         const struct channel *channel = &server.pool.dispatchers[i].channel;
@@ -323,8 +323,8 @@ void stage_close(void)
             (void)close(server.pool.reserve[i]);
     if (listeners.list[0].descriptor >= 0)
         listener_close(&listeners.list[0]);
-    if (server.queue.watch.source.descriptor >= 0)
-        (void)close(server.queue.watch.source.descriptor);
+    if (server.queue.signs.descriptor >= 0)
+        (void)close(server.queue.signs.descriptor);
     if (server.handover.source.descriptor >= 0)
         (void)close(server.handover.source.descriptor);
     if (server.takeover != NULL && server.takeover->source.descriptor >= 0)

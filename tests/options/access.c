@@ -2,7 +2,7 @@
  * Who is served: rules as text, what is wrong with them, and which one decides; by tables, then by
  * random rules against a plain matcher, then the cost of many rules.
  */
-#include "supervisor/queue/access.h"
+#include "supervisor/options/access.h"
 
 #include "supervisor/base/address.h"
 #include "tests/shared/check.h"
@@ -245,9 +245,9 @@ static void check_words(void)
 {
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
         const struct rule_case *each = &words[i];
-        struct access_rules rules = {0};
+        struct access rules = {0};
         int failures = check_failures;
-        const char *error = access_rules_add(&rules, true, each->word, 3);
+        const char *error = access_add(&rules, true, each->word, 3);
         char text[64];
 
         if (each->rule == NULL) {
@@ -259,30 +259,29 @@ static void check_words(void)
         }
         if (check_failures > failures)
             (void)fprintf(stderr, "  in '%s': %s\n", each->word, error == NULL ? "" : error);
-        access_rules_free(&rules);
+        access_free(&rules);
     }
 }
 
 static void check_all_is_two_rules(void)
 {
-    struct access_rules rules = {0};
+    struct access rules = {0};
     char text[64];
 
-    CHECK(access_rules_add(&rules, false, "all", 0) == NULL && rules.count == 2);
+    CHECK(access_add(&rules, false, "all", 0) == NULL && rules.count == 2);
     CHECK(strcmp(rule_text(&rules.list[0], text), "0.0.0.0/0") == 0 && !rules.list[0].allow);
     CHECK(strcmp(rule_text(&rules.list[1], text), "::/0") == 0 && !rules.list[1].allow);
-    access_rules_free(&rules);
+    access_free(&rules);
     CHECK(rules.list == NULL && rules.count == 0 && rules.capacity == 0);
-    CHECK(access_rules_add(&rules, true, "::1", 0) == NULL &&
-          rules.count == 1);   /* may be used again */
+    CHECK(access_add(&rules, true, "::1", 0) == NULL && rules.count == 1); /* may be used again */
     while (rules.count < 1000) /* odd numbers: the two do not always fit in together */
-        CHECK(access_rules_add(&rules, true, "all", 0) == NULL);
+        CHECK(access_add(&rules, true, "all", 0) == NULL);
     CHECK(rules.count == 1001 && rules.list[1000].family == AF_INET6);
-    access_rules_free(&rules);
+    access_free(&rules);
 }
 
 /* On the heap and without a NUL, so that the sanitizer sees what reads beyond it. */
-static bool add_bytes(struct access_rules *rules, const char *bytes, size_t length,
+static bool add_bytes(struct access *rules, const char *bytes, size_t length,
                       char error[ACCESS_ERROR_MAXIMUM])
 {
     char *copy = malloc(length == 0 ? 1 : length);
@@ -291,7 +290,7 @@ static bool add_bytes(struct access_rules *rules, const char *bytes, size_t leng
     if (copy == NULL)
         abort();
     memcpy(copy, bytes, length);
-    added = access_rules_add_text(rules, copy, length, error);
+    added = access_add_text(rules, copy, length, error);
     free(copy);
     return added;
 }
@@ -300,11 +299,11 @@ static void check_texts(void)
 {
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         const struct text_case *each = &texts[i];
-        struct access_rules rules = {0};
+        struct access rules = {0};
         char error[ACCESS_ERROR_MAXIMUM] = "";
         int failures = check_failures;
 
-        CHECK(access_rules_add(&rules, true, "::1", 0) == NULL);
+        CHECK(access_add(&rules, true, "::1", 0) == NULL);
         if (each->error == NULL) {
             CHECK(add_bytes(&rules, each->text, strlen(each->text), error));
             CHECK(rules.count == 1 + each->count && *error == '\0');
@@ -315,22 +314,21 @@ static void check_texts(void)
         }
         if (check_failures > failures)
             (void)fprintf(stderr, "  in \"%s\": %s\n", each->text, error);
-        access_rules_free(&rules);
+        access_free(&rules);
     }
-    CHECK(
-        access_rules_add_text(&(struct access_rules){0}, NULL, 0, (char[ACCESS_ERROR_MAXIMUM]){0}));
+    CHECK(access_add_text(&(struct access){0}, NULL, 0, (char[ACCESS_ERROR_MAXIMUM]){0}));
 }
 
 static void check_line_numbers(void)
 {
     static const char text[] = "# one\nallow ::1\n\r\ndeny 10.0.0.0/8";
     char error[ACCESS_ERROR_MAXIMUM];
-    struct access_rules rules = {0};
+    struct access rules = {0};
 
     CHECK(add_bytes(&rules, text, strlen(text), error) && rules.count == 2);
     CHECK(rules.list[0].allow && rules.list[0].line == 2);
     CHECK(!rules.list[1].allow && rules.list[1].line == 4);
-    access_rules_free(&rules);
+    access_free(&rules);
 }
 
 static void check_odd_bytes(void)
@@ -338,7 +336,7 @@ static void check_odd_bytes(void)
     static const char nul[] = "allow all\n# hidden \0 here\n";
     static const char ends[] = "allow ::1\0\n";
     char error[ACCESS_ERROR_MAXIMUM];
-    struct access_rules rules = {0};
+    struct access rules = {0};
 
     CHECK(!add_bytes(&rules, nul, sizeof(nul) - 1, error));
     CHECK(strcmp(error, "line 2: '# hidden ? here': the line contains a NUL byte") == 0);
@@ -346,14 +344,14 @@ static void check_odd_bytes(void)
     CHECK(strcmp(error, "line 1: 'allow ::1?': the line contains a NUL byte") == 0);
     CHECK(!add_bytes(&rules, "", 1, error));
     CHECK(rules.count == 0);
-    access_rules_free(&rules);
+    access_free(&rules);
 }
 
 static void check_long_lines(void)
 {
     char line[ACCESS_LINE_MAXIMUM + 4];
     char error[ACCESS_ERROR_MAXIMUM];
-    struct access_rules rules = {0};
+    struct access rules = {0};
 
     memset(line, ' ', sizeof(line));
     memcpy(line, "allow ::1#", 10);
@@ -366,7 +364,23 @@ static void check_long_lines(void)
     CHECK(strstr(error, "...': the line is longer than 256 bytes") != NULL);
     CHECK(!add_bytes(&rules, line, ACCESS_LINE_MAXIMUM + 3, error));
     CHECK(rules.count == 2);
-    access_rules_free(&rules);
+    access_free(&rules);
+}
+
+/* Replaces `access` by the compiled rules, unless they are wrong. */
+static bool compile(struct access *access, const struct access *rules,
+                    char error[ACCESS_ERROR_MAXIMUM])
+{
+    struct access compiled;
+
+    CHECK(access_copy(&compiled, rules));
+    if (!access_compile(&compiled, error)) {
+        access_free(&compiled);
+        return false;
+    }
+    access_free(access);
+    *access = compiled;
+    return true;
 }
 
 /* The verdict of an access file about a client. */
@@ -374,15 +388,15 @@ static bool allowed_by(const char *text, const char *remote)
 {
     struct endpoint endpoint = endpoint_of(remote);
     char error[ACCESS_ERROR_MAXIMUM];
-    struct access_rules rules = {0};
+    struct access rules = {0};
     struct access access = {0};
     bool allowed;
 
     CHECK(add_bytes(&rules, text, strlen(text), error));
-    CHECK(access_build(&access, &rules, error));
+    CHECK(compile(&access, &rules, error));
     allowed = access_allows(&access, &endpoint);
     access_free(&access);
-    access_rules_free(&rules);
+    access_free(&rules);
     return allowed;
 }
 
@@ -404,16 +418,16 @@ static void check_nested(const char *address, unsigned bits, bool outermost_firs
 {
     struct endpoint inside = endpoint_of(address); /* all bits are 0 */
     char error[ACCESS_ERROR_MAXIMUM];
-    struct access_rules rules = {0};
+    struct access rules = {0};
     struct access access = {0};
 
     for (unsigned i = 0; i <= bits; i++) {
         unsigned length = outermost_first ? i : bits - i;
         char word[INET6_ADDRSTRLEN + 8];
         (void)snprintf(word, sizeof(word), "%s/%u", address, length);
-        CHECK(access_rules_add(&rules, length % 2 == 0, word, i) == NULL);
+        CHECK(access_add(&rules, length % 2 == 0, word, i) == NULL);
     }
-    CHECK(access_build(&access, &rules, error));
+    CHECK(compile(&access, &rules, error));
     CHECK(access_allows(&access, &inside));
     for (unsigned bit = 0; bit < bits; bit++) { /* the first that differs is this one */
         struct endpoint outside = inside;
@@ -421,7 +435,7 @@ static void check_nested(const char *address, unsigned bits, bool outermost_firs
         CHECK(access_allows(&access, &outside) == (bit % 2 == 0));
     }
     access_free(&access);
-    access_rules_free(&rules);
+    access_free(&rules);
 }
 
 /* An IPv4 client is its first four bytes, whatever is behind them. */
@@ -429,34 +443,34 @@ static void check_only_the_address_counts(void)
 {
     struct endpoint remote = endpoint_of("10.0.0.0");
     char error[ACCESS_ERROR_MAXIMUM];
-    struct access_rules rules = {0};
+    struct access rules = {0};
     struct access access = {0};
 
     memset(remote.address + 4, 0xff, sizeof(remote.address) - 4);
     remote.port = 1;
-    CHECK(access_rules_add(&rules, false, "9.255.255.255", 0) == NULL);
-    CHECK(access_rules_add(&rules, true, "10.0.0.0", 0) == NULL);
-    CHECK(access_rules_add(&rules, false, "10.0.0.1", 0) == NULL);
-    CHECK(access_build(&access, &rules, error) && access_allows(&access, &remote));
+    CHECK(access_add(&rules, false, "9.255.255.255", 0) == NULL);
+    CHECK(access_add(&rules, true, "10.0.0.0", 0) == NULL);
+    CHECK(access_add(&rules, false, "10.0.0.1", 0) == NULL);
+    CHECK(compile(&access, &rules, error) && access_allows(&access, &remote));
     memset(remote.address, 0, 4);
     CHECK(access_allows(&access, &remote));
-    CHECK(access_rules_add(&rules, false, "0.0.0.0", 0) == NULL);
-    CHECK(access_build(&access, &rules, error) && !access_allows(&access, &remote));
+    CHECK(access_add(&rules, false, "0.0.0.0", 0) == NULL);
+    CHECK(compile(&access, &rules, error) && !access_allows(&access, &remote));
     access_free(&access);
-    access_rules_free(&rules);
+    access_free(&rules);
 }
 
 /* Builds from the text, with one rule on the command line if there is a word for it. */
 static bool build(struct access *access, const char *text, const char *denied,
                   char error[ACCESS_ERROR_MAXIMUM])
 {
-    struct access_rules rules = {0};
+    struct access rules = {0};
     bool built;
 
     CHECK(add_bytes(&rules, text, strlen(text), error));
-    CHECK(denied == NULL || access_rules_add(&rules, false, denied, 0) == NULL);
-    built = access_build(access, &rules, error);
-    access_rules_free(&rules);
+    CHECK(denied == NULL || access_add(&rules, false, denied, 0) == NULL);
+    built = compile(access, &rules, error);
+    access_free(&rules);
     return built;
 }
 
@@ -488,21 +502,25 @@ static void check_conflicts(void)
     access_free(&access); /* once more does no harm */
 }
 
-/* Neighbours with one verdict are one range: what decides the cost is how often the verdict changes
- * along the addresses. */
-static void check_merged(void)
+/* Compiled, a prefix is one rule, and knows the innermost one around it. */
+static void check_sorted(void)
 {
     char error[ACCESS_ERROR_MAXIMUM];
     struct access access = {0};
 
     CHECK(build(&access, "", NULL, error));
-    CHECK(access.ipv4.count == 1 && access.ipv6.count == 1);
-    CHECK(build(&access, "deny 10.0.0.0/9\ndeny 10.128.0.0/9\ndeny 10.2.0.0/16", NULL, error));
-    CHECK(access.ipv4.count == 3 && access.ipv6.count == 1);
-    CHECK(build(&access, "deny 0.0.0.0/1\ndeny 128.0.0.0/1\nallow ::/128", NULL, error));
-    CHECK(access.ipv4.count == 1 && access.ipv6.count == 1);
-    CHECK(build(&access, "deny ::/1\nallow ::/2\ndeny ::/3", NULL, error));
-    CHECK(access.ipv6.count == 4);
+    CHECK(access.count == 0);
+    CHECK(build(&access,
+                "deny ::/1\ndeny 10.2.0.0/16\ndeny 10.0.0.0/9\ndeny 10.2.0.0/16\n"
+                "deny 10.128.0.0/9\ndeny 10.1.0.0/16\ndeny 10.1.0.0/24",
+                NULL, error));
+    CHECK(access.count == 6);
+    CHECK(access.list[0].around == 0);
+    CHECK(access.list[1].length == 16 && access.list[1].around == 1);
+    CHECK(access.list[2].length == 24 && access.list[2].around == 2);
+    CHECK(access.list[3].length == 16 && access.list[3].around == 1);
+    CHECK(access.list[4].length == 9 && access.list[4].around == 0);
+    CHECK(access.list[5].family == AF_INET6 && access.list[5].around == 0);
     access_free(&access);
 }
 
@@ -536,7 +554,7 @@ static bool is_inside(const struct access_rule *rule, const struct endpoint *end
             rule->address[whole] / unit == endpoint->address[whole] / unit);
 }
 
-static bool plainly_allowed(const struct access_rules *rules, const struct endpoint *endpoint)
+static bool plainly_allowed(const struct access *rules, const struct endpoint *endpoint)
 {
     const struct access_rule *longest = NULL;
     bool denying = rules->count == 0;
@@ -550,7 +568,7 @@ static bool plainly_allowed(const struct access_rules *rules, const struct endpo
     return longest == NULL ? denying : longest->allow;
 }
 
-static bool has_prefix(const struct access_rules *rules, const struct access_rule *rule)
+static bool has_prefix(const struct access *rules, const struct access_rule *rule)
 {
     for (size_t i = 0; i < rules->count; i++)
         if (rules->list[i].family == rule->family && rules->list[i].length == rule->length &&
@@ -560,7 +578,7 @@ static bool has_prefix(const struct access_rules *rules, const struct access_rul
 }
 
 /* Adds a prefix that is not there yet, by its text; none if it is there. */
-static void add_random_rule(struct access_rules *rules, bool dense, bool only_allow)
+static void add_random_rule(struct access *rules, bool dense, bool only_allow)
 {
     uint16_t family = rand() % 2 == 0 ? AF_INET : AF_INET6;
     unsigned bits = family == AF_INET ? 32 : 128;
@@ -574,8 +592,7 @@ static void add_random_rule(struct access_rules *rules, bool dense, bool only_al
     for (unsigned bit = length; bit < bits; bit++)
         rule.address[bit / 8] = (uint8_t)(rule.address[bit / 8] & ~(0x80U >> bit % 8));
     if (!has_prefix(rules, &rule))
-        CHECK(access_rules_add(rules, only_allow || rand() % 2 == 0, rule_text(&rule, text), 1) ==
-              NULL);
+        CHECK(access_add(rules, only_allow || rand() % 2 == 0, rule_text(&rule, text), 1) == NULL);
 }
 
 /* Moves to the next address, or to the one before; around the ends, too. */
@@ -591,7 +608,7 @@ static void step(struct endpoint *endpoint, bool forward)
     }
 }
 
-static void compare(const struct access *access, const struct access_rules *rules,
+static void compare(const struct access *access, const struct access *rules,
                     const struct endpoint *endpoint)
 {
     char text[INET6_ADDRSTRLEN];
@@ -603,7 +620,7 @@ static void compare(const struct access *access, const struct access_rules *rule
 }
 
 /* Both ends of a rule's prefix, with their neighbours outside. */
-static void compare_ends(const struct access *access, const struct access_rules *rules,
+static void compare_ends(const struct access *access, const struct access *rules,
                          const struct access_rule *rule)
 {
     struct endpoint first = {.family = rule->family};
@@ -625,12 +642,12 @@ static void compare_ends(const struct access *access, const struct access_rules 
 static void check_random(unsigned count, bool dense, bool only_allow)
 {
     char error[ACCESS_ERROR_MAXIMUM];
-    struct access_rules rules = {0};
+    struct access rules = {0};
     struct access access = {0};
 
     for (unsigned i = 0; i < count; i++)
         add_random_rule(&rules, dense, only_allow);
-    CHECK(access_build(&access, &rules, error));
+    CHECK(compile(&access, &rules, error));
     for (size_t i = 0; i < rules.count; i++)
         compare_ends(&access, &rules, &rules.list[i]);
     for (unsigned i = 0; i < count; i++) {
@@ -640,7 +657,7 @@ static void check_random(unsigned count, bool dense, bool only_allow)
         compare(&access, &rules, &ipv6);
     }
     access_free(&access);
-    access_rules_free(&rules);
+    access_free(&rules);
 }
 
 static double processor_seconds(void)
@@ -653,11 +670,11 @@ static double processor_seconds(void)
 }
 
 /* Nanoseconds of a look-up among so many rules, none of which touches another. */
-static double cost_of(unsigned count, size_t *ranges)
+static double cost_of(unsigned count)
 {
     static struct endpoint remotes[1024];
     char error[ACCESS_ERROR_MAXIMUM];
-    struct access_rules rules = {0};
+    struct access rules = {0};
     struct access access = {0};
     double begun;
     double best = 1e9;
@@ -666,9 +683,9 @@ static double cost_of(unsigned count, size_t *ranges)
     for (unsigned i = 0; i < count; i++) {
         char word[64];
         (void)snprintf(word, sizeof(word), "10.%u.%u.0/25", i / 256, i % 256);
-        CHECK(access_rules_add(&rules, false, word, i) == NULL);
+        CHECK(access_add(&rules, false, word, i) == NULL);
     }
-    CHECK(access_build(&access, &rules, error));
+    CHECK(compile(&access, &rules, error));
     for (size_t i = 0; i < sizeof(remotes) / sizeof(*remotes); i++) {
         unsigned rule = (unsigned)rand() % count;
         remotes[i] = (struct endpoint){
@@ -684,25 +701,19 @@ static double cost_of(unsigned count, size_t *ranges)
         best = spent < best ? spent : best;
     }
     CHECK(allowed > LOOK_UPS && allowed < 4 * LOOK_UPS); /* half of all */
-    *ranges = access.ipv4.count;
     access_free(&access);
-    access_rules_free(&rules);
+    access_free(&rules);
     return best / LOOK_UPS * 1e9;
 }
 
 static void check_cost(void)
 {
-    size_t few_ranges;
-    size_t many_ranges;
-    double few = cost_of(10, &few_ranges);
-    double many = cost_of(10000, &many_ranges);
+    double few = cost_of(10);
+    double many = cost_of(10000);
 
     printf("10 rules: %.0f ns a look-up; 10,000: %.0f ns, %.1f times that\n", few, many,
            many / few);
     CHECK(many < COST_RATIO * few);
-    /* What access.h promises: the number of ranges bounds the comparisons. */
-    CHECK(few_ranges == 21);     /* 5 */
-    CHECK(many_ranges == 20001); /* 15 */
 }
 
 int main(void)
@@ -720,7 +731,7 @@ int main(void)
     }
     check_only_the_address_counts();
     check_conflicts();
-    check_merged();
+    check_sorted();
     srand(1);
     for (int round = 0; round < DENSE_ROUNDS; round++)
         check_random((unsigned)rand() % DENSE_RULES, true, round % 4 == 0);
