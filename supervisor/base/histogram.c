@@ -1,5 +1,7 @@
 #include "supervisor/base/histogram.h"
 
+#include "supervisor/base/loop.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,24 +34,21 @@ static int compare(const void *one, const void *other)
     return (left > right) - (left < right);
 }
 
-static uint64_t at(const uint64_t *sorted, uint32_t count, uint32_t percent)
+static double at(const uint64_t *sorted, uint32_t count, uint32_t percent)
 {
-    return sorted[(count * percent + 99) / 100 - 1];
+    return loop_seconds(sorted[(count * percent + 99) / 100 - 1]);
 }
 
 struct histogram_quantiles histogram_quantiles(const struct histogram *histogram)
 {
-    struct histogram_quantiles quantiles = {
-        .of = histogram->count < HISTOGRAM_RECENT ? (uint32_t)histogram->count : HISTOGRAM_RECENT};
+    const uint32_t of =
+        histogram->count < HISTOGRAM_RECENT ? (uint32_t)histogram->count : HISTOGRAM_RECENT;
     uint64_t sorted[HISTOGRAM_RECENT];
 
-    if (quantiles.of == 0)
-        return quantiles;
-    memcpy(sorted, histogram->recent, quantiles.of * sizeof(*sorted));
-    qsort(sorted, quantiles.of, sizeof(*sorted), compare);
-    quantiles.median = at(sorted, quantiles.of, 50);
-    quantiles.ninety = at(sorted, quantiles.of, 90);
-    quantiles.ninety_nine = at(sorted, quantiles.of, 99);
-    quantiles.longest = sorted[quantiles.of - 1];
-    return quantiles;
+    if (of == 0)
+        return (struct histogram_quantiles){.of = 0};
+    memcpy(sorted, histogram->recent, of * sizeof(*sorted));
+    qsort(sorted, of, sizeof(*sorted), compare);
+    return (struct histogram_quantiles){of, at(sorted, of, 50), at(sorted, of, 90),
+                                        at(sorted, of, 99), at(sorted, of, 100)};
 }

@@ -3,7 +3,7 @@
  *
  * The counts never fall, as Prometheus requires.  Each bucket counts durations up to its bound and
  * above the bound before.  The latest durations are kept one by one: quantiles show the present.
- * Pure; durations are microseconds.
+ * Pure; durations are microseconds, unless it says otherwise.
  */
 #ifndef SUPERVISOR_BASE_HISTOGRAM_H
 #define SUPERVISOR_BASE_HISTOGRAM_H
@@ -22,12 +22,11 @@ struct histogram {
     uint64_t recent[HISTOGRAM_RECENT]; /* a ring; recent[count % HISTOGRAM_RECENT] is next */
 };
 
+/* How long the latest durations were, in seconds, for output. */
 struct histogram_quantiles {
-    uint32_t of; /* the number of durations; 0: the members below mean nothing */
-    uint64_t median;
-    uint64_t ninety;      /* 90 of 100 durations are no longer than this */
-    uint64_t ninety_nine; /* 99 of 100 */
-    uint64_t longest;
+    double of;  /* the number of durations; 0: the members below mean nothing */
+    double p50; /* 50 of 100 durations are no longer than this */
+    double p90, p99, longest;
 };
 
 /* Adds a duration.  An empty histogram is all zero. */

@@ -6,39 +6,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool begins_with(const char *line, size_t length, const char *name)
+/* Returns the value of a line with this name, or NULL if the line has another name. */
+static const char *value_of(const char *line, const char *name)
 {
-    size_t own = strlen(name);
+    size_t length = strlen(name);
 
-    return length > own && memcmp(line, name, own) == 0 && line[own] == ' ';
+    return strncmp(line, name, length) == 0 && line[length] == ' ' ? line + length + 1 : NULL;
 }
 
-bool answer_open(struct answer *answer, const char *bytes, size_t length)
+bool answer_is_sound(const char *answer)
 {
-    *answer = (struct answer){bytes, length};
-    return begins_with(bytes, length, "version") && bytes[length - 1] == '\n';
+    return value_of(answer, "version") != NULL && answer[strlen(answer) - 1] == '\n';
 }
 
 /* Copies the value of the line with this number among those with this name, cut to the size of the
  * buffer.  Returns how many lines with this name come before it. */
-static size_t find(const struct answer *answer, const char *name, size_t number,
-                   char value[ANSWER_TEXT])
+static size_t find(const char *answer, const char *name, size_t number, char value[ANSWER_TEXT])
 {
-    const char *line = answer->bytes;
-    const char *end = line + answer->length;
     size_t before = 0;
 
     *value = '\0';
-    while (line < end) {
-        const char *newline = memchr(line, '\n', (size_t)(end - line));
-        size_t length = (size_t)((newline == NULL ? end : newline) - line);
+    for (const char *line = answer; *line != '\0'; line += strcspn(line, "\n") + 1) {
+        const char *found = value_of(line, name);
 
-        if (begins_with(line, length, name) && before++ == number) {
-            (void)snprintf(value, ANSWER_TEXT, "%.*s", (int)(length - strlen(name) - 1),
-                           line + strlen(name) + 1); /* cut, also at a 0 */
+        if (found != NULL && before++ == number) {
+            (void)snprintf(value, ANSWER_TEXT, "%.*s", (int)strcspn(found, "\n"), found);
             return number;
         }
-        line += length + 1;
     }
     return before;
 }
@@ -53,7 +47,7 @@ static double take_number(char **at)
     return end == word || *end != '\0' ? (double)NAN : number;
 }
 
-double answer_number(const struct answer *answer, const char *name)
+double answer_number(const char *answer, const char *name)
 {
     char value[ANSWER_TEXT];
     char *at = value;
@@ -62,20 +56,20 @@ double answer_number(const struct answer *answer, const char *name)
     return strcmp(value, "no limit") == 0 ? (double)INFINITY : take_number(&at);
 }
 
-const char *answer_text(const struct answer *answer, const char *name, char text[ANSWER_TEXT])
+const char *answer_text(const char *answer, const char *name, char text[ANSWER_TEXT])
 {
     (void)find(answer, name, 0, text);
     return text;
 }
 
-size_t answer_rows(const struct answer *answer, const char *name)
+size_t answer_rows(const char *answer, const char *name)
 {
     char value[ANSWER_TEXT];
 
     return find(answer, name, SIZE_MAX, value);
 }
 
-bool answer_row(const struct answer *answer, const char *name, size_t number, double counts[2],
+bool answer_row(const char *answer, const char *name, size_t number, double counts[2],
                 char text[ANSWER_TEXT])
 {
     char value[ANSWER_TEXT];

@@ -2,9 +2,9 @@
  * answer.h - the daemon's answer to "figures": a line "NAME VALUE" for each figure.
  *
  * The daemon may be older or newer than this program, or hostile.  A figure that the answer lacks
- * is unknown; a name that this program does not know is skipped.  Values are read where they stand,
- * so the bytes must stay.  Counts are doubles: NAN is unknown, INFINITY is a limit that is not set.
- * Times are texts.  Texts may hold any byte except newline and 0.
+ * is unknown; a name that this program does not know is skipped.  An answer is a string of whole
+ * lines.  Counts are doubles: NAN is unknown, INFINITY is a limit that is not set. Times are texts.
+ * Texts may hold any byte except newline and 0.
  */
 #ifndef DAMPENERCTL_ANSWER_H
 #define DAMPENERCTL_ANSWER_H
@@ -14,24 +14,19 @@
 
 enum { ANSWER_TEXT = 128 /* longer texts are cut */ };
 
-struct answer {
-    const char *bytes;
-    size_t length;
-};
+/* Returns whether the answer is whole lines of figures: the version comes first. */
+bool answer_is_sound(const char *answer);
 
-/* Returns whether the bytes are whole lines of figures: the version comes first. */
-bool answer_open(struct answer *answer, const char *bytes, size_t length);
-
-double answer_number(const struct answer *answer, const char *name);
+double answer_number(const char *answer, const char *name);
 
 /* Returns the buffer; it is empty for an unknown text. */
-const char *answer_text(const struct answer *answer, const char *name, char text[ANSWER_TEXT]);
+const char *answer_text(const char *answer, const char *name, char text[ANSWER_TEXT]);
 
 /* A list has any number of lines "NAME COUNT COUNT TEXT".  Returns how many. */
-size_t answer_rows(const struct answer *answer, const char *name);
+size_t answer_rows(const char *answer, const char *name);
 
 /* Reads the line of a list with this number, from 0.  Returns whether there is such a line. */
-bool answer_row(const struct answer *answer, const char *name, size_t number, double counts[2],
+bool answer_row(const char *answer, const char *name, size_t number, double counts[2],
                 char text[ANSWER_TEXT]);
 
 #endif

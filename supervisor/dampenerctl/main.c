@@ -1,4 +1,4 @@
-#include "supervisor/dampenerctl/characters.h"
+#include "supervisor/dampenerctl/output.h"
 #include "supervisor/dampenerctl/request.h"
 #include "supervisor/dampenerctl/top.h"
 
@@ -6,18 +6,15 @@
 
 #include <fcntl.h>
 #include <getopt.h>
-#include <langinfo.h>
 #include <locale.h>
-#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #ifndef VERSION
 #error "VERSION must be set"
 #endif
-
-enum { DONE = 0, FAILED = 1, WRONG_USAGE = 2 };
 
 static const char version[] = "dampenerctl " VERSION "\n";
 
@@ -56,19 +53,6 @@ struct arguments {
     bool live;  /* the command is "top" */
 };
 
-__attribute__((format(printf, 2, 3))) static int complain(int status, const char *format, ...)
-{
-    va_list arguments;
-
-    (void)fflush(stdout); /* the complaint may be that this fails */
-    (void)fputs("dampenerctl: ", stderr);
-    va_start(arguments, format);
-    (void)vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    (void)fputs(status == WRONG_USAGE ? "; try dampenerctl --help\n" : "\n", stderr);
-    return status;
-}
-
 /* ---- arguments ---- */
 
 static bool has_control_character(const char *word)
@@ -79,7 +63,7 @@ static bool has_control_character(const char *word)
     return false;
 }
 
-/* Returns DONE, or WRONG_USAGE after saying why. */
+/* Returns OUTPUT_DONE, or OUTPUT_WRONG_USAGE after saying why. */
 static int join_words(struct arguments *arguments, char *const *words)
 {
     struct text text;
@@ -87,16 +71,17 @@ static int join_words(struct arguments *arguments, char *const *words)
     text_open(&text, arguments->words, sizeof(arguments->words));
     for (; *words != NULL; words++) {
         if (**words == '\0')
-            return complain(WRONG_USAGE, "a word of the command is empty");
+            return output_complain(OUTPUT_WRONG_USAGE, "a word of the command is empty");
         if (has_control_character(*words))
-            return complain(WRONG_USAGE, "a word of the command has a control character in it; "
-                                         "a command is one line of text");
+            return output_complain(OUTPUT_WRONG_USAGE,
+                                   "a word of the command has a control character in it; "
+                                   "a command is one line of text");
         text_add(&text, "%s%s", text.length == 0 ? "" : " ", *words);
     }
     if (text.cut)
-        return complain(WRONG_USAGE, "the command is longer than %d bytes",
-                        REQUEST_LINE_MAXIMUM - 1);
-    return DONE;
+        return output_complain(OUTPUT_WRONG_USAGE, "the command is longer than %d bytes",
+                               REQUEST_LINE_MAXIMUM - 1);
+    return OUTPUT_DONE;
 }
 
 static int check_arguments(struct arguments *arguments, char **words)
@@ -104,37 +89,26 @@ static int check_arguments(struct arguments *arguments, char **words)
     static char table_command[] = "table";
 
     if (words[0] == NULL || words[1] == NULL)
-        return complain(WRONG_USAGE, "%s is missing",
-                        words[0] == NULL ? "the PATH of a control socket" : "the COMMAND");
+        return output_complain(OUTPUT_WRONG_USAGE, "%s is missing",
+                               words[0] == NULL ? "the PATH of a control socket" : "the COMMAND");
     arguments->path = words[0];
     if (*arguments->path == '\0' || !request_path_fits(arguments->path))
-        return complain(WRONG_USAGE, "PATH \"%s\" is empty, or longer than a Unix socket's may be",
-                        arguments->path);
+        return output_complain(OUTPUT_WRONG_USAGE,
+                               "PATH \"%s\" is empty, or longer than a Unix socket's may be",
+                               arguments->path);
     if (arguments->json && strcmp(words[1], "status") != 0)
-        return complain(WRONG_USAGE, "--json is for the command status only");
+        return output_complain(OUTPUT_WRONG_USAGE, "--json is for the command status only");
     arguments->table = !arguments->json && strcmp(words[1], "status") == 0;
     arguments->live = strcmp(words[1], "top") == 0;
     if ((arguments->table || arguments->live) && words[2] != NULL)
-        return complain(WRONG_USAGE, "%s takes no more words, but there is \"%s\"", words[1],
-                        words[2]);
+        return output_complain(OUTPUT_WRONG_USAGE, "%s takes no more words, but there is \"%s\"",
+                               words[1], words[2]);
     if (arguments->table)
         words[1] = table_command;
     return join_words(arguments, words + 1);
 }
 
 /* ---- answers ---- */
-
-static bool is_utf8(void)
-{
-    return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-}
-
-static int finish_output(bool written)
-{
-    if (!written || fflush(stdout) != 0)
-        return complain(FAILED, "cannot write to standard output: %m");
-    return DONE;
-}
 
 /* Programs get the answer as it is.  A terminal would obey control characters, and a table is for
  * people wherever it goes. */
@@ -143,43 +117,30 @@ static int print_answer(const struct request *request, bool table)
     bool written;
 
     if (table && strncmp(request->answer, "state ", strlen("state ")) != 0)
-        return complain(FAILED, "%s: the answer is not a table of figures",
-                        request->address.sun_path);
+        return output_complain(OUTPUT_FAILED, "%s: the answer is not a table of figures",
+                               request->address.sun_path);
     if (table || isatty(STDOUT_FILENO))
-        written = characters_print(stdout, request->answer, request->answer_length, is_utf8());
+        written = output_print(stdout, request->answer, request->answer_length, output_is_utf8());
     else
         written = fwrite(request->answer, request->answer_length, 1, stdout) == 1;
     if (written && request->answer[request->answer_length - 1] != '\n')
         written = putchar('\n') != EOF;
-    return finish_output(written);
-}
-
-static int print_refusal(const char *refusal, bool table)
-{
-    size_t length = strlen(refusal);
-
-    while (length > 0 && refusal[length - 1] == '\n')
-        length--;
-    if (table && request_is_unknown(refusal))
-        return complain(FAILED, "the daemon is too old to show a table; try --json");
-    (void)fputs("dampenerctl: ", stderr);
-    (void)characters_print(stderr, refusal, length, is_utf8()); /* a failure has no other outlet */
-    (void)fputc('\n', stderr);
-    return FAILED;
+    return output_finish(written);
 }
 
 static int ask(const struct arguments *arguments)
 {
-    struct request request;
+    struct request request = {.wait = NULL};
     int status;
 
-    if (!request_ask(&request, arguments->path, arguments->words))
-        status = complain(FAILED, "%s", request.error);
-    else if (request_refusal(&request) != NULL)
-        status = print_refusal(request_refusal(&request), arguments->table);
-    else
+    if (request_ask(&request, arguments->path, arguments->words))
         status = print_answer(&request, arguments->table);
-    request_end(&request);
+    else if (arguments->table && request.unknown)
+        status =
+            output_complain(OUTPUT_FAILED, "the daemon is too old to show a table; try --json");
+    else
+        status = output_complain(OUTPUT_FAILED, "%s", request.error);
+    free(request.answer);
     return status;
 }
 
@@ -210,15 +171,15 @@ int main(int count, char **words)
     (void)setlocale(LC_CTYPE, "");
     while ((option = getopt_long(count, words, "h", options, NULL)) != -1) {
         if (option == 'h')
-            return finish_output(fputs(help, stdout) >= 0);
+            return output_finish(fputs(help, stdout) >= 0);
         if (option == 'V')
-            return finish_output(fputs(version, stdout) >= 0);
+            return output_finish(fputs(version, stdout) >= 0);
         if (option != 'j')
-            return WRONG_USAGE; /* getopt_long has printed the reason */
+            return OUTPUT_WRONG_USAGE; /* getopt_long has printed the reason */
         arguments.json = true;
     }
     status = check_arguments(&arguments, words + optind);
-    if (status != DONE)
+    if (status != OUTPUT_DONE)
         return status;
-    return arguments.live ? top_run(arguments.path, is_utf8()) : ask(&arguments);
+    return arguments.live ? top_run(arguments.path) : ask(&arguments);
 }

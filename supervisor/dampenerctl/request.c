@@ -11,8 +11,6 @@
 
 enum { CONNECT_AGAIN = 50 /* milliseconds */ };
 
-static const char refusal_mark[] = "error: ";
-
 int64_t request_clock(void)
 {
     struct timespec now;
@@ -26,28 +24,40 @@ bool request_path_fits(const char *path)
     return strlen(path) < sizeof(((struct sockaddr_un *)NULL)->sun_path);
 }
 
-static void close_socket(struct request *request)
-{
-    if (request->descriptor >= 0)
-        (void)close(request->descriptor); /* nothing is kept in it */
-    request->descriptor = -1;
-}
-
-__attribute__((format(printf, 2, 3))) static void fail(struct request *request, const char *format,
+/* Returns false, for the caller to return. */
+__attribute__((format(printf, 2, 3))) static bool fail(struct request *request, const char *format,
                                                        ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    (void)vsnprintf(request->error, sizeof(request->error), format, arguments);
+    (void)vsnprintf(request->own_error, sizeof(request->own_error), format, arguments);
     va_end(arguments);
-    close_socket(request);
-    request->state = REQUEST_FAILED;
+    return false;
 }
 
-/* ---- its steps ---- */
+/* ---- its steps; each returns whether the next one may follow ---- */
 
-static void fail_to_connect(struct request *request)
+static bool is_passing(int error)
+{
+    return error == EAGAIN || error == EINTR;
+}
+
+static bool wait_for(struct request *request, int descriptor, short events, int most)
+{
+    const int64_t left = request->deadline - request_clock();
+    struct pollfd wanted = {.fd = descriptor, .events = events};
+
+    if (left <= 0)
+        return fail(request, "%s: no answer within %d s; the daemon is stopped or very busy",
+                    request->address.sun_path, REQUEST_PATIENCE / 1000);
+    if (request->wait != NULL)
+        return request->wait(request->context, wanted, left < most ? (int)left : most);
+    (void)poll(&wanted, 1, left < most ? (int)left : most); /* an interruption only means a look */
+    return true;
+}
+
+static bool fail_to_connect(struct request *request)
 {
     const char *advice = "";
 
@@ -58,208 +68,101 @@ static void fail_to_connect(struct request *request)
                  "--supervisor-user names";
     else if (errno == ECONNREFUSED)
         advice = "; the daemon is not running any more";
-    fail(request, "cannot connect to %s: %m%s", request->address.sun_path, advice);
+    return fail(request, "cannot connect to %s: %m%s", request->address.sun_path, advice);
 }
 
-/* Each step returns whether the next one can follow at once. */
-static bool go_on_connecting(struct request *request)
+static bool make_connection(struct request *request)
 {
-    if (connect(request->descriptor, (const struct sockaddr *)&request->address,
-                sizeof(request->address)) == 0) {
-        request->state = REQUEST_SENDING;
-        return true;
+    while (connect(request->descriptor, (const struct sockaddr *)&request->address,
+                   sizeof(request->address)) != 0) {
+        if (!is_passing(errno))
+            return fail_to_connect(request);
+        if (!wait_for(request, -1, 0, CONNECT_AGAIN))
+            return false;
     }
-    if (errno != EAGAIN && errno != EINTR)
-        fail_to_connect(request);
-    return false;
-}
-
-static bool go_on_sending(struct request *request)
-{
-    ssize_t sent = send(request->descriptor, request->line + request->sent,
-                        request->line_length - request->sent, MSG_NOSIGNAL);
-
-    if (sent < 0 && (errno == EAGAIN || errno == EINTR))
-        return false;
-    if (sent < 0 && errno != EPIPE && errno != ECONNRESET) {
-        fail(request, "cannot send to %s: %m", request->address.sun_path);
-        return false;
-    }
-    if (sent > 0)
-        request->sent += (size_t)sent;
-    /* A daemon that closes without reading may have sent a reason first. */
-    if (sent < 0 || request->sent == request->line_length)
-        request->state = REQUEST_RECEIVING;
     return true;
 }
 
-static bool make_room(struct request *request)
+static bool send_line(struct request *request, const char *line)
 {
-    size_t size = request->answer_size == 0 ? 4096 : request->answer_size * 2;
-    char *answer;
+    while (*line != '\0') {
+        ssize_t sent = send(request->descriptor, line, strlen(line), MSG_NOSIGNAL);
 
-    if (request->answer_length + 1 < request->answer_size)
-        return true;
-    answer = realloc(request->answer, size);
-    if (answer == NULL)
-        return false;
-    request->answer = answer;
-    request->answer_size = size;
+        if (sent >= 0)
+            line += sent;
+        else if (errno == EPIPE || errno == ECONNRESET)
+            return true; /* a daemon that closes without reading may have sent a reason first */
+        else if (!is_passing(errno))
+            return fail(request, "cannot send to %s: %m", request->address.sun_path);
+        else if (!wait_for(request, request->descriptor, POLLOUT, REQUEST_PATIENCE))
+            return false;
+    }
     return true;
 }
 
-static void open_socket(struct request *request)
+static bool receive_answer(struct request *request)
 {
-    request->state = REQUEST_CONNECTING;
-    request->sent = 0;
+    while (request->answer_length <= REQUEST_ANSWER_MAXIMUM) {
+        ssize_t received = recv(request->descriptor, request->answer + request->answer_length,
+                                REQUEST_ANSWER_MAXIMUM + 1 - request->answer_length, 0);
+
+        if (received > 0)
+            request->answer_length += (size_t)received;
+        else if (received < 0 && is_passing(errno)) {
+            if (!wait_for(request, request->descriptor, POLLIN, REQUEST_PATIENCE))
+                return false;
+        } else if (received == 0 || request->answer_length > 0 || errno == ECONNRESET)
+            return true;
+        else
+            return fail(request, "cannot read the answer from %s: %m", request->address.sun_path);
+    }
+    return fail(request, "%s: the answer is longer than %d bytes; it is ignored",
+                request->address.sun_path, (int)REQUEST_ANSWER_MAXIMUM);
+}
+
+static bool try(struct request *request, const char *line)
+{
+    bool done;
+
     request->descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (request->descriptor < 0)
-        fail(request, "cannot make a socket: %m");
-}
-
-/* During a takeover the old daemon closes unread requests, and the new one answers. */
-static void finish_without_answer(struct request *request)
-{
-    if (request->repeated) {
-        fail(request,
-             "%s: the daemon closed the connection without an answer, twice; it is about to exit, "
-             "or too many clients use the socket",
-             request->address.sun_path);
-        return;
-    }
-    request->repeated = true;
-    close_socket(request);
-    open_socket(request);
-}
-
-static void finish(struct request *request)
-{
-    if (request->answer_length == 0) {
-        finish_without_answer(request);
-        return;
-    }
-    request->answer[request->answer_length] = '\0';
-    close_socket(request);
-    request->state = REQUEST_ANSWERED;
-}
-
-static bool go_on_receiving(struct request *request)
-{
-    ssize_t received;
-
-    if (!make_room(request)) {
-        fail(request, "out of memory for the daemon's answer");
-        return false;
-    }
-    received = recv(request->descriptor, request->answer + request->answer_length,
-                    request->answer_size - request->answer_length - 1, 0);
-    if (received < 0 && (errno == EAGAIN || errno == EINTR))
-        return false;
-    if (received < 0 && request->answer_length == 0 && errno != ECONNRESET)
-        fail(request, "cannot read the answer from %s: %m", request->address.sun_path);
-    else if (received <= 0)
-        finish(request);
-    else
-        request->answer_length += (size_t)received;
-    if (request->answer_length > REQUEST_ANSWER_MAXIMUM)
-        fail(request, "%s: the answer is longer than %d bytes; it is ignored",
-             request->address.sun_path, (int)REQUEST_ANSWER_MAXIMUM);
-    return received > 0 && request->state == REQUEST_RECEIVING;
-}
-
-void request_go_on(struct request *request)
-{
-    bool more = true;
-
-    while (more) {
-        if (request->state == REQUEST_CONNECTING)
-            more = go_on_connecting(request);
-        else if (request->state == REQUEST_SENDING)
-            more = go_on_sending(request);
-        else if (request->state == REQUEST_RECEIVING)
-            more = go_on_receiving(request);
-        else
-            more = false;
-        if (request_is_open(request) && request_clock() >= request->deadline)
-            fail(request, "%s: no answer within %d s; the daemon is stopped or very busy",
-                 request->address.sun_path, REQUEST_PATIENCE / 1000);
-    }
+        return fail(request, "cannot make a socket: %m");
+    done = make_connection(request) && send_line(request, line) && receive_answer(request);
+    (void)close(request->descriptor); /* nothing is kept in it */
+    return done;
 }
 
 /* ---- for the caller ---- */
 
-void request_begin(struct request *request, const char *path, const char *words)
-{
-    int length;
-
-    *request = (struct request){.address = {.sun_family = AF_UNIX},
-                                .deadline = request_clock() + REQUEST_PATIENCE};
-    /* The caller has checked that both fit. */
-    (void)snprintf(request->address.sun_path, sizeof(request->address.sun_path), "%s", path);
-    length = snprintf(request->line, sizeof(request->line), "%s\n", words);
-    request->line_length = length < 0 ? 0 : (size_t)length;
-    open_socket(request);
-    request_go_on(request);
-}
-
-bool request_is_open(const struct request *request)
-{
-    return request->state == REQUEST_CONNECTING || request->state == REQUEST_SENDING ||
-           request->state == REQUEST_RECEIVING;
-}
-
-struct pollfd request_poll(const struct request *request)
-{
-    /* poll(2) would report an unconnected socket over and over. */
-    return (struct pollfd){.fd = request->state == REQUEST_SENDING ||
-                                         request->state == REQUEST_RECEIVING
-                                     ? request->descriptor
-                                     : -1,
-                           .events = request->state == REQUEST_SENDING ? POLLOUT : POLLIN};
-}
-
-int request_timeout(const struct request *request)
-{
-    int64_t left = request->deadline - request_clock();
-
-    if (!request_is_open(request))
-        return -1;
-    if (request->state == REQUEST_CONNECTING && left > CONNECT_AGAIN)
-        left = CONNECT_AGAIN;
-    return left < 0 ? 0 : (int)left;
-}
-
-void request_end(struct request *request)
-{
-    close_socket(request);
-    free(request->answer);
-    *request = (struct request){.state = REQUEST_NONE, .descriptor = -1};
-}
-
 bool request_ask(struct request *request, const char *path, const char *words)
 {
-    request_begin(request, path, words);
-    while (request_is_open(request)) {
-        struct pollfd wanted = request_poll(request);
+    static const char refused[] = "error: ";
+    static const char unknown[] = "unknown command";
+    char line[REQUEST_LINE_MAXIMUM + 1];
 
-        (void)poll(&wanted, 1, request_timeout(request)); /* an interruption only means a look */
-        request_go_on(request);
-    }
-    return request->state == REQUEST_ANSWERED;
-}
-
-const char *request_refusal(const struct request *request)
-{
-    size_t length = sizeof(refusal_mark) - 1;
-
-    return request->answer_length >= length && memcmp(request->answer, refusal_mark, length) == 0
-               ? request->answer + length
-               : NULL;
-}
-
-bool request_is_unknown(const char *refusal)
-{
-    static const char beginning[] = "unknown command";
-
-    return strncmp(refusal, beginning, sizeof(beginning) - 1) == 0;
+    /* The caller has checked that both fit. */
+    request->address.sun_family = AF_UNIX;
+    (void)snprintf(request->address.sun_path, sizeof(request->address.sun_path), "%s", path);
+    (void)snprintf(line, sizeof(line), "%s\n", words);
+    request->deadline = request_clock() + REQUEST_PATIENCE;
+    request->answer_length = 0;
+    request->error = request->own_error;
+    request->answer = malloc(REQUEST_ANSWER_MAXIMUM + 2); /* the kernel gives what is used of it */
+    if (request->answer == NULL)
+        return fail(request, "out of memory for the daemon's answer");
+    /* During a takeover the old daemon closes unread requests, and the new one answers. */
+    for (int attempt = 0; attempt < 2 && request->answer_length == 0; attempt++)
+        if (!try(request, line))
+            return false;
+    if (request->answer_length == 0)
+        return fail(request,
+                    "%s: the daemon closed the connection without an answer, twice; it is about to "
+                    "exit, or too many clients use the socket",
+                    request->address.sun_path);
+    request->answer[request->answer_length] = '\0';
+    if (strncmp(request->answer, refused, strlen(refused)) != 0)
+        return true;
+    request->error = request->answer + strlen(refused);
+    request->unknown = strncmp(request->error, unknown, strlen(unknown)) == 0;
+    return false;
 }

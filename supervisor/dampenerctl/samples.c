@@ -2,10 +2,9 @@
 
 #include <math.h>
 
-void samples_add(struct samples *samples, double time, const struct answer *answer)
+void samples_add(struct samples *samples, double time, const char *answer)
 {
-    static const struct answer gap = {"", 0};
-    const struct answer *from = answer != NULL ? answer : &gap;
+    const char *from = answer != NULL ? answer : "";
     double served = answer_number(from, "ended.served");
 
     samples->list[samples->count++ % SAMPLES_MAXIMUM] = (struct sample){

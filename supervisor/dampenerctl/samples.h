@@ -26,7 +26,7 @@ struct samples {
 };
 
 /* Adds a sample; `answer` is NULL for a gap. */
-void samples_add(struct samples *samples, double time, const struct answer *answer);
+void samples_add(struct samples *samples, double time, const char *answer);
 
 /* The figure `age` samples ago; the last sample has age 0. */
 double samples_figure(const struct samples *samples, enum samples_figure figure, size_t age);

@@ -1,5 +1,6 @@
 #include "supervisor/dampenerctl/top.h"
 
+#include "supervisor/dampenerctl/output.h"
 #include "supervisor/dampenerctl/request.h"
 #include "supervisor/dampenerctl/terminal.h"
 #include "supervisor/dampenerctl/view.h"
@@ -19,96 +20,53 @@ enum {
 
 struct top {
     const char *path;
-    struct screen_look look;
+    struct frame_look look;
     struct terminal terminal;
-    struct request request;
     struct samples samples;
-    char *bytes;          /* of the last answer; owned, NULL before the first */
-    struct answer answer; /* in those bytes */
-    char trouble[sizeof(((struct request *)NULL)->error) + 40];
+    char *answer; /* the last one; owned, NULL before the first */
+    char trouble[sizeof(((struct request *)NULL)->own_error) + 40];
     unsigned quiet; /* periods that the request has waited for its answer */
     int64_t next;   /* when the next period begins */
     bool outdated;  /* the frame must be drawn again */
     bool ended;
-    struct screen screen;
-    char frame[SCREEN_TEXT];
+    int error; /* of the terminal; 0: none */
+    struct frame frame;
+    char shown[FRAME_TEXT];
 };
 
-static void draw(struct top *top, unsigned rows, unsigned columns, struct text *text)
+static const struct text *draw(struct top *top, unsigned rows, unsigned columns)
 {
-    struct view view = {.answer = top->bytes != NULL ? &top->answer : NULL,
+    struct view view = {.answer = top->answer,
                         .samples = &top->samples,
                         .trouble = *top->trouble == '\0' ? NULL : top->trouble,
                         .live = top->look.placed};
 
-    screen_open(&top->screen, rows, columns);
-    view_draw(&top->screen, &view);
-    text_open(text, top->frame, sizeof(top->frame));
-    screen_print(&top->screen, top->look, text);
+    frame_open(&top->frame, top->look, rows, columns, top->shown);
+    view_draw(&top->frame, &view);
+    return &top->frame.text;
 }
 
 /* ---- answers of the daemon ---- */
 
-static void add_sample(struct top *top, const struct answer *answer)
+static void add_sample(struct top *top, const char *answer)
 {
     samples_add(&top->samples, (double)request_clock() / 1000, answer);
-}
-
-static void set_trouble(struct top *top, const char *before, const char *reason)
-{
-    (void)snprintf(top->trouble, sizeof(top->trouble), "%s%.*s", before, (int)strcspn(reason, "\n"),
-                   reason);
-}
-
-/* Keeps the answer and returns true, or sets `trouble`. */
-static bool read_answer(struct top *top, const char *before)
-{
-    struct request *request = &top->request;
-    const char *refusal = request_refusal(request);
-    struct answer answer;
-
-    if (request->state != REQUEST_ANSWERED) {
-        set_trouble(top, before, request->error);
-    } else if (refusal != NULL && request_is_unknown(refusal)) {
-        set_trouble(top, before, "the daemon is too old for a live view; try status --json");
-    } else if (refusal != NULL) {
-        set_trouble(top, before, refusal);
-    } else if (!answer_open(&answer, request->answer, request->answer_length)) {
-        set_trouble(top, before, "the answer is not a list of figures");
-    } else {
-        free(top->bytes);
-        top->bytes = request->answer;
-        request->answer = NULL;
-        top->answer = answer;
-        *top->trouble = '\0';
-        return true;
-    }
-    return false;
-}
-
-static void on_answer(struct top *top)
-{
-    add_sample(top, read_answer(top, "TRYING AGAIN: ") ? &top->answer : NULL);
-    request_end(&top->request);
     top->outdated = true;
 }
 
-static void on_period(struct top *top, int64_t now)
+/* Asks the daemon, and keeps the answer.  Returns NULL, or why there is no answer; one line counts.
+ */
+static const char *ask(struct top *top, struct request *request)
 {
-    top->next += PERIOD;
-    if (top->next <= now) /* this process was stopped, or the machine is slow */
-        top->next = now + PERIOD;
-    if (request_is_open(&top->request)) {
-        top->quiet++;
-        add_sample(top, NULL);
-        (void)snprintf(top->trouble, sizeof(top->trouble), "no answer for %u s", top->quiet);
-        top->outdated = true;
-        return;
-    }
-    top->quiet = 0;
-    request_begin(&top->request, top->path, "figures");
-    if (!request_is_open(&top->request))
-        on_answer(top);
+    if (!request_ask(request, top->path, "figures"))
+        return request->unknown ? "the daemon is too old for a live view; try status --json"
+                                : request->error;
+    if (!answer_is_sound(request->answer))
+        return "the answer is not a list of figures";
+    free(top->answer);
+    top->answer = request->answer;
+    request->answer = NULL;
+    return NULL;
 }
 
 /* ---- keys and signals ---- */
@@ -135,110 +93,145 @@ static void on_signal(struct top *top)
     top->outdated = top->outdated || event == TERMINAL_CHANGED;
 }
 
+/* Begins a period if it is time.  Returns whether it did. */
+static bool has_period_begun(struct top *top)
+{
+    int64_t now = request_clock();
+
+    if (now < top->next)
+        return false;
+    top->next += PERIOD;
+    if (top->next <= now) /* this process was stopped, or the machine is slow */
+        top->next = now + PERIOD;
+    return true;
+}
+
+/* Ends the view, because the terminal failed. */
+static bool fail(struct top *top)
+{
+    top->error = errno;
+    top->ended = true;
+    return false;
+}
+
 /* ---- the two ways to show the view ---- */
 
 /* Draws a frame, unless the terminal has not taken the last one yet. */
 static int show(struct top *top)
 {
+    const struct text *text;
     unsigned rows;
     unsigned columns;
-    struct text text;
 
     if (top->terminal.pending_length > 0 || !top->outdated)
         return terminal_flush(&top->terminal);
     top->outdated = false;
     terminal_size(&rows, &columns);
-    draw(top, rows, columns, &text);
-    return terminal_write(&top->terminal, text.bytes, text.length);
+    text = draw(top, rows, columns);
+    return terminal_write(&top->terminal, text->bytes, text->length);
 }
 
-static int time_left(const struct top *top)
+/* Serves the user until a descriptor is ready, a period is over, or something else happens. Returns
+ * false once the view ends. */
+static bool serve(struct top *top, struct pollfd other, int timeout)
 {
-    int64_t left = top->next - request_clock();
-    int wanted = request_is_open(&top->request) ? request_timeout(&top->request) : PERIOD;
+    const int64_t left = top->next - request_clock();
+    struct pollfd wanted[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                              {.fd = top->terminal.signals, .events = POLLIN},
+                              {.fd = top->terminal.output, .events = POLLOUT},
+                              other};
 
-    if (left < 0)
-        left = 0;
-    return left < wanted ? (int)left : wanted;
-}
-
-static int look(struct top *top)
-{
-    struct pollfd wanted[] = {
-        {.fd = STDIN_FILENO, .events = POLLIN},
-        {.fd = top->terminal.signals, .events = POLLIN},
-        request_poll(&top->request),
-        {.fd = top->terminal.pending_length > 0 ? top->terminal.output : -1, .events = POLLOUT}};
-
-    if (poll(wanted, sizeof(wanted) / sizeof(*wanted), time_left(top)) < 0 && errno != EINTR)
-        return -1;
+    if (top->ended)
+        return false;
+    if (show(top) < 0)
+        return fail(top);
+    if (top->terminal.pending_length == 0)
+        wanted[2].fd = -1;
+    if (left < timeout)
+        timeout = left < 0 ? 0 : (int)left;
+    if (poll(wanted, sizeof(wanted) / sizeof(*wanted), timeout) < 0)
+        return errno == EINTR || fail(top);
     if (wanted[0].revents != 0)
         on_keys(top);
     if (wanted[1].revents != 0)
         on_signal(top);
-    if (request_is_open(&top->request)) {
-        request_go_on(&top->request);
-        if (!request_is_open(&top->request))
-            on_answer(top);
+    return !top->ended;
+}
+
+/* Serves the user while a request waits. */
+static bool serve_meanwhile(void *context, struct pollfd wanted, int timeout)
+{
+    struct top *top = context;
+
+    if (has_period_begun(top)) {
+        add_sample(top, NULL);
+        (void)snprintf(top->trouble, sizeof(top->trouble), "no answer for %u s", ++top->quiet);
     }
-    if (request_clock() >= top->next)
-        on_period(top, request_clock());
-    return top->ended ? 0 : show(top);
+    return serve(top, wanted, timeout);
+}
+
+/* Asks once, and serves the user until the next period begins.  Returns false once the view ends.
+ */
+static bool go_on(struct top *top)
+{
+    struct request request = {.wait = serve_meanwhile, .context = top};
+    const char *reason;
+
+    top->quiet = 0;
+    reason = ask(top, &request);
+    add_sample(top, reason == NULL ? top->answer : NULL);
+    *top->trouble = '\0';
+    if (reason != NULL)
+        (void)snprintf(top->trouble, sizeof(top->trouble), "TRYING AGAIN: %.*s",
+                       (int)strcspn(reason, "\n"), reason);
+    free(request.answer);
+    do
+        if (!serve(top, (struct pollfd){.fd = -1}, PERIOD))
+            return false;
+    while (!has_period_begun(top));
+    return true;
 }
 
 static int run_live(struct top *top)
 {
     const char *no_colour = getenv("NO_COLOR");
-    int result = 0;
 
     top->look.placed = true;
     top->look.colours = no_colour == NULL || *no_colour == '\0';
-    top->next = request_clock();
-    if (terminal_open(&top->terminal) < 0) {
-        (void)fprintf(stderr, "dampenerctl: cannot use the terminal: %m\n");
-        return 1;
-    }
-    while (!top->ended && result == 0)
-        result = look(top);
+    top->next = request_clock() + PERIOD;
+    if (terminal_open(&top->terminal) < 0)
+        return output_complain(OUTPUT_FAILED, "cannot use the terminal: %m");
+    while (go_on(top))
+        ;
     terminal_close(&top->terminal);
-    if (result < 0)
-        (void)fprintf(stderr, "dampenerctl: cannot go on with the terminal: %m\n");
-    return result < 0 ? 1 : 0;
+    if (top->error == 0)
+        return OUTPUT_DONE;
+    errno = top->error;
+    return output_complain(OUTPUT_FAILED, "cannot go on with the terminal: %m");
 }
 
 static int run_once(struct top *top)
 {
-    struct text text;
-    bool written;
+    struct request request = {.wait = NULL};
+    const char *reason = ask(top, &request);
 
-    (void)request_ask(&top->request, top->path, "figures"); /* read_answer() looks at the state */
-    if (!read_answer(top, "")) {
-        (void)fprintf(stderr, "dampenerctl: %s\n", top->trouble);
-        return 1;
+    if (reason == NULL) {
+        add_sample(top, top->answer);
+        return output_finish(fputs(draw(top, ROWS, COLUMNS)->bytes, stdout) >= 0);
     }
-    add_sample(top, &top->answer);
-    draw(top, ROWS, COLUMNS, &text);
-    written = fputs(text.bytes, stdout) >= 0 && fflush(stdout) == 0;
-    if (!written)
-        (void)fprintf(stderr, "dampenerctl: cannot write to standard output: %m\n");
-    return written ? 0 : 1;
+    (void)output_complain(OUTPUT_FAILED, "%.*s", (int)strcspn(reason, "\n"), reason);
+    free(request.answer);
+    return OUTPUT_FAILED;
 }
 
-int top_run(const char *path, bool utf8)
+int top_run(const char *path)
 {
-    struct top *top = calloc(1, sizeof(*top));
+    static struct top top; /* it is large */
     int status;
 
-    if (top == NULL) {
-        (void)fprintf(stderr, "dampenerctl: out of memory for a view\n");
-        return 1;
-    }
-    top->path = path;
-    top->look.blocks = utf8;
-    top->request.descriptor = -1;
-    status = terminal_is_able() ? run_live(top) : run_once(top);
-    request_end(&top->request);
-    free(top->bytes);
-    free(top);
+    top.path = path;
+    top.look.blocks = output_is_utf8();
+    status = terminal_is_able() ? run_live(&top) : run_once(&top);
+    free(top.answer);
     return status;
 }

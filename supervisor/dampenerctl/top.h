@@ -4,10 +4,8 @@
 #ifndef DAMPENERCTL_TOP_H
 #define DAMPENERCTL_TOP_H
 
-#include <stdbool.h>
-
-/* Shows the view until the user quits; without a capable terminal, prints one frame.  `utf8`: the
- * terminal shows UTF-8.  Returns an exit status. */
-int top_run(const char *path, bool utf8);
+/* Shows the view until the user quits; without a capable terminal, prints one frame.  Returns an
+ * exit status. */
+int top_run(const char *path);
 
 #endif

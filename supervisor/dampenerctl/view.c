@@ -1,8 +1,5 @@
 #include "supervisor/dampenerctl/view.h"
 
-#include "supervisor/dampenerctl/draw.h"
-#include "supervisor/dampenerctl/words.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,30 +10,63 @@ enum {
     BESIDE_BAR = 16,  /* for the words behind a bar */
     SCALE_WIDTH = 11, /* " max 19000 " */
     SOURCE_WIDTH = 45,
-    SOURCES = 10 /* at most */
+    SOURCES = 10, /* at most */
+    RANKS = 104
 };
 
-/* A line while it is drawn. */
-struct line {
-    struct draw draw;
+/* A view while it is drawn: twice, first to learn which rows there are. */
+struct drawing {
+    struct frame *frame;
     const struct view *view;
-    const struct answer *answer; /* never NULL */
-    const struct part *parts;    /* of rows that consist of such parts */
-    size_t source;               /* number of the next source */
+    const char *answer; /* never NULL */
     bool wide;
+    bool learning;
+    bool ranks[RANKS]; /* which of them there are */
 };
 
-/* A figure in a row: the words before it, and its name. */
-struct part {
-    const char *words, *figure;
-    enum screen_style style;
+/* ---- words, in six characters unless there is no limit ---- */
+
+/* In a function's result, the text lasts until the end of the statement (C11 6.2.4). */
+struct words {
+    char text[24];
 };
 
-enum { PARTS = 5 };
-
-static double number(const struct line *line, const char *name)
+/* A count such as 19000 or 1.2M, "no limit" for INFINITY, or "-" for NAN. */
+static struct words count_words(double count)
 {
-    return answer_number(line->answer, name);
+    static const char *const units[] = {"", "M", "G", "T"};
+    struct words words;
+    size_t unit = 0;
+
+    if (isfinite(count) && fabs(count) >= 999950)
+        for (unit = 1, count /= 1e6; fabs(count) >= 999.95 && unit < 3; unit++)
+            count /= 1e3;
+    if (!isfinite(count))
+        (void)snprintf(words.text, sizeof(words.text), isnan(count) ? "-" : "no limit");
+    else if (unit == 3 && fabs(count) >= 999.95)
+        (void)snprintf(words.text, sizeof(words.text), "many");
+    else
+        (void)snprintf(words.text, sizeof(words.text), "%.*f%s", unit == 0 ? 0 : 1, count,
+                       units[unit]);
+    return words;
+}
+
+/* A number of events in a second. */
+static struct words rate_words(double rate)
+{
+    struct words words;
+
+    if (!(rate < 99.95))
+        return count_words(rate);
+    (void)snprintf(words.text, sizeof(words.text), "%.1f", rate); /* rates are not negative */
+    return words;
+}
+
+/* ---- figures ---- */
+
+static double number(const struct drawing *drawing, const char *name)
+{
+    return answer_number(drawing->answer, name);
 }
 
 static const char *or_dash(const char *text)
@@ -44,307 +74,275 @@ static const char *or_dash(const char *text)
     return *text == '\0' ? "-" : text;
 }
 
-/* Puts a part: words, and a figure as the daemon writes it. */
-static void draw_figure(struct line *line, enum screen_style style, const char *words,
+/* Puts a part: words if there are any, and a figure as the daemon writes it. */
+static void draw_figure(struct drawing *drawing, enum frame_style style, const char *words,
                         const char *name)
 {
     char text[ANSWER_TEXT];
 
-    draw_part(&line->draw, style, "%s%s", words, or_dash(answer_text(line->answer, name, text)));
+    frame_part(drawing->frame, style, "%s%s%s", words, *words == '\0' ? "" : " ",
+               or_dash(answer_text(drawing->answer, name, text)));
 }
 
 /* ---- the service ---- */
 
-static void draw_title(struct line *line)
+static void draw_title(struct drawing *drawing)
 {
-    const struct answer *answer = line->answer;
-    struct draw *draw = &line->draw;
+    const char *answer = drawing->answer;
+    struct frame *frame = drawing->frame;
     char text[ANSWER_TEXT];
     double counts[2];
     const size_t listeners = answer_rows(answer, "listeners");
     bool serving;
 
-    if (line->view->answer == NULL) {
-        draw_part(draw, SCREEN_STRONG, "socket-burst-dampener");
+    if (drawing->view->answer == NULL) {
+        frame_part(frame, FRAME_STRONG, "socket-burst-dampener");
         return;
     }
     serving = strcmp(answer_text(answer, "state", text), "serving") == 0;
-    draw_figure(line, serving ? SCREEN_GOOD : SCREEN_WARNING, "", "state");
-    draw_figure(line, SCREEN_STRONG, "", "command");
-    draw_figure(line, SCREEN_PLAIN, "up ", "uptime");
+    draw_figure(drawing, serving ? FRAME_GOOD : FRAME_WARNING, "", "state");
+    draw_figure(drawing, FRAME_STRONG, "", "command");
+    draw_figure(drawing, FRAME_PLAIN, "up", "uptime");
     if (answer_row(answer, "listeners", 0, counts, text))
-        draw_part(draw, SCREEN_PLAIN, "%s", text);
+        frame_part(frame, FRAME_PLAIN, "%s", text);
     if (listeners > 1)
-        draw_part(draw, SCREEN_PLAIN, "and %zu more", listeners - 1);
-    draw_figure(line, SCREEN_FAINT, "process ", "process");
-    draw_figure(line, SCREEN_FAINT, "version ", "version");
+        frame_part(frame, FRAME_PLAIN, "and %zu more", listeners - 1);
+    draw_figure(drawing, FRAME_FAINT, "process", "process");
+    draw_figure(drawing, FRAME_FAINT, "version", "version");
 }
 
-static void draw_trouble(struct line *line)
-{
-    draw_part(&line->draw, SCREEN_BAD, "%s", line->view->trouble);
-}
-
-static void draw_held_back(struct line *line)
+static void draw_held_back(struct drawing *drawing)
 {
     char reason[ANSWER_TEXT];
-    bool held = *answer_text(line->answer, "held_back_by", reason) != '\0' &&
+    bool held = *answer_text(drawing->answer, "held_back_by", reason) != '\0' &&
                 strcmp(reason, "nothing") != 0;
 
-    draw_part(&line->draw, held ? SCREEN_WARNING : SCREEN_PLAIN, "%s", or_dash(reason));
-}
-
-static void draw_keys(struct line *line)
-{
-    draw_part(&line->draw, SCREEN_FAINT, "q quits");
+    frame_part(drawing->frame, held ? FRAME_WARNING : FRAME_PLAIN, "%s", or_dash(reason));
 }
 
 /* ---- figures and their limits ---- */
 
-static void draw_limited(struct line *line, const char *name, const char *limit,
-                         enum screen_style style)
+/* `beside` is the figure behind the bar, and the word for it. */
+static void draw_limited(struct drawing *drawing, enum frame_style style, const char *name,
+                         const char *limit, const char *beside)
 {
-    const double most = number(line, limit);
-    char text[2 * WORDS_SIZE + 8];
+    const double most = number(drawing, limit);
+    char text[2 * sizeof(struct words) + 8];
 
     (void)snprintf(text, sizeof(text), isinf(most) ? "%s, %s" : "%s of %s",
-                   words_count(number(line, name)).text, words_count(most).text);
-    draw_part(&line->draw, SCREEN_STRONG, "%-*s", COUNT_WIDTH, text);
-    draw_bar(&line->draw, style, number(line, name), most, line->wide ? BESIDE_BAR : 0);
+                   count_words(number(drawing, name)).text, count_words(most).text);
+    frame_part(drawing->frame, FRAME_STRONG, "%-*s", COUNT_WIDTH, text);
+    frame_bar(drawing->frame, style, number(drawing, name), most, drawing->wide ? BESIDE_BAR : 0);
+    if (drawing->wide)
+        draw_figure(drawing, FRAME_PLAIN, beside, beside);
 }
 
-static void draw_queued(struct line *line)
+static enum frame_style style_of_queue(const struct drawing *drawing)
 {
-    double full = number(line, "queued") / number(line, "limits.queue");
+    double full = number(drawing, "queued") / number(drawing, "limits.queue");
 
-    draw_limited(line, "queued", "limits.queue",
-                 full >= 1     ? SCREEN_BAD
-                 : full >= 0.8 ? SCREEN_WARNING
-                               : SCREEN_GOOD);
-    if (line->wide)
-        draw_figure(line, SCREEN_PLAIN, "oldest ", "oldest");
+    return full >= 1 ? FRAME_BAD : full >= 0.8 ? FRAME_WARNING : FRAME_GOOD;
 }
 
-static void draw_running(struct line *line)
+static void draw_rate(struct drawing *drawing, const char *name, enum samples_figure figure)
 {
-    draw_limited(line, "running", "limits.processes", SCREEN_GOOD);
-    if (line->wide)
-        draw_figure(line, SCREEN_PLAIN, "starting ", "starting");
+    frame_part(drawing->frame, FRAME_PLAIN, "%s %s/s", name,
+               rate_words(samples_recent_rate(drawing->view->samples, figure)).text);
 }
 
-static void draw_rate(struct line *line, const char *name, enum samples_figure figure)
-{
-    draw_part(&line->draw, SCREEN_PLAIN, "%s %s/s", name,
-              words_rate(samples_recent_rate(line->view->samples, figure)).text);
-}
-
-static void draw_rates(struct line *line)
+static void draw_rates(struct drawing *drawing)
 {
     char limit[ANSWER_TEXT];
 
-    draw_rate(line, "started", SAMPLES_STARTED);
-    draw_rate(line, "served", SAMPLES_SERVED);
-    draw_rate(line, "accepted", SAMPLES_ACCEPTED);
-    if (*answer_text(line->answer, "limits.rate", limit) != '\0' && strcmp(limit, "no limit") != 0)
-        draw_part(&line->draw, SCREEN_FAINT, "limit %s", limit);
+    draw_rate(drawing, "started", SAMPLES_STARTED);
+    draw_rate(drawing, "served", SAMPLES_SERVED);
+    draw_rate(drawing, "accepted", SAMPLES_ACCEPTED);
+    if (*answer_text(drawing->answer, "limits.rate", limit) != '\0' &&
+        strcmp(limit, "no limit") != 0)
+        frame_part(drawing->frame, FRAME_FAINT, "limit %s", limit);
 }
 
 /* ---- the last minutes, a sample a column ---- */
 
 /* The scale goes from 0 to the greatest value on the screen, which stands at the end. */
-static void draw_history(struct line *line, bool rates)
+static void draw_history(struct drawing *drawing, enum samples_figure figure)
 {
-    const struct samples *samples = line->view->samples;
-    const enum samples_figure figure = rates ? SAMPLES_SERVED : SAMPLES_QUEUED;
-    struct draw *draw = &line->draw;
-    double values[SCREEN_COLUMNS];
+    const bool rates = figure != SAMPLES_QUEUED;
+    struct frame *frame = drawing->frame;
+    double values[FRAME_COLUMNS];
     double most = (double)NAN;
     unsigned width = 0;
 
-    if (draw->screen->columns > draw->first + SCALE_WIDTH)
-        width = draw->screen->columns - draw->first - SCALE_WIDTH;
+    if (frame->columns > frame->first + SCALE_WIDTH)
+        width = frame->columns - frame->first - SCALE_WIDTH;
     for (unsigned age = 0; age < width; age++) {
-        values[age] = (rates ? samples_rate : samples_figure)(samples, figure, age);
+        values[age] = (rates ? samples_rate : samples_figure)(drawing->view->samples, figure, age);
         if (isnan(most) || values[age] > most)
             most = values[age];
     }
-    draw->column += width;
-    for (unsigned age = 0; age < width; age++)
-        if (!isnan(values[age]))
-            (void)screen_put_sign(draw->screen, draw->row, draw->column - 1 - age, SCREEN_GOOD,
-                                  SCREEN_LEVEL + draw_level(values[age], most), 1);
-    draw->first = ++draw->column;
-    draw_part(draw, SCREEN_FAINT, "max %s", rates ? words_rate(most).text : words_count(most).text);
-}
-
-static void draw_queue(struct line *line)
-{
-    draw_history(line, false);
-}
-
-static void draw_served(struct line *line)
-{
-    draw_history(line, true);
+    for (unsigned age = width; age-- > 0;)
+        frame_sign(frame, FRAME_GOOD,
+                   isnan(values[age])
+                       ? ' '
+                       : FRAME_LEVEL + frame_filled(values[age], most, FRAME_LEVELS - 1),
+                   1);
+    frame->first = ++frame->column;
+    frame_part(frame, FRAME_FAINT, "max %s", (rates ? rate_words : count_words)(most).text);
 }
 
 /* ---- rows of figures ---- */
 
-static const struct part waits[PARTS] = {
-    {"p50 ", "waits.p50", SCREEN_PLAIN},        {"p90 ", "waits.p90", SCREEN_PLAIN},
-    {"p99 ", "waits.p99", SCREEN_PLAIN},        {"longest ", "waits.longest", SCREEN_PLAIN},
-    {"of the last ", "waits.of", SCREEN_FAINT},
-};
-
-static const struct part runs[PARTS] = {
-    {"p50 ", "runs.p50", SCREEN_PLAIN},        {"p90 ", "runs.p90", SCREEN_PLAIN},
-    {"p99 ", "runs.p99", SCREEN_PLAIN},        {"longest ", "runs.longest", SCREEN_PLAIN},
-    {"of the last ", "runs.of", SCREEN_FAINT},
-};
-
-static void draw_spread(struct line *line)
+static void draw_spread(struct drawing *drawing, const char *spread)
 {
-    for (int i = 0; i < PARTS; i++)
-        draw_figure(line, line->parts[i].style, line->parts[i].words, line->parts[i].figure);
+    static const char *const parts[] = {"p50", "p90", "p99", "longest"};
+    char name[32];
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+        (void)snprintf(name, sizeof(name), "%s.%s", spread, parts[i]);
+        draw_figure(drawing, FRAME_PLAIN, parts[i], name);
+    }
+    (void)snprintf(name, sizeof(name), "%s.of", spread);
+    draw_figure(drawing, FRAME_FAINT, "of the last", name);
 }
 
-static const struct part refusals[PARTS] = {
-    {"queue full", "ended.refused_queue", SCREEN_BAD},
-    {"source", "ended.refused_source", SCREEN_BAD},
-    {"timeout", "ended.refused_timeout", SCREEN_BAD},
-    {"denied", "ended.denied", SCREEN_WARNING},
-    {"dropped", "ended.dropped", SCREEN_BAD},
+/* A count that should be 0. */
+struct problem {
+    const char *words, *figure;
+    enum frame_style style;
 };
 
-static const struct part failures[PARTS] = {
-    {"starts", "start_failures", SCREEN_BAD},
-    {"exits", "exits.failure", SCREEN_WARNING},
-    {"killed", "exits.signal", SCREEN_WARNING},
-    {"dispatchers", "dispatchers.restarts", SCREEN_BAD},
-    {"log lines", "log_lines_dropped", SCREEN_WARNING},
+enum { PROBLEMS = 5 };
+
+static const struct problem refusals[PROBLEMS] = {
+    {"queue full", "ended.refused_queue", FRAME_BAD}, {"source", "ended.refused_source", FRAME_BAD},
+    {"timeout", "ended.refused_timeout", FRAME_BAD},  {"denied", "ended.denied", FRAME_WARNING},
+    {"dropped", "ended.dropped", FRAME_BAD},
 };
 
-static bool has_any(const struct line *line, const struct part *parts)
+static const struct problem failures[PROBLEMS] = {
+    {"starts", "start_failures", FRAME_BAD},
+    {"exits", "exits.failure", FRAME_WARNING},
+    {"killed", "exits.signal", FRAME_WARNING},
+    {"dispatchers", "dispatchers.restarts", FRAME_BAD},
+    {"log lines", "log_lines_dropped", FRAME_WARNING},
+};
+
+static bool has_any(const struct drawing *drawing, const struct problem *problems)
 {
-    for (int i = 0; i < PARTS; i++)
-        if (number(line, parts[i].figure) > 0)
+    for (int i = 0; i < PROBLEMS; i++)
+        if (number(drawing, problems[i].figure) > 0)
             return true;
     return false;
 }
 
 /* Shows only the counts above 0. */
-static void draw_problems(struct line *line)
+static void draw_problems(struct drawing *drawing, const struct problem *problems)
 {
-    for (const struct part *part = line->parts; part < line->parts + PARTS; part++)
-        if (number(line, part->figure) > 0)
-            draw_part(&line->draw, part->style, "%s %s", part->words,
-                      words_count(number(line, part->figure)).text);
+    for (const struct problem *each = problems; each < problems + PROBLEMS; each++)
+        if (number(drawing, each->figure) > 0)
+            frame_part(drawing->frame, each->style, "%s %s", each->words,
+                       count_words(number(drawing, each->figure)).text);
 }
 
 /* ---- sources ---- */
 
 /* The counts stand in a column of their own, and cut a long name. */
-static void draw_source(struct line *line)
+static void draw_source(struct drawing *drawing, unsigned source)
 {
-    struct draw *draw = &line->draw;
-    const unsigned columns = draw->screen->columns;
+    struct frame *frame = drawing->frame;
     double numbers[2];
     char name[ANSWER_TEXT];
     char counts[80];
     unsigned length;
-    unsigned column;
+    unsigned room = SOURCE_WIDTH;
 
-    (void)answer_row(line->answer, "busiest", line->source++, numbers, name);
+    (void)answer_row(drawing->answer, "busiest", source, numbers, name);
     length = (unsigned)snprintf(counts, sizeof(counts),
-                                line->wide ? " %6s waiting  %6s running" : " %3s wait%4s run",
-                                words_count(numbers[0]).text, words_count(numbers[1]).text);
-    draw_part(draw, SCREEN_PLAIN, "%s", or_dash(name));
-    if (columns < draw->first + length)
+                                drawing->wide ? " %6s waiting  %6s running" : " %3s wait%4s run",
+                                count_words(numbers[0]).text, count_words(numbers[1]).text);
+    if (frame->columns < frame->first + length) {
+        frame_part(frame, FRAME_PLAIN, "%s", or_dash(name));
         return;
-    column = columns - length;
-    if (line->wide && column > draw->first + SOURCE_WIDTH)
-        column = draw->first + SOURCE_WIDTH;
-    column = screen_put(draw->screen, draw->row, column, SCREEN_PLAIN, counts);
-    (void)screen_put_sign(draw->screen, draw->row, column, SCREEN_PLAIN, ' ', columns);
+    }
+    if (!drawing->wide || room > frame->columns - frame->first - length)
+        room = frame->columns - frame->first - length;
+    frame_part(frame, FRAME_PLAIN, "%.*s", (int)room, or_dash(name));
+    frame->first = frame->column = frame->first + room; /* without a gap */
+    frame_part(frame, FRAME_PLAIN, "%s", counts);
 }
 
 /* ---- the frame ---- */
 
-/* A line of the frame, from top to bottom. */
-struct entry {
-    void (*draw)(struct line *line); /* NULL: the line is empty */
-    const char *label;               /* NULL: none */
-    const struct part *parts;        /* for some */
-    unsigned rank; /* lines with the lowest ranks stay on a small screen; no two are equal */
-};
-
-struct frame {
-    struct entry list[16 + SOURCES];
-    size_t count;
-};
-
-static void add(struct frame *frame, bool wanted, struct entry entry)
-{
-    if (wanted)
-        frame->list[frame->count++] = entry;
-}
-
-static void collect(struct frame *frame, const struct line *line)
-{
-    const bool known = line->view->answer != NULL;
-    double counts[2];
-    char name[ANSWER_TEXT];
-
-    frame->count = 0;
-    add(frame, true, (struct entry){draw_title, NULL, NULL, 0});
-    add(frame, line->view->trouble != NULL, (struct entry){draw_trouble, NULL, NULL, 1});
-    add(frame, known, (struct entry){draw_running, "running", NULL, 3});
-    add(frame, known, (struct entry){draw_queued, "queued", NULL, 2});
-    add(frame, known, (struct entry){draw_rates, "rates", NULL, 6});
-    add(frame, known, (struct entry){draw_held_back, "held back by", NULL, 4});
-    add(frame, known, (struct entry){NULL, NULL, NULL, 100});
-    add(frame, known, (struct entry){draw_queue, "queue", NULL, 5});
-    add(frame, known, (struct entry){draw_served, "served/s", NULL, 7});
-    add(frame, known, (struct entry){draw_spread, "waited", waits, 8});
-    add(frame, known, (struct entry){draw_spread, "ran", runs, 12});
-    add(frame, has_any(line, refusals), (struct entry){draw_problems, "refused", refusals, 9});
-    add(frame, has_any(line, failures), (struct entry){draw_problems, "failed", failures, 10});
-    add(frame, known, (struct entry){NULL, NULL, NULL, 101});
-    for (unsigned i = 0; i < SOURCES && answer_row(line->answer, "busiest", i, counts, name); i++) {
-        const char *label = i == 0 ? "busiest" : " ";
-
-        add(frame, true, (struct entry){draw_source, line->wide ? label : NULL, NULL, 20 + i});
-    }
-    add(frame, line->view->live, (struct entry){draw_keys, NULL, NULL, 90});
-}
-
-static bool fits(const struct frame *frame, const struct entry *entry, unsigned rows)
+/* Begins a row, and returns whether to draw it.  On a small screen the rows with the lowest ranks
+ * stay.  No two rows have the same rank. */
+static bool row(struct drawing *drawing, unsigned rank, const char *label)
 {
     unsigned above = 0;
 
-    for (size_t i = 0; i < frame->count; i++)
-        above += frame->list[i].rank < entry->rank;
-    return above < rows;
+    drawing->ranks[rank] = true;
+    for (unsigned i = 0; i < rank; i++)
+        above += drawing->ranks[i];
+    if (drawing->learning || above >= drawing->frame->rows)
+        return false;
+    frame_row(drawing->frame, label);
+    return true;
 }
 
-void view_draw(struct screen *screen, const struct view *view)
+static void draw_figures(struct drawing *drawing)
 {
-    static const struct answer nothing = {"", 0};
-    struct frame frame;
-    struct line line = {.draw = {.screen = screen},
-                        .view = view,
-                        .answer = view->answer != NULL ? view->answer : &nothing,
-                        .wide = screen->columns >= WIDE};
+    const size_t sources = answer_rows(drawing->answer, "busiest");
 
-    collect(&frame, &line);
-    for (size_t i = 0; i < frame.count; i++) {
-        const struct entry *entry = &frame.list[i];
+    if (row(drawing, 3, "running"))
+        draw_limited(drawing, FRAME_GOOD, "running", "limits.processes", "starting");
+    if (row(drawing, 2, "queued"))
+        draw_limited(drawing, style_of_queue(drawing), "queued", "limits.queue", "oldest");
+    if (row(drawing, 6, "rates"))
+        draw_rates(drawing);
+    if (row(drawing, 4, "held back by"))
+        draw_held_back(drawing);
+    (void)row(drawing, 100, NULL); /* it is empty */
+    if (row(drawing, 5, "queue"))
+        draw_history(drawing, SAMPLES_QUEUED);
+    if (row(drawing, 7, "served/s"))
+        draw_history(drawing, SAMPLES_SERVED);
+    if (row(drawing, 8, "waited"))
+        draw_spread(drawing, "waits");
+    if (row(drawing, 12, "ran"))
+        draw_spread(drawing, "runs");
+    if (has_any(drawing, refusals) && row(drawing, 9, "refused"))
+        draw_problems(drawing, refusals);
+    if (has_any(drawing, failures) && row(drawing, 10, "failed"))
+        draw_problems(drawing, failures);
+    (void)row(drawing, 101, NULL);
+    for (unsigned i = 0; i < SOURCES && i < sources; i++)
+        if (row(drawing, 20 + i, !drawing->wide ? NULL : i == 0 ? "busiest" : " "))
+            draw_source(drawing, i);
+}
 
-        if (!fits(&frame, entry, screen->rows))
-            continue;
-        draw_row(&line.draw, entry->label);
-        line.parts = entry->parts;
-        if (entry->draw != NULL)
-            entry->draw(&line);
-        line.draw.row++;
-    }
+static void draw(struct drawing *drawing)
+{
+    const struct view *view = drawing->view;
+
+    if (row(drawing, 0, NULL))
+        draw_title(drawing);
+    if (view->trouble != NULL && row(drawing, 1, NULL))
+        frame_part(drawing->frame, FRAME_BAD, "%s", view->trouble);
+    if (view->answer != NULL)
+        draw_figures(drawing);
+    if (view->live && row(drawing, 90, NULL))
+        frame_part(drawing->frame, FRAME_FAINT, "q quits");
+}
+
+void view_draw(struct frame *frame, const struct view *view)
+{
+    struct drawing drawing = {.frame = frame,
+                              .view = view,
+                              .answer = view->answer != NULL ? view->answer : "",
+                              .wide = frame->columns >= WIDE,
+                              .learning = true};
+
+    draw(&drawing);
+    drawing.learning = false;
+    draw(&drawing);
+    frame_close(frame);
 }

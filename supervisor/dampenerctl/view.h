@@ -8,17 +8,17 @@
 #define DAMPENERCTL_VIEW_H
 
 #include "supervisor/dampenerctl/answer.h"
+#include "supervisor/dampenerctl/frame.h"
 #include "supervisor/dampenerctl/samples.h"
-#include "supervisor/dampenerctl/screen.h"
 
 struct view {
-    const struct answer *answer; /* the last one, or NULL */
+    const char *answer; /* the last one, or NULL */
     const struct samples *samples;
     const char *trouble; /* why there is nothing newer, or NULL */
     bool live;           /* the view is refreshed, and a key ends it */
 };
 
-/* The screen is open. */
-void view_draw(struct screen *screen, const struct view *view);
+/* Draws into an open, empty frame, and closes it. */
+void view_draw(struct frame *frame, const struct view *view);
 
 #endif

@@ -67,8 +67,8 @@ static const struct figure figures[] = {
     BOTH(time, oldest, "oldest_wait_seconds", NULL,
          "How long the oldest waiting client has waited."),
 
-    BOTH(limit, limits.processes, "handlers_limit", NULL, "The most handlers at once."),
-    BOTH(limit, limits.queue, "connections_queued_limit", NULL, "The most clients that may wait."),
+    BOTH(number, limits.processes, "handlers_limit", NULL, "The most handlers at once."),
+    BOTH(number, limits.queue, "connections_queued_limit", NULL, "The most clients that may wait."),
     NO_METRIC(time, limits.queue_timeout),
     NO_METRIC(number, limits.per_source),
     NO_METRIC(number, limits.load_average),
@@ -99,7 +99,7 @@ static const struct figure figures[] = {
     BOTH(number, dispatchers.restarts, "dispatcher_restarts_total", NULL,
          "Dispatchers started in place of a dead one, the spare included."),
     BOTH(number, descriptors.used, "descriptors_used", NULL, "Open descriptors of the supervisor."),
-    BOTH(limit, descriptors.allowed, "descriptors_limit", NULL,
+    BOTH(number, descriptors.allowed, "descriptors_limit", NULL,
          "The most descriptors that the supervisor may have open."),
     BOTH(number, log_lines_dropped, "log_lines_dropped_total", NULL,
          "Lines of the log that standard error did not take at once."),
@@ -217,21 +217,29 @@ static bool names_figure(const char *template, const struct figure *figure)
     return strstr(template, name) != NULL;
 }
 
-/* Adds a template with each {NAME} replaced by that figure in words. */
+static bool is_unlimited(const struct figure *figure, const struct snapshot *snapshot)
+{
+    return figure->kind == &kind_number && isinf(*(const double *)value_of(figure, snapshot));
+}
+
+/* Adds a template with each {NAME} replaced by that figure in words.  "3 of no limit" becomes "3,
+ * no limit". */
 static void fill_in(struct text *text, const char *template, const struct snapshot *snapshot)
 {
-    for (;;) {
-        size_t length = strcspn(template, "{");
-        const struct figure *figure;
+    size_t length = strcspn(template, "{");
 
-        text_add(text, "%.*s", (int)length, template);
-        if (template[length] == '\0')
-            return;
-        template += length + 1;
-        figure = find(template);
+    while (template[length] != '\0') {
+        const struct figure *figure = find(template + length + 1);
+
+        if (strncmp(template, " of {", 5) == 0 && is_unlimited(figure, snapshot))
+            text_add(text, ", ");
+        else
+            text_add(text, "%.*s", (int)length, template);
         figure->kind->words(text, value_of(figure, snapshot));
-        template += strlen(figure->name) + 1;
+        template += length + strlen(figure->name) + strlen("{}");
+        length = strcspn(template, "{");
     }
+    text_add(text, "%s", template);
 }
 
 static const char table[] = "state           {state}\n"
@@ -242,10 +250,10 @@ static const char table[] = "state           {state}\n"
                             "listening on    {listeners}\n"
                             "\n"
                             "accepted        {accepted}\n"
-                            "queued          {queued}{limits.queue}\n"
+                            "queued          {queued} of {limits.queue}\n"
                             "oldest          {oldest}\n"
                             "starting        {starting}\n"
-                            "running         {running}{limits.processes}\n"
+                            "running         {running} of {limits.processes}\n"
                             "held back by    {held_back_by}\n"
                             "lingering       {lingering}\n"
                             "\n"
@@ -268,7 +276,7 @@ static const char table[] = "state           {state}\n"
                             "failed starts   {start_failures}\n"
                             "dispatchers     {dispatchers.ready} of {dispatchers.wanted} ready, "
                             "{dispatchers.restarts} replaced\n"
-                            "descriptors     {descriptors.used}{descriptors.allowed}\n"
+                            "descriptors     {descriptors.used} of {descriptors.allowed}\n"
                             "log lines lost  {log_lines_dropped}\n"
                             "sources         {sources}\n"
                             "\n"

@@ -47,19 +47,6 @@ static void number_words(struct text *text, const void *value)
     add_number(text, number_of(value), "-", "no limit");
 }
 
-static void number_line(struct text *text, const char *name, const void *value)
-{
-    text_add(text, "%s ", name);
-    number_words(text, value);
-    text_add(text, "\n");
-}
-
-static void limit_words(struct text *text, const void *value)
-{
-    text_add(text, isinf(number_of(value)) ? ", " : " of ");
-    number_words(text, value);
-}
-
 /* In six characters or less: 120ms, 3.2s, 5m07s, 3d04h. */
 static void time_words(struct text *text, const void *value)
 {
@@ -88,7 +75,6 @@ static void time_words(struct text *text, const void *value)
 }
 
 const struct kind kind_number = {number_json, number_sample, number_words, NULL};
-const struct kind kind_limit = {number_json, number_sample, limit_words, number_line};
 const struct kind kind_time = {number_json, number_sample, time_words, NULL};
 
 /* ---- words ---- */

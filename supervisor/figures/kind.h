@@ -19,7 +19,6 @@ struct kind {
 
 /* Behind each name: the type of the member, and what its label in metrics means. */
 extern const struct kind kind_number;    /* double; whole, such as how="served", or NULL */
-extern const struct kind kind_limit;     /* double; as above; words are the end of "3 of 8" */
 extern const struct kind kind_time;      /* double, in seconds; as above */
 extern const struct kind kind_text;      /* const char *; the name of the label, the metric is 1 */
 extern const struct kind kind_choice;    /* struct snapshot_choice; the name of the label */

@@ -1,32 +1,53 @@
 /*
- * report.h - what the log says of clients: a line for each start and each end of a handler, and
- * some lines for refused and abandoned clients.
+ * report.h - counts what becomes of clients and handlers, and writes it to the log: a line for each
+ * start and each end of a handler and for each client that gives up, and lines about trouble.
  *
- * Times are microseconds of loop.h's clock.
+ * Lines about trouble could flood the log.  Of each kind, a few appear per period, and at its end
+ * how many were left out.  Times are microseconds of loop.h's clock.
  */
 #ifndef SUPERVISOR_FIGURES_REPORT_H
 #define SUPERVISOR_FIGURES_REPORT_H
 
 #include "dispatcher/protocol.h"
-#include "supervisor/base/limiter.h"
+#include "supervisor/base/histogram.h"
 #include "supervisor/base/loop.h"
 #include "supervisor/base/usage.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-enum report_refusal {
+/* Kinds of trouble; refusals come first. */
+enum report_trouble {
     REPORT_DENIED, /* by the access rules */
     REPORT_QUEUE,  /* the queue is full */
     REPORT_SOURCE, /* too many clients of its source wait */
     REPORT_TIMEOUT,
-    REPORT_REFUSALS
+    REPORT_REFUSALS,
+    REPORT_START = REPORT_REFUSALS, /* a handler could not be started */
+    REPORT_HANDLER,                 /* a handler ended as no handler should */
+    REPORT_TROUBLES
+};
+
+/* How handlers ended. */
+enum report_exit {
+    REPORT_SUCCESS, /* status 0 */
+    REPORT_FAILURE, /* another status */
+    REPORT_SIGNAL,  /* killed by a signal */
+    REPORT_UNKNOWN, /* the dispatcher died before it reported the end */
+    REPORT_EXITS
 };
 
 struct report {
     struct loop *loop;
-    struct limiter refusals[REPORT_REFUSALS];
-    struct loop_timer left_out; /* when to say how many lines were left out */
+    const char *command;    /* for the reader only */
+    struct histogram waits; /* from accept to the start of the handler */
+    struct histogram runs;  /* from start to end of the handler */
+    uint64_t exits[REPORT_EXITS];
+    uint64_t starts_failed;
+    bool starts_fail;                /* the last start failed */
+    uint64_t lines[REPORT_TROUBLES]; /* due in this period, those left out included */
+    struct loop_timer period;        /* its end; the first line begins it */
 };
 
 /* The client that a line is about. */
@@ -34,31 +55,43 @@ struct report_client {
     uint64_t ticket;
     pid_t process; /* its handler, if there is one */
     const struct endpoint *remote;
+    bool foreign;   /* another process started the handler, and logs its end */
+    bool signalled; /* we have sent the handler a signal */
 };
 
-/* `loop` must stay. */
-void report_open(struct report *report, struct loop *loop);
+/* `loop` and `command` must stay. */
+void report_open(struct report *report, struct loop *loop, const char *command);
 
 /* Logs that the service listens: on a path if that is not NULL, otherwise on an address and port.
  * `text` is the same for people. */
 void report_listening(const char *path, const struct endpoint *local, const char *text);
 
-/* Logs the start of a handler, after its client has waited for `waited`; `queued` others wait. */
-void report_started(const struct report_client *client, uint64_t waited, uint32_t queued);
+/* Reports the start of a handler, after its client has waited for `waited`; `queued` others wait.
+ */
+void report_started(struct report *report, const struct report_client *client, uint64_t waited,
+                    uint32_t queued);
 
-/* Logs the end of a handler that ran for `ran`.  `status`, as wait(2) gives it, and `usage` are
- * NULL if they are not known. */
-void report_ended(const struct report_client *client, uint64_t ran, const int *status,
-                  const struct usage *usage);
+/* Reports the end of a handler that ran for `ran`.  `status`, as wait(2) gives it, and `usage` are
+ * NULL if they are not known.  There is trouble if the status points to something that the handler
+ * lacked: loaders and shells say with it that they could not begin, or the kernel killed it. */
+void report_ended(struct report *report, const struct report_client *client, uint64_t ran,
+                  const int *status, const struct usage *usage);
 
 /* Logs that a client gave up after it had waited for `waited`. */
 void report_abandoned(const struct report_client *client, uint64_t waited);
 
-/* Logs a refusal.  Of many, logs a few, and later how many were left out. */
+/* Logs a refusal. */
 void report_refused(struct report *report, const struct endpoint *remote,
-                    enum report_refusal refusal);
+                    enum report_trouble refusal);
 
-/* Logs now how many refusals were left out. */
+/* Reports that a handler could not be started, as errno says.  Its client waits, and the next
+ * attempt comes after `delay`. */
+void report_start_failed(struct report *report, uint64_t ticket, uint64_t delay);
+
+/* Logs that handlers can be started again. */
+void report_start_succeeded(struct report *report);
+
+/* Ends the period at once: logs how many lines were left out. */
 void report_left_out(struct report *report);
 
 #endif

@@ -43,11 +43,6 @@ struct snapshot_list {
     size_t length;
 };
 
-/* How long the latest clients waited or ran, or how many there were. */
-struct snapshot_spread {
-    double of, p50, p90, p99, longest;
-};
-
 struct snapshot_rate {
     double count; /* INFINITY: there is no limit, and the period means nothing */
     double period;
@@ -69,7 +64,7 @@ struct snapshot {
     } limits;
 
     const struct histogram *wait_histogram, *run_histogram;
-    struct snapshot_spread waits, runs;
+    struct histogram_quantiles waits, runs;
     struct {
         double success, failure, signal, unknown;
     } exits;

@@ -1,11 +1,9 @@
 #include "supervisor/server/events.h"
 
-#include "dispatcher/shared/log.h"
+#include "supervisor/server/manager.h"
 #include "supervisor/server/reload.h"
 #include "supervisor/server/shutdown.h"
 #include "supervisor/server/starting.h"
-
-#include <inttypes.h>
 
 /* ---- listen/ ---- */
 
@@ -42,7 +40,12 @@ struct accept_events events_of_acceptor(struct server *server)
 static struct report_client described(const struct client *client)
 {
     return (struct report_client){
-        .ticket = clients_ticket(client), .process = client->process, .remote = &client->remote};
+        .ticket = clients_ticket(client),
+        .process = client->process,
+        .remote = &client->remote,
+        .foreign = client->dispatcher == CLIENT_FOREIGN,
+        .signalled = client->signalled != 0,
+    };
 }
 
 static void on_abandoned(void *context, const struct client *client)
@@ -55,7 +58,7 @@ static void on_abandoned(void *context, const struct client *client)
 
 static void on_refused(void *context, const struct endpoint *remote, enum client_end reason)
 {
-    static const enum report_refusal refusals[CLIENT_ENDS] = {
+    static const enum report_trouble refusals[CLIENT_ENDS] = {
         [CLIENT_DENIED] = REPORT_DENIED,
         [CLIENT_REFUSED_QUEUE] = REPORT_QUEUE,
         [CLIENT_REFUSED_SOURCE] = REPORT_SOURCE,
@@ -93,25 +96,23 @@ static void on_started(void *context, const struct client *client)
 {
     struct server *server = context;
     const struct report_client reported = described(client);
-    const uint64_t waited = client->started - client->accepted;
 
-    statistics_started(&server->statistics, waited);
-    report_started(&reported, waited, clients_count(&server->queue.clients, CLIENT_QUEUED));
+    report_started(&server->report, &reported, client->started - client->accepted,
+                   clients_count(&server->queue.clients, CLIENT_QUEUED));
 }
 
 static void on_failed(void *context, uint64_t ticket, uint64_t delay)
 {
     struct server *server = context;
 
-    server->statistics.starts_failed++;
-    trouble_start_failed(&server->trouble, ticket, delay);
+    report_start_failed(&server->report, ticket, delay);
 }
 
 static void on_recovered(void *context)
 {
     struct server *server = context;
 
-    trouble_start_succeeded(&server->trouble);
+    report_start_succeeded(&server->report);
 }
 
 static void on_ended(void *context, const struct client *client, const int *status,
@@ -119,17 +120,8 @@ static void on_ended(void *context, const struct client *client, const int *stat
 {
     struct server *server = context;
     const struct report_client reported = described(client);
-    const uint64_t ran = server->loop.now - client->started;
 
-    statistics_ended(&server->statistics, ran, status);
-    if (client->dispatcher == CLIENT_FOREIGN) {
-        log_debug("ticket %" PRIu64 ": ended, as the old process reports", reported.ticket);
-        return; /* the old process has logged it */
-    }
-    report_ended(&reported, ran, status, usage);
-    if (status != NULL)
-        trouble_ended(&server->trouble, reported.ticket, reported.process, client->signalled != 0,
-                      *status);
+    report_ended(&server->report, &reported, server->loop.now - client->started, status, usage);
 }
 
 static bool may_end(void *context, struct client *client, const int *status)

@@ -165,8 +165,7 @@ static int open_rooms(struct server *server, struct listeners *listeners)
     server->rouse = (struct loop_timer){.expired = on_rouse, .context = server};
     loop_add_timer(&server->loop, &server->rouse);
     loop_add_timer(&server->loop, &server->starting.next);
-    report_open(&server->report, &server->loop);
-    trouble_open(&server->trouble, &server->loop, options->command[0]);
+    report_open(&server->report, &server->loop, options->command[0]);
     reload_open(server);
     shutdown_open(server);
     handover_open(&server->handover, &server->loop, &server->queue, &server->acceptor,
@@ -234,11 +233,9 @@ void server_run(struct server *server)
         manager_begin(server);
     loop_run(&server->loop, advance, server);
     report_left_out(&server->report);
-    trouble_left_out(&server->trouble);
     operator_close(server);
     pool_close(&server->pool);
     queue_close(&server->queue);
-    snapshot_close(server);
     loop_close(&server->loop);
 }
 

@@ -111,16 +111,16 @@ static void count_limits(const struct server *server, struct snapshot *snapshot)
 
 static void count_handlers(const struct server *server, struct snapshot *snapshot)
 {
-    const struct statistics *statistics = &server->statistics;
+    const struct report *report = &server->report;
     const struct pool *pool = &server->pool;
 
-    snapshot->wait_histogram = &statistics->waits;
-    snapshot->run_histogram = &statistics->runs;
-    snapshot->exits.success = (double)statistics->exits[STATISTICS_SUCCESS];
-    snapshot->exits.failure = (double)statistics->exits[STATISTICS_FAILURE];
-    snapshot->exits.signal = (double)statistics->exits[STATISTICS_SIGNAL];
-    snapshot->exits.unknown = (double)statistics->exits[STATISTICS_UNKNOWN];
-    snapshot->start_failures = (double)statistics->starts_failed;
+    snapshot->wait_histogram = &report->waits;
+    snapshot->run_histogram = &report->runs;
+    snapshot->exits.success = (double)report->exits[REPORT_SUCCESS];
+    snapshot->exits.failure = (double)report->exits[REPORT_FAILURE];
+    snapshot->exits.signal = (double)report->exits[REPORT_SIGNAL];
+    snapshot->exits.unknown = (double)report->exits[REPORT_UNKNOWN];
+    snapshot->start_failures = (double)report->starts_failed;
     snapshot->dispatchers.wanted = pool->count;
     snapshot->dispatchers.ready = pool_ready(pool);
     for (unsigned i = 0; i <= pool->count; i++)
@@ -161,18 +161,13 @@ void snapshot_count(const struct server *server, struct snapshot *snapshot)
 
 /* ---- lists, and what needs sorting ---- */
 
-static void list_listeners(struct server *server, struct snapshot_list *listeners)
+/* Returns how many rows there are, at most one for each listener. */
+static size_t list_listeners(const struct acceptor *acceptor, struct snapshot_row *rows)
 {
-    static const char *const counted[] = {"backlog", "dropped"};
-    struct snapshot_row *rows = server->listener_rows;
+    struct snapshot_row *row = rows;
 
-    if (rows == NULL)
-        rows = calloc(server->acceptor.count, sizeof(*rows)); /* on failure the list stays empty */
-    server->listener_rows = rows;
-    *listeners = (struct snapshot_list){counted, rows, 0};
-    for (size_t i = 0; rows != NULL && i < server->acceptor.count; i++) {
-        const struct listener *listener = &server->acceptor.listeners[i];
-        struct snapshot_row *row = &rows[listeners->length];
+    for (size_t i = 0; rows != NULL && i < acceptor->count; i++) {
+        const struct listener *listener = &acceptor->listeners[i];
         struct listener_backlog backlog;
         bool known;
 
@@ -185,8 +180,9 @@ static void list_listeners(struct server *server, struct snapshot_list *listener
         row->port = listener->path != NULL ? (double)NAN : listener->local.port;
         row->counts[0] = known ? backlog.waiting : (double)NAN;
         row->counts[1] = known ? backlog.dropped : (double)NAN;
-        listeners->length++;
+        row++;
     }
+    return (size_t)(row - rows);
 }
 
 static void find_busiest(const struct order *order, struct server_busiest *found)
@@ -218,29 +214,19 @@ static void list_busiest(struct server *server, struct snapshot *snapshot)
     snapshot->busiest = (struct snapshot_list){counted, busiest->rows, busiest->count};
 }
 
-static struct snapshot_spread spread(const struct histogram *histogram)
-{
-    struct histogram_quantiles latest = histogram_quantiles(histogram);
-
-    return (struct snapshot_spread){latest.of, loop_seconds(latest.median),
-                                    loop_seconds(latest.ninety), loop_seconds(latest.ninety_nine),
-                                    loop_seconds(latest.longest)};
-}
-
 void snapshot_render(struct server *server, figures_renderer *render, struct text *text)
 {
+    static const char *const counted[] = {"backlog", "dropped"};
+    /* On failure the list stays empty. */
+    struct snapshot_row *rows = calloc(server->acceptor.count, sizeof(*rows));
     struct snapshot snapshot;
 
     snapshot_count(server, &snapshot);
-    snapshot.waits = spread(snapshot.wait_histogram);
-    snapshot.runs = spread(snapshot.run_histogram);
-    list_listeners(server, &snapshot.listeners);
+    snapshot.waits = histogram_quantiles(snapshot.wait_histogram);
+    snapshot.runs = histogram_quantiles(snapshot.run_histogram);
+    snapshot.listeners =
+        (struct snapshot_list){counted, rows, list_listeners(&server->acceptor, rows)};
     list_busiest(server, &snapshot);
     render(text, &snapshot);
-}
-
-void snapshot_close(struct server *server)
-{
-    free(server->listener_rows);
-    server->listener_rows = NULL;
+    free(rows);
 }

@@ -19,7 +19,4 @@ void snapshot_count(const struct server *server, struct snapshot *snapshot);
 /* What the service does now, in the words of the field "state". */
 const char *snapshot_state(const struct server *server);
 
-/* Frees the memory for the lists. */
-void snapshot_close(struct server *server);
-
 #endif

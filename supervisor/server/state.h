@@ -13,8 +13,6 @@
 #include "supervisor/control/control.h"
 #include "supervisor/figures/report.h"
 #include "supervisor/figures/snapshot.h"
-#include "supervisor/figures/statistics.h"
-#include "supervisor/figures/trouble.h"
 #include "supervisor/keeper/janitor.h"
 #include "supervisor/keeper/notify.h"
 #include "supervisor/listen/accept.h"
@@ -106,10 +104,7 @@ struct server {
     struct handover handover;
 
     struct report report;
-    struct trouble trouble;
-    struct statistics statistics;
     struct server_busiest busiest;
-    struct snapshot_row *listener_rows; /* of the last snapshot; NULL before the first */
 
     struct control control; /* all zero without --control */
     struct control metrics; /* all zero without --metrics */

@@ -1,15 +1,11 @@
 /*
- * What delays and what is left out, as functions of time: the opening of gates, and the limit on
- * lines in the log.
+ * What delays, as a function of time: the opening of gates.
  */
 #include "supervisor/admission/ramp.h"
-#include "supervisor/base/limiter.h"
 
 #include "tests/shared/check.h"
 
 enum { SECOND = 1000000 };
-
-/* ---- ramp ---- */
 
 static void check_ramp(void)
 {
@@ -45,32 +41,9 @@ static void check_ramp_closed_again(void)
     CHECK(ramp_open(&ramp, (uint64_t)100 * SECOND) == UNLIMITED);
 }
 
-/* ---- limiter ---- */
-
-static void check_limiter(void)
-{
-    struct limiter limiter = {0};
-    uint64_t now = SECOND;
-
-    for (int i = 0; i < LIMITER_LINES; i++)
-        CHECK(limiter_allows(&limiter, now));
-    CHECK(!limiter_allows(&limiter, now));
-    CHECK(!limiter_allows(&limiter, now + LIMITER_PERIOD - 1));
-    CHECK(limiter.until == now + LIMITER_PERIOD);
-    CHECK(limiter_end(&limiter, now + LIMITER_PERIOD - 1, false) == 0);
-    CHECK(limiter_end(&limiter, now + LIMITER_PERIOD, false) == 2);
-    CHECK(limiter.until == 0);
-    CHECK(limiter_allows(&limiter, now + LIMITER_PERIOD));
-    for (int i = 1; i < LIMITER_LINES + 3; i++)
-        (void)limiter_allows(&limiter, now + LIMITER_PERIOD);
-    CHECK(limiter_end(&limiter, now + LIMITER_PERIOD, true) == 3);
-    CHECK(limiter_end(&limiter, now, true) == 0);
-}
-
 int main(void)
 {
     check_ramp();
     check_ramp_closed_again();
-    check_limiter();
     return CHECK_RESULT();
 }

@@ -3,5 +3,5 @@
 
 load ../shared/helpers
 
-@test "view: frames of every size, which show what they should and never leave it" { "$BUILD/tests/dampenerctl/view"; }
-@test "samples: rates, the lengths of bars, and numbers in words" { "$BUILD/tests/dampenerctl/samples"; }
+@test "view: frames of every size, bars and large counts, and nothing leaves the frame" { "$BUILD/tests/dampenerctl/view"; }
+@test "samples: figures and rates of the last minutes" { "$BUILD/tests/dampenerctl/samples"; }

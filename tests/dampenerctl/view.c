@@ -5,6 +5,7 @@
 
 #include "tests/shared/check.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,26 +22,24 @@ static const char busy[] =
     "busiest 0 0 192.0.2.4/32\nbusiest 0 0 192.0.2.5/32\nbusiest 0 0 192.0.2.6/32\n"
     "busiest 0 0 192.0.2.7/32\nbusiest 0 0 192.0.2.8/32\nbusiest 0 0 192.0.2.9/32\n";
 
-static struct screen screen;
+static struct frame frame;
 static struct samples samples;
-static struct answer answer;
-static char frame[SCREEN_TEXT];
+static const char *answer;
+static char shown[FRAME_TEXT];
 
-/* The frame as lines of ASCII. */
-static void draw(const struct view *view, unsigned rows, unsigned columns)
+/* The frame as lines of ASCII; an answer is the one that was read last. */
+static void draw(struct view *view, unsigned rows, unsigned columns)
 {
-    struct text text;
-
-    screen_open(&screen, rows, columns);
-    view_draw(&screen, view);
-    text_open(&text, frame, sizeof(frame));
-    screen_print(&screen, (struct screen_look){.placed = false}, &text);
-    CHECK(!text.cut);
+    if (view->answer != NULL)
+        view->answer = answer;
+    frame_open(&frame, (struct frame_look){.placed = false}, rows, columns, shown);
+    view_draw(&frame, view);
+    CHECK(!frame.text.cut);
 }
 
 static bool shows(const char *words)
 {
-    return strstr(frame, words) != NULL;
+    return strstr(shown, words) != NULL;
 }
 
 /* Its lines are so many, and none is longer than that. */
@@ -48,7 +47,7 @@ static bool keeps_to(unsigned rows, unsigned columns)
 {
     unsigned count = 0;
 
-    for (const char *line = frame; *line != '\0'; line += strcspn(line, "\n") + 1) {
+    for (const char *line = shown; *line != '\0'; line += strcspn(line, "\n") + 1) {
         if (strcspn(line, "\n") > columns)
             return false;
         count++;
@@ -58,7 +57,8 @@ static bool keeps_to(unsigned rows, unsigned columns)
 
 static void read_answer(const char *bytes)
 {
-    CHECK(answer_open(&answer, bytes, strlen(bytes)));
+    CHECK(answer_is_sound(bytes));
+    answer = bytes;
 }
 
 static void begin(void)
@@ -71,14 +71,14 @@ static void begin(void)
                        "version 1\nprocess 1234\nqueued %u\nended.served %u\nrunning 8\n", i * 10,
                        i * i);
         read_answer(bytes);
-        samples_add(&samples, i, &answer);
+        samples_add(&samples, i, answer);
     }
     read_answer(busy);
 }
 
 static void check_usual(void)
 {
-    struct view view = {&answer, &samples, NULL, true};
+    struct view view = {answer, &samples, NULL, true};
 
     draw(&view, 24, 80);
     CHECK(keeps_to(24, 80));
@@ -100,7 +100,7 @@ static void check_usual(void)
 /* What matters least goes first. */
 static void check_small(void)
 {
-    struct view view = {&answer, &samples, "no answer for 3 s", true};
+    struct view view = {answer, &samples, "no answer for 3 s", true};
 
     draw(&view, 10, 40);
     CHECK(keeps_to(10, 40));
@@ -121,13 +121,13 @@ static void check_small(void)
 /* No size is too small or too large; whatever is shown stays inside. */
 static void check_all_sizes(void)
 {
-    struct view view = {&answer, &samples, "a trouble that is so long that it does not fit", true};
+    struct view view = {answer, &samples, "a trouble that is so long that it does not fit", true};
 
-    for (unsigned rows = 0; rows < SCREEN_ROWS + 20; rows += rows < 30 ? 1 : 30)
-        for (unsigned columns = 0; columns < SCREEN_COLUMNS + 50;
+    for (unsigned rows = 0; rows < FRAME_ROWS + 20; rows += rows < 30 ? 1 : 30)
+        for (unsigned columns = 0; columns < FRAME_COLUMNS + 50;
              columns += columns < 100 ? 1 : 50) {
             draw(&view, rows, columns);
-            CHECK(screen.rows >= 1 && screen.rows <= SCREEN_ROWS);
+            CHECK(frame.rows >= 1 && frame.rows <= FRAME_ROWS);
             CHECK(keeps_to(rows == 0 ? 1 : rows, columns == 0 ? 1 : columns));
         }
 }
@@ -135,7 +135,7 @@ static void check_all_sizes(void)
 static void check_unknown(void)
 {
     struct view nothing = {NULL, &samples, "cannot connect", true};
-    struct view old = {&answer, &samples, NULL, false};
+    struct view old = {answer, &samples, NULL, false};
 
     samples = (struct samples){.count = 0};
     draw(&nothing, 24, 80);
@@ -152,7 +152,7 @@ static void check_unlimited(void)
 {
     static const char text[] = "version 1\nqueued 0\nrunning 3\nlimits.processes no limit\n"
                                "limits.queue 0\nlimits.rate no limit\nstate DRAINING\n";
-    struct view view = {&answer, &samples, NULL, false};
+    struct view view = {answer, &samples, NULL, false};
 
     read_answer(text);
     draw(&view, 24, 80);
@@ -166,39 +166,92 @@ static void check_hostile(void)
     static const char text[] =
         "version 1\nstate a\033[2J\ncommand b\r\t\x9b\x31mc\nheld_back_by \a\n"
         "busiest nan -inf \033]0;x\nqueued 1e300\nrunning -1e300\nuptime -5\n";
-    struct view view = {&answer, &samples, "x\033[31m\n\t\x9b", true};
+    struct view view = {answer, &samples, "x\033[31m\n\t\x9b", true};
 
     read_answer(text);
     draw(&view, 24, 80);
     CHECK(keeps_to(24, 80) && shows("a?[2J") && shows("b???1mc"));
     CHECK(shows("x?[31m???\n") && shows("?]0;x"));
-    for (const char *at = frame; *at != '\0'; at++)
+    for (const char *at = shown; *at != '\0'; at++)
         CHECK(*at == '\n' || (*at >= ' ' && *at < 0x7f));
+}
+
+/* Large counts and rates have a unit, and stay short. */
+static void check_counts(void)
+{
+    static const struct {
+        const char *count, *words;
+    } counts[] = {
+        {"0", "0"},         {"999949", "999949"}, {"999950", "1.0M"}, {"999960000", "1.0G"},
+        {"1.5e12", "1.5T"}, {"1e300", "many"},    {"x", "-"}};
+    struct view view = {answer, &samples, NULL, false};
+    char bytes[100];
+    char words[100];
+
+    for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+        (void)snprintf(bytes, sizeof(bytes), "version 1\nqueued %s\nlimits.queue no limit\n",
+                       counts[i].count);
+        (void)snprintf(words, sizeof(words), "queued   %s, no limit\n", counts[i].words);
+        read_answer(bytes);
+        draw(&view, 24, 50);
+        CHECK(shows(words));
+    }
+    samples = (struct samples){.count = 0};
+    for (unsigned i = 0; i < 2; i++) {
+        (void)snprintf(bytes, sizeof(bytes),
+                       "version 1\nprocess 1\nended.served %u\nrunning 0\naccepted %u\n", i * 314,
+                       i * 99);
+        read_answer(bytes);
+        samples_add(&samples, 1 + i, answer);
+    }
+    draw(&view, 24, 80);
+    CHECK(shows("started 314/s  served 314/s  accepted 99.0/s\n"));
 }
 
 /* On a terminal: each row in its place, colours only where they are wanted, no newline at all. */
 static void check_placed(void)
 {
-    struct view view = {&answer, &samples, NULL, true};
-    struct text text;
+    struct view view = {answer, &samples, NULL, true};
 
     begin();
-    screen_open(&screen, SCREEN_ROWS, SCREEN_COLUMNS);
-    view_draw(&screen, &view);
-    for (unsigned row = 0; row < SCREEN_ROWS; row++) /* the longest that there can be */
-        for (unsigned column = 0; column < SCREEN_COLUMNS && row > 30; column++)
-            (void)screen_put_sign(&screen, row, column, column % 2 == 0 ? SCREEN_BAD : SCREEN_LABEL,
-                                  SCREEN_BAR, 1);
-    text_open(&text, frame, sizeof(frame));
-    screen_print(&screen, (struct screen_look){.placed = true, .colours = true, .blocks = true},
-                 &text);
-    CHECK(!text.cut && strchr(frame, '\n') == NULL);
-    CHECK(strncmp(frame, "\033[1;1H\033[0;32mserving", 20) == 0);
+    view.answer = answer;
+    frame_open(&frame, (struct frame_look){.placed = true, .colours = true, .blocks = true}, 24, 80,
+               shown);
+    view_draw(&frame, &view);
+    CHECK(!frame.text.cut && strchr(shown, '\n') == NULL);
+    CHECK(strncmp(shown, "\033[1;1H\033[0;32mserving", 20) == 0);
     CHECK(shows("\033[0;32m\xe2\x96\x88\xe2\x96\x88") && shows("\xe2\x96\x81"));
-    text_open(&text, frame, sizeof(frame));
-    screen_print(&screen, (struct screen_look){.placed = true, .blocks = false}, &text);
+    frame_open(&frame, (struct frame_look){.placed = true}, 30, 80, shown);
+    view_draw(&frame, &view);
     CHECK(!shows("\033[0"));
     CHECK(!shows("\x96") && shows("\033[K\033[2;1H"));
+    /* What a larger frame has shown below is erased. */
+    CHECK(strcmp(shown + strlen(shown) - strlen("q quits\033[K\033[25;1H\033[J"),
+                 "q quits\033[K\033[25;1H\033[J") == 0);
+}
+
+/* The longest frame that there can be. */
+static void check_longest(void)
+{
+    frame_open(&frame, (struct frame_look){.placed = true, .colours = true, .blocks = true},
+               FRAME_ROWS, FRAME_COLUMNS, shown);
+    for (unsigned row = 0; row < FRAME_ROWS; row++) {
+        frame_row(&frame, NULL);
+        for (unsigned column = 0; column < FRAME_COLUMNS; column++)
+            frame_sign(&frame, column % 2 == 0 ? FRAME_BAD : FRAME_LABEL, FRAME_BAR, 1);
+    }
+    frame_close(&frame);
+    CHECK(!frame.text.cut && frame.text.length > (size_t)FRAME_ROWS * FRAME_COLUMNS * 9);
+}
+
+static void check_bars(void)
+{
+    CHECK(frame_filled(0, 8, 40) == 0 && frame_filled(8, 8, 40) == 40);
+    CHECK(frame_filled(9, 8, 40) == 40 && frame_filled(4, 8, 40) == 20);
+    CHECK(frame_filled(1, 1e9, 40) == 1 && frame_filled(1e9 - 1, 1e9, 40) == 39);
+    CHECK(frame_filled((double)NAN, 8, 40) == 0 && frame_filled(-1, 8, 40) == 0);
+    CHECK(frame_filled(5, 8, 0) == 0 && frame_filled(5, 8, 1) == 0 && frame_filled(8, 8, 1) == 1);
+    CHECK(frame_filled(0, 0, 40) == 0 && frame_filled(1, 0, 40) == 40);
 }
 
 int main(void)
@@ -210,6 +263,9 @@ int main(void)
     check_unknown();
     check_unlimited();
     check_hostile();
+    check_counts();
     check_placed();
+    check_longest();
+    check_bars();
     return CHECK_RESULT();
 }

@@ -76,13 +76,13 @@ static void fill(struct server *server, struct fuzz_input *input)
     fuzz_take(input, &options->rate, sizeof(options->rate));
     fuzz_take(input, &options->rate_period, sizeof(options->rate_period));
     fuzz_take(input, &server->queue.clients.ended, sizeof(server->queue.clients.ended));
-    fuzz_take(input, &server->statistics.exits, sizeof(server->statistics.exits));
+    fuzz_take(input, &server->report.exits, sizeof(server->report.exits));
     fuzz_take(input, &server->began_at, sizeof(server->began_at));
     server->starting.paused = fuzz_take_byte(input) % 2 != 0;
     server->starting.held_back_by =
         (enum admission_reason)(fuzz_take_byte(input) % ADMISSION_REASONS);
     while (input->left > 0)
-        histogram_add(&server->statistics.waits, fuzz_take_number(input));
+        histogram_add(&server->report.waits, fuzz_take_number(input));
 }
 
 static void check_status(struct server *server, const char *command, const char *path)
@@ -131,13 +131,13 @@ static void check_for_people(struct server *server)
     char *const plain_words[] = {plain, NULL};
     char *const *words = server->options->command;
     const char *path = server->acceptor.listeners[0].path;
-    struct answer answer;
     struct text text;
     size_t table = count_lines(server, figures_table, &text);
     size_t lines = count_lines(server, figures_lines, &text);
 
-    HOLDS(answer_open(&answer, text.bytes, text.length));
-    HOLDS(answer_number(&answer, "queued") >= 0 && answer_number(&answer, "limits.processes") >= 0);
+    HOLDS(answer_is_sound(text.bytes));
+    HOLDS(answer_number(text.bytes, "queued") >= 0 &&
+          answer_number(text.bytes, "limits.processes") >= 0);
     server->options->command = plain_words;
     server->acceptor.listeners[0].path = plain;
     HOLDS(count_lines(server, figures_table, &text) == table);

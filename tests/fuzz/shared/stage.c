@@ -243,8 +243,7 @@ static void open_service(void)
     HOLDS(accept_open(&server.acceptor, &server.loop, &listeners, &acceptor) == 0);
     running_open(&server.running, &server.loop, &options, &server.queue, &server.pool, &running);
     loop_add_timer(&server.loop, &server.starting.next);
-    report_open(&server.report, &server.loop);
-    trouble_open(&server.trouble, &server.loop, "command");
+    report_open(&server.report, &server.loop, "command");
     reload_open(&server);
     shutdown_open(&server);
     handover_open(&server.handover, &server.loop, &server.queue, &server.acceptor,
