@@ -1,17 +1,18 @@
 #!/usr/bin/env bats
-# What holds handlers back for a while: load average and pressure, with files of the test's own in the
-# place of the kernel's, and the rate.
+# The gates that hold handlers back for a while: load average, pressure and rate.  The tests bind files
+# of their own over the kernel's.
 
 load ../shared/helpers
 
-# All that was to be shown was: nobody needs the rest of what long handlers do.
+# Ends the burst and the daemon early: the test has seen all that it checks.
 break_off() {
     kill "$1"
     wait "$1" || true
     stop INT
 }
 
-# Three clients come; asking for the status would be an event itself, so the log has to tell.
+# Starts three clients, and lowers the load.  A request for the status would wake the daemon, so this
+# reads the log.
 moves_when_the_load_falls() {
     "$BURST" "$ADDRESS" "$PORT" 3 >burst &
     local client=$!
@@ -23,7 +24,7 @@ moves_when_the_load_falls() {
     break_off "$client"
 }
 
-# In place and of constant length: it is never seen empty.
+# Overwrites the file in place with text of constant length: the daemon never reads an empty file.
 set_load() { printf '%s 0.50 0.50 1/100 12345\n' "$1" 1<>loadavg; }
 
 start_under_load() {
@@ -35,16 +36,16 @@ start_under_load() {
     start "$@"
 }
 
-@test "above the load average exactly one handler runs; below it the queue moves by itself" {
+@test "above the limit on the load average exactly one handler runs; below it the queue moves by itself" {
     start_under_load 9.00 -v --address 127.0.0.1 --processes 8 --load-average 4 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 60000
     "$BURST" "$ADDRESS" "$PORT" 3 >burst &
     local client=$!
     await status_says 'queued 2' 'running 1'
-    sleep 1.5 # longer than the time after which the load is looked at again
+    sleep 1.5 # longer than the daemon waits before it reads the load again
     status_says 'queued 2' 'starting 0' 'running 1' 'held back by load'
     set_load 1.00
-    # None has had to end for it; but they do not come in all at once.
+    # No handler had to end for the gate to open; the waiting clients start gradually.
     await status_says 'running 2' 'held back by opening'
     [[ $(grep '^\[INFO\] load average ' "$LOG") == "[INFO] load average 9.00, limit 4.00: no second handler is started
 [INFO] load average 1.00, limit 4.00: handlers come in gradually" ]]
@@ -53,7 +54,7 @@ start_under_load() {
     break_off "$client"
 }
 
-@test "a load of exactly the limit holds back, as in the Python program" {
+@test "a load average equal to the limit holds handlers back, as in the Python program" {
     start_under_load 4.00 --address 127.0.0.1 --processes 8 --load-average 4 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 20
     run "$BURST" "$ADDRESS" "$PORT" 20
@@ -61,24 +62,24 @@ start_under_load() {
     [[ $(most_handlers) == 1 ]]
 }
 
-@test "with a queue of 0 the backlog moves when the load falls, though nothing else happens" {
+@test "with a queue of 0 the backlog moves when the load falls, without any other event" {
     start_under_load 9.00 -v --address 127.0.0.1 --processes 8 --queue 0 --load-average 4 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 60000
     moves_when_the_load_falls
 }
 
-@test "without anybody waiting the load average is not looked at" {
+@test "while no client waits the daemon does not read the load average" {
     start_under_load 9.00 --address 127.0.0.1 --load-average 4 0 /bin/cat
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     await status_is served 1
     local before
-    await is_asleep "$DAEMON" # no more to do: it has written the line, and yet to wait for the next
+    await is_asleep "$DAEMON" # the daemon has written the line, and goes to sleep next
     before=$(switches "$DAEMON")
-    sleep 2.5 # two looks, were there any
+    sleep 2.5 # time for two readings of the load, if there were any
     [[ $(switches "$DAEMON") == "$before" ]]
 }
 
-@test "when the load falls the queue moves, though nothing else happens" {
+@test "when the load falls the queue moves, without any other event" {
     start_under_load 9.00 -v --address 127.0.0.1 --processes 8 --load-average 4 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 60000
     moves_when_the_load_falls
@@ -86,13 +87,14 @@ start_under_load() {
 
 # ---- pressure ----
 
-# $1: cpu, memory or io; $2: its average over ten seconds.  In place, as set_load().
+# $1: cpu, memory or io; $2: its average over ten seconds.  Overwrites the file in place, as set_load()
+# does.
 set_pressure() {
     printf 'some avg10=%5.2f avg60=0.00 avg300=0.00 total=0\n%s\n' "$2" \
         'full avg10=0.00 avg60=0.00 avg300=0.00 total=0' 1<>"pressure.$1"
 }
 
-# $1: the pressure, $2: its value; the rest: words.
+# $1: the kind of pressure, $2: its value; the rest: arguments of the daemon.
 start_under_pressure() {
     [[ $(id -u) == 0 ]] || skip "a mount namespace needs root"
     [[ -e /proc/pressure/$1 ]] || skip "the kernel has no pressure stall information"
@@ -104,7 +106,7 @@ start_under_pressure() {
     start "$@"
 }
 
-@test "above each of the pressures exactly one handler runs; below it the queue moves by itself" {
+@test "above the limit of each pressure exactly one handler runs; below it the queue moves by itself" {
     local pressure
     for pressure in cpu memory io; do
         start_under_pressure "$pressure" 60 -v --address 127.0.0.1 --processes 8 \
@@ -122,7 +124,7 @@ start_under_pressure() {
     done
 }
 
-@test "a pressure of exactly the limit holds back, and other pressures do not matter" {
+@test "a pressure equal to its limit holds handlers back, and other pressures do not matter" {
     start_under_pressure io 40.50 --address 127.0.0.1 --processes 8 --pressure cpu=100,io=40.5 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 20
     "$BURST" "$ADDRESS" "$PORT" 20
@@ -135,7 +137,7 @@ start_under_pressure() {
     [[ $(most_handlers) == 8 ]]
 }
 
-@test "without pressure stall information --pressure is an error at the start" {
+@test "the daemon refuses to start with --pressure if the kernel has no pressure stall information" {
     [[ $(id -u) == 0 ]] || skip "a mount namespace needs root"
     # shellcheck disable=SC2016
     run unshare --mount sh -c 'mount -t tmpfs none "$0" && exec "$@"' /proc/pressure \
@@ -143,7 +145,7 @@ start_under_pressure() {
     echo "$output"
     [[ $status == 1 ]]
     [[ $output == *"[ERROR] --pressure: cannot read /proc/pressure/memory: No such file or directory; "* ]]
-    # A kernel that has it, but not at work.
+    # Now the file exists, but the kernel's accounting is off.
     : >empty
     # shellcheck disable=SC2016
     run unshare --mount sh -c 'mount --bind empty "$0" && exec "$@"' /proc/pressure/memory \
@@ -153,7 +155,7 @@ start_under_pressure() {
     [[ $output == *"[ERROR] --pressure: cannot read /proc/pressure/memory: No data available; "* ]]
 }
 
-@test "a pressure that cannot be read any more holds nobody back, and is logged once" {
+@test "a pressure that becomes unreadable holds no handler back, and is logged once" {
     start_under_pressure io 99 --address 127.0.0.1 --processes 2 --pressure io=40 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 60000
     "$BURST" "$ADDRESS" "$PORT" 3 >burst &
@@ -169,7 +171,7 @@ start_under_pressure() {
 # ---- rate ----
 
 
-@test "--rate 20/1s: 100 clients take 4 seconds, and not twice that, and none is refused" {
+@test "--rate 20/1s lets 100 clients through in 4 to 8 seconds, and refuses none" {
     start --address 127.0.0.1 --processes 8 --rate 20/1s 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local begin took
     begin=$(milliseconds)
@@ -180,7 +182,7 @@ start_under_pressure() {
     ((took >= 4000 && took < 8000))
 }
 
-@test "--rate holds the first handler back, too, and lets it in when it is time" {
+@test "--rate holds back the first handler, too, and starts it when its time has come" {
     start --address 127.0.0.1 --rate 1/3s 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local begin
     begin=$(milliseconds)
@@ -192,7 +194,7 @@ start_under_pressure() {
     (($(milliseconds_since "$begin") >= 3000))
 }
 
-@test "--rate without a time counts per second" {
+@test "--rate without a period counts per second" {
     start --address 127.0.0.1 --rate 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local begin took
     begin=$(milliseconds)
@@ -202,7 +204,7 @@ start_under_pressure() {
     ((took >= 900 && took <= 5000))
 }
 
-@test "--pressure does not take back --load-average" {
+@test "--pressure leaves --load-average in force" {
     [[ -e /proc/pressure/cpu ]] || skip "the kernel has no pressure stall information"
     start_under_load 9.00 --address 127.0.0.1 --processes 8 --load-average 4 --pressure cpu=100 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 20
@@ -210,25 +212,25 @@ start_under_pressure() {
     [[ $(most_handlers) == 1 ]]
 }
 
-@test "a gate opens from as many as run" {
+@test "a gate opens gradually from the number of running handlers" {
     start_under_load 1.00 -v --address 127.0.0.1 --processes 8 --load-average 4 0 sleep 100
     local i
     for ((i = 0; i < 4; i++)); do connect_silently; done
     await status_is running 4
     set_load 9.00
-    sleep 0.6 # longer than a figure is kept
+    sleep 0.6 # longer than the daemon keeps a figure
     for ((i = 0; i < 4; i++)); do connect_silently; done
     await status_is queued 4
     await has_line 'load average 9.00' "$LOG"
     set_load 1.00
     await has_line 'load average 1.00' "$LOG"
     await status_says 'queued 2' 'starting 0' 'running 6' 'held back by opening'
-    sleep 0.5 # and it stays like that, for a good while
+    sleep 0.5 # the numbers stay the same for a while
     status_says 'queued 2' 'starting 0' 'running 6' 'held back by opening'
     stop INT
 }
 
-@test "after load and pressure together, the gates open in the steps of the load" {
+@test "after load and pressure closed together, the gates open in the steps of the load" {
     [[ $(id -u) == 0 ]] || skip "a mount namespace needs root"
     [[ -e /proc/pressure/io ]] || skip "the kernel has no pressure stall information"
     set_load 9.00
@@ -241,12 +243,12 @@ start_under_pressure() {
     for ((i = 0; i < 3; i++)); do connect_silently; done
     await status_says 'queued 2' 'running 1' 'held back by load'
     begin=$(milliseconds)
-    # The question wakes the daemon, which looks at both gates: they are closed still.
+    # The request for the status wakes the daemon: it reads both gates, which are still closed.
     status_says 'queued 2' 'running 1'
     set_pressure io 1
     set_load 1.00
-    # The second handler starts when the gates open, the third one step later.  The kernel renews the
-    # load every 5 s, a pressure every 2 s.
+    # The second handler starts when the gates open, the third one step later.  The kernel updates the
+    # load every 5 s, and a pressure every 2 s.
     await has_line 'ticket 3: started' "$LOG"
     took=$(milliseconds_since "$begin")
     echo "$took ms"
@@ -254,18 +256,18 @@ start_under_pressure() {
     stop INT
 }
 
-@test "a gate that was closed long ago does not hold back the next burst" {
+@test "a gate that closed long ago does not hold back the next burst" {
     start_under_pressure io 99 --address 127.0.0.1 --processes 8 --pressure io=40 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 1000
     "$BURST" "$ADDRESS" "$PORT" 2
     [[ $(most_handlers) == 1 ]]
     set_pressure io 1
-    sleep 6 # three steps, in which nobody looks
+    sleep 6 # three steps, in which the daemon does not read the pressure
     "$BURST" "$ADDRESS" "$PORT" 8
     (($(most_handlers) >= 4))
 }
 
-@test "--rate does not count a start that has failed" {
+@test "--rate does not count a failed start" {
     cp "$ANSWER" handler
     start --address 127.0.0.1 --rate 1/24h 0 ./handler "$ANSWERS" "$COUNTER"
     mv handler hidden

@@ -3,6 +3,6 @@
 
 load ../shared/helpers
 
-@test "admission: how many may start, and the first reason why not more" { "$BUILD/tests/admission/admission"; }
-@test "rate: a bucket never holds more than it may, and rounding loses no token" { "$BUILD/tests/admission/rate"; }
-@test "brakes: the opening of gates" { "$BUILD/tests/admission/brakes"; }
+@test "admission: computes how many handlers may start, and the first reason why not more" { "$BUILD/tests/admission/admission"; }
+@test "rate: a bucket never holds more than its limit, and rounding loses no token" { "$BUILD/tests/admission/rate"; }
+@test "brakes: gates open in steps" { "$BUILD/tests/admission/brakes"; }

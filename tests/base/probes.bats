@@ -3,7 +3,7 @@
 
 load ../shared/helpers
 
-@test "parse: words as values, exactly" { "$BUILD/tests/base/parse"; }
-@test "descriptors: those that are open are found without /proc, and without close_range" { "$BUILD/tests/base/descriptors"; }
-@test "backoff: delays that grow, and one attempt between them" { "$BUILD/tests/base/backoff"; }
-@test "histogram: which bucket a duration is in, and quantiles of the latest" { "$BUILD/tests/base/histogram"; }
+@test "parse: words become values exactly" { "$BUILD/tests/base/parse"; }
+@test "descriptors: all open descriptors are found without /proc and without close_range" { "$BUILD/tests/base/descriptors"; }
+@test "backoff: delays grow, with one attempt between them" { "$BUILD/tests/base/backoff"; }
+@test "histogram: durations fall into the right bucket, and quantiles are those of the latest" { "$BUILD/tests/base/histogram"; }

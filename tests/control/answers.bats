@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What the operator is answered where there is much to tell.
+# Answers to the operator that are long, or about many things.
 
 load ../shared/helpers
 load ../shared/control
@@ -8,16 +8,16 @@ ask() { echo "$1" | nc -NU control; }
 
 has_status() { [[ $(ask status) == *"$1"* ]]; }
 
-@test "a limit whose name or value is very long is refused with all that is accepted" {
+@test "an error about a very long name or value still lists all accepted ones" {
     local long
     long=$(printf '%01000d' 0)
-    local shown=${long::64} # as much of it as can be recognized
+    local shown=${long::64} # as much as the answer quotes
     start --address 127.0.0.1 --control control 0 cat
     [[ $(ask "set $long 1") == "error: '$shown' cannot be set: expected one of processes, queue, "* ]]
     [[ $(ask "set processes $long") == "error: processes: '$shown': expected a whole number from 0 "* ]]
 }
 
-@test "the busiest of many sources are told, and are no longer those of the last answer" {
+@test "the status shows the busiest of many sources, and forgets those of the last answer" {
     ulimit -n 4096
     start --address 127.0.0.1 --control control 0 sleep 60
     "$BURST" -f 127.0.1.1 -s 1500 127.0.0.1 "$PORT" 1500 >crowd 3>&- 4>&- &
@@ -31,12 +31,12 @@ has_status() { [[ $(ask status) == *"$1"* ]]; }
     stop INT
 }
 
-@test "the descriptors that are told are those that are open" {
+@test "the status shows the number of open descriptors" {
     start --control control --pid-file pid --metrics 127.0.0.1:0 "unix:$PWD/socket" cat
     await counts_its_descriptors
 }
 
-@test "two listeners at the same place are one in the metrics" {
+@test "two listeners on the same address and port are one sample in the metrics" {
     start --reuse-port --address 127.0.0.1 0 cat
     local first=$DAEMON port=$PORT
     start --reuse-port --address 127.0.0.1 --address 127.0.0.1 --control control "$port" cat

@@ -1,12 +1,13 @@
 #!/usr/bin/env bats
-# The operator's socket and the metrics port: what they say, whom they serve, and what they change.
+# The control socket and the metrics port: their answers, their clients, and the limits that they
+# change.
 
 load ../shared/helpers
 load ../shared/control
 
-# ---- what they say ----
+# ---- answers ----
 
-@test "in every status of a burst of 2,000 clients the counts add up" {
+@test "in every status during a burst of 2,000 clients the counts add up" {
     start_controlled --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     mkfifo statuses
     check_sums <statuses >sums 3>&- 4>&- &
@@ -18,14 +19,14 @@ load ../shared/control
     [[ $output == "connected 2000 answered 2000 failed 0" ]]
     cat statuses.times sums
     read -r looks waiting <sums
-    echo "$looks looks, $waiting with somebody waiting"
+    echo "$looks looks, clients waited in $waiting"
     ((looks > 20 && waiting > 5))
     await field_is served 2000
     [[ $(say status | check_sums) == "1 0" ]]
     if command -v jq >/dev/null; then say status | jq -e .ended.served; fi
 }
 
-@test "every answer of a burst to a scraper is strictly right, and no counter falls" {
+@test "during a burst every answer to a scraper is strictly valid, and no counter falls" {
     start_controlled --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     keep_asking socket -p 10 -0 ./control metrics
     keep_asking port -p 10 -0 "127.0.0.1:$METRICS" $'GET /metrics HTTP/1.0\r\n\r'
@@ -42,13 +43,13 @@ load ../shared/control
     metric_is 'wait_seconds_bucket{le="+Inf"}' 2000
 }
 
-@test "promtool finds nothing to complain about" {
+@test "promtool accepts the metrics" {
     command -v promtool >/dev/null || skip "promtool is not installed"
     start_controlled 0 cat
     say metrics | promtool check metrics
 }
 
-# Reads an exposition that was changed by an expression of sed; it has to be refused with these words.
+# Changes a valid exposition with an expression of sed.  The reader must refuse it with these words.
 refuses() {
     sed -E "$1" good >bad
     refute cmp -s good bad
@@ -123,7 +124,7 @@ GOOD
     refute "$EXPOSITION" <bad 2>why
     grep -q 'last line has no end' why
     refute "$EXPOSITION" </dev/null
-    # One after the other.
+    # Two expositions in sequence.
     { cat good; printf '\0'; cat good; } >both
     [[ $("$EXPOSITION" <both) == "16 samples" ]]
     { cat good; printf '\0'; sed '3s/ 3/ 2/' good; } >both
@@ -134,7 +135,7 @@ GOOD
     "$EXPOSITION" <both
 }
 
-@test "the status names listeners, limits, sources and the oldest, as they are" {
+@test "the status shows listeners, limits, sources and the longest wait" {
     start -v --address 127.0.0.1 --address ::1 --control control --processes 1 --queue 50 \
         --queue-timeout 1.5h --per-source 7 --load-average 900.5 --rate 30/2m --order fair 0 cat
     connect_more 3
@@ -172,7 +173,7 @@ GOOD
     grep -qx 'running         1 of 1' rows
     grep -qx 'held back by    the limit on handlers' rows
     [[ $(head -n 1 lines) == "version "* && $(head -n 1 rows) == "state "* ]]
-    # Each field of the status has a line: its name is the last part of the line's.
+    # Each field of the status has a line whose name ends in the name of the field.
     local field
     for field in $(say status | grep -o '"[a-z_0-9]*":[0-9n]' | cut -d '"' -f 2 | sort -u); do
         [[ " port backlog dropped waiting count period " == *" $field "* ]] ||
@@ -183,7 +184,7 @@ GOOD
     hang_up
 }
 
-@test "the figures of handlers: how long they waited and ran, and how they ended" {
+@test "the figures show how long handlers waited and ran, and how they ended" {
     cat >handler <<'HANDLER'
 #!/bin/bash
 read -r what
@@ -205,11 +206,11 @@ HANDLER
     metric_is 'handler_exits_total{status="signal"}' 1
     metric_is 'handler_exits_total{status="unknown"}' 0
     metric_is run_seconds_count 5
-    # Exactly the one that has slept is above a fifth of a second, but on a slow machine.
+    # Only the handler that slept takes longer than 0.2 s; a slow machine may delay more.
     (($(metric 'run_seconds_bucket{le="0.2"}') <= 4))
     metric run_seconds_sum | awk '{ exit !($1 >= 0.25 && $1 < 20) }'
     [[ $(say status) =~ \"runs\":\{\"of\":5,.*\"longest\":0?([0-9]*\.[0-9]+)\} ]]
-    # Two wait while two are served.
+    # Two clients wait while two handlers run.
     local clients=()
     for what in 1 2 3 4; do
         echo held | nc -N 127.0.0.1 "$PORT" &
@@ -225,7 +226,7 @@ HANDLER
         awk '{ print; exit !($1 < $2 && $2 <= $3 && $3 <= $4 && $4 > 0.1 && $4 < 20) }'
 }
 
-@test "starts that fail, dispatchers that die and log lines that are lost are counted" {
+@test "failed starts and replaced dispatchers are counted" {
     cp "$(command -v cat)" handler
     mkfifo pipe
     exec {HELD}<>pipe
@@ -251,7 +252,7 @@ HANDLER
 
 metric_exceeds() { (($(metric "$1") > $2)); }
 
-@test "lines that a full pipe does not take are counted" {
+@test "log lines that a full pipe does not take are counted" {
     mkfifo pipe
     exec {HELD}<>pipe
     LOG=$BATS_TEST_TMPDIR/pipe
@@ -267,12 +268,12 @@ metric_exceeds() { (($(metric "$1") > $2)); }
     exec {HELD}>&-
 }
 
-@test "a full backlog of the kernel's shows as overflows" {
-    [[ $(id -u) == 0 ]] || skip "a network namespace of one's own needs root"
+@test "a full backlog in the kernel shows as overflows" {
+    [[ $(id -u) == 0 ]] || skip "a network namespace needs root"
     # shellcheck disable=SC2016
     WRAPPER=(unshare --net sh -c 'ip link set lo up && sysctl -qw net.core.somaxconn=4 && exec "$@"' sh)
     unshare --net sh -c 'ip link set lo up && sysctl -qw net.core.somaxconn=4' ||
-        skip "there is no ip, or somaxconn cannot be set"
+        skip "ip is not installed, or somaxconn cannot be set"
     start --address 127.0.0.1 --control control --drain-timeout 1 --processes 1 --queue 0 0 sleep 100
     local place="{address=\"127.0.0.1\",port=\"$PORT\"}"
     metric_is "listen_overflows_total$place" 0
@@ -284,8 +285,8 @@ metric_exceeds() { (($(metric "$1") > $2)); }
         clients+=($!)
     done
     await metric_exceeds "listen_overflows_total$place" 0
-    # One more than somaxconn (sk_acceptq_is_full()).  A client may overflow before so many are there: it
-    # tries again, and no client gives up meanwhile.
+    # The kernel queues one connection more than somaxconn (sk_acceptq_is_full()). A client may overflow
+    # earlier: it tries again, and no client gives up meanwhile.
     await metric_is "listen_backlog$place" 5
     [[ $(field backlog) == 5 ]]
     kill "${clients[@]}"
@@ -293,8 +294,8 @@ metric_exceeds() { (($(metric "$1") > $2)); }
     stop INT
 }
 
-@test "listeners of one address are one sample" {
-    # Another one finds a port, and keeps it.
+@test "listeners on one address and port are one sample" {
+    # Another daemon finds a free port, and keeps it.
     start --reuse-port --address 127.0.0.1 0 cat
     local other=$DAEMON
     start --reuse-port --address 127.0.0.1 --address 127.0.0.1 --control control "$PORT" cat
@@ -307,7 +308,7 @@ metric_exceeds() { (($(metric "$1") > $2)); }
     (($(say status | grep -o '"backlog":0' | wc -l) == 2))
 }
 
-@test "two ports of one address are two samples, each with a backlog of its own" {
+@test "two ports of one address are two samples, each with its own backlog" {
     WRAPPER=("$BUILD/tests/programs/clients/activate" 127.0.0.1 127.0.0.1 --)
     start --control control --processes 1 --queue 0 systemd sleep 100
     local first=$PORT second
@@ -332,7 +333,7 @@ END
 
 measures_its_descriptors() { metric_is descriptors_used "$(($(open_descriptors "$DAEMON") + 1))"; }
 
-@test "descriptors are counted as they are, with clients and without" {
+@test "the number of descriptors is right with clients and without" {
     start_controlled 0 --processes 2 cat
     await counts_its_descriptors
     connect_more 5
@@ -342,7 +343,7 @@ measures_its_descriptors() { metric_is descriptors_used "$(($(open_descriptors "
     hang_up
     await field_is served 5
     await counts_its_descriptors
-    # The listener is closed then, too.
+    # Draining closes the listener, too.
     connect_more 1
     await field_is running 1
     say drain
@@ -351,14 +352,14 @@ measures_its_descriptors() { metric_is descriptors_used "$(($(open_descriptors "
     finish
 }
 
-# Ten answers, of which each has to come within 200 ms.
+# Asks ten times; each answer must arrive within 200 ms.
 answers_at_once() {
     "$ASK" -n 10 ./control "$1" >/dev/null 2>speed || return 1
     cat speed
     awk '{ exit !($4 <= 200000) }' speed
 }
 
-@test "with 10,000 sources a status is there at once" {
+@test "with 10,000 sources a status arrives within 200 ms" {
     start_controlled 0 true
     say pause
     "$BURST" -f 127.1.0.1 -s 10000 -h 10000 -H "$ADDRESS" "$PORT" 10000 >burst 3>&- 4>&- &
@@ -366,7 +367,7 @@ answers_at_once() {
     await has_line waiting burst
     await field_is queued 10000
     [[ $(field sources) == 10000 ]]
-    # A machine that pauses holds up some answers, but not each time one of ten.
+    # A machine that pauses delays some answers, but not one in every series of ten.
     await answers_at_once status
     await answers_at_once metrics
     kill -USR1 "$client"
@@ -374,9 +375,10 @@ answers_at_once() {
     await field_is abandoned 10000
 }
 
-# ---- whom they serve ----
+# ---- clients of the control socket and the metrics port ----
 
-# The slowest client of a burst, and how long all of it took, in milliseconds.
+# Sets WORST and TOTAL: the p99 of the clients of a burst, and the duration of the burst, in
+# milliseconds.
 measure() {
     local begin result
     begin=$(milliseconds)
@@ -387,7 +389,7 @@ measure() {
     WORST=${BASH_REMATCH[1]}
 }
 
-# $1 is where they go.
+# $1: the socket or port that the hostile clients connect to.
 is_not_held_up_by_pests_at() {
     start_controlled --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     measure
@@ -399,7 +401,7 @@ is_not_held_up_by_pests_at() {
     keep_asking scrapes -r -p 20 -0 "127.0.0.1:$METRICS" $'GET /metrics HTTP/1.0\r\n\r'
     measure
     local bursts=2
-    # A machine may have something else to do for one burst; pests would hold up each of them.
+    # A busy machine may delay one burst; hostile clients would delay every burst.
     while ((WORST > 3 * worst + 500 || TOTAL > 3 * total + 500)); do
         echo "alone: p99 $worst ms, total $total ms; with pests: p99 $WORST ms, total $TOTAL ms"
         ((bursts < 5))
@@ -427,7 +429,7 @@ is_not_held_up_by_pests_at() {
     is_not_held_up_by_pests_at 127.0.0.1:PORT
 }
 
-@test "healthz says whether it serves, is paused or drains" {
+@test "healthz shows whether the daemon serves, is paused or drains" {
     start_controlled --processes 1 0 cat
     health_is 200
     say pause
@@ -447,7 +449,7 @@ is_not_held_up_by_pests_at() {
     ((STATUS == 0))
 }
 
-@test "over HTTP only what there is, and only GET and HEAD" {
+@test "HTTP serves known paths only, by GET and HEAD only" {
     start_controlled 0 cat
     local ask
     for ask in http_port http_socket; do
@@ -461,7 +463,7 @@ is_not_held_up_by_pests_at() {
         [[ $($ask 'GET /metrics HTTP/3.0') == "HTTP/1.1 505 "* ]]
     done
     [[ $(printf 'HEAD /status HTTP/1.0\r\n\r\n' | nc -N 127.0.0.1 "$METRICS") != *accepted* ]]
-    # No commands on the port.
+    # The port accepts no commands.
     for ask in pause drain 'set processes 9' status takeover; do
         [[ $(echo "$ask" | nc -N 127.0.0.1 "$METRICS") == "HTTP/1.1 400 "* ]]
     done
@@ -469,7 +471,7 @@ is_not_held_up_by_pests_at() {
     field_is processes 1
 }
 
-@test "curl is served over both" {
+@test "curl gets answers from the socket and from the port" {
     command -v curl >/dev/null || skip "curl is not installed"
     start_controlled 0 cat
     curl -sSf --unix-socket control http://localhost/metrics | "$EXPOSITION"
@@ -483,25 +485,25 @@ is_not_held_up_by_pests_at() {
 
 mode_of() { stat -c '%a %u' "$1"; }
 
-# As user $1; what goes wrong is in the file "why".
+# Asks as user $1; errors go to the file "why".
 ask_as() { run_as "$1" ./ask -n 1 ./control "$2" 2>why; }
 
 may_ask() { [[ $(ask_as "$1" status) == '{"version":'* ]]; }
 
 prepare_for_others() {
-    [[ $(id -u) == 0 ]] || skip "other users take root"
+    [[ $(id -u) == 0 ]] || skip "becoming another user requires root"
     open_to_others
     install -m 755 "$ASK" ask
 }
 
-@test "the socket is for root and nobody else, nor for the daemon's own user by default" {
+@test "by default root alone may use the socket: even the daemon's own user may not" {
     prepare_for_others
     start_controlled 0 cat
     [[ $(mode_of control) == "600 0" ]]
     may_ask 0
     refute may_ask 65534
     refute may_ask 4321
-    # The mode keeps them out; without it, who they are does.
+    # The mode keeps other users out.  Without it, the daemon checks the user of the client.
     [[ -z $(ask_as 4321 status) && $(cat why) == *"cannot connect: Permission denied" ]]
     chmod 666 control
     [[ $(ask_as 4321 status) == "error: only root "* ]]
@@ -510,7 +512,7 @@ prepare_for_others() {
     field_is processes 1
 }
 
-@test "a user whom --supervisor-user names may ask as well" {
+@test "the user that --supervisor-user names may ask, too" {
     prepare_for_others
     start --address 127.0.0.1 --control control --supervisor-user 4321:4321 0 cat
     [[ $(mode_of control) == "600 4321" ]]
@@ -521,7 +523,7 @@ prepare_for_others() {
     refute may_ask 65534
 }
 
-@test "started by another user, the socket is that one's and root's" {
+@test "a daemon started by another user serves its socket to that user and root" {
     prepare_for_others
     mkdir own
     chown 4321 own
@@ -538,7 +540,7 @@ prepare_for_others() {
 
 is_missing() { [[ ! -e $1 ]]; }
 
-@test "the file of the socket is gone after the end, kill -9 included" {
+@test "the file of the socket is removed at every end, even by kill -9" {
     start --address 127.0.0.1 --control control 0 cat
     [[ -S control ]]
     stop
@@ -550,7 +552,7 @@ is_missing() { [[ ! -e $1 ]]; }
     await nothing_is_left
 }
 
-@test "a stale file is replaced, a live one and one of another kind are refused" {
+@test "a stale socket file is replaced; a live socket and another kind of file are refused" {
     start --address 127.0.0.1 --control control 0 cat
     run "$DAMPENER" --address 127.0.0.1 --control control 0 cat
     ((status == 1))
@@ -570,9 +572,9 @@ is_missing() { [[ ! -e $1 ]]; }
     [[ $output == *"is no socket"* && $(cat control) == content ]]
 }
 
-# ---- what they change ----
+# ---- changes ----
 
-# A handler that notes in a file which version it is, and answers as a burst likes it.
+# Makes a handler that appends its version to a file, and answers the burst.
 make_handler() {
     # shellcheck disable=SC2016
     printf '#!/bin/sh\nread -r line\necho %s >>served\necho "$line"\n' "$1" >handler.new
@@ -581,7 +583,7 @@ make_handler() {
 
 served_exceeds() { (($(wc -l <served) > $1)); }
 
-# Under load, with the handler's file in the hands of $1 meanwhile.
+# Pauses under load, and calls "$@" with the handler's file meanwhile.
 pause_and_replace() {
     : >served
     make_handler old
@@ -594,7 +596,8 @@ pause_and_replace() {
     await fields_are running 0 starting 0
     before=$(wc -l <served)
     "$@"
-    # Nothing starts, and the queue grows.  These come now, were all others served however quickly.
+    # No handler starts, and the queue grows.  These 50 clients come even if all earlier ones have been
+    # served.
     "$BURST" "$ADDRESS" "$PORT" 50 >burst.more 3>&- 4>&- &
     more=$!
     await field_exceeds queued 40
@@ -613,15 +616,15 @@ pause_and_replace() {
     [[ $(field start_failures) == 0 ]]
 }
 
-@test "pause, another handler, resume: nobody fails, and the new one serves from then on" {
+@test "after pause, a new handler file and resume no client fails, and the new handler serves" {
     pause_and_replace true
 }
 
-@test "while paused the handler's file may be missing" {
+@test "while the daemon is paused the handler's file may be missing" {
     pause_and_replace rm handler
 }
 
-@test "pause: nothing starts in spite of free places, and drain serves who waits" {
+@test "while paused no handler starts although slots are free, and drain serves the waiting clients" {
     start_controlled --processes 20 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     say pause
     "$BURST" "$ADDRESS" "$PORT" 100 >burst 3>&- 4>&- &
@@ -636,7 +639,7 @@ pause_and_replace() {
     ((STATUS == 0))
 }
 
-@test "the queue timeout counts on while paused" {
+@test "the queue timeout runs on while the daemon is paused" {
     start_controlled --queue-timeout 300ms --busy-message 'busy\n' 0 cat
     say pause
     [[ $("$BURST" -t 5000 -m 'busy\n' "$ADDRESS" "$PORT" 20) == "connected 20 answered 0 refused 20 hungup 0 failed 0" ]]
@@ -645,7 +648,7 @@ pause_and_replace() {
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
 }
 
-@test "set processes: up at once, down as handlers end, and none newly above it" {
+@test "set processes: a higher limit takes effect at once, a lower one as handlers end" {
     start_controlled --processes 2 0 cat
     connect_more 12
     await field_is running 2
@@ -653,7 +656,7 @@ pause_and_replace() {
     await fields_are running 5 queued 7
     say set processes 2
     sleep 0.1
-    field_is running 5 # who runs is left alone
+    field_is running 5 # running handlers are left alone
     hang_up 3
     await field_is served 3
     sleep 0.1
@@ -674,12 +677,12 @@ pause_and_replace() {
 
 most_is_reset() { printf '\0\0\0\0' | dd of="$COUNTER" bs=1 seek=4 conv=notrunc status=none; }
 
-@test "limits that change under load lose nobody, and hold" {
+@test "limits that change under load hold, and no client is lost" {
     start_controlled --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER" 4
     "$BURST" "$ADDRESS" "$PORT" 2000 >burst 3>&- 4>&- &
     local client=$! value
     await field_exceeds running 0
-    # The rate is so low that not all have been served however long this takes.
+    # The rate is so low that clients remain even if this takes long.
     for value in 1 64 0 16 1 64 2; do
         say set processes "$value"
         say set queue $((value * 10))
@@ -700,7 +703,7 @@ most_is_reset() { printf '\0\0\0\0' | dd of="$COUNTER" bs=1 seek=4 conv=notrunc 
     (($(most_handlers) > 2))
 }
 
-# Who is about to start will run.
+# A starting handler counts as a running one.
 at_most_run() {
     local status
     status=$(say status)
@@ -708,7 +711,7 @@ at_most_run() {
     ((BASH_REMATCH[1] + BASH_REMATCH[2] <= $1))
 }
 
-@test "set queue: more are taken at once, and a full one refuses whoever comes then" {
+@test "set queue: a higher limit accepts more clients at once, a full queue refuses new ones" {
     start_controlled --processes 1 --queue 3 --when-full refuse --busy-message 'busy\n' 0 cat
     connect_more 4
     await field_is queued 3
@@ -719,7 +722,7 @@ at_most_run() {
     await field_is queued 5
     say set queue 1
     sleep 0.1
-    field_is queued 5 # who waits is left alone
+    field_is queued 5 # waiting clients are left alone
     [[ $("$BURST" -m 'busy\n' "$ADDRESS" "$PORT" 1) == *"refused 1 "* ]]
     metric_is connections_queued_limit 1
     say set queue none
@@ -730,7 +733,7 @@ at_most_run() {
     field_is refused_queue 2
 }
 
-@test "set queue where clients wait in the backlog: they are taken at once" {
+@test "set queue: clients in the backlog are accepted at once" {
     start_controlled --processes 1 --queue 0 0 cat
     connect_more 6
     await field_is running 1
@@ -743,7 +746,7 @@ at_most_run() {
     await field_is served 6
 }
 
-@test "set queue-timeout: counts from the arrival of who waits, and can be lifted" {
+@test "set queue-timeout: the time counts from a client's arrival, and none lifts the limit" {
     start_controlled --processes 1 0 cat
     connect_more 3
     await field_is queued 2
@@ -760,7 +763,7 @@ at_most_run() {
     hang_up
 }
 
-@test "set per-source: where it was not given, up, down and none" {
+@test "set per-source: without --per-source the limit can be set, raised, lowered and lifted" {
     start_controlled --processes 20 0 cat
     [[ $(say set per-source 2) == "per-source is 2 now" ]]
     connect_more 8
@@ -780,7 +783,7 @@ at_most_run() {
     await field_is sources 0
 }
 
-@test "set per-source: where it was given" {
+@test "set per-source: a limit of --per-source can be raised" {
     start_controlled --processes 20 --per-source 1 --order fair 0 cat
     connect_more 4
     await field_is running 1
@@ -789,7 +792,7 @@ at_most_run() {
     hang_up
 }
 
-@test "set load-average: where it was not given, and lifted again" {
+@test "set load-average: without --load-average the limit can be set, raised and lifted" {
     [[ $(id -u) == 0 ]] || skip "a mount namespace needs root"
     printf '9.00 0.50 0.50 1/100 12345\n' >loadavg
     # shellcheck disable=SC2016
@@ -800,23 +803,23 @@ at_most_run() {
     await field_is held_back_by load
     await field_is running 1
     [[ $(say set load-average 9.5) == "load-average is 9.5 now" ]]
-    await field_is held_back_by opening # the figure lags, so they come in gradually
+    await field_is held_back_by opening # the figure lags, so handlers start gradually
     say set load-average 5
     await field_is held_back_by load
     local begin=$SECONDS
     say set load-average none
     await field_is running 14
-    ((SECONDS - begin < 15)) # a gate opens more slowly than that: half as many more every 5 s
+    ((SECONDS - begin < 15)) # a gate would take longer: it lets in half as many more every 5 s
     field_is load_average null
     hang_up
 }
 
-@test "set rate: down, up and none" {
+@test "set rate: the limit can be lowered, raised and lifted" {
     start_controlled --processes 0 0 true
     [[ $(say set rate 3/1h) == "rate is 3/1h now" ]]
     connect_more 8
     await fields_are served 3 queued 5 held_back_by rate
-    # The same again brings nobody a place.
+    # A new rate of the same period frees no token.
     say set rate 3/1h
     say set rate 5/1h
     sleep 0.1
@@ -829,7 +832,7 @@ at_most_run() {
     hang_up
 }
 
-@test "wrong names and values are told, and change nothing" {
+@test "wrong names and values get an error, and change nothing" {
     start_controlled --processes 3 --queue 7 --per-source 4 --rate 9/1m --load-average 800 0 cat
     local before after word long
     before=$(say status | grep -o '"limits":{.*}},"waits')

@@ -3,5 +3,5 @@
 
 load ../shared/helpers
 
-@test "http: what an operator asks for, in a line or in HTTP, and which errors answer the rest" { "$BUILD/tests/control/http"; }
-@test "control: one answer for each, whatever others do" { "$BUILD/tests/control/control"; }
+@test "http: a request is a line or HTTP, and each invalid request gets its error" { "$BUILD/tests/control/http"; }
+@test "control: each client gets one answer, whatever other clients do" { "$BUILD/tests/control/control"; }
