@@ -285,7 +285,7 @@ metric_exceeds() { (($(metric "$1") > $2)); }
         clients+=($!)
     done
     await metric_exceeds "listen_overflows_total$place" 0
-    # The kernel queues one connection more than somaxconn (sk_acceptq_is_full()). A client may overflow
+    # The kernel queues one connection more than somaxconn (sk_acceptq_is_full()).  A client may overflow
     # earlier: it tries again, and no client gives up meanwhile.
     await metric_is "listen_backlog$place" 5
     [[ $(field backlog) == 5 ]]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# dampenerctl: what it sends, prints and refuses, and the live view on real terminals.  Mostly it is
-# a stand-in that plays the daemon; at the end the daemon does.
+# dampenerctl: what it sends, prints and refuses, and the live view on real terminals.  Most tests run a
+# stand-in for the daemon; the last ones run the daemon.
 
 # shellcheck disable=SC2016 # a shell of its own expands what is quoted like that
 load ../shared/helpers
@@ -9,7 +9,7 @@ load ../shared/control
 CTL=$BUILD/dampenerctl
 export CTL
 
-# Starts the stand-in, whose answer is the file "answer" and whose socket is "control".
+# Starts the stand-in.  Its answer is the file "answer", and its socket is "control".
 start_answerer() {
     rm -f control requests
     (
@@ -31,14 +31,15 @@ stop_answerer() {
     ANSWERER=
 }
 
-# Called by teardown.
+# Ends the stand-in and tmux; teardown calls this.
 end_others() {
     if [[ -n ${ANSWERER:-} ]]; then stop_answerer; fi
-    # It carries the mark of this test, so that teardown awaits its end.
+    # tmux carries the mark of this test, so teardown awaits its end.
     if [[ -n ${TMUX_SERVER:-} ]]; then kill "$TMUX_SERVER" 2>/dev/null || true; fi
 }
 
-# The figures of a daemon that has something to do; replaced in one step, as a client may read them.
+# Writes the figures of a busy daemon.  Replaces the file in one step, because a client may be reading
+# it.
 answer_figures() {
     cat >answer.new <<END
 version 0.1.0
@@ -75,7 +76,8 @@ END
     mv answer.new answer
 }
 
-# Fails as it should: the exit status, what standard error says, and nothing on standard output.
+# Runs a command that must fail: checks the exit status and standard error; standard output must be
+# empty.
 fails() {
     local expected=$1 message=$2
     shift 2
@@ -86,9 +88,9 @@ fails() {
     [[ $(cat error) == *"$message"* ]] || { cat error >&2; return 1; }
 }
 
-# ---- what is sent, and what comes back ----
+# ---- commands and answers ----
 
-@test "the words go out as one line, and the answer is printed" {
+@test "dampenerctl sends its words as one line, and prints the answer" {
     printf 'processes is 16\nit was 8\n' >answer
     start_answerer
     [[ $("$CTL" control set processes 16) == "processes is 16"$'\n'"it was 8" ]]
@@ -98,7 +100,7 @@ fails() {
     [[ $(cat requests) == "set processes 16"$'\n'"set processes -1"$'\n'pause ]]
 }
 
-@test "an error is told on standard error, and the exit status is 1" {
+@test "an error goes to standard error, and the exit status is 1" {
     printf 'error: cannot set "mood": not a limit\n' >answer
     start_answerer
     fails 1 'dampenerctl: cannot set "mood": not a limit' "$CTL" control set mood 1
@@ -108,7 +110,7 @@ fails() {
     refute grep -q 'error:' error
 }
 
-@test "a daemon that cannot be reached: why, and what to look after" {
+@test "if the daemon is unreachable, the message says why and what to check" {
     fails 1 "cannot connect to control: No such file or directory; was the daemon started with --control" \
         "$CTL" control status
     echo hello >answer
@@ -116,7 +118,7 @@ fails() {
     stop_answerer
     fails 1 "cannot connect to control: Connection refused; the daemon is not running" "$CTL" control pause
     fails 1 "Connection refused" "$CTL" control top
-    ((EUID == 0)) || skip "only root can become somebody else"
+    ((EUID == 0)) || skip "becoming another user requires root"
     start_answerer
     chmod 600 control
     open_to_others
@@ -124,7 +126,7 @@ fails() {
     fails 1 "cannot connect to control: Permission denied; only root" run_as 65534 ./ctl control pause
 }
 
-@test "a daemon that says nothing, too much, or something else" {
+@test "an empty, too long or malformed answer is an error" {
     : >answer
     start_answerer
     fails 1 "closed the connection without an answer" "$CTL" control status
@@ -140,7 +142,7 @@ fails() {
     done
 }
 
-@test "a daemon that is too old for a table and a live view: what to do instead" {
+@test "if the daemon is too old for a table or a live view, the message names an alternative" {
     echo 'error: unknown command; try help' >answer
     start_answerer
     fails 1 "dampenerctl: the daemon is too old to show a table; try --json" "$CTL" control status
@@ -157,7 +159,7 @@ say_at_second() {
 
 has_requests() { (($(wc -l <requests) == $1)); }
 
-@test "a connection that is closed without an answer, as in a takeover: the command is said once more" {
+@test "if the connection closes without an answer, as in a takeover, the command is sent once more" {
     : >answer
     start_answerer
     fails 1 "closed the connection without an answer, twice" "$CTL" control status
@@ -172,7 +174,7 @@ has_requests() { (($(wc -l <requests) == $1)); }
     [[ $(cat requests) == pause$'\n'pause ]]
 }
 
-@test "each command has ten seconds, be the daemon silent or its backlog full" {
+@test "each command fails after ten seconds, whether the daemon is silent or its backlog is full" {
     [[ -n ${DAMPENER_LONG:-} ]] || skip "takes 10 s; scripts/check --long runs it"
     start_answerer
     local client
@@ -192,10 +194,10 @@ has_requests() { (($(wc -l <requests) == $1)); }
     done
     kill -CONT "$ANSWERER"
     [[ $(cat silent full* | grep -c 'control: no answer within 10 s') == 13 ]]
-    ((SECONDS < 19)) # and not ten for each thing that it does
+    ((SECONDS < 19)) # ten seconds in all, not for each step
 }
 
-@test "wrong words: exit status 2, one line, and nothing is sent" {
+@test "wrong words get exit status 2 and one line, and nothing is sent" {
     echo hello >answer
     start_answerer
     fails 2 "the PATH of a control socket is missing" "$CTL"
@@ -212,7 +214,7 @@ has_requests() { (($(wc -l <requests) == $1)); }
     [[ ! -s requests && $(wc -l <error) == 1 ]]
 }
 
-@test "--help fits 80 columns, --version is one line" {
+@test "--help fits 80 columns, and --version is one line" {
     "$CTL" --help >help
     grep -q '^Usage: dampenerctl' help
     [[ -z $(awk 'length > 80' help) ]]
@@ -230,7 +232,7 @@ has_requests() { (($(wc -l <requests) == $1)); }
     [[ $(cat requests) == table ]]
 }
 
-@test "--json gives the daemon's own object, wherever it stands" {
+@test "--json prints the daemon's own object, wherever the option stands" {
     echo '{"version":"0.1.0","queued":3}' >answer
     start_answerer
     "$CTL" --json control status | cmp - answer
@@ -239,11 +241,11 @@ has_requests() { (($(wc -l <requests) == $1)); }
     [[ $(sort -u requests) == status ]]
 }
 
-# ---- what reaches a terminal ----
+# ---- output to a terminal ----
 
 on_terminal() { script -qec "$1" /dev/null </dev/null; }
 
-@test "control characters of the daemon's reach a file, but no terminal" {
+@test "control characters in an answer reach a file, but no terminal" {
     command -v script >/dev/null || skip "script is not installed"
     printf 'a\e[2Jb\x9bc\xc2\x9bd\te\xe2\x80\xaef\n' >answer
     start_answerer
@@ -260,9 +262,9 @@ on_terminal() { script -qec "$1" /dev/null </dev/null; }
     [[ $(grep -c 'x?\[2J' frame) == 2 ]]
 }
 
-# ---- the view, without a terminal that can show it ----
+# ---- the view without a suitable terminal ----
 
-@test "top without a terminal is one plain frame" {
+@test "top without a terminal prints one plain frame" {
     answer_figures
     start_answerer
     LC_ALL=C "$CTL" control top >frame
@@ -279,7 +281,7 @@ on_terminal() { script -qec "$1" /dev/null </dev/null; }
     grep -q '\[█████████  .*\]' frame
 }
 
-@test "top of a daemon of another version: an unknown figure is a dash" {
+@test "top shows a dash for a figure that a daemon of another version does not send" {
     printf 'version 9\nqueued 3\nmood good\n' >answer
     start_answerer
     "$CTL" control top >frame
@@ -289,7 +291,7 @@ on_terminal() { script -qec "$1" /dev/null </dev/null; }
     refute grep -qE 'nan|inf|mood' frame
 }
 
-@test "top on a dumb terminal is one plain frame" {
+@test "top on a dumb terminal prints one plain frame" {
     command -v script >/dev/null || skip "script is not installed"
     answer_figures
     start_answerer
@@ -298,7 +300,7 @@ on_terminal() { script -qec "$1" /dev/null </dev/null; }
     refute grep -q $'\e' frame
 }
 
-@test "top switches to the alternate screen, and back as the last thing that it does" {
+@test "top switches to the alternate screen first, and back last" {
     command -v script >/dev/null || skip "script is not installed"
     answer_figures
     start_answerer
@@ -307,14 +309,14 @@ on_terminal() { script -qec "$1" /dev/null </dev/null; }
     (await has_line 'held back by' frames; printf q) |
         TERM=xterm script -qec '"$CTL" control top' /dev/null >frames
     [[ $(cat frames) == $'\e[?1049h'*$'\e[?1049l' ]]
-    [[ $(tr -d -c "\n" <frames | wc -c) == 0 ]] # it never scrolls
+    [[ $(tr -d -c "\n" <frames | wc -c) == 0 ]] # top never scrolls
 }
 
 # ---- the live view ----
 
 terminal() { env -u TMUX tmux -u -S "$PWD/tmux" -f /dev/null "$@"; }
 
-# A shell in a terminal of COLUMNS by ROWS, with something on its screen.
+# Opens a shell in a terminal of COLUMNS by ROWS, with some text on its screen.
 open_terminal() {
     command -v tmux >/dev/null || skip "tmux is not installed"
     (
@@ -341,7 +343,7 @@ open_view() {
     is_switched '1 0 0'
 }
 
-# The terminal is as it was.
+# Expects the terminal as it was before top.
 is_restored() {
     await shows "^status ${1:-0}\$"
     shows '^earlier content$'
@@ -350,7 +352,7 @@ is_restored() {
     cmp modes modes.after
 }
 
-@test "top on a terminal of 80 by 24, until q" {
+@test "top on a terminal of 80 by 24 shows all figures, and ends at q" {
     answer_figures
     start_answerer
     open_terminal 80 24
@@ -366,12 +368,12 @@ is_restored() {
     await shows '^q quits$'
     answer_figures DRAINING
     await shows '^DRAINING  rsync'
-    await is_coloured # it may be drawn just now
+    await is_coloured # tmux may still be drawing
     terminal send-keys q
     is_restored
 }
 
-# What has been served goes on growing, as rates are of the last seconds only.
+# Raises "served" at each call: rates cover only the last seconds.
 shows_rates() {
     SERVED=$((${SERVED:-24} + 10))
     answer_figures serving 90 "$SERVED"
@@ -379,12 +381,12 @@ shows_rates() {
     shows "^rates    started $grows  served $grows  accepted 0.0/s  limit 10 in 1.0s\$"
 }
 
-# Of 20 by 3.
+# Expects the screen of a terminal of 20 by 3.
 is_tiny() { [[ $(screen) == "PAUSED  rsync
 running  2 of 8
 queued   3 of 100" ]]; }
 
-@test "top on a terminal of 40 by 10, which grows, until Ctrl-C" {
+@test "top on a terminal of 40 by 10 shows less, follows changes of the size, and ends at Ctrl-C" {
     answer_figures PAUSED
     start_answerer
     open_terminal 40 10
@@ -413,8 +415,8 @@ queued   3 of 100" ]]; }
     open_terminal 80 24
     open_view
     local wide='  127.0.0.1 port 873  and 1 more  process 1234' before i at_once=0
-    # If it waited for the next request, or made one, there would be one each time; where the
-    # machine is slow there may be one most times.
+    # If top waited for its next request, or sent one, the number of requests would grow each time.  On
+    # a slow machine it may grow most times.
     for ((i = 0; i < 60 && at_once < 2; i++)); do
         before=$(wc -l <requests)
         terminal resize-window -x $((i % 2 ? 80 : 40)) -y 24
@@ -430,7 +432,7 @@ queued   3 of 100" ]]; }
     is_restored
 }
 
-@test "top ends by SIGTERM, by Ctrl-D and with its input, and restores the terminal" {
+@test "top ends at SIGTERM, Ctrl-D or the end of its input, and restores the terminal" {
     answer_figures
     start_answerer
     open_terminal 80 24
@@ -455,7 +457,7 @@ queued   3 of 100" ]]; }
     is_restored
 }
 
-@test "top stops at Ctrl-Z with the terminal restored, and goes on" {
+@test "top restores the terminal at Ctrl-Z, and goes on after fg" {
     answer_figures
     start_answerer
     open_terminal 80 24
@@ -473,7 +475,7 @@ queued   3 of 100" ]]; }
     is_restored
 }
 
-@test "top that was stopped without a word has the terminal again when it goes on" {
+@test "top sets up the terminal again after SIGSTOP and fg" {
     answer_figures
     start_answerer
     open_terminal 80 24
@@ -492,14 +494,14 @@ queued   3 of 100" ]]; }
     cmp modes modes.after
 }
 
-@test "top says that the daemon is gone or silent, and goes on trying" {
+@test "top shows that the daemon is gone or silent, and keeps trying" {
     answer_figures
     start_answerer
     open_terminal 80 24
     open_view
     stop_answerer
     await shows '^TRYING AGAIN: cannot connect to control: Connection refused'
-    await shows '^queued   3 of 100' # the last that was known
+    await shows '^queued   3 of 100' # the last known figure
     answer_figures serving 42
     start_answerer
     await shows '^queued   42 of 100'
@@ -510,7 +512,7 @@ queued   3 of 100" ]]; }
     is_restored
 }
 
-@test "NO_COLOR and a character set other than UTF-8: neither colours nor blocks" {
+@test "top uses neither colours under NO_COLOR nor blocks outside of UTF-8" {
     answer_figures
     start_answerer
     open_terminal 80 24
@@ -524,10 +526,11 @@ queued   3 of 100" ]]; }
 
 # ---- the daemon itself ----
 
-# With four places, and a queue of eight.
+# Starts the daemon with four slots, and a queue of eight.
 start_daemon() { start_controlled --processes 4 --queue 8 0 cat; }
 
-# Each in the same answer: what is yet to start is neither queued nor running.
+# True if one answer has all lines.  A starting client is neither queued nor running, so two answers may
+# differ.
 shows_lines() {
     local answer line
     answer=$("$CTL" control status)
@@ -536,11 +539,11 @@ shows_lines() {
     done
 }
 
-# All but what goes on meanwhile.
+# Removes the fields that change between two requests.
 standing() { sed 's/"uptime":[0-9.]*//; s/"oldest":[0-9.]*//'; }
 says_the_same() { [[ $("$CTL" --json control status | standing) == "$(say status | standing)" ]]; }
 
-@test "the daemon's status is a table without unknowns, and its JSON as it is" {
+@test "the status of the daemon is a table without unknown figures, and its JSON is passed on unchanged" {
     start_daemon
     connect_more 6
     await shows_lines 'queued          2 of 8' 'running         4 of 4' \
@@ -555,14 +558,14 @@ says_the_same() { [[ $("$CTL" --json control status | standing) == "$(say status
     done
     grep -qx "listening on    127.0.0.1 port $PORT  *backlog 0, dropped 0" table
     [[ -z $(awk 'length > 80' table) ]]
-    # A figure that is not known is a dash.
+    # An unknown figure would be a dash.
     refute grep -qE ' -(,|  |$)' table
     await says_the_same
     "$CTL" --json control status | grep -q '^{"version":.*"queued":2,.*}$'
     hang_up
 }
 
-@test "set, pause and resume steer the daemon, and what it refuses is status 1" {
+@test "set, pause and resume steer the daemon, and a refused command gives exit status 1" {
     start_daemon
     [[ $("$CTL" control set processes 2) == "processes is 2 now" ]]
     [[ $("$CTL" control pause) == "paused: 0 handlers run on, clients wait until resume" ]]
@@ -577,7 +580,7 @@ says_the_same() { [[ $("$CTL" --json control status | standing) == "$(say status
     hang_up
 }
 
-@test "top of the daemon without a terminal is one frame of how it stands" {
+@test "top of the daemon without a terminal prints one frame of the current figures" {
     start_daemon
     connect_more 6
     await shows_lines 'queued          2 of 8' 'running         4 of 4'
@@ -589,7 +592,7 @@ says_the_same() { [[ $("$CTL" --json control status | standing) == "$(say status
     hang_up
 }
 
-@test "top of the daemon on a terminal of 80 by 24 follows the load, until q" {
+@test "top of the daemon on a terminal of 80 by 24 follows the load, and ends at q" {
     start_daemon
     open_terminal 80 24
     open_view
@@ -604,7 +607,7 @@ says_the_same() { [[ $("$CTL" --json control status | standing) == "$(say status
     await shows '^queue  .* max 2$'
     terminal send-keys q
     is_restored
-    # It has only looked.
+    # top has changed nothing.
     hang_up
     await shows_lines 'served          6'
 }

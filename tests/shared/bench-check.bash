@@ -2,8 +2,7 @@
 
 bench_check() { "$ROOT/scripts/bench-check" "$@" 3>&- 4>&-; }
 
-# Says that the recorded figures are too far from today's to notice much: in that gap, whatever becomes
-# dearer is hidden.
+# Fails if the recorded figures are more than 20 % above today's: such a gap would hide an increase.
 expect_no_stale_figures() {
     local stale
     stale=$(awk -F '  +' '$NF == "cheaper" && $(NF - 1) + 0 < -20 { print $1 }' <<<"$output")

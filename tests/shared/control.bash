@@ -1,25 +1,25 @@
-# For tests of the control socket and the metrics port, beside helpers.bash.
+# Helpers for tests of the control socket and the metrics port.  Requires helpers.bash.
 # shellcheck shell=bash
 
 ASK=$BUILD/tests/programs/clients/ask
 EXPOSITION=$BUILD/tests/programs/clients/exposition
 PESTS=$BUILD/tests/programs/clients/pests
 
-CLIENTS=() # descriptors
+CLIENTS=() # open descriptors
 ASKERS=()
 
-# Starts the daemon with both, and its handlers from the words behind.  Sets METRICS, a port.
+# Starts the daemon with both; the arguments follow its own options.  Sets METRICS, a port.
 start_controlled() {
     start -v --address 127.0.0.1 --control control --metrics 127.0.0.1:0 "$@"
     METRICS=$(sed -n 's/^\[INFO\] metrics on 127\.0\.0\.1 port //p' "$LOG" | tail -n 1)
-    # What the operator's clients take comes and goes; the test itself has said all by the end.
+    # Connections of operators come and go, so wait until the daemon has as few as at its start.
     await has_its_descriptors
 }
 
-# One command, and its answer.
+# Sends one command, and prints its answer.
 say() { "$ASK" -n 1 ./control "$*" 2>>"$BATS_TEST_TMPDIR/asked"; }
 
-# The number, or word, of the first field of that name in the status.
+# Prints the number, or word, of the first field of that name in the status.
 field() {
     local status
     status=$(say status)
@@ -29,8 +29,8 @@ field() {
 
 field_is() { [[ $(field "$1") == "$2" ]]; }
 
-# Whether several are so in one and the same answer: NAME VALUE [NAME VALUE]...  From one answer to
-# the next clients go on, and who is neither queued nor running is about to start.
+# True if one answer has all of these values: NAME VALUE [NAME VALUE]...  Two answers may differ, and a
+# starting client is neither queued nor running.
 fields_are() {
     local status
     status=$(say status)
@@ -40,27 +40,27 @@ fields_are() {
     done
 }
 
-# Who asks has a descriptor; who has just asked may have one still.
+# The request for the status uses a descriptor, too; the one of an earlier request may still be open.
 counts_its_descriptors() { (($(field used) == $(open_descriptors "$DAEMON") + 1)); }
 
 field_exceeds() { (($(field "$1") > $2)); }
 
-# The value of one sample.
+# Prints the value of one sample.
 metric() { say metrics | awk -v name="dampener_$1" 'index($0, name " ") == 1 { print substr($0, length(name) + 2) }'; }
 
 metric_is() { [[ $(metric "$1") == "$2" ]]; }
 
-# The first line of what a request over HTTP is answered with: to the metrics port, or the socket.
+# Print the first line of the answer to an HTTP request: to the metrics port, or to the socket.
 http_port() { printf '%s\r\nHost: localhost\r\n\r\n' "$1" | nc -N 127.0.0.1 "$METRICS" | tr -d '\r' | head -n 1; }
 http_socket() { printf '%s\r\nHost: localhost\r\n\r\n' "$1" | nc -NU control | tr -d '\r' | head -n 1; }
 
-# Says it on both.
+# True if both answer /healthz with this status.
 health_is() {
     [[ $(http_port 'GET /healthz HTTP/1.1') == "HTTP/1.1 $1 "* ]] &&
         [[ $(http_socket 'GET /healthz HTTP/1.1') == "HTTP/1.1 $1 "* ]]
 }
 
-# Clients that are served by a handler such as cat until they hang up: $1 more of them.
+# Connects $1 more clients.  A handler such as cat serves them until they hang up.
 connect_more() {
     local i
     for ((i = 0; i < $1; i++)); do
@@ -69,14 +69,14 @@ connect_more() {
     done
 }
 
-# Of these the first $1, or all.
+# Closes the connections of the first $1 clients, or of all.
 hang_up() {
     local client count=${1:-${#CLIENTS[@]}}
     for client in "${CLIENTS[@]:0:count}"; do exec {client}>&-; done
     CLIENTS=("${CLIENTS[@]:count}")
 }
 
-# Asks as fast as it goes until hush; ASKERS are the processes.
+# Asks at full speed until hush, in the background.  Adds the process to ASKERS.
 keep_asking() {
     local file=$1
     shift
@@ -84,7 +84,7 @@ keep_asking() {
     ASKERS+=($!)
 }
 
-# Fails if one was not answered.
+# Ends the processes that ask.  Fails if a request got no answer.
 hush() {
     local asker
     for asker in "${ASKERS[@]}"; do kill "$asker"; done
@@ -92,8 +92,8 @@ hush() {
     ASKERS=()
 }
 
-# Status lines on standard input: each adds up.  Prints how many there were, and in how many somebody
-# waited.
+# Checks that the counts of each status line on standard input add up.  Prints how many lines there
+# were, and in how many clients waited.
 check_sums() {
     awk '
         function number(name) {

@@ -1,4 +1,4 @@
-# Shared by all tests: starts a daemon, asks it how it stands, and ends it with nothing left behind.
+# Helpers of all tests: start a daemon, read its status, end it, and check that nothing is left behind.
 # shellcheck shell=bash
 
 ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
@@ -10,11 +10,11 @@ BURST=$BUILD/tests/programs/clients/burst
 ANSWER=$BUILD/tests/programs/handlers/answer
 STATE=$BUILD/tests/programs/handlers/state
 
-# Seconds until bats ends a test that hangs, and names it: more for slow programs and for long tests.
+# Seconds until bats ends and names a hanging test: more for slow programs and long tests.
 PATIENT=${DAMPENER_LONG:+4}
 BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-$((20 * ${PATIENT:-1} * ${DAMPENER_PATIENCE:-20}))}
 
-# A sanitizer's finding must not look like an ordinary exit.
+# The exit status of a sanitizer's finding must differ from ordinary ones.
 export ASAN_OPTIONS=exitcode=99
 export UBSAN_OPTIONS=halt_on_error=1:exitcode=99
 
@@ -25,14 +25,14 @@ setup() {
     ANSWERS=$BATS_TEST_TMPDIR/answers
     COUNTER=$BATS_TEST_TMPDIR/counter
     DAEMON=
-    # Every process of this test carries it, so that one left behind is found wherever it went.
+    # Marks every process of this test, so that teardown finds leftovers anywhere.
     export DAMPENER_TEST=$BATS_TEST_TMPDIR
     : >"$LOG"
     : >"$ANSWERS"
     skip_exception
 }
 
-# Skips a test that cannot hold on this build, which a file may list as lines
+# Skips a test that cannot pass on this build.  The file DAMPENER_EXCEPTIONS lists such tests as lines
 # "FILE|BEGINNING OF ITS NAME|REASON".
 skip_exception() {
     local file name reason
@@ -44,7 +44,7 @@ skip_exception() {
     done <"$DAMPENER_EXCEPTIONS"
 }
 
-# Waits until a command succeeds, or fails after some seconds: more where programs are slow.
+# Waits until a command succeeds.  Fails after some seconds: more where programs are slow.
 await() {
     local deadline=$((SECONDS + ${DAMPENER_PATIENCE:-20}))
     while ((SECONDS < deadline)); do
@@ -55,10 +55,11 @@ await() {
     return 1
 }
 
-# Likewise what thousands of clients have to come for.
+# Waits six times as long as await: for thousands of clients.
 await_crowd() { DAMPENER_PATIENCE=$((6 * ${DAMPENER_PATIENCE:-20})) await "$@"; }
 
-# bats waits for whoever holds its descriptors.
+# Closes all descriptors above 2, because bats waits for every process that holds one of its
+# descriptors.
 close_descriptors() {
     local path descriptor
     for path in /proc/self/fd/*; do
@@ -73,8 +74,8 @@ is_stopped() { grep -q "^State:.T" "/proc/$1/status"; }
 has_content() { [[ -s $1 ]]; }
 has_line() { grep -q -- "$1" "$2"; }
 
-# Starts the daemon with the given words and waits until it serves.  Sets DAEMON, ADDRESS and PORT
-# (of its first listener), and DESCRIPTORS.  WRAPPER may hold a command to start it with.
+# Starts the daemon with the given arguments, and waits until it serves.  Sets DAEMON, DESCRIPTORS, and
+# ADDRESS and PORT of the first listener.  WRAPPER may hold a command that executes the daemon.
 start() {
     rm -f "$READY"
     (
@@ -90,7 +91,8 @@ start() {
     DESCRIPTORS=$(open_descriptors "$DAEMON")
 }
 
-# Starts a daemon that needs what another one uses, $1, and ends the other one once the start has said so.
+# Starts a daemon that needs $1, which the present daemon uses.  Ends the present daemon once the new
+# one has logged that it tries again.
 start_after() {
     local what=$1 other=$DAEMON ender
     shift
@@ -106,7 +108,8 @@ start_after() {
     [[ $(grep -c "trying again" "$LOG") == 1 ]]
 }
 
-# Starts as start() does, with a pipe as standard error that is held open as descriptor 8, and read by nobody else.
+# Starts the daemon as start() does, with a pipe as standard error.  Descriptor 8 holds the pipe open,
+# and nothing reads it.
 start_unread() {
     mkfifo pipe
     exec 8<>pipe
@@ -127,7 +130,8 @@ open_descriptors() {
     echo "${#entries[@]}"
 }
 
-# The processes of the dispatchers. (See ready_dispatchers() in dispatchers.bats for a stricter view.)
+# Prints the processes of the dispatchers.  (ready_dispatchers() in tests/pool/dispatchers.bats is
+# stricter.)
 dispatchers() {
     local process
     for process in $(children "$DAEMON"); do
@@ -137,7 +141,7 @@ dispatchers() {
 
 has_dispatchers() { [[ $(dispatchers | wc -l) == "$1" ]]; }
 
-# The janitor, if there is one.
+# Prints the process of the janitor, if there is one.
 janitor() {
     local process
     for process in $(children "$DAEMON"); do
@@ -147,20 +151,20 @@ janitor() {
 
 children() { cat "/proc/$1/task/$1/children" 2>/dev/null || true; }
 
-# All processes of this test, a line each, but those of bats and the one that looks for them.
+# Prints all processes of this test, one a line, except those of bats and the grep below.
 processes_of_test() {
     local file process command
     while read -r file; do
         process=${file#/proc/}
         process=${process%/environ}
-        command=$(tr '\0' ' ' <"/proc/$process/cmdline") || continue # it has ended meanwhile
+        command=$(tr '\0' ' ' <"/proc/$process/cmdline") || continue # the process has ended meanwhile
         if [[ $command != *bats-core* && $command != "grep -lsa "* ]]; then
             echo "$process $command"
         fi
     done < <(grep -lsa "DAMPENER_TEST=$DAMPENER_TEST" /proc/[0-9]*/environ) 2>/dev/null
 }
 
-# The number that the daemon gives for a word of its status line, such as queued or served.
+# Prints the number behind a word of a new status line, such as queued or served.
 status_of() {
     local before line
     before=$(grep -c '^\[INFO\] status: ' "$LOG" || true)
@@ -175,8 +179,8 @@ status_lines_exceed() { (($(grep -c '^\[INFO\] status: ' "$LOG" || true) > $1));
 
 status_is() { [[ $(status_of "$1") == "$2" ]]; }
 
-# Whether one and the same status line says all of these, each a word and its number: a client whose
-# handler is starting, say, is neither queued nor running.
+# True if one status line has all of these pairs of a word and a number.  Two lines may differ, and a
+# starting client is neither queued nor running.
 status_says() {
     local line words
     status_of accepted >/dev/null
@@ -186,64 +190,64 @@ status_says() {
     done
 }
 
-# The time now, of which only differences matter; and how much has passed since then.
+# Print the time since an arbitrary moment, and the time since an earlier result.
 milliseconds() { echo $((${EPOCHREALTIME//[!0-9]/} / 1000)); }
 milliseconds_since() { echo $(($(milliseconds) - $1)); }
 
-# How many connections are in the kernel's backlog: of a port, or of the Unix socket at a path, as
-# seen by a command that goes on with the further words.
+# True if the kernel's backlog holds that many connections: of port $1, or of the Unix socket at path
+# $1.  Further words are a command that executes ss, for example in a namespace.
 backlog_is() { [[ $(ss -Hltn "sport = :$1" | awk '{ print $2 }') == "$2" ]]; }
 unix_backlog_is() { [[ $("${@:3}" ss -Hlx | awk -v path="$1" '$5 == path { print $3 }') == "$2" ]]; }
 
 has_lines() { [[ $(wc -l <"$2") == "$1" ]]; }
 
-# How often a process has waited for something, to be asked when it does so again.
+# switches() prints how often a process has gone to sleep.  Ask while is_asleep() is true.
 is_asleep() { grep -q '^State:.S' "/proc/$1/status"; }
 switches() { awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$1/status"; }
 
-# Kills dispatchers, and waits until the supervisor knows: who is dying still looks alive.
+# Kills dispatchers, and waits until the supervisor has reaped them: a zombie still looks alive.
 kill_dispatchers() {
     local process
     kill -KILL "$@" || return 1
     for process; do await is_gone "$process"; done
 }
 
-# Has strace trace a process, and those that it starts, from now on, with these options; sets TRACER.
-# Each call is in the file "traced" as soon as it is begun.
+# Makes strace trace a process and its future children, with the given options.  Sets TRACER.  The file
+# "traced" shows each call as soon as it begins.
 trace() {
     rm -f traced attached
     strace -f -o traced -p "$1" "${@:2}" 2>attached 3>&- 4>&- &
     TRACER=$!
-    # Not TracerPid: a process that has a tracer goes on untraced until it is interrupted.
+    # TracerPid is set too early: the process runs untraced until strace interrupts it.
     await has_line "Process $1 attached" attached
 }
 
-# Makes the calls of a process fail or hang from now on, as strace's -e inject takes it.
+# Makes calls of a process fail or hang from now on.  $2 has the syntax of strace's -e inject.
 inject() { trace "$1" -e "trace=${2%%:*}" -e "inject=$2"; }
 
 end_trace() {
-    kill "$TRACER" 2>/dev/null || true # it ends by itself with the process
+    kill "$TRACER" 2>/dev/null || true # strace may have ended with the process
     wait "$TRACER" || true
 }
 
-# In clock ticks, of all of a process' life.
+# Prints the processor time of a process since its start, in clock ticks.
 processor_time() {
     local fields
     read -r -a fields <"/proc/$1/stat"
     echo $((fields[13] + fields[14]))
 }
 
-# From the file that tests/programs/handlers/answer.c keeps.
+# Prints the highest number of handlers at once, from the file of tests/programs/handlers/answer.c.
 most_handlers() { od -An -td4 -j4 -N4 "$COUNTER" | tr -d ' '; }
 
-# Ends the daemon as an operator would; STATUS is its exit status.
+# Ends the daemon by a signal, SIGTERM by default.  STATUS is its exit status.
 stop() {
     kill -"${1:-TERM}" "$DAEMON"
     finish
 }
 
 finish() {
-    await is_gone "$DAEMON" || return 1 # wait would hang as well
+    await is_gone "$DAEMON" || return 1 # wait would hang, too
     STATUS=0
     wait "$DAEMON" || STATUS=$?
     DAEMON=
@@ -262,7 +266,7 @@ has_its_descriptors() { (($(open_descriptors "$DAEMON") <= DESCRIPTORS)); }
 
 nothing_is_left() { [[ -z $(processes_of_test) ]]; }
 
-# The daemon must be as it was when it started, then end, and take everything with it.
+# Checks that the daemon holds no more than at its start, ends it, and checks that nothing is left.
 check_and_end() {
     if [[ -n $DAEMON ]] && is_alive "$DAEMON"; then
         await has_no_zombies || { echo "zombies were left" >&2; return 1; }
@@ -277,7 +281,7 @@ check_and_end() {
     await nothing_is_left || { processes_of_test >&2; return 1; }
 }
 
-# What valgrind has found in the programs of this test (tests/shared/memcheck.c).
+# Prints the files of valgrind's findings in the programs of this test (tests/shared/memcheck.c).
 findings_of_test() { find "$BUILD/findings" -name "${BATS_TEST_TMPDIR//\//_}.*" -size +0 2>/dev/null; }
 
 has_no_findings() {
@@ -289,7 +293,7 @@ has_no_findings() {
 teardown() {
     local failed=0
     if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then failed=1; fi
-    # What a file of tests starts besides daemons it ends itself.
+    # A file of tests may end other processes that it starts.
     if declare -F end_others >/dev/null; then end_others || failed=1; fi
     check_and_end || failed=1
     if grep -q -e '^\[BUG\]' -e '"level":"bug"' -e 'Sanitizer' -e 'runtime error' "$LOG"; then failed=1; fi
@@ -310,9 +314,9 @@ end_by_force() {
     done < <(processes_of_test)
 }
 
-# Replaces a function that bats calls when the time of a test is over: bats ends only the children of
-# the test, but a command substitution waits for grandchildren, too.  Spares the daemon, which teardown
-# ends, and itself: the countdown is a child of the test as well.
+# Replaces a function that bats calls when a test times out.  The function of bats ends only the
+# children of the test, but a command substitution waits for grandchildren, too.  This one spares the
+# daemon, which teardown ends, and its own process: the countdown is a child of the test, too.
 bats_kill_childprocesses_of() {
     local process rest program
     while read -r process rest; do
@@ -323,15 +327,16 @@ bats_kill_childprocesses_of() {
     done < <(children "$1" | tr ' ' '\n'; DAMPENER_TEST=$BATS_TEST_TMPDIR processes_of_test)
 }
 
-# "! command" alone does not fail a test.
+# Fails if the command succeeds.  "! command" alone does not fail a test.
 refute() {
     if "$@"; then
-        echo "succeeded, and should not have: $*" >&2
+        echo "must fail, but succeeded: $*" >&2
         return 1
     fi
 }
 
-# The state of a handler of one connection (tests/programs/handlers/state.c), in the file "state".
+# Connects once, and writes what the handler (tests/programs/handlers/state.c) reports to the file
+# "state".
 ask_state() {
     local address=${1:-127.0.0.1}
     exec 9<>"/dev/tcp/$address/$PORT"
@@ -339,23 +344,23 @@ ask_state() {
     exec 9>&-
 }
 
-says() { grep -qx -- "$1" state || { echo "not told: $1" >&2; cat state >&2; return 1; }; }
+says() { grep -qx -- "$1" state || { echo "not in state: $1" >&2; cat state >&2; return 1; }; }
 
 variable() { sed -n "s/^environment $1=//p" state; }
 
 run_as() { setpriv --reuid="$1" --regid="$1" --clear-groups -- "${@:2}"; }
 
-# Lets other users into the directory of this test, which bats keeps to itself.  Takes root.
+# Lets other users into the directory of this test, which bats keeps private.  Requires root.
 open_to_others() {
     local directory=$BATS_TEST_TMPDIR
     while [[ $directory == "$BATS_RUN_TMPDIR"* ]]; do
         chmod o+x "$directory"
         directory=${directory%/*}
     done
-    run_as 65534 test -x "$BATS_TEST_TMPDIR" || skip "other users do not get to the tests"
+    run_as 65534 test -x "$BATS_TEST_TMPDIR" || skip "other users cannot reach the directory of the test"
 }
 
-# Makes the directory "root", with a program as /bin/NAME and all that it needs.
+# Makes the directory "root", with program $2 as /bin/$1 and all libraries that it needs.
 make_root_with() {
     local file
     mkdir -p root/bin
@@ -366,22 +371,23 @@ make_root_with() {
     done
 }
 
-# A sanitizer, or valgrind, keeps the daemon from hiding, from a root directory without /proc, and from a filter.
+# True if a sanitizer or valgrind is in use: then the daemon cannot hide, work without /proc, or install
+# a filter.
 is_sanitized() { grep -q -e __asan_init -e /usr/bin/valgrind "$DAMPENER"; }
 
-# Whether processes that hide, as a daemon does, are seen at all (proc(5), hidepid).
+# True if /proc shows processes that hide, as the daemon does (proc(5), hidepid).
 sees_daemons() { ((EUID == 0)) || ! grep -q '^[^ ]* /proc proc [^ ]*hidepid=' /proc/mounts; }
 
-# What keeps a test from attaching to a daemon that runs; nothing, if it can.
+# Prints why a test cannot attach to a running daemon; nothing if it can.
 no_tracer() {
     if ! command -v strace >/dev/null; then echo "strace is not installed"; fi
     if ((EUID != 0)); then echo "only root may trace a daemon, which hides"; fi
 }
 
-# Connects and says nothing; the descriptor is in CLIENT.
+# Connects, sends nothing, and sets CLIENT to the descriptor.
 connect_silently() { exec {CLIENT}<>"/dev/tcp/127.0.0.1/$PORT"; }
 
-# A handler that notes each SIGTERM, and ends by it unless $1 is "stubborn".
+# Makes a handler that records each SIGTERM, and ends at the first unless $1 is "stubborn".
 make_noting_handler() {
     cat >handler <<'HANDLER'
 #!/bin/bash

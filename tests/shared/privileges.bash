@@ -1,25 +1,25 @@
-# Shared by the tests of privileges: who the processes are, and what they may do.
+# Helpers for tests of privileges: check the users and the rights of processes.
 # shellcheck shell=bash
 
-# Everybody's; both are on every Debian.  For others, other names would do.
+# Users that every Debian has.  Replace them on other systems.
 HANDLERS=nobody
 SUPERVISOR=daemon
 
 takes_root() {
-    ((EUID == 0)) || skip "only root can become somebody else"
+    ((EUID == 0)) || skip "becoming another user requires root"
     HANDLERS_ID=$(id -u "$HANDLERS")
     HANDLERS_GROUP=$(id -g "$HANDLERS")
     SUPERVISOR_ID=$(id -u "$SUPERVISOR")
     SUPERVISOR_GROUP=$(id -g "$SUPERVISOR")
 }
 
-# Of a process that is hidden, even root sees and changes little without this.
+# Root sees and changes little of a hidden process without CAP_SYS_PTRACE.
 takes_trace() {
     takes_root
-    ((0x$(field $$ CapEff) >> 19 & 1)) || skip "this takes CAP_SYS_PTRACE"
+    ((0x$(field $$ CapEff) >> 19 & 1)) || skip "this requires CAP_SYS_PTRACE"
 }
 
-# The service as these two users, with what others must read, write or execute where they can.
+# Starts the service as these two users, and opens the test's files to them.
 start_as_others() {
     takes_root
     open_directories
@@ -27,7 +27,7 @@ start_as_others() {
         --address 127.0.0.1 "$@"
 }
 
-# The test's own directories, which are not for others.
+# Opens the test's own directories to other users, and copies what they execute.
 open_directories() {
     local directory=$PWD
     while [[ $directory == "$BATS_RUN_TMPDIR"* ]]; do
@@ -45,17 +45,17 @@ open_directories() {
 spare() {
     local process
     for process in $(children "$DAEMON"); do
-        # A name has 15 letters at most.
+        # The kernel cuts a name to 15 letters.
         if [[ $(cat "/proc/$process/comm" 2>/dev/null) == dispatcher-spar ]]; then echo "$process"; fi
     done
 }
 
 all_dispatchers() { dispatchers; spare; }
 
-# The value of a line of /proc/PID/status, with one blank between its words.
+# Prints the value of a line of /proc/PID/status, with one blank between its words.
 field() { awk -v "name=$2:" '$1 == name { $1 = ""; sub("^ +", ""); print }' "/proc/$1/status"; }
 
-# Expects the value of a line there.
+# Fails unless a line of /proc/PID/status has this value.
 has_field() {
     local value
     value=$(field "$1" "$2")
@@ -80,7 +80,7 @@ has_no_capability() {
 
 has_filter() { ! is_sanitized && ! grep -q 'no filter of system calls' "$LOG"; }
 
-# What the supervisor can do no more, whoever it is.
+# Fails unless the supervisor has lost its privileges, whatever its user.
 is_confined() {
     has_no_capability "$1"
     has_field "$1" NoNewPrivs 1
@@ -88,13 +88,13 @@ is_confined() {
     is_hidden "$1"
 }
 
-# What there is to see of a process, apart from what everybody may see, is root's.
+# Fails unless the private files of a process in /proc belong to root.
 is_hidden() {
     if is_sanitized; then return; fi
     [[ $(stat -c %u:%g "/proc/$1/environ" "/proc/$1/maps" "/proc/$1/mem" "/proc/$1/fd" | sort -u) == 0:0 ]]
 }
 
-# What the supervisor's root and working directory is.
+# Fails unless the root and working directory is an empty, deleted directory.
 is_nowhere() {
     local place
     if is_sanitized; then return; fi
@@ -117,7 +117,7 @@ has_no_directory() {
     done
 }
 
-# What a process has open, a kind each, sorted.
+# Prints the kinds of a process's open files and their numbers, sorted.
 kinds_of_descriptors() {
     find "/proc/$1/fd" -type l -printf '%f %l\n' |
         awk '$1 > 2 { sub(/:.*/, ":", $2); print $2 }' | sort | uniq -c | awk '{ print $1, $2 }'
@@ -140,7 +140,8 @@ has_processes() { (($(all_dispatchers | wc -l) == $1)) || ! is_alive "$DAEMON"; 
 is_served_from() { [[ $("$BURST" -c -f "$1" -m '' "$ADDRESS" "$PORT" 1) == *" answered 1 "* ]]; }
 is_denied_from() { ! is_served_from "$1"; }
 
-# Reads the files again, and waits until that is done; what is in the log of it, is in "said".
+# Makes the daemon read its files again, and waits for the end.  The file "said" has the new lines of
+# the log.
 hang_up() {
     local lines
     lines=$(wc -l <"$LOG")

@@ -5,8 +5,8 @@
 # enters, such as /root, that user reaches no program of the build.  The tests then use a copy of the
 # build in a temporary folder.
 
-# True if another user can run the programs of the build in folder $1, or if nobody here can become
-# another user: then no test does either.
+# True if another user can run the programs of the build in folder $1.  True also if this process cannot
+# become another user: then no test can either.
 reach_is_open() {
     local -a other=(setpriv --reuid=65534 --regid=65534 --clear-groups --)
     ((EUID == 0)) || return 0
@@ -14,8 +14,8 @@ reach_is_open() {
     "${other[@]}" test -x "$1/socket-burst-dampener" || ! "${other[@]}" true
 } 2>/dev/null
 
-# Makes folder $2 a copy of the build in folder $1.  Programs that other users run are copied; all else
-# is a link, which only root can follow.
+# Makes folder $2 a copy of the build in folder $1.  Copies the programs that other users run.  Links the
+# rest, which only root can follow.
 reach_copy() {
     local build=$1 folder=$2 path
     mkdir -p "$folder/tests"
@@ -30,8 +30,8 @@ reach_copy() {
     chmod -R go+rX "$folder"
 }
 
-# Prints the folder that the tests of one bats process use for the build in folder $1: the build itself,
-# or a copy in BATS_RUN_TMPDIR, which bats removes.  The first test makes the copy.
+# Prints the folder with the build for the tests of one bats process.  The folder is $1 itself, or a
+# copy in BATS_RUN_TMPDIR, which bats removes.  The first test makes the copy.
 reach_within_bats() {
     local build=$1 folder=$BATS_RUN_TMPDIR/reachable
     if reach_is_open "$build"; then

@@ -1,16 +1,17 @@
-# Walls that a resource ends at: how they are raised around a daemon, and taken away again, and what
-# it did meanwhile.  Needs helpers.bash.  Used by walls.bats, and by the trial of that name.
+# A wall is the end of a resource.  These helpers raise walls around a daemon, take them away, and
+# record what the daemon did.  Requires helpers.bash.  Used by walls.bats, and by the trial of that
+# name.
 # shellcheck shell=bash
 # shellcheck disable=SC2317 # at_wall() calls what raises a wall, and lifts it
 
-WALL_USER=64125 # whose processes and descriptors nobody else's count with
+WALL_USER=64125 # a user with no other processes or descriptors
 
-# What happened at the wall that was looked at last.
+# What happened at the latest wall.
 HAPPENED= # one word or a few
-REASON=   # what the log says of it
-BUSY=     # milliseconds of processor time a second, of supervisor and dispatchers, at the wall
-RECOVERED= # milliseconds from its end until all clients were served
-ENOUGH=   # of a wall that stood at the start: the lowest that it serves with
+REASON=   # the reason in the log
+BUSY=     # processor time of supervisor and dispatchers at the wall, in milliseconds a second
+RECOVERED= # milliseconds from the wall's end until all clients were served
+ENOUGH=   # of a wall that stood at the start: the lowest value with which the daemon serves
 
 end_others() {
     remove_group
@@ -21,16 +22,16 @@ end_others() {
 wall_skip() {
     if declare -F skip >/dev/null; then skip "$1"; fi
     echo "$1" >&2
-    exit 77 # for a trial, which calls this in a process of its own
+    exit 77 # a trial calls this in a process of its own
 }
 
-needs_root() { [[ $(id -u) == 0 ]] || wall_skip "it takes root"; }
+needs_root() { [[ $(id -u) == 0 ]] || wall_skip "it requires root"; }
 
 needs_dispatchers() { sees_daemons || wall_skip "/proc does not show processes that hide"; }
 
 # ---- the daemon ----
 
-# Becomes a user of its own, with copies of the programs that it gets to.
+# Makes the daemon run as a user of its own, with copies of the programs that this user can reach.
 become_wall_user() {
     needs_root
     open_to_others
@@ -42,7 +43,7 @@ become_wall_user() {
     WRAPPER=(setpriv --reuid "$WALL_USER" --regid "$WALL_USER" --clear-groups)
 }
 
-# Does what is said as the user that a process runs as, who may change its limits.
+# Runs a command as the user of process $1, because this user may change its limits.
 as_user_of() {
     local user group
     read -r user group < <(awk '/^Uid:/ { u = $2 } /^Gid:/ { print u, $2 }' "/proc/$1/status")
@@ -61,7 +62,7 @@ limit_dispatchers() {
     for process in $(dispatchers); do limit_of "$process" "$1" "$2"; done
 }
 
-# In clock ticks, of the supervisor and those of its dispatchers that live.
+# Prints the processor time of the supervisor and its living dispatchers, in clock ticks.
 ticks_of_all() {
     local process sum=0 ticks
     for process in "$DAEMON" $(dispatchers); do
@@ -75,11 +76,12 @@ hold_dispatchers() { dispatchers | xargs kill -STOP; }
 release_dispatchers() { dispatchers | xargs kill -CONT; }
 
 
-# What a wall of these does to the log: lines of warnings and errors, and the last one of some words.
+# Count the lines of the log with these words, or print the last one from these words on.
 lines_like() { grep -c -- "$1" "$LOG" || true; }
 line_like() { grep -o -- "$1.*" "$LOG" | tail -n 1; }
 
-# Sets BUSY by the calmest of some seconds: in the first one clients may still be coming.
+# Sets BUSY to the value of the first calm second, out of five: in the first second clients may still
+# arrive.
 look_how_busy() {
     local before begin look
     for ((look = 0; look < 5; look++)); do
@@ -91,11 +93,11 @@ look_how_busy() {
     done
 }
 
-# ---- a wall that arrives, and goes ----
+# ---- a wall that comes and goes ----
 
-# at_wall RAISE LIFT COUNT WORDS: has COUNT clients come once the wall stands, waits until the log
-# says WORDS, looks how busy the daemon is, and takes the wall away.  All clients must
-# be served, each once, by one daemon that was never away.
+# at_wall RAISE LIFT COUNT WORDS: raises the wall, starts COUNT clients, and waits until the log has
+# WORDS.  Measures how busy the daemon is, and lifts the wall.  The same daemon must then serve each
+# client once.
 at_wall() {
     local raise=$1 lift=$2 count=$3 words=$4 begin client
     "$raise"
@@ -120,11 +122,10 @@ all_were_served() {
     [[ $(cut -d ' ' -f 2 "$ANSWERS" | sort -n | uniq | wc -l) == "$1" ]]
 }
 
-# A tenth of a processor, on a machine that may be busy with other things.
+# True if the daemon uses at most a tenth of a processor; the machine may be busy otherwise.
 is_calm() { ((BUSY <= 100)) || { echo "busy: $BUSY ms a second" >&2; return 1; }; }
 
-# So many lines a second of this test are the most that a reason may take, after the first burst of
-# them.
+# True if the log has few lines with this reason: a first burst, and then five a second.
 is_quiet() {
     (($(lines_like "$1") <= 20 + 5 * SECONDS)) || { echo "$(lines_like "$1") lines: $1" >&2; return 1; }
 }
@@ -146,10 +147,10 @@ wall_dispatchers_descriptors() {
     at_wall raise lift 50 "cannot start a handler, '.*': Too many open files"
 }
 
-# A sanitizer takes all addresses that there are, and processes and descriptors of its own.
-unless_sanitized() { ! is_sanitized || wall_skip "a sanitizer needs more than there is"; }
+# A sanitizer needs a large address space, and processes and descriptors of its own.
+unless_sanitized() { ! is_sanitized || wall_skip "a sanitizer needs more than the limit allows"; }
 unless_counted() {
-    ! grep -q __llvm_profile "$DAMPENER" || wall_skip "counters of lines need more than there is"
+    ! grep -q __llvm_profile "$DAMPENER" || wall_skip "line counters need more than the limit allows"
 }
 
 wall_address_space() {
@@ -158,13 +159,14 @@ wall_address_space() {
     start --address 127.0.0.1 --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     raise() { limit_of "$DAEMON" as $((1024 * $(awk '/^VmSize:/ { print $2 }' "/proc/$DAEMON/status"))); }
     lift() { limit_of "$DAEMON" as unlimited; }
-    # More than the memory that it has already holds, so that it must ask for more.
+    # Stop the dispatchers: more clients wait than fit into the memory of the supervisor, so that it
+    # must ask for more.
     hold_dispatchers
     release() { lift && release_dispatchers; }
     at_wall raise release 2000 "cannot accept connections: Cannot allocate memory"
 }
 
-# The wall of processes stands for the dispatchers alone here, who are the ones that meet it.
+# Limits the processes of the dispatchers only, because only they start processes.
 wall_processes() {
     become_wall_user
     start --address 127.0.0.1 --processes 100 --dispatchers 2 0 ./answer "$ANSWERS" "$COUNTER" 10
@@ -173,10 +175,11 @@ wall_processes() {
     at_wall raise lift 200 "cannot start a handler, '.*': Resource temporarily unavailable"
 }
 
-# ---- descriptors on their way ----
+# ---- descriptors in flight ----
 
-# Those that have been sent and not received are counted, too, for each user (unix(7)).  They are
-# had by stopping who should receive them; the supervisor's limit must come after the clients.
+# Descriptors that were sent and not received count for the user, too (unix(7)).  The test stops the
+# dispatchers, so that descriptors stay in flight.  The supervisor's limit must fall after the clients
+# have come.
 wall_in_flight() {
     become_wall_user
     start --address 127.0.0.1 --processes 64 --dispatchers 4 --control control 0 \
@@ -219,8 +222,8 @@ end_tracer() {
     TRACER=
 }
 
-# file-max is one for the whole machine, so the calls that meet it are made to fail, all of them, for
-# as long as the wall stands; a dispatcher dies meanwhile, and cannot have a successor.
+# The whole machine shares file-max, so the test makes the calls fail that would meet this limit.  A
+# dispatcher dies meanwhile, and cannot be replaced before the wall is lifted.
 wall_files() {
     [[ -z $(no_tracer) ]] || wall_skip "$(no_tracer)"
     start --address 127.0.0.1 --processes 4 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
@@ -234,13 +237,13 @@ wall_files() {
     await has_dispatchers 2
 }
 
-# ---- no watch of epoll for this user ----
+# ---- no epoll watch for this user ----
 
-# Their number is one for the whole machine, too (epoll(7)), and only adding one meets it.  So the
-# call is replaced by one that fails as long as the file "wall" says so.
+# The whole machine shares the number of watches, too (epoll(7)), and only an added watch meets the
+# limit.  So a library replaces the call by one that fails while the file "wall" says 1.
 make_watch_wall() {
     command -v "${CC:-cc}" >/dev/null || wall_skip "there is no compiler"
-    unless_sanitized # which wants to be loaded first, too
+    unless_sanitized # a sanitizer must be loaded first, too
     cat >wall.c <<'SOURCE'
 #include <errno.h>
 #include <fcntl.h>
@@ -274,7 +277,8 @@ SOURCE
     WRAPPER=(env "WALL=$PWD/wall" "LD_PRELOAD=$PWD/wall.so")
 }
 
-# A full queue has the listener left alone, and then it is to be watched again.
+# The queue is shorter than the burst, so the supervisor stops watching the listener, and must watch it
+# again.
 wall_watches() {
     needs_dispatchers
     make_watch_wall
@@ -292,7 +296,7 @@ wall_watches() {
 
 # ---- control groups ----
 
-# Makes a control group of this test's own, for what a controller counts; sets GROUP, and VERSION.
+# Makes a control group in which controller $1 counts.  Sets GROUP and VERSION.
 make_group() {
     needs_root
     local type options place
@@ -315,7 +319,7 @@ make_group() {
     WRAPPER=(bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$GROUP")
 }
 
-# Whoever is in it still goes back to where everybody is, and is not held up by a limit.
+# Removes the control group.  Moves its remaining processes to the parent, where no limit delays them.
 remove_group() {
     local group process
     if [[ ! -e $BATS_TEST_TMPDIR/group ]]; then return; fi
@@ -335,7 +339,7 @@ wall_table() {
     at_wall raise lift 1000 "cannot start a handler, '.*': Resource temporarily unavailable"
 }
 
-# How much memory the group has beyond what it has taken already; KiB, or "max".
+# Limits the group to $1 KiB more memory than it uses; "max" lifts the limit.
 leave_memory() {
     local usage limit=-1
     if [[ $VERSION == 1 ]]; then
@@ -344,11 +348,11 @@ leave_memory() {
     else
         if [[ $1 != max ]]; then limit=$(($(cat "$GROUP/memory.current") + $1 * 1024)); fi
         echo "${limit/#-1/max}" >"$GROUP/memory.max"
-        echo 0 >"$GROUP/memory.swap.max" 2>/dev/null || true # there may be none
+        echo 0 >"$GROUP/memory.swap.max" 2>/dev/null || true # there may be no swap
     fi
 }
 
-# One client in four has a handler that takes all memory that there is.
+# Makes a handler that takes all memory for one client in four.
 make_eating_handler() {
     cat >handler <<'HANDLER'
 #!/bin/bash
@@ -359,7 +363,7 @@ HANDLER
     chmod +x handler
 }
 
-# Its clients get no answer; nobody else is harmed, and each end is counted and told.
+# Clients of killed handlers get no answer; no other process is harmed; each kill is counted and logged.
 wall_memory() {
     make_group memory
     make_eating_handler
@@ -388,7 +392,7 @@ wall_memory() {
 
 # ---- disks ----
 
-# A disk of this test's own, at "disk", of so many KiB; only who is started with WRAPPER sees it.
+# Mounts a disk of $1 KiB at "disk".  Only processes started with WRAPPER see it.
 make_disk() {
     needs_root
     command -v unshare >/dev/null || wall_skip "unshare is not installed"
@@ -416,7 +420,8 @@ end_holder() {
 fill_disk() { dd if=/dev/zero of="$DISK/filling" bs=1k status=none 2>/dev/null || true; }
 empty_disk() { rm "$DISK/filling"; }
 
-# The log is on a full disk; lines are left out, counted, and none is joined to half of another.
+# Puts the log on a full disk.  The daemon drops and counts lines, and never appends a line to a partial
+# one.
 wall_disk_log() {
     make_disk 64
     LOG=$DISK/log
@@ -440,7 +445,8 @@ wall_disk_log() {
     refute grep '.\[[A-Z]*\] ' "$LOG"
 }
 
-# Nothing is left of what could not be written, and it starts once there is room.
+# Puts the pid file on a full disk.  The daemon refuses to start, leaves no file, and starts once there
+# is room.
 wall_disk_pid_file() {
     make_disk 16
     fill_disk
@@ -459,9 +465,9 @@ wall_disk_pid_file() {
 
 # ---- a wall that stands at the start ----
 
-# Starts the daemon where there is only so much of something, and sees what becomes of it.  OUTCOME
-# is "serves", "waits" (it serves nobody, and says why not) or "refuses" (it says so and exits), and
-# SENTENCE the last thing that it said.  Anything else fails.
+# Starts the daemon within a limit, and sets OUTCOME and SENTENCE, the last line of its log.  OUTCOME is
+# "serves", "waits" (serves nobody, and logs why) or "refuses" (logs why, and exits).  Any other outcome
+# fails.
 start_within() {
     OUTCOME=refuses
     : >"$LOG"
@@ -480,15 +486,15 @@ start_within() {
     else
         finish
         SENTENCE=$(tail -n 1 "$LOG")
-        # What the loader of programs needs, it says itself.
+        # The dynamic loader reports its own errors.
         [[ ($STATUS == 1 || $STATUS == 126) && $SENTENCE == "[ERROR] "* ||
             $STATUS == 127 && $SENTENCE == *"error while loading shared libraries"* ]]
     fi
     await nothing_is_left
 }
 
-# Tries each of the values with WITHIN, a function that sets WRAPPER by it.  Once it serves, it must
-# with all that follow.  Sets ENOUGH, the first value with which it does.
+# Tries each value with WITHIN, a function that sets WRAPPER.  The daemon must serve with all values
+# above the first sufficient one, ENOUGH.
 sweep() {
     local within=$1 value
     shift
