@@ -1,16 +1,16 @@
 #!/usr/bin/env bats
-# A handler's command that cannot be executed: before the service starts, and while it runs.
+# Commands that cannot be executed: before the service starts, and while it runs.
 
 bats_require_minimum_version 1.5.0
 load ../shared/helpers
 
-@test "a command that does not exist is found out before listening: status 127" {
+@test "a missing command ends the start before the daemon listens: status 127" {
     run -127 "$DAMPENER" 0 no-such-command-here
     [[ $output == *"'no-such-command-here'"*"No such file"* ]]
     run -127 "$DAMPENER" 0 ./no/such/path
 }
 
-@test "a command that may not be executed is found out before listening: status 126" {
+@test "a command without permission to execute ends the start before the daemon listens: status 126" {
     echo 'echo' >plain
     run -126 "$DAMPENER" 0 ./plain
     [[ $output == *"'./plain'"*"Permission denied"* ]]
@@ -27,7 +27,8 @@ load ../shared/helpers
     [[ $(nc -N 127.0.0.1 "$PORT" </dev/null) == found ]]
 }
 
-# While it is gone: $1 takes it away, $2 brings it back, $3 is the reason to be logged.
+# Makes the command unusable while clients come.  $1 takes it away, $2 brings it back, and $3 is the
+# logged reason.
 survives_absence() {
     cp "$ANSWER" handler
     start -v --address 127.0.0.1 --processes 2 0 ./handler "$ANSWERS" "$COUNTER"
@@ -36,7 +37,8 @@ survives_absence() {
     local client=$!
     await has_line "cannot start a handler, './handler': $3; the client waits" "$LOG"
     await has_line "next attempt in 400 ms" "$LOG"
-    # Two may have been tried before the first failure was known; then one at a time.
+    # Several starts may fail before the first failure is known; after that the daemon tries one at a
+    # time.
     (($(sed '/next attempt in 400 ms/q' "$LOG" | grep -c 'cannot start a handler') <= 5))
     await status_is queued 30
     "$2"
@@ -51,15 +53,15 @@ restore_handler() { mv hidden handler; }
 forbid_handler() { chmod a-x handler; }
 allow_handler() { chmod a+x handler; }
 
-@test "a command removed while running: nobody is lost, service resumes when it is back" {
+@test "while the command is removed clients wait, and service resumes when it is back" {
     survives_absence remove_handler restore_handler "No such file or directory"
 }
 
-@test "a command made not executable while running: nobody is lost, service resumes" {
+@test "while the command is not executable clients wait, and service resumes when it is again" {
     survives_absence forbid_handler allow_handler "Permission denied"
 }
 
-@test "clients that waited for the command to come back are served in order of arrival" {
+@test "clients that waited for the command are served in order of arrival" {
     cp "$ANSWER" handler
     start --address 127.0.0.1 --processes 1 0 ./handler "$ANSWERS" "$COUNTER"
     remove_handler

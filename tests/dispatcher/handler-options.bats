@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# What the options of the handlers do, told by a handler (tests/programs/handlers/state.c); and what is found
-# wrong with them before the daemon listens.
+# The effect of the handlers' options, as a handler reports it (tests/programs/handlers/state.c); and
+# wrong values, which the daemon refuses before it listens.
 
 bats_require_minimum_version 1.5.0
 load ../shared/helpers
@@ -15,8 +15,8 @@ needs_capability() {
     setpriv --dump | grep -q "^Capability bounding set:.*\b$1\b" || skip "root is not allowed $1"
 }
 
-# Users and groups of the test's own: WRAPPER shows them to the daemon, and to who asks for them.
-# The user tester has the number 70001 and three groups.
+# Makes users and groups of the test's own.  Processes started with WRAPPER see them.  User tester has
+# the number 70001 and three groups.
 needs_users() {
     needs_root
     (cat /etc/passwd; echo "tester:x:70001:70001::$PWD/home:/bin/of-tester") >passwd
@@ -27,7 +27,7 @@ others:x:70004:") >group
     # shellcheck disable=SC2016
     WRAPPER=(unshare --mount bash -c 'mount --bind "$0/passwd" /etc/passwd &&
         mount --bind "$0/group" /etc/group && exec "$@"' "$PWD")
-    "${WRAPPER[@]}" id tester >/dev/null 2>&1 || skip "cannot show the daemon users of its own"
+    "${WRAPPER[@]}" id tester >/dev/null 2>&1 || skip "cannot mount other users for the daemon"
 }
 
 sorted_groups() { sed -n 's/^groups //p' state | tr ' ' '\n' | sort | xargs; }
@@ -39,9 +39,9 @@ make_root() {
 
 content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C sort | xargs; }
 
-# ---- who ----
+# ---- user and group ----
 
-@test "--user: handlers have the user's number, group and groups, and no capability" {
+@test "--user gives handlers the user's number, group and groups, and no capability" {
     needs_users
     start --address 127.0.0.1 --user tester 0 ./handler
     ask_state
@@ -55,7 +55,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
     says "descriptors 0 1 2"
 }
 
-@test "--user tells handlers whose home, name and shell they have, in place of those of the daemon" {
+@test "--user sets HOME, USER, LOGNAME and SHELL of handlers to those of the user" {
     needs_users
     export HOME=/home/of/daemon USER=daemon LOGNAME=daemon SHELL=/bin/of-daemon
     start --address 127.0.0.1 --user tester 0 ./handler
@@ -67,7 +67,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
     [[ $(grep -cE '^environment (HOME|USER|LOGNAME|SHELL)=' state) == 4 ]]
 }
 
-@test "--user with --group: that group, and the groups of the user's besides" {
+@test "--user with --group gives handlers that group, and the other groups of the user" {
     needs_users
     start --address 127.0.0.1 --user tester --group others 0 ./handler
     ask_state
@@ -76,7 +76,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
     [[ $(sorted_groups) == "70002 70003 70004" ]]
 }
 
-@test "--group alone: the user stays, and there is no other group" {
+@test "--group alone keeps the user, and removes all other groups" {
     needs_users
     WRAPPER+=(setpriv "--groups=70002,70003")
     export HOME=/home/of/daemon
@@ -88,7 +88,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
     says "environment HOME=/home/of/daemon"
 }
 
-@test "--user and --group take numbers, of which the entry counts if there is one" {
+@test "--user and --group accept numbers, and use the entry of the number if there is one" {
     needs_users
     start --address 127.0.0.1 --user 70001 --group 70003 0 ./handler
     ask_state
@@ -99,7 +99,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
     says "environment HOME=$PWD/home"
 }
 
-@test "numbers without an entry are accepted, and leave the environment alone" {
+@test "--user and --group accept numbers without an entry, and leave the environment alone" {
     needs_root
     export HOME=/home/of/daemon USER=daemon
     start --address 127.0.0.1 --user 71234 --group 71235 0 ./handler
@@ -111,7 +111,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
     says "environment USER=daemon"
 }
 
-@test "without --user a handler of root has all the capabilities that the daemon was started with" {
+@test "without --user a handler of root has all capabilities that the daemon was started with" {
     [[ $(id -u) == 0 ]] || skip "needs root"
     WRAPPER=(setpriv --bounding-set=-net_admin)
     local wanted
@@ -126,9 +126,9 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
     [[ $(grep -E '^(effective|permitted|inheritable) ' state) == "$wanted" ]]
 }
 
-# ---- where ----
+# ---- directories ----
 
-@test "--chroot: handlers have that root directory, and start in it" {
+@test "--chroot sets the root directory of handlers, which start in it" {
     needs_root
     make_root
     start --address 127.0.0.1 --chroot root 0 /bin/state
@@ -138,7 +138,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
     says "descriptors 0 1 2"
 }
 
-@test "--chroot: a command without a slash is looked up inside" {
+@test "--chroot: a command without a slash is searched for inside" {
     needs_root
     make_root
     mv root/bin/state root/bin/only-inside
@@ -147,7 +147,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
     says "root $(content_of_root)"
 }
 
-@test "--chdir inside of --chroot" {
+@test "--chdir counts from the directory of --chroot" {
     needs_root
     make_root
     start --address 127.0.0.1 --chroot root --chdir /inside 0 /bin/state
@@ -160,7 +160,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
     says "cwd /inside"
 }
 
-@test "--chdir alone, where a relative path of the command counts from there" {
+@test "--chdir sets the directory of handlers, and relative paths of the command count from there" {
     mkdir deeper
     cp "$STATE" deeper/only-here
     start --address 127.0.0.1 --chdir deeper 0 ./only-here
@@ -173,15 +173,15 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
     says "cwd $PWD/deeper"
 }
 
-@test "without --chdir handlers start where the daemon was started" {
+@test "without --chdir handlers start in the directory of the daemon's start" {
     start --address 127.0.0.1 0 "$STATE"
     ask_state
     says "cwd $PWD"
 }
 
-# ---- how ----
+# ---- limits, environment and standard error ----
 
-@test "--umask" {
+@test "--umask sets the umask of handlers" {
     local mask
     for mask in 27 000 0777; do
         start --address 127.0.0.1 --umask "$mask" 0 "$STATE"
@@ -191,16 +191,16 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
     done
 }
 
-@test "--nice is the value itself, and not added to that of the daemon" {
+@test "--nice sets the value itself, and does not add to the daemon's" {
     WRAPPER=(nice -n 3)
     start --address 127.0.0.1 --nice 7 0 "$STATE"
     ask_state
     says "nice 7"
-    # The daemon keeps its own.
+    # The daemon keeps its own nice value.
     [[ $(ps -o ni= -p "$DAEMON" | tr -d ' ') == 3 ]]
 }
 
-@test "--nice: root may have handlers with a lower value than the daemon's" {
+@test "--nice: root may give handlers a lower value than the daemon's" {
     needs_root
     needs_capability sys_nice
     WRAPPER=(nice -n 3)
@@ -208,14 +208,14 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
     ask_state
     says "nice -4"
     stop
-    # Also as somebody who could not lower it any more.
+    # The value is set before handlers become a user who could not lower it.
     start --address 127.0.0.1 --user nobody --supervisor-user 71000:71000 --nice 0 0 ./handler
     ask_state
     says "nice 0"
     says "uid 65534 65534 65534"
 }
 
-@test "--limit sets soft and hard limits of handlers, each resource by its name" {
+@test "--limit sets soft and hard limits of handlers for each resource" {
     # shellcheck disable=SC2016
     WRAPPER=(bash -c 'ulimit -Sc 0; exec "$@"' bash)
     start --address 127.0.0.1 --limit nofile=100:200 --limit core=1K:2M --limit cpu=60 \
@@ -224,7 +224,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
         --limit msgqueue=1000 --limit rss=1G --limit nice=0 --limit rtprio=0 \
         --limit rttime=5000:6000 --limit nofile=150:300 0 "$STATE"
     ask_state
-    says "limit nofile 150 300" # the last one counts
+    says "limit nofile 150 300" # the last limit of a resource counts
     says "limit core 1024 2097152"
     says "limit cpu 60 60"
     says "limit fsize $((3 << 30)) $((3 << 30))"
@@ -242,8 +242,8 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
     says "limit rttime 5000 6000"
 }
 
-@test "limits that would end a dispatcher do not touch it" {
-    # 20 ms of processor time without a pause, 1 s of all, and no byte in a file.
+@test "limits that would end a dispatcher do not apply to it" {
+    # 20 ms of processor time without a pause, 1 s in all, and no byte in a file.
     start --address 127.0.0.1 --dispatchers 1 --processes 4 --limit cpu=1 --limit rttime=1 \
         --limit fsize=0 --limit nofile=5 --limit data=16M 0 cat
     local dispatcher
@@ -254,7 +254,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
     [[ $(dispatchers) == "$dispatcher" ]]
 }
 
-@test "--stderr socket: the client reads what handlers write there" {
+@test "--stderr socket sends standard error of handlers to the client" {
     start --address 127.0.0.1 --stderr socket 0 bash -c 'echo one; echo two >&2; echo three'
     [[ $(nc -N 127.0.0.1 "$PORT" </dev/null) == "one
 two
@@ -267,7 +267,7 @@ three" ]]
     says "descriptors 0 1 2"
 }
 
-@test "--stderr null: it is discarded, also where the root directory has no /dev" {
+@test "--stderr null discards standard error, even in a root directory without /dev" {
     start --address 127.0.0.1 --stderr null 0 bash -c 'echo one; echo two >&2 && echo three'
     [[ $(nc -N 127.0.0.1 "$PORT" </dev/null) == "one
 three" ]]
@@ -281,13 +281,13 @@ three" ]]
     says "descriptors 0 1 2"
 }
 
-@test "--stderr inherit: it goes to the log of the daemon" {
+@test "--stderr inherit sends standard error of handlers to the daemon's log" {
     start --address 127.0.0.1 --stderr inherit 0 bash -c 'echo one; echo two >&2'
     [[ $(nc -N 127.0.0.1 "$PORT" </dev/null) == one ]]
     await has_line '^two$' "$LOG"
 }
 
-@test "--no-env: no variable of the connection, of the user, or of an outer super-server" {
+@test "--no-env sets no variable for the connection or the user, and removes those of an outer super-server" {
     needs_root
     export PROTO=UDP TCPLOCALIP=192.0.2.1 TCPLOCALPORT=1 TCPREMOTEIP=192.0.2.2 TCPREMOTEPORT=2
     export REMOTE_ADDR=192.0.2.3 REMOTE_PORT=3 REMOTE_HOST=liar TCPREMOTEHOST=liar IPCREMOTEPID=1
@@ -321,7 +321,7 @@ three" ]]
     says "new privileges no"
 }
 
-# ---- all of it ----
+# ---- all options together ----
 
 start_with_everything() {
     WRAPPER+=(nice -n 2 choom -n 300 --)
@@ -343,7 +343,7 @@ has_everything() {
     refute grep -q '^environment \(TCP\|USER=tester\)' state
 }
 
-@test "all options of the handlers at once" {
+@test "all options of the handlers work together" {
     needs_users
     make_root
     start_with_everything
@@ -355,7 +355,7 @@ successors_are_ready() {
     (($(grep -c '\] dispatcher [0-9]*: ready, process' "$LOG") >= $1)) && [[ $(dispatchers | wc -l) == 2 ]]
 }
 
-@test "handlers of dispatchers that were replaced have the same state as those before" {
+@test "handlers of replaced dispatchers have the same state as handlers before" {
     needs_users
     make_root
     start_with_everything
@@ -368,7 +368,7 @@ successors_are_ready() {
         # shellcheck disable=SC2046
         kill -KILL $(dispatchers)
         await successors_are_ready $((ready + 2))
-        # Each of the two, as each takes what the other has no hands for.
+        # Ask twice, to reach both dispatchers.
         ask_state
         has_everything
         diff before <(grep -v '^environment\|^argument' state)
@@ -377,7 +377,7 @@ successors_are_ready() {
     done
 }
 
-@test "a handler's share in being killed for want of memory is that of the daemon at its start" {
+@test "handlers keep the out-of-memory score that the daemon was started with" {
     choom -n 300 -- true 2>/dev/null || skip "choom cannot raise the score"
     WRAPPER=(choom -n 300 --)
     start -vv --address 127.0.0.1 --dispatchers 2 0 "$STATE"
@@ -391,10 +391,10 @@ successors_are_ready() {
     says "oom_score_adj 300"
 }
 
-# ---- what is wrong is found out before anything listens ----
+# ---- errors before the daemon listens ----
 
-# refuses STATUS TEXT WORD...: the daemon ends with that status and one line that has the text.  The
-# port is taken already, and nothing must be said of that.
+# refuses STATUS TEXT WORD...: expects the daemon to end with STATUS, and one line that has TEXT.  The
+# port is in use, but the daemon must not report that.
 refuses() {
     local wanted=$1 text=$2
     [[ -n ${PORT:-} ]] || start --address 127.0.0.1 0 cat
@@ -412,7 +412,7 @@ refuses() {
     refuses 1 "--group: '4294967295': there is no such group" --group 4294967295 cat
 }
 
-@test "a user other than root cannot become somebody else, and has no other root: status 1" {
+@test "a user other than root cannot become another user or change the root directory: status 1" {
     needs_root
     cp "$DAMPENER" "$BUILD/dispatcher" .
     DAMPENER=$PWD/socket-burst-dampener
@@ -423,7 +423,7 @@ refuses() {
     refuses 1 "--chroot: cannot make '/' the root directory: Operation not permitted" --chroot / cat
 }
 
-@test "directories that are none, or that the user may not enter, are refused: status 1" {
+@test "directories that are missing, no directories or closed to the user are refused: status 1" {
     needs_root
     echo text >file
     mkdir -m 700 closed
@@ -433,7 +433,7 @@ refuses() {
     refuses 1 "--chroot: cannot make 'file' the root directory: Not a directory" --chroot file cat
     refuses 1 "--chdir: cannot change to the directory 'closed': Permission denied" \
         --user nobody --supervisor-user 71000:71000 --chdir closed cat
-    if is_sanitized; then return; fi # a leak checker looks for /proc
+    if is_sanitized; then return; fi # a leak checker needs /proc
     make_root
     refuses 1 "--chdir: cannot change to the directory 'outside' below root: No such file" \
         --chroot root --chdir outside /bin/state
@@ -447,12 +447,12 @@ refuses() {
     mkdir -m 700 closed
     cp "$STATE" closed/handler
     refuses 126 "CMD: cannot execute 'closed/handler': Permission denied" "${as[@]}" closed/handler
-    # Root may execute them.
+    # Root may execute the command.
     stop
     start --address 127.0.0.1 0 closed/handler
 }
 
-@test "a command that is not inside the root directory is refused: status 127" {
+@test "a command outside of the root directory is refused: status 127" {
     needs_root
     make_root
     refuses 127 "CMD: cannot execute '$STATE': No such file" --chroot root "$STATE"
@@ -460,7 +460,7 @@ refuses() {
     refuses 127 "CMD: cannot execute 'bin/none': No such file" --chroot root bin/none
 }
 
-@test "a command whose loader is not inside the root directory is refused: status 127" {
+@test "a command whose loader is outside of the root directory is refused: status 127" {
     needs_root
     make_root
     ldd "$STATE" 2>/dev/null | grep -q '/ld' || skip "programs need no loader here"
@@ -483,9 +483,9 @@ refuses() {
     refuses 126 "CMD: cannot execute './script': Exec format error" ./script
 }
 
-@test "limits with which nothing can be executed are refused: status 126" {
+@test "limits that are too low to execute anything are refused: status 126" {
     refuses 126 "CMD: cannot execute '$STATE': a limit of --limit is too low (" --limit as=4K "$STATE"
-    # Not stack=0: there may be room by chance.
+    # Not stack=0: the first page of the stack may have room by chance.
     refuses 126 "CMD: cannot execute '$STATE': a limit of --limit is too low (" --limit as=200K "$STATE"
 }
 
@@ -504,7 +504,7 @@ refuses() {
     says "limit nofile 1000 1000"
 }
 
-@test "a hard limit above the daemon's is raised by root, for handlers who are not root" {
+@test "root raises a hard limit above the daemon's for handlers that are not root" {
     needs_root
     needs_capability sys_resource
     WRAPPER=(prlimit --core=0:0 --)
@@ -513,7 +513,7 @@ refuses() {
     says "limit core 1048576 1073741824"
 }
 
-@test "a nice value that the daemon may not have is refused: status 1" {
+@test "a nice value that the daemon may not set is refused: status 1" {
     needs_root
     start --address 127.0.0.1 0 cat
     REFUSED=(setpriv --bounding-set=-sys_nice nice -n 5)
@@ -526,9 +526,9 @@ refuses() {
     says "nice 5"
 }
 
-# The handler serves, and the log has one line: that the command could not be tried, because of $1.
+# Expects a handler to serve, and one line in the log: the command could not be tried because of $1.
 serves_untried() {
-    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker traces, too
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker uses ptrace, too
     start --address 127.0.0.1 0 "${@:2}"
     ask_state
     says "descriptors 0 1 2"
@@ -536,7 +536,7 @@ serves_untried() {
     [[ $(wc -l <"$LOG") == 1 && $(<"$LOG") == "[WARNING] CMD: cannot try '$2' before the start: $1; "* ]]
 }
 
-@test "where the daemon is traced it serves, and warns that the command was not tried" {
+@test "a traced daemon serves, and warns that it could not try the command" {
     strace -D -f -o /dev/null true 2>/dev/null || skip "strace cannot trace here"
     WRAPPER=(strace -D -f -e trace=execve -o trace)
     serves_untried "tracing fails (Operation not permitted)" "$STATE"
@@ -553,7 +553,7 @@ serves_untried() {
     serves_untried "a signal ended it (Bad system call)" "$STATE"
 }
 
-@test "a command that is open for writing at the start is not refused: the daemon warns, and serves later" {
+@test "a command that is open for writing at the start causes a warning, and runs later" {
     local writer
     cp "$STATE" busy
     exec {writer}>>busy
@@ -564,8 +564,8 @@ serves_untried() {
     says "descriptors 0 1 2"
 }
 
-@test "a limit does not get the blame for a command that cannot be tried for another reason" {
-    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker traces, too
+@test "the log does not blame a limit if the command cannot be tried for another reason" {
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker uses ptrace, too
     WRAPPER=("$BUILD/tests/tools/faults/untraceable" signal)
     start --address 127.0.0.1 --limit as=4G 0 "$STATE"
     grep -qF "before the start: a signal ended it (Bad system call)" "$LOG"

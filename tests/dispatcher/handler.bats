@@ -1,10 +1,11 @@
 #!/usr/bin/env bats
-# The process state in which a handler is started, told by a handler (tests/programs/handlers/state.c).
+# The state of a process in which a handler starts, as a handler reports it
+# (tests/programs/handlers/state.c).
 
 load ../shared/helpers
 
 @test "a handler has the client on descriptors 0 and 1, standard error, and nothing else" {
-    # Descriptors that whoever started the daemon left open must not get through either.
+    # Descriptors that the parent of the daemon left open must not reach the handler either.
     # shellcheck disable=SC2016
     WRAPPER=(bash -c 'exec 5</dev/null 6>leak 20</dev/null; exec "$@"' bash)
     start --address 127.0.0.1 0 "$STATE"
@@ -40,7 +41,7 @@ load ../shared/helpers
     # shellcheck disable=SC2016
     WRAPPER=(bash -c 'ulimit -Sn 200; ulimit -Hn 4000; ulimit -c 0; umask 027; exec nice -n 3 "$@"' bash)
     start --address 127.0.0.1 0 "$STATE"
-    # The daemon itself has raised its own.
+    # The daemon has raised its own limit.
     grep -q '^Max open files  *4000  *4000 ' "/proc/$DAEMON/limits"
     ask_state
     says "limit nofile 200 4000"
@@ -49,7 +50,7 @@ load ../shared/helpers
     says "nice 3"
 }
 
-@test "a handler's arguments are those of the command line, also those that look like options" {
+@test "a handler gets the arguments of the command line, including those that look like options" {
     start --address 127.0.0.1 0 "$STATE" --processes -x '' 'two words'
     ask_state
     [[ $(grep '^argument' state) == "argument $STATE
@@ -81,7 +82,7 @@ argument two words" ]]
     says "environment REMOTE_ADDR=::1"
 }
 
-@test "an IPv4 client of an IPv6 socket is named by its IPv4 address, and the local end is no wildcard" {
+@test "an IPv4 client of an IPv6 socket has its IPv4 address in the environment, and the local address is no wildcard" {
     start 0 "$STATE"
     [[ $ADDRESS == :: ]]
     ask_state 127.0.0.1
@@ -91,8 +92,8 @@ argument two words" ]]
     says "environment TCPLOCALIP=::1"
 }
 
-@test "the environment tells how long the client waited, and how busy the service is" {
-    # The first client keeps the only handler for as long as it stays.
+@test "the environment shows how long the client waited, and how busy the service is" {
+    # The first client keeps the only handler until the test sends a line.
     # shellcheck disable=SC2016
     start --address 127.0.0.1 --processes 1 0 bash -c 'read -r; exec "$0"' "$STATE"
     exec 8<>"/dev/tcp/127.0.0.1/$PORT"
@@ -121,7 +122,7 @@ argument two words" ]]
 
 has_passed() { (($(date +%s%N) - $1 > 300000000)); }
 
-@test "what was meant for the daemon, or for another connection, does not reach the handler" {
+@test "variables for the daemon or for another connection do not reach the handler" {
     export LISTEN_FDS=1 LISTEN_PID=1 LISTEN_FDNAMES=x NOTIFY_SOCKET=/x WATCHDOG_USEC=1 WATCHDOG_PID=1
     export LISTEN_PIDFDID=1 TCPLOCALHOST=liar IPCREMOTEEUID=1 IPCREMOTEEGID=1 IPCLOCALPATH=/x
     export TCPREMOTEHOST=liar TCPREMOTEINFO=liar IPCREMOTEPID=1 TCPREMOTEIP=192.0.2.1 PROTO=UDP
@@ -134,16 +135,16 @@ has_passed() { (($(date +%s%N) - $1 > 300000000)); }
     [[ $(grep -c '^environment TCPREMOTEIP=' state) == 1 ]]
 }
 
-@test "a client sees the end of the connection when its handler closes it and goes on running" {
+@test "a client sees the end of the connection when its handler closes it and runs on" {
     start --address 127.0.0.1 0 bash -c 'echo done; exec 0<&- 1>&-; exec sleep 60'
     run timeout 10 nc -N 127.0.0.1 "$PORT" </dev/null
-    [[ $status == 0 ]] # 124 would be the patience of this test, and no end
+    [[ $status == 0 ]] # nc has seen the end; status 124 would mean that timeout ended it
     [[ $output == "done" ]]
     await status_is running 1
-    stop INT # the sleeping handler gets SIGTERM
+    stop INT # SIGTERM ends the sleeping handler
 }
 
-@test "what a handler leaves behind is reaped" {
+@test "processes that a handler leaves behind are reaped" {
     start --address 127.0.0.1 0 bash -c '(setsid sleep 0.2 &) ; echo started'
     [[ $(nc -N 127.0.0.1 "$PORT" </dev/null) == started ]]
     await nothing_but_the_daemon
@@ -152,7 +153,7 @@ has_passed() { (($(date +%s%N) - $1 > 300000000)); }
 
 nothing_but_the_daemon() { ! processes_of_test | grep -q '^[0-9]* sleep'; }
 
-@test "nothing that a load limit or a pipe as standard error needs reaches a handler" {
+@test "a handler inherits no descriptor of a load limit or of a pipe as standard error" {
     mkfifo pipe
     exec 8<>pipe
     # shellcheck disable=SC2016

@@ -3,8 +3,8 @@
 
 load ../shared/helpers
 
-@test "children: a process is found as long as it is there" { "$BUILD/tests/dispatcher/children"; }
-@test "spawn: as many handlers between clone and exec as there are slots, each in its own place" { "$BUILD/tests/dispatcher/spawn"; }
-@test "start: each start is answered once, together, and one that hangs holds up nobody" { "$BUILD/tests/dispatcher/start"; }
-@test "wire: what is not a message of the protocol is refused and leaves nothing open" { "$BUILD/tests/dispatcher/wire"; }
-@test "log: each line is one object, never too long, whatever it is to say" { "$BUILD/tests/dispatcher/log"; }
+@test "children: a child is found as long as it exists" { "$BUILD/tests/dispatcher/children"; }
+@test "spawn: as many handlers as there are slots are between clone and exec, each with its own slot" { "$BUILD/tests/dispatcher/spawn"; }
+@test "start: each start is answered once, and a hanging start delays no other" { "$BUILD/tests/dispatcher/start"; }
+@test "wire: an invalid message is refused and leaves no descriptor open" { "$BUILD/tests/dispatcher/wire"; }
+@test "log: each line is one object of limited length, whatever its text" { "$BUILD/tests/dispatcher/log"; }

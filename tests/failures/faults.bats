@@ -1,14 +1,14 @@
 #!/usr/bin/env bats
-# Faults that are made to happen: system calls that fail or hang, signals from nowhere.
+# Injected faults: system calls that fail or hang, and unexpected signals.
 
 load ../shared/helpers
 
-# The leak checker cannot be traced, and takes a process.
+# The leak checker cannot be traced, and needs a process.
 export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
 
 needs_strace() { command -v strace >/dev/null || skip "strace is not installed"; }
 
-# Starts the daemon with one kind of its system calls failing: $1 as strace's -e inject takes it.
+# Starts the daemon with one kind of its system calls failing.  $1 has the syntax of strace's -e inject.
 start_with_fault() {
     needs_strace
     local fault=$1
@@ -17,7 +17,7 @@ start_with_fault() {
     start "$@"
 }
 
-@test "an exec that hangs holds up neither the handlers of its dispatcher nor a successor" {
+@test "an exec that hangs delays neither other handlers of its dispatcher nor the next dispatcher" {
     needs_strace
     start -vv --address 127.0.0.1 --processes 4 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local dispatcher
@@ -29,15 +29,16 @@ start_with_fault() {
     local second=$!
     await status_is starting 1
     kill -KILL "$dispatcher"
-    # The first one's end is seen although its dispatcher is dead and cannot be settled yet.
+    # The supervisor sees the end of the first handler, although its dispatcher is dead and has an open
+    # start.
     echo >&"$CLIENT"
     await status_is served 1
     exec {CLIENT}>&-
-    # Somebody new is served by the successor.
+    # The next dispatcher serves a new client.
     "$BURST" "$ADDRESS" "$PORT" 1
     await status_is served 2
     status_is starting 1
-    # The exec comes back: its client is served, and by this handler.
+    # The exec returns, and this handler serves its client.
     end_trace
     wait "$second"
     [[ $(cat second) == "connected 1 answered 1 failed 0" ]]
@@ -45,21 +46,21 @@ start_with_fault() {
     [[ $(wc -l <"$ANSWERS") == 3 ]]
 }
 
-@test "an exec that hangs is given up by its dispatcher's supervisor after 10 s, others go on" {
+@test "a dispatcher whose exec hangs for 10 s is replaced, and other clients are served" {
     needs_strace
     start -vv --address 127.0.0.1 --processes 4 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     inject "$(dispatchers)" execve:delay_enter=14s
     "$BURST" "$ADDRESS" "$PORT" 1 >hanging &
     local hanging=$!
     await status_is starting 1
-    "$BURST" "$ADDRESS" "$PORT" 5 # waits behind it, until it is given up
+    "$BURST" "$ADDRESS" "$PORT" 5 # these clients wait behind it until the supervisor gives up the dispatcher
     grep -q 'has not answered for 10 s' "$LOG"
     end_trace
     wait "$hanging"
     [[ $(cat hanging) == "connected 1 answered 1 failed 0" ]]
 }
 
-@test "clients served in the place of a hanging one see the end of their connections at once" {
+@test "clients served in place of a hanging one see the end of their connections at once" {
     needs_strace
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local dispatcher
@@ -68,7 +69,7 @@ start_with_fault() {
     "$BURST" "$ADDRESS" "$PORT" 1 >hanging &
     local hanging=$!
     await status_is starting 1
-    # These lie in the socket of its dispatcher.
+    # The STARTs of these clients lie in the socket of the stopped dispatcher.
     kill -STOP "$dispatcher"
     "$BURST" "$ADDRESS" "$PORT" 3 >others &
     local others=$!
@@ -82,7 +83,7 @@ start_with_fault() {
     wait "$hanging"
 }
 
-@test "a second SIGTERM ends also handlers of a dispatcher that hangs, and the one that hangs" {
+@test "a second SIGTERM ends all handlers of a hanging dispatcher, including the hanging one" {
     needs_strace
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 1 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 30000
@@ -101,11 +102,11 @@ start_with_fault() {
     wait "$hanging" || true
     wait "$TRACER" || true
     await nothing_is_left
-    # Nobody is answered by a handler of a service that has ended.
+    # After its end the service answers no client.
     [[ ! -s $ANSWERS ]]
 }
 
-@test "SIGINT twice ends also a handler whose exec hangs" {
+@test "a second SIGINT ends a handler whose exec hangs" {
     needs_strace
     start -vv --address 127.0.0.1 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local dispatcher
@@ -117,7 +118,7 @@ start_with_fault() {
     kill -KILL "$dispatcher"
     await has_line 'replacing it' "$LOG"
     kill -INT "$DAEMON"
-    await does_not_listen # of two signals that wait to be taken, the kernel makes one
+    await does_not_listen # the kernel merges two pending signals into one
     stop INT
     [[ $STATUS == $((128 + 2)) ]]
     wait "$hanging" || true
@@ -129,7 +130,7 @@ does_not_listen() { [[ -z $(ss -Hltn "sport = :$PORT") ]]; }
 
 is_zombie() { grep -q '^State:.Z' "/proc/$1/status"; }
 
-@test "the status of a handler that ends before its dead dispatcher can be reaped is known" {
+@test "the status of a handler is known even if it ends before its dead dispatcher is reaped" {
     ((EUID == 0)) || skip "only root may trace a dispatcher, which hides"
     # shellcheck disable=SC2016
     start -v --address 127.0.0.1 --dispatchers 1 0 \
@@ -155,7 +156,7 @@ is_zombie() { grep -q '^State:.Z' "/proc/$1/status"; }
 
 has_adopted() { (($(grep -c ': adopted process' "$LOG") == $1)); }
 
-@test "a signal that could not be sent does not wait for those that come later" {
+@test "a signal that could not be sent does not wait for later ones" {
     needs_strace
     local reason
     reason=$(no_tracer)
@@ -167,20 +168,20 @@ has_adopted() { (($(grep -c ': adopted process' "$LOG") == $1)); }
     # shellcheck disable=SC2046
     kill -KILL $(dispatchers)
     await has_adopted 300
-    # As if there were no dispatcher for each other signal.
+    # Every other signal fails as if its dispatcher were gone.
     inject "$DAEMON" sendmsg:error=ESRCH:when=1+2
     await status_is served 300
     end_trace
     wait "$client" || true
-    # Their times were over in the order of the tickets, 5 ms apart; a signal is sent again after 100 ms.
+    # The time-outs come in the order of the tickets, 5 ms apart.  The supervisor repeats a signal after
+    # 100 ms.
     sed -n 's/.*ticket \([0-9]*\): ended process .*/\1/p' "$LOG" |
         awk '{ sum += NR > $1 ? NR - $1 : $1 - NR } END { print sum / NR; exit sum / NR > 35 }'
 }
 
 # ---- between clone and exec ----
 
-# Lets every exec of ./handler hang, until release_handler; those of a file that is put in its place
-# do not.
+# Makes every exec of ./handler hang until release_handler.  A new file in its place does not hang.
 hold_handler() {
     "$BUILD/tests/programs/clients/lease" handler >held 3>&- 4>&- &
     LEASE=$!
@@ -206,10 +207,10 @@ start_held() {
     hold_handler
 }
 
-# Each line is a ticket and the number that its client sent.
+# Each line has a ticket and the number that its client sent.
 each_is_answered_once() { diff <(seq "$1" | awk '{ print $1, $1 }') <(sort -n "$ANSWERS"); }
 
-@test "one exec that hangs holds up nobody else of the same dispatcher, and takes no processor" {
+@test "an exec that hangs delays no other client of its dispatcher, and uses no processor" {
     start_held --processes 4
     "$BURST" -t 20000 "$ADDRESS" "$PORT" 1 >hanging &
     local hanging=$! hung dispatcher begin took before
@@ -221,11 +222,11 @@ each_is_answered_once() { diff <(seq "$1" | awk '{ print $1, $1 }') <(sort -n "$
     "$BURST" -t 20000 "$ADDRESS" "$PORT" 50 >others
     took=$(milliseconds_since "$begin")
     echo "$took ms"
-    ((took < 8000)) # far less than it takes until a dispatcher is given up
+    ((took < 8000)) # far less than the time until a dispatcher is given up
     [[ $(cat others) == "connected 50 answered 50 failed 0" ]]
     before=$(processor_time "$dispatcher")
     sleep 1
-    (($(processor_time "$dispatcher") - before <= 10)) # of a hundred
+    (($(processor_time "$dispatcher") - before <= 10)) # of a hundred ticks
     await status_says 'starting 1' 'served 50'
     release_handler
     begin=$(milliseconds)
@@ -233,11 +234,11 @@ each_is_answered_once() { diff <(seq "$1" | awk '{ print $1, $1 }') <(sort -n "$
     (($(milliseconds_since "$begin") < 5000))
     [[ $(cat hanging) == "connected 1 answered 1 failed 0" ]]
     await status_is served 51
-    # Where all this has taken ten seconds, it is rightly given up.
+    # If all this has taken ten seconds, the supervisor may give up the dispatcher.
     ((begin - hung >= 10000)) || refute grep -e 'has not answered' -e 'replacing it' "$LOG"
 }
 
-@test "a dispatcher killed with eight handlers between clone and exec: each client is answered once" {
+@test "each client is answered once if a dispatcher is killed with eight handlers between clone and exec" {
     start_held --processes 8
     "$BURST" -t 20000 "$ADDRESS" "$PORT" 12 >burst &
     local client=$! dispatcher
@@ -248,7 +249,7 @@ each_is_answered_once() { diff <(seq "$1" | awk '{ print $1, $1 }') <(sort -n "$
     await status_is queued 4
     kill -KILL "$dispatcher"
     await has_line "process $dispatcher, was killed" "$LOG"
-    # Nobody knows yet whether they will run.
+    # The supervisor cannot know yet whether these handlers will run.
     status_is starting 8
     release_handler
     wait "$client"
@@ -256,19 +257,19 @@ each_is_answered_once() { diff <(seq "$1" | awk '{ print $1, $1 }') <(sort -n "$
     each_is_answered_once 12
     (($(most_handlers) <= 8))
     await status_is served 12
-    # The first eight by these very processes.
+    # These very processes serve the first eight clients.
     diff under-way <(sed -n 's/.*ticket [1-8]: started process \([0-9]*\).*/\1/p' "$LOG" | sort)
 }
 
 has_children() { [[ $(children "$1" | wc -w) == "$2" ]]; }
 
-# The client's connection has ended without an answer.
+# Expects that the client's connection ended without an answer.
 was_cut() {
     wait "$1" || true
     [[ $(cat "$2") == "connected 1 answered 0 failed 1" ]]
 }
 
-@test "a child that is killed between clone and exec was a handler: its client's connection ends" {
+@test "a child killed between clone and exec counts as a handler: its client's connection ends" {
     start_held --processes 1
     "$BURST" -t 20000 "$ADDRESS" "$PORT" 1 >burst 2>complaints &
     local client=$! dispatcher
@@ -285,7 +286,7 @@ was_cut() {
     refute grep 'replacing it' "$LOG"
 }
 
-@test "likewise one whose dispatcher was killed before: it is not started again" {
+@test "a child killed between clone and exec after its dispatcher is not started again" {
     start_held --processes 1
     "$BURST" -t 20000 "$ADDRESS" "$PORT" 1 >burst 2>complaints &
     local client=$! dispatcher child
@@ -335,7 +336,7 @@ cloned_at() {
     exec {first}>&- {CLIENT}>&-
 }
 
-@test "accept that fails for every client is no busy loop, and is logged" {
+@test "accept that fails for every client is logged, and causes no busy loop" {
     needs_strace
     start --address 127.0.0.1 0 cat
     local before after
@@ -352,7 +353,7 @@ cloned_at() {
     [[ $(cat answer) == hello ]]
 }
 
-@test "a client that is gone before it is accepted stops nobody" {
+@test "a client that is gone before it is accepted delays no other client" {
     start_with_fault accept4:error=ECONNABORTED:when=1..3 --address 127.0.0.1 0 cat
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
 }
@@ -378,7 +379,7 @@ cloned_at() {
     refute grep 'replacing it' "$LOG"
 }
 
-@test "a handler that gives its dispatcher a child does it no harm" {
+@test "a handler that gives its dispatcher a child does the dispatcher no harm" {
     start --address 127.0.0.1 --dispatchers 1 0 "$BUILD/tests/programs/handlers/stepchild"
     local i
     for i in 1 2 3; do [[ $(nc -N 127.0.0.1 "$PORT" </dev/null) == served ]]; done
@@ -386,7 +387,7 @@ cloned_at() {
     refute grep -e 'replacing it' -e BUG "$LOG"
 }
 
-@test "a handler that kills its dispatcher is served to the end, and so are others" {
+@test "a handler that kills its dispatcher is served to the end, and so are other clients" {
     # shellcheck disable=SC2016
     start --address 127.0.0.1 --processes 4 --dispatchers 1 0 bash -c 'kill -KILL $PPID; echo served'
     local i
@@ -394,7 +395,7 @@ cloned_at() {
     await status_is served 5
 }
 
-@test "signals that nobody would send on purpose do not end the service" {
+@test "unusual signals do not end the service" {
     start --address 127.0.0.1 0 cat
     local name
     for name in PIPE USR2 ALRM VTALRM PROF IO XCPU XFSZ TTIN TTOU URG WINCH; do
@@ -416,7 +417,7 @@ cloned_at() {
     [[ $STATUS == 0 ]]
 }
 
-@test "SIGINT ends it also if standard error is full, and as the first process of a namespace" {
+@test "SIGINT ends the daemon if standard error is full, and if it is the first process of a namespace" {
     mkfifo pipe
     exec 8<>pipe
     dd if=/dev/zero of=pipe bs=4096 oflag=nonblock status=none 2>/dev/null || true
@@ -439,13 +440,13 @@ cloned_at() {
     [[ $STATUS == $((128 + 2)) ]]
 }
 
-@test "with too few processes allowed for all dispatchers, those that there are serve" {
+@test "with too few processes for all dispatchers, the remaining dispatchers serve" {
     [[ $(id -u) == 0 ]] || skip "needs root to become another user"
     chmod 777 .
     chmod o+x .. "$BATS_RUN_TMPDIR"
     cp "$BUILD/socket-burst-dampener" "$BUILD/dispatcher" .
     DAMPENER=$PWD/socket-burst-dampener
-    # The daemon, the spare and two dispatchers; a handler finds no room.
+    # The limit allows the daemon, the spare and two dispatchers, but no handler.
     # shellcheck disable=SC2016
     WRAPPER=(setpriv --reuid 64124 --regid 64124 --clear-groups bash -c 'ulimit -u 4; exec "$@"' bash)
     start --address 127.0.0.1 --dispatchers 8 0 cat
@@ -455,7 +456,7 @@ cloned_at() {
     [[ $STATUS == 0 ]]
 }
 
-@test "a dispatcher killed after an exec that failed, before it says so: the client waits on" {
+@test "a client waits on if its dispatcher is killed after a failed exec, before the answer" {
     needs_strace
     cp "$ANSWER" handler
     start -vv --address 127.0.0.1 --dispatchers 1 0 ./handler "$ANSWERS" "$COUNTER"
@@ -466,7 +467,7 @@ cloned_at() {
     "$BURST" "$ADDRESS" "$PORT" 1 >burst &
     local client=$!
     await status_is starting 1
-    await has_line 'sendmsg(' traced # the exec has failed by now, and the answer is on its way
+    await has_line 'sendmsg(' traced # the exec has failed, and the dispatcher is sending the answer
     kill -KILL "$dispatcher"
     mv hidden handler
     wait "$client"
@@ -475,7 +476,7 @@ cloned_at() {
     wait "$TRACER" || true
 }
 
-@test "a dispatcher killed while its handler is in an exec that will fail: the client waits on" {
+@test "a client waits on if its dispatcher is killed during an exec that will fail" {
     needs_strace
     cp "$ANSWER" handler
     start -vv --address 127.0.0.1 --dispatchers 1 0 ./handler "$ANSWERS" "$COUNTER"
@@ -490,7 +491,7 @@ cloned_at() {
     kill -KILL "$dispatcher"
     await has_line "process $dispatcher, was killed" "$LOG"
     sleep 0.2
-    # Nobody knows yet whether it will run.
+    # The supervisor cannot know yet whether the handler will run.
     status_is starting 1
     await has_line 'ticket 1: cannot start a handler, ' "$LOG"
     mv hidden handler
@@ -499,7 +500,7 @@ cloned_at() {
     wait "$TRACER" || true
 }
 
-@test "a dispatcher killed before it passed on a signal: the handler gets it all the same" {
+@test "a handler gets its signal even if the dispatcher is killed before it passes the signal on" {
     needs_strace
     make_noting_handler
     start -vv --address 127.0.0.1 --dispatchers 1 0 ./handler
@@ -518,7 +519,7 @@ cloned_at() {
     wait "$TRACER" || true
 }
 
-@test "a child that cannot say that its exec has failed ends its dispatcher, and others are served" {
+@test "a child that cannot report its failed exec ends its dispatcher, and other clients are served" {
     needs_strace
     cp "$ANSWER" handler
     start -v --address 127.0.0.1 --dispatchers 1 0 ./handler "$ANSWERS" "$COUNTER"
@@ -529,11 +530,11 @@ cloned_at() {
     mv hidden handler
     "$BURST" "$ADDRESS" "$PORT" 1
     await status_is served 2
-    wait "$TRACER" || true # it ends with the dispatcher
+    wait "$TRACER" || true # strace ends with the dispatcher
     exec {CLIENT}>&-
 }
 
-@test "a handler that a dispatcher reaped and did not report is known to have ended" {
+@test "a handler that a dispatcher reaped but did not report is known to have ended" {
     needs_strace
     start -vv --address 127.0.0.1 --dispatchers 1 0 bash -c 'read -r'
     local dispatcher
@@ -550,7 +551,7 @@ cloned_at() {
     wait "$TRACER" || true
 }
 
-# Serves a client whose handler has ended before PROCESS goes on with the call that FAULT delays.
+# Serves a client whose handler ends before PROCESS goes on with the call that FAULT delays.
 serve_a_lingerer() {
     local process=$1 fault=$2 dispatcher before
     dispatcher=$(dispatchers)
@@ -560,15 +561,15 @@ serve_a_lingerer() {
     await has_ended_handler "$dispatcher"
     await status_is served 1
     ((SECONDS - before <= 8))
-    [[ $(dispatchers) == "$dispatcher" ]] # one that waited for long would have been replaced
+    [[ $(dispatchers) == "$dispatcher" ]] # the supervisor would replace a dispatcher that waits for long
     end_trace
     exec {CLIENT}>&-
 }
 
-@test "a handler that wants unsent data to be waited for does not make the service wait" {
+@test "a handler that sets SO_LINGER does not delay the service" {
     needs_strace
     local -a command=(--address 127.0.0.1 --dispatchers 1 0 "$BUILD/tests/programs/handlers/linger")
-    # Whichever of the two has the last copy.
+    # Either process may have the last copy of the connection.
     start -v "${command[@]}"
     serve_a_lingerer "$(dispatchers)" recvfrom:delay_enter=2000000:when=1
     check_and_end
@@ -576,5 +577,5 @@ serve_a_lingerer() {
     serve_a_lingerer "$DAEMON" sendmsg:delay_exit=2000000:when=1
 }
 
-# It has started one, which is over: something has been sent to the client, and nobody is left.
+# True if the client has received something, and the dispatcher has no child left.
 has_ended_handler() { read -r -t 0 -u "$CLIENT" && [[ -z $(children "$1") ]]; }

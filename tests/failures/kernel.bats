@@ -1,14 +1,14 @@
 #!/usr/bin/env bats
-# Kernels that lack something: what is newer than the oldest that can be met, or was left out when
-# they were made.  Each lack has a word in the log that says what is missing, or makes no difference.
+# Kernels that lack something, because they are old or built without it.  The log then says what is
+# missing, or the lack makes no difference.
 
 load ../shared/helpers
 
-# The leak checker can neither be traced nor do without /proc.
+# The leak checker can neither be traced nor work without /proc.
 export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
 
-# Starts the daemon where a system call fails, from the start on and in all of its processes: $1 is
-# what strace's -e inject takes.
+# Starts the daemon with a system call that fails in all of its processes.  $1 has the syntax of
+# strace's -e inject.
 start_without() {
     command -v strace >/dev/null || skip "strace is not installed"
     local lack=$1
@@ -33,20 +33,20 @@ takes_mounts() {
 
 answers() { [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]; }
 
-# Which prctl(2) of the first process that is, by what strace shows of it.
+# Sets NUMBER: which prctl(2) of the supervisor has the argument $1, counted from 1.
 number_of_prctl() {
     command -v strace >/dev/null || skip "strace is not installed"
     WRAPPER=(strace -D -qq -o prctl -e trace=prctl)
     start --address 127.0.0.1 0 cat
     check_and_end
     NUMBER=$(grep '^prctl(' prctl | grep -n -m 1 -- "$1" | cut -d: -f1)
-    [[ -n $NUMBER ]] || skip "this build does not call it"
+    [[ -n $NUMBER ]] || skip "this build does not call prctl like that"
 }
 
-# Which numbers a handler finds open.
+# Prints the numbers of the descriptors that a handler finds open.
 handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g'; }
 
-# Before Linux 5.9; containers may say EPERM instead.
+# Linux before 5.9 lacks close_range; containers may answer EPERM.
 @test "without close_range a handler has no more descriptors than with it" {
     local error expected
     # shellcheck disable=SC2016 # the handler's shell is to read this
@@ -62,15 +62,15 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
     done
 }
 
-# Before Linux 3.17.
-@test "without memfd_create it says what is missing" {
+# Linux before 3.17 lacks memfd_create.
+@test "without memfd_create the daemon says what is missing" {
     fails_without memfd_create:error=ENOSYS 'memfd_create(2) requires Linux 3.17' 0 cat
 }
 
-# Before Linux 4.6; before 6.5 pipes do not know the flag.  It is needed where standard error cannot
-# be opened anew.
+# Linux before 4.6 lacks pwritev2; before 6.5 pipes do not support its flag.  The daemon needs both only
+# if it cannot open standard error anew.
 @test "without pwritev2, or its flag for pipes, no line of the log is missing" {
-    # Which file a call is about is seen from outside.
+    # Another process of strace selects calls by their file.
     [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
     local error
     for error in ENOSYS EOPNOTSUPP EPERM; do
@@ -88,14 +88,14 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
     done
 }
 
-@test "where no processor can be chosen it serves all the same" {
+@test "where processors cannot be chosen the daemon serves" {
     start_without sched_setaffinity,sched_getaffinity:error=ENOSYS --address 127.0.0.1 --processes 4 \
         0 "$ANSWER" "$ANSWERS" "$COUNTER"
     "$BURST" "$ADDRESS" "$PORT" 20
 }
 
-# Made without CONFIG_SECCOMP_FILTER.
-@test "without filters of system calls it warns, and serves" {
+# A kernel without CONFIG_SECCOMP_FILTER lacks filters.
+@test "without filters of system calls the daemon warns, and serves" {
     number_of_prctl PR_SET_SECCOMP
     WRAPPER=(strace -D -qq -o /dev/null -e trace=prctl -e "inject=prctl:error=EINVAL:when=$NUMBER")
     start --address 127.0.0.1 0 cat
@@ -103,34 +103,35 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
     grep -q 'this kernel cannot filter system calls: Invalid argument' "$LOG"
 }
 
-# Before Linux 3.4.
-@test "without child subreapers it says so" {
+# Linux before 3.4 lacks child subreapers.
+@test "without child subreapers the daemon says so, and does not start" {
     number_of_prctl PR_SET_CHILD_SUBREAPER
     WRAPPER=(strace -D -qq -o /dev/null -e trace=prctl -e "inject=prctl:error=EINVAL:when=$NUMBER")
     refute start 0 cat
     grep -q 'cannot become the reaper of orphaned handlers: Invalid argument' "$LOG"
 }
 
-# Made without CONFIG_MULTIUSER.
-@test "without capabilities root's daemon says so" {
+# A kernel without CONFIG_MULTIUSER lacks capset.
+@test "without capabilities root's daemon says so, and does not start" {
     ((EUID == 0)) || skip "needs root, to have capabilities"
     fails_without capset:error=ENOSYS 'cannot give up capabilities: Function not implemented' 0 cat
 }
 
-# Before Linux 3.9.
-@test "a socket option that is missing is named" {
+# Linux before 3.9 lacks SO_REUSEPORT.
+@test "the error about a missing socket option names the option" {
     command -v strace >/dev/null || skip "strace is not installed"
-    # The first is SO_REUSEADDR.
+    # The first setsockopt is SO_REUSEADDR.
     WRAPPER=(strace -D -qq -o /dev/null -e trace=setsockopt
         -e inject=setsockopt:error=ENOPROTOOPT:when=2)
     refute start --address 127.0.0.1 --reuse-port 0 cat
     grep -q -- '--reuse-port: Protocol not available' "$LOG"
 }
 
-# With /proc the daemon finds its dispatcher as a neighbour; without, where it was to be installed.
+# With /proc the daemon looks for the dispatcher beside itself; without, in the place of the
+# installation.
 @test "without /proc an installed daemon serves" {
     takes_mounts
-    if is_sanitized; then skip "a sanitizer does not do without /proc"; fi
+    if is_sanitized; then skip "a sanitizer requires /proc"; fi
     grep -qa /usr/local/libexec/socket-burst-dampener/dispatcher "$DAMPENER" ||
         skip "built for another place"
     # shellcheck disable=SC2016 # the shell in the namespace is to read this
@@ -143,7 +144,7 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
     "$BURST" "$ADDRESS" "$PORT" 20
 }
 
-@test "without /proc/loadavg --load-average is an error at the start" {
+@test "without /proc/loadavg the daemon refuses to start with --load-average" {
     takes_mounts
     # shellcheck disable=SC2016 # the shell in the namespace is to read this
     WRAPPER=(unshare --mount sh -ec 'mount --bind "$0" /proc/loadavg; exec "$@"' /dev/null)

@@ -1,15 +1,15 @@
 #!/usr/bin/env bats
-# What is scarce: descriptors, processes, room in the log's pipe.
+# Scarce resources: descriptors, processes, room in the pipe of the log.
 
 load ../shared/helpers
 
-# Few enough descriptors that a burst cannot be accepted whole.
+# Allows too few descriptors to accept a whole burst.
 few_descriptors() {
     # shellcheck disable=SC2016
     WRAPPER=(bash -c 'ulimit -n 32; exec "$@"' bash)
 }
 
-@test "with 32 descriptors everyone is answered, without a busy loop" {
+@test "with 32 descriptors every client is answered, without a busy loop" {
     few_descriptors
     start --address 127.0.0.1 --processes 2 0 "$ANSWER" "$ANSWERS" "$COUNTER" 10
     local before after
@@ -18,9 +18,9 @@ few_descriptors() {
     after=$(processor_time "$DAEMON")
     [[ $output == "connected 300 answered 300 failed 0" ]]
     echo "ticks: $((after - before))"
-    # The burst takes 1.5 s and more; a busy loop would take all of it. 100 ticks are a second.
+    # The burst takes at least 1.5 s, and a busy loop would use all of it.  A second has 100 ticks.
     ((after - before <= 30))
-    refute grep -q 'cannot accept' "$LOG" # it does not come to that
+    refute grep -q 'cannot accept' "$LOG" # the daemon stops accepting before a call fails
 }
 
 @test "with 32 descriptors dispatchers can still be replaced while the queue is full" {
@@ -38,7 +38,7 @@ few_descriptors() {
     stop INT
 }
 
-@test "with 32 descriptors a dispatcher that is killed gives back what it held while the queue is full" {
+@test "with 32 descriptors and a full queue the clients of a killed dispatcher are served" {
     few_descriptors
     start --address 127.0.0.1 --processes 8 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local client dispatcher
@@ -46,7 +46,7 @@ few_descriptors() {
     kill -STOP "$dispatcher"
     "$BURST" "$ADDRESS" "$PORT" 40 >burst &
     client=$!
-    # No more are accepted, and some wait in the backlog.
+    # The supervisor accepts no more clients; some wait in the backlog.
     await status_is starting 8
     await clients_are_in_the_backlog
     kill -KILL "$dispatcher"
@@ -58,7 +58,7 @@ few_descriptors() {
 
 clients_are_in_the_backlog() { (($(ss -Hltn "sport = :$PORT" | awk '{ print $2 }') > 0)); }
 
-@test "dispatchers are given no more clients at once than their own limit on descriptors has room for" {
+@test "a dispatcher never gets more clients at once than its own limit on descriptors allows" {
     # shellcheck disable=SC2016
     WRAPPER=(bash -c 'ulimit -Sn 18; exec "$@"' bash)
     start --address 127.0.0.1 --processes 32 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
@@ -67,15 +67,15 @@ clients_are_in_the_backlog() { (($(ss -Hltn "sport = :$PORT" | awk '{ print $2 }
     refute grep 'cannot be given the descriptors' "$LOG"
 }
 
-@test "a limit too low for any client is said at the start, status 1" {
-    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # that would need more than it has
+@test "a limit too low for any client ends the start: status 1" {
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker would need more descriptors
     run bash -c 'ulimit -n 15; exec "$@"' bash "$DAMPENER" --address 127.0.0.1 --dispatchers 8 0 cat
     echo "$output"
     [[ $status == 1 ]]
     [[ $output == *"[ERROR] "* ]]
 }
 
-# Whose limits may be changed by who is the same user, or may do what root often may not.
+# Changes a limit as the user of the process, because root may lack the capability.
 limit_descriptors_of() {
     local process=$1 limit=$2 user group
     user=$(awk '$1 == "Uid:" { print $2 }' "/proc/$process/status")
@@ -88,10 +88,10 @@ limit_descriptors_of() {
     fi
 }
 
-@test "accept that always fails is tried again now and then only, and nobody is lost" {
+@test "accept that always fails is repeated seldom, and no client is lost" {
     start --address 127.0.0.1 --processes 2 0 "$ANSWER" "$ANSWERS" "$COUNTER" 10
     local before after
-    # Below all that are open: there is none left for a client whatever ends.
+    # The limit is below the open descriptors: no end of a client frees one.
     limit_descriptors_of "$DAEMON" 5:4096
     before=$(processor_time "$DAEMON")
     "$BURST" "$ADDRESS" "$PORT" 30 >burst &
@@ -101,17 +101,17 @@ limit_descriptors_of() {
     after=$(processor_time "$DAEMON")
     echo "ticks: $((after - before))"
     ((after - before <= 20))
-    # 100, 200, 400, 800 ms.
+    # Attempts follow after 100, 200, 400 and 800 ms.
     (($(grep -c 'cannot accept' "$LOG") <= 5))
     limit_descriptors_of "$DAEMON" 4096:4096
     wait "$client"
     [[ $(cat burst) == "connected 30 answered 30 failed 0" ]]
 }
 
-@test "when no process can be forked clients wait, and are served when one can" {
+@test "when no process can be forked clients wait, and are served later" {
     [[ $(id -u) == 0 ]] || skip "needs root to become another user"
     local user=64123
-    # A user of its own: the limit counts all of a user's processes.
+    # Use a user of its own, because the limit counts all processes of a user.
     chmod 777 .
     chmod o+x .. "$BATS_RUN_TMPDIR"
     chmod 666 "$LOG" "$ANSWERS"
@@ -130,9 +130,9 @@ limit_descriptors_of() {
     [[ $(cat burst) == "connected 10 answered 10 failed 0" ]]
 }
 
-@test "standard error a pipe that nobody reads: service goes on, and what was left out is counted" {
+@test "service goes on when standard error is an unread pipe, and dropped lines are counted" {
     start_unread -vv --address 127.0.0.1 --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
-    # Each client means two lines of some hundred bytes: far more than a pipe holds.
+    # Each client causes two lines of some hundred bytes: together far more than a pipe holds.
     run "$BURST" "$ADDRESS" "$PORT" 1500
     [[ $output == "connected 1500 answered 1500 failed 0" ]]
     cat <&8 >what-was-read 3>&- 4>&- &
@@ -143,13 +143,13 @@ limit_descriptors_of() {
     exec 8>&-
 }
 
-# With the next line for which there is room again: a status brings one about.
+# The daemon reports dropped lines before the next line; a request for the status causes one.
 tells_what_was_dropped() {
     kill -USR1 "$DAEMON"
     has_line '^\[WARNING\] [0-9]* log lines\? dropped' what-was-read
 }
 
-@test "standard error that is closed, or nobody's any more, does not end the service" {
+@test "standard error that is closed or has lost its reader does not end the service" {
     mkfifo pipe
     cat <pipe >/dev/null &
     local reader=$!
@@ -178,23 +178,23 @@ tells_what_was_dropped() {
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
 }
 
-@test "with 64 descriptors, all of them taken by those who wait and those who are refused, accept does not fail" {
+@test "accept does not fail when waiting and refused clients take all of 64 descriptors" {
     # shellcheck disable=SC2016
     WRAPPER=(bash -c 'ulimit -n 64; exec "$@"' bash)
     start --address 127.0.0.1 --when-full refuse --busy-message busy 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 300
     local client i clients=()
-    kill -STOP "$DAEMON" # so that it finds them all at once
-    for ((i = 0; i < 150; i++)); do # none of them closes
+    kill -STOP "$DAEMON" # the daemon finds all clients at once
+    for ((i = 0; i < 150; i++)); do # no client closes its connection
         exec {client}<>"/dev/tcp/127.0.0.1/$PORT"
         clients+=("$client")
     done
     kill -CONT "$DAEMON"
     await status_is accepted 150
     status_is abandoned 0
-    # In one of the answers: those who are refused have two seconds, and may be gone by now.
+    # Check any status line so far: refused clients linger for two seconds at most.
     has_line ' lingering [1-9]' "$LOG"
-    # A dispatcher can still be replaced, and files be read again.
+    # The daemon can still replace a dispatcher, and read files again.
     kill -KILL "$(dispatchers | head -n 1)"
     kill -HUP "$DAEMON"
     await has_line 'replacing it' "$LOG"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# System calls of the service that fail while it serves, or find less than they need: it makes do, and
-# heals by itself.
+# System calls that fail while the service runs, or succeed only in part: the service goes on, and
+# recovers.
 
 load ../shared/helpers
 load ../shared/privileges
@@ -9,12 +9,12 @@ export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker cannot be tr
 
 needs_tracer() { [[ -z $(no_tracer) ]] || skip "$(no_tracer)"; }
 
-# Starts it with one dispatcher.
+# Starts the daemon with one dispatcher.
 start_small() { start -v --address 127.0.0.1 --dispatchers 1 "$@" 0 cat; }
 
 answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello ]]; }
 
-@test "a dispatcher cannot be replaced at once: it is tried again until it is" {
+@test "a dispatcher that cannot be replaced at once is replaced later" {
     needs_tracer
     local fault
     start_small
@@ -29,7 +29,7 @@ answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello
     done
 }
 
-@test "a dispatcher that has no descriptor for its client ends, and the client is served by the next one" {
+@test "a dispatcher without a descriptor for its client ends, and the next dispatcher serves the client" {
     command -v prlimit >/dev/null || skip "prlimit is not installed"
     sees_daemons || skip "/proc does not show processes that hide"
     start_small
@@ -44,7 +44,7 @@ answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello
     [[ $(dispatchers) != "$dispatcher" ]]
 }
 
-@test "a dispatcher that cannot wait for a moment lives, and one that cannot at all is replaced" {
+@test "a dispatcher lives if poll fails for a moment, and is replaced if recvmsg always fails" {
     needs_tracer
     start_small
     local dispatcher
@@ -59,20 +59,20 @@ answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello
     end_trace
 }
 
-@test "a signal that cannot be sent to a handler is told of" {
+@test "a signal that cannot be sent to a handler is logged, and a second one follows" {
     needs_tracer
     start_small --timeout 300ms --kill-after 300ms
     inject "$(dispatchers)" kill:error=EPERM:when=1
     connect_silently
     await has_line 'cannot send signal 15 to process group .*: Operation not permitted' "$LOG"
-    await status_is served 1 # by the second one
+    await status_is served 1 # by the second signal
     end_trace
     exec {CLIENT}>&-
 }
 
-@test "a file that was read again, but for which the supervisor has no descriptor, is not believed" {
+@test "a reload keeps the old rules if the supervisor has no descriptor for the file" {
     command -v prlimit >/dev/null || skip "prlimit is not installed"
-    [[ $(id -u) == 0 ]] || skip "root can be the supervisor's user, too, whose limit it may change"
+    [[ $(id -u) == 0 ]] || skip "the supervisor must run as root, so that the test may change its limit"
     echo 'deny 127.0.1.1' >rules
     start_small --supervisor-user root --access-file rules
     echo 'deny 127.0.0.1' >rules

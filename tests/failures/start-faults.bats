@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
-# System calls that fail while the service starts: it says what cannot be done, ends, and leaves
-# nothing behind; or it goes on if it can do without.
+# System calls that fail while the service starts.  The service logs the reason, ends, and leaves
+# nothing behind; or it starts without the call.
 
 load ../shared/helpers
 load ../shared/privileges
 
-PASSED=() # what to start it with to give it sockets
+PASSED=() # a command that passes sockets to the daemon
 
-# Lets the Nth such call of each process fail: CALL:N[:ERROR].
+# Makes the Nth call of each process fail: CALL:N[:ERROR].
 let_fail() {
     command -v strace >/dev/null || skip "strace is not installed"
     is_sanitized && skip "the calls that fail would be a sanitizer's"
@@ -16,25 +16,26 @@ let_fail() {
     WRAPPER=(${PASSED[@]+"${PASSED[@]}"} strace -D -f -qq -o /dev/null -e "trace=$call" -e "inject=$call:${error:-error=EPERM}:when=$number")
 }
 
-# Lines "FAULT|WHAT IS SAID" are read; the words are what the service is started with.
+# Reads lines "FAULT|TEXT OF THE LOG".  Starts the daemon with the arguments and each fault, and expects
+# the text, status 1, and no file.
 each_ends_the_start() {
     local fault sentence
     while IFS='|' read -r fault sentence; do
         let_fail "$fault"
         : >"$LOG"
-        if start "$@"; then echo "with $fault it starts"; return 1; fi
+        if start "$@"; then echo "the daemon starts despite $fault"; return 1; fi
         STATUS=0
         wait "$DAEMON" || STATUS=$?
         DAEMON=
         if [[ $STATUS != 1 ]] || ! grep -qF -- "$sentence" "$LOG" || [[ -e pid || -e control || -e socket ]]; then
-            echo "with $fault the status is $STATUS, and it does not say: $sentence" >&2
+            echo "with $fault the status is $STATUS; missing in the log, or files left: $sentence" >&2
             ls >&2
             return 1
         fi
     done
 }
 
-# The service starts and serves all the same.  What it says then is in LOG.
+# Expects the service to start and serve despite the fault.  LOG has its lines.
 serves_although() {
     let_fail "$1"
     : >"$LOG"
@@ -44,7 +45,7 @@ serves_although() {
     [[ $STATUS == 0 ]]
 }
 
-# Which of its calls of a kind the service makes with such arguments, counted from 1.
+# Prints which call $1 of the service has such arguments, counted from 1.
 number_of() {
     command -v strace >/dev/null || skip "strace is not installed"
     WRAPPER=(strace -D -qq -o calls -e "trace=$1")
@@ -53,7 +54,7 @@ number_of() {
     grep "^$1(" calls | grep -n -m 1 -- "$2" | cut -d : -f 1
 }
 
-@test "no descriptor, process, shared memory or event can be had: it ends and says for what" {
+@test "without a descriptor, process, shared memory or event the start ends, and the log says for what" {
     each_ends_the_start --address 127.0.0.1 --dispatchers 1 0 true <<'END'
 dup2:1|cannot prepare the open descriptors: Operation not permitted
 memfd_create:1|cannot try the command
@@ -77,7 +78,7 @@ signalfd4:1|cannot prepare the service
 END
 }
 
-@test "a dispatcher that cannot begin is told of, and ends the start" {
+@test "a dispatcher that cannot begin ends the start, and the log says so" {
     each_ends_the_start --address 127.0.0.1 --dispatchers 1 --no-new-privs 0 true <<'END'
 mlock:1:signal=KILL|did not become ready
 recvfrom:1|dispatcher: cannot receive its setup
@@ -123,14 +124,14 @@ socketpair:4|cannot start the process that removes files on exit
 END
 }
 
-@test "sockets of --metrics that cannot be made end the start, and no file is left" {
+@test "a socket of --metrics that cannot be made ends the start, and no file is left" {
     each_ends_the_start --dispatchers 1 --control control --metrics 127.0.0.1:0 --address 127.0.0.1 0 true <<'END'
 bind:3|cannot listen on 127.0.0.1:0 (--metrics): Operation not permitted
 END
 }
 
-@test "without what takes root nothing begins" {
-    [[ $(id -u) == 0 ]] || skip "only root has it"
+@test "a privileged call that fails for root ends the start" {
+    [[ $(id -u) == 0 ]] || skip "only root makes these calls"
     is_sanitized && skip "a build with sanitizers keeps its root directory"
     each_ends_the_start --address 127.0.0.1 --dispatchers 1 --pid-file pid --user nobody 0 true <<'END'
 mkdir:1+:error=EROFS|cannot make an empty directory the root, in /run, /tmp, /var/tmp or /dev/shm: Read-only file system
@@ -141,7 +142,7 @@ setresuid:1|cannot become user
 END
 }
 
-@test "a kernel that cannot filter system calls is told of, one that will not ends the start" {
+@test "a kernel without filters of system calls causes a warning, and a refused filter ends the start" {
     is_sanitized && skip "a build with sanitizers has no filter"
     local last
     last=$(number_of prctl PR_SET_SECCOMP --address 127.0.0.1 0 cat)
@@ -166,17 +167,17 @@ END
 
 has_descriptors() { (($(open_descriptors "$DAEMON") == $1)); }
 
-@test "with less than it wants to raise a limit, room in a socket or a lock, it goes on" {
+@test "the service goes on without a raised limit, a lock or more room in a socket" {
     serves_although prlimit64:3
     has_line 'cannot raise the limit on open descriptors' "$LOG"
     serves_although flock:1 --pid-file pid
     has_line 'cannot lock the directory of pid, going on without' "$LOG"
     [[ ! -e pid ]]
-    # The message to a new dispatcher finds little room, until some is made.
+    # The message to a new dispatcher waits until the socket has room.
     serves_although getsockopt:1
 }
 
-@test "a file that cannot be read, and a path that is too long, are refused" {
+@test "an unreadable file and a path that is too long end the start" {
     local long status
     printf -v long '%05000d' 0
     mkdir directory
@@ -184,7 +185,7 @@ has_descriptors() { (($(open_descriptors "$DAEMON") == $1)); }
         status=0
         "$DAMPENER" --address 127.0.0.1 "$option" "$value" 0 true 2>>"$LOG" || status=$?
         ((status == 1))
-        grep -qF -- "$sentence" "$LOG" || { echo "it does not say: $sentence" >&2; return 1; }
+        grep -qF -- "$sentence" "$LOG" || { echo "missing in the log: $sentence" >&2; return 1; }
     done <<END
 --access-file|directory|cannot read directory: it is not a regular file
 --access-file|/proc/self/mem|cannot read /proc/self/mem: Input/output error

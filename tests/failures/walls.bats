@@ -1,45 +1,45 @@
 #!/usr/bin/env bats
-# What ends at a wall: it arrives while the daemon serves, and goes; or it stands there at the start.
+# Walls, where a resource ends.  Some come and go while the daemon serves; others stand at its start.
 
 load ../shared/helpers
 load ../shared/walls
 
 is_long() { [[ -n ${DAMPENER_LONG:-} ]] || skip "scripts/check --long runs it"; }
 
-@test "dispatchers without descriptors: clients wait, and are served when there are some" {
+@test "when dispatchers have no descriptors left clients wait, and are served later" {
     is_long
     wall_dispatchers_descriptors
     is_calm
     is_quiet 'cannot start a handler'
 }
 
-@test "no more memory for the supervisor: clients wait in the backlog, and nobody is lost" {
+@test "when the supervisor has no memory left clients wait in the backlog, and none is lost" {
     wall_address_space
     is_calm
     is_quiet 'cannot accept connections'
 }
 
-@test "too many descriptors on their way to dispatchers: clients wait" {
+@test "when too many descriptors are in flight to dispatchers clients wait" {
     is_long
     wall_in_flight
     is_calm
     is_quiet 'cannot give a client'
 }
 
-@test "no descriptor in the whole system, while a dispatcher dies: clients wait" {
+@test "when the whole system has no descriptor left and a dispatcher dies clients wait" {
     wall_files
     is_calm
     is_quiet 'cannot accept connections'
 }
 
-@test "no watch left for the supervisor, while a dispatcher dies: clients wait" {
+@test "when the supervisor has no epoll watch left and a dispatcher dies clients wait" {
     is_long
     wall_watches
     is_calm
     is_quiet 'cannot accept connections'
 }
 
-@test "a full process table: clients wait, the log is not flooded, and who failed is counted" {
+@test "when the process table is full clients wait, and the log counts failed starts in few lines" {
     wall_table
     is_calm
     is_quiet 'cannot start a handler'
@@ -47,44 +47,44 @@ is_long() { [[ -n ${DAMPENER_LONG:-} ]] || skip "scripts/check --long runs it"; 
     grep -q 'more starts failed, not logged one by one; handlers can be started again' "$LOG"
 }
 
-@test "handlers that eat the memory of a control group are killed, told of, and nobody else is harmed" {
+@test "handlers that exhaust the memory of a control group are killed and logged, and no other process is harmed" {
     wall_memory
 }
 
-@test "a log on a full disk: service goes on, and half a line is not joined to the next" {
+@test "when the log's disk is full service goes on, and no line is appended to a partial one" {
     wall_disk_log
     is_calm
 }
 
-@test "a pid file on a full disk: it does not start, says why, and leaves nothing there" {
+@test "when the pid file's disk is full the daemon says why, exits, and leaves no file" {
     wall_disk_pid_file
 }
 
 # ---- walls that stand at the start ----
 
-@test "few descriptors: it serves, or says why not and exits 1" {
+@test "with few descriptors the daemon serves, or says why not and exits with status 1" {
     walls_of_descriptors 4 6 10 13 17 21 22 25 40
     ((ENOUGH <= 22))
 }
 
-@test "little memory for each process: it serves, or says why not" {
+@test "with little memory for each process the daemon serves, or says why not" {
     walls_of_memory 2048 3072 4096 5120 8192
 }
 
-@test "few processes: it serves, dispatchers give way to handlers, or it says why not" {
+@test "with few processes the daemon serves, lets dispatchers give way to handlers, or says why not" {
     DISPATCHERS=4
     walls_of_processes 1 2 4 6 8
     ((ENOUGH == 4))
 }
 
-@test "few processes in a control group: it serves, or says why not" {
+@test "with few processes in a control group the daemon serves, or says why not" {
     is_long
     walls_of_table 1 2 4 5
 }
 
 has_state() { [[ $(awk '/^State:/ { print $2 }' "/proc/$1/status") == "$2" ]]; }
 
-@test "few processes, and the only dispatcher is killed: the next one does not give way" {
+@test "with few processes the successor of the only dispatcher does not give way" {
     unless_sanitized
     become_wall_user
     start --address 127.0.0.1 --dispatchers 1 0 ./answer "$ANSWERS" "$COUNTER"
@@ -95,7 +95,7 @@ has_state() { [[ $(awk '/^State:/ { print $2 }' "/proc/$1/status") == "$2" ]]; }
     (close_descriptors; exec "$BURST" "$ADDRESS" "$PORT" 1 >burst) &
     client=$!
     await status_is starting 1
-    # That no process could be had is heard in the same moment as that the dispatcher is dead.
+    # The supervisor must read two events at once: no process for a handler, and the dispatcher's death.
     kill -STOP "$DAEMON"
     await has_state "$DAEMON" T
     kill -CONT "$dispatcher"
@@ -111,7 +111,7 @@ has_state() { [[ $(awk '/^State:/ { print $2 }' "/proc/$1/status") == "$2" ]]; }
 @test "a start that fails leaves no dispatcher behind" {
     unless_sanitized
     become_wall_user
-    # The janitor finds no place; two dispatchers and the spare one have.
+    # The limit allows two dispatchers and the spare, but no janitor.
     run "${WRAPPER[@]}" prlimit --nproc=4 \
         "$DAMPENER" --address 127.0.0.1 --dispatchers 2 --pid-file pid 0 cat
     ((status == 1))
@@ -121,9 +121,9 @@ has_state() { [[ $(awk '/^State:/ { print $2 }' "/proc/$1/status") == "$2" ]]; }
 
 wall_user_has_no_process() { [[ -z $(ps -u "$WALL_USER" -o pid=) ]]; }
 
-# ---- what handlers lack ----
+# ---- limits of handlers ----
 
-@test "handlers that cannot begin for want of memory are told of, even if they may say nothing" {
+@test "handlers that cannot begin for lack of memory are logged, even if their own errors are discarded" {
     unless_sanitized
     start --address 127.0.0.1 --processes 4 --stderr null --limit as=1M 0 "$ANSWER" "$ANSWERS"
     "$BURST" "$ADDRESS" "$PORT" 20 >burst 2>complaints || true
@@ -134,7 +134,7 @@ wall_user_has_no_process() { [[ -z $(ps -u "$WALL_USER" -o pid=) ]]; }
     has_line '15 more handlers ended like that' "$LOG"
 }
 
-@test "a handler that its limit ends is told of; one that a client's end, or we, end is not" {
+@test "a handler that its limit kills is logged; one that its client or the daemon ends is not" {
     # shellcheck disable=SC2016
     start --address 127.0.0.1 --processes 4 --limit fsize=0 --timeout 3s --kill-after 100ms 0 \
         bash -c 'read -r what; case $what in
@@ -149,7 +149,7 @@ wall_user_has_no_process() { [[ -z $(ps -u "$WALL_USER" -o pid=) ]]; }
     (($(lines_like 'its handler') == 1))
 }
 
-@test "--ready-fd on a pipe that is full does not hold up the service" {
+@test "--ready-fd on a full pipe does not delay the service" {
     mkfifo pipe
     exec 8<>pipe
     dd if=/dev/zero of=pipe bs=4096 oflag=nonblock status=none 2>/dev/null || true
