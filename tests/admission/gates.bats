@@ -36,7 +36,7 @@ start_under_load() {
     start "$@"
 }
 
-@test "above the limit on the load average exactly one handler runs; below it the queue moves by itself" {
+@test "above the limit on the load average, exactly one handler runs; below it the queue moves by itself" {
     start_under_load 9.00 -v --address 127.0.0.1 --processes 8 --load-average 4 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 60000
     "$BURST" "$ADDRESS" "$PORT" 3 >burst &
@@ -62,13 +62,13 @@ start_under_load() {
     [[ $(most_handlers) == 1 ]]
 }
 
-@test "with a queue of 0 the backlog moves when the load falls, without any other event" {
+@test "with a queue of 0, the backlog moves when the load falls, without any other event" {
     start_under_load 9.00 -v --address 127.0.0.1 --processes 8 --queue 0 --load-average 4 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 60000
     moves_when_the_load_falls
 }
 
-@test "while no client waits the daemon does not read the load average" {
+@test "while no client waits, the daemon does not read the load average" {
     start_under_load 9.00 --address 127.0.0.1 --load-average 4 0 /bin/cat
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     await status_is served 1
@@ -79,7 +79,7 @@ start_under_load() {
     [[ $(switches "$DAEMON") == "$before" ]]
 }
 
-@test "when the load falls the queue moves, without any other event" {
+@test "when the load falls, the queue moves without any other event" {
     start_under_load 9.00 -v --address 127.0.0.1 --processes 8 --load-average 4 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 60000
     moves_when_the_load_falls
@@ -106,7 +106,7 @@ start_under_pressure() {
     start "$@"
 }
 
-@test "above the limit of each pressure exactly one handler runs; below it the queue moves by itself" {
+@test "above the limit of each pressure, exactly one handler runs; below it the queue moves by itself" {
     local pressure
     for pressure in cpu memory io; do
         start_under_pressure "$pressure" 60 -v --address 127.0.0.1 --processes 8 \

@@ -7,7 +7,7 @@ load ../shared/control
 
 # ---- answers ----
 
-@test "in every status during a burst of 2,000 clients the counts add up" {
+@test "in every status during a burst of 2,000 clients, the counts add up" {
     start_controlled --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     mkfifo statuses
     check_sums <statuses >sums 3>&- 4>&- &
@@ -26,7 +26,7 @@ load ../shared/control
     if command -v jq >/dev/null; then say status | jq -e .ended.served; fi
 }
 
-@test "during a burst every answer to a scraper is strictly valid, and no counter falls" {
+@test "during a burst, every answer to a scraper is strictly valid, and no counter falls" {
     start_controlled --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     keep_asking socket -p 10 -0 ./control metrics
     keep_asking port -p 10 -0 "127.0.0.1:$METRICS" $'GET /metrics HTTP/1.0\r\n\r'
@@ -359,7 +359,7 @@ answers_at_once() {
     awk '{ exit !($4 <= 200000) }' speed
 }
 
-@test "with 10,000 sources a status arrives within 200 ms" {
+@test "with 10,000 sources, a status arrives within 200 ms" {
     start_controlled 0 true
     say pause
     "$BURST" -f 127.1.0.1 -s 10000 -h 10000 -H "$ADDRESS" "$PORT" 10000 >burst 3>&- 4>&- &
@@ -496,7 +496,7 @@ prepare_for_others() {
     install -m 755 "$ASK" ask
 }
 
-@test "by default root alone may use the socket: even the daemon's own user may not" {
+@test "by default, root alone may use the socket: even the daemon's own user may not" {
     prepare_for_others
     start_controlled 0 cat
     [[ $(mode_of control) == "600 0" ]]
@@ -616,15 +616,15 @@ pause_and_replace() {
     [[ $(field start_failures) == 0 ]]
 }
 
-@test "after pause, a new handler file and resume no client fails, and the new handler serves" {
+@test "after pause, a new handler file and resume, no client fails, and the new handler serves" {
     pause_and_replace true
 }
 
-@test "while the daemon is paused the handler's file may be missing" {
+@test "while the daemon is paused, the handler's file may be missing" {
     pause_and_replace rm handler
 }
 
-@test "while paused no handler starts although slots are free, and drain serves the waiting clients" {
+@test "while paused, no handler starts although slots are free, and drain serves the waiting clients" {
     start_controlled --processes 20 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     say pause
     "$BURST" "$ADDRESS" "$PORT" 100 >burst 3>&- 4>&- &
@@ -648,7 +648,7 @@ pause_and_replace() {
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
 }
 
-@test "set processes: a higher limit takes effect at once, a lower one as handlers end" {
+@test "set processes: a higher limit takes effect at once, a lower limit as handlers end" {
     start_controlled --processes 2 0 cat
     connect_more 12
     await field_is running 2

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# dampenerctl: what it sends, prints and refuses, and the live view on real terminals.  Most tests run a
+# What dampenerctl sends, prints and refuses, and the live view on real terminals.  Most tests run a
 # stand-in for the daemon; the last ones run the daemon.
 
 # shellcheck disable=SC2016 # a shell of its own expands what is quoted like that

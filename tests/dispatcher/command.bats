@@ -53,11 +53,11 @@ restore_handler() { mv hidden handler; }
 forbid_handler() { chmod a-x handler; }
 allow_handler() { chmod a+x handler; }
 
-@test "while the command is removed clients wait, and service resumes when it is back" {
+@test "while the command is removed, clients wait, and service resumes when it is back" {
     survives_absence remove_handler restore_handler "No such file or directory"
 }
 
-@test "while the command is not executable clients wait, and service resumes when it is again" {
+@test "while the command is not executable, clients wait, and service resumes when it is again" {
     survives_absence forbid_handler allow_handler "Permission denied"
 }
 

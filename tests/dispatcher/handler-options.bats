@@ -111,7 +111,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
     says "environment USER=daemon"
 }
 
-@test "without --user a handler of root has all capabilities that the daemon was started with" {
+@test "without --user, a handler of root has all capabilities that the daemon was started with" {
     [[ $(id -u) == 0 ]] || skip "needs root"
     WRAPPER=(setpriv --bounding-set=-net_admin)
     local wanted
@@ -173,7 +173,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
     says "cwd $PWD/deeper"
 }
 
-@test "without --chdir handlers start in the directory of the daemon's start" {
+@test "without --chdir, handlers start in the directory of the daemon's start" {
     start --address 127.0.0.1 0 "$STATE"
     ask_state
     says "cwd $PWD"
@@ -423,7 +423,7 @@ refuses() {
     refuses 1 "--chroot: cannot make '/' the root directory: Operation not permitted" --chroot / cat
 }
 
-@test "directories that are missing, no directories or closed to the user are refused: status 1" {
+@test "a directory that is missing, is a file, or is closed to the user is refused: status 1" {
     needs_root
     echo text >file
     mkdir -m 700 closed
@@ -543,12 +543,12 @@ serves_untried() {
     grep -q 'execve(' trace
 }
 
-@test "where tracing is forbidden the daemon serves, and warns" {
+@test "where tracing is forbidden, the daemon serves, and warns" {
     WRAPPER=("$BUILD/tests/tools/faults/untraceable" error)
     serves_untried "tracing fails (Operation not permitted)" "$STATE"
 }
 
-@test "where tracing kills the caller by SIGSYS the daemon serves, and warns" {
+@test "where tracing kills the caller by SIGSYS, the daemon serves, and warns" {
     WRAPPER=("$BUILD/tests/tools/faults/untraceable" signal)
     serves_untried "a signal ended it (Bad system call)" "$STATE"
 }

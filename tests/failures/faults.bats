@@ -53,14 +53,14 @@ start_with_fault() {
     "$BURST" "$ADDRESS" "$PORT" 1 >hanging &
     local hanging=$!
     await status_is starting 1
-    "$BURST" "$ADDRESS" "$PORT" 5 # these clients wait behind it until the supervisor gives up the dispatcher
+    "$BURST" "$ADDRESS" "$PORT" 5 # these clients wait until the supervisor gives up the dispatcher
     grep -q 'has not answered for 10 s' "$LOG"
     end_trace
     wait "$hanging"
     [[ $(cat hanging) == "connected 1 answered 1 failed 0" ]]
 }
 
-@test "clients served in place of a hanging one see the end of their connections at once" {
+@test "clients served in place of a hanging client see the end of their connections at once" {
     needs_strace
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local dispatcher
@@ -83,7 +83,7 @@ start_with_fault() {
     wait "$hanging"
 }
 
-@test "a second SIGTERM ends all handlers of a hanging dispatcher, including the hanging one" {
+@test "a second SIGTERM ends all handlers of a hanging dispatcher, including the hanging handler" {
     needs_strace
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 1 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 30000
@@ -286,7 +286,7 @@ was_cut() {
     refute grep 'replacing it' "$LOG"
 }
 
-@test "a child killed between clone and exec after its dispatcher is not started again" {
+@test "a child killed between clone and exec is not started again if its dispatcher was killed before" {
     start_held --processes 1
     "$BURST" -t 20000 "$ADDRESS" "$PORT" 1 >burst 2>complaints &
     local client=$! dispatcher child

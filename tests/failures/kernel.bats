@@ -47,7 +47,7 @@ number_of_prctl() {
 handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g'; }
 
 # Linux before 5.9 lacks close_range; containers may answer EPERM.
-@test "without close_range a handler has no more descriptors than with it" {
+@test "without close_range, a handler has no more descriptors than with it" {
     local error expected
     # shellcheck disable=SC2016 # the handler's shell is to read this
     local -a words=(--address 127.0.0.1 0 sh -c 'echo /proc/$$/fd/*')
@@ -63,14 +63,14 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
 }
 
 # Linux before 3.17 lacks memfd_create.
-@test "without memfd_create the daemon says what is missing" {
+@test "without memfd_create, the daemon says what is missing" {
     fails_without memfd_create:error=ENOSYS 'memfd_create(2) requires Linux 3.17' 0 cat
 }
 
 # Linux before 4.6 lacks pwritev2; before 6.5 pipes do not support its flag.  The daemon needs both only
 # if it cannot open standard error anew.
 @test "without pwritev2, or its flag for pipes, no line of the log is missing" {
-    # Another process of strace selects calls by their file.
+    # strace finds the file of a call in /proc, where the daemon hides.
     [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
     local error
     for error in ENOSYS EOPNOTSUPP EPERM; do
@@ -88,14 +88,14 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
     done
 }
 
-@test "where processors cannot be chosen the daemon serves" {
+@test "where processors cannot be chosen, the daemon serves" {
     start_without sched_setaffinity,sched_getaffinity:error=ENOSYS --address 127.0.0.1 --processes 4 \
         0 "$ANSWER" "$ANSWERS" "$COUNTER"
     "$BURST" "$ADDRESS" "$PORT" 20
 }
 
 # A kernel without CONFIG_SECCOMP_FILTER lacks filters.
-@test "without filters of system calls the daemon warns, and serves" {
+@test "without filters of system calls, the daemon warns, and serves" {
     number_of_prctl PR_SET_SECCOMP
     WRAPPER=(strace -D -qq -o /dev/null -e trace=prctl -e "inject=prctl:error=EINVAL:when=$NUMBER")
     start --address 127.0.0.1 0 cat
@@ -104,7 +104,7 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
 }
 
 # Linux before 3.4 lacks child subreapers.
-@test "without child subreapers the daemon says so, and does not start" {
+@test "without child subreapers, the daemon says so, and does not start" {
     number_of_prctl PR_SET_CHILD_SUBREAPER
     WRAPPER=(strace -D -qq -o /dev/null -e trace=prctl -e "inject=prctl:error=EINVAL:when=$NUMBER")
     refute start 0 cat
@@ -112,7 +112,7 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
 }
 
 # A kernel without CONFIG_MULTIUSER lacks capset.
-@test "without capabilities root's daemon says so, and does not start" {
+@test "without capabilities, root's daemon says so, and does not start" {
     ((EUID == 0)) || skip "needs root, to have capabilities"
     fails_without capset:error=ENOSYS 'cannot give up capabilities: Function not implemented' 0 cat
 }
@@ -129,7 +129,7 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
 
 # With /proc the daemon looks for the dispatcher beside itself; without, in the place of the
 # installation.
-@test "without /proc an installed daemon serves" {
+@test "without /proc, an installed daemon serves" {
     takes_mounts
     if is_sanitized; then skip "a sanitizer requires /proc"; fi
     grep -qa /usr/local/libexec/socket-burst-dampener/dispatcher "$DAMPENER" ||
@@ -144,7 +144,7 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
     "$BURST" "$ADDRESS" "$PORT" 20
 }
 
-@test "without /proc/loadavg the daemon refuses to start with --load-average" {
+@test "without /proc/loadavg, the daemon refuses to start with --load-average" {
     takes_mounts
     # shellcheck disable=SC2016 # the shell in the namespace is to read this
     WRAPPER=(unshare --mount sh -ec 'mount --bind "$0" /proc/loadavg; exec "$@"' /dev/null)

@@ -9,7 +9,7 @@ few_descriptors() {
     WRAPPER=(bash -c 'ulimit -n 32; exec "$@"' bash)
 }
 
-@test "with 32 descriptors every client is answered, without a busy loop" {
+@test "with 32 descriptors, every client is answered, without a busy loop" {
     few_descriptors
     start --address 127.0.0.1 --processes 2 0 "$ANSWER" "$ANSWERS" "$COUNTER" 10
     local before after
@@ -23,7 +23,7 @@ few_descriptors() {
     refute grep -q 'cannot accept' "$LOG" # the daemon stops accepting before a call fails
 }
 
-@test "with 32 descriptors dispatchers can still be replaced while the queue is full" {
+@test "with 32 descriptors, dispatchers can still be replaced while the queue is full" {
     few_descriptors
     start -vv --address 127.0.0.1 --processes 1 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER" 300
     "$BURST" "$ADDRESS" "$PORT" 40 >burst &
@@ -38,7 +38,7 @@ few_descriptors() {
     stop INT
 }
 
-@test "with 32 descriptors and a full queue the clients of a killed dispatcher are served" {
+@test "with 32 descriptors and a full queue, the clients of a killed dispatcher are served" {
     few_descriptors
     start --address 127.0.0.1 --processes 8 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local client dispatcher
@@ -91,7 +91,7 @@ limit_descriptors_of() {
 @test "accept that always fails is repeated seldom, and no client is lost" {
     start --address 127.0.0.1 --processes 2 0 "$ANSWER" "$ANSWERS" "$COUNTER" 10
     local before after
-    # The limit is below the open descriptors: no end of a client frees one.
+    # The limit is below the number of open descriptors, so the end of a client frees none.
     limit_descriptors_of "$DAEMON" 5:4096
     before=$(processor_time "$DAEMON")
     "$BURST" "$ADDRESS" "$PORT" 30 >burst &
@@ -108,7 +108,7 @@ limit_descriptors_of() {
     [[ $(cat burst) == "connected 30 answered 30 failed 0" ]]
 }
 
-@test "when no process can be forked clients wait, and are served later" {
+@test "when no process can be forked, clients wait, and are served later" {
     [[ $(id -u) == 0 ]] || skip "needs root to become another user"
     local user=64123
     # Use a user of its own, because the limit counts all processes of a user.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # System calls that fail while the service starts.  The service logs the reason, ends, and leaves
-# nothing behind; or it starts without the call.
+# nothing behind; or the service starts without the call.
 
 load ../shared/helpers
 load ../shared/privileges

@@ -1,45 +1,45 @@
 #!/usr/bin/env bats
-# Walls, where a resource ends.  Some come and go while the daemon serves; others stand at its start.
+# A wall is the end of a resource.  Some come and go while the daemon serves; others stand at its start.
 
 load ../shared/helpers
 load ../shared/walls
 
 is_long() { [[ -n ${DAMPENER_LONG:-} ]] || skip "scripts/check --long runs it"; }
 
-@test "when dispatchers have no descriptors left clients wait, and are served later" {
+@test "when dispatchers have no descriptors left, clients wait, and are served later" {
     is_long
     wall_dispatchers_descriptors
     is_calm
     is_quiet 'cannot start a handler'
 }
 
-@test "when the supervisor has no memory left clients wait in the backlog, and none is lost" {
+@test "when the supervisor has no memory left, clients wait in the backlog, and none is lost" {
     wall_address_space
     is_calm
     is_quiet 'cannot accept connections'
 }
 
-@test "when too many descriptors are in flight to dispatchers clients wait" {
+@test "when too many descriptors are in flight to dispatchers, clients wait" {
     is_long
     wall_in_flight
     is_calm
     is_quiet 'cannot give a client'
 }
 
-@test "when the whole system has no descriptor left and a dispatcher dies clients wait" {
+@test "when the whole system has no descriptor left and a dispatcher dies, clients wait" {
     wall_files
     is_calm
     is_quiet 'cannot accept connections'
 }
 
-@test "when the supervisor has no epoll watch left and a dispatcher dies clients wait" {
+@test "when the supervisor has no epoll watch left and a dispatcher dies, clients wait" {
     is_long
     wall_watches
     is_calm
     is_quiet 'cannot accept connections'
 }
 
-@test "when the process table is full clients wait, and the log counts failed starts in few lines" {
+@test "when the process table is full, clients wait, and the log counts failed starts in few lines" {
     wall_table
     is_calm
     is_quiet 'cannot start a handler'
@@ -51,40 +51,40 @@ is_long() { [[ -n ${DAMPENER_LONG:-} ]] || skip "scripts/check --long runs it"; 
     wall_memory
 }
 
-@test "when the log's disk is full service goes on, and no line is appended to a partial one" {
+@test "when the log's disk is full, service goes on, and no line is appended to a partial line" {
     wall_disk_log
     is_calm
 }
 
-@test "when the pid file's disk is full the daemon says why, exits, and leaves no file" {
+@test "when the pid file's disk is full, the daemon says why, exits, and leaves no file" {
     wall_disk_pid_file
 }
 
 # ---- walls that stand at the start ----
 
-@test "with few descriptors the daemon serves, or says why not and exits with status 1" {
+@test "with few descriptors, the daemon serves, or says why not and exits with status 1" {
     walls_of_descriptors 4 6 10 13 17 21 22 25 40
     ((ENOUGH <= 22))
 }
 
-@test "with little memory for each process the daemon serves, or says why not" {
+@test "with little memory for each process, the daemon serves, or says why not" {
     walls_of_memory 2048 3072 4096 5120 8192
 }
 
-@test "with few processes the daemon serves, lets dispatchers give way to handlers, or says why not" {
+@test "with few processes, the daemon serves, lets dispatchers give way to handlers, or says why not" {
     DISPATCHERS=4
     walls_of_processes 1 2 4 6 8
     ((ENOUGH == 4))
 }
 
-@test "with few processes in a control group the daemon serves, or says why not" {
+@test "with few processes in a control group, the daemon serves, or says why not" {
     is_long
     walls_of_table 1 2 4 5
 }
 
 has_state() { [[ $(awk '/^State:/ { print $2 }' "/proc/$1/status") == "$2" ]]; }
 
-@test "with few processes the successor of the only dispatcher does not give way" {
+@test "with few processes, the successor of the only dispatcher does not give way" {
     unless_sanitized
     become_wall_user
     start --address 127.0.0.1 --dispatchers 1 0 ./answer "$ANSWERS" "$COUNTER"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# accepted = queued + starting + running + the sum of the ended, whatever happens.
+# At every moment: accepted = queued + starting + running + the sum of all ends.
 
 load ../shared/helpers
 
-# The status line at one moment, checked; leaves it in LINE.
+# Reads a status line into LINE, and checks the sum.
 add_up() {
     status_of accepted >/dev/null
     LINE=$(grep '^\[INFO\] status: ' "$LOG" | tail -n 1)
@@ -21,8 +21,8 @@ add_up() {
     }' <<<"$LINE"
 }
 
-# Bursts of all kinds, one after the other.  $1: a number that tells the streams apart.  Who is denied
-# is told nothing, and so counts as failed.
+# Runs bursts of all kinds in sequence.  $1: a number that tells the streams apart.  A denied client
+# gets no message, so it counts as failed.
 stream() {
     local round options
     for round in 1 2 3 4; do
@@ -33,7 +33,7 @@ stream() {
     done
 }
 
-@test "the counters add up at every moment of a mix of all, and nobody is lost" {
+@test "the counters add up at every moment of a mix of all kinds of ends, and no client is lost" {
     echo 'deny 127.0.3.4' >rules
     start --address 127.0.0.1 --processes 4 --queue 60 --when-full refuse --queue-timeout 300ms \
         --busy-message 'busy\n' --order fair --per-source 2 --per-source-queue 5 --rate 150 \
@@ -50,12 +50,12 @@ stream() {
         if ((looks % 20 == 0)); then kill -HUP "$DAEMON"; fi
     done
     for i in "${streams[@]}"; do wait "$i"; done
-    # All in one answer: clients who have hung up may still be waiting when nobody runs.
+    # Read all from one line: clients that hung up may still wait when no handler runs.
     await status_says 'queued 0' 'starting 0' 'running 0' 'lingering 0'
     add_up
     echo "$looks looks; $LINE"
     cat stream.*
-    # Nobody is in between any more, and what the clients saw is what was counted.
+    # No client is in between now, so the counters must match what the clients saw.
     [[ $LINE == *"accepted 2400, queued 0, starting 0, running 0,"* ]]
     local name
     for name in served abandoned denied refused-queue refused-source refused-timeout; do
@@ -64,7 +64,7 @@ stream() {
     done
     status_is sources 0
     status_is dropped 0
-    # Whoever was answered was served; some were served who had hung up already.
+    # Every answered client was served; some served clients had hung up before.
     local answered failed
     read -r answered failed < <(awk '{ a += $4; f += $NF } END { print a, f }' stream.*)
     (($(status_of denied) >= failed && failed > 0))

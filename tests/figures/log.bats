@@ -1,28 +1,28 @@
 #!/usr/bin/env bats
-# The log: --log-format, the journal, and what no reader must stumble over.
+# The log: --log-format, the journal, and text that must not confuse a reader.
 
 load ../shared/helpers
 bats_require_minimum_version 1.5.0
 
-# Every line is one object; read by two readers, if there are two.
+# Checks that every line is one object, by a reader of the test's own, and by jq if it is installed.
 is_json() {
     "$BUILD/tests/dispatcher/log" -c "$1"
     if command -v jq >/dev/null; then jq -e . "$1" >/dev/null; fi
 }
 
-# The line of an event, the last one; $2 is its level.
+# Prints the last line of event $1 with level $2.
 event() {
     grep "\"level\":\"$2\".*\"program\":\"supervisor\",\"event\":\"$1\"," "$LOG" | tail -n 1
 }
 
 has_event() { [[ -n $(event "$1" "$2") ]]; }
 
-# The value of a member of the line on standard input, a string with its marks.
+# Prints the value of a member of the line on standard input; strings with their quotes.
 member() { sed -n "s/.*,\"$1\":\(\"[^\"]*\"\|[^,]*\),.*/\1/p"; }
 
 statuses_exceed() { (($(grep -c '"event":"status"' "$LOG") > $1)); }
 
-# $1: member, $2: value that the status must come to.
+# True if a new status has value $2 in member $1.
 comes_to() {
     local before
     before=$(grep -c '"event":"status"' "$LOG" || true)
@@ -78,7 +78,7 @@ comes_to() {
     is_json "$LOG"
 }
 
-@test "--log-format json: the time is this one, in UTC, and the process the one that writes" {
+@test "--log-format json: a line has the current time in UTC, and the process that writes it" {
     local before after time
     before=$(date -u +%Y-%m-%dT%H:%M:%S.000Z)
     TZ=Asia/Tokyo start -v --log-format json --address 127.0.0.1 0 cat
@@ -104,7 +104,7 @@ comes_to() {
     (($(wc -c <line) > 1000))
 }
 
-@test "--log-format json: dispatchers write objects at once, and dead ones are told of in one" {
+@test "--log-format json: dispatchers write objects, and the supervisor logs a dead dispatcher in one" {
     start --log-format json --address 127.0.0.1 0 cat
     kill -KILL "$(dispatchers | head -n 1)"
     await has_line 'was killed by signal 9: replacing it' "$LOG"
@@ -114,7 +114,7 @@ comes_to() {
     [[ $output == '{"time":"'*'"program":"dispatcher","message":"CMD: cannot execute'* ]]
 }
 
-# It does with the first line that there is room for.
+# True if the log has reported lost lines.  The daemon reports them before its next line.
 tells_of_lost_lines() {
     kill -USR1 "$DAEMON"
     has_line '"event":"lines-dropped"' what-was-read
@@ -134,24 +134,24 @@ tells_of_lost_lines() {
     grep -q '"level":"warning",.*"event":"lines-dropped","lines":[1-9].*log lines\? dropped' what-was-read
 }
 
-@test "wrong words of the command line are told in plain text, whatever the format" {
+@test "wrong arguments are reported in plain text, whatever the format" {
     run -2 "$DAMPENER" --log-format json --processes x 0 cat
     [[ $output == "socket-burst-dampener: --processes: 'x':"* ]]
     run -2 "$DAMPENER" --log-format xml 0 cat
     [[ $output == "socket-burst-dampener: --log-format: 'xml': expected text or json"* ]]
 }
 
-# Standard error as the journal gives it: a file that JOURNAL_STREAM names.
+# Prints the value of JOURNAL_STREAM that marks a file as the journal's.
 journal_of() { stat -c %d:%i "$1"; }
 
-# Has a dispatcher write one line, without a detour through bats.
+# Makes a dispatcher write one line, without bats in between.
 misses() {
     local status=0
     "$DAMPENER" "$@" 0 ./missing || status=$?
     ((status == 127))
 }
 
-@test "for the journal lines begin with their priority" {
+@test "lines for the journal begin with their priority" {
     JOURNAL_STREAM=$(journal_of "$LOG") start -vv --address 127.0.0.1 0 cat
     grep -qx '<6>listening on 127.0.0.1 port [0-9]*' "$LOG"
     await has_line '^<7>dispatcher 0: ready' "$LOG"
@@ -162,7 +162,7 @@ misses() {
     refute grep -qv '^<[467]>' "$LOG"
 }
 
-@test "for the journal dispatchers do it, too, and in JSON it stands before the object" {
+@test "lines of dispatchers for the journal begin with their priority, also before a JSON object" {
     : >journal
     local stream
     stream=$(journal_of journal)
@@ -174,7 +174,7 @@ misses() {
     is_json line
 }
 
-@test "what is not the journal's gets no priorities" {
+@test "lines have no priority if JOURNAL_STREAM names another file" {
     : >other
     local stream
     for stream in "$(journal_of "$LOG")" "$(journal_of other)0" "0$(journal_of other)" \

@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
-# Who the processes of the service are, what they may do, and that the service works nevertheless.
+# Users and rights of the processes of the service; and that the service works nevertheless.
 
 load ../shared/helpers
 load ../shared/privileges
 
 TAKEOVER=$BUILD/tests/programs/attackers/takeover
 
-@test "as root with --user: nobody of the service is root, and the supervisor can do next to nothing" {
+@test "with --user, no process of the service is root, and the supervisor is confined" {
     takes_trace
     start_as_others 0 cat
     is_user "$DAEMON" "$SUPERVISOR_ID" "$SUPERVISOR_GROUP" ''
@@ -26,11 +26,11 @@ TAKEOVER=$BUILD/tests/programs/attackers/takeover
     answers_hello
 }
 
-@test "dispatchers have nothing open but the supervisor's socket, their signals, and what handlers have left" {
+@test "dispatchers have nothing open except their socket, their signals and files for handlers" {
     takes_trace
     start_as_others 0 cat
     # shellcheck disable=SC2046
-    kill_dispatchers $(dispatchers) # their successors, too
+    kill_dispatchers $(dispatchers) # also check dispatchers that were forked later
     await has_processes 3
     answers_hello
     local process
@@ -39,7 +39,7 @@ TAKEOVER=$BUILD/tests/programs/attackers/takeover
     done
 }
 
-# A successor still has what it was forked with, for a moment.
+# A new dispatcher still has inherited descriptors for a moment.
 has_little_open() {
     kinds_of_descriptors "$1" >kinds
     [[ $(grep -v ' /proc/.*/oom_score_adj$' kinds) == "1 /proc
@@ -47,7 +47,7 @@ has_little_open() {
 1 socket:" ]]
 }
 
-@test "a directory that the daemon was started with does not stay open in the supervisor" {
+@test "a directory that is open at the daemon's start is not open in the supervisor" {
     takes_trace
     # shellcheck disable=SC2016
     WRAPPER=(bash -c 'exec 3</ 9</; exec "$@"' bash)
@@ -55,7 +55,7 @@ has_little_open() {
     has_no_directory "$DAEMON"
 }
 
-@test "the supervisor can be a number that nobody has a name for, with a group" {
+@test "--supervisor-user accepts a number without a name, with a group" {
     takes_root
     start --supervisor-user 12345:23456 --address 127.0.0.1 0 cat
     is_user "$DAEMON" 12345 23456 ''
@@ -63,7 +63,7 @@ has_little_open() {
     answers_hello
 }
 
-@test "as root without --user: the supervisor is nobody, dispatchers may signal, and handlers may do all" {
+@test "without --user, the supervisor runs as nobody, dispatchers may signal, and handlers may do all" {
     takes_root
     start --dispatchers 2 --address 127.0.0.1 0 sh -c 'grep Cap /proc/self/status'
     is_user "$DAEMON" "$(id -u nobody)" "$(id -g nobody)" ''
@@ -72,18 +72,18 @@ has_little_open() {
     local process set
     for process in $(all_dispatchers); do
         has_field "$process" Uid "0 0 0 0"
-        # CAP_KILL; the others are there for handlers only, and rest.
+        # CAP_KILL only; the dispatcher keeps the others disabled, for handlers.
         has_field "$process" CapEff 0000000000000020
         for set in CapInh CapAmb; do has_field "$process" "$set" "$NO_CAPABILITY"; done
         is_hidden "$process"
     done
-    # As root has when it executes something.
+    # A handler has the capabilities that root gets at an exec.
     nc -N 127.0.0.1 "$PORT" </dev/null >capabilities
     diff <(sh -c 'grep Cap /proc/self/status') capabilities
     [[ $(awk '$1 == "CapEff:" { print $2 }' capabilities) == "$(field $$ CapBnd)" ]]
 }
 
-@test "whoever takes the supervisor over can make no system call by which others are harmed" {
+@test "an attacker in the supervisor can make no system call that harms other processes" {
     takes_trace
     start_as_others 0 cat
     has_filter || skip "a build with sanitizers has no filter"
@@ -92,7 +92,7 @@ has_little_open() {
     ((${#calls[@]} > 90))
     timeout 60 "$TAKEOVER" "$DAEMON" "${calls[@]}" >made
     for call in "${calls[@]}"; do echo "$call: forbidden (SIGSYS)"; done | diff - made
-    # That it knows the difference.
+    # The attacker can tell permitted calls apart.
     timeout 60 "$TAKEOVER" "$DAEMON" none getpid tgkill-itself fcntl-getfl fcntl-setsig sendto \
         sendmsg socketpair listen mprotect mmap >made
     cat made
@@ -102,7 +102,7 @@ has_little_open() {
     answers_hello
 }
 
-@test "a forbidden system call ends the supervisor, with its number in the log, and the dispatchers" {
+@test "a forbidden system call ends the supervisor and the dispatchers, and the log has its number" {
     takes_trace
     start_as_others 0 cat
     has_filter || skip "a build with sanitizers has no filter"
@@ -116,7 +116,7 @@ has_little_open() {
     await nothing_is_left
 }
 
-# Who is not root, and may read and execute what the test needs.
+# Makes WRAPPER start the daemon as another user, with files that this user can reach.
 be_other() {
     takes_root
     command -v setpriv >/dev/null || skip "setpriv is not installed"
@@ -124,10 +124,10 @@ be_other() {
     cp "$DAMPENER" "$BUILD/dispatcher" .
     DAMPENER=$PWD/socket-burst-dampener
     WRAPPER=(setpriv --reuid="$HANDLERS_ID" --regid="$HANDLERS_GROUP" --clear-groups)
-    "${WRAPPER[@]}" test -x "$DAMPENER" || skip "others cannot get to $PWD"
+    "${WRAPPER[@]}" test -x "$DAMPENER" || skip "other users cannot reach $PWD"
 }
 
-@test "started by somebody else than root, the service is that user and confined nevertheless" {
+@test "a service that a user other than root starts runs as that user, and is confined" {
     be_other
     start --supervisor-user daemon --dispatchers 2 --address 127.0.0.1 0 cat
     has_line '^\[WARNING\] --supervisor-user is ignored: only root can become another user$' "$LOG"
@@ -142,7 +142,7 @@ be_other() {
     answers_hello
 }
 
-@test "what takes root is refused to others at the start, and the message says so" {
+@test "options that require root are refused to other users at the start, and the message says so" {
     be_other
     refuses_to_start 'this requires root (CAP_SETUID and CAP_SETGID)' --user root 0 cat
     refuses_to_start 'this requires root (CAP_SETUID and CAP_SETGID)' --group root 0 cat
@@ -153,14 +153,14 @@ be_other() {
     refuses_to_start 'this requires CAP_SYS_RESOURCE' --limit core=unlimited 0 cat
 }
 
-@test "a port that only root may have is refused to others at the start" {
+@test "a port that requires root is refused to other users at the start" {
     be_other
     (($(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo 1024) > 1023)) ||
-        skip "everybody may have every port here"
+        skip "here every user may use every port"
     refuses_to_start 'port 1023: Permission denied' --address 127.0.0.1 1023 cat
 }
 
-@test "handlers and supervisor of the same user are warned of, and others not" {
+@test "the daemon warns if handlers and the supervisor are the same user, and only then" {
     takes_root
     start --user "$SUPERVISOR" --supervisor-user "$SUPERVISOR" --address 127.0.0.1 0 cat
     has_line "^\[WARNING\] handlers and the supervisor are the same user, $SUPERVISOR_ID: " "$LOG"
@@ -173,20 +173,20 @@ be_other() {
     refute has_line 'are the same user' "$LOG"
 }
 
-# ---- dispatchers die, and nobody is root any more ----
+# ---- dispatchers die, and no process is root any more ----
 
 each_answered_once() {
     [[ $(cat burst) == "connected $1 answered $1 failed 0" ]] || { cat burst; return 1; }
-    # Each line is a ticket and the number that its client sent: here both are the same.
+    # Each line has a ticket and the number that its client sent; here both are the same.
     diff <(seq "$1" | awk '{ print $1, $1 }') <(sort -n answers)
 }
 
-@test "dispatchers and the spare one killed in a burst, with nobody root: each client is answered once" {
+@test "each client is answered once while dispatchers and the spare are killed and no process is root" {
     start_as_others -vv --processes 8 0 ./answer answers counter 100
     "$BURST" "$ADDRESS" "$PORT" 500 >burst &
     local client=$! victim turn=0 killed=0
     while is_alive "$client"; do
-        # One after the other; the spare one at the first turn of three.
+        # Kill one after another: the spare at the first of three turns, all dispatchers at the others.
         turn=$((turn + 1))
         for victim in $( ((turn % 3 != 1)) && dispatchers || spare); do
             if kill_dispatchers "$victim" 2>/dev/null; then killed=$((killed + 1)); fi
@@ -195,14 +195,14 @@ each_answered_once() {
     done
     wait "$client" || true
     echo "killed: $killed"
-    ((killed >= 1)) # of many, unless the machine is busy with other things
+    ((killed >= 1)) # usually many, unless the machine is busy otherwise
     await was_replaced
     COUNTER=counter
     each_answered_once 500
     (($(most_handlers) <= 8))
     await status_is served 500
     refute grep 'violated the protocol' "$LOG"
-    # Who came later is as those who came first.
+    # Later dispatchers have the same user and rights as the first ones.
     await has_processes 3
     for victim in $(all_dispatchers); do
         is_user "$victim" "$HANDLERS_ID" "$HANDLERS_GROUP" "$(id -G "$HANDLERS")"
@@ -213,7 +213,7 @@ each_answered_once() {
 
 was_replaced() { (($(grep -c 'spare dispatcher 2: ready' "$LOG") >= 2)); }
 
-@test "all dispatchers and the spare one killed at once: the service ends, and says why" {
+@test "if all dispatchers and the spare are killed at once, the service ends, and says why" {
     start_as_others -vv --processes 8 0 cat
     answers_hello
     # shellcheck disable=SC2046
@@ -225,7 +225,7 @@ was_replaced() { (($(grep -c 'spare dispatcher 2: ready' "$LOG") >= 2)); }
 
 # ---- another libc ----
 
-@test "a static build with another libc serves, reads files, ends handlers and drains, filtered" {
+@test "a static build with another libc serves, reads files, ends handlers and drains under the filter" {
     takes_root
     command -v musl-gcc >/dev/null || skip "musl-gcc is not installed"
     make -C "$ROOT" --no-print-directory -s -j2 BUILD="$PWD/build" CC=musl-gcc STATIC=1 CFLAGS=-O1 all
@@ -241,14 +241,14 @@ was_replaced() { (($(grep -c 'spare dispatcher 2: ready' "$LOG") >= 2)); }
     hang_up
     has_line 'SIGHUP: files were read again' said
     is_denied_from 127.0.1.2
-    # A handler that takes too long is ended.
+    # The time-out ends a handler.
     echo stay | timeout 30 nc -N 127.0.0.1 "$PORT" >answer.txt
     await has_line 'killed by signal 15' "$LOG"
-    # Dispatchers are replaced.
+    # Dead dispatchers are replaced.
     # shellcheck disable=SC2046
     kill -KILL $(dispatchers)
     answers_hello
-    # The last of the clients is served in draining.
+    # Draining serves the last client.
     exec 9<>"/dev/tcp/127.0.0.1/$PORT"
     await status_is running 1
     kill -TERM "$DAEMON"
@@ -261,26 +261,27 @@ was_replaced() { (($(grep -c 'spare dispatcher 2: ready' "$LOG") >= 2)); }
     refute grep 'none of the supervisor' "$LOG"
 }
 
-# ---- want of memory ----
+# ---- lack of memory ----
 
 oom_score_of() { cat "/proc/$1/oom_score_adj"; }
 
-# The service, started where the kernel would rather kill it; handlers say how it is for them.
+# Starts the service with a score of 500: the kernel prefers to kill it.  Handlers print their own
+# score.
 start_with_oom_score() {
     takes_root
     WRAPPER=(choom -n 500 --)
-    "${WRAPPER[@]}" true 2>/dev/null || skip "nobody may change oom_score_adj here"
+    "${WRAPPER[@]}" true 2>/dev/null || skip "oom_score_adj cannot be changed here"
     start -vv --dispatchers 2 --address 127.0.0.1 "$@" 0 sh -c 'cat /proc/self/oom_score_adj'
 }
 
 is_spared() { [[ $(oom_score_of "$1") -lt 500 ]]; }
 
-# How it was made for the service is put back for each handler.
+# The service lowers its own score, but each handler has the score of the start.
 check_oom_score_of_handlers() {
     local i
     is_spared "$DAEMON"
     for ((i = 0; i < 3; i++)); do [[ $(handlers_score) == 500 ]]; done
-    # Successors, also those of a spare one that has come later, have none that is worse.
+    # Handlers of later dispatchers, also those of a new spare, have the same score.
     for ((i = 0; i < 2; i++)); do
         # shellcheck disable=SC2046
         kill_dispatchers $(dispatchers)
@@ -295,27 +296,27 @@ check_oom_score_of_handlers() {
 
 handlers_score() { nc -N 127.0.0.1 "$PORT" </dev/null; }
 
-@test "when memory is short, handlers go as before and the service after them" {
+@test "when memory is short, the kernel kills handlers before the service" {
     start_with_oom_score
     local process
     for process in $(all_dispatchers); do await is_spared "$process"; done
     [[ $(handlers_score) == 500 ]]
-    # It is not left as it is for handlers.
+    # The dispatchers keep their own score after starting a handler.
     for process in $(all_dispatchers); do await is_spared "$process"; done
     check_oom_score_of_handlers
-    for process in $(all_dispatchers); do await is_spared "$process"; done # successors as well
+    for process in $(all_dispatchers); do await is_spared "$process"; done # also later dispatchers
 }
 
-@test "with --user the supervisor is spared alone, as handlers could take over what dispatchers had" {
+@test "with --user, only the supervisor is spared, because handlers could take over what dispatchers hold" {
     start_with_oom_score --user "$HANDLERS" --supervisor-user "$SUPERVISOR"
     local process
     for process in $(all_dispatchers); do [[ $(oom_score_of "$process") == 500 ]]; done
     check_oom_score_of_handlers
 }
 
-# ---- little to begin with ----
+# ---- root without capabilities ----
 
-@test "where root may do nothing, the daemon says what it takes, or goes on as root without capabilities" {
+@test "root without capabilities gets an error, or goes on with --supervisor-user root" {
     takes_root
     if is_sanitized; then skip "a build with sanitizers keeps its root directory"; fi
     WRAPPER=(setpriv --bounding-set=-all)
@@ -329,7 +330,7 @@ handlers_score() { nc -N 127.0.0.1 "$PORT" </dev/null; }
     answers_hello
 }
 
-@test "in a namespace with one user only, root stays root if it is told to" {
+@test "in a namespace with one user, root stays root with --supervisor-user root" {
     unshare --user --map-root-user true 2>/dev/null || skip "no user namespaces here"
     WRAPPER=(unshare --user --map-root-user)
     run timeout 10 "${WRAPPER[@]}" "$DAMPENER" --address 127.0.0.1 0 cat
@@ -341,7 +342,7 @@ handlers_score() { nc -N 127.0.0.1 "$PORT" </dev/null; }
     answers_hello
 }
 
-@test "root's handlers have all its capabilities also if nothing may gain any" {
+@test "root's handlers have all capabilities of root even under no_new_privs" {
     takes_root
     WRAPPER=(setpriv --no-new-privs)
     start --address 127.0.0.1 0 sh -c 'grep Cap /proc/self/status'

@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
-# What a service manager is told: sd_notify(3).
+# Messages to a service manager: sd_notify(3).
 
 load ../shared/helpers
 
 NOTIFIED=$BUILD/tests/programs/clients/notified
 
-# A manager that listens at SOCKET and writes what it is told into "told".
+# Starts a manager that listens at SOCKET and writes each message to the file "told".
 manage() {
     SOCKET=${1:-$PWD/notify}
     (close_descriptors; exec "$NOTIFIED" "$SOCKET" told >>"$LOG" 2>&1 </dev/null) &
@@ -14,7 +14,7 @@ manage() {
     export NOTIFY_SOCKET=$SOCKET
 }
 
-# The end of the test as of the daemon; what is left is found in teardown.
+# Ends the daemon and the manager; teardown checks what is left.
 dismiss() {
     check_and_end_daemon
     kill -KILL "$MANAGER" 2>/dev/null || true
@@ -23,10 +23,10 @@ dismiss() {
 
 check_and_end_daemon() { if [[ -n $DAEMON ]]; then stop; fi; }
 
-# The fields that were told, without the process: a message a line.
+# Prints the fields of the messages, without the process: one message a line.
 messages() { sed 's/^[0-9]* \/ //' told; }
 
-# Without what comes at its own time.
+# Prints the changes of state only, because statuses come at times of their own.
 states() { messages | grep -o '^\(READY\|RELOADING\|STOPPING\|MAINPID\)=[0-9]*' || true; }
 
 was_told() { messages | grep -q -- "$1"; }
@@ -36,7 +36,8 @@ states_are() { [[ $(states | tr '\n' ' ') == "$1 " ]]; }
 count_of() { grep -c -- "$1" told || true; }
 is_more_than() { (($(count_of "$1") > $2)); }
 
-# Nothing of the kind is told any more, and what was told before has been read.
+# True if no such message arrives within half a second.  Await it, so that earlier messages are read
+# first.
 is_told_no_more() {
     local before
     before=$(count_of "$1")
@@ -44,7 +45,7 @@ is_told_no_more() {
     [[ $(count_of "$1") == "$before" ]]
 }
 
-# Dispatchers, and the spare.
+# Prints the processes of the dispatchers and the spare.
 all_dispatchers() {
     local process
     for process in $(children "$DAEMON"); do
@@ -52,12 +53,12 @@ all_dispatchers() {
     done
 }
 
-@test "READY with the status once it serves, from the main process, and STOPPING when it ends" {
+@test "the main process sends READY with the status once it serves, and STOPPING when it ends" {
     manage
     start --address 127.0.0.1 --processes 8 0 cat
     await was_told '^READY=1 / STATUS=0 waiting, 0 of 8 handlers running$'
     [[ $(head -n 1 told) == "$DAEMON / READY=1 / "* ]]
-    # In that order: a client is served by then.
+    # The daemon serves before READY.
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     stop
     ((STATUS == 0))
@@ -67,14 +68,14 @@ all_dispatchers() {
     dismiss
 }
 
-@test "a socket without a path is a manager's as well" {
+@test "a manager's socket may be abstract" {
     manage "@dampener-$$-$BATS_TEST_NUMBER"
     start --address 127.0.0.1 --processes 0 0 cat
     await was_told '^READY=1 / STATUS=0 waiting, 0 handlers running$'
     dismiss
 }
 
-@test "the status follows the numbers, once a second at most, and the last is told" {
+@test "the status follows the numbers once a second at most, and the last change is sent" {
     manage
     start --address 127.0.0.1 --processes 1 0 cat
     connect_silently
@@ -94,7 +95,7 @@ all_dispatchers() {
     dismiss
 }
 
-@test "in draining the status says so" {
+@test "while draining, the status says so" {
     manage
     start --address 127.0.0.1 --processes 1 0 cat
     connect_silently
@@ -108,7 +109,7 @@ all_dispatchers() {
     dismiss
 }
 
-@test "SIGINT and a second SIGTERM are told as the end, once" {
+@test "SIGINT and a second SIGTERM send STOPPING once" {
     manage
     start --address 127.0.0.1 0 cat
     stop INT
@@ -124,7 +125,7 @@ all_dispatchers() {
     dismiss
 }
 
-@test "SIGHUP: RELOADING with the time, and READY when the files were read" {
+@test "SIGHUP sends RELOADING with the time, and READY when the files were read" {
     manage
     echo 'deny 127.0.0.9' >rules
     chmod 644 rules
@@ -134,18 +135,18 @@ all_dispatchers() {
     kill -HUP "$DAEMON"
     await states_are "READY=1 RELOADING=1 READY=1"
     read -r after _ </proc/uptime
-    # CLOCK_MONOTONIC is not behind the time since boot, which goes on in suspend, too.
+    # CLOCK_MONOTONIC is not ahead of the time since boot, which also counts suspend.
     time=$(messages | sed -n 's/^RELOADING=1 \/ MONOTONIC_USEC=\([0-9]*\) \/ STATUS=.*/\1/p')
     ((time > 0))
     ((time / 10000 <= ${after/./}))
-    # What is wrong with a file does not keep the reload from ending.
+    # An error in a file does not prevent READY.
     echo nonsense >rules
     kill -HUP "$DAEMON"
     await states_are "READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1"
     dismiss
 }
 
-@test "SIGHUP with no files to read is a reload all the same" {
+@test "SIGHUP without files to read sends RELOADING and READY, too" {
     manage
     start --address 127.0.0.1 0 cat
     kill -HUP "$DAEMON"
@@ -153,7 +154,7 @@ all_dispatchers() {
     dismiss
 }
 
-@test "SIGHUP in draining is told nobody" {
+@test "SIGHUP while draining sends nothing" {
     manage
     start --address 127.0.0.1 0 cat
     connect_silently
@@ -168,7 +169,7 @@ all_dispatchers() {
     dismiss
 }
 
-@test "the watchdog is told again and again, not while the supervisor is stopped, and then again" {
+@test "the watchdog is fed regularly, except while the supervisor is stopped" {
     manage
     export WATCHDOG_USEC=200000
     start --address 127.0.0.1 0 cat
@@ -184,7 +185,7 @@ all_dispatchers() {
     dismiss
 }
 
-@test "the watchdog is not told while no dispatcher answers; they are woken, and it is told again" {
+@test "the watchdog is not fed while no dispatcher answers, and is fed again after they are woken" {
     manage
     export WATCHDOG_USEC=200000
     start --address 127.0.0.1 --dispatchers 2 0 cat
@@ -192,7 +193,7 @@ all_dispatchers() {
     local stopped before process
     stopped=$(all_dispatchers)
     [[ $(wc -w <<<"$stopped") == 3 ]]
-    # One that lives is enough.
+    # One living dispatcher is enough.
     local spare=${stopped##*$'\n'}
     for process in $stopped; do [[ $process == "$spare" ]] || kill -STOP "$process"; done
     sleep 0.3
@@ -202,13 +203,13 @@ all_dispatchers() {
     await has_line '^\[WARNING\] no dispatcher answers' "$LOG"
     await is_told_no_more WATCHDOG=1
     before=$(count_of WATCHDOG=1)
-    # What is stopped and owes an answer is woken after ten seconds.
+    # After ten seconds the supervisor wakes stopped dispatchers that owe an answer.
     await is_more_than WATCHDOG=1 "$((before + 3))"
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     dismiss
 }
 
-@test "dispatchers that answer a ping otherwise are ended, and the service lives" {
+@test "dispatchers that answer a ping wrongly are killed, and the service lives" {
     manage
     export WATCHDOG_USEC=200000 LIARS="pong-twice pong-otherwise" LIAR_SPARE=''
     mkdir programs
@@ -229,7 +230,7 @@ all_dispatchers() {
     dismiss
 }
 
-@test "a watchdog that is meant for another process is told nothing" {
+@test "a watchdog of another process is not fed" {
     manage
     export WATCHDOG_USEC=100000 WATCHDOG_PID=$$
     start --address 127.0.0.1 0 cat
@@ -239,7 +240,7 @@ all_dispatchers() {
     dismiss
 }
 
-@test "a manager that does not read blocks nobody, and is told in the end what matters" {
+@test "a manager that does not read delays no client, and gets the important messages later" {
     manage
     kill -STOP "$MANAGER"
     await is_stopped "$MANAGER"
@@ -261,7 +262,7 @@ all_dispatchers() {
     dismiss
 }
 
-@test "a manager that is gone is no reason to end, and the log says so once" {
+@test "a manager that is gone does not end the service, and is logged once" {
     manage
     start --address 127.0.0.1 0 cat
     await was_told '^READY=1'
@@ -275,7 +276,7 @@ all_dispatchers() {
     dismiss
 }
 
-@test "a wrong NOTIFY_SOCKET is warned about, and is no reason not to serve" {
+@test "a wrong NOTIFY_SOCKET causes a warning, and the daemon serves" {
     local wrong
     for wrong in relative "$PWD/nobody" "vsock:2:3" "@" "/$(printf 'x%.0s' {1..107})"; do
         NOTIFY_SOCKET=$wrong start --address 127.0.0.1 0 cat
@@ -286,7 +287,7 @@ all_dispatchers() {
     done
 }
 
-@test "neither dispatchers nor handlers see the manager, nor have its socket" {
+@test "dispatchers and handlers have neither the manager's variables nor its socket" {
     manage
     export WATCHDOG_USEC=10000000
     start --address 127.0.0.1 0 "$STATE"
@@ -299,7 +300,7 @@ all_dispatchers() {
     dismiss
 }
 
-@test "with a manager that has no watchdog, nothing wakes the daemon while nothing happens" {
+@test "with a manager without watchdog, nothing wakes an idle daemon" {
     manage
     start --address 127.0.0.1 0 cat
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
@@ -318,7 +319,7 @@ all_dispatchers() {
     dismiss
 }
 
-@test "after a takeover the old process does not leave before the manager knows the new one" {
+@test "after a takeover, the old process waits until the manager knows the new one" {
     manage
     start --address 127.0.0.1 --control control 0 cat
     await was_told '^READY=1'
@@ -332,7 +333,7 @@ all_dispatchers() {
     ) >said &
     local successor=$!
     await has_line "process $successor took over" "$LOG"
-    sleep 0.1 # in which it would have left
+    sleep 0.1 # time to leave, if the old process did not wait
     is_alive "$DAEMON"
     kill -CONT "$MANAGER"
     await was_told "^MAINPID=$successor$"
@@ -344,7 +345,7 @@ all_dispatchers() {
 
 told_by() { sed -n "s/^$1 \/ //p" told; }
 
-@test "a takeover: the old process names the new one, which then is READY; none is STOPPING" {
+@test "in a takeover, the old process names the new one, which sends READY; neither sends STOPPING" {
     manage
     start --address 127.0.0.1 --processes 8 --control control 0 cat
     local old=$DAEMON
@@ -354,7 +355,7 @@ told_by() { sed -n "s/^$1 \/ //p" told; }
     start --takeover control --address 127.0.0.1 --processes 4 --control control "$PORT" cat
     await last_is "READY=1 / STATUS=0 waiting, 1 of 4 handlers running"
     states_are "READY=1 MAINPID=$DAEMON READY=1"
-    # With what it waits for, the old one is nobody's business any more.
+    # The manager no longer cares about the old process, which still has a client.
     kill -HUP "$old"
     exec {CLIENT}>&-
     await is_gone "$old"
@@ -368,7 +369,7 @@ told_by() { sed -n "s/^$1 \/ //p" told; }
     dismiss
 }
 
-@test "the process before dies before the manager knows the new one, which then speaks for itself" {
+@test "if the old process dies before the manager knows the new one, the new process sends READY itself" {
     manage
     start --address 127.0.0.1 --control control 0 cat
     local old=$DAEMON
@@ -377,7 +378,7 @@ told_by() { sed -n "s/^$1 \/ //p" told; }
     await is_stopped "$MANAGER"
     "$NOTIFIED" fill "$SOCKET"
     start --takeover control --address 127.0.0.1 --control control "$PORT" cat
-    kill -KILL "$old" # it waits until the manager has read what it says
+    kill -KILL "$old" # the old process waits for the manager to read
     wait "$old" || true
     kill -CONT "$MANAGER"
     await was_told_by "$DAEMON" '^READY=1'

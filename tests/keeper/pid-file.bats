@@ -1,17 +1,17 @@
 #!/usr/bin/env bats
-# --pid-file, and the janitor that puts it into its place and removes it.
+# --pid-file, and the janitor that publishes and removes the file.
 
 load ../shared/helpers
 load ../shared/privileges
 
-# $1: a directory.  No pid file and no temporary one is in it.
+# True if directory $1 has neither a pid file nor a temporary one.
 is_clean() { [[ -z $(find "$1" -maxdepth 1 -name '*pid*') ]]; }
 
 is_absent() { [[ ! -e $1 ]]; }
 
 is_locked() { ! flock -n "$1" true; }
 
-# $1: what is said; the rest: words.  Nothing is served, and the status is 1.
+# Expects the start to fail with message $1 and status 1; the rest: arguments of the daemon.
 refuses_to_start() {
     local expected=$1
     shift
@@ -21,7 +21,7 @@ refuses_to_start() {
     [[ ${output#"[WARNING] --pid-file: "*" is in use: trying again for up to 2 s"$'\n'} == "[ERROR] $expected" ]]
 }
 
-@test "--pid-file: the number and a newline, readable for all, locked, and there before it is ready" {
+@test "--pid-file: the file has the process number, is readable for all and locked before the daemon is ready" {
     # shellcheck disable=SC2016 # it is for the other shell
     WRAPPER=(bash -c 'umask 077; exec "$@"' bash)
     start --address 127.0.0.1 --pid-file run.pid 0 cat
@@ -36,13 +36,13 @@ refuses_to_start() {
     [[ ! -s $LOG ]]
 }
 
-@test "--pid-file: it goes at every end, SIGTERM, SIGINT, forced or by SIGKILL" {
+@test "--pid-file: the file is removed at every end: SIGTERM, SIGINT, forced or SIGKILL" {
     local end
     for end in TERM INT KILL; do
         start --address 127.0.0.1 --pid-file "$PWD/pid" 0 cat
         [[ -e pid ]]
         stop "$end"
-        if [[ $end == KILL ]]; then await is_absent pid; fi # else it is gone before the daemon
+        if [[ $end == KILL ]]; then await is_absent pid; fi # otherwise the file is gone before the daemon
         is_clean .
     done
     start --address 127.0.0.1 --drain-timeout 0 --pid-file pid 0 sleep 60
@@ -53,7 +53,7 @@ refuses_to_start() {
     is_clean .
 }
 
-@test "--pid-file: by SIGKILL the lock ends with the supervisor, also while handlers live on" {
+@test "--pid-file: SIGKILL of the supervisor releases the lock, even while handlers live on" {
     start --address 127.0.0.1 --pid-file pid 0 sleep 60
     connect_silently
     await status_is running 1
@@ -68,7 +68,7 @@ refuses_to_start() {
     end_by_force
 }
 
-@test "--pid-file: a living daemon's stops the next one, which names it, and stays" {
+@test "--pid-file: the file of a living daemon stops a second daemon, which names the first" {
     start --address 127.0.0.1 --pid-file pid 0 cat
     refuses_to_start "--pid-file: already running: process $DAEMON holds pid" --pid-file pid
     refuses_to_start "--pid-file: already running: process $DAEMON holds ../${PWD##*/}/pid" \
@@ -96,7 +96,7 @@ refuses_to_start() {
     done
 }
 
-@test "--pid-file: of ten that start at once exactly one lives" {
+@test "--pid-file: of ten daemons started at once, exactly one lives" {
     local round i lives
     for round in 1 2 3; do
         local processes=()
@@ -130,7 +130,7 @@ living() {
 
 one_is_left() { (($(living "$@" | wc -l) == 1)) && has_content pid; }
 
-@test "--pid-file: where it cannot be, the message names the option, the file and the reason" {
+@test "--pid-file: if the file cannot be made, the message names the option, the file and the reason" {
     refuses_to_start "--pid-file: cannot open the directory of no/pid: No such file or directory" \
         --pid-file no/pid
     refuses_to_start "--pid-file: cannot open the directory of $PWD/: Is a directory" --pid-file "$PWD/"
@@ -144,7 +144,7 @@ one_is_left() { (($(living "$@" | wc -l) == 1)) && has_content pid; }
     is_clean .
 }
 
-@test "--pid-file: in a directory that is not writable the start fails, and says so" {
+@test "--pid-file: in a directory that is not writable, the start fails, and the message says so" {
     mkdir closed
     chmod 555 closed
     if ((EUID != 0)); then
@@ -160,14 +160,14 @@ one_is_left() { (($(living "$@" | wc -l) == 1)) && has_content pid; }
     [[ $output == "[ERROR] --pid-file: cannot create a file beside closed/pid: Permission denied" ]]
 }
 
-@test "--pid-file: a start that fails later leaves none behind" {
+@test "--pid-file: a start that fails later leaves no file behind" {
     start --address 127.0.0.1 --pid-file pid 0 cat
     run "$DAMPENER" --address 127.0.0.1 --pid-file other.pid --access-file missing 0 cat
     ((status == 1))
     [[ $(find . -name '*pid*') == ./pid ]]
 }
 
-@test "as root the supervisor is nobody, and its pid file is removed from root's directory" {
+@test "as root, the supervisor runs as nobody, and the file is removed from root's directory" {
     takes_root
     mkdir -m 700 run
     start --address 127.0.0.1 --pid-file run/pid 0 cat
@@ -177,7 +177,7 @@ one_is_left() { (($(living "$@" | wc -l) == 1)) && has_content pid; }
     is_clean run
 }
 
-@test "a file that has come into its place since is left alone" {
+@test "a file that has replaced the pid file is left alone" {
     start --address 127.0.0.1 --pid-file pid 0 cat
     echo other >new
     mv new pid
@@ -185,7 +185,7 @@ one_is_left() { (($(living "$@" | wc -l) == 1)) && has_content pid; }
     [[ $(<pid) == other ]]
 }
 
-@test "a directory that somebody keeps locked delays start and end, and prevents neither" {
+@test "a directory that another process keeps locked delays start and end, but prevents neither" {
     flock . sleep 60 3>&- 4>&- &
     local holder=$!
     await is_locked .
@@ -193,11 +193,11 @@ one_is_left() { (($(living "$@" | wc -l) == 1)) && has_content pid; }
     [[ $(<pid) == "$DAEMON" ]]
     has_line '^\[WARNING\] --pid-file: cannot lock the directory of pid, going on without' "$LOG"
     stop
-    await is_clean . # of the two seconds that the janitor has, it waits for one
+    await is_clean . # the janitor waits for one of its two seconds
     kill "$(children "$holder")" "$holder"
 }
 
-@test "the janitor has nothing open, may do little, and blocks all signals" {
+@test "the janitor has few descriptors and rights, and blocks all signals" {
     takes_trace
     # shellcheck disable=SC2016
     WRAPPER=(bash -c 'exec 3</ 9</; exec "$@"' bash)
@@ -222,7 +222,7 @@ one_is_left() { (($(living "$@" | wc -l) == 1)) && has_content pid; }
     is_clean .
 }
 
-@test "started by somebody else than root, the janitor has no capability at all" {
+@test "without root, the janitor has no capability" {
     takes_root
     open_to_others
     chmod 777 .
@@ -236,12 +236,12 @@ one_is_left() { (($(living "$@" | wc -l) == 1)) && has_content pid; }
     is_clean .
 }
 
-@test "without anything to remove there is no janitor" {
+@test "without files to remove, there is no janitor" {
     start --address 127.0.0.1 0 cat
     [[ -z $(janitor) ]]
 }
 
-@test "a janitor that dies is told of once, and the service goes on" {
+@test "a janitor that dies is logged once, and the service goes on" {
     start --address 127.0.0.1 --pid-file pid 0 cat
     local janitor
     janitor=$(janitor)
@@ -254,20 +254,20 @@ one_is_left() { (($(living "$@" | wc -l) == 1)) && has_content pid; }
     (($(wc -l <"$LOG") == 1))
 }
 
-@test "a janitor that is stopped holds up the end for two seconds at most" {
+@test "a stopped janitor delays the end for two seconds at most" {
     start --address 127.0.0.1 --pid-file pid 0 cat
     local janitor begin=$SECONDS
     janitor=$(janitor)
     kill -STOP "$janitor"
     stop
-    ((SECONDS - begin <= 8 && STATUS == 0)) # on a slow machine
+    ((SECONDS - begin <= 8 && STATUS == 0)) # with time for a slow machine
     kill -CONT "$janitor"
     await is_absent pid
 }
 
-@test "SIGTERM right after the file was made, before anything else: it is removed" {
+@test "SIGTERM right after the file was made removes the file" {
     command -v strace >/dev/null || skip "strace is not installed"
-    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # which does not work under ptrace
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker does not work under ptrace
     local status=0
     (
         close_descriptors

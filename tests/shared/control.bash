@@ -40,7 +40,7 @@ fields_are() {
     done
 }
 
-# The request for the status uses a descriptor, too; the one of an earlier request may still be open.
+# The request for the status uses a descriptor, too; an earlier request's may still be open.
 counts_its_descriptors() { (($(field used) == $(open_descriptors "$DAEMON") + 1)); }
 
 field_exceeds() { (($(field "$1") > $2)); }

@@ -25,7 +25,7 @@ wall_skip() {
     exit 77 # a trial calls this in a process of its own
 }
 
-needs_root() { [[ $(id -u) == 0 ]] || wall_skip "it requires root"; }
+needs_root() { [[ $(id -u) == 0 ]] || wall_skip "this requires root"; }
 
 needs_dispatchers() { sees_daemons || wall_skip "/proc does not show processes that hide"; }
 
