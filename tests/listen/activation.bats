@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
-# systemd as PORT: sockets that a service manager passes (sd_listen_fds(3)).  Mostly it is
-# tests/programs/clients/activate.c that stands in for one.
+# Tests systemd as PORT: sockets that a service manager passes (sd_listen_fds(3)).  In most tests
+# tests/programs/clients/activate.c plays the service manager.
 
 load ../shared/helpers
 
 ACTIVATE=$BUILD/tests/programs/clients/activate
 
-# Starts the daemon with the sockets in $@ up to "--", and the words behind it.
+# Passes the sockets in $@ up to "--" to the daemon, and starts the daemon with the words after "--".
 start_with() {
     WRAPPER=("$ACTIVATE")
     while [[ $1 != -- ]]; do
@@ -17,13 +17,13 @@ start_with() {
     start "${@:2}"
 }
 
-# What the daemon says of such sockets, in $output, and its $status.
+# Passes the sockets in $@ to a daemon that must end; sets $output and $status.
 refuses() { run timeout 20 "$ACTIVATE" "$@" -- "$DAMPENER" systemd cat; }
 
 answers() { [[ $(echo hello | timeout 20 nc -N "$1" "$2") == hello ]]; }
 answers_at() { [[ $(echo hello | timeout 20 nc -NU "$1") == hello ]]; }
 
-@test "sockets of all families that are passed are served, in the order of their descriptors" {
+@test "the daemon serves passed sockets of all families, in the order of their descriptors" {
     start_with 127.0.0.1 "unix:$PWD/socket" ::1 127.0.0.1 -- -v systemd cat
     local lines address port
     await has_lines 4 "$READY"
@@ -39,10 +39,10 @@ answers_at() { [[ $(echo hello | timeout 20 nc -NU "$1") == hello ]]; }
     grep -qxF "[INFO] listening on unix:$PWD/socket" "$LOG"
 }
 
-@test "as many sockets as may be passed at most are all served" {
+@test "the daemon serves the 64 sockets that may be passed at most, and refuses 65" {
     local many=() address port
     for ((i = 0; i < 64; i++)); do many+=(127.0.0.1); done
-    # The descriptor at which serving is announced is out of their way.
+    # Moves the descriptor of --ready-fd out of the way of the sockets.
     # shellcheck disable=SC2016
     WRAPPER=(bash -c 'exec 70>&7; exec "$@"' bash "$ACTIVATE" "${many[@]}" --)
     start --ready-fd 70 systemd cat
@@ -53,7 +53,7 @@ answers_at() { [[ $(echo hello | timeout 20 nc -NU "$1") == hello ]]; }
     [[ $output == "[ERROR] LISTEN_FDS: '65': expected a whole number from 1 to 64" ]]
 }
 
-@test "an abstract Unix socket is served, and told with an @" {
+@test "the daemon serves an abstract Unix socket, and shows its name with an @" {
     local name=dampener-test-$$
     # shellcheck disable=SC2016
     start_with "abstract:$name" -- systemd \
@@ -63,7 +63,7 @@ answers_at() { [[ $(echo hello | timeout 20 nc -NU "$1") == hello ]]; }
     [[ $(cat path) == "@$name" ]]
 }
 
-@test "handlers get neither the sockets nor the variables, and whatever else was open is closed" {
+@test "handlers inherit neither passed sockets nor the manager's variables nor other open descriptors" {
     # shellcheck disable=SC2016
     start_with -n 'one:two' 127.0.0.1 "unix:$PWD/socket" -- systemd "$STATE"
     ask_state
@@ -73,12 +73,12 @@ answers_at() { [[ $(echo hello | timeout 20 nc -NU "$1") == hello ]]; }
     nc -NU socket </dev/null >state
     says "environment PROTO=IPC"
     refute grep LISTEN_ state
-    # Nor do the dispatchers.
+    # Dispatchers do not inherit the variables either.
     local process
     for process in $(dispatchers); do refute grep -q LISTEN_ "/proc/$process/environ"; done
 }
 
-@test "what is not asked for is not kept, and not told either" {
+@test "the daemon closes passed sockets if PORT is a number" {
     start_with 127.0.0.1 "unix:$PWD/socket" -- --address 127.0.0.1 0 "$STATE"
     [[ $(wc -l <"$READY") == 1 ]]
     ask_state
@@ -86,7 +86,7 @@ answers_at() { [[ $(echo hello | timeout 20 nc -NU "$1") == hello ]]; }
     [[ $(nc -NU socket </dev/null 2>&1) == *refused* ]]
 }
 
-@test "sockets that are passed become non-blocking, and those of TCP have keepalive" {
+@test "passed sockets become non-blocking, and TCP clients get keepalive" {
     start_with 127.0.0.1 "unix:$PWD/socket" -- systemd "$STATE"
     ask_state
     says "option keepalive 1"
@@ -96,7 +96,7 @@ answers_at() { [[ $(echo hello | timeout 20 nc -NU "$1") == hello ]]; }
     is_non_blocking "$(ss -Hlx | awk -v path="$PWD/socket" '$5 == path { print $6 }')"
 }
 
-# Whether the daemon's socket of that number is (proc_pid_fdinfo(5)).
+# Succeeds if the daemon's socket with inode $1 is non-blocking (proc_pid_fdinfo(5)).
 is_non_blocking() {
     local descriptor
     for descriptor in "/proc/$DAEMON/fd/"*; do
@@ -108,19 +108,19 @@ is_non_blocking() {
     return 1
 }
 
-@test "--nodelay holds for sockets that are passed, and skips those of the Unix kind" {
+@test "--nodelay affects passed TCP sockets and skips Unix sockets" {
     start_with 127.0.0.1 "unix:$PWD/socket" -- --nodelay systemd "$STATE"
     ask_state
     says "option nodelay 1"
 }
 
-@test "without LISTEN_FDS it is said that nothing was passed, status 1" {
+@test "without LISTEN_FDS the daemon says that no socket was passed, status 1" {
     run "$DAMPENER" systemd cat
     [[ $status == 1 ]]
     [[ $output == "[ERROR] PORT: 'systemd': no socket was passed to this process: "* ]]
 }
 
-@test "sockets that are for another process are not taken, status 1" {
+@test "the daemon refuses sockets that were passed to another process, status 1" {
     refuses -p 1 127.0.0.1
     [[ $status == 1 ]]
     [[ $output == "[ERROR] LISTEN_PID: '1': expected "*", this process: "* ]]
@@ -132,7 +132,7 @@ is_non_blocking() {
     [[ $status == 1 && $output == "[ERROR] LISTEN_PID: '': expected "* ]]
 }
 
-@test "a number of sockets that is none is refused with what is accepted, status 1" {
+@test "the daemon refuses an invalid LISTEN_FDS and shows the valid range, status 1" {
     local count
     for count in 0 -1 1x '' 65 4294967297 ' 1'; do
         refuses -c "$count" 127.0.0.1
@@ -141,7 +141,7 @@ is_non_blocking() {
     done
 }
 
-@test "there must be as many names as sockets" {
+@test "LISTEN_FDNAMES requires one name for each socket" {
     local names
     for names in one '' one:two:three one:two:; do
         refuses -n "$names" 127.0.0.1 ::1
@@ -152,7 +152,7 @@ is_non_blocking() {
     await has_lines 2 "$READY"
 }
 
-@test "what is no listening stream socket is named with its descriptor and its name, status 1" {
+@test "the daemon shows the descriptor and the name of anything passed but a listening stream socket, status 1" {
     local words what
     while read -r words what; do
         refuses -n good:bad 127.0.0.1 "$words"
@@ -169,13 +169,13 @@ END
     [[ $status == 1 && $output == "[ERROR] PORT: 'systemd': descriptor 3, passed as '', is no"* ]]
 }
 
-@test "--ready-fd must not be one of the sockets that are passed" {
+@test "--ready-fd must not name a passed socket" {
     run timeout 20 "$ACTIVATE" 127.0.0.1 ::1 -- "$DAMPENER" --ready-fd 4 systemd cat
     [[ $status == 1 ]]
     [[ $output == "[ERROR] --ready-fd: '4': expected a descriptor other than those of the sockets passed" ]]
 }
 
-@test "options of addresses are not accepted together with systemd, status 2" {
+@test "systemd as PORT excludes options of addresses, status 2" {
     local words
     for words in "--address 127.0.0.1" --ipv4 --ipv6 "--defer-accept 3" --reuse-port --free-bind \
         "--bind-to-device lo"; do
@@ -186,14 +186,14 @@ END
     done
 }
 
-@test "access rules hold for clients of TCP, and not for those of a Unix socket that is passed, too" {
+@test "access rules affect clients of passed TCP sockets, but not of passed Unix sockets" {
     start_with 127.0.0.1 "unix:$PWD/socket" -- --allow 192.0.2.1 systemd cat
     [[ -z $(echo hello | nc -N "$ADDRESS" "$PORT") ]]
     answers_at socket
     await status_is denied 1
 }
 
-# Ends the second daemon, and with it its manager.
+# Ends the second daemon, and thereby its manager.
 end_second() {
     DAEMON=$(sed -n 2p children)
     DESCRIPTORS=$(open_descriptors "$DAEMON")
@@ -201,18 +201,18 @@ end_second() {
     await is_gone "$MANAGER"
 }
 
-# Starts a manager that keeps the sockets $@ up to "--", and starts the daemon twice.
+# Starts a manager that keeps the sockets $@ up to "--" and starts the daemon twice.
 start_kept() {
     start_with -k "$PWD/children" "$@"
     MANAGER=$DAEMON
-    await has_content children # which the manager may write when the daemon is ready
+    await has_content children # the manager may write this after the daemon is ready
     DAEMON=$(sed -n 1p children)
     DESCRIPTORS=$(open_descriptors "$DAEMON")
 }
 
 second_serves() { [[ $(wc -l <"$READY") == "$1" && $(wc -l <children) == 2 ]]; }
 
-@test "a socket of TCP that was passed survives a drain, and the next start serves who came meanwhile" {
+@test "a passed TCP socket survives a drain, and the next daemon serves clients that came meanwhile" {
     # shellcheck disable=SC2016
     start_kept 127.0.0.1 -- systemd \
         bash -c 'until [[ -e go ]]; do sleep 0.02; done; echo "$DAMPENER_TICKET $PPID"'
@@ -222,7 +222,7 @@ second_serves() { [[ $(wc -l <"$READY") == "$1" && $(wc -l <children) == 2 ]]; }
     await status_is running 1
     kill -TERM "$DAEMON"
     await has_only_other_sockets
-    # Comes after the daemon has stopped accepting: it is for the next one.
+    # This client comes after the daemon has stopped accepting, so the next daemon serves it.
     exec 8<>"/dev/tcp/127.0.0.1/$PORT"
     touch go
     [[ $(cat <&9) == "1 "* ]]
@@ -234,14 +234,14 @@ second_serves() { [[ $(wc -l <"$READY") == "$1" && $(wc -l <children) == 2 ]]; }
     end_second
 }
 
-# No descriptor of the daemon listens any more.
+# Succeeds once the daemon no longer listens on PORT.
 has_only_other_sockets() {
     ! ss -Hltpn "sport = :$PORT" | grep -q "pid=$DAEMON,"
 }
 
 backlog_limit() { ss -Hltn "sport = :$PORT" | awk '{ print $3 }'; }
 
-@test "a Unix socket that was passed survives a drain, and the next start serves at it" {
+@test "a passed Unix socket survives a drain, and the next daemon serves it" {
     start_kept "unix:$PWD/socket" -- systemd cat
     answers_at socket
     kill -TERM "$DAEMON"
@@ -251,7 +251,7 @@ backlog_limit() { ss -Hltn "sport = :$PORT" | awk '{ print $3 }'; }
     end_second
 }
 
-@test "who is in the backlog of passed sockets when a drain begins is served" {
+@test "a draining daemon serves the clients in the backlogs of passed sockets" {
     # shellcheck disable=SC2016
     start_kept 127.0.0.1 "unix:$PWD/socket" -- --queue 0 systemd \
         bash -c 'until [[ -e go ]]; do sleep 0.02; done; read -r line; echo "$line"'
@@ -268,7 +268,7 @@ backlog_limit() { ss -Hltn "sport = :$PORT" | awk '{ print $3 }'; }
     [[ $(cat tcp) == "connected 20 answered 20 failed 0" ]]
     [[ $(cat unix) == "connected 20 answered 20 failed 0" ]]
     await second_serves 4
-    # All of them were served by the first, so the second has seen nobody.
+    # The first daemon has served all clients, so the second has accepted none.
     DAEMON=$(sed -n 2p children)
     status_is accepted 0
     end_second
@@ -279,7 +279,7 @@ backlogs_are() {
         [[ $(ss -Hlx | awk -v path="$PWD/socket" '$5 == path { print $3 }') == "$2" ]]
 }
 
-@test "a socket that another process has shut down does not hold up the others" {
+@test "a TCP socket that another process shuts down does not delay clients of other sockets" {
     start_with -s go 127.0.0.1 127.0.0.1 -- systemd cat
     local first=$PORT address second begin=$SECONDS
     await has_lines 2 "$READY"
@@ -287,7 +287,7 @@ backlogs_are() {
     answers "$ADDRESS" "$first"
     touch go
     await has_line "shut down the socket that listened on $ADDRESS port $first: nobody" "$LOG"
-    # Ten delays of 100 ms, each twice the one before and up to 5 s, would be more.
+    # Ten delays that double from 100 ms up to 5 s would last longer.
     for ((i = 0; i < 10; i++)); do answers "$address" "$second"; done
     ((SECONDS - begin < 20))
     has_lines 1 "$LOG"
@@ -295,7 +295,7 @@ backlogs_are() {
     ((STATUS == 0))
 }
 
-@test "likewise a Unix socket, of which accept only says that nobody is there" {
+@test "a Unix socket that another process shuts down does not delay clients of other sockets" {
     start_with -s go "unix:$PWD/socket" 127.0.0.1 -- systemd cat
     local address second before
     await has_lines 2 "$READY"
@@ -305,14 +305,14 @@ backlogs_are() {
     await has_line "shut down the socket that listened on unix:$PWD/socket: nobody" "$LOG"
     for ((i = 0; i < 40; i++)); do answers "$address" "$second"; done
     has_lines 1 "$LOG"
-    # A busy loop would take all of the second.
+    # A busy loop would use the whole second.
     sleep 1
     (($(processor_time "$DAEMON") - before <= 20))
     stop
     ((STATUS == 0))
 }
 
-@test "when the last socket is shut down, who is there is served, and the service ends with status 1" {
+@test "when the last socket is shut down, the daemon serves its clients and exits with status 1" {
     start_with -s go 127.0.0.1 -- systemd \
         bash -c 'until [[ -e answer ]]; do sleep 0.02; done; echo yes'
     exec 9< <(exec nc 127.0.0.1 "$PORT" </dev/null 3>&- 4>&-)
@@ -326,7 +326,7 @@ backlogs_are() {
     ((STATUS == 1))
 }
 
-@test "it works with systemd-socket-activate" {
+@test "systemd-socket-activate can start the daemon" {
     command -v systemd-socket-activate >/dev/null || skip "systemd-socket-activate is not installed"
     (
         close_descriptors
@@ -335,7 +335,7 @@ backlogs_are() {
     ) &
     DAEMON=$!
     await test -S other
-    # The first who connects has it executed.
+    # The first client makes systemd-socket-activate execute the daemon.
     await has_state socket
     says "environment IPCLOCALPATH=$PWD/socket"
     refute grep LISTEN_ state

@@ -1,24 +1,24 @@
 #!/usr/bin/env bats
-# Addresses, families, and what is said when one cannot be listened on.
+# Tests addresses, address families, and the messages about addresses that the daemon cannot listen on.
 
 load ../shared/helpers
 load ../shared/control
 
-CROWD= # the process of many clients
+CROWD= # a process that plays many clients
 
 end_others() {
     if [[ -z $CROWD ]]; then return; fi
-    kill "$CROWD" 2>/dev/null || true # or all of them were cut off
+    kill "$CROWD" 2>/dev/null || true # fails if the clients have ended already
     wait "$CROWD" || true
 }
 
 answers() { [[ $(echo hello | timeout 20 nc -N "$1" "$2") == hello ]]; }
-# The daemon writes a line for each, one by one.
+# The daemon writes its lines one by one.
 names_listeners() { has_lines "$1" "$READY"; }
 
 does_not_answer() { refute timeout 20 nc -z "$1" "$2" 2>/dev/null; }
 
-@test "without an address both families are served by one socket" {
+@test "without --address one socket serves both families" {
     start -v 0 cat
     answers 127.0.0.1 "$PORT"
     answers ::1 "$PORT"
@@ -26,7 +26,7 @@ does_not_answer() { refute timeout 20 nc -z "$1" "$2" 2>/dev/null; }
     [[ $(wc -l <"$READY") == 1 ]]
 }
 
-@test "both families are served also where net.ipv6.bindv6only is set" {
+@test "one socket serves both families even if net.ipv6.bindv6only is set" {
     [[ $(id -u) == 0 ]] || skip "a network namespace needs root"
     # shellcheck disable=SC2016
     WRAPPER=(unshare --net sh -c 'ip link set lo up; echo 1 >/proc/sys/net/ipv6/bindv6only; exec "$@"' sh)
@@ -42,20 +42,20 @@ does_not_answer() { refute timeout 20 nc -z "$1" "$2" 2>/dev/null; }
     does_not_answer ::1 "$PORT"
 }
 
-@test "--ipv6 alone listens on IPv6 only, so that another service can have IPv4" {
+@test "--ipv6 alone listens on IPv6 only and leaves IPv4 to other services" {
     start --ipv6 0 cat
     [[ $ADDRESS == :: ]]
     answers ::1 "$PORT"
     does_not_answer 127.0.0.1 "$PORT"
 }
 
-@test "--ipv4 and --ipv6 together are as neither" {
+@test "--ipv4 and --ipv6 together serve both families" {
     start --ipv4 --ipv6 0 cat
     answers 127.0.0.1 "$PORT"
     answers ::1 "$PORT"
 }
 
-@test "several addresses of both families are all served" {
+@test "the daemon serves all given addresses of both families" {
     start --address 127.0.0.1 --address ::1 --address 127.0.0.2 0 cat
     await names_listeners 3
     local address port
@@ -63,7 +63,7 @@ does_not_answer() { refute timeout 20 nc -z "$1" "$2" 2>/dev/null; }
     does_not_answer 127.0.0.3 "$PORT"
 }
 
-@test "a host name that the hosts file has for both families is listened on once" {
+@test "the daemon listens once on a host name that the hosts file repeats" {
     [[ $(id -u) == 0 ]] || skip "a mount namespace needs root"
     printf '127.0.0.1 localhost\n::1 localhost ip6-localhost\n' >hosts
     # shellcheck disable=SC2016
@@ -72,7 +72,7 @@ does_not_answer() { refute timeout 20 nc -z "$1" "$2" 2>/dev/null; }
     [[ $(wc -l <"$READY") == 1 ]]
 }
 
-@test "both wildcards can be given together" {
+@test "the daemon can listen on both wildcard addresses" {
     start --address :: --address 0.0.0.0 0 cat
     local address port
     await names_listeners 2
@@ -81,13 +81,13 @@ does_not_answer() { refute timeout 20 nc -z "$1" "$2" 2>/dev/null; }
     done <"$READY"
 }
 
-@test "a host name is listened on at all its addresses, or those of the preferred family" {
+@test "--ipv4 limits a host name to its IPv4 addresses" {
     start --ipv4 --address localhost 0 cat
     [[ $(cat "$READY") == "127.0.0.1 $PORT" ]]
     answers 127.0.0.1 "$PORT"
 }
 
-@test "a port in use is named with its address, status 1" {
+@test "the daemon retries a port in use for 2 s, then shows its address, status 1" {
     start --address 127.0.0.1 0 cat
     run "$DAMPENER" --address 127.0.0.1 "$PORT" cat
     [[ $status == 1 ]]
@@ -97,7 +97,7 @@ does_not_answer() { refute timeout 20 nc -z "$1" "$2" 2>/dev/null; }
     answers 127.0.0.1 "$PORT"
 }
 
-@test "a port in use is taken once it is free" {
+@test "the daemon takes a port in use once the port is free" {
     start --address 127.0.0.1 0 echo first
     local port=$PORT
     start_after "127.0.0.1 port $port" --address 127.0.0.1 "$port" cat
@@ -105,19 +105,19 @@ does_not_answer() { refute timeout 20 nc -z "$1" "$2" 2>/dev/null; }
     answers 127.0.0.1 "$port"
 }
 
-@test "a metrics port in use is taken once it is free" {
+@test "the daemon takes a metrics port in use once the port is free" {
     start_controlled 0 cat
     start_after "127.0.0.1:$METRICS (--metrics)" --address 127.0.0.1 --metrics "127.0.0.1:$METRICS" 0 cat
     answers 127.0.0.1 "$PORT"
 }
 
-@test "an address that is not here is named, status 1, and no other one is served" {
+@test "the daemon shows an address that this machine lacks, and serves no other address, status 1" {
     run "$DAMPENER" --address 127.0.0.1 --address 192.0.2.1 0 cat
     [[ $status == 1 ]]
     [[ $output == "[ERROR] cannot listen on 192.0.2.1 port 0: "* ]]
 }
 
-@test "the port is free again at once after the end" {
+@test "a port is free as soon as its daemon has ended" {
     start --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local port=$PORT
     "$BURST" 127.0.0.1 "$port" 5 # leaves connections in TIME_WAIT
@@ -136,7 +136,7 @@ does_not_answer() { refute timeout 20 nc -z "$1" "$2" 2>/dev/null; }
     stop INT
 }
 
-# Sends SIGTERM to the daemon, which a tracer has started, and waits for both.
+# Sends SIGTERM to the daemon that a tracer has started, and waits for both.
 stop_traced() {
     local number
     number=$(children "$DAEMON")
@@ -144,12 +144,12 @@ stop_traced() {
     finish
 }
 
-@test "where the kernel has no IPv6 the default is IPv4" {
-    # A failing system call stands in for such a kernel: the first socket of that family, which is
-    # not the first of all, as users are looked up before.
+@test "the daemon listens on IPv4 if the kernel lacks IPv6" {
+    # A failing system call simulates such a kernel: the first socket() for AF_INET6.  Earlier calls of
+    # socket() come from looking up users.
     command -v strace >/dev/null || skip "strace is not installed"
     local number
-    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker cannot be traced
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker cannot run in a traced process
     WRAPPER=(strace -qq -o sockets -e trace=socket)
     start 0 cat
     stop_traced
@@ -161,13 +161,13 @@ stop_traced() {
     [[ $ADDRESS == 0.0.0.0 ]]
 }
 
-@test "--ipv6 with :: as the address listens on IPv6 only" {
+@test "--ipv6 with the address :: listens on IPv6 only" {
     start --ipv6 --address :: 0 cat
     answers ::1 "$PORT"
     does_not_answer 127.0.0.1 "$PORT"
 }
 
-@test "a host name of both families is listened on at both, or at the preferred one" {
+@test "the daemon listens on all addresses of a host name, or on those of the chosen family" {
     [[ $(id -u) == 0 ]] || skip "a mount namespace needs root"
     printf '127.0.0.1 both\n::1 both\n' >hosts
     # shellcheck disable=SC2016
@@ -183,13 +183,13 @@ stop_traced() {
     [[ $(cut -d " " -f 1 "$READY" | sort -u) == ::1 ]]
 }
 
-@test "with little room each listener gets its turn" {
+@test "the daemon accepts from all listeners in turn when it has room for one client" {
     start --address 127.0.0.1 --address 127.0.0.2 --queue 0 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local address port
     await names_listeners 2
     { read -r _ _; read -r address port; } <"$READY"
     [[ $address == 127.0.0.2 ]]
-    connect_silently # and keeps all others in the backlogs
+    connect_silently # keeps all others in the backlogs
     await status_is running 1
     "$BURST" "$ADDRESS" "$PORT" 200 >crowd &
     local crowd=$!
@@ -200,12 +200,12 @@ stop_traced() {
     echo >&"$CLIENT"
     wait "$single" "$crowd"
     [[ $(cat single) == single ]]
-    # It is the second or third that is served of these.
+    # The daemon serves this client second or third.
     head -n 4 "$ANSWERS" | grep ' single$'
     exec {CLIENT}>&-
 }
 
-@test "--nodelay holds for clients, and without it they are as the kernel has them" {
+@test "--nodelay sets TCP_NODELAY for clients; by default the option is off" {
     start --address 127.0.0.1 --nodelay 0 "$STATE"
     ask_state
     says "option nodelay 1"
@@ -215,7 +215,7 @@ stop_traced() {
     says "option nodelay 0"
 }
 
-@test "--defer-accept: who is silent is not taken at once, who talks is, and who is late is in the end" {
+@test "--defer-accept accepts clients that send data at once, and silent clients after its time" {
     # shellcheck disable=SC2016
     start --address 127.0.0.1 --defer-accept 1.5s 0 \
         bash -c 'read -r line; echo "$DAMPENER_TICKET $line"'
@@ -227,14 +227,14 @@ stop_traced() {
     exec {CLIENT}>&-
 }
 
-@test "--reuse-port: two services share a port, and both get clients; without it they cannot" {
+@test "--reuse-port lets two services share a port and its clients" {
     local first first_descriptors client
     start --address 127.0.0.1 --reuse-port 0 echo first
     first=$DAEMON first_descriptors=$DESCRIPTORS
     run "$DAMPENER" --address 127.0.0.1 "$PORT" cat
     [[ $status == 1 && $output == *"Address already in use" ]]
     start --address 127.0.0.1 --reuse-port "$PORT" echo second
-    # By chance all would go to one of them once in 10^15 times.
+    # All clients go to the same service by chance once in 10^15 runs.
     for ((client = 0; client < 50; client++)); do nc 127.0.0.1 "$PORT" </dev/null >>both; done
     grep -q first both
     grep -q second both
@@ -243,14 +243,14 @@ stop_traced() {
     [[ $(nc 127.0.0.1 "$PORT" </dev/null) == first ]]
 }
 
-@test "--free-bind listens on addresses that are not here yet, of both families" {
+@test "--free-bind listens on addresses of both families that this machine lacks" {
     start --free-bind --address 192.0.2.1 --address 2001:db8::1 --address 127.0.0.1 0 cat
     await names_listeners 3
     [[ $(cut -d " " -f 1 "$READY") == $'192.0.2.1\n2001:db8::1\n127.0.0.1' ]]
     answers 127.0.0.1 "$(tail -n 1 "$READY" | cut -d " " -f 2)"
 }
 
-@test "--free-bind: an address is served once it has come" {
+@test "--free-bind serves an address once the machine has it" {
     [[ $(id -u) == 0 ]] || skip "a network namespace needs root"
     # shellcheck disable=SC2016
     WRAPPER=(unshare --net sh -c 'ip link set lo up; exec "$@"' sh)
@@ -260,41 +260,41 @@ stop_traced() {
     nsenter --target "$DAEMON" --net timeout 20 nc -z 192.0.2.1 "$PORT"
 }
 
-@test "--bind-to-device: only clients that come through it are served, and handlers stay bound" {
+@test "--bind-to-device binds the listener and its handlers to the interface" {
     start --bind-to-device lo 0 "$STATE"
     ask_state
     says "option device lo"
     ss -Hltn "sport = :$PORT" | grep -q '%lo:'
 }
 
-@test "--bind-to-device: clients through another interface find nobody there" {
+@test "--bind-to-device refuses clients of other interfaces" {
     [[ $(id -u) == 0 ]] || skip "a network namespace needs root"
-    unshare --net ip tuntap add other mode tun || skip "there is no other interface to be had"
+    unshare --net ip tuntap add other mode tun || skip "cannot create another interface"
     # shellcheck disable=SC2016
     WRAPPER=(unshare --net sh -c 'ip link set lo up; ip tuntap add other mode tun; exec "$@"' sh)
     start --bind-to-device other 0 cat
     refute nsenter --target "$DAEMON" --net timeout 20 nc -z 127.0.0.1 "$PORT" 2>/dev/null
-    # Without the option, it is served.
+    # Without the option the daemon serves the client.
     stop
     start 0 cat
     nsenter --target "$DAEMON" --net timeout 20 nc -z 127.0.0.1 "$PORT"
 }
 
-@test "--bind-to-device: an interface that is not there is named, status 1" {
+@test "--bind-to-device shows an interface that does not exist, status 1" {
     run "$DAMPENER" --bind-to-device nowhere0 0 cat
     [[ $status == 1 ]]
     [[ $output == "[ERROR] --bind-to-device: 'nowhere0': there is no such network interface" ]]
 }
 
-@test "killed with thousands waiting, its place can be taken within two seconds" {
+@test "a new daemon starts within two seconds after SIGKILL to a daemon with thousands of waiting clients" {
     local clients=3000
-    (($(ulimit -Hn) > clients + 100)) || skip "so many cannot wait here"
+    (($(ulimit -Hn) > clients + 100)) || skip "too few descriptors for the clients"
     start_controlled --pid-file "$PWD/pid" 0 cat
     local port=$PORT metrics=$METRICS
     "$BUILD/tests/tools/bench/load" -c "$clients" "$ADDRESS" "$PORT" "$clients" >/dev/null 2>&1 3>&- 4>&- &
     CROWD=$!
     await_crowd field_is queued $((clients - 1))
-    # The kernel takes its time to close what it had, and its listeners come last.
+    # The kernel takes time to close the descriptors of the killed daemon, and closes listeners last.
     kill -KILL "$DAEMON"
     start -v --address 127.0.0.1 --control control --metrics "127.0.0.1:$metrics" --pid-file "$PWD/pid" "$port" cat
     [[ $PORT == "$port" ]]

@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# The pure parts of this room, tested in C.
+# Tests the pure parts of this room in C.
 
 load ../shared/helpers
 
-@test "metrics socket: it listens where it is told, and says where, or why not" {
+@test "metrics socket: listens on the given address and shows that address, or the reason for a failure" {
     run "$BUILD/tests/listen/metrics_socket"
     echo "$output"
     ((status == 0))
@@ -13,4 +13,4 @@ load ../shared/helpers
     [[ $output == *"cannot listen on 192.0.2.1:0 (--metrics): "* ]]
     [[ $output == *"cannot listen on []:0 (--metrics): "* ]]
 }
-@test "listener: what an earlier process hands over is taken for the same, and nothing else" { "$BUILD/tests/listen/listener"; }
+@test "listener: recognizes the listeners that an earlier process hands over, and no other sockets" { "$BUILD/tests/listen/listener"; }

@@ -1,14 +1,14 @@
 #!/usr/bin/env bats
-# unix:PATH as PORT: the file of the socket, who may connect, and what handlers are told.
+# Tests unix:PATH as PORT: the socket's file, permissions, and the environment of handlers.
 
 load ../shared/helpers
 
-# The state of a handler of one connection to a Unix socket, in the file "state".
+# Connects to Unix socket $1 and writes what its handler shows to the file "state".
 ask_state_of() { timeout 20 nc -NU "$1" </dev/null >state; }
 
 answers_at() { [[ $(echo hello | timeout 20 nc -NU "$1") == hello ]]; }
 
-# A socket that nobody listens on any more, nor has anybody removed it.
+# Leaves a socket file whose daemon was killed together with its janitor.
 leave_stale() {
     start "unix:$1" cat
     kill -KILL "$(janitor)" "$DAEMON"
@@ -17,7 +17,7 @@ leave_stale() {
     [[ -S $1 ]]
 }
 
-@test "a Unix socket is served, and named when serving begins" {
+@test "the daemon serves a Unix socket and shows its path when ready" {
     start -v "unix:$PWD/socket" cat
     [[ $(cat "$READY") == "unix:$PWD/socket" ]]
     grep -qxF "[INFO] listening on unix:$PWD/socket" "$LOG"
@@ -26,7 +26,7 @@ leave_stale() {
     grep -Eq "started process [0-9]+ for unix process [0-9]+ user $(id -u), waited" "$LOG"
 }
 
-@test "the environment names the client of a Unix socket, and nothing of TCP" {
+@test "the environment describes the Unix client and contains no variables of TCP" {
     export PROTO=TCP TCPREMOTEIP=192.0.2.1 IPCREMOTEEUID=4711 REMOTE_ADDR=192.0.2.1 IPCREMOTEPATH=/x
     start "unix:$PWD/socket" "$STATE"
     ask_state_of socket
@@ -43,15 +43,15 @@ leave_stale() {
     says "descriptors 0 1 2"
 }
 
-@test "the process in the environment is the one that has connected" {
+@test "IPCREMOTEPID is the client's process" {
     start "unix:$PWD/socket" "$STATE"
     # shellcheck disable=SC2016
     sh -c 'echo $$ >client; exec nc -NU socket' </dev/null >state
     says "environment IPCREMOTEPID=$(cat client)"
 }
 
-@test "a client that is another user is named as that one" {
-    [[ $(id -u) == 0 ]] || skip "only root can be somebody else"
+@test "IPCREMOTEEUID and IPCREMOTEEGID are the user and group of a client of another user" {
+    [[ $(id -u) == 0 ]] || skip "only root can become another user"
     open_to_others
     start --socket-mode 666 "unix:$BATS_TEST_TMPDIR/socket" "$STATE"
     run_as 65534 nc -NU "$BATS_TEST_TMPDIR/socket" </dev/null >state
@@ -59,50 +59,50 @@ leave_stale() {
     says "environment IPCREMOTEEGID=65534"
 }
 
-@test "with --no-env a handler is told nothing of a Unix client" {
+@test "with --no-env the environment does not describe the Unix client" {
     start --no-env "unix:$PWD/socket" "$STATE"
     ask_state_of socket
     refute grep -E '^environment (PROTO|IPC|DAMPENER_[WQR])' state
 }
 
-@test "a path as long as a socket's address allows is served, and told whole" {
-    # From here, as the path of this directory may be long already.
+@test "the daemon serves the longest path that a socket address allows, and shows all of it" {
+    # Uses a relative path, because the path of this directory may be long already.
     local path
     path=$(printf '%0107d' 0)
     start "unix:$path" "$STATE"
-    # The client is led there by a link, since not every client takes a path of that length.
+    # Some clients refuse a path of that length, so the client uses a hard link.
     ln "$path" short
     ask_state_of short
     says "environment IPCLOCALPATH=$path"
     [[ $(cat "$READY") == "unix:$path" ]]
 }
 
-@test "what begins with @ is a path, too" {
+@test "a path may begin with @" {
     start "unix:@socket" cat
     [[ -S @socket ]]
     answers_at ./@socket
 }
 
-@test "without --socket-mode the permissions follow the umask, and with it they are what it says" {
+@test "permissions of the socket follow the umask, or --socket-mode if given" {
     (umask 027 && start "unix:first" cat && stat -c %a first >mode && stop) || return 1
     [[ $(cat mode) == 640 ]]
     umask 077
     start --socket-mode 606 "unix:second" "$STATE"
     [[ $(stat -c %a second) == 606 ]]
-    # And the umask of handlers is what it was.
+    # Handlers inherit the umask unchanged.
     ask_state_of second
     says "umask 077"
 }
 
-@test "--socket-mode keeps others away from the socket" {
-    [[ $(id -u) == 0 ]] || skip "only root can be somebody else"
+@test "--socket-mode 600 denies other users the socket" {
+    [[ $(id -u) == 0 ]] || skip "only root can become another user"
     open_to_others
     start --socket-mode 600 "unix:$BATS_TEST_TMPDIR/socket" cat
     refute run_as 65534 nc -NU "$BATS_TEST_TMPDIR/socket" </dev/null
     answers_at socket
 }
 
-@test "--socket-owner gives the socket to a user and its group, or another group" {
+@test "--socket-owner gives the socket to a user and its group, or to another group" {
     [[ $(id -u) == 0 ]] || skip "only root can give files away"
     start --socket-mode 600 --socket-owner nobody "unix:first" cat
     [[ $(stat -c '%U %u %g %a' first) == "nobody $(id -u nobody) $(id -g nobody) 600" ]]
@@ -111,13 +111,14 @@ leave_stale() {
     [[ $(stat -c '%u %g' second) == "4711 4712" ]]
 }
 
-# Lets the daemon give away its socket, but a hard link to this file is put there first.
+# Starts a daemon that gives away its socket, and replaces the socket with a hard link to file $1 before
+# that.
 give_another() {
-    ((EUID == 0)) || skip "takes root"
+    ((EUID == 0)) || skip "requires root"
     command -v strace >/dev/null || skip "strace is not installed"
     (
         close_descriptors
-        # The leak checker cannot be traced.
+        # The leak checker cannot run in a traced process.
         ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 exec strace -f -qq -o calls -e trace=bind \
             -e inject=bind:delay_exit=3000000 \
             "$DAMPENER" --socket-owner 65534 "unix:$PWD/socket" cat 2>"$LOG" </dev/null >/dev/null
@@ -132,12 +133,12 @@ give_another() {
     [[ $(stat -c %u "$1") == 0 ]]
 }
 
-@test "who may write to the directory cannot have another file given away" {
+@test "a user who can write to the directory cannot make root give away another file" {
     : >victim
     give_another victim
 }
 
-@test "who may write to the directory cannot have another socket of root's given away" {
+@test "a user who can write to the directory cannot make root give away another socket" {
     nc -lU "$PWD/victim" 3>&- 4>&- &
     local listener=$!
     await test -S victim
@@ -146,15 +147,15 @@ give_another() {
     give_another victim
 }
 
-@test "an owner that does not exist is named with its option, and nothing is left" {
+@test "--socket-owner shows an owner that does not exist, and leaves no socket" {
     run "$DAMPENER" --socket-owner no-such-user unix:socket cat
     [[ $status == 1 ]]
     [[ $output == "[ERROR] --socket-owner: 'no-such-user': there is no such user; "* ]]
     [[ ! -e socket ]]
 }
 
-@test "who cannot give the socket away is told so, and no socket is left" {
-    [[ $(id -u) == 0 ]] || skip "only root can be somebody else"
+@test "the daemon says that it cannot give the socket away, and leaves no socket" {
+    [[ $(id -u) == 0 ]] || skip "only root can become another user"
     open_to_others
     install -d -o 65534 -g 65534 place
     run run_as 65534 "$DAMPENER" --socket-owner 0:0 "unix:$PWD/place/socket" cat
@@ -163,14 +164,14 @@ give_another() {
     [[ ! -e place/socket ]]
 }
 
-@test "a socket that nobody listens on any more is replaced, with a line that says so" {
+@test "the daemon replaces a socket without a listener, and logs that" {
     leave_stale "$PWD/socket"
     start -v "unix:$PWD/socket" cat
     answers_at socket
     grep -qxF "[INFO] PORT: removed '$PWD/socket', because no process listened on it" "$LOG"
 }
 
-@test "a socket that somebody listens on is left alone, and named" {
+@test "the daemon shows a socket that another process listens on, and leaves it alone" {
     start --processes 1 "unix:$PWD/socket" cat
     run timeout 20 "$DAMPENER" "unix:$PWD/socket" cat
     [[ $status == 1 ]]
@@ -180,13 +181,13 @@ give_another() {
     answers_at socket
 }
 
-@test "a socket that a process listens on is taken once that process has ended" {
+@test "the daemon takes a socket once its listener has ended" {
     start "unix:$PWD/socket" echo first
     start_after "PORT: '$PWD/socket'" "unix:$PWD/socket" cat
     answers_at socket
 }
 
-@test "a socket whose backlog is full is not taken for one that nobody listens on" {
+@test "the daemon does not replace a listener's socket whose backlog is full" {
     [[ $(id -u) == 0 ]] || skip "a network namespace needs root"
     # shellcheck disable=SC2016
     WRAPPER=(unshare --net sh -c 'echo 1 >/proc/sys/net/core/somaxconn; exec "$@"' sh)
@@ -203,7 +204,7 @@ give_another() {
     stop INT
 }
 
-@test "what is no socket is left alone, and named" {
+@test "the daemon shows a file that is no socket, and leaves it alone" {
     local path
     echo precious >file
     mkdir directory
@@ -217,7 +218,7 @@ give_another() {
     [[ $(cat file) == precious && -d directory && -S socket && -L link ]]
 }
 
-@test "a directory that is not there, or may not be written to, is named with the socket" {
+@test "the daemon shows the path of a socket whose directory is missing or not writable" {
     run "$DAMPENER" "unix:$PWD/missing/socket" cat
     [[ $status == 1 ]]
     [[ $output == "[ERROR] PORT: '$PWD/missing/socket': cannot listen there: No such file or directory" ]]
@@ -228,7 +229,7 @@ give_another() {
     [[ $output == *"[ERROR] PORT: '$BATS_TEST_TMPDIR/socket': cannot listen there: Permission denied" ]]
 }
 
-@test "a directory that somebody else has locked for ever does not keep the service from starting" {
+@test "the daemon starts although another process keeps the directory locked" {
     exec 9<.
     flock 9
     start "unix:$PWD/socket" cat
@@ -237,7 +238,7 @@ give_another() {
     exec 9<&-
 }
 
-# The numbers of those of $@ that live.
+# Prints the processes in $@ that are alive.
 alive() {
     local process
     for process; do
@@ -247,7 +248,7 @@ alive() {
 
 one_is_left() { [[ $(alive "$@" | wc -l) == 1 ]]; }
 
-@test "of several that start at the same moment, exactly one serves, also over a stale socket" {
+@test "exactly one of several daemons that start at the same moment serves a stale socket" {
     leave_stale "$PWD/socket"
     local round number process processes
     for round in 1 2 3; do
@@ -270,9 +271,9 @@ one_is_left() { [[ $(alive "$@" | wc -l) == 1 ]]; }
     done
 }
 
-@test "one that starts while another one is about to replace a stale socket does not come between" {
+@test "a daemon cannot start while another daemon replaces a stale socket" {
     command -v strace >/dev/null || skip "strace is not installed"
-    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker cannot be traced
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker cannot run in a traced process
     leave_stale "$PWD/socket"
     (
         close_descriptors
@@ -290,7 +291,7 @@ one_is_left() { [[ $(alive "$@" | wc -l) == 1 ]]; }
     wait "$slow"
 }
 
-@test "a drained daemon serves who is in the backlog of its Unix socket, and nobody who comes later" {
+@test "a draining daemon serves the clients in the backlog of its Unix socket, and refuses later clients" {
     start --queue 0 "unix:$PWD/socket" bash -c 'until [[ -e go ]]; do sleep 0.02; done; exec cat'
     "$BURST" -c "unix:$PWD/socket" 0 50 >burst &
     local client=$!
@@ -307,7 +308,7 @@ one_is_left() { [[ $(alive "$@" | wc -l) == 1 ]]; }
 
 refuses() { [[ $(timeout 5 nc -NU "$1" </dev/null 2>&1) == *refused* ]]; }
 
-@test "while one is drained, the next one can start at the same path" {
+@test "the next daemon can start at the same path while a daemon drains" {
     start "unix:$PWD/socket" bash -c 'until [[ -e go ]]; do sleep 0.02; done; echo first'
     local first=$DAEMON
     exec 9< <(exec nc -U socket </dev/null 3>&- 4>&-)
@@ -323,15 +324,16 @@ refuses() { [[ $(timeout 5 nc -NU "$1" </dev/null 2>&1) == *refused* ]]; }
     [[ $(nc -NU socket </dev/null) == second ]]
 }
 
-@test "the next one's socket stays, also if it has got the inode of the one before it" {
+@test "a draining daemon does not remove its successor's socket, even if both have the same inode number" {
     local number
     : >one
     number=$(stat -c %i one)
     rm one
     : >another
-    [[ $(stat -c %i another) == "$number" ]] || skip "this file system gives each file a new number"
+    [[ $(stat -c %i another) == "$number" ]] || skip "this file system does not reuse inode numbers"
     rm another
-    # What is unlinked goes once nobody has it: neither listener nor client is left, only the handler.
+    # An unlinked socket loses its inode with its last descriptor.  This handler holds none, and neither
+    # a listener nor a client is left.
     start "unix:$PWD/socket" bash -c 'exec <&- >&-; until [[ -e go ]]; do sleep 0.02; done'
     local first=$DAEMON
     nc -U socket </dev/null
@@ -344,7 +346,7 @@ refuses() { [[ $(timeout 5 nc -NU "$1" </dev/null 2>&1) == *refused* ]]; }
     [[ $(nc -NU socket </dev/null) == second ]]
 }
 
-@test "a start that fails later leaves no socket behind" {
+@test "a daemon whose start fails later leaves no socket" {
     exec 9>pid
     flock 9
     run "$DAMPENER" --pid-file pid "unix:$PWD/socket" cat
@@ -354,8 +356,8 @@ refuses() { [[ $(timeout 5 nc -NU "$1" </dev/null 2>&1) == *refused* ]]; }
     exec 9>&-
 }
 
-@test "in a directory that may be written to, but not read, a Unix socket is served and removed" {
-    ((EUID == 0)) || skip "takes root"
+@test "the daemon serves and removes a Unix socket in a directory that is writable but not readable" {
+    ((EUID == 0)) || skip "requires root"
     open_to_others
     mkdir drop
     chmod 333 drop
@@ -367,7 +369,7 @@ refuses() { [[ $(timeout 5 nc -NU "$1" </dev/null 2>&1) == *refused* ]]; }
     [[ ! -e drop/socket ]]
 }
 
-@test "sockets that were taken over are removed when the one ends that has them now" {
+@test "a daemon that has taken over removes the sockets and the pid file on exit" {
     local words
     for words in "" "--pid-file pid"; do
         # shellcheck disable=SC2086 # two words, or none
@@ -382,15 +384,15 @@ refuses() { [[ $(timeout 5 nc -NU "$1" </dev/null 2>&1) == *refused* ]]; }
     done
 }
 
-@test "2,000 clients of a Unix socket at once are all served, in order of arrival" {
+@test "the daemon serves 2,000 simultaneous clients of a Unix socket in order of arrival" {
     start "unix:$PWD/socket" "$ANSWER" "$ANSWERS" "$COUNTER"
     run "$BURST" "unix:$PWD/socket" 0 2000
     [[ $output == "connected 2000 answered 2000 failed 0" ]]
     diff <(seq 2000 | awk '{ print $1, $1 }') "$ANSWERS"
 }
 
-@test "the clients of one user are one source, those of another a second one" {
-    [[ $(id -u) == 0 ]] || skip "only root can be somebody else"
+@test "--per-source counts all clients of one user as one source" {
+    [[ $(id -u) == 0 ]] || skip "only root can become another user"
     open_to_others
     start --socket-mode 666 --processes 4 --per-source 1 "unix:$BATS_TEST_TMPDIR/socket" sleep 600
     local number clients=()
@@ -407,14 +409,15 @@ refuses() { [[ $(timeout 5 nc -NU "$1" </dev/null 2>&1) == *refused* ]]; }
     wait "${clients[@]}" || true
 }
 
-@test "a refused client of a Unix socket gets the message, also if it has sent much" {
+@test "a refused client of a Unix socket receives the message even if it has sent much" {
     start -v --queue 0 --when-full refuse --busy-message 'come back later\n' \
         "unix:$PWD/socket" sleep 600
     exec 9< <(exec nc -U socket </dev/null 3>&- 4>&-)
     await status_is running 1
     run "$BURST" -b 100000 -m 'come back later\n' "unix:$PWD/socket" 0 20
     [[ $output == "connected 20 answered 0 refused 20 hungup 0 failed 0" ]]
-    # What it sends is read until it has closed, as with TCP, so that closing does not cut it off.
+    # The supervisor reads what the client sends until the client closes, because closing first would
+    # cut off the message.
     exec 8< <({ echo first; sleep 2; } 3>&- 4>&- | nc -U socket 3>&- 4>&-)
     await status_is lingering 1
     exec 8<&-
@@ -423,7 +426,7 @@ refuses() { [[ $(timeout 5 nc -NU "$1" </dev/null 2>&1) == *refused* ]]; }
     stop INT
 }
 
-@test "a client of a Unix socket that goes away while it waits is not served" {
+@test "the daemon does not serve a client of a Unix socket that leaves while waiting" {
     start -v "unix:$PWD/socket" "$ANSWER" "$ANSWERS" "$COUNTER" 300
     run "$BURST" -h 10 "unix:$PWD/socket" 0 12
     [[ $output == "connected 12 answered 2 refused 0 hungup 10 failed 0" ]]
@@ -431,7 +434,7 @@ refuses() { [[ $(timeout 5 nc -NU "$1" </dev/null 2>&1) == *refused* ]]; }
     (($(status_of abandoned) > 0))
 }
 
-@test "with --abandon never, what a client of a Unix socket has sent before it went is read" {
+@test "with --abandon never a handler reads what a client sent before it left" {
     start --abandon never "unix:$PWD/socket" "$ANSWER" "$ANSWERS" "$COUNTER" 50
     run "$BURST" -h 4 "unix:$PWD/socket" 0 6
     [[ $output == "connected 6 answered 2 refused 0 hungup 4 failed 0" ]]
@@ -439,14 +442,14 @@ refuses() { [[ $(timeout 5 nc -NU "$1" </dev/null 2>&1) == *refused* ]]; }
     [[ $(sort "$ANSWERS") == $'1 1\n2 2\n3 3\n4 4\n5 5\n6 6' ]]
 }
 
-@test "a path that is too long, or empty, is refused with the length that is accepted" {
+@test "the daemon refuses a path that is empty or too long, and shows the greatest length" {
     run "$DAMPENER" "unix:$(printf '%0108d' 0)" cat
     [[ $status == 2 && $output == *"of 107 bytes at most"* ]]
     run "$DAMPENER" unix: cat
     [[ $status == 2 && $output == *"of 107 bytes at most"* ]]
 }
 
-@test "options of TCP are not accepted together with a Unix socket, status 2" {
+@test "unix:PATH as PORT excludes options of TCP, status 2" {
     local words
     for words in "--address 127.0.0.1" --ipv4 --ipv6 "--defer-accept 3" --reuse-port --free-bind \
         --nodelay "--bind-to-device lo" "--access-file x" "--allow all" "--deny all"; do
@@ -458,7 +461,7 @@ refuses() { [[ $(timeout 5 nc -NU "$1" </dev/null 2>&1) == *refused* ]]; }
     done
 }
 
-@test "--socket-mode and --socket-owner are accepted with unix:PATH only, status 2" {
+@test "--socket-mode and --socket-owner require unix:PATH as PORT, status 2" {
     local words place
     for place in 0 systemd; do
         for words in "--socket-mode 600" "--socket-owner nobody"; do
@@ -470,7 +473,7 @@ refuses() { [[ $(timeout 5 nc -NU "$1" </dev/null 2>&1) == *refused* ]]; }
     done
 }
 
-@test "the file of the socket is gone when the daemon is, also if it was killed" {
+@test "the socket's file disappears with the daemon, even after SIGKILL" {
     start "unix:$PWD/socket" cat
     stop
     [[ $STATUS == 0 && ! -e socket ]]
