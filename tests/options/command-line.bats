@@ -1,9 +1,10 @@
 #!/usr/bin/env bats
-# Every form of the command line: what is accepted, and what is said of what is not.
+# Tests every form of the command line: accepted values, and the messages about other values.
 
 load ../shared/helpers
 
-# $1: what the message must hold; the rest: words.  One line, status 2, and nothing served.
+# Runs the daemon with the words behind $1, and requires status 2 and a message of one line that holds
+# $1.
 refuses() {
     local expected=$1
     shift
@@ -14,7 +15,7 @@ refuses() {
     [[ $output == "socket-burst-dampener: "*"$expected"* ]]
 }
 
-# $1: option, $2: value, $3: what the message says of it.  Nothing is served.
+# Runs the daemon with option $1 and value $2, and requires a message of one line that begins with $3.
 is_unknown() {
     run "$DAMPENER" "$1" "$2" 0 cat
     echo "$output"
@@ -30,7 +31,7 @@ serves() {
     [[ $STATUS == 0 ]]
 }
 
-@test "PORT: what is no port or service is refused" {
+@test "PORT refuses anything but a port, a service, unix:PATH or systemd" {
     local word
     for word in 65536 -1 12x '' ' 80' 0x50 no-such-service 99999999999999999999; do
         refuses "PORT: '$word': expected a number from 0 to 65535, the name of a TCP service, unix:PATH, or systemd" \
@@ -40,8 +41,8 @@ serves() {
     refuses "of 107 bytes at most" "unix:$(printf 'a%.0s' {1..108})" cat
 }
 
-@test "PORT: a service is found by its name" {
-    # In a network of its own the port is free and nobody else is met.
+@test "PORT accepts the name of a service" {
+    # In a network namespace the port is free and no other client connects.
     [[ $(id -u) == 0 ]] || skip "a network namespace needs root"
     getent services rsync || skip "/etc/services does not name rsync"
     # shellcheck disable=SC2016
@@ -59,7 +60,7 @@ serves() {
     refuses "CMD: '': expected a command" 0 ''
 }
 
-@test "--processes: a whole number from 0" {
+@test "--processes accepts a whole number from 0" {
     local word
     for word in -1 x '' 1.5 4194305 1k ' 1' +1 99999999999999999999; do
         refuses "--processes: '$word': expected a whole number from 0 (no limit) to 4194304" \
@@ -69,7 +70,7 @@ serves() {
     serves --processes=0 0 cat
 }
 
-@test "--queue: a whole number from 0" {
+@test "--queue accepts a whole number from 0" {
     local word
     for word in -1 x '' 4294967295; do
         refuses "--queue: '$word': expected a whole number from 0 to 4294967294" --queue "$word" 0 cat
@@ -78,7 +79,7 @@ serves() {
     serves --queue 4294967294 0 cat
 }
 
-@test "--dispatchers: a whole number from 1 to 64" {
+@test "--dispatchers accepts a whole number from 1 to 64" {
     local word
     for word in 0 65 -1 x ''; do
         refuses "--dispatchers: '$word': expected a whole number from 1 to 64" \
@@ -88,13 +89,13 @@ serves() {
     [[ $(dispatchers | wc -l) == 5 ]]
 }
 
-@test "--dispatchers: by default the processors this process may use, but 2 at least" {
+@test "--dispatchers defaults to the number of processors the daemon may use, and at least 2" {
     WRAPPER=(taskset -c 0)
     start --address 127.0.0.1 0 cat
     [[ $(dispatchers | wc -l) == 2 ]]
 }
 
-@test "--queue-timeout: a time from 1 ms on" {
+@test "--queue-timeout accepts a time from 1 ms" {
     local word
     for word in 0 0.5ms x '' -1 1d 9000h; do
         refuses "--queue-timeout: '$word': expected a time from 1ms up to a year" \
@@ -103,7 +104,7 @@ serves() {
     serves --queue-timeout 1.5m 0 cat
 }
 
-@test "--when-full, --order and --abandon: one of their words" {
+@test "--when-full, --order and --abandon accept only their words" {
     refuses "--when-full: 'drop': expected wait or refuse" --when-full drop 0 cat
     refuses "--when-full: '': expected wait or refuse" --when-full '' 0 cat
     refuses "--order: 'Fair': expected arrival or fair" --order Fair 0 cat
@@ -112,7 +113,7 @@ serves() {
     serves --when-full refuse --order fair --abandon never 0 cat
 }
 
-@test "--busy-message: a text with three escapes, or a file" {
+@test "--busy-message accepts a text with three escapes, or a file" {
     local word
     for word in 'a\t' "a\\" '@' "$(printf '%4097s' x)"; do
         refuses "--busy-message: '$word': expected a text of 4096 bytes at most, with \\n, \\r, \\\\ and" \
@@ -123,7 +124,7 @@ serves() {
     serves --busy-message '@ERROR: busy\n' 0 cat
 }
 
-@test "--per-source, --per-source-queue: whole numbers" {
+@test "--per-source and --per-source-queue accept whole numbers" {
     local word
     for word in 0 -1 x '' 4194305; do
         refuses "--per-source: '$word': expected a whole number from 1 to 4194304" \
@@ -134,7 +135,7 @@ serves() {
     serves --per-source 1 --per-source-queue 0 0 cat
 }
 
-@test "none lifts a limit, and only a limit" {
+@test "none lifts a limit and is no value for other options" {
     serves --processes none --queue none --queue-timeout none --per-source none --per-source-queue none \
         --load-average none --rate none 0 cat
     refuses "--rate: '0': expected N or N/TIME, such as 20 or 100/1m, with N from 1 to 1000000 and TIME from 1ms to 24h, or none" \
@@ -142,7 +143,7 @@ serves() {
     refuses "--dispatchers: 'none': expected a whole number from 1 to 64;" --dispatchers none 0 cat
 }
 
-@test "--source-prefix: one or two prefix lengths" {
+@test "--source-prefix accepts one or two prefix lengths" {
     local word
     for word in '' 33 '32,' ,64 32,129 32,64,1 x 32,x -1 0032; do
         refuses "--source-prefix: '$word': expected one or two prefix lengths" \
@@ -153,7 +154,7 @@ serves() {
     serves --source-prefix 32,128 --order fair 0 cat
 }
 
-@test "--pressure: one to three percentages, each once" {
+@test "--pressure accepts one to three percentages, each once" {
     local word
     for word in '' 5 cpu cpu= cpu=x cpu=101 cpu=-1 'cpu=5,' ,cpu=5 cpu=5,cpu=6 disk=5 cpu=5memory=6; do
         refuses "--pressure: '$word': expected one or more of cpu=P, memory=P and io=P" \
@@ -163,7 +164,7 @@ serves() {
     serves --pressure io=100,cpu=99.5,memory=0 0 cat
 }
 
-@test "--rate: a number from 1 on, and a time" {
+@test "--rate accepts a number from 1 and a time" {
     local word
     for word in 0 -1 x '' 1/ /1 1000001 5/0 5/25h 5/x 5/1/1; do
         refuses "--rate: '$word': expected N or N/TIME" --rate "$word" 0 cat
@@ -173,7 +174,7 @@ serves() {
     serves --rate 5/1ms 0 cat
 }
 
-@test "--allow, --deny: addresses and prefixes" {
+@test "--allow and --deny accept addresses and prefixes" {
     local word
     for word in '' x 10.0.0 10.0.0.0/33 10.0.0.0/ 10.0.0.1/8 ::/129 fe80::1%lo ' ::1' All; do
         refuses "--allow: '$word': " --allow "$word" 0 cat
@@ -183,25 +184,25 @@ serves() {
     refuses "--access-file: '': expected the path of a file" --access-file '' 0 cat
 }
 
-@test "--load-average: a number of 0 or more" {
+@test "--load-average accepts a number from 0" {
     local word
     for word in -1 x '' nan inf 1e3 0x4 1. .5 1,5; do
         refuses "--load-average: '$word': expected a number of 0 or more" \
             --load-average "$word" 0 cat
     done
     serves --load-average 2.5 0 cat
-    serves --load-average 0 0 cat # one is always allowed
+    serves --load-average 0 0 cat # one handler may always run
 }
 
-@test "--user, --group, --supervisor-user: not empty" {
+@test "--user, --group and --supervisor-user refuse an empty value" {
     refuses "--user: '': expected the name or number of a user" --user '' 0 cat
     refuses "--group: '': expected the name or number of a group" --group '' 0 cat
     refuses "--supervisor-user: '': expected a user, as USER or USER:GROUP" \
         --supervisor-user '' 0 cat
 }
 
-@test "--user, --group, --supervisor-user: they exist" {
-    [[ $(id -u) == 0 ]] || skip "only root can become somebody else"
+@test "--user, --group and --supervisor-user require an existing user or group" {
+    [[ $(id -u) == 0 ]] || skip "only root can become another user"
     is_unknown --user nobdy "there is no such user; expected the name or number of one"
     is_unknown --user -1 "there is no such user; expected the name or number of one"
     is_unknown --user 3999999 "there is no such user; a number without an entry is accepted together"
@@ -212,7 +213,7 @@ serves() {
     is_unknown --supervisor-user 3999999 "there is no such user; a number without an entry"
 }
 
-@test "--chroot, --chdir: paths of a length that the kernel takes" {
+@test "--chroot and --chdir accept a path as long as the kernel allows" {
     local option
     for option in --chroot --chdir; do
         refuses "$option: '': expected the path of a directory" "$option" '' 0 cat
@@ -222,7 +223,7 @@ serves() {
     serves --chdir / 0 cat
 }
 
-@test "--umask: an octal number up to 777" {
+@test "--umask accepts an octal number up to 777" {
     local word
     for word in '' 8 1000 -1 +1 ' 22' 0x1 22x '2 2'; do
         refuses "--umask: '$word': expected an octal number from 0 to 777, such as 022" \
@@ -231,7 +232,7 @@ serves() {
     for word in 0 27 0022 777; do serves --umask "$word" 0 cat; done
 }
 
-@test "--nice: a whole number from -20 to 19" {
+@test "--nice accepts a whole number from -20 to 19" {
     local word
     for word in '' - -21 20 +5 --5 1.5 x ' 1' 99999999999999999999; do
         refuses "--nice: '$word': expected a whole number from -20 to 19" --nice "$word" 0 cat
@@ -240,7 +241,7 @@ serves() {
     serves --nice=19 0 cat
 }
 
-@test "--limit: a name, and one limit or two" {
+@test "--limit accepts a name with one or two limits" {
     local word
     for word in '' nofile nofile= =1 file=1 NOFILE=1 nofile=x nofile=-1 nofile=1: nofile=:1 \
         nofile=1:2:3 as=1k as=1.5G as=16777216T as=18446744073709551615; do
@@ -254,7 +255,7 @@ serves() {
     serves --limit core=0 --limit nofile=64:256 --limit stack=1M 0 cat
 }
 
-@test "--timeout: a time from 1 ms on; --kill-after: any time" {
+@test "--timeout accepts a time from 1 ms, and --kill-after any time" {
     local word
     for word in 0 0.5ms x '' -1 1d 9000h; do
         refuses "--timeout: '$word': expected a time from 1ms up to a year" --timeout "$word" 0 cat
@@ -266,7 +267,7 @@ serves() {
     serves --timeout 1m --kill-after 1.5s 0 cat
 }
 
-@test "--stderr: one of its words" {
+@test "--stderr accepts only its words" {
     local word
     for word in '' Null socke 2; do
         refuses "--stderr: '$word': expected inherit, socket or null" --stderr "$word" 0 cat
@@ -274,21 +275,21 @@ serves() {
     for word in inherit socket null; do serves --stderr "$word" 0 cat; done
 }
 
-@test "--no-env, --no-new-privs: without a value" {
+@test "--no-env and --no-new-privs refuse a value" {
     refuses "--no-env: takes no value, but was given '1'" --no-env=1 0 cat
     refuses "--no-new-privs: takes no value, but was given ''" --no-new-privs= 0 cat
     refuses "--no-: ambiguous, it could be --no-env or --no-new-privs" --no- 0 cat
     serves --no-env --no-new-privs 0 cat
 }
 
-@test "--drain-timeout: a time with or without a unit" {
+@test "--drain-timeout accepts a time with or without a unit" {
     local word
     for word in -1 x '' 1d 1.s 's' '1 s' 9999999h 1ms2; do
         refuses "--drain-timeout: '$word': expected a time up to a year" \
             --drain-timeout "$word" 0 cat
     done
     for word in 10 10.5 10s 9999ms 2m 0.5h; do serves --drain-timeout "$word" 0 cat; done
-    # With none, only what is over by then is over.
+    # With --drain-timeout 0 the daemon exits with status 0 because no handler runs any more.
     start --address 127.0.0.1 --drain-timeout 0 0 cat
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     await status_is served 1
@@ -296,7 +297,7 @@ serves() {
     [[ $STATUS == 0 ]]
 }
 
-@test "--ready-fd: an open descriptor" {
+@test "--ready-fd requires an open descriptor" {
     local word
     for word in -1 x '' 99 2147483648 0 2; do
         refuses "--ready-fd: '$word': expected the number of an open descriptor" \
@@ -304,7 +305,7 @@ serves() {
     done
 }
 
-@test "--ready-fd: one line for each listener, then the descriptor is closed" {
+@test "--ready-fd receives one line for each listener and is then closed" {
     local line lines=() serving
     exec {serving}< <(close_descriptors; exec "$DAMPENER" --ready-fd 1 \
         --address 127.0.0.1 --address ::1 0 cat 2>>"$LOG" </dev/null)
@@ -318,7 +319,7 @@ serves() {
     DESCRIPTORS=$(open_descriptors "$DAEMON")
 }
 
-@test "--ready-fd: works for a descriptor the dispatchers use themselves" {
+@test "--ready-fd may be a descriptor number that the dispatchers use" {
     local number
     for number in 3 4; do
         (
@@ -335,7 +336,7 @@ serves() {
     done
 }
 
-@test "--address: not empty, and a host that exists" {
+@test "--address requires a host that exists" {
     refuses "--address: '': expected an address or host name" --address '' 0 cat
     run "$DAMPENER" --address 256.256.256.256 0 cat
     [[ $status == 1 ]]
@@ -347,7 +348,7 @@ serves() {
     grep -q '^\[WARNING\] --backlog is ignored' "$LOG"
 }
 
-@test "--control, --takeover: the path of a socket" {
+@test "--control and --takeover require the path of a socket" {
     local option
     for option in --control --takeover; do
         refuses "$option: '': expected the path of a socket" "$option" '' 0 cat
@@ -356,7 +357,7 @@ serves() {
     serves --control here 0 cat
 }
 
-@test "--metrics: an address and a port" {
+@test "--metrics requires an address and a port" {
     local word
     for word in '' 9100 127.0.0.1 127.0.0.1: 127.0.0.1:65536 ::1:9100 '[::1]9100' '[:9100' \
         127.0.0.1:x; do
@@ -367,12 +368,12 @@ serves() {
     [[ $status == 1 && $output == *192.0.2.1:0*--metrics* ]]
 }
 
-@test "--pid-file: the path of a file" {
+@test "--pid-file requires the path of a file" {
     refuses "--pid-file: '': expected the path of a file" --pid-file '' 0 cat
     serves --pid-file here 0 cat
 }
 
-@test "--log-format: one of its words" {
+@test "--log-format accepts only its words" {
     local word
     for word in '' JSON jso; do
         refuses "--log-format: '$word': expected text or json" --log-format "$word" 0 cat
@@ -380,7 +381,7 @@ serves() {
     for word in text json; do serves --log-format "$word" 0 cat; done
 }
 
-@test "--socket-mode, --bind-to-device: what is none is refused" {
+@test "--socket-mode and --bind-to-device refuse invalid values" {
     local word
     for word in '' 8 1000 0x1 rw; do
         refuses "--socket-mode: '$word': expected an octal number from 0 to 777" \
@@ -392,7 +393,7 @@ serves() {
     done
 }
 
-@test "unknown options, and options without their value, are refused" {
+@test "the daemon refuses unknown options and options without their value" {
     refuses "--no-such: no such option" --no-such 0 cat
     refuses "-x: no such option" -x 0 cat
     refuses "-x: no such option" -vx 0 cat
@@ -400,21 +401,21 @@ serves() {
     refuses "--ipv4: takes no value, but was given 'x'" --ipv4=x 0 cat
 }
 
-@test "options may be shortened while unambiguous" {
+@test "options may be shortened while they are unambiguous" {
     serves --proc 2 --load 99 --dr=10 0 cat
     refuses "--ipv: ambiguous, it could be --ipv4 or --ipv6" --ipv 0 cat
     refuses "--d: ambiguous, it could be --defer-accept or --deny" --d 1 0 cat
     refuses "--p: ambiguous, it could be --processes or --per-source" --p 1 0 cat
 }
 
-@test "options stand before or after PORT, and -- ends them" {
+@test "options may stand before or after PORT, and -- ends them" {
     serves --processes 2 0 --load-average 99 -v cat
     serves 0 --processes 2 -- cat
     serves --processes 2 -- 0 cat
     serves -- 0 -- cat
 }
 
-@test "from CMD on every word belongs to the command" {
+@test "every word from CMD on belongs to the command" {
     start --address 127.0.0.1 0 bash -c 'echo "$@"' bash --processes 0 -- -h --version
     [[ $(nc -N 127.0.0.1 "$PORT" </dev/null) == "--processes 0 -- -h --version" ]]
 }
@@ -423,7 +424,7 @@ names_in_table() {
     sed -nE 's/^ *(OPTION\()?"([a-z0-9-]+)", [A-Z]+, .*/\2/p' "$ROOT/supervisor/options/table.c" | grep -vx backlog
 }
 
-@test "--help fits 80 columns and names every option" {
+@test "--help fits 80 columns and shows every option" {
     run "$DAMPENER" --help
     [[ $status == 0 ]]
     local line option
@@ -435,20 +436,20 @@ names_in_table() {
     [[ $("$DAMPENER" -h) == "$output" ]]
 }
 
-@test "--help and --version fail if they cannot be written" {
+@test "--help and --version fail if the output cannot be written" {
     run bash -c '"$0" --help >/dev/full' "$DAMPENER"
     [[ $status == 1 ]]
     run bash -c '"$0" --version >/dev/full' "$DAMPENER"
     [[ $status == 1 ]]
 }
 
-@test "--version names the program and its version" {
+@test "--version shows the name and the version of the program" {
     run "$DAMPENER" --version
     [[ $status == 0 ]]
     [[ $output =~ ^socket-burst-dampener\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
 }
 
-@test "-v logs the listener and each handler, the default level logs neither" {
+@test "-v logs listeners and handlers, -vv logs details, and the default level neither" {
     serves -v 0 cat
     grep -q '^\[INFO\] listening on 127\.0\.0\.1 port [0-9]*$' "$LOG"
     grep -Eq '^\[INFO\] ticket 1: started process [0-9]+ for 127\.0\.0\.1 port [0-9]+, waited 0\.[0-9]{3} s, 0 waiting$' "$LOG"

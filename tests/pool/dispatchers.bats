@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
-# What the death, the stop and the return of dispatchers mean to clients: nothing.
+# Tests that clients do not notice when dispatchers die, stop or continue.
 
 load ../shared/helpers
 
-# The processes that have said last, for each place in the pool, that they are ready.  A process that
-# is a child of the daemon and named like a dispatcher may also be a handler just before its exec.
+# Prints the process that was ready last in each place of the pool.  A child of the daemon that is named
+# "dispatcher" may also be a handler just before its exec.
 ready_dispatchers() {
     local process
     while read -r process; do
@@ -13,7 +13,7 @@ ready_dispatchers() {
         awk '{ last[$1] = $2 } END { for (i in last) print last[i] }')
 }
 
-# Kills one after the other for as long as the client lives; sets KILLED.
+# Kills dispatchers one after another while process $1, the client, is alive; sets KILLED.
 kill_dispatchers_while() {
     local process
     KILLED=0
@@ -26,11 +26,11 @@ kill_dispatchers_while() {
 
 each_answered_once() {
     [[ $(cat burst) == "connected $1 answered $1 failed 0" ]] || { cat burst; return 1; }
-    # Each line is a ticket and the number that its client sent: here both are the same.
+    # Each line is a ticket and the number that its client sent; both are equal here.
     diff <(seq "$1" | awk '{ print $1, $1 }') <(sort -n "$ANSWERS")
 }
 
-@test "dispatchers killed one after the other in a burst: every client is answered exactly once" {
+@test "every client gets exactly one answer while dispatchers are killed one after another" {
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 4 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 10
     "$BURST" "$ADDRESS" "$PORT" 3000 >burst &
@@ -46,7 +46,7 @@ each_answered_once() {
     refute grep 'violated the protocol' "$LOG"
 }
 
-@test "all dispatchers killed at the same moment, again and again: nobody is lost or served twice" {
+@test "every client gets exactly one answer while all dispatchers are killed together, many times" {
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 4 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 20
     "$BURST" "$ADDRESS" "$PORT" 800 >burst &
@@ -65,7 +65,7 @@ each_answered_once() {
     (($(most_handlers) <= 8))
 }
 
-@test "a running handler outlives its dispatcher and its end is still seen" {
+@test "a handler outlives its dispatcher, and the daemon notices when the handler ends" {
     start -vv --address 127.0.0.1 --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER" 3000
     "$BURST" "$ADDRESS" "$PORT" 2 >burst &
     local client=$!
@@ -82,7 +82,7 @@ each_answered_once() {
 has_children() { [[ $(children "$1" | wc -w) == "$2" ]]; }
 is_zombie() { grep -q '^State:.Z' "/proc/$1/status"; }
 
-@test "three exits count that a dispatcher reported before it was killed and nobody had read" {
+@test "three exits count that a dispatcher reported before its death and nobody had read" {
     # shellcheck disable=SC2016 # the handler expands it
     start -vv --address 127.0.0.1 --processes 3 --dispatchers 1 0 \
         bash -c 'echo started; read -r; exit "$REPLY"'
@@ -113,7 +113,7 @@ is_zombie() { grep -q '^State:.Z' "/proc/$1/status"; }
     await has_ready_dispatchers 1
 }
 
-@test "a stopped dispatcher delays only what it holds" {
+@test "a stopped dispatcher delays only the clients that it holds" {
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local stopped
     stopped=$(ready_dispatchers | head -n 1)
@@ -126,10 +126,10 @@ is_zombie() { grep -q '^State:.Z' "/proc/$1/status"; }
     each_answered_once 200
 }
 
-# Half of them, and no more, can be with the stopped one, as the other one gets as many.
+# At most half of the 8 clients in progress are with the stopped dispatcher.
 all_but_few_are_served() { (($(status_of served) >= 196)); }
 
-@test "a stopped dispatcher that is killed gives back what it held" {
+@test "a stopped dispatcher that is killed gives back its clients" {
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local stopped
     stopped=$(ready_dispatchers | head -n 1)
@@ -142,14 +142,14 @@ all_but_few_are_served() { (($(status_of served) >= 196)); }
     each_answered_once 100
 }
 
-# Whoever is not served by then is with the stopped one.
+# Only the stopped dispatcher has clients left once nobody waits or runs.
 all_have_been_tried() {
     status_of accepted >/dev/null
     grep '^\[INFO\] status: ' "$LOG" | tail -n 1 |
         grep -q "accepted $1, queued 0, starting [1-9][0-9]*, running 0,"
 }
 
-@test "a client sees the end of its connection as its handler closes it, though the supervisor hears of nothing" {
+@test "a client sees the end of its connection when its handler closes it, even if the supervisor is stopped" {
     start -vv --address 127.0.0.1 --dispatchers 2 0 cat
     local all
     mapfile -t all < <(dispatchers)
@@ -166,7 +166,7 @@ all_have_been_tried() {
     await status_is served 1
 }
 
-@test "clients whose exec fails come back, whoever is killed meanwhile, and are served later" {
+@test "clients whose exec fails come back and are served later, even if dispatchers are killed meanwhile" {
     cp "$ANSWER" ./answer
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 2 0 ./answer "$ANSWERS" "$COUNTER"
     mv answer gone
@@ -184,9 +184,9 @@ all_have_been_tried() {
     refute grep 'has not come back' "$LOG"
 }
 
-@test "a dispatcher that is stopped is woken when it has answered nothing for 10 s" {
+@test "the supervisor wakes a stopped dispatcher that has not answered for 10 s" {
     start -vv --address 127.0.0.1 --processes 1 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
-    # The only handler that is allowed is in the hands of one of them.
+    # One of the two dispatchers holds the only handler allowed.
     local stopped
     stopped=$(sed -n 's/.*dispatcher 0: ready, process //p' "$LOG")
     kill -STOP "$stopped"
@@ -196,7 +196,7 @@ all_have_been_tried() {
     is_alive "$stopped"
 }
 
-@test "a stopped dispatcher that owes nothing is woken when others wait for its handlers to end" {
+@test "the supervisor wakes a stopped dispatcher that owes no answer when clients wait for its handlers to end" {
     start -vv --address 127.0.0.1 --processes 1 --queue 0 0 bash -c 'echo started; read -r'
     connect_silently
     read -r -u "$CLIENT" _
@@ -210,7 +210,7 @@ all_have_been_tried() {
     refute grep 'replacing it' "$LOG"
 }
 
-@test "a dispatcher that dies is replaced, and the log says so" {
+@test "a dispatcher that dies is replaced, and the log shows that" {
     start -vv --address 127.0.0.1 --dispatchers 3 0 /bin/cat
     local victim
     victim=$(ready_dispatchers | head -n 1)
@@ -221,11 +221,11 @@ all_have_been_tried() {
 
 has_ready_dispatchers() { [[ $(ready_dispatchers | wc -l) == "$1" ]]; }
 
-@test "a dispatcher that keeps dying is replaced with growing delay" {
+@test "a dispatcher that keeps dying is replaced with a growing delay" {
     start -vv --address 127.0.0.1 --dispatchers 2 0 /bin/cat
     local begin took line count=0
     begin=$(milliseconds)
-    # As soon as there is one, for four seconds.
+    # Kills each new dispatcher as soon as it is ready, for four seconds.
     while read -r line; do
         if [[ $line =~ dispatcher\ 0:\ ready,\ process\ ([0-9]+)$ ]]; then
             kill -KILL "${BASH_REMATCH[1]}" 2>/dev/null || true
@@ -235,13 +235,13 @@ has_ready_dispatchers() { [[ $(ready_dispatchers | wc -l) == "$1" ]]; }
     took=$(milliseconds_since "$begin")
     echo "$count in $took ms"
     ((count > 2))
-    # 10 ms doubled five times is over the most, 250 ms.
+    # 10 ms doubled five times exceed the longest delay, 250 ms.
     ((count <= 1 + 5 + (took - 310) / 250 + 1))
     await has_ready_dispatchers 2
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
 }
 
-@test "dispatchers end with their supervisor, even if it is killed" {
+@test "dispatchers end with their supervisor, even after SIGKILL" {
     start --address 127.0.0.1 0 /bin/cat
     kill -KILL "$DAEMON"
     await nothing_is_left
@@ -249,7 +249,7 @@ has_ready_dispatchers() { [[ $(ready_dispatchers | wc -l) == "$1" ]]; }
 
 group_of() { awk '{ print $5 }' "/proc/$1/stat"; }
 
-@test "dispatchers have process groups of their own, and block what is sent to every process" {
+@test "dispatchers have process groups of their own and block signals sent to every process" {
     start --address 127.0.0.1 0 cat
     local process
     for process in $(dispatchers); do
@@ -262,10 +262,11 @@ group_of() { awk '{ print $5 }' "/proc/$1/stat"; }
     refute grep 'replacing it' "$LOG"
 }
 
-# Of others it may be told a moment later that they are served.  After ten seconds it is woken.
+# Succeeds if only the stuck client is starting, or if the supervisor has woken the dispatcher after ten
+# seconds.
 holds_one_since() { status_is starting 1 || (($(milliseconds_since "$1") >= 10000)); }
 
-@test "one that is stuck gets no more clients while others are not" {
+@test "a stuck dispatcher gets no more clients while other dispatchers answer" {
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 2 0 cat
     local stopped begin i
     stopped=$(sed -n 's/.*dispatcher 0: ready, process //p' "$LOG")
@@ -281,7 +282,7 @@ holds_one_since() { status_is starting 1 || (($(milliseconds_since "$1") >= 1000
     [[ $(cat answer) == stuck ]]
 }
 
-@test "one that is stuck holds up only what it has, also when all have failed before" {
+@test "a stuck dispatcher delays only its own clients, even if starts at all dispatchers failed before" {
     cp "$ANSWER" handler
     start -v --address 127.0.0.1 --processes 8 --dispatchers 2 0 ./handler "$ANSWERS" "$COUNTER"
     local client stopped
@@ -291,7 +292,7 @@ holds_one_since() { status_is starting 1 || (($(milliseconds_since "$1") >= 1000
     await has_line 'cannot start a handler' "$LOG"
     mv hidden handler
     wait "$client"
-    sleep 1.1 # for so long one is avoided that has failed
+    sleep 1.1 # the pool avoids a dispatcher for a second after a failed start
     for stopped in $(dispatchers); do
         kill -STOP "$stopped"
         "$BURST" -t 4000 "$ADDRESS" "$PORT" 100 >burst 2>/dev/null || true
@@ -303,7 +304,7 @@ holds_one_since() { status_is starting 1 || (($(milliseconds_since "$1") >= 1000
     done
 }
 
-@test "draining does not wait for a stopped dispatcher whose handler has ended" {
+@test "a drain does not wait for a stopped dispatcher whose handler has ended" {
     start -vv --address 127.0.0.1 --processes 1 0 bash -c 'echo started; read -r'
     connect_silently
     read -r -u "$CLIENT" _

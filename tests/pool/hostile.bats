@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
-# One side of the protocol means harm: what it gets from the other is no more than protocol.h allows.
+# Tests a hostile peer on either side of the protocol: it gets no more than protocol.h allows.
 
 load ../shared/helpers
 
-# ---- a supervisor, against the real dispatcher: tests/dispatcher/hostile.c ----
+# ---- a hostile supervisor and the real dispatcher: tests/dispatcher/hostile.c ----
 
-# In a process id namespace of its own, if there can be one: a dispatcher that was deceived would
-# signal whoever has the number.
+# Runs test $1 in a process id namespace if possible, because a deceived dispatcher could signal any
+# process with that number.
 hostile() {
     local namespace=(unshare --pid --fork --mount-proc --kill-child)
     if ((EUID != 0)); then namespace+=(--user --map-root-user); fi
@@ -20,7 +20,7 @@ hostile() {
     refute grep -v -e '^\[ERROR\] dispatcher: ' -e '^\[WARNING\] dispatcher: ' "$LOG"
 }
 
-@test "a dispatcher refuses all that no supervisor asks, and serves as before" {
+@test "a dispatcher refuses requests that no supervisor sends, and serves as before" {
     hostile orders
     grep -q '^\[ERROR\] dispatcher: the supervisor violated the protocol: ignoring its request$' "$LOG"
     grep -q '^\[ERROR\] dispatcher: the supervisor sent START for slot 16, which is not free: ignoring it$' "$LOG"
@@ -28,24 +28,24 @@ hostile() {
     grep -q '^\[ERROR\] dispatcher: the supervisor asked for signal 9 to process group -1: ignoring it$' "$LOG"
 }
 
-@test "a dispatcher takes 20,000 messages of noise, with --long 100,000, and answers those that are sound" {
+@test "a dispatcher survives 20,000 noise messages, or 100,000 with --long, and answers the valid ones" {
     hostile noise "${DAMPENER_SEED:-$(date +%s)}" "$([[ -n ${DAMPENER_LONG:-} ]] && echo 100000 || echo 20000)"
     grep -q '^\[ERROR\] dispatcher: the supervisor violated the protocol: ignoring its request$' "$LOG"
 }
 
-@test "a dispatcher signals a handler only if the ticket is the handler's" { hostile tickets; }
+@test "a dispatcher signals a handler only if the request has the handler's ticket" { hostile tickets; }
 
 @test "a forked dispatcher signals no handler of the dispatcher that forked it" { hostile forked; }
 
-@test "a dispatcher does not take from the ledger whom it has started" { hostile forgery; }
+@test "a dispatcher signals the handler that it started, even if the ledger shows another process" { hostile forgery; }
 
-@test "a dispatcher whose supervisor is dead does not take another's children for its" {
+@test "an orphaned dispatcher does not adopt the children of other processes" {
     hostile orphan
 }
 
-# ---- a dispatcher, against the real supervisor: tests/dispatcher/liar.c ----
+# ---- a hostile dispatcher and the real supervisor: tests/dispatcher/liar.c ----
 
-# Where the supervisor finds a liar for its dispatchers.
+# Makes a folder of programs in which the supervisor finds a liar as its dispatcher.
 prepare_liars() {
     mkdir -p programs
     cp "$BUILD/socket-burst-dampener" programs/
@@ -56,7 +56,7 @@ prepare_liars() {
     export BYSTANDER=$! LIARS='' LIAR_SPARE=''
 }
 
-# Afresh, with a log of its own.
+# Starts the daemon with the words in $@, a new log and no answers.
 start_liars() {
     RUN=$((${RUN:-0} + 1))
     LOG=$PWD/log.$RUN
@@ -66,7 +66,7 @@ start_liars() {
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 4 "$@"
 }
 
-# accepted = queued + starting + running + the sum of the ended, in the last status line.
+# Succeeds if in the last status line accepted = queued + starting + running + all ended clients.
 adds_up() {
     grep '^\[INFO\] status: ' "$LOG" | tail -n 1 | awk '{
         gsub(",", "")
@@ -90,13 +90,14 @@ is_idle() {
     (($(processor_time "$DAEMON") - before <= 3))
 }
 
-# What must be so whatever it was told, as soon as the liar is out of the way.
+# Checks, as soon as the liar is gone, that the daemon serves with all dispatchers, counts correctly,
+# and has neither leaks nor errors.
 check_after_lie() {
     await nobody_is_left
     adds_up
     await has_dispatchers 4
     await is_idle
-    # Whoever comes now is served, by everybody.
+    # All dispatchers serve these clients.
     "$BURST" "$ADDRESS" "$PORT" 20 >burst.after
     [[ $(cat burst.after) == "connected 20 answered 20 failed 0" ]]
     await nobody_is_left
@@ -120,14 +121,14 @@ all_lies_are_told() {
     for lie in $LIARS; do grep -q "^\[WARNING\] liar: $lie$" "$LOG" || return 1; done
 }
 
-# $1: lies told instead of an answer to START, by up to three dispatchers of four.  $2: how many may
-# have been told that they are served, by a liar who does not.  Everybody else is, once.
+# Lets up to three of the four dispatchers answer START with the lies in $1.  At most $2 clients may be
+# lost because a liar reports them as served; all others get exactly one answer.
 lie_at_start() {
     local bursts failed=0
     echo "lies: $1"
     LIARS=$1
     start_liars 0 "$ANSWER" answers counter 1
-    # If handlers start fast enough, not every dispatcher is needed for a burst.
+    # If handlers start fast, a burst does not need every dispatcher.
     for ((bursts = 0; bursts < 20; bursts++)); do
         "$BURST" "$ADDRESS" "$PORT" 60 >burst 2>burst.errors || true
         cat burst
@@ -146,7 +147,7 @@ said_what_none_may_say() {
     [[ $(grep -c 'was killed by signal 9: replacing it$' "$LOG") == "$1" ]]
 }
 
-@test "a dispatcher that says what none may say is ended, and others serve its clients" {
+@test "the supervisor kills a dispatcher that violates the protocol, and other dispatchers serve its clients" {
     prepare_liars
     local lies
     for lies in "unasked-started unknown-client started-0" "started-1 started-minus exited-unknown" \
@@ -161,28 +162,28 @@ said_what_none_may_say() {
     end_bystander
 }
 
-@test "a dispatcher that says it started somebody else's process harms one client, and nobody else" {
+@test "a dispatcher that claims to have started a foreign process harms one client only" {
     prepare_liars
     lie_at_start "started-supervisor started-dispatcher started-itself" 3
     lie_at_start started-bystander 1
-    # If it is given the client of which it has said FAILED again, the lie has become an answer.
+    # The liar may get the client again for which it reported FAILED; then the lie has become an answer.
     lie_at_start failed-then-started 1
     end_bystander
 }
 
-@test "a dispatcher that writes what it likes into the ledger harms its own clients only" {
+@test "a dispatcher that overwrites the ledger harms its own clients only" {
     prepare_liars
     lie_at_start "ledger dead half-closed" 4
     end_bystander
 }
 
-@test "a dispatcher cannot take the ledger away from under the supervisor" {
+@test "a dispatcher cannot truncate the ledger of the supervisor" {
     prepare_liars
     lie_at_start cut-ledger 0
     end_bystander
 }
 
-@test "dispatchers that do not answer, or have closed their end, are ended after 10 s" {
+@test "the supervisor kills dispatchers that are silent for 10 s or have closed their socket" {
     prepare_liars
     LIARS="silent closed"
     start_liars 0 "$ANSWER" answers counter 1
@@ -193,15 +194,15 @@ said_what_none_may_say() {
     end_bystander
 }
 
-# What it holds is lost to it, and no more.
-@test "dispatchers that have slipped the leash keep neither the service nor its end" {
+# The supervisor loses the clients that such a dispatcher holds, and no others.
+@test "dispatchers that cannot be killed delay neither the service nor its exit" {
     prepare_liars
     LIARS="unleashed unleashed-noise"
     start_liars 0 "$ANSWER" answers counter 1
     local liars
     liars=$(sed -n 's/.* dispatcher [01]: ready, process //p' "$LOG")
     [[ $(wc -l <<<"$liars") == 2 ]]
-    # Both tell their lies, whatever they hold then: no more than there may be handlers.
+    # Both liars tell their lies; they hold at most as many clients as handlers may run.
     "$BURST" -t 5000 "$ADDRESS" "$PORT" 60 >burst 2>burst.errors || true
     cat burst
     [[ $(grep -c '^\[WARNING\] liar: unleashed' "$LOG") == 2 ]]
@@ -210,7 +211,7 @@ said_what_none_may_say() {
     await status_is running 0
     adds_up
     await is_idle
-    # At once: the second says that handlers are killed.
+    # The daemon ends at once: the second SIGTERM kills handlers.
     kill -TERM "$DAEMON"
     await has_line '^\[INFO\] ending: ' "$LOG"
     stop
@@ -222,7 +223,7 @@ said_what_none_may_say() {
     end_bystander
 }
 
-@test "a dispatcher that fails at all it is given does not hold up what others can do" {
+@test "a dispatcher that fails every start does not delay clients of other dispatchers" {
     prepare_liars
     LIARS="failed-always"
     start_liars 0 "$ANSWER" answers counter 1
@@ -233,10 +234,10 @@ said_what_none_may_say() {
     end_bystander
 }
 
-# Since Linux 6.16.
+# Linux can since 6.16.
 can_refuse_descriptors() { [[ $(printf '%s\n' 6.16 "$(uname -r)" | sort -V | head -n 1) == 6.16 ]]; }
 
-@test "a dispatcher that has the kernel refuse descriptors is ended, and others serve its clients" {
+@test "the supervisor kills a dispatcher whose socket refuses descriptors, and others serve its clients" {
     prepare_liars
     lie_at_start without-rights 0
     if can_refuse_descriptors; then
@@ -246,26 +247,26 @@ can_refuse_descriptors() { [[ $(printf '%s\n' 6.16 "$(uname -r)" | sort -V | hea
     end_bystander
 }
 
-@test "what the kernel puts beside the connections that come back is closed" {
+@test "the supervisor closes descriptors that the kernel adds to returned connections" {
     prepare_liars
-    lie_at_start with-processes 0 # has_its_descriptors() would see it
+    lie_at_start with-processes 0 # has_its_descriptors() would find the descriptors
     end_bystander
 }
 
-@test "a dispatcher that makes the last close of a connection take a minute makes nobody wait" {
+@test "a dispatcher that makes the last close of a connection take a minute delays nobody" {
     prepare_liars
     LIARS="failed-lingering"
     start_liars --queue-timeout 300ms 0 "$ANSWER" answers counter 1
     connect_silently
     await has_line '^\[WARNING\] liar: failed-lingering$' "$LOG"
     await status_is refused-timeout 1
-    await status_is lingering 0 # closed, while its client has read nothing
+    await status_is lingering 0 # the supervisor has closed it, although the client has read nothing
     exec {CLIENT}>&-
     check_after_lie
     end_bystander
 }
 
-@test "a dispatcher that can be sent nothing more, and not be killed, keeps no client" {
+@test "a dispatcher that accepts no messages and cannot be killed keeps no client" {
     prepare_liars
     LIARS=deaf
     start_liars 0 "$ANSWER" answers counter 1
@@ -282,7 +283,7 @@ can_refuse_descriptors() { [[ $(printf '%s\n' 6.16 "$(uname -r)" | sort -V | hea
     end_bystander
 }
 
-# $1: a lie of the spare when it is asked for a successor.
+# Lets the spare dispatcher tell lie $1 when the supervisor requests a successor.
 lie_at_fork() {
     echo "lie: $1"
     LIARS='' LIAR_SPARE=$1
@@ -292,13 +293,13 @@ lie_at_fork() {
     kill -KILL "$(dispatchers | head -n 1)"
     wait "$client" || true
     cat burst
-    await has_line "^\[WARNING\] liar: $1$" "$LOG" # on a loaded machine, the kill comes late
+    await has_line "^\[WARNING\] liar: $1$" "$LOG" # on a loaded machine the kill comes late
     [[ $(<burst) == "connected 150 answered 150 failed 0" ]]
     [[ -z $(sort answers | uniq -d) ]]
     check_after_lie
 }
 
-@test "a spare that lies about successors is seen through, and nobody is lost" {
+@test "the supervisor recognizes a spare dispatcher's lies about successors and loses no client" {
     prepare_liars
     local lie
     for lie in forked-supervisor forked-dispatcher forked-bystander forked-dead \
@@ -317,7 +318,7 @@ were_ready() { [[ $(times_ready "$1") == "$2" ]]; }
 
 kill_first_dispatcher() { kill -KILL "$(dispatchers | head -n 1)"; }
 
-@test "a spare that never forks a successor, or takes no descriptors, is passed over" {
+@test "the supervisor does without a spare dispatcher that forks no successor or accepts no descriptors" {
     prepare_liars
     lie_at_fork forked-never
     LIAR_SPARE=forked-deaf
@@ -331,7 +332,7 @@ kill_first_dispatcher() { kill -KILL "$(dispatchers | head -n 1)"; }
     end_bystander
 }
 
-@test "a spare that denies a successor which serves already takes no client from it" {
+@test "a spare dispatcher that denies a serving successor takes no client from the successor" {
     prepare_liars
     lie_at_fork forked-none
     lie_at_fork forked-another
@@ -342,7 +343,7 @@ times_read() { grep -c '^\[INFO\] SIGHUP: files were read again' "$LOG" || true;
 
 was_read_again() { (($(times_read) > $1)); }
 
-# $1: a lie of the spare when it is asked to read a file.
+# Lets the spare dispatcher tell lie $1 when the supervisor requests a file.
 lie_at_read() {
     echo "lie: $1"
     LIARS='' LIAR_SPARE=$1
@@ -352,10 +353,11 @@ lie_at_read() {
     kill -HUP "$DAEMON"
     await has_line "^\[WARNING\] liar: $1$" "$LOG"
     await has_line '^\[[A-Z]*\] SIGHUP: ' "$LOG"
-    # As before.
+    # The service goes on as before.
     "$BURST" "$ADDRESS" "$PORT" 5 >burst
     [[ $(<burst) == "connected 5 answered 5 failed 0" ]]
-    # Once it is read truly, it counts.  Another spare may have read the old one by then.
+    # The daemon uses the new file once an honest spare has read it.  Another spare may have read the
+    # old file by then.
     local before
     before=$(times_read)
     echo 'deny 127.0.0.9' >rules
@@ -370,7 +372,7 @@ is_denied_at() {
     [[ $(<burst) == "connected 1 answered 0 failed 1" ]]
 }
 
-@test "content that could change, block or be anything is not read, and what was read stays" {
+@test "the supervisor refuses file content that could change or block, and keeps the old content" {
     prepare_liars
     local lie
     for lie in content-pipe content-unsealed content-huge content-directory content-path \
@@ -387,14 +389,15 @@ is_denied_at() {
 
 has_adopted() { grep -q 'adopted process' "$LOG"; }
 
-# $1: a lie of the spare when it is asked to signal a handler whose dispatcher is dead.
+# Lets the spare dispatcher tell lie $1 when the supervisor requests a signal to a handler of a dead
+# dispatcher.
 lie_at_signal() {
     echo "lie: $1"
     LIARS='' LIAR_SPARE=$1
     local all
     start_liars --timeout 3s --kill-after 300ms 0 "$ANSWER" answers counter 1
-    mapfile -t all < <(dispatchers) # before the handler's time begins, which is to be over later
-    # Says nothing, so that its handler waits.
+    mapfile -t all < <(dispatchers) # looked up before the handler's time begins, which must end later
+    # This client sends nothing, so its handler waits.
     connect_silently
     await status_is running 1
     kill -KILL "${all[@]}"
@@ -404,7 +407,7 @@ lie_at_signal() {
     check_after_lie
 }
 
-@test "a spare that lies about signals does not keep anybody from being reaped" {
+@test "a spare dispatcher that lies about signals does not keep handlers from being reaped" {
     prepare_liars
     local lie
     for lie in signalled-otherwise signalled-twice; do

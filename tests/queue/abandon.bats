@@ -1,16 +1,16 @@
 #!/usr/bin/env bats
-# Clients that give up while they wait: --abandon.
+# Tests clients that leave while they wait: --abandon.
 
 load ../shared/helpers
 
-@test "500 clients connect and 400 reset at once: 100 handlers start" {
+@test "100 handlers start when 500 clients connect and 400 of them reset at once" {
     start --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     connect_silently
     await status_is running 1
     "$BURST" -h 400 "$ADDRESS" "$PORT" 500 >burst &
     local client=$!
     await status_is abandoned 400
-    await status_is queued 100 # the last of them may still be in the backlog
+    await status_is queued 100 # some clients may still be in the backlog
     echo >&"$CLIENT"
     wait "$client"
     [[ $(cat burst) == "connected 500 answered 100 refused 0 hungup 400 failed 0" ]]
@@ -18,7 +18,7 @@ load ../shared/helpers
     await status_is served 101
 }
 
-@test "who resets in the same moment in which a handler falls free costs none" {
+@test "clients that reset while a handler ends cost no handler" {
     start --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local client
     connect_silently
@@ -27,7 +27,7 @@ load ../shared/helpers
     client=$!
     await has_line waiting burst
     await status_is queued 300
-    # All of it is there for the daemon when it goes on.
+    # The daemon finds all events at once when it continues.
     kill -STOP "$DAEMON"
     await is_stopped "$DAEMON"
     kill -USR1 "$client"
@@ -36,10 +36,10 @@ load ../shared/helpers
     kill -CONT "$DAEMON"
     wait "$client"
     await status_is abandoned 300
-    await status_is served 1 # of all 301: its handler may end later than they are found
+    await status_is served 1 # of 301 clients; this handler may end after the daemon has found the others gone
 }
 
-@test "who has reset before it is accepted is not served" {
+@test "the daemon does not serve a client that resets before it is accepted" {
     start --address 127.0.0.1 --processes 4 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     kill -STOP "$DAEMON"
     "$BURST" -h 20 "$ADDRESS" "$PORT" 20 >burst
@@ -49,7 +49,7 @@ load ../shared/helpers
     [[ $(cat burst) == "connected 20 answered 0 refused 0 hungup 20 failed 0" ]]
 }
 
-@test "half-closed clients are served by default, and with --abandon never" {
+@test "half-closed clients are served by default and with --abandon never" {
     local words
     for words in "" "--abandon=hangup" "--abandon=never"; do
         # shellcheck disable=SC2086
@@ -61,7 +61,7 @@ load ../shared/helpers
     done
 }
 
-@test "--abandon half-close: who has sent FIN leaves the queue, others stay" {
+@test "--abandon half-close removes clients that sent FIN from the queue, and keeps others" {
     start --abandon half-close --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     connect_silently
     await status_is running 1
@@ -76,7 +76,7 @@ load ../shared/helpers
     [[ $(cat stay) == "connected 5 answered 5 failed 0" ]]
 }
 
-@test "--abandon never: even who has reset is given a handler" {
+@test "--abandon never starts handlers even for clients that reset" {
     # shellcheck disable=SC2016
     start --abandon never --address 127.0.0.1 0 bash -c 'read -r line; echo x >>started'
     connect_silently
@@ -88,18 +88,18 @@ load ../shared/helpers
     [[ $(wc -l <started) == 11 ]]
 }
 
-# How many descriptors the daemon waits for, in all of its epoll instances.
+# Prints how many descriptors all epoll instances of the daemon watch.
 watches() { cat "/proc/$DAEMON/fdinfo/"* | grep -c '^tfd:'; }
 
 watches_are() { [[ $(watches) == "$1" ]]; }
 
-# How often the daemon has waited for something, as soon as it does so again.
+# Waits until the daemon sleeps and prints how often it has slept so far.
 daemon_switches() {
     await is_asleep "$DAEMON" >&2
     switches "$DAEMON"
 }
 
-@test "what waiting clients send wakes nobody" {
+@test "data from waiting clients does not wake the daemon" {
     start --address 127.0.0.1 0 cat
     connect_silently
     await status_is running 1
@@ -116,7 +116,7 @@ daemon_switches() {
     exec {CLIENT}>&-
 }
 
-# Milliseconds until the log says that the client of this ticket has given up.
+# Prints the milliseconds until the log says that the client with ticket $1 left.
 time_until_given_up() {
     local begin
     begin=$(milliseconds)
@@ -124,13 +124,13 @@ time_until_given_up() {
     milliseconds_since "$begin"
 }
 
-@test "who resets as soon as it waits is taken out, and so is, at once, who resets later" {
+@test "the daemon removes clients that reset right after they start to wait, or later" {
     start -v --address 127.0.0.1 0 cat
     connect_silently
     await status_is running 1
     local watches client took
     watches=$(watches)
-    # Nobody is watched in the first moment, and nothing else wakes the daemon after that.
+    # The daemon watches no client at first, and no other event wakes it afterwards.
     "$BURST" -h 1 "$ADDRESS" "$PORT" 1
     took=$(time_until_given_up 2)
     echo "$took ms"
@@ -148,7 +148,8 @@ time_until_given_up() {
     exec {CLIENT}>&-
 }
 
-# With 200 clients of one source waiting at its limit, whom others overtake; sets `crowd`.
+# Starts the daemon with a queue of 200 clients whose source is at its limit, so that other clients
+# overtake them; sets `crowd`.
 start_with_crowd() {
     start -v --address 127.0.0.1 --processes 2 --per-source 1 --order fair 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER"
@@ -165,7 +166,7 @@ end_crowd() {
     exec {CLIENT}>&-
 }
 
-@test "behind a crowd, too, who resets as soon as it waits is taken out" {
+@test "behind a crowd the daemon removes a client that resets right after it starts to wait" {
     local crowd took
     start_with_crowd
     "$BURST" -h 1 "$ADDRESS" "$PORT" 1
@@ -177,8 +178,8 @@ end_crowd() {
     end_crowd
 }
 
-# Whether the daemon notices within a second that a new client resets, while its only dispatcher is
-# full.  The test asks only the kernel meanwhile: a question to the daemon would wake it.
+# Succeeds if the daemon notices within a second that a new client resets while the only dispatcher is
+# full.  Meanwhile the test looks at the kernel only, because a request would wake the daemon.
 notices_reset_of() {
     "$BURST" -H -h 1 "$ADDRESS" "$PORT" 1 >last &
     local client=$!
@@ -190,7 +191,7 @@ notices_reset_of() {
     grep "ticket $1: given up by .*, waited 0\\." "$LOG"
 }
 
-@test "a client that waits for a dispatcher is noticed when it gives up, before the dispatcher has room" {
+@test "the daemon removes a client that leaves while it waits for a full dispatcher" {
     start -v --address 127.0.0.1 --processes 0 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local dispatcher crowd ticket noticed=
     dispatcher=$(dispatchers)
@@ -198,7 +199,7 @@ notices_reset_of() {
     "$BURST" "$ADDRESS" "$PORT" 16 >burst & # PROTOCOL_SLOTS in dispatcher/protocol.h
     crowd=$!
     await status_is starting 16
-    # The machine may have other things to do now and then.
+    # A loaded machine may delay an attempt.
     for ticket in 17 18 19; do
         if notices_reset_of "$ticket"; then
             noticed=yes
@@ -210,12 +211,12 @@ notices_reset_of() {
     [[ -n $noticed ]]
 }
 
-@test "who overtakes a crowd within a moment is not watched" {
+@test "the daemon does not watch a client that overtakes a crowd within a moment" {
     command -v strace >/dev/null || skip "strace is not installed"
     local crowd attempt before calls least=
     start_with_crowd
     trace "$DAEMON" -e trace=epoll_ctl
-    # All but the first wait, each until the one before it is served.
+    # All clients but the first wait until the client before them is served.
     for ((attempt = 0; attempt < 100 && ${least:-8} >= 8; attempt++)); do
         before=$(wc -l <traced)
         "$BURST" -f 127.0.0.9 "$ADDRESS" "$PORT" 8 >others
@@ -224,12 +225,12 @@ notices_reset_of() {
         if [[ -z $least ]] || ((calls < least)); then least=$calls; fi
     done
     echo "$least calls for 8 clients"
-    ((least < 8)) # beginning and ending to watch each would be 14
+    ((least < 8)) # to watch and unwatch each would cost 14
     end_trace
     end_crowd
 }
 
-@test "once its handler runs, a client that has waited is the handler's alone" {
+@test "the daemon no longer watches a client whose handler runs" {
     start --abandon half-close --address 127.0.0.1 0 bash -c 'read -r; exec sleep 100'
     connect_silently
     await status_is running 1
@@ -241,7 +242,7 @@ notices_reset_of() {
     kill -TERM "$(children "$(dispatchers | head -n 1)")$(children "$(dispatchers | tail -n 1)")"
     await status_is served 1
     await status_is running 1
-    # It resets, which its handler may care about: nobody else is woken.
+    # The reset concerns the handler only and wakes neither supervisor nor dispatcher.
     before=$(daemon_switches)
     kill -USR1 "$client"
     wait "$client"
@@ -253,13 +254,13 @@ notices_reset_of() {
     stop INT
 }
 
-@test "a client that was put back into the queue is noticed at once when it gives up" {
+@test "the daemon notices at once that a client leaves which was put back into the queue" {
     cp "$ANSWER" handler
     start -v --address 127.0.0.1 --control ./control 0 ./handler "$ANSWERS" "$COUNTER"
     rm handler
     "$BURST" -H -h 1 "$ADDRESS" "$PORT" 1 >burst &
     local client=$! begin took
-    await failed_starts_exceed 5 # the next attempt is 3.2 s after the sixth
+    await failed_starts_exceed 5 # the next attempt comes 3.2 s after the sixth
     begin=$(milliseconds)
     kill -USR1 "$client"
     wait "$client"
@@ -269,7 +270,7 @@ notices_reset_of() {
     ((took < 2500))
 }
 
-@test "without memory for watching, who has reset is noticed when its turn comes" {
+@test "without memory for watching, the daemon notices a reset when the client's turn comes" {
     command -v strace >/dev/null || skip "strace is not installed"
     start --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     connect_silently
@@ -277,7 +278,7 @@ notices_reset_of() {
     inject "$DAEMON" epoll_ctl:error=ENOSPC
     "$BURST" -h 20 "$ADDRESS" "$PORT" 30 >burst &
     local client=$!
-    await status_is accepted 31 # who has reset before that need not come into the queue
+    await status_is accepted 31 # clients that reset before that may skip the queue
     echo >&"$CLIENT"
     wait "$client"
     [[ $(cat burst) == "connected 30 answered 10 refused 0 hungup 20 failed 0" ]]
@@ -285,7 +286,7 @@ notices_reset_of() {
     end_trace
 }
 
-@test "keepalive asks a waiting client after a minute of silence, not after two hours" {
+@test "keepalive probes a waiting client after a minute of silence" {
     start --address 127.0.0.1 0 cat
     connect_silently
     await status_is running 1
@@ -300,9 +301,9 @@ notices_reset_of() {
     stop INT
 }
 
-@test "a client that vanished without a word is found by keepalive" {
+@test "keepalive finds a client that vanished without FIN or reset" {
     [[ $(id -u) == 0 ]] || skip "a network namespace needs root"
-    # Two machines with a cable between, which is cut.
+    # The test connects two network namespaces with a cable and cuts it.
     export DAMPENER BURST ANSWER
     unshare --net --mount bash -euo pipefail -c "$(declare -f cut_the_cable); cut_the_cable" 3>&- 4>&-
     cat log
@@ -320,13 +321,13 @@ cut_the_cable() {
     ip address add 192.0.2.1/24 dev here
     ip link set here up
     nsenter --net=/proc/$other/ns/net sh -c 'ip address add 192.0.2.2/24 dev there; ip link set there up'
-    # A system that has been told to find out sooner than the daemon would.
+    # Shortens the kernel's times below those of the daemon.
     sysctl -q net.ipv4.tcp_keepalive_time=1 net.ipv4.tcp_keepalive_intvl=1 net.ipv4.tcp_keepalive_probes=2
     "$DAMPENER" -v --ready-fd 7 --address 192.0.2.1 0 sleep 50 7>ready 2>log </dev/null >/dev/null &
     daemon=$!
     while [[ ! -s ready ]]; do sleep 0.02; done
     read -r address port <ready
-    exec 8<>"/dev/tcp/192.0.2.1/$port" # has the only handler
+    exec 8<>"/dev/tcp/192.0.2.1/$port" # occupies the only handler
     while ! grep -q 'ticket 1: started' log; do sleep 0.02; done
     nsenter --net=/proc/$other/ns/net nc 192.0.2.1 "$port" </dev/null &
     client=$!
@@ -352,7 +353,7 @@ failed_starts() {
 
 failed_starts_exceed() { (($(failed_starts) > $1)); }
 
-@test "clients whose start failed while dispatchers were busy wake nobody when they reset later" {
+@test "resets of clients whose starts failed before do not keep the daemon busy" {
     printf '#!/bin/sh\nexec sleep 100\n' >handler
     chmod +x handler
     start --address 127.0.0.1 --processes 300 --dispatchers 2 --control ./control 0 ./handler
@@ -373,7 +374,7 @@ failed_starts_exceed() { (($(failed_starts) > $1)); }
     stop INT
 }
 
-@test "--abandon half-close: who has sent FIN before it is accepted is not served" {
+@test "--abandon half-close does not serve a client that sent FIN before it is accepted" {
     start --abandon half-close --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     kill -STOP "$DAEMON"
     "$BURST" -c -m '' "$ADDRESS" "$PORT" 1 >burst &

@@ -1,14 +1,14 @@
 #!/usr/bin/env bats
-# Who is served at all: --allow, --deny, --access-file.
+# Tests the access rules: --allow, --deny, --access-file.
 
 load ../shared/helpers
 
-# Whether a client from this address is served.
+# Succeeds if the daemon serves a client from address $1.
 is_served_from() { [[ $("$BURST" -f "$1" -m '' "$ADDRESS" "$PORT" 1) == *" answered 1 "* ]]; }
 
 start_with_rules() { start --address 127.0.0.1 "$@" 0 "$ANSWER" "$ANSWERS" "$COUNTER"; }
 
-@test "--deny: those are not served, all others are, and the denied never enter the queue" {
+@test "--deny keeps matching clients out of the queue and serves all others" {
     start_with_rules --deny 127.0.1.0/24 --deny 127.0.2.1
     is_served_from 127.0.0.1
     is_served_from 127.0.2.2
@@ -16,17 +16,17 @@ start_with_rules() { start --address 127.0.0.1 "$@" 0 "$ANSWER" "$ANSWERS" "$COU
     refute is_served_from 127.0.2.1
     status_is denied 2
     status_is accepted 4
-    await status_is served 2 # which is known when the handler has ended, and not by its answer
+    await status_is served 2 # counts handlers that have ended, which may be after their answer
     grep -q '^\[WARNING\] refused 127.0.1.7 port [0-9]*: denied by the access rules$' "$LOG"
 }
 
-@test "only --allow: all others are denied" {
+@test "--allow alone denies all other clients" {
     start_with_rules --allow 127.0.1.0/24
     is_served_from 127.0.1.1
     refute is_served_from 127.0.0.1
 }
 
-@test "the most specific rule wins, in whatever order they are written" {
+@test "the most specific rule wins, in any order of rules" {
     start_with_rules --deny 127.0.1.128/25 --allow 127.0.1.200 --deny all --allow 127.0.1.0/24
     is_served_from 127.0.1.1
     refute is_served_from 127.0.1.129
@@ -34,7 +34,7 @@ start_with_rules() { start --address 127.0.0.1 "$@" 0 "$ANSWER" "$ANSWERS" "$COU
     refute is_served_from 127.0.2.1
 }
 
-@test "denied clients take no place: with a full queue they are denied, others wait" {
+@test "a denied client is denied even if the queue is full, and takes no place in it" {
     start_with_rules --deny 127.0.0.9 --processes 1 --queue 2
     connect_silently
     await status_is running 1
@@ -56,7 +56,7 @@ start_with_rules() { start --address 127.0.0.1 "$@" 0 "$ANSWER" "$ANSWERS" "$COU
 3" ]]
 }
 
-@test "IPv4 clients of an IPv6 socket meet the rules for IPv4, and mapped rules are such" {
+@test "IPv4 rules and IPv4-mapped rules match IPv4 clients of an IPv6 socket" {
     start --address :: --ipv6 --ipv4 --deny ::ffff:127.0.1.0/120 --allow ::/0 --deny 127.0.2.0/24 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER"
     ADDRESS=127.0.0.1
@@ -65,7 +65,7 @@ start_with_rules() { start --address 127.0.0.1 "$@" 0 "$ANSWER" "$ANSWERS" "$COU
     refute is_served_from 127.0.2.1
 }
 
-@test "IPv6 clients meet the rules for IPv6" {
+@test "IPv6 rules match IPv6 clients" {
     [[ -e /proc/net/if_inet6 ]] || skip "the kernel has no IPv6"
     start --address ::1 --deny 0.0.0.0/0 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     is_served_from ::1
@@ -77,14 +77,14 @@ start_with_rules() { start --address 127.0.0.1 "$@" 0 "$ANSWER" "$ANSWERS" "$COU
     is_served_from ::1
 }
 
-@test "--access-file: read at the start, again at SIGHUP, on top of the options" {
+@test "--access-file adds rules to the options at the start and again at SIGHUP" {
     printf '%s\n' '# who is served' '' 'deny 127.0.1.0/24 # not these' "  allow	127.0.1.5" >rules
     start_with_rules -v --access-file rules --deny 127.0.3.1
     refute is_served_from 127.0.1.1
     is_served_from 127.0.1.5
     refute is_served_from 127.0.3.1
     printf 'deny 127.0.2.0/24\r\n' >rules.new
-    mv rules.new rules # another file of that name
+    mv rules.new rules # gives the name to another file
     kill -HUP "$DAEMON"
     await has_line 'SIGHUP: files were read again' "$LOG"
     is_served_from 127.0.1.1
@@ -92,7 +92,7 @@ start_with_rules() { start --address 127.0.0.1 "$@" 0 "$ANSWER" "$ANSWERS" "$COU
     refute is_served_from 127.0.3.1
 }
 
-@test "a bad access file at SIGHUP keeps the old rules and says which line is wrong" {
+@test "a bad access file at SIGHUP leaves the old rules, and the log shows the wrong line" {
     printf 'deny 127.0.1.0/24\n' >rules
     start_with_rules --access-file rules
     local wrong
@@ -112,7 +112,7 @@ start_with_rules() { start --address 127.0.0.1 "$@" 0 "$ANSWER" "$ANSWERS" "$COU
     refute is_served_from 127.0.1.1
 }
 
-@test "a bad access file at the start is an error, with its line, and status 1" {
+@test "a bad access file at the start is an error that shows the wrong line, status 1" {
     printf 'allow 10.0.0.0/8\n\nallow everybody\n' >rules
     run "$DAMPENER" --access-file rules 0 cat
     echo "$output"
@@ -126,7 +126,7 @@ start_with_rules() { start --address 127.0.0.1 "$@" 0 "$ANSWER" "$ANSWERS" "$COU
     [[ $output == *"10.0.0.0/8 is allowed by "*" and denied by "* ]]
 }
 
-@test "10,000 rules are read, and the service goes on" {
+@test "the daemon accepts 10,000 rules" {
     local i
     for ((i = 0; i < 10000; i++)); do
         echo "deny 10.$((i / 250)).$((i % 250)).0/25"

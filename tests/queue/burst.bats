@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# Many clients at once, and the order in which they are served.
+# Tests many simultaneous clients and the order in which the daemon serves them.
 
 load ../shared/helpers
 
-@test "5,000 connections at once through 8 handlers: none refused, none reset, every one answered" {
+@test "8 handlers answer 5,000 simultaneous clients without a refusal or a reset" {
     start --address 127.0.0.1 --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     run "$BURST" "$ADDRESS" "$PORT" 5000
     echo "$output"
@@ -13,7 +13,7 @@ load ../shared/helpers
     await status_is served 5000
 }
 
-@test "one handler at a time serves in exactly the order of arrival" {
+@test "a single handler serves clients in exactly the order of arrival" {
     start --address 127.0.0.1 --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     run "$BURST" "$ADDRESS" "$PORT" 2000
     echo "$output"
@@ -22,7 +22,7 @@ load ../shared/helpers
     [[ $(most_handlers) == 1 ]]
 }
 
-@test "with a queue of 10 the rest waits in the kernel's backlog and is served as well" {
+@test "clients beyond a queue of 10 wait in the kernel's backlog and are served too" {
     start --address 127.0.0.1 --processes 2 --queue 10 0 "$ANSWER" "$ANSWERS" "$COUNTER" 5
     "$BURST" "$ADDRESS" "$PORT" 300 >burst &
     local client=$!
@@ -37,7 +37,7 @@ load ../shared/helpers
     ((most == 10))
 }
 
-@test "with a queue of 0 clients are taken only when their handler can start" {
+@test "--queue 0 accepts clients only when their handler can start" {
     start --address 127.0.0.1 --processes 3 --queue 0 0 "$ANSWER" "$ANSWERS" "$COUNTER" 20
     "$BURST" "$ADDRESS" "$PORT" 200 >burst &
     local client=$!

@@ -1,16 +1,16 @@
 #!/usr/bin/env bats
-# As many waiting as descriptors allow: what it takes, and that one more costs no more.
+# Tests the cost of a queue as long as descriptors allow: its memory, and the time for one more client.
 
 load ../shared/helpers
 
-# Microseconds of processor time that the daemon has used.
+# Prints the daemon's processor time in microseconds.
 microseconds_used() {
     local nanoseconds
     read -r nanoseconds _ <"/proc/$DAEMON/schedstat"
     echo $((nanoseconds / 1000))
 }
 
-# The least that 500 more clients take, of $1 rounds; they overtake whoever waits.
+# Prints the least processor time for 500 more clients in $1 rounds; these clients overtake the queue.
 cost_of_more() {
     local round before cost least=
     for ((round = 0; round < $1; round++)); do
@@ -24,14 +24,15 @@ cost_of_more() {
 
 lesser() { if [[ -z $2 ]] || (($1 < $2)); then echo "$1"; else echo "$2"; fi; }
 
-# With order $1: lowers EMPTY and FULL to what it costs with none and with $2 waiting, sets MEMORY.
+# Measures with --order $1.  Lowers EMPTY and FULL to the cost with an empty queue and with $2 waiting
+# clients; sets MEMORY.
 measure() {
     local crowd
     start --address 127.0.0.1 --processes 3 --per-source 1 --order "$1" 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER"
-    connect_silently # its source is at its limit now
+    connect_silently # brings its source to the limit
     await status_is running 1
-    cost_of_more 1 >/dev/null # whatever is done for the first time
+    cost_of_more 1 >/dev/null # excludes work that the daemon does once only
     EMPTY=$(lesser "$(cost_of_more 5)" "$EMPTY")
     "$BURST" "$ADDRESS" "$PORT" "$2" >crowd 2>&1 &
     crowd=$!
@@ -46,13 +47,13 @@ measure() {
     rm "$ANSWERS"
 }
 
-@test "19,000 waiting take 8 MiB at the most, and one more costs what it cost with none" {
+@test "a queue of 19,000 clients takes at most 8 MiB and makes another client no more expensive" {
     [[ -e /proc/self/schedstat ]] || skip "the kernel does not count processor time"
     local limit count tolerated=130 order orders=(fair)
     limit=$(ulimit -Hn)
     count=$((limit > 20000 ? 19000 : limit - 1000))
     ((count > 0)) || skip "too few descriptors"
-    # Nothing is measured then, and it would take long.
+    # A sanitized build is not judged below, and 19,000 clients would take long.
     if is_sanitized && ((count > 3000)); then count=3000; fi
     if [[ -n ${DAMPENER_LONG:-} ]]; then
         tolerated=110
@@ -62,12 +63,12 @@ measure() {
         EMPTY=
         FULL=
         local pass
-        for pass in 1 2 3 4; do # whatever else the machine does comes and goes
+        for pass in 1 2 3 4; do # other load on the machine comes and goes
             measure "$order" "$count"
             if is_sanitized || ((FULL * 100 <= EMPTY * tolerated)); then break; fi
         done
         echo "$order: $EMPTY us for 500 with none waiting, $FULL us with $count; $MEMORY KiB"
-        # A sanitizer takes memory, and time, of its own.
+        # A sanitizer uses additional memory and time.
         if ! is_sanitized; then
             ((MEMORY <= 8192))
             ((FULL * 100 <= EMPTY * tolerated))

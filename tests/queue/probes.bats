@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# The pure parts of this room, tested in C.
+# Tests the pure parts of this room in C.
 
 load ../shared/helpers
 
-@test "clients: their order, their places and their counts, at every step" { "$BUILD/tests/queue/clients"; }
-@test "order: whose turn it is, by arrival and in turn, with limits per source" { "$BUILD/tests/queue/order"; }
-@test "source: what is one source, and a table that finds each of many" { "$BUILD/tests/queue/source"; }
-@test "scale: a million who wait cost no more each than a thousand" { "$BUILD/tests/queue/scale"; }
+@test "clients: keeps order, places and counts at every step" { "$BUILD/tests/queue/clients"; }
+@test "order: chooses the next client by arrival or in turn, with limits per source" { "$BUILD/tests/queue/order"; }
+@test "source: recognizes sources and finds each of many in a table" { "$BUILD/tests/queue/source"; }
+@test "scale: a million waiting clients cost no more each than a thousand" { "$BUILD/tests/queue/scale"; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Who is refused, how it is told, and what it costs: --queue, --queue-timeout, --when-full,
-# --busy-message, --per-source-queue.
+# Tests refusals, their messages and their cost: --queue, --queue-timeout, --when-full, --busy-message,
+# --per-source-queue.
 
 load ../shared/helpers
 
@@ -8,7 +8,7 @@ BUSY='sorry, busy\r\n'
 
 refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 failed 0" ]]; }
 
-@test "--when-full refuse: as many as fit are served in order, the rest is told" {
+@test "--when-full refuse serves as many clients as fit in order, and refuses the rest with the message" {
     start --address 127.0.0.1 --queue 10 --when-full refuse --busy-message "$BUSY" 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 300
     connect_silently
@@ -20,34 +20,34 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
     echo >&"$CLIENT"
     wait "$client"
     refuses_the_rest "$(cat burst)" 200 10 190
-    # Those that came first were taken.
+    # The first ten clients are served.
     [[ $(tail -n +2 "$ANSWERS") == "$(seq 10 | awk '{ print $1 + 1, $1 }')" ]]
     status_is refused-queue 190
     await status_is lingering 0
 }
 
-@test "--queue 0 --when-full refuse: who cannot start at once is refused" {
+@test "--queue 0 --when-full refuse refuses clients whose handler cannot start at once" {
     start --address 127.0.0.1 --queue 0 --processes 3 --when-full refuse --busy-message "$BUSY" 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 2000
     run "$BURST" -m "$BUSY" "$ADDRESS" "$PORT" 50
     refuses_the_rest "$output" 50 3 47
 }
 
-@test "nobody is refused because dispatchers have their hands full for a moment" {
-    # 40 may run, but one dispatcher takes only a few at a time.  Not many more: if it was behind for a
-    # second, they would rightly be refused.
+@test "a moment of busy dispatchers refuses no client" {
+    # 40 handlers may run, but one dispatcher starts only a few at a time.  A dispatcher that lags by a
+    # second may cause refusals, so the test has few clients.
     start --address 127.0.0.1 --queue 0 --processes 40 --dispatchers 1 --when-full refuse \
         --per-source-queue 0 0 "$ANSWER" "$ANSWERS" "$COUNTER" 2000
     run "$BURST" -m '' "$ADDRESS" "$PORT" 40
     refuses_the_rest "$output" 40 40 0
 }
 
-@test "nobody is refused because dispatchers have their hands full for a moment, in a later burst either" {
+@test "a moment of busy dispatchers refuses no client in a later burst either" {
     local round
     start --address 127.0.0.1 --queue 0 --processes 20 --dispatchers 1 --when-full refuse 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 1500
     for round in 1 2; do
-        # The daemon finds all clients at once, and they are more than its dispatcher has room for.
+        # The daemon finds all clients at once, more than its dispatcher has room for.
         kill -STOP "$DAEMON"
         "$BURST" -m '' "$ADDRESS" "$PORT" 20 >burst &
         await backlog_is "$PORT" 20
@@ -59,7 +59,7 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
     done
 }
 
-@test "--when-full refuse without --queue refuses when descriptors run out" {
+@test "--when-full refuse without --queue refuses clients when descriptors run out" {
     # shellcheck disable=SC2016
     WRAPPER=(bash -c 'ulimit -n 128; exec "$@"' bash)
     start --address 127.0.0.1 --when-full refuse --busy-message "$BUSY" 0 \
@@ -79,7 +79,7 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
     finish
 }
 
-@test "a refused client that has sent 64 KiB reads the message all the same" {
+@test "a refused client that has sent 64 KiB can still read the message" {
     start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message "$BUSY" 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER"
     connect_silently
@@ -90,7 +90,7 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
     exec {CLIENT}>&-
 }
 
-@test "the message arrives over a network with a delay, while the client still sends" {
+@test "a refused client that still sends gets the message over a network with a delay" {
     [[ $(id -u) == 0 ]] || skip "a network namespace needs root"
     # shellcheck disable=SC2016
     unshare --net bash -c 'ip link set lo up; tc qdisc add dev lo root netem delay 50ms' 2>/dev/null ||
@@ -116,7 +116,7 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
     refuses_the_rest "$(cat burst)" 10 0 10
 }
 
-@test "a refused client that never closes is closed after two seconds, many of them in turn" {
+@test "the daemon closes refused clients after two seconds, or earlier if more than 256 linger" {
     start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message busy 0 sleep 100
     connect_silently
     await status_is running 1
@@ -133,17 +133,17 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
     await status_is lingering 0
     (($(milliseconds_since "$begin") < 5000))
     has_its_descriptors
-    # The oldest, which had to make room, has its message, too.
+    # The oldest client, which had to make room, has the message too.
     [[ $(timeout 5 cat <&"${fds[0]}") == busy ]]
     for keep in "${fds[@]}"; do exec {keep}>&-; done
     stop INT
 }
 
-@test "a refused client that sends without end is cut off after some, before its time is over" {
+@test "the daemon cuts off a refused client that sends without end before two seconds" {
     start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message busy 0 sleep 100
     connect_silently
     await status_is running 1
-    await is_cut_off_early # the machine may have other things to do now and then
+    await is_cut_off_early # a loaded machine may delay an attempt
     status_is lingering 0
     stop INT
 }
@@ -157,13 +157,13 @@ is_cut_off_early() {
     ((took < 1500))
 }
 
-@test "refused clients that close make room for others to be refused, at once" {
+@test "refused clients that close make room at once for more refusals" {
     start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message busy 0 sleep 100
     connect_silently
     await status_is running 1
     local refused
-    await are_forgotten_early # the machine may have other things to do now and then
-    # There is still room for one who has sent much, and does not read yet.
+    await are_forgotten_early # a loaded machine may delay an attempt
+    # A client that does not read its message yet may still linger.
     exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
     await status_is lingering 1
     exec {refused}>&-
@@ -174,13 +174,13 @@ are_forgotten_early() {
     local before
     before=$(grep -c '^\[INFO\] status: ' "$LOG")
     "$BURST" -m busy "$ADDRESS" "$PORT" 600 || return 1
-    sleep 0.3 # far less than the two seconds that they might have taken
+    sleep 0.3 # far less than two seconds, after which lingering clients are closed
     kill -USR1 "$DAEMON"
     await status_lines_exceed "$before"
     grep '^\[INFO\] status: ' "$LOG" | tail -n 1 | grep ' lingering 0,'
 }
 
-@test "--queue-timeout: refused after the time, with the message, also with 64 KiB sent" {
+@test "--queue-timeout refuses a client with the message after its time, even if it has sent 64 KiB" {
     local bytes shortest longest
     for bytes in 0 65536; do
         start --address 127.0.0.1 --queue-timeout 1 --busy-message "$BUSY" 0 \
@@ -199,11 +199,11 @@ are_forgotten_early() {
     done
 }
 
-@test "--queue-timeout: each is refused in its own time" {
+@test "--queue-timeout counts for each client from its arrival" {
     start --address 127.0.0.1 --queue-timeout 600ms 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     connect_silently
     await status_is running 1
-    # From the first to the last they come within four seconds.
+    # The clients arrive over four seconds.
     "$BURST" -e 200 -w -m '' "$ADDRESS" "$PORT" 20 >burst
     cat burst
     [[ $(tail -n 1 burst) =~ shortest\ ([0-9]+)\ ms.*longest\ ([0-9]+)\ ms ]]
@@ -211,13 +211,13 @@ are_forgotten_early() {
     exec {CLIENT}>&-
 }
 
-@test "--queue-timeout wakes nobody while nobody waits, and ends nobody who runs" {
+@test "--queue-timeout affects neither an idle daemon nor running handlers" {
     start --address 127.0.0.1 --queue-timeout 300ms 0 "$ANSWER" "$ANSWERS" "$COUNTER" 1000
     run "$BURST" "$ADDRESS" "$PORT" 1
     [[ $output == "connected 1 answered 1 failed 0" ]]
 }
 
-@test "--per-source-queue: the newest of a source are refused, others are not" {
+@test "--per-source-queue refuses the newest clients of a source and no others" {
     start --address 127.0.0.1 --per-source-queue 5 --busy-message "$BUSY" 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 5
     connect_silently
@@ -237,20 +237,20 @@ are_forgotten_early() {
     refuses_the_rest "$(cat second)" 3 3 0
 }
 
-@test "--per-source-queue: those who run do not count, and a full queue of others does not either" {
+@test "--per-source-queue counts neither running handlers nor the clients of other sources" {
     start --address 127.0.0.1 --processes 3 --per-source-queue 2 --queue 4 --when-full refuse 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER"
     local first second third
     exec {first}<>"/dev/tcp/127.0.0.1/$PORT" {second}<>"/dev/tcp/127.0.0.1/$PORT" \
         {third}<>"/dev/tcp/127.0.0.1/$PORT"
     await status_is running 3
-    # Of the same source three run: still two may wait, and no third.
+    # Three handlers of this source run; still two more of its clients may wait.
     "$BURST" -m '' "$ADDRESS" "$PORT" 3 >same &
     local same=$!
     await status_is accepted 6
     status_is queued 2
     status_is refused-source 1
-    # Four may wait in all: each of the first two of these is one of its source.
+    # Four clients may wait in total: two of these five, each of its own source.
     "$BURST" -f 127.0.0.2 -s 5 -m '' "$ADDRESS" "$PORT" 5 >others &
     local others=$!
     await status_is accepted 11
@@ -277,7 +277,7 @@ are_forgotten_early() {
     stop INT
 }
 
-@test "--busy-message @FILE is read at the start and again at SIGHUP; a bad one keeps the old" {
+@test "--busy-message @FILE is read at the start and at SIGHUP, and a bad file leaves the old message" {
     printf 'one\n' >message
     start -v --address 127.0.0.1 --queue 0 --when-full refuse --busy-message @message 0 sleep 100
     connect_silently
@@ -293,21 +293,21 @@ are_forgotten_early() {
     grep -q 'ERROR. --busy-message: cannot read message: it is longer than 4096 bytes' "$LOG"
     [[ $(nc 127.0.0.1 "$PORT" </dev/null) == two ]]
     rm message
-    mkfifo message # opening it must not wait
+    mkfifo message # opening it must not block
     kill -HUP "$DAEMON"
     await has_line 'message: it is not a regular file' "$LOG"
     [[ $(nc 127.0.0.1 "$PORT" </dev/null) == two ]]
     stop INT
 }
 
-@test "a file for --busy-message that is not there is an error at the start" {
+@test "a missing file for --busy-message is an error at the start" {
     run "$DAMPENER" --busy-message @missing 0 cat
     echo "$output"
     [[ $status == 1 ]]
     [[ $output == *"[ERROR] --busy-message: cannot read missing: No such file or directory;"* ]]
 }
 
-@test "each refusal is logged with its reason, but of many only a few, and how many more" {
+@test "the log shows each refusal with its reason, or the first few of many and the number of the others" {
     start --address 127.0.0.1 --queue 0 --when-full refuse --deny 127.0.0.9 0 sleep 100
     connect_silently
     await status_is running 1
@@ -319,25 +319,25 @@ are_forgotten_early() {
     stop INT
 }
 
-@test "--queue-timeout makes room for those in the backlog at once, though nothing else happens" {
+@test "--queue-timeout alone makes room for clients in the backlog" {
     start --address 127.0.0.1 --queue 1 --queue-timeout 500ms --abandon never 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER"
     connect_silently
     await status_is running 1
     local begin took first second
     begin=$(milliseconds)
-    # The first does not close, so nobody hears of it for two seconds.
+    # The first client does not close, so the daemon forgets it only after two seconds.
     exec {first}<>"/dev/tcp/127.0.0.1/$PORT" {second}<>"/dev/tcp/127.0.0.1/$PORT"
     cat <&"$second"
     took=$(milliseconds_since "$begin")
     echo "$took ms"
-    ((took >= 1000 && took <= 2800)) # three seconds, had it waited for the first to be forgotten
+    ((took >= 1000 && took <= 2800)) # waiting until the first is forgotten would take three seconds
     exec {first}>&- {second}>&-
     echo >&"$CLIENT"
 }
 
-# One client was served, and another one refused, which does not close: its descriptor is in
-# `refused`, and `begin` is the time before it came.
+# Serves one client and refuses another, which does not close.  `refused` is the descriptor of the
+# latter, `begin` the time before it connected.
 leave_one_lingering() {
     connect_silently
     await status_is running 1
@@ -348,7 +348,7 @@ leave_one_lingering() {
     await status_is served 1
 }
 
-@test "a drain waits for those who are refused, and its time is not over for their sake" {
+@test "a drain waits for refused clients, and these do not use up --drain-timeout" {
     start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message busy --drain-timeout 200ms 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER"
     local refused begin
@@ -359,17 +359,17 @@ leave_one_lingering() {
     exec {refused}>&-
 }
 
-@test "the queue is bounded, and those who give up leave it, also while dispatchers are stuck" {
+@test "the queue stays bounded and lets clients leave while dispatchers are stuck" {
     start --address 127.0.0.1 --queue 5 --when-full refuse --processes 40 --dispatchers 2 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER"
     local process client
     for process in $(dispatchers); do kill -STOP "$process"; done
-    # 32 are in the hands of dispatchers; 8 more may start, and 5 may wait.
+    # Dispatchers hold 32 clients; 8 more may start, and 5 may wait.
     "$BURST" -H -h 60 -m '' "$ADDRESS" "$PORT" 60 >burst &
     client=$!
     await status_is accepted 60
     (($(status_of queued) <= 13))
-    # That they may start does not excuse them for long.
+    # A client that may start but cannot is refused after a moment.
     await status_is queued 5
     status_is starting 32
     await has_line waiting burst
@@ -380,7 +380,7 @@ leave_one_lingering() {
     await status_is starting 0
 }
 
-@test "at the end of the service it is told how many refusals were not logged" {
+@test "on exit the daemon logs how many refusals it has not logged one by one" {
     start --address 127.0.0.1 --queue 0 --when-full refuse 0 sleep 100
     connect_silently
     await status_is running 1
@@ -389,12 +389,12 @@ leave_one_lingering() {
     grep -q '^.WARNING. refused 45 more, not logged one by one: the queue is full$' "$LOG"
 }
 
-@test "who is too many of its source takes no place in the queue" {
+@test "clients beyond --per-source-queue take no place in the queue" {
     start --address 127.0.0.1 --queue 3 --per-source-queue 1 --when-full refuse 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 5
     connect_silently
     await status_is running 1
-    kill -STOP "$DAEMON" # all come in one round
+    kill -STOP "$DAEMON" # the daemon finds all clients in one round
     "$BURST" -f 127.0.0.2 -m '' "$ADDRESS" "$PORT" 5 >first &
     local first=$!
     sleep 0.3
@@ -410,7 +410,7 @@ leave_one_lingering() {
     wait "$first" "$second"
 }
 
-@test "many that were refused reset at once, and are forgotten" {
+@test "the daemon forgets many refused clients that reset at once" {
     start --address 127.0.0.1 --queue-timeout 500ms 0 sleep 100
     connect_silently
     await status_is running 1
@@ -426,7 +426,7 @@ leave_one_lingering() {
     stop INT
 }
 
-@test "a rate that lets nobody in for long does not delay --queue-timeout" {
+@test "a low --rate does not delay --queue-timeout" {
     start --address 127.0.0.1 --rate 1/10s --queue-timeout 500ms 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     "$BURST" "$ADDRESS" "$PORT" 1
     "$BURST" -e 0 -w -m '' "$ADDRESS" "$PORT" 3 >burst
@@ -436,9 +436,9 @@ leave_one_lingering() {
     ((longest <= 5000))
 }
 
-@test "handlers that cannot be started do not delay --queue-timeout" {
+@test "failing starts do not delay --queue-timeout" {
     cp "$(type -P true)" missing
-    # Attempts come some 3 and 6 s after the first; the time is over well in between.
+    # Attempts come about 3 and 6 s after the first, and --queue-timeout ends well between them.
     start --address 127.0.0.1 --queue-timeout 4 0 ./missing
     rm missing
     "$BURST" -e 0 -w -m '' "$ADDRESS" "$PORT" 1 >burst
@@ -448,7 +448,7 @@ leave_one_lingering() {
     ((longest >= 4000 && longest <= 6000))
 }
 
-@test "with --per-source-queue alone the refused are given their time, too" {
+@test "--per-source-queue alone gives refused clients time to read, too" {
     start --address 127.0.0.1 --per-source-queue 0 0 sleep 100
     connect_silently
     await status_is running 1
@@ -459,21 +459,21 @@ leave_one_lingering() {
     stop INT
 }
 
-@test "a drain waits for those who are refused as long as they need, within two seconds" {
+@test "a drain waits up to two seconds for a refused client" {
     start --address 127.0.0.1 --queue 0 --when-full refuse --drain-timeout 10 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER"
     local refused begin
     leave_one_lingering
     kill "$DAEMON"
     sleep 0.3
-    # But if the machine was so busy that the two seconds were over by then.
+    # On a loaded machine the two seconds may be over by then.
     is_alive "$DAEMON" || (($(milliseconds_since "$begin") >= 2000))
     exec {refused}>&-
     finish
     [[ $STATUS == 0 ]]
 }
 
-# Before the two seconds are over of one who is refused.
+# Succeeds if SIGINT ends the daemon before the two seconds of a refused client are over.
 is_ended_early() {
     local refused begin
     start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message 'busy\n' 0 sleep 100
@@ -481,17 +481,17 @@ is_ended_early() {
     await status_is running 1
     begin=$(milliseconds)
     exec {refused}<>"/dev/tcp/127.0.0.1/$PORT"
-    read -r -t 20 -u "$refused" # it has been told, and is waited for
+    read -r -t 20 -u "$refused" # the client has the message and lingers
     stop INT
     exec {refused}>&- {CLIENT}>&-
     (($(milliseconds_since "$begin") < 2000))
 }
 
-@test "SIGINT does not wait for those who are refused" {
-    await is_ended_early # the machine may have other things to do now and then
+@test "SIGINT does not wait for refused clients" {
+    await is_ended_early # a loaded machine may delay an attempt
 }
 
-@test "at SIGHUP a bad access file does not keep the new message out" {
+@test "a bad access file at SIGHUP does not keep a new busy message out" {
     printf 'one\n' >message
     : >rules
     start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message @message \
@@ -506,7 +506,7 @@ is_ended_early() {
     stop INT
 }
 
-@test "a message of 4096 bytes is read from a file" {
+@test "--busy-message @FILE accepts 4096 bytes" {
     head -c 4096 /dev/zero | tr '\0' x >message
     start --address 127.0.0.1 --queue 0 --when-full refuse --busy-message @message 0 sleep 100
     connect_silently
