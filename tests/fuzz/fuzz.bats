@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
-# What fuzzing has found worth keeping, given to all that parses, without the fuzzer.
+# Replays the inputs that fuzzing found worth keeping in every parser, without the fuzzer.
 
 load ../shared/helpers
 
 TARGETS=$BUILD/tests/fuzz
 CORPORA=$ROOT/tests/fuzz/corpora
 
-# bats has descriptors open that targets need.
+# Closes the descriptors of bats, because targets need their numbers.
 replay() {
     local target=$1
     (
@@ -15,7 +15,7 @@ replay() {
     )
 }
 
-# A target, and a unit of an input that may be repeated so often and twice as often.
+# takes_linear_time TARGET UNIT COUNT: parses COUNT units and twice as many, and compares the times.
 takes_linear_time() {
     local output
     output=$(close_descriptors && timeout 60 "$TARGETS/$1" --linear "$2" "$3" </dev/null 2>&1) || {
@@ -24,7 +24,7 @@ takes_linear_time() {
     }
 }
 
-@test "each input that was kept holds what was promised, in every target" {
+@test "every target keeps its promises for each input of its corpus" {
     local source target
     for source in "$ROOT"/tests/fuzz/*.c; do
         target=$(basename "$source" .c)
@@ -35,7 +35,7 @@ takes_linear_time() {
     done
 }
 
-@test "corpora are small, and have plain names" {
+@test "corpora are small and have plain names" {
     local folder
     (($(cat "$CORPORA"/*/* | wc -c) < 200000))
     for folder in "$CORPORA"/*/; do
@@ -45,7 +45,7 @@ takes_linear_time() {
     [[ -z $(find "$CORPORA" -name '*[^a-z0-9._-]*') ]]
 }
 
-@test "twice as long an input takes twice as long" {
+@test "an input of twice the length takes twice the time" {
     takes_linear_time access $'allow 2001:db8:??:??::/64\n' 4000
     takes_linear_time access $'deny 2001:db8:??:??::/64 # some\nallow 2001:db8::/32\n' 3000
     takes_linear_time command_line $'--allow=2001:db8:??:??::/64\n' 4000
@@ -54,7 +54,7 @@ takes_linear_time() {
     takes_linear_time figures $'version ??' 30000
 }
 
-@test "a figure that is none counts as 0" {
+@test "an invalid pressure or load figure counts as 0" {
     printf 'nan\n' >nan
     printf 'inf 1 1\n' >infinite
     printf 'some avg10=-1\n' >negative

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The pure parts of this room, tested in C.
+# Tests the pure parts of this room in C.
 
 load ../shared/helpers
 
-@test "timeout: who has run for too long, and gets which signal when" { "$BUILD/tests/running/timeout"; }
+@test "timeout: decides which handler has run too long and which signal it gets when" { "$BUILD/tests/running/timeout"; }

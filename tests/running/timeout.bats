@@ -1,20 +1,20 @@
 #!/usr/bin/env bats
-# Handlers that run too long, and what they leave behind.
+# Tests handlers that run too long, and the processes that they leave.
 
 load ../shared/helpers
 
 
-# Connects and waits until the handler has said its first line; SAID is that.
+# Connects and waits for the handler's first line, which becomes SAID.
 connect_served() {
     connect_silently
     read -r -t 20 -u "$CLIENT" SAID
 }
 
-# Waits until nobody holds the other end of a connection any more.
+# Waits until the connection at descriptor $1 ends.
 wait_for_end() { timeout 30 cat <&"$1" >/dev/null; }
 
-# took BEGIN LEAST: so many milliseconds have passed since then, and not five seconds more, which a
-# machine with other things to do may take to start a handler, and to hear of its end.
+# took BEGIN LEAST: at least LEAST milliseconds have passed since BEGIN, and less than five seconds
+# more.  A loaded machine may need that time to start a handler and to notice its end.
 took() {
     local passed=$(($(milliseconds) - $1))
     echo "took $passed ms"
@@ -23,8 +23,9 @@ took() {
 
 is_served() { status_is served "$1"; }
 
-# A handler with two processes in its group, each of which holds the connection: what ignores
-# SIGTERM is told by the words.  It says its own number and theirs.
+# Writes a handler with two more processes in its group, which all hold the connection.  Each word makes
+# a process stubborn (it ignores SIGTERM) or gentle.  The handler writes its process number and the
+# other two.
 make_family() {
     cat >family <<'HANDLER'
 #!/bin/bash
@@ -41,14 +42,15 @@ HANDLER
     chmod +x family
 }
 
-# The connection ends so long after $1 and not much later, and $3 clients have been served by then.
+# Requires that the connection ends at least $2 ms after time $1 and not much later, and that $3 clients
+# have been served then.
 is_cut_off() {
     wait_for_end "$CLIENT"
     took "$1" "$2"
     await is_served "$3"
 }
 
-@test "a handler that ignores SIGTERM is killed after --kill-after, with all of its group" {
+@test "a handler that ignores SIGTERM is killed after --kill-after with its whole group" {
     make_family
     start -v --address 127.0.0.1 --timeout 2 --kill-after 4 0 ./family stubborn gentle stubborn
     local begin
@@ -56,7 +58,7 @@ is_cut_off() {
     connect_served
     local members first=$CLIENT
     read -r -a members <<<"$SAID"
-    connect_silently # and waits for the slot
+    connect_silently # waits for the first handler
     await status_is queued 1
     await is_gone "${members[1]}"
     took "$begin" 1950
@@ -67,7 +69,7 @@ is_cut_off() {
     took "$begin" 5950
     await is_gone "${members[0]}"
     await is_gone "${members[2]}"
-    # The next one is served at once.
+    # The next client is served at once.
     read -r -t 20 -u "$CLIENT" SAID
     took "$begin" 5950
     is_served 1
@@ -76,7 +78,7 @@ is_cut_off() {
     grep -q "ticket 1: ended process ${members[0]} .*killed by signal 9" "$LOG"
 }
 
-@test "a handler that ends by SIGTERM frees its place at once" {
+@test "a handler that SIGTERM ends frees its place at once" {
     start -v --address 127.0.0.1 --timeout 2 --kill-after 1h 0 \
         bash -c 'echo started; exec sleep 1000'
     local begin
@@ -91,7 +93,7 @@ is_cut_off() {
     [[ $(grep -c 'ended process .*killed by signal 15' "$LOG") == 2 ]]
 }
 
-@test "a process of the group that ignores SIGTERM keeps the place until it is killed" {
+@test "a process of the group that ignores SIGTERM keeps the handler's place until it is killed" {
     make_family
     start -v --address 127.0.0.1 --timeout 2 --kill-after 4 0 ./family gentle stubborn gentle
     local begin members
@@ -101,7 +103,7 @@ is_cut_off() {
     connect_silently
     await has_line "ticket 1: ended process ${members[0]} .*killed by signal 15" "$LOG"
     took "$begin" 1950
-    # Nobody leads the group any more, and one is left of it.
+    # The leader of the group has ended, and one process is left.
     is_alive "${members[1]}"
     status_says 'queued 1' 'running 1' 'served 0'
     read -r -t 20 -u "$CLIENT" SAID
@@ -111,7 +113,7 @@ is_cut_off() {
     grep -q "ticket 1: process ${members[0]} has run for too long: sending SIGKILL to its group" "$LOG"
 }
 
-@test "processes of the group that end soon after the handler free its place before it is killed" {
+@test "processes of the group that end soon after the handler free its place before SIGKILL" {
     # shellcheck disable=SC2016
     start -v --address 127.0.0.1 --timeout 2 --kill-after 1h 0 bash -c '
         bash -c "trap \"sleep 3; exit\" TERM; echo started; while :; do sleep 0.05; done" &
@@ -126,10 +128,10 @@ is_cut_off() {
     took "$begin" 4950
     status_is served 1
     refute grep -q SIGKILL "$LOG"
-    stop INT # the second has an hour
+    stop INT # the second handler may run for an hour
 }
 
-@test "a process that has left the group is left alone" {
+@test "a process that has left the handler's group is left alone" {
     # shellcheck disable=SC2016
     start -v --address 127.0.0.1 --timeout 2 --kill-after 300ms 0 bash -c '
         trap "" TERM
@@ -144,8 +146,8 @@ is_cut_off() {
     kill -KILL "$(cat daemon)"
 }
 
-@test "what a handler leaves in its group when it ends in time is left alone" {
-    # The first leaves something, and the second runs until the time of both is over.
+@test "a process that a handler leaves in its group when it ends in time is left alone" {
+    # The first handler leaves a process, and the second runs until the time of both is over.
     # shellcheck disable=SC2016
     start -v --address 127.0.0.1 --timeout 2 --kill-after 0 0 bash -c '
         if [[ -e left ]]; then exec sleep 1000; fi
@@ -161,17 +163,17 @@ is_cut_off() {
     grep -q 'ticket 2: .*too long' "$LOG"
 }
 
-@test "handlers that end in time are not touched" {
+@test "handlers that end in time get no signal" {
     start -v --address 127.0.0.1 --processes 20 --timeout 5 --kill-after 0 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 100
     "$BURST" "$ADDRESS" "$PORT" 100 >burst
     [[ $(cat burst) == "connected 100 answered 100 failed 0" ]]
     refute grep -q 'too long' "$LOG"
-    # Nor does a time that was begun outlast the handler.
+    # A pending time-out does not outlast its handler.
     await status_is served 100
 }
 
-@test "200 handlers that never end, 50 at a time, are all cut off in time" {
+@test "200 handlers that never end, 50 at a time, are all ended in time" {
     start -v --address 127.0.0.1 --processes 50 --timeout 500ms 0 sleep 1000
     local begin
     begin=$(milliseconds)
@@ -184,7 +186,7 @@ is_cut_off() {
     status_is running 0
     [[ $(grep -c 'SIGTERM to its group' "$LOG") == 200 ]]
     refute grep -q 'SIGKILL' "$LOG"
-    # By when the daemon knew of each end.
+    # The log shows when the daemon noticed each end.
     local times
     times=$(sed -n 's/.*ended process .* ran \([0-9.]*\) s, killed by signal 15.*/\1/p' "$LOG" | sort -n)
     echo "ran from $(head -n 1 <<<"$times") to $(tail -n 1 <<<"$times") s"
@@ -192,7 +194,7 @@ is_cut_off() {
     awk '$1 < 0.5 || $1 > 5.5 { exit 1 }' <<<"$times"
 }
 
-@test "--kill-after 0: SIGKILL comes right behind SIGTERM" {
+@test "--kill-after 0 sends SIGKILL right after SIGTERM" {
     make_family
     start -v --address 127.0.0.1 --timeout 2 --kill-after 0 0 ./family stubborn stubborn stubborn
     local begin
@@ -204,7 +206,7 @@ is_cut_off() {
 
 adopted() { grep -q "ticket $1: adopted process" "$LOG"; }
 
-@test "the time of handlers goes on when their dispatcher dies" {
+@test "--timeout continues when the handler's dispatcher dies" {
     make_family
     start -vv --address 127.0.0.1 --timeout 2 --kill-after 4 0 ./family stubborn gentle stubborn
     local begin members
@@ -221,7 +223,7 @@ adopted() { grep -q "ticket $1: adopted process" "$LOG"; }
     grep -q 'ticket 1: ended process .*killed by signal 9' "$LOG"
 }
 
-@test "a dispatcher that dies between the two signals changes nothing" {
+@test "a dispatcher that dies between SIGTERM and SIGKILL does not change the time-out" {
     make_family
     start -vv --address 127.0.0.1 --timeout 2 --kill-after 4 0 ./family stubborn gentle stubborn
     local begin
@@ -234,7 +236,7 @@ adopted() { grep -q "ticket $1: adopted process" "$LOG"; }
     is_cut_off "$begin" 5950 1
 }
 
-# The dispatcher that has started a process, and the one that serves nobody.
+# Prints the parent of process $1: the dispatcher that started it.
 parent() { ps -o ppid= -p "$1" | tr -d ' '; }
 
 spare() {
@@ -246,7 +248,7 @@ spare() {
 
 has_spare() { [[ -n $(spare) ]]; }
 
-@test "nor does it if the spare one dies as well" {
+@test "a dispatcher and the spare dispatcher that die do not change the time-out" {
     make_family
     start -vv --address 127.0.0.1 --dispatchers 2 --timeout 8 --kill-after 1 0 \
         ./family gentle stubborn stubborn
@@ -256,7 +258,7 @@ has_spare() { [[ -n $(spare) ]]; }
     read -r -a members <<<"$SAID"
     local mother spare
     mother=$(parent "${members[0]}")
-    await has_spare # it is named once it is executed
+    await has_spare # the process gets this name with its exec
     spare=$(spare)
     kill -KILL "$mother" "$spare"
     await adopted 1
@@ -266,7 +268,7 @@ has_spare() { [[ -n $(spare) ]]; }
 
 is_ready_again() { (($(grep -c "] dispatcher 0: ready" "$LOG") == 2)); }
 
-@test "SIGTERM to an adopted handler is sent again if the process that was to pass it on dies first" {
+@test "SIGTERM to an adopted handler is repeated if the spare dispatcher dies before it sends the signal" {
     make_noting_handler
     start -vv --address 127.0.0.1 --dispatchers 1 --timeout 5 --kill-after 100 0 ./handler
     connect_silently
@@ -280,13 +282,13 @@ is_ready_again() { (($(grep -c "] dispatcher 0: ready" "$LOG") == 2)); }
     spare=$(spare)
     kill -STOP "$spare"
     await has_line 'SIGTERM to its group' "$LOG"
-    [[ ! -e terminated ]] # it is the spare one that was asked
+    [[ ! -e terminated ]] # the spare dispatcher has the request
     kill -KILL "$spare"
     await has_content terminated
     await is_served 1
 }
 
-@test "when the dispatchers die with the time of 20 handlers, all are ended nevertheless" {
+@test "20 handlers whose time is over end even if all dispatchers die at that moment" {
     make_family
     start -vv --address 127.0.0.1 --dispatchers 2 --processes 0 --timeout 3 --kill-after 1 0 \
         ./family stubborn stubborn gentle
@@ -303,8 +305,8 @@ is_ready_again() { (($(grep -c "] dispatcher 0: ready" "$LOG") == 2)); }
     [[ $(grep -c 'ended process' "$LOG") == 20 ]]
 }
 
-@test "handlers of another user are ended as well, also when their dispatcher has died" {
-    [[ $(id -u) == 0 ]] || skip "needs root"
+@test "--timeout ends handlers of another user, even after their dispatcher has died" {
+    [[ $(id -u) == 0 ]] || skip "requires root"
     open_to_others
     make_family
     local options=(--user nobody --supervisor-user 71000:71000)
@@ -322,8 +324,8 @@ is_ready_again() { (($(grep -c "] dispatcher 0: ready" "$LOG") == 2)); }
     is_cut_off "$begin" 4950 2
 }
 
-@test "handlers inside of --chroot are ended as well, also when their dispatcher has died" {
-    [[ $(id -u) == 0 ]] || skip "needs root"
+@test "--timeout ends handlers in --chroot, even after their dispatcher has died" {
+    [[ $(id -u) == 0 ]] || skip "requires root"
     make_root_with sleep "$(command -v sleep)"
     start -vv --address 127.0.0.1 --timeout 4 --chroot root 0 /bin/sleep 1000
     local begin
@@ -339,8 +341,8 @@ is_ready_again() { (($(grep -c "] dispatcher 0: ready" "$LOG") == 2)); }
     is_cut_off "$begin" 3950 2
 }
 
-@test "handlers that have become another user themselves are ended by root's dispatchers" {
-    [[ $(id -u) == 0 ]] || skip "needs root"
+@test "root's dispatchers end handlers that have changed their user themselves" {
+    [[ $(id -u) == 0 ]] || skip "requires root"
     make_family
     start -vv --address 127.0.0.1 --timeout 2 --kill-after 1 0 \
         setpriv --reuid=71001 --regid=71001 --clear-groups bash family stubborn gentle stubborn
@@ -350,9 +352,9 @@ is_ready_again() { (($(grep -c "] dispatcher 0: ready" "$LOG") == 2)); }
     is_cut_off "$begin" 2950 1
 }
 
-@test "a handler whose time is over does not disturb others" {
+@test "a handler whose time is over does not disturb other handlers" {
     make_family
-    # Those whose line is "family" never end, and the others read on.
+    # A handler that reads "family" never ends; others answer with their line.
     # shellcheck disable=SC2016
     start -v --address 127.0.0.1 --dispatchers 1 --processes 3 --timeout 4 --kill-after 500ms 0 \
         bash -c 'read -r line; if [[ $line == family ]]; then exec ./family stubborn stubborn stubborn; fi
@@ -361,7 +363,7 @@ is_ready_again() { (($(grep -c "] dispatcher 0: ready" "$LOG") == 2)); }
     echo family >&"$CLIENT"
     read -r -t 20 -u "$CLIENT" SAID
     local first=$CLIENT
-    # Others come and go all the while.
+    # Other clients come and go meanwhile.
     until grep -q 'SIGKILL to its group' "$LOG"; do
         [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     done
@@ -371,7 +373,7 @@ is_ready_again() { (($(grep -c "] dispatcher 0: ready" "$LOG") == 2)); }
     [[ $(grep 'ended process' "$LOG" | grep -vc 'status 0') == 1 ]]
 }
 
-@test "the counters: cut off is served, and each client is counted once" {
+@test "the daemon counts each client once, and a handler that --timeout ends as served" {
     make_family
     start -v --address 127.0.0.1 --processes 4 --timeout 3 --kill-after 300ms 0 \
         ./family gentle stubborn gentle
@@ -388,13 +390,13 @@ is_ready_again() { (($(grep -c "] dispatcher 0: ready" "$LOG") == 2)); }
     status_is abandoned 0
 }
 
-@test "SIGTERM while a handler is on its way out: the daemon waits for that, status 0" {
+@test "after SIGTERM the daemon waits for a handler between SIGTERM and SIGKILL, status 0" {
     make_family
     start -v --address 127.0.0.1 --timeout 2 --kill-after 1 0 ./family gentle stubborn gentle
     local begin
     begin=$(milliseconds)
     connect_served
-    connect_silently # is served before the end, and cut off like all
+    connect_silently # a handler starts for this client before the drain ends, and is ended too
     await has_line 'SIGTERM to its group' "$LOG"
     stop TERM
     took "$begin" 5950
@@ -403,7 +405,7 @@ is_ready_again() { (($(grep -c "] dispatcher 0: ready" "$LOG") == 2)); }
     [[ $(grep -c 'SIGKILL to its group' "$LOG") == 2 ]]
 }
 
-@test "a drain goes on to cut off handlers that run too long" {
+@test "a drain still ends handlers that run too long" {
     start -v --address 127.0.0.1 --timeout 2 0 bash -c 'echo started; exec sleep 1000'
     local begin
     begin=$(milliseconds)
@@ -413,7 +415,7 @@ is_ready_again() { (($(grep -c "] dispatcher 0: ready" "$LOG") == 2)); }
     [[ $STATUS == 0 ]]
 }
 
-@test "--drain-timeout ends groups whose leader has ended, and whose rest ignores SIGTERM" {
+@test "--drain-timeout ends a group whose leader has ended and whose rest ignores SIGTERM" {
     make_family
     start -v --address 127.0.0.1 --drain-timeout 300ms 0 ./family gentle stubborn gentle
     local begin members
@@ -429,7 +431,7 @@ is_ready_again() { (($(grep -c "] dispatcher 0: ready" "$LOG") == 2)); }
     await nothing_is_left
 }
 
-@test "a second SIGTERM ends at once what --timeout has left of a group" {
+@test "a second SIGTERM ends at once the rest of a group that --timeout has left" {
     make_family
     start -v --address 127.0.0.1 --timeout 2 --kill-after 1h 0 ./family gentle stubborn gentle
     connect_served

@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
-# Nothing happens when nothing happens.
+# Tests that an idle daemon does nothing.
 
 load ../shared/helpers
 
-# System calls of a daemon and all that it has started in ten seconds, after one served client.
-@test "idle for 10 s: no process makes a single system call" {
+# Traces the daemon and all its processes for ten seconds, after one served client.
+@test "an idle daemon and its processes make no system call for 10 s" {
     command -v strace >/dev/null || skip "strace is not installed"
     local pressure=()
     if [[ -e /proc/pressure/io ]]; then pressure=(--pressure "cpu=0,memory=0,io=0"); fi
@@ -23,18 +23,18 @@ load ../shared/helpers
     for process in "$DAEMON" $(children "$DAEMON"); do
         await has_line "Process $process attached" attached
     done
-    # Attaching interrupts what each process waits in; it goes back to it, and then there is silence.
+    # Attaching interrupts each process's wait; after it has resumed the wait, the process is silent.
     await has_settled
     local begin
     begin=$(wc -l <trace)
     sleep 10
     kill -INT "$tracer"
     wait "$tracer" || true
-    # What is left behind are the calls that the end of tracing cuts off.
+    # Excludes the calls that the end of tracing cuts off.
     tail -n +$((begin + 1)) trace | grep -v 'detached' >calls || true
     cat calls
     [[ ! -s calls ]]
-    # The tracing itself works: a client is seen.
+    # Proves that tracing works, because a client causes calls.
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
 }
 

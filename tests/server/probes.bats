@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The pure parts of this room, tested in C.
+# Tests the pure parts of this room in C.
 
 load ../shared/helpers
 
-@test "processor: bound to one while clients come one at a time" { "$BUILD/tests/server/processor"; }
+@test "processor: binds the supervisor to one processor while clients come one at a time" { "$BUILD/tests/server/processor"; }

@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
-# Files that are read again at SIGHUP, by a service that may not open any.
+# Tests files that the daemon reads again at SIGHUP, although it cannot open files itself.
 
 load ../shared/helpers
 load ../shared/privileges
 
-@test "files are read again, by others than root, also if another file has taken their name" {
+@test "SIGHUP reads files again, without root and even if another file has taken their name" {
     echo 'deny 127.0.1.1' >rules
     start_as_others -v --access-file rules 0 cat
     refute has_line 'will not be able to read' "$LOG"
@@ -22,14 +22,14 @@ load ../shared/privileges
     is_denied_from 127.0.1.3
 }
 
-# A directory with a program, and all that it needs, in it.
+# Makes a directory that holds program $1 and its libraries.
 make_jail() {
     mkdir jail
     cp -L --parents "$1" jail
     ldd "$1" | grep -o '/[^ ]*' | xargs -I {} cp -L --parents {} jail
 }
 
-@test "10,000 rules are read again, and the service goes on" {
+@test "SIGHUP reads 10,000 rules again" {
     echo 'deny 127.0.1.1' >rules
     start_as_others -v --access-file rules 0 cat
     awk 'BEGIN { for (i = 9999; i >= 0; i--) printf "deny 10.%d.%d.0/25\n", i / 250, i % 250 }' >rules
@@ -40,7 +40,7 @@ make_jail() {
     is_denied_from 127.0.1.2
 }
 
-@test "files are outside of --chroot, where the daemon was started, whatever --chdir says" {
+@test "SIGHUP reads files relative to the daemon's start directory, regardless of --chroot and --chdir" {
     takes_trace
     make_jail "$(command -v cat)"
     mkdir -p jail/within sub
@@ -60,7 +60,7 @@ make_jail() {
     is_served_from 127.0.1.1
     is_served_from 127.0.1.9
     is_denied_from 127.0.1.2
-    # By a successor as well.
+    # A successor of the spare dispatcher reads them too.
     kill_dispatchers "$(spare)"
     await has_processes 3
     echo 'deny 127.0.1.3' >sub/rules
@@ -69,7 +69,7 @@ make_jail() {
     is_denied_from 127.0.1.3
 }
 
-@test "a file that only root can read is warned of at the start, and at SIGHUP the old rules stay" {
+@test "a file that only root can read causes a warning at the start, and at SIGHUP the old rules stay" {
     echo 'deny 127.0.1.1' >rules
     chmod 600 rules
     start_as_others -v --access-file rules 0 cat
@@ -88,7 +88,7 @@ make_jail() {
     is_served_from 127.0.1.1
 }
 
-@test "what root could read at the start, whosever it is, it can read again" {
+@test "SIGHUP reads any file that root could read at the start" {
     takes_root
     echo 'deny 127.0.1.1' >rules
     chmod 600 rules
@@ -102,7 +102,7 @@ make_jail() {
     has_field "$(spare)" CapEff 0000000000000020
 }
 
-@test "with --chroot no symbolic link leads a reading of files to what handlers can write" {
+@test "with --chroot no symbolic link leads SIGHUP to files that handlers can write" {
     takes_root
     make_jail "$(command -v cat)"
     mkdir -p "jail$PWD"
@@ -117,7 +117,7 @@ make_jail() {
     is_served_from 127.0.1.9
 }
 
-@test "a file may be a symbolic link; what is no file keeps the old rules, and nobody waits for it" {
+@test "SIGHUP follows a symbolic link, but does not wait for anything else than a file and keeps the old rules" {
     mkdir elsewhere
     echo 'deny 127.0.1.1' >elsewhere/one
     echo 'deny 127.0.1.2' >elsewhere/two
@@ -150,7 +150,7 @@ make_jail() {
     is_denied_from 127.0.1.1
 }
 
-@test "of two SIGHUPs, one right behind the other, the content at the second one counts" {
+@test "a second SIGHUP during a reload makes the daemon read the latest content" {
     echo 'deny 127.0.1.1' >rules
     start_as_others -v --access-file rules 0 cat
     local process switches
@@ -159,8 +159,8 @@ make_jail() {
     await is_stopped "$process"
     echo 'deny 127.0.1.2' >rules
     kill -HUP "$DAEMON"
-    status_of served # it takes signals in the order of their numbers, so it has asked
-    # The second one comes before what was read for the first one is looked at.
+    status_of served # signals are handled in the order of their numbers, so the daemon has requested the file
+    # The second SIGHUP comes before the daemon looks at the content for the first.
     kill -STOP "$DAEMON"
     await is_stopped "$DAEMON"
     kill -USR1 "$DAEMON"
@@ -180,7 +180,7 @@ is_stopped() { [[ $(field "$1" State) == T* ]]; }
 
 sleeps_again() { [[ $(field "$1" State) == S* ]] && (($(field "$1" voluntary_ctxt_switches) > $2)); }
 
-@test "of many SIGHUPs in a row the last one counts" {
+@test "the last of many SIGHUPs counts" {
     echo 'deny 127.0.1.1' >rules
     start_as_others -v --access-file rules 0 cat
     local i
@@ -193,7 +193,7 @@ sleeps_again() { [[ $(field "$1" State) == S* ]] && (($(field "$1" voluntary_ctx
     is_served_from 127.0.3.99
 }
 
-@test "files are read even if the one that was asked to is stopped, and killed" {
+@test "files are read even if the dispatcher with the request stops and is killed" {
     echo 'deny 127.0.1.1' >rules
     start_as_others -v --access-file rules 0 cat
     local process
@@ -210,7 +210,7 @@ sleeps_again() { [[ $(field "$1" State) == S* ]] && (($(field "$1" voluntary_ctx
     is_served_from 127.0.1.1
 }
 
-@test "of two files neither is forgotten when the one that was asked to read them is killed" {
+@test "the daemon reads both of two files even if the dispatcher with the request is killed" {
     echo 'deny 127.0.1.1' >rules
     echo first >message
     start_as_others -v --access-file rules --queue 1 --when-full refuse --busy-message @message 0 cat
@@ -220,7 +220,7 @@ sleeps_again() { [[ $(field "$1" State) == S* ]] && (($(field "$1" voluntary_ctx
     echo 'deny 127.0.1.2' >rules
     echo second >message
     kill -HUP "$DAEMON"
-    status_of served # it takes signals in the order of their numbers, so it has asked
+    status_of served # signals are handled in the order of their numbers, so the daemon has requested the files
     kill -KILL "$process"
     await has_line 'SIGHUP: files were read again' "$LOG"
     is_denied_from 127.0.1.2

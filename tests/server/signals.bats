@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
-# How the service ends.
+# Tests how signals end the service.
 
 load ../shared/helpers
 
 
-@test "SIGTERM with 50 waiting and 4 running: all 54 are answered, status 0" {
+@test "SIGTERM with 50 clients waiting and 4 handlers running answers all 54, status 0" {
     # shellcheck disable=SC2016
     start -v --address 127.0.0.1 --processes 4 0 \
         bash -c 'until [[ -e go ]]; do sleep 0.02; done; exec "$@"' bash "$ANSWER" "$ANSWERS" "$COUNTER" 20
@@ -21,14 +21,14 @@ load ../shared/helpers
     grep -q 'ending: waiting for [1-9][0-9]* clients in the queue and [1-4] handler' "$LOG"
 }
 
-@test "SIGTERM also serves who is in the kernel's backlog by then, and takes nobody new" {
+@test "SIGTERM serves the clients in the kernel's backlog and accepts no others" {
     # shellcheck disable=SC2016
     start --address 127.0.0.1 --processes 1 --queue 3 0 \
         bash -c 'until [[ -e go ]]; do sleep 0.02; done; exec "$@"' bash "$ANSWER" "$ANSWERS" "$COUNTER" 20
     "$BURST" "$ADDRESS" "$PORT" 20 >burst &
     local client=$!
     await all_have_come 20
-    # While the drain goes on others try to get in.
+    # Other clients try to connect while the daemon drains.
     (close_descriptors; while nc -z 127.0.0.1 "$PORT" 2>/dev/null; do :; done) &
     local others=$!
     kill -TERM "$DAEMON"
@@ -41,12 +41,12 @@ load ../shared/helpers
     [[ $STATUS == 0 ]]
 }
 
-# Asked in this order, who is taken from the backlog in between is missed, and not counted twice.
+# Reads the counter first: a client accepted in between is missed rather than counted twice.
 all_have_come() { (($(status_of accepted) + $(backlog) == $1)); }
 
 backlog() { ss -Hltn "sport = :$PORT" | awk '{ print $2 }'; }
 
-@test "SIGTERM closes the listener, so that a successor can have the port" {
+@test "SIGTERM closes the listener, so that a successor can take the port" {
     start --address 127.0.0.1 0 sleep 60
     connect_silently
     await status_is running 1
@@ -62,14 +62,14 @@ backlog() { ss -Hltn "sport = :$PORT" | awk '{ print $2 }'; }
 
 cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
 
-@test "an idle service ends at once by SIGTERM, also with no time to drain: status 0" {
+@test "SIGTERM ends an idle service at once, even with --drain-timeout 0, status 0" {
     start --address 127.0.0.1 --drain-timeout 0 0 cat
     stop TERM
     [[ $STATUS == 0 ]]
     [[ ! -s $LOG ]]
 }
 
-@test "--drain-timeout: then handlers get SIGTERM and the queue is closed, status 1" {
+@test "after --drain-timeout handlers get SIGTERM and the daemon closes the queue, status 1" {
     make_noting_handler
     start --address 127.0.0.1 --processes 2 --drain-timeout 300ms 0 ./handler
     local i
@@ -86,7 +86,7 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
     awk -v begin="$begin" -v end="$EPOCHREALTIME" 'BEGIN { exit !(end - begin >= 0.3 && end - begin < 20) }'
     [[ $(sort terminated) == "1
 2" ]]
-    # The one that waited sees the end of its connection and nothing else.
+    # The waiting client sees the end of its connection and no data.
     [[ -z $(timeout 20 cat <&"$waiting") ]]
     grep -q 'closed 1 waiting connection' "$LOG"
 }
@@ -119,7 +119,7 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
     [[ ! -e terminated ]]
 }
 
-@test "SIGINT: handlers get SIGTERM and are waited for, then it dies of SIGINT, interrupted." {
+@test "after SIGINT the daemon ends handlers by SIGTERM, waits for them, logs that and dies of SIGINT" {
     make_noting_handler
     start --address 127.0.0.1 --processes 3 0 ./handler
     local i
@@ -137,7 +137,7 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
 3" ]]
 }
 
-@test "SIGINT waits for a stubborn handler until a second one" {
+@test "SIGINT waits for a handler that ignores SIGTERM until a second SIGINT" {
     make_noting_handler
     start --address 127.0.0.1 0 ./handler stubborn
     connect_silently
@@ -150,8 +150,8 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
     [[ $(tail -n 1 "$LOG") == "interrupted." ]]
 }
 
-@test "SIGINT ends an idle service, even one started with SIGINT ignored" {
-    # As a shell without job control starts what stands behind an ampersand.
+@test "SIGINT ends an idle service, even if SIGINT was ignored at its start" {
+    # A shell without job control ignores SIGINT in background commands.
     # shellcheck disable=SC2016
     WRAPPER=(bash -c 'trap "" INT; exec "$@"' bash)
     start --address 127.0.0.1 0 cat
@@ -159,7 +159,7 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
     [[ $STATUS == $((128 + 2)) ]]
 }
 
-@test "handlers of a stopped dispatcher are ended as well" {
+@test "SIGINT ends handlers of a stopped dispatcher" {
     make_noting_handler
     start --address 127.0.0.1 --processes 1 0 ./handler
     connect_silently
@@ -198,7 +198,7 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
     wait "$client" || true
 }
 
-@test "handlers whose dispatcher was killed are ended as well, with their whole group" {
+@test "SIGINT ends handlers and their groups after their dispatcher was killed" {
     start -v --address 127.0.0.1 --processes 1 0 bash -c 'sleep 1000 & echo started; wait'
     connect_silently
     read -r -u "$CLIENT" _
@@ -220,7 +220,7 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
     stop INT
     [[ $STATUS == $((128 + 2)) ]]
     grep -q 'ticket 1: cannot start a handler' "$LOG"
-    # The client sees the end of its connection and nothing else.
+    # The client sees the end of its connection and no data.
     [[ -z $(timeout 20 cat <&"$CLIENT") ]]
 }
 
@@ -232,12 +232,12 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
 }
 
-@test "signals to the whole process group reach the daemon alone: it drains" {
+@test "SIGTERM to the daemon and all dispatchers drains the service" {
     start --address 127.0.0.1 --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER" 300
     "$BURST" "$ADDRESS" "$PORT" 3 >burst &
     local client=$!
     await status_is accepted 3
-    # As a service manager does that signals every process it knows: dispatchers must not mind.
+    # A service manager may signal every process that it knows; dispatchers must ignore that.
     # shellcheck disable=SC2046
     kill -TERM $(dispatchers)
     stop TERM
@@ -246,7 +246,7 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
     [[ $STATUS == 0 ]]
 }
 
-@test "SIGINT while draining ends the handlers at once" {
+@test "SIGINT during a drain ends handlers at once" {
     make_noting_handler
     start -v --address 127.0.0.1 0 ./handler
     connect_silently
@@ -258,19 +258,19 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
     [[ $(cat terminated) == 1 ]]
 }
 
-@test "SIGINT alone kills nobody, however long it takes" {
+@test "SIGINT alone never kills a handler" {
     make_noting_handler
     start --address 127.0.0.1 0 ./handler stubborn
     connect_silently
     read -r -u "$CLIENT" _
     kill -INT "$DAEMON"
-    sleep 6 # after SIGTERM it would be killed after 5
+    sleep 6 # after SIGTERM the handler would be killed after 5 s
     is_alive "$DAEMON"
     stop INT
     [[ $STATUS == $((128 + 2)) ]]
 }
 
-@test "handlers are ended with their whole group" {
+@test "SIGINT ends handlers with their whole group" {
     start --address 127.0.0.1 --processes 1 0 bash -c 'sleep 1000 & echo started; wait'
     connect_silently
     read -r -u "$CLIENT" _
@@ -278,7 +278,7 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
     await nothing_is_left
 }
 
-@test "once handlers are ended no dispatcher is started any more" {
+@test "the daemon starts no dispatcher after it has ended handlers" {
     make_noting_handler
     start -vv --address 127.0.0.1 0 ./handler stubborn
     connect_silently
@@ -295,7 +295,7 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
 
 has_no_dispatcher() { [[ -z $(dispatchers) ]]; }
 
-@test "started with SIGCHLD ignored it hears of its children all the same" {
+@test "the daemon notices ended children even if SIGCHLD was ignored at its start" {
     env --ignore-signal=CHLD true || skip "env cannot ignore signals"
     WRAPPER=(env --ignore-signal=CHLD)
     start -vv --address 127.0.0.1 --dispatchers 1 0 cat

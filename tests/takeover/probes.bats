@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The pure parts of this room, tested in C.
+# Tests the pure parts of this room in C.
 
 load ../shared/helpers
 
-@test "inheritance: what is not a message of a takeover is refused, and leaves nothing open" { "$BUILD/tests/takeover/inheritance"; }
+@test "inheritance: what is not a message of a takeover is refused and leaves no descriptor open" { "$BUILD/tests/takeover/inheritance"; }

@@ -1,18 +1,18 @@
 #!/usr/bin/env bats
-# One process takes the place of another, and no client notices.
-# shellcheck disable=SC2030,SC2031,SC2153 # each test is a subshell, and variables are of helpers.bash
+# Tests that a new process takes over from an old one and no client notices.
+# shellcheck disable=SC2030,SC2031,SC2153 # each test is a subshell, and helpers.bash has the variables
 
 load ../shared/helpers
 
 STEADY=$BUILD/tests/programs/clients/steady
 
-# Starts one that takes the place of the one before, OLD.
+# Starts a daemon that takes over from the current one, which becomes OLD.
 take_over() {
     OLD=$DAEMON
     start --takeover control "$@"
 }
 
-# The one before has nothing left to do, and leaves in peace.
+# Requires that the old process ends with status 0 because nothing is left to do.
 old_has_left() {
     local status=0
     await is_gone "$OLD"
@@ -20,8 +20,8 @@ old_has_left() {
     [[ $status == 0 ]]
 }
 
-# What is started must not succeed, and the old one goes on; what it has said is in the file
-# "refused".
+# Requires that a new daemon fails to take over and the old process goes on.  The new daemon's messages
+# are in the file "refused".
 fail_to_take_over() {
     local status=0
     OLD=$DAEMON
@@ -35,28 +35,29 @@ fail_to_take_over() {
     is_alive "$OLD"
 }
 
-# Asks over the control socket.
+# Sends a request to the control socket and prints the answer.
 ask_control() { echo "$1" | timeout 10 nc -NU "${2:-control}"; }
 
-# Each in the same answer.
+# Succeeds if one answer contains all words.
 control_says() {
     local answer word
     answer=$(ask_control status)
     for word; do [[ $answer == *"$word"* ]] || return 1; done
 }
 
-# From the answers of tests/programs/handlers/answer.c: who came as client N got ticket N, each once, in order.
+# Requires that tests/programs/handlers/answer.c answered client N with ticket N, each once and in
+# order.
 answers_are_in_order() {
     awk -v count="$1" '{ if ($1 != NR || $2 != NR) { print "line " NR ": " $0; wrong = 1; exit 1 } }
         END { if (!wrong && NR != count) { print NR " answers"; exit 1 } }' "$ANSWERS"
 }
 
-# Each ticket from 1 to the last was served exactly once.
+# Requires that each ticket from 1 to the last was served exactly once.
 tickets_are_complete() {
     cut -d ' ' -f 1 "$ANSWERS" | sort -n | awk '$1 != NR { print "ticket " $1 " as number " NR; exit 1 }'
 }
 
-@test "takeover under load, ten times: nobody is refused, lost, or served twice" {
+@test "ten takeovers under load neither refuse nor lose a client, nor serve one twice" {
     local i client
     start --address 127.0.0.1 --processes 4 --control control 0 "$ANSWER" "$ANSWERS" "$COUNTER" 5
     (close_descriptors; exec "$STEADY" "$ADDRESS" "$PORT" 8 >steady) &
@@ -80,7 +81,7 @@ tickets_are_complete() {
 
 more_answers_than() { (($(wc -l <"$ANSWERS") > $1)); }
 
-@test "takeover, five times, of a queue of 300: it is served in order of arrival" {
+@test "five takeovers serve a queue of 300 clients in order of arrival" {
     start --address 127.0.0.1 --processes 1 --control control 0 "$ANSWER" "$ANSWERS" "$COUNTER" 2
     (close_descriptors; exec "$BURST" 127.0.0.1 "$PORT" 300 >burst) &
     local client=$! i
@@ -97,9 +98,9 @@ more_answers_than() { (($(wc -l <"$ANSWERS") > $1)); }
     [[ $(most_handlers) == 1 ]]
 }
 
-# ---- what goes on ----
+# ---- state that survives ----
 
-# A handler that notes its ticket and ends when the file "go" is there, or with "go.TICKET" alone.
+# Writes a handler that notes its ticket and ends once the file "go" or "go.TICKET" exists.
 make_holding_handler() {
     cat >hold <<'HANDLER'
 #!/bin/bash
@@ -113,7 +114,7 @@ HANDLER
 
 held() { [[ $(sort -n held | tr '\n' ' ') == "$* " ]]; }
 
-# So many clients, one after the other, whose answers go to the files "client.N".
+# Connects $1 clients one after another; their answers go to the files "client.N".
 connect_clients() {
     local i
     for ((i = 0; i < $1; i++)); do
@@ -126,14 +127,14 @@ connect_clients() {
 
 client_got() { [[ $(cat "client.$1") == "$2" ]]; }
 
-@test "the place is taken while it is paused: it stays so, tickets and waits go on, a new CMD serves" {
+@test "a takeover of a paused service keeps the pause, tickets and waiting times, and the new CMD serves" {
     local begin ticket waited queued
     start --address 127.0.0.1 --control control 0 echo old
     ask_control pause
     begin=$(milliseconds)
     connect_clients 1
     await control_says '"queued":1'
-    sleep 0.3 # which is to be found in the client's wait
+    sleep 0.3 # becomes part of the client's waiting time
     # shellcheck disable=SC2016
     take_over --address 127.0.0.1 --control control "$PORT" \
         sh -c 'echo "$DAMPENER_TICKET $DAMPENER_WAIT_MS $DAMPENER_QUEUED"'
@@ -144,7 +145,7 @@ client_got() { [[ $(cat "client.$1") == "$2" ]]; }
     await test -s client.1
     read -r ticket waited queued <client.1
     ((ticket == 1 && waited >= 300 && waited <= $(milliseconds) - begin && queued == 0))
-    # Nothing of that wait is in the next one's, however slow the machine.
+    # The next client's waiting time contains nothing of the first client's, even on a slow machine.
     begin=$(milliseconds)
     connect_clients 1
     await test -s client.2
@@ -153,7 +154,7 @@ client_got() { [[ $(cat "client.$1") == "$2" ]]; }
     ((ticket == 2 && waited <= $(milliseconds) - begin && queued == 0))
 }
 
-@test "a chain of three while handlers of all run: together they are no more than --processes" {
+@test "handlers of three chained processes together do not exceed --processes" {
     make_holding_handler
     start --address 127.0.0.1 --processes 2 --control control 0 ./hold
     local first=$DAEMON
@@ -182,7 +183,7 @@ client_got() { [[ $(cat "client.$1") == "$2" ]]; }
     await client_got 4 "done 4"
 }
 
-@test "--per-source counts the handlers of the process before" {
+@test "--per-source counts the handlers of the old process" {
     make_holding_handler
     start --address 127.0.0.1 --processes 8 --per-source 1 --control control 0 ./hold
     connect_clients 1
@@ -198,7 +199,7 @@ client_got() { [[ $(cat "client.$1") == "$2" ]]; }
     old_has_left
 }
 
-@test "clients who come in the midst of it are not refused by --when-full refuse" {
+@test "--when-full refuse does not refuse clients that come during a takeover" {
     start --address 127.0.0.1 --processes 16 --queue 0 --when-full refuse --control control 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 1
     (close_descriptors; exec "$STEADY" "$ADDRESS" "$PORT" 2 >steady) &
@@ -214,7 +215,7 @@ client_got() { [[ $(cat "client.$1") == "$2" ]]; }
     tickets_are_complete
 }
 
-@test "a queue that is too long for the new --queue is served all the same" {
+@test "the new process serves a queue that is longer than its --queue" {
     start --address 127.0.0.1 --processes 1 --control control 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     ask_control pause
     (close_descriptors; exec "$BURST" 127.0.0.1 "$PORT" 40 >burst) &
@@ -227,7 +228,7 @@ client_got() { [[ $(cat "client.$1") == "$2" ]]; }
     answers_are_in_order 40
 }
 
-@test "who gives up while it waits is noticed by the new process" {
+@test "the new process notices a waiting client that leaves" {
     start --address 127.0.0.1 --abandon half-close --control control 0 cat
     ask_control pause
     connect_clients 1
@@ -241,11 +242,11 @@ client_got() { [[ $(cat "client.$1") == "$2" ]]; }
     await client_got 1 served
 }
 
-# ---- places ----
+# ---- files and ports ----
 
 inode() { stat -c %i "$1"; }
 
-# Notes in the file "missing" whenever a file is not there, as long as it runs.
+# Notes in the file "missing" whenever file $1 is missing or empty, until the file "enough" exists.
 watch_file() {
     (
         close_descriptors
@@ -254,7 +255,7 @@ watch_file() {
     WATCHER=$!
 }
 
-@test "control socket and pid file stay where they are, and go when the last process ends" {
+@test "the control socket and the pid file stay through takeovers and disappear with the last process" {
     make_holding_handler
     start --address 127.0.0.1 --control control --pid-file pid 0 ./hold
     [[ $(cat pid) == "$DAEMON" ]]
@@ -280,7 +281,7 @@ watch_file() {
     [[ $STATUS == 0 && ! -e control && ! -e pid ]]
 }
 
-@test "another control socket, another pid file: those of the old process go with it" {
+@test "the old process removes its control socket and pid file if the new process has others" {
     make_holding_handler
     start --address 127.0.0.1 --control control --pid-file pid 0 ./hold
     connect_clients 1
@@ -295,20 +296,20 @@ watch_file() {
     [[ ! -e other && ! -e place ]]
 }
 
-@test "the metrics port is handed over" {
+@test "a takeover passes on the metrics port or closes it" {
     local port
     port=$(free_port)
     start --address 127.0.0.1 --control control --metrics "127.0.0.1:$port" 0 cat
     take_over --address 127.0.0.1 --control control --metrics "127.0.0.1:$port" "$PORT" cat
     old_has_left
     printf 'GET /metrics HTTP/1.0\r\n\r\n' | nc -N 127.0.0.1 "$port" | grep -q '^dampener_'
-    # One that is not wanted any more is closed.
+    # A new process without --metrics closes the port.
     take_over --address 127.0.0.1 --control control "$PORT" cat
     old_has_left
     refute nc -z 127.0.0.1 "$port"
 }
 
-# One that nobody has now.
+# Prints a port that no socket uses now.
 free_port() {
     local port
     for ((port = 20000 + $$ % 5000; port < 30000; port++)); do
@@ -317,7 +318,7 @@ free_port() {
     echo "$port"
 }
 
-@test "a Unix socket is handed over: its file stays, and goes in the end" {
+@test "a takeover passes on a Unix socket, whose file disappears with the last process" {
     start --control control unix:service sh -c 'echo old'
     local before
     before=$(inode service)
@@ -335,8 +336,8 @@ free_port() {
     [[ ! -e service && ! -e control ]]
 }
 
-@test "sockets that were passed are handed over, all at once or one by one, and their file stays" {
-    # The names that the manager has given them go along.
+@test "a takeover passes on passed sockets, together or singly, and leaves their files" {
+    # The new process also gets the names that the manager gave the sockets.
     WRAPPER=("$BUILD/tests/programs/clients/activate" -n web:file 127.0.0.1 "unix:$PWD/service" --)
     start --control control systemd echo old
     WRAPPER=()
@@ -347,7 +348,7 @@ free_port() {
     (close_descriptors; exec nc -U service </dev/null >answer) &
     local client=$!
     await control_says '"queued":2'
-    # Nothing was passed to this one.
+    # No service manager passes sockets to this daemon.
     take_over --control control systemd echo new
     old_has_left
     [[ $(cat "$READY") == "127.0.0.1 $port"$'\n'"unix:$PWD/service" ]]
@@ -359,13 +360,13 @@ free_port() {
     take_over --control control --address 127.0.0.1 "$port" echo newer
     old_has_left
     [[ $(nc 127.0.0.1 "$port" </dev/null) == newer ]]
-    # The other one is closed, but its file is the manager's.
+    # The daemon closes the other socket, but leaves its file to the manager.
     refute nc -zU service
     stop
     [[ $STATUS == 0 && $(inode service) == "$before" && ! -e control ]]
 }
 
-@test "a Unix socket that is not wanted any more goes with the old process" {
+@test "the old process removes a Unix socket that the new process does not use" {
     start --control control unix:service cat
     take_over --control control unix:other cat
     old_has_left
@@ -373,7 +374,7 @@ free_port() {
     [[ $(echo hello | nc -NU other) == hello ]]
 }
 
-@test "a port that is not wanted any more: who is in its backlog is served, and nobody else" {
+@test "a new process without the old port serves the clients in its backlog and no others" {
     make_holding_handler
     start --address 127.0.0.1 --processes 1 --queue 0 --control control 0 ./hold
     connect_clients 4
@@ -389,7 +390,7 @@ free_port() {
     [[ $(nc 127.0.0.2 "$PORT" </dev/null) == "done 5" ]]
 }
 
-@test "port 0 is whatever port the old process had; and another address can be added" {
+@test "port 0 stands for the port of the old process, and the new process may add an address" {
     start --address 127.0.0.1 --control control 0 cat
     local port=$PORT
     take_over --address 127.0.0.1 --control control 0 cat
@@ -403,7 +404,7 @@ free_port() {
 
 # ---- the end ----
 
-@test "SIGTERM while handlers of the process before run: both drain" {
+@test "SIGTERM drains the new process and the old one whose handlers still run" {
     make_holding_handler
     start --address 127.0.0.1 --processes 1 --control control 0 ./hold
     connect_clients 1
@@ -422,7 +423,7 @@ free_port() {
     await client_got 3 "done 3"
 }
 
-@test "--drain-timeout ends the handlers of all processes before, and SIGKILL follows" {
+@test "--drain-timeout ends the handlers of all processes in the chain" {
     make_noting_handler
     start --address 127.0.0.1 --processes 1 --control control 0 ./handler
     local first=$DAEMON
@@ -443,7 +444,7 @@ free_port() {
     [[ $(sort -n terminated | tr '\n' ' ') == "1 2 3 " ]]
 }
 
-@test "a second SIGTERM kills the handlers of the process before" {
+@test "a second SIGTERM kills the handlers of the old process" {
     make_noting_handler
     start --address 127.0.0.1 --processes 1 --control control 0 ./handler stubborn
     connect_clients 1
@@ -456,7 +457,7 @@ free_port() {
     await is_gone "$OLD"
 }
 
-@test "the process before is told to end its handlers also if that could not be sent at first" {
+@test "the new process repeats a failed order to the old process to end its handlers" {
     [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
     make_noting_handler
     start --address 127.0.0.1 --processes 1 --control control 0 ./handler
@@ -467,18 +468,19 @@ free_port() {
     stop INT
     await is_gone "$OLD"
     [[ $(cat terminated) == 1 ]]
-    # Others come first, which are for the dispatchers; that one was the last, and had failed before.
+    # The first three failures may hit messages to dispatchers.  The last message, to the old process,
+    # must have failed before.
     cat traced >&2
     grep -F "$(grep 'sendmsg(' traced | tail -n 1 | sed 's/) = .*//')" traced | grep -q ENOBUFS
 }
 
-@test "the process before dies: its handlers count no more, and that is said" {
+@test "when the old process dies, its handlers stop counting and the log shows their number" {
     make_holding_handler
     start --address 127.0.0.1 --processes 1 --control control 0 ./hold
     connect_clients 2
     await held 1
     take_over --address 127.0.0.1 --processes 1 --control control "$PORT" ./hold
-    await control_says '"queued":1' # and not in the backlog any more
+    await control_says '"queued":1' # the clients have left the backlog
     kill -KILL "$OLD"
     await held 1 2
     has_line 'the old process died; handlers whose end remains unknown: 1' "$LOG"
@@ -486,9 +488,9 @@ free_port() {
     await client_got 2 "done 2"
 }
 
-# ---- the new one fails ----
+# ---- the new process fails ----
 
-# Waiting clients of a paused service, who are served later; so many that it takes several messages.
+# Starts a paused service with so many waiting clients that a takeover requires several messages.
 WAITING=70
 start_with_waiting() {
     start --address 127.0.0.1 --processes 2 --dispatchers 2 --control control --pid-file pid 0 \
@@ -500,7 +502,7 @@ start_with_waiting() {
     PLACE=("$(inode control)" "$(inode pid)")
 }
 
-# Nothing has happened to the old one.
+# Succeeds if the old process has lost neither clients nor files.
 is_as_before() {
     control_says '"state":"paused"' "\"queued\":$WAITING" &&
         [[ $(inode control) == "${PLACE[0]}" && $(inode pid) == "${PLACE[1]}" ]] &&
@@ -515,7 +517,7 @@ all_are_served() {
     (($(most_handlers) <= 2))
 }
 
-@test "a new process that cannot start leaves the old one as it was" {
+@test "a new process that cannot start leaves the old process unchanged" {
     start_with_waiting
     fail_to_take_over --address 192.0.2.1 --control control --pid-file pid 0 cat
     is_as_before
@@ -530,13 +532,13 @@ all_are_served() {
     all_are_served
 }
 
-# The file is there a moment before it can be connected to (proc(5), net/unix).
+# Succeeds if a process listens on the socket: the file exists a moment before that (proc(5), net/unix).
 is_listened_at() {
     awk -v path="$1" '$4 == "00010000" && $8 == path { found = 1 } END { exit !found }' \
         /proc/net/unix
 }
 
-@test "there is nobody to take over from, or not a daemon: that is said" {
+@test "the new process says that there is no daemon to take over from" {
     start --address 127.0.0.1 0 cat
     fail_to_take_over 0 cat
     has_line "--takeover: cannot connect to control: No such file or directory" refused
@@ -546,8 +548,8 @@ is_listened_at() {
     has_line "--takeover: control: no answer from the daemon there" refused
 }
 
-# The new process is killed at its first call of this kind, then at its second, and so on, until it
-# has come so far that the old one leaves.
+# Kills the new process at its first call of $1, then at its second, and so on, until the old process
+# leaves because the takeover succeeded.  More than $2 calls must have been tried.
 kill_at_each() {
     command -v strace >/dev/null || skip "strace is not installed"
     start_with_waiting
@@ -569,20 +571,20 @@ kill_at_each() {
 
 has_left_or_is_as_before() { has_line "process [0-9]* took over" "$LOG" || is_as_before; }
 
-# GO, three times TAKEN, READY, SERVING, and what is for dispatchers.
-@test "a new process that is killed as it sends leaves the old one as it was" { kill_at_each sendmsg 6; }
+# The messages are GO, three times TAKEN, READY, SERVING, and those to dispatchers.
+@test "a new process that is killed while it sends leaves the old process unchanged" { kill_at_each sendmsg 6; }
 
-# HELLO, two LISTENERs, three times QUEUED, ALL, COMMITTED.
-@test "a new process that is killed as it receives leaves the old one as it was" { kill_at_each recvmsg 8; }
+# The messages are HELLO, two LISTENERs, three times QUEUED, ALL, COMMITTED.
+@test "a new process that is killed while it receives leaves the old process unchanged" { kill_at_each recvmsg 8; }
 
-@test "SIGTERM to the new process before it is ready: the old one goes on" {
+@test "SIGTERM to the new process before it is ready leaves the old process unchanged" {
     command -v strace >/dev/null || skip "strace is not installed"
     start_with_waiting
     local number status
     for number in 1 2 3 4; do # GO, three times TAKEN
         status=0
         (
-            export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # which does not work under ptrace
+            export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker cannot run in a traced process
             close_descriptors
             exec strace -D -qq -o /dev/null -e trace=sendmsg \
                 -e "inject=sendmsg:signal=TERM:when=$number" "$DAMPENER" --takeover control \
@@ -594,7 +596,7 @@ has_left_or_is_as_before() { has_line "process [0-9]* took over" "$LOG" || is_as
     all_are_served
 }
 
-@test "a new process without room for all who wait leaves the old one as it was" {
+@test "a new process with too few descriptors for the queue leaves the old process unchanged" {
     start_with_waiting
     WRAPPER=(bash -c 'ulimit -n 60; exec "$@"' bash)
     fail_to_take_over --address 127.0.0.1 "$PORT" cat
@@ -603,12 +605,12 @@ has_left_or_is_as_before() { has_line "process [0-9]* took over" "$LOG" || is_as
     all_are_served
 }
 
-# ---- the new one says what it may not ----
+# ---- the new process violates the protocol ----
 
 successor() { timeout 30 "$BUILD/tests/takeover/successor" control "$@" >said; }
 said() { [[ $(uniq said | tr '\n' ' ') == "$* " ]] || { cat said >&2; return 1; }; }
 
-@test "whoever does not keep to the rules is not taken for a successor" {
+@test "the old process rejects a new process that violates the protocol" {
     start_with_waiting
     local step
     for step in garbage nothing "descriptors 1" "descriptors 32" "descriptors 253" long version type \
@@ -635,7 +637,7 @@ said() { [[ $(uniq said | tr '\n' ' ') == "$* " ]] || { cat said >&2; return 1; 
     all_are_served
 }
 
-@test "a successor that goes at any step leaves the old process as it was" {
+@test "a new process that leaves at any step leaves the old process unchanged" {
     start_with_waiting
     successor close
     successor until HELLO close
@@ -649,7 +651,7 @@ said() { [[ $(uniq said | tr '\n' ' ') == "$* " ]] || { cat said >&2; return 1; 
     all_are_served
 }
 
-# As one that takes its time, in the background, with what it is to do before.
+# Starts a slow new process in the background, which performs the steps in $@ and then waits.
 stall() {
     rm -f stalled
     (close_descriptors; exec "$BUILD/tests/takeover/successor" control "$@" >stalled) &
@@ -657,14 +659,14 @@ stall() {
     await has_line waiting stalled
 }
 
-# Half a second without anything to do; it may have been looked at while it was still about to rest.
+# Succeeds if the daemon makes no call for half a second; a last call before its rest is allowed.
 is_quiet() {
     timeout -s INT 0.5 strace -qq -o trace -p "$DAEMON" || true
     cat trace
     (($(wc -l <trace) <= 1))
 }
 
-@test "as long as one takes over, another may not; nothing happens meanwhile" {
+@test "during a takeover the old process refuses another takeover and makes no system call while idle" {
     command -v strace >/dev/null || skip "strace is not installed"
     start_with_waiting
     local steps
@@ -681,7 +683,7 @@ is_quiet() {
     all_are_served
 }
 
-@test "who gives up is noticed again by a process whose place was not taken" {
+@test "after a failed takeover the old process notices again that clients leave" {
     start --address 127.0.0.1 --abandon half-close --control control 0 cat
     ask_control pause
     connect_silently
@@ -692,11 +694,11 @@ is_quiet() {
     ask_control resume
 }
 
-@test "the old process leaves, and its pid file goes, not before the new one has put its own there" {
+@test "the old process leaves, with its pid file, only after the new process has created its own" {
     start --address 127.0.0.1 --control control --pid-file pid 0 cat
     stall GO take READY until COMMITTED SERVING wait SETTLED
     await has_line "process $STALLED took over; waiting clients: 0;" "$LOG"
-    sleep 0.1 # in which it would have left
+    sleep 0.1 # time in which the old process could have left
     is_alive "$DAEMON"
     [[ $(cat pid) == "$DAEMON" ]]
     kill -TERM "$STALLED"
@@ -705,7 +707,7 @@ is_quiet() {
     [[ $STATUS == 0 && ! -e pid ]]
 }
 
-@test "the old process is told to end meanwhile: it says so, and drains" {
+@test "SIGTERM to the old process during a takeover aborts the takeover and drains" {
     start_with_waiting
     stall GO take wait
     kill -HUP "$DAEMON"
@@ -719,7 +721,7 @@ is_quiet() {
     [[ $(cat burst) == "connected $WAITING answered $WAITING failed 0" ]]
 }
 
-@test "the old process is killed before the new one has all: the new one says so, and ends" {
+@test "the new process ends with an error if the old process is killed before it has sent everything" {
     start --address 127.0.0.1 --control "$PWD/control" 0 cat
     kill -STOP "$DAEMON"
     (
@@ -727,7 +729,7 @@ is_quiet() {
         exec "$DAMPENER" --takeover control --control "$PWD/control" "$PORT" cat 2>refused </dev/null
     ) &
     local new=$! status=0
-    await unix_backlog_is "$PWD/control" 1 # it has connected, and does not get further
+    await unix_backlog_is "$PWD/control" 1 # the new process has connected and waits
     kill -KILL "$DAEMON"
     wait "$new" || status=$?
     DAEMON=
@@ -736,8 +738,8 @@ is_quiet() {
     has_line '^\[ERROR\] --takeover: control: ' refused
 }
 
-# From ALL on the new one may find itself the only one, and needs the files.
-@test "the old process is killed when the new one has all: the sockets stay where they are" {
+# From ALL on the new process may be the only one left, and needs the files.
+@test "the sockets stay if the old process is killed after it has sent everything" {
     start --control control unix:service cat
     stall GO take READY wait close
     local child janitor
@@ -753,7 +755,7 @@ is_quiet() {
     [[ -S control && -S service ]]
 }
 
-@test "after a takeover that failed at the last moment the old process removes its sockets in the end" {
+@test "after a takeover that fails at the last moment the old process still removes its sockets on exit" {
     start --control control unix:service cat
     successor GO take READY until COMMITTED close
     await has_line "takeover aborted: the new process ended" "$LOG"
@@ -761,7 +763,7 @@ is_quiet() {
     [[ $STATUS == 0 && ! -e control && ! -e service ]]
 }
 
-@test "another version, no version, a process that ends: the answer says what is wrong" {
+@test "the answer shows why a takeover is impossible: wrong version, no version, or a service that ends" {
     make_holding_handler
     start --address 127.0.0.1 --control control 0 ./hold
     [[ $(ask_control 'takeover 2') == "error: cannot be taken over now: this daemon speaks another version of the takeover protocol" ]]
@@ -775,12 +777,12 @@ is_quiet() {
     finish
 }
 
-# ---- told something at the last moment ----
+# ---- signals at the last moment ----
 
-# Whether nobody waits any more at that control socket.
+# Succeeds if no process serves control socket $1.
 is_deaf() { refute timeout 5 nc -NU "${1:-control}" </dev/null >/dev/null 2>&1; }
 
-@test "told to end between COMMITTED and SERVING, the old process leaves the control socket to the new one" {
+@test "after SIGTERM between COMMITTED and SERVING the old process leaves the control socket to the new process" {
     make_holding_handler
     start --address 127.0.0.1 --control control 0 ./hold
     connect_clients 1
@@ -797,7 +799,7 @@ is_deaf() { refute timeout 5 nc -NU "${1:-control}" </dev/null >/dev/null 2>&1; 
     finish
 }
 
-@test "told to end when the new process has died after COMMITTED: the old one serves who waits" {
+@test "after SIGTERM and the death of the new process behind COMMITTED the old process serves its queue" {
     start_with_waiting
     stall GO take READY until COMMITTED wait close
     kill -STOP "$DAEMON"
@@ -813,8 +815,8 @@ is_deaf() { refute timeout 5 nc -NU "${1:-control}" </dev/null >/dev/null 2>&1; 
 
 # ---- users ----
 
-@test "only root and who has started the old process may take over, not whoever it runs as" {
-    ((EUID == 0)) || skip "takes root"
+@test "only root and the user that started the old process may take over, not its --supervisor-user" {
+    ((EUID == 0)) || skip "requires root"
     open_to_others
     start --address 127.0.0.1 --supervisor-user 64124:64124 --control control 0 cat
     run_as 64124 bash -c 'echo status | nc -NU control' | grep -q '"state":"serving"'
@@ -822,8 +824,8 @@ is_deaf() { refute timeout 5 nc -NU "${1:-control}" </dev/null >/dev/null 2>&1; 
     refute run_as 64125 nc -NU control </dev/null
 }
 
-@test "the socket of another user is not trusted to hand anything over" {
-    ((EUID == 0)) || skip "takes root"
+@test "the new process does not trust a control socket of another user" {
+    ((EUID == 0)) || skip "requires root"
     open_to_others
     install -d -o 64125 place
     (
@@ -839,7 +841,7 @@ is_deaf() { refute timeout 5 nc -NU "${1:-control}" </dev/null >/dev/null 2>&1; 
     [[ ! -s said ]]
 }
 
-@test "the pid file of a daemon that is not taken over is not replaced" {
+@test "a takeover does not replace the pid file of a third daemon" {
     start --address 127.0.0.1 --control other --pid-file pid 0 cat
     local other=$DAEMON
     start --address 127.0.0.1 --control control 0 cat
@@ -851,8 +853,8 @@ is_deaf() { refute timeout 5 nc -NU "${1:-control}" </dev/null >/dev/null 2>&1; 
     stop
 }
 
-@test "as an ordinary user, who takes over from himself" {
-    ((EUID == 0)) || skip "takes root"
+@test "an ordinary user can take over a daemon of his own" {
+    ((EUID == 0)) || skip "requires root"
     open_to_others
     chmod 777 .
     WRAPPER=(setpriv --reuid 64124 --regid 64124 --clear-groups)
@@ -869,8 +871,8 @@ is_deaf() { refute timeout 5 nc -NU "${1:-control}" </dev/null >/dev/null 2>&1; 
     [[ ! -e control && ! -e pid ]]
 }
 
-@test "as root, with --user and --supervisor-user" {
-    ((EUID == 0)) || skip "takes root"
+@test "root can take over with other values of --user and --supervisor-user" {
+    ((EUID == 0)) || skip "requires root"
     start --address 127.0.0.1 --user nobody --supervisor-user 64124:64124 --control control 0 id -un
     take_over --address 127.0.0.1 --user daemon --supervisor-user 64123:64123 --control control "$PORT" id -un
     old_has_left
@@ -878,15 +880,15 @@ is_deaf() { refute timeout 5 nc -NU "${1:-control}" </dev/null >/dev/null 2>&1; 
     control_says '"state":"serving"'
 }
 
-# ---- many ----
+# ---- many clients ----
 
-@test "a queue of 2000, or with --long of all that the descriptors allow, is taken over at once" {
+@test "a queue of 2,000 clients, or with --long as many as descriptors allow, is taken over at once" {
     local count=2000 limit
     limit=$(ulimit -Hn)
     if [[ -n ${DAMPENER_LONG:-} ]]; then
         count=$((limit > 20000 ? 19000 : limit - 1000))
     fi
-    ((count + 1000 <= limit)) || skip "there are too few descriptors"
+    ((count + 1000 <= limit)) || skip "too few descriptors"
     start --address 127.0.0.1 --processes 8 --control control 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     ask_control pause
     (close_descriptors; ulimit -n "$limit"; exec "$BURST" 127.0.0.1 "$PORT" "$count" >burst) &

@@ -1,18 +1,18 @@
 #!/usr/bin/env bats
-# Building, installing and documenting: what a packager and a new user meet.
+# Tests building, installing and the manuals, as a packager and a new user meet them.
 
 load ../shared/helpers
 
 make_here() { make -C "$ROOT" --no-print-directory -s "$@"; }
 
-# COMPILER FLAGS TARGET...: a build of its own, with every warning an error.  That the tests themselves
-# build so with each compiler takes longer: scripts/trials/platforms.
+# builds_clean COMPILER FLAGS TARGET...: builds in a folder of its own, where every warning is an error.
+# scripts/trials/platforms builds the tests with every compiler, which takes longer.
 builds_clean() {
     command -v "$1" >/dev/null || skip "$1 is not installed"
     make_here -j2 BUILD="$PWD/build" CC="$1" "CFLAGS=$2 -Werror" "${@:3}"
 }
 
-# What the build under test has compiled need not be compiled again, if the flags are the same.
+# Copies the objects of the build under test; make reuses them if the flags are the same.
 begin_with_objects() {
     mkdir -p build/objects
     cp -a "$BUILD/objects/." build/objects # the folder may be a link
@@ -27,7 +27,7 @@ serves() {
 @test "gcc builds without a warning" { builds_clean gcc -O2 all; }
 @test "clang builds without a warning" { builds_clean clang '-O0 -D_FORTIFY_SOURCE=0' all tests; }
 
-@test "musl-gcc builds without a warning, and the result serves, linked statically, too" {
+@test "musl-gcc builds without a warning, and the programs serve, dynamically and statically linked" {
     local program
     builds_clean musl-gcc -O1 all
     serves "$PWD/build/socket-burst-dampener"
@@ -40,17 +40,17 @@ serves() {
     serves "$PWD/build/socket-burst-dampener"
 }
 
-# Without the macro an x86-64 compiler is one that dispatcher/shared/kernel_call.h does not know, and libc's
-# headers do not mind.
-@test "for an architecture whose system calls are not known it builds, and the result serves" {
-    [[ $(cc -dumpmachine) == x86_64-* ]] || skip "this cannot pass for another architecture"
+# Without this macro dispatcher/shared/kernel_call.h does not recognize an x86-64 compiler, and libc's
+# headers still work.
+@test "on an architecture whose system calls are unknown the programs build and serve" {
+    [[ $(cc -dumpmachine) == x86_64-* ]] || skip "this machine cannot imitate another architecture"
     make_here -j2 BUILD="$PWD/build" CC=cc CPPFLAGS=-U__LP64__ CFLAGS='-O1 -Werror' all
     nm -u build/objects/dispatcher/spawn.o | grep -qw syscall
     cp "$ANSWER" handler
     DAMPENER=$PWD/build/socket-burst-dampener
     start --address 127.0.0.1 --processes 8 --dispatchers 1 0 ./handler "$ANSWERS" "$COUNTER"
     "$BURST" "$ADDRESS" "$PORT" 100
-    # An exec that fails is told as such.
+    # The log shows the reason for a failed exec.
     mv handler hidden
     "$BURST" "$ADDRESS" "$PORT" 1 &
     local client=$!
@@ -60,15 +60,15 @@ serves() {
     [[ $(sort -u "$ANSWERS" | wc -l) == 101 ]]
 }
 
-# The other platforms take longer: scripts/trials/platforms.
-@test "for 32 bits it builds without a warning, and serves" {
-    [[ $(uname -m) == x86_64 ]] || skip "this processor does not run it"
+# scripts/trials/platforms tests the other platforms, which takes longer.
+@test "the 32-bit programs build without a warning and serve" {
+    [[ $(uname -m) == x86_64 ]] || skip "this processor cannot run the programs"
     command -v i686-linux-gnu-gcc >/dev/null || skip "i686-linux-gnu-gcc is not installed"
     "$ROOT/scripts/trials/platforms" --short >table 3>&- 4>&-
     cat table
     [[ $(tail -n 1 table) == "platforms: 1 platforms without a warning, "* ]]
     if grep -q 'not executed by this kernel' table; then
-        skip "it builds without a warning, but this kernel executes nothing for 32 bits"
+        skip "the build succeeds, but this kernel runs no 32-bit programs"
     fi
 }
 
@@ -83,7 +83,7 @@ serves() {
     done
 }
 
-@test "installed programs find each other, and uninstall leaves nothing" {
+@test "installed programs find each other, and uninstall leaves no file" {
     begin_with_objects
     make_here -j2 BUILD="$PWD/build" PREFIX="$PWD/prefix" install
     [[ $(cd prefix && find . -type f | sort) == "$(sort <<FILES
@@ -117,7 +117,7 @@ FILES
     [[ ! -e prefix/libexec/socket-burst-dampener && ! -e prefix/share/socket-burst-dampener ]]
 }
 
-@test "DESTDIR is only where files are put, not where programs look" {
+@test "DESTDIR decides where files are installed, not where programs look for them" {
     begin_with_objects
     make_here -j2 BUILD="$PWD/build" PREFIX=/usr DESTDIR="$PWD/image" install
     [[ -x image/usr/sbin/socket-burst-dampener ]]
@@ -126,7 +126,7 @@ FILES
     [[ $output == *"cannot find the dispatcher"*"/usr/libexec/socket-burst-dampener/dispatcher"* ]]
 }
 
-@test "a running daemon does not mind that its programs are replaced or removed" {
+@test "a running daemon goes on serving when its programs are removed" {
     mkdir copy
     cp "$DAMPENER" "$BUILD/dispatcher" copy/
     DAMPENER=$PWD/copy/socket-burst-dampener
@@ -138,7 +138,7 @@ FILES
     grep -q 'replacing it' "$LOG"
 }
 
-@test "the manual is clean, and it and README name every option" {
+@test "the manual is clean, and manual and README show every option" {
     local option
     for option in $("$DAMPENER" --help | grep -E '^  (-[a-z], )?--' |
         grep -oE -- '--[a-z][a-z0-9-]+' | sort -u); do
@@ -150,7 +150,7 @@ FILES
     mandoc -Tlint -W warning "$ROOT/supervisor/socket-burst-dampener.8"
 }
 
-@test "the manual of dampenerctl is clean, and names every command and option" {
+@test "the manual of dampenerctl is clean and shows every command and option" {
     local word
     for word in $("$BUILD/dampenerctl" --help | sed -nE 's/^  (-h, )?(--)?([a-z]+) .*/\3/p'); do
         grep -qE "^\.It (Cm|Fl).*\<$word\>" "$ROOT/supervisor/dampenerctl/dampenerctl.1" ||

@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# What gets installed for service managers and shells: it is sound, and it works.
+# Tests the files that are installed for service managers and shells.
 
 load ../shared/helpers
 
-# The files as they are installed, with the program of this build.
+# Installs the files with the programs of this build.
 setup_file() {
     make -C "$BATS_TEST_DIRNAME/../.." --no-print-directory -s install-services \
         PREFIX=/usr DESTDIR="$BATS_FILE_TMPDIR/image" \
@@ -17,16 +17,17 @@ needs() { command -v "$1" >/dev/null || skip "$1 is not installed"; }
 
 # ---- systemd ----
 
-# Instances of both units, as files, as one that is on no unit path is only found under its name.
+# Copies both units under instance names, because systemd finds a unit outside the unit path only by its
+# file name.
 instances() {
     cp "$IMAGE/usr/lib/systemd/system/socket-burst-dampener@.service" socket-burst-dampener@873.service
     cp "$IMAGE/usr/lib/systemd/system/socket-burst-dampener@.socket" socket-burst-dampener@873.socket
 }
 
-# All values of a setting, in a line.
+# Prints all values of setting $1 on one line.
 setting() { sed -n "s/^$1=//p" socket-burst-dampener@873.service | tr '\n' ' '; }
 
-@test "systemd finds nothing wrong with the units" {
+@test "systemd-analyze finds no fault in the units" {
     needs systemd-analyze
     instances
     systemd-analyze verify --man=no "$PWD/socket-burst-dampener@873.service" >verified 2>&1
@@ -35,22 +36,22 @@ setting() { sed -n "s/^$1=//p" socket-burst-dampener@873.service | tr '\n' ' '; 
     refute grep -i 'socket-burst-dampener' verified
 }
 
-@test "systemd takes the service for well protected" {
+@test "systemd-analyze rates the service as well protected" {
     needs systemd-analyze
     instances
     systemd-analyze security --offline=true --no-pager --threshold=35 \
         "$PWD/socket-burst-dampener@873.service"
 }
 
-@test "the unit waits longer than a drain takes, and the watchdog longer than a dispatcher is waited for" {
+@test "the unit's time-outs exceed those of a drain and of a silent dispatcher" {
     instances
     (($(setting TimeoutStopSec) >= 30 + 5 + 3))
     (($(setting WatchdogSec) >= 2 * 11))
     [[ $(setting KillMode) == "mixed " && $(setting Type) == "notify " ]]
 }
 
-@test "under the capabilities of the unit, and without new privileges, clients are served and end" {
-    ((EUID == 0)) || skip "only root has capabilities to go without"
+@test "with the unit's capabilities and no_new_privs the daemon serves clients and ends handlers" {
+    ((EUID == 0)) || skip "only root has capabilities to drop"
     instances
     open_to_others
     local capability bounding=-all
@@ -63,7 +64,7 @@ setting() { sed -n "s/^$1=//p" socket-burst-dampener@873.service | tr '\n' ' '; 
     ask_state
     says "uid 65533 65533 65533"
     stop
-    # One that becomes somebody else by itself is ended, too.
+    # The daemon also ends a handler that changes its user itself.
     start --address 127.0.0.1 --timeout 300ms --kill-after 1h 0 \
         setpriv --reuid=65533 --regid=65533 --clear-groups sleep 60
     connect_silently
@@ -71,7 +72,7 @@ setting() { sed -n "s/^$1=//p" socket-burst-dampener@873.service | tr '\n' ' '; 
     exec {CLIENT}>&-
 }
 
-# The calls of a set of systemd's, those of the sets in it included.
+# Prints the system calls of a set of systemd, including those of nested sets.
 calls_of() {
     local name
     for name in $(systemd-analyze --no-pager syscall-filter "$1" | sed '1d; s/#.*//'); do
@@ -79,10 +80,10 @@ calls_of() {
     done
 }
 
-@test "the unit permits every system call that daemon, dispatchers and a handler make" {
+@test "the unit permits every system call of daemon, dispatchers and a handler" {
     needs systemd-analyze
     needs strace
-    if is_sanitized; then skip "a sanitizer makes calls of its own"; fi
+    if is_sanitized; then skip "a sanitizer makes additional calls"; fi
     instances
     local word
     for word in $(setting SystemCallFilter); do
@@ -93,12 +94,12 @@ calls_of() {
     WRAPPER=(strace -f -qq -o trace)
     start --address 127.0.0.1 "${other[@]}" 0 cat
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
-    # The daemon is a child of strace's, which passes no signal on.
+    # The daemon is a child of strace, which passes no signals on.
     kill -TERM "$(children "$DAEMON" | tr ' ' '\n' | head -n 1)"
     finish
     sed -n 's/^[0-9]* *\([a-z_0-9]*\)(.*/\1/p' trace | sort -u >made
     (($(wc -l <made) > 40))
-    # Forbidden on purpose: the command is not tried then.
+    # The unit forbids ptrace deliberately; the daemon then does not try the command.
     comm -23 made permitted | grep -vx ptrace >missing || true
     cat missing
     [[ ! -s missing ]]
@@ -115,7 +116,7 @@ DAMPENER_COMMAND="sh -c cat"
 CONFIG
 }
 
-@test "s6: the run script starts the daemon, which says when it is ready" {
+@test "s6: the run script starts the daemon, which reports when it is ready" {
     service_directory
     [[ $(<service/notification-fd) == 3 ]]
     (close_descriptors; cd service && exec ./run 3>../ready >>"$LOG" 2>/dev/null </dev/null) &
@@ -125,12 +126,12 @@ CONFIG
     read -r ADDRESS PORT <ready
     [[ $(cat "/proc/$DAEMON/comm") == socket-burst-da* ]]
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
-    # What it logs comes on standard output.
+    # The daemon logs to standard output.
     grep -q '^\[INFO\] listening on 127.0.0.1' "$LOG"
     DESCRIPTORS=$(open_descriptors "$DAEMON")
 }
 
-@test "runit: the same script, without a descriptor for that" {
+@test "runit: the run script works without a descriptor for readiness" {
     service_directory
     (close_descriptors; cd service && exec ./run >>"$LOG" 2>/dev/null </dev/null) &
     DAEMON=$!
@@ -140,7 +141,7 @@ CONFIG
     DESCRIPTORS=$(open_descriptors "$DAEMON")
 }
 
-@test "s6: a service that does not say what it serves is left down, and so is a wrong one" {
+@test "s6: a service without a port or with wrong options stays down" {
     cp -r "$SHARE/socket-burst-dampener/s6" service
     cd service || return 1
     run ./run
@@ -155,7 +156,7 @@ CONFIG
     ((status == 0))
 }
 
-# Runs a line of sh after the configuration and the init script, as openrc-run does.
+# Runs line $1 of sh after the configuration and the init script, as openrc-run does.
 openrc() {
     cat >openrc-run <<'SCRIPT'
 eerror() { echo "$@"; }
@@ -169,7 +170,7 @@ SCRIPT
     bash script
 }
 
-@test "OpenRC: the script is sound, and its command is the daemon with what is configured" {
+@test "openRC: the init script checks its configuration and starts the daemon with it" {
     cp "$IMAGE/etc/conf.d/socket-burst-dampener" conf.d
     run openrc start_pre
     ((status == 1))
@@ -181,7 +182,7 @@ DAMPENER_COMMAND="cat"
 CONFIG
     openrc start_pre
     [[ $(openrc reload) == "supervise-daemon socket-burst-dampener.test --pidfile "*" --signal HUP" ]]
-    # In a place where everybody may write.
+    # Replaces /run/ by a directory that everybody may write to.
     local words
     # shellcheck disable=SC2016 # openrc expands them
     words=$(openrc 'echo "$command $command_args"')
@@ -192,14 +193,14 @@ CONFIG
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
 }
 
-@test "shellcheck finds nothing in what is installed" {
+@test "shellcheck finds no fault in the installed scripts" {
     needs shellcheck
     shellcheck -s sh -e SC1091 "$IMAGE/etc/conf.d/"* "$SHARE/socket-burst-dampener/s6/"{run,finish,config}
     shellcheck -s sh -e SC1008 "$IMAGE/etc/init.d/"*
     shellcheck "$SHARE/bash-completion/completions/"*
 }
 
-@test "what an operator has changed is neither overwritten nor removed" {
+@test "install does not overwrite a configuration that the operator has changed, and uninstall does not remove it" {
     cp -r "$IMAGE" image
     local make=(make -C "$ROOT" --no-print-directory -s PREFIX=/usr DESTDIR="$PWD/image")
     echo 'DAMPENER_PORT=873' >>image/etc/conf.d/socket-burst-dampener
@@ -215,7 +216,7 @@ options_in_help() {
     "$DAMPENER" --help | grep -E '^  (-[a-z], )?--' | grep -oE -- '--[a-z][a-z0-9-]+' | sort -u
 }
 
-# What bash offers behind these words, the last of which is begun.
+# Prints the words that bash offers after the words in $@, the last of which is incomplete.
 offered() {
     # shellcheck disable=SC2016
     bash --norc -c '
@@ -231,7 +232,7 @@ offered() {
 
 offers() { [[ $(offered "${@:2}" | tr '\n' ' ') == "$1 " ]] || { offered "${@:2}" >&2; return 1; }; }
 
-# What fish offers behind this line, without what it means.
+# Prints the words that fish offers after line $1, without descriptions.
 offered_by_fish() {
     # shellcheck disable=SC2016 # fish expands it
     HOME=$PWD fish --no-config -c 'for file in $argv[2..]; source $file; end; complete -C $argv[1]' \
@@ -240,12 +241,12 @@ offered_by_fish() {
 
 fish_offers() { [[ $(offered_by_fish "$2" | LC_ALL=C sort | paste -sd ' ') == "$1" ]] || { offered_by_fish "$2" >&2; return 1; }; }
 
-@test "bash completes exactly the options that --help has" {
+@test "bash completes exactly the options in --help" {
     [[ $(offered socket-burst-dampener -- | sort) == "$(options_in_help)" ]]
     [[ $(offered socket-burst-dampener 873 -- | sort) == "$(options_in_help)" ]]
 }
 
-@test "bash completes values that are words, PORT and CMD" {
+@test "bash completes the values of options, PORT and CMD" {
     offers "wait refuse" socket-burst-dampener --when-full ""
     offers "refuse" socket-burst-dampener --when-full = r
     offers "arrival fair" socket-burst-dampener --order ""
@@ -263,12 +264,12 @@ fish_offers() { [[ $(offered_by_fish "$2" | LC_ALL=C sort | paste -sd ' ') == "$
     offers "a file" socket-burst-dampener --access-file "a f"
     offers "@a file" socket-burst-dampener --busy-message "@a f"
     [[ $(offered socket-burst-dampener 873 --processes 8 sh) == *sha256sum* ]]
-    # From CMD on, every word is the command's.
+    # From CMD on, every word belongs to the command.
     offers "a file" socket-burst-dampener 873 cat "a f"
     [[ -z $(offered socket-burst-dampener 873 -- cat --) ]]
 }
 
-@test "bash completes what dampenerctl can ask" {
+@test "bash completes the commands of dampenerctl" {
     touch socket
     offers "socket" dampenerctl soc
     offers "status metrics top pause resume drain set help" dampenerctl socket ""
@@ -276,25 +277,25 @@ fish_offers() { [[ $(offered_by_fish "$2" | LC_ALL=C sort | paste -sd ' ') == "$
     offers "--json" dampenerctl --j
 }
 
-# The words of the help of dampenerctl that can stand behind PATH, and what can be set.
+# Prints the commands in the help of dampenerctl.
 commands_in_help() {
     "$BUILD/dampenerctl" --help | sed -n '/^To look:/,/^Options:/s/^  \([a-z]\{1,\}\) .*/\1/p' | sort
 }
 
-# The daemon's commands for people.  dampenerctl shows "table" as status and "figures" as top; only another
-# daemon says "takeover".
+# Prints the daemon's commands for operators.  dampenerctl shows "table" as status and "figures" as top;
+# only another daemon sends "takeover".
 commands_of_daemon() {
     sed -n 's/^\([a-z]\{1,\}\)  *.*/\1/p' told | grep -vxE 'takeover|table|figures' | cat - <(echo top) | sort
 }
 limits_of_daemon() { sed -n 's/^NAME is one of \(.*\)\.$/\1/p' told | sed 's/, /\n/g' | sort; }
 
-# What zsh offers as the word of this number and name.
+# Prints the words that zsh offers for the argument with number and name $1.
 offered_by_zsh() {
     sed -n "s/^ *'$1:((*\(.*[^)]\))*'.*/\1/p" "$SHARE/zsh/site-functions/_dampenerctl" |
         sed 's/\\:"[^"]*"//g; s/ /\n/g' | sort
 }
 
-@test "what dampenerctl is completed with is what its help, and the daemon's, knows" {
+@test "completions of dampenerctl match its help and the daemon's help" {
     start --address 127.0.0.1 --control control 0 cat
     "$BUILD/dampenerctl" control help >told
     commands_in_help >commands
@@ -307,7 +308,7 @@ offered_by_zsh() {
     diff limits <(offered_by_zsh 3:limit)
 }
 
-@test "fish completes exactly the options that --help has, values that are words, PORT and CMD" {
+@test "fish completes exactly the options in --help, their values, PORT and CMD" {
     needs fish
     [[ $(offered_by_fish "socket-burst-dampener --" | sort) == "$(options_in_help)" ]]
     [[ $(offered_by_fish "socket-burst-dampener 873 --" | sort) == "$(options_in_help)" ]]
@@ -322,12 +323,12 @@ offered_by_zsh() {
     touch "a file"
     fish_offers "a file" "socket-burst-dampener --access-file a\\ f"
     fish_offers "sha256sum" "socket-burst-dampener 873 --processes 8 sha256s"
-    # From CMD on, every word is the command's.
+    # From CMD on, every word belongs to the command.
     fish_offers "a file" "socket-burst-dampener 873 cat a\\ f"
     fish_offers "" "socket-burst-dampener 873 -- cat --proc"
 }
 
-@test "fish completes what dampenerctl can ask" {
+@test "fish completes the commands of dampenerctl" {
     needs fish
     touch socket
     fish_offers "socket" "dampenerctl soc"
@@ -336,11 +337,11 @@ offered_by_zsh() {
     fish_offers "--json" "dampenerctl --j"
 }
 
-@test "completions, README and manual say what the table of options does" {
+@test "completions, README and manual match the table of options" {
     "$ROOT/scripts/lint.d/options"
 }
 
-@test "zsh completes exactly the options that --help has, and reads its functions" {
+@test "zsh completes exactly the options in --help" {
     [[ $(grep -oE -- "('|\{-[vh],|\))--[a-z0-9-]+" "$SHARE/zsh/site-functions/_socket-burst-dampener" |
         grep -oE -- '--.*' | sort -u) == "$(grep -v -e '^--address$' -e '^--allow$' -e '^--deny$' \
             -e '^--limit$' <(options_in_help))" ]]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The service this program was made for, with the real programs.
+# Tests the service that this program was made for, with the real programs.
 
 load ../shared/helpers
 
@@ -20,7 +20,7 @@ CONFIGURATION
 
 fetch() { rsync -a "rsync://$ADDRESS:$PORT/module/" "copies/$1/" >"output.$1" 2>&1; }
 
-@test "200 real rsync clients at once through 4 handlers: all files arrive intact" {
+@test "200 simultaneous rsync clients get all files through 4 handlers" {
     command -v rsync >/dev/null || skip "rsync is not installed"
     make_module
     start --address 127.0.0.1 --processes 4 0 -- \
@@ -33,13 +33,13 @@ fetch() { rsync -a "rsync://$ADDRESS:$PORT/module/" "copies/$1/" >"output.$1" 2>
     done
     for i in "${clients[@]}"; do wait "$i"; done
     for ((i = 1; i <= 200; i++)); do diff -r module "copies/$i"; done
-    # Counted by the handlers: all four were used, and never a fifth.
+    # The handlers counted themselves: all four were used, and never a fifth.
     [[ $(most_handlers) == 4 ]]
     await status_is served 200
 }
 
-# 60 real clients at once in front of a slow daemon; each leaves "copies/N" or an error in "output.N".
-# Once all are begun, so many must have come before anybody is served.
+# Runs 60 simultaneous clients in front of a slow daemon; each leaves "copies/N" or an error in
+# "output.N".  Handlers wait until $1 clients have come.
 fetch_by_many() {
     local i clients=()
     mkdir copies
@@ -60,7 +60,7 @@ start_slow_rsync() {
         bash -c 'sleep 0.3; until [[ -e go ]]; do sleep 0.1; done; exec rsync --daemon --config="$0"' "$PWD/rsyncd.conf"
 }
 
-# Each of 60 clients has all files, or has printed a line that matches $1.
+# Requires that each of 60 clients has all files or has printed a line that matches $1.
 refuses_with() {
     make_module
     start_slow_rsync --when-full refuse --busy-message "$2"
@@ -86,7 +86,7 @@ refuses_with() {
         '@ERROR: max connections reached -- try again later\n'
 }
 
-@test "with a greeting before it a refused rsync client takes the message for the daemon's own" {
+@test "a refused rsync client prints a busy message with a greeting as rsync's own error" {
     command -v rsync >/dev/null || skip "rsync is not installed"
     refuses_with '^@ERROR: max connections reached -- try again later$' \
         '@RSYNCD: 31.0\n@ERROR: max connections reached -- try again later\n'
@@ -103,11 +103,11 @@ refuses_with() {
     status_is accepted 60
 }
 
-@test "the example of the Python program runs word for word" {
+@test "the command line of the earlier program in Python works unchanged" {
     command -v rsync >/dev/null || skip "rsync is not installed"
     [[ $(id -u) == 0 ]] || skip "port 873 needs root"
     make_module
-    # As written, but for a private /etc/rsyncd.conf and network with its own port 873.
+    # Uses a private /etc/rsyncd.conf and a network namespace in which port 873 is free.
     cp -a /etc etc
     cp rsyncd.conf etc/
     local reached

@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# Services that change their user or start further processes, with the real programs.
+# Tests real services that change their user or start further processes.
 
 load ../shared/helpers
 
-# What sshd locks itself into; where no sshd has ever run, there is none.
+# Makes the directory that sshd requires for its privilege separation, if no sshd has run here.
 setup_file() {
     if [[ $(id -u) == 0 && ! -e /run/sshd ]] && mkdir -m 755 /run/sshd; then
         export MADE_BY_TESTS=/run/sshd
@@ -17,7 +17,7 @@ teardown_file() {
 needs_sshd() {
     [[ -x /usr/sbin/sshd ]] || skip "sshd is not installed"
     command -v ssh >/dev/null || skip "ssh is not installed"
-    [[ $(id -u) == 0 ]] || skip "sshd needs root to let somebody in"
+    [[ $(id -u) == 0 ]] || skip "sshd requires root for logins"
     ssh-keygen -q -t ed25519 -N '' -f host_key
     ssh-keygen -q -t ed25519 -N '' -f user_key
     cat >sshd_config <<CONFIGURATION
@@ -42,10 +42,10 @@ log_in() {
         -o GlobalKnownHostsFile=/dev/null root@127.0.0.1 "$@"
 }
 
-@test "a real ssh client logs in and runs a command, with sshd as the handler" {
+@test "an ssh client logs in and runs a command with sshd as the handler" {
     needs_sshd
     start_sshd
-    # The supervisor has no privileges, and the session has those of root.
+    # The supervisor has no privileges, but the session has all those of root.
     grep -q '^CapEff:[[:space:]]*0*$' "/proc/$DAEMON/status"
     local said
     # shellcheck disable=SC2016
@@ -60,7 +60,7 @@ log_in() {
     await status_is served 1
 }
 
-@test "several ssh clients at once, two of them at a time" {
+@test "six simultaneous ssh clients are served two at a time" {
     needs_sshd
     start_sshd --processes 2
     local i clients=()
@@ -71,17 +71,17 @@ log_in() {
     for i in "${clients[@]}"; do wait "$i"; done
     for i in 1 2 3 4 5 6; do diff <(echo "$i"; seq 20000) "said.$i"; done
     await status_is served 6
-    # That was two at a time, and never a third.
+    # Two sessions ran at a time, and never a third.
     local most
     most=$(awk '/ started process / { n++ } / ended process / { n-- } n > most { most = n }
         END { print most }' "$LOG")
     [[ $most == 2 ]]
 }
 
-@test "an ssh session that lasts too long is ended by --timeout, and the next client logs in" {
+@test "--timeout ends a long ssh session, and the next client logs in" {
     needs_sshd
-    start_sshd --timeout 8 --kill-after 2 # for a session that is none too long, this is much
-    # What a session runs is no longer of the handler's group; this ends with its connection.
+    start_sshd --timeout 8 --kill-after 2 # enough time for a login on a loaded machine
+    # The session's command has left the handler's group; it ends with its connection.
     mkfifo silence
     exec {CLIENT}<>silence
     local begin=$SECONDS
@@ -92,7 +92,7 @@ log_in() {
     grep -q 'ticket 1: .* has run for too long: sending SIGTERM' "$LOG"
 }
 
-# A repository that the user of the handlers may read, and git believes to be that user's.
+# Makes a repository that git accepts as owned by the user of the handlers.
 make_repository() {
     local i
     git init -q --bare repositories/project.git
@@ -109,9 +109,9 @@ make_repository() {
 
 start_git() {
     command -v git >/dev/null || skip "git is not installed"
-    [[ $(id -u) == 0 ]] || skip "needs root to become somebody else"
-    git --exec-path | xargs -I {} test -x {}/git-daemon || skip "git has no daemon here"
-    # No configuration of this machine's.
+    [[ $(id -u) == 0 ]] || skip "only root can become another user"
+    git --exec-path | xargs -I {} test -x {}/git-daemon || skip "this git has no daemon"
+    # Ignores the machine's configuration.
     export GIT_CONFIG_NOSYSTEM=1 HOME=$PWD
     unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
     open_to_others
@@ -127,14 +127,14 @@ same_as_work() {
         [[ $(git -C "$1" rev-parse HEAD) == "$(git -C work rev-parse HEAD)" ]]
 }
 
-@test "a real git clone from git daemon as another user" {
+@test "git clones a repository from git daemon, which runs as another user" {
     start_git
     clone copy
     same_as_work copy
     await status_is served 1
 }
 
-@test "10 git clones at once through 3 handlers" {
+@test "10 simultaneous git clones succeed through 3 handlers" {
     start_git --processes 3
     local i clients=()
     for ((i = 0; i < 10; i++)); do
