@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The guard against a connection that becomes dearer: its verdicts.
+# Tests the verdicts of scripts/bench-check, the guard against dearer connections.
 
 load ../shared/helpers
 load ../shared/bench-check
@@ -10,7 +10,7 @@ refuses() {
     [[ $output == "bench-check: "*"Usage: "* ]]
 }
 
-@test "wrong usage is refused with a sentence and how it is meant" {
+@test "bench-check refuses wrong usage with a message and its usage" {
     refuses --fast
     [[ $output == *"unknown option --fast"* ]]
     refuses here
@@ -29,7 +29,7 @@ refuses() {
     [[ $status == 2 && $output == *"cannot read none"* ]]
 }
 
-# Figures in file $1: system calls $2, instructions $3, the ratio of times $4 and its spread $5.
+# Writes figures to file $1: system calls $2, instructions $3, the ratio of times $4 and its spread $5.
 write_figures() {
     cat >"$1" <<FIGURES
 # What a connection costs.
@@ -48,7 +48,7 @@ spread burst-time-ratio $5
 FIGURES
 }
 
-# What it says of figures $1 to $4 if 10.00, 1000, 0.200 and a spread of 0.010 are recorded.
+# Compares figures $1 to $4 with recorded 10.00, 1000, 0.200 and a spread of 0.010.
 compares() {
     write_figures recorded 10.00 1000 0.200 0.010
     CONTROLS=${NOW_CONTROLS:-} COMPILER=${NOW_COMPILER:-} PROCESSOR=${NOW_PROCESSOR:-} write_figures now "$@"
@@ -56,7 +56,7 @@ compares() {
     echo "$output"
 }
 
-@test "11 % more system calls are too many, and named with the call that it is" {
+@test "11 % more system calls fail, and the output shows the call" {
     NOW_CONTROLS=2.10 compares 11.10 1000 0.200 0.010
     [[ $status == 1 ]]
     [[ $output == *"More than 10 % dearer: burst: supervisor, system calls."* ]]
@@ -64,7 +64,7 @@ compares() {
     [[ $output != *"sendmsg:"* && $output != *"Nothing has become dearer"* ]]
 }
 
-@test "11 % more instructions, or processor time, are too much" {
+@test "11 % more instructions or processor time fail" {
     compares 10.00 1110 0.200 0.010
     [[ $status == 1 ]]
     [[ $output == *"More than 10 % dearer: one at a time: supervisor, instructions."* ]]
@@ -80,20 +80,20 @@ compares() {
     [[ $output != *"--record"* ]]
 }
 
-@test "processor time that varies by itself is judged with that much tolerance more" {
+@test "the spread of processor time adds to its tolerance" {
     compares 10.00 1000 0.223 0.130
     [[ $status == 0 ]]
     compares 10.00 1000 0.235 0.130
     [[ $status == 1 ]]
 }
 
-@test "cheaper passes, and says how to keep it" {
+@test "cheaper figures pass, and the output shows how to record them" {
     compares 8.00 1000 0.200 0.010
     [[ $status == 0 ]]
     [[ $output == *"-20.0%  cheaper"* && $output == *"scripts/bench-check --record"* ]]
 }
 
-@test "another compiler or processor: what depends on it is not judged, and that is said" {
+@test "figures that depend on the compiler or processor are skipped on another one, and the output shows that" {
     NOW_COMPILER="clang 14" compares 10.00 2000 0.200 0.010
     [[ $status == 0 ]]
     [[ $output == *'another compiler, "gcc 12" (now "clang 14"), and not judged for that: one at a time: supervisor, instructions.'* ]]
@@ -105,7 +105,7 @@ compares() {
     [[ $output == *'not judged for that: one at a time: supervisor, instructions; burst: processor time'* ]]
 }
 
-@test "a figure that is no number, or nothing to compare, is no success" {
+@test "figures without a number, or none to compare, fail" {
     compares 10.00 "" 0.200 0.010
     [[ $status == 3 && $output == *"single-supervisor-instructions has no number"* ]]
     : >recorded
@@ -116,7 +116,7 @@ compares() {
     [[ $status == 3 && $output == *"nothing could be compared"* ]]
 }
 
-@test "a figure that is missing is no success, but for processor time" {
+@test "a missing figure fails, except processor time" {
     write_figures recorded 10.00 1000 0.200 0.010
     grep -v 'instructions' recorded >now
     run bench_check --compare recorded now
@@ -127,7 +127,7 @@ compares() {
     [[ $status == 0 && $output == *"Nothing has become dearer."* ]]
 }
 
-@test "what is no connection's cost, or another on each machine, is not counted" {
+@test "calls that are no connection's cost or vary between machines are not counted" {
     cat >trace <<'TRACE'
 1 accept4(3, NULL, NULL, SOCK_CLOEXEC) = 9
 1 clock_gettime(CLOCK_MONOTONIC, {tv_sec=1, tv_nsec=2}) = 0
@@ -150,16 +150,16 @@ figure single-supervisor-calls 2.00
 FIGURES
 }
 
-@test "figures far below those recorded are noticed" {
+@test "figures far below the recorded ones are found" {
     compares 7.50 850 0.100 0.010
     run expect_no_stale_figures
     [[ $status == 1 && ${lines[1]} == "burst: supervisor, system calls" ]]
 }
 
-@test "without the right to trace it says that it cannot measure" {
-    ((EUID == 0)) || skip "only root can become somebody else"
+@test "bench-check without the right to trace says that it cannot measure" {
+    ((EUID == 0)) || skip "only root can become another user"
     open_to_others
-    cp -r "$ROOT/scripts" . # other users may not reach the checkout
+    cp -r "$ROOT/scripts" . # other users may be unable to reach the checkout
     chmod -R go+rX scripts
     run run_as 65534 ./scripts/bench-check --quick --build "$BUILD" 3>&-
     [[ $status == 77 && $output == *"CANNOT MEASURE: only root"* ]]

@@ -1,18 +1,18 @@
 #!/usr/bin/env bats
-# scripts/bench: what it measures, what it makes of it, and what it refuses.
+# Tests scripts/bench: its measurements, its tables and verdicts, and wrong usage.
 
 load ../shared/helpers
 
 BENCH=$ROOT/scripts/bench
 MEASURE=$ROOT/scripts/bench.d
 
-# Runs it on the programs that are tested.
+# Runs the bench on the programs under test.
 bench() { DAMPENER_BUILD=$BUILD "$BENCH" "$@" 3>&- 4>&- </dev/null; }
 
-# A line of the raw figures.
+# Adds a line to the raw figures.
 raw() { printf '%s\t%s\t%s\t%s\t%s\n' "$@" >>raw; }
 
-# What the rounds of a figure have in common; the words are set as variables.
+# Prints the statistics of a figure; each word is an assignment VARIABLE=VALUE for awk.
 statistics() {
     local word arguments=()
     for word; do arguments+=(-v "$word"); done
@@ -46,7 +46,7 @@ statistics() {
 
 no_program_is_left() { [[ $(processes_of_test) != *"$BUILD"* ]]; }
 
-@test "wrong options are refused with one line" {
+@test "the bench refuses wrong options with one line" {
     local words
     for words in --wrong word --rounds "--rounds 0" "--rounds x" "--only" "--only nothing" \
         "--only single,,static" "--only single," "--peers somebody" "--picture file --only single" \
@@ -65,7 +65,7 @@ no_program_is_left() { [[ $(processes_of_test) != *"$BUILD"* ]]; }
     [[ $output == "bench: peers cannot start a handler in $PWD/with blank: "* ]]
 }
 
-# Calls a function of the tables or verdicts for what is in raw, with ours and the peers named.
+# Calls function $1 of the tables or verdicts on the file raw, with ours and the peers in $2.
 says() {
     raw=raw parts=$MEASURE rounds_long=3 burst_clients=100 bash -euo pipefail -c '
         source "$parts/peers.bash" && source "$parts/burst.bash"
@@ -74,7 +74,7 @@ says() {
         "$1"' - "$@"
 }
 
-@test "who did not answer all is marked, and is not the fastest" {
+@test "a program that did not answer all clients is marked and is never the fastest" {
     raw single dampener 1 done_median 100
     raw single socat 1 done_median 50
     raw single socat 1 refused 2
@@ -87,7 +87,7 @@ says() {
     [[ $(says verdict_fastest "socat tcpsvd") == tcpsvd ]]
 }
 
-@test "who is slow in a burst is not asked again, and that is said" {
+@test "a program that is slow in a burst is not measured again, and the table shows that" {
     raw burst dampener 1 seconds 1
     raw burst dampener 2 seconds 1
     raw burst dampener 3 seconds 1
@@ -97,7 +97,7 @@ says() {
     [[ $(tail -n 1 output) == "Who takes 10 s or more is not measured again. Of 3 rounds: socat in 1." ]]
 }
 
-@test "of rounds the median, the least and the most are said" {
+@test "statistics show the median, the least and the greatest of all rounds" {
     raw static ours 1 rate 1200
     raw static ours 2 rate 15000.6
     raw static ours 3 rate 999
@@ -112,14 +112,14 @@ says() {
     [[ $(statistics of="static ours rate" form=median) == 1250 ]]
 }
 
-@test "ratios are those of each round" {
+@test "ratios are computed for each round" {
     raw static ours 1 rate 200
     raw static peer 1 rate 100
     raw static ours 2 rate 90
     raw static peer 2 rate 30
     raw static ours 3 rate 1234567
     raw static peer 3 rate 1234567
-    # Rounds without both of them, or without a ratio, do not count.
+    # Rounds count only if they have both figures and a ratio.
     raw static ours 4 rate 5
     raw static peer 5 rate 5
     raw static ours 6 rate 5
@@ -127,7 +127,7 @@ says() {
     [[ $(statistics of="static ours rate" to="static peer rate" digits=2) == "2.00 (1.00–3.00)" ]]
 }
 
-@test "tables are aligned by characters" {
+@test "tables are aligned by characters, not bytes" {
     printf 'name\tfigure\tmore\na\t1 (1–2)\nlonger\t\tµs\n' | LC_ALL=C awk -f "$MEASURE/align.awk" >table
     diff table - <<'TABLE'
 | name   |  figure | more |
@@ -137,7 +137,7 @@ says() {
 TABLE
 }
 
-@test "a timeline counts who was connected and who served by then" {
+@test "a timeline counts the clients connected and served at each time" {
     printf '%s\n' "0 100 300 400" "0 200 - -" "10 - - -" "10 250 300 600" |
         awk -v program="some program" -f "$MEASURE/timeline.awk" >line
     [[ $(head -n 1 line) == $'some program\t0\t0\t0' ]]

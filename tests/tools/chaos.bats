@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The chaos trial, short: everything at once, and an observer who says whether it has held.
+# Tests the chaos trial in its short form, and its judge.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2153 # $ is awk's; tests are subshells of helpers.bash
 
 load ../shared/helpers
@@ -7,10 +7,10 @@ load ../shared/helpers
 CHAOS=$ROOT/scripts/trials/chaos
 PLAN=$BUILD/tests/tools/chaos/plan
 
-# It starts its daemons itself.
+# The trial starts its daemons itself.
 export DAMPENER_BUILD=$BUILD
 
-@test "the plan follows from the seed" {
+@test "the seed determines the plan" {
     "$PLAN" 7 20 >one
     "$PLAN" 7 20 >same
     "$PLAN" 8 20 >other
@@ -19,8 +19,8 @@ export DAMPENER_BUILD=$BUILD
     [[ $(cut -d ' ' -f 1 one) == "$(cut -d ' ' -f 1 one | sort -n)" ]]
 }
 
-# Judges a copy of the records in which a command has changed a file, and finds a contradiction of
-# that kind.
+# Changes file $2 of the records by command $3 and requires that the judge finds a contradiction of kind
+# $1.
 judge_sees() {
     local kind=$1 file=$2
     shift 2
@@ -36,15 +36,15 @@ judge_sees() {
         { echo "not seen as $kind" >&2; cat judged >&2; return 1; }
 }
 
-# The number of one.
+# Prints the number of an answered client.
 answered_client() { awk '$9 == "answered" { print $2; exit }' kept/clients; }
 
-@test "chaos: what always holds has held; and had it not, that would have been seen" {
-    if ((EUID != 0)); then skip "takes root"; fi
-    unshare --net true || skip "no network namespace can be made here"
+@test "the chaos trial holds, and its judge finds each kind of contradiction" {
+    if ((EUID != 0)); then skip "requires root"; fi
+    unshare --net true || skip "cannot create a network namespace"
     local number
     timeout 200 "$CHAOS" --short --keep "$BATS_TEST_TMPDIR/kept" >trial 2>&1 || { cat trial >&2; return 1; }
-    cat trial # it names the seed
+    cat trial # shows the seed
     "$CHAOS" --judge kept >/dev/null
     number=$(answered_client)
 
@@ -66,7 +66,7 @@ answered_client() { awk '$9 == "answered" { print $2; exit }' kept/clients; }
     judge_sees 6b observed awk '$1 == "alive" { last = $0 } { print } END { print last " 77" }'
     judge_sees 6c notes awk '$1 == "exit" { $3 = 1 } { print }'
 
-    # While there was a limit per source others may overtake, and in some plans there is always one.
+    # A limit per source permits overtaking, and in some plans there is always such a limit.
     sed -i '/^while per-source /d' kept/notes
     judge_sees 3a handlers awk '$1 == "begin" && ++count <= 14 { $5 += 100 } { print }'
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
-# Builds that look for leaks find one in each of the programs: it is planted there.
+# Tests that sanitized builds and builds for valgrind find a leak in each program.
 
 load ../shared/helpers
 
 setup_file() {
-    # More than one, in case that something on the stack still looks like a way to it.
+    # Leaks many times, in case the stack still holds a pointer to one block.
     cc -shared -fPIC -O0 -x c -o "$BATS_FILE_TMPDIR/leak.so" - <<'END'
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,26 +19,26 @@ __attribute__((constructor)) static void leak(void)
 END
 }
 
-# Lets the program of this name leak from now on.
+# Makes programs named $1 leak from now on.
 plant_leak() {
-    is_sanitized || skip "this build looks for nothing"
+    is_sanitized || skip "this build does not look for leaks"
     WRAPPER=(env LEAKING="$1" LD_PRELOAD="$BATS_FILE_TMPDIR/leak.so"
         ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0")
 }
 
-# A sanitizer says it on standard error, valgrind in a file.
+# A sanitizer reports on standard error, valgrind in a file.
 is_found() {
     grep -q "LeakSanitizer: detected memory leaks" "$LOG" ||
         findings_of_test | xargs -r grep -q ' definitely lost in '
 }
 
-# So that teardown, which would be right, is content.
+# Removes the findings, because teardown would fail the test for them.
 forget_findings() {
     : >"$LOG"
     findings_of_test | xargs -r rm
 }
 
-@test "a leak in the supervisor is found at its end" {
+@test "a leak in the supervisor is found at its exit" {
     plant_leak socket-burst-dampener
     start --address 127.0.0.1 0 true
     stop TERM
@@ -49,7 +49,7 @@ forget_findings() {
 
 @test "a leak in a dispatcher is found while it serves" {
     plant_leak dispatcher
-    # It may be found before anybody can be served.
+    # The leak may be found before the daemon serves.
     start --address 127.0.0.1 0 true || true
     await is_found
     if is_alive "$DAEMON"; then kill "$DAEMON"; fi
@@ -58,7 +58,7 @@ forget_findings() {
     forget_findings
 }
 
-@test "a leak in dampenerctl or in a probe is found at its end" {
+@test "a leak in dampenerctl or a probe is found at its exit" {
     local program status
     for program in "$BUILD/dampenerctl" "$BUILD/tests/base/backoff"; do
         plant_leak "${program##*/}"

@@ -1,18 +1,19 @@
 #!/usr/bin/env bats
-# One system call that fails: a sample of what scripts/trials/faults does to all of them.
+# Tests failing system calls: a sample of scripts/trials/faults, which makes all of them fail.
 
 load ../shared/helpers
 
 TRIAL=$ROOT/scripts/trials/faults
 
 setup_file() {
-    [[ $(uname -m) == x86_64 ]] || skip "it is known on x86-64 only how to let a system call fail"
+    [[ $(uname -m) == x86_64 ]] || skip "system calls can be made to fail on x86-64 only"
     export DAMPENER_BUILD=$BUILD
 }
 
-needs_root() { ((EUID == 0)) || skip "only root's daemon uses all that there is"; }
+needs_root() { ((EUID == 0)) || skip "only root's daemon uses all features"; }
 
-# Each is to happen, and to be survived, or to keep the service from starting with a reason.
+# Requires that each fault in $@ happens, and that the service survives or refuses to start with a
+# reason.
 holds() {
     needs_root
     local fault
@@ -21,29 +22,29 @@ holds() {
     "$TRIAL" "${words[@]}"
 }
 
-@test "system calls that fail while it serves, one at a time, are survived" {
+@test "the service survives system calls that fail one at a time while it serves" {
     needs_root
     "$TRIAL" --short
 }
 
-@test "system calls whose failures once ended the service, or left something behind, are survived" {
+@test "the service survives system calls whose failures once ended it or left files behind" {
     local -a faults=(
-        # It held a want of memory for its own mistake, as it ended.
+        # On exit the supervisor took a lack of memory for a bug of its own.
         supervisor:end:fcntl:{ENOMEM:1,ENOMEM:2,EPERM:1}
         supervisor:end:getsockopt:{ENOMEM,EPERM}:1
         supervisor:start:getsockname:ENOBUFS:2
-        # The janitor left files behind without a word, or removed them while they were in use.
+        # The janitor silently left files behind, or removed files in use.
         janitor:end:newfstatat:{EACCES:1,EIO:2,EACCES:3}
         janitor:start:recvfrom:{ENOMEM,EAGAIN}:2
-        # The true reason was not told.
+        # The message showed a wrong reason.
         dispatcher:start:newfstatat:{EACCES,ENOMEM}:2
         dampenerctl:serving:sendto:{ENOBUFS,ENOMEM}:1
     )
     holds "${faults[@]}"
 }
 
-# Which occurrence is the janitor's look at the socket depends on libc.
-@test "a start that fails as a file cannot be opened leaves no control socket behind" {
+# The libc decides which occurrence is the janitor's look at the socket.
+@test "a start that fails because a file cannot be opened leaves no control socket" {
     local occurrence
     local -a faults=()
     for ((occurrence = 10; occurrence < 25; occurrence++)); do
@@ -52,19 +53,19 @@ holds() {
     holds "${faults[@]}"
 }
 
-@test "dampenerctl that cannot ask says so at once" {
+@test "dampenerctl says at once that it cannot send its request" {
     command -v strace >/dev/null || skip "strace is not installed"
-    is_sanitized && skip "what a sanitizer does in a traced program is not at once"
+    is_sanitized && skip "a sanitizer is slow in a traced program"
     start --address 127.0.0.1 --control control 0 cat
     local before=$SECONDS
     run strace -qq -o calls -e trace=sendto -e inject=sendto:error=ENOBUFS \
         "$BUILD/dampenerctl" control status
     echo "$output"
     [[ $status == 1 && $output == "dampenerctl: cannot send to control: No buffer space available" ]]
-    ((SECONDS - before < 9)) # it waits for an answer for ten
+    ((SECONDS - before < 9)) # an answer may take ten seconds
 }
 
-@test "a system call without a row in the table of errors makes the trial fail" {
+@test "the faults trial fails if a system call is missing from the table of errors" {
     local cases=$ROOT/scripts/trials/faults-cases.awk
     echo 'accept4 EMFILE ENFILE' >errors
     printf '%s\n' 'supervisor serving accept4 2' 'dispatcher start 451 1' >calls

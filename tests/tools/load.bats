@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
-# The programs of the bench: they must count and time what really was.
+# Tests the programs of the bench: load, spawn, bare and static.
 
 load ../shared/helpers
 
 BENCH=$BUILD/tests/tools/bench
 
-# Sets BARE, and ADDRESS and PORT, where it listens.
+# Starts bare at address $1; sets BARE, ADDRESS and PORT.
 start_bare() {
     (
         close_descriptors
@@ -24,8 +24,8 @@ stop_bare() {
 
 end_others() { [[ -z ${BARE:-} ]] || stop_bare; }
 
-# Runs the client against what was started, and leaves what it prints in "result", its complaints in
-# "complaints" and its exit status in STATUS.  Nobody may be missing, whatever happened.
+# Runs load against the running server.  The output goes to "result", messages to "complaints", the exit
+# status to STATUS.  Requires that each client has an outcome.
 measure() {
     STATUS=0
     "$BENCH/load" -t 30 "${@:1:$#-1}" "$ADDRESS" "$PORT" "${@: -1}" >result 2>complaints || STATUS=$?
@@ -37,20 +37,20 @@ measure() {
 
 value() { awk -v name="$1" '$1 == name { print $2 }' result; }
 
-# All clients ended in this way.
+# Requires that all $1 clients ended with outcome $2.
 all() {
     local count=$1 outcome=$2
     [[ $(value clients) == "$count" && $(value "$outcome") == "$count" ]]
     [[ $outcome == answered || $STATUS == 1 ]]
 }
 
-# Of a column of the timeline, from the beginning of each client.
+# Prints the times in column $1 of the timeline, counted from each client's beginning.
 times_of() { awk -v column="$1" '{ print $column - $1 }' timeline | sort -n; }
 
-# The two differ by what was rounded.
+# Succeeds if both numbers are equal except for rounding.
 is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
 
-@test "load: every client of bare is answered, one by one, some at a time and all at once" {
+@test "load: bare answers every client, one by one, some at a time and all at once" {
     local in_flight
     start_bare
     for in_flight in 1 32 1000 5000; do
@@ -61,7 +61,7 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
     [[ ! -s complaints ]]
 }
 
-@test "load: rate and percentiles are those of the timeline" {
+@test "load: rate and percentiles match the timeline" {
     local moment column
     start_bare
     measure -c 100 -w timeline 1000
@@ -74,11 +74,11 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
     done
     awk '{ value[$1] = $2 } END { ratio = value["rate"] * value["seconds"] / value["answered"]
         exit !(ratio > 0.999 && ratio < 1.001) }' result
-    # The last end is that of the run.
+    # The last client ends when the run ends.
     (($(cut -d ' ' -f 4 timeline | sort -n | tail -n 1) <= 10#$(value seconds | tr -d .) + 1))
 }
 
-@test "load: the timeline has a line per client, in the order in which they began" {
+@test "load: the timeline has a line for each client, in the order of their beginnings" {
     start_bare
     measure -c 2000 -w timeline 2000
     [[ $(wc -l <timeline) == 2000 && $(head -n 1 timeline) == "0 "* ]]
@@ -87,8 +87,8 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
     awk '$1 > $2 || $2 > $3 || $3 > $4 { exit 1 }' timeline
 }
 
-@test "load: times are counted from the beginning, and waiting is seen where it was" {
-    # So long that what a busy machine adds is less.
+@test "load: times count from the client's beginning, and a delay appears where it happened" {
+    # These delays exceed those of a busy machine.
     start --address 127.0.0.1 0 /bin/sh -c 'sleep 1.5; printf "o"; sleep 1.5; echo k'
     measure -c 2 2
     all 2 answered
@@ -97,27 +97,27 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
     (($(value done_median) >= 3000000 && $(value done_longest) >= 6000000))
 }
 
-@test "load: no more clients are in flight than it is told, and no fewer" {
+@test "load: exactly the given number of clients is in flight" {
     start --address 127.0.0.1 --processes 0 0 "$ANSWER" "$ANSWERS" "$COUNTER" 200
     measure -l -c 7 70
     all 70 answered
     [[ $(most_handlers) == 7 ]]
 }
 
-@test "load: each client's line comes back from cat, behind the daemon" {
+@test "load: each client gets its own line back from cat behind the daemon" {
     start --address 127.0.0.1 --processes 4 0 /bin/cat
     measure -l -c 50 300
     all 300 answered
     await status_is served 300
 }
 
-@test "load: another line than the client's own is wrong" {
+@test "load: another client's line is a wrong answer" {
     start --address 127.0.0.1 --processes 4 0 /bin/sh -c 'read -r line; echo 7'
     measure -l -c 5 20
     [[ $(value answered) == 1 && $(value wrong) == 19 && $STATUS == 1 ]]
 }
 
-@test "load: an answer is wrong that is another, longer, or cut short" {
+@test "load: a different, longer or shorter answer is wrong" {
     local answer
     for answer in 'no\n' 'ok\nok\n' 'ok'; do
         start --address 127.0.0.1 0 /usr/bin/printf "$answer"
@@ -128,7 +128,7 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
     done
 }
 
-@test "load: the expected answer has the escapes of C, and may be empty or long" {
+@test "load: the expected answer may contain escapes of C, and may be empty or long" {
     start --address 127.0.0.1 0 /usr/bin/printf 'a\tb\\\000\101\r\n'
     measure -a 'a\tb\\\0\x41\r\n' 5
     all 5 answered
@@ -143,7 +143,7 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
     all 5 answered
 }
 
-@test "load: who is not listened to is refused" {
+@test "load: a client without a listener is refused" {
     start_bare 127.0.0.77
     stop_bare
     measure -c 10 100
@@ -152,20 +152,20 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
     grep -q 'client 1: Connection refused' complaints
 }
 
-@test "load: a connection that is reset before the answer is counted as that" {
-    # What it leaves unread turns its end into a reset.
+@test "load: a connection that is reset before the answer counts as reset" {
+    # The handler leaves data unread, so its exit resets the connection.
     start --address 127.0.0.1 --processes 4 0 /bin/bash -c 'read -r -N 1'
     measure -l -c 10 50
     all 50 reset
 }
 
-@test "load: an end without an answer is a loss" {
+@test "load: an end without an answer counts as lost" {
     start --address 127.0.0.1 --processes 4 0 /bin/true
     measure -c 10 50
     all 50 lost
 }
 
-@test "load: who is never answered is lost in the end, and so is who could not even begin" {
+@test "load: clients without an answer, and clients that could not begin, count as lost" {
     start_bare
     kill -STOP "$BARE"
     measure -c 2 -t 2 -w timeline 5
@@ -174,13 +174,13 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
     [[ $(grep -cxE '[0-9]+ [0-9]+ - -' timeline) == 2 && $(grep -cx -- '- - - -' timeline) == 3 ]]
 }
 
-@test "load: an answer without an end is not enough" {
+@test "load: an answer without an end counts as lost" {
     start --address 127.0.0.1 --drain-timeout 0 0 /bin/sh -c 'echo ok; exec sleep 600'
     measure -t 0.5 1
     all 1 lost
 }
 
-@test "load: clients take the source addresses in turn" {
+@test "load: clients use the source addresses in turn" {
     # shellcheck disable=SC2016 # the handler expands it
     start --address 127.0.0.1 0 /bin/sh -c 'echo "$TCPREMOTEIP" >>sources; echo ok'
     measure -f 127.0.0.254 -s 3 7
@@ -188,14 +188,14 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
     diff <(printf "127.0.%s\n" 0.254 0.254 0.254 0.255 0.255 1.0 1.0) <(sort sources)
 }
 
-@test "load: IPv6 is served as well" {
-    [[ -e /proc/net/if_inet6 ]] || skip "there is no IPv6"
+@test "load: IPv6 works" {
+    [[ -e /proc/net/if_inet6 ]] || skip "the kernel has no IPv6"
     start_bare ::1
     measure -c 10 -f ::1 100
     all 100 answered
 }
 
-@test "load: so many at once that they do not fit are not begun" {
+@test "load: more clients at once than descriptors allow are not begun" {
     start_bare
     (
         ulimit -n 100
@@ -204,7 +204,7 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
         [[ $STATUS == 2 && ! -s result ]]
     )
     grep -qx 'load: 200 at once do not fit: the hard limit on descriptors is 100' complaints
-    # A soft limit is no obstacle.
+    # The program raises its soft limit.
     (
         ulimit -Sn 50
         measure -c 200 200
@@ -212,7 +212,7 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
     )
 }
 
-@test "load: words that mean nothing are not run" {
+@test "load: invalid words are refused" {
     local words
     for words in "" "127.0.0.1 1" "127.0.0.1 0 1" "127.0.0.1 1 0" "localhost 1 1" "-c 0 127.0.0.1 1 1" \
         "-s 2 127.0.0.1 1 1" "-f ::1 127.0.0.1 1 1" "-a \\q 127.0.0.1 1 1" "-t 0 127.0.0.1 1 1" "-x 127.0.0.1 1 1"; do
@@ -223,7 +223,7 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
     done
 }
 
-@test "load: a terminal sees how it goes, if it takes long" {
+@test "load: a long run shows its progress on a terminal" {
     command -v script >/dev/null || skip "script is not installed"
     start_bare
     kill -STOP "$BARE"
@@ -235,11 +235,11 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
     grep -qa '^.*lost 9' seen
 }
 
-@test "spawn: so many handlers are run, in all loops together, with nothing to read" {
+@test "spawn: all loops together run the given number of handlers, with empty standard input" {
     local loops
     for loops in 1 3; do
         : >runs
-        # The first of each loop is there until all loops have begun, for some seconds at most.
+        # Each loop's first handler waits until all loops have begun, for some seconds at most.
         # shellcheck disable=SC2016 # the handler expands it
         run "$BENCH/spawn" -p "$loops" 40 /bin/sh -c \
             'read -r line; echo never seen; echo "$PPID" >>runs; looks=0
@@ -252,14 +252,14 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
     done
 }
 
-@test "spawn: handlers that fail are told from those that cannot start" {
+@test "spawn: failing handlers and handlers that cannot start are distinguished" {
     run "$BENCH/spawn" -p 1 10 /bin/false
     [[ $status == 1 && $output == *"spawn: 10 of 10 handlers failed"* ]]
     run "$BENCH/spawn" -p 1 10 ./absent
     [[ $status == 2 && $output == "spawn: ./absent: No such file or directory" ]]
 }
 
-@test "static: is linked statically, says ok, and serves behind the daemon" {
+@test "static: is linked statically, prints ok, and works behind the daemon" {
     refute ldd "$BENCH/static"
     [[ $("$BENCH/static") == ok ]]
     refute "$BENCH/static" >&-

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The picture of a burst: scripts/bench.d/picture.awk.
+# Tests the picture of a burst: scripts/bench.d/picture.awk.
 
 load ../shared/helpers
 
@@ -7,8 +7,8 @@ picture() { LC_ALL=C "${AWK[@]:-awk}" -f "$ROOT/scripts/bench.d/picture.awk"; }
 
 headers() { printf '#machine\ta machine\n#clients\t10000\n#handlers\t8\n'; }
 
-# $1: a program.  All 10,000 clients are connected at one time and served at another, in milliseconds;
-# $4: but so many of them are not served.
+# timeline PROGRAM CONNECTED SERVED [LOST]: prints the timeline of 10,000 clients, all connected after
+# CONNECTED ms and served after SERVED ms, except LOST clients, which are never served.
 timeline() {
     awk -v name="$1" -v connected="$2" -v served="$3" -v lost="${4:-0}" 'BEGIN {
         for (step = 0; step <= 1000; step++) {
@@ -19,7 +19,7 @@ timeline() {
     }'
 }
 
-# $1: how many programs.
+# Prints the timelines of $1 programs.
 several() {
     local number
     headers
@@ -28,7 +28,7 @@ several() {
     done
 }
 
-# Whether tags are closed in the order of their opening, and "&" begins nothing but an entity.
+# Succeeds if tags close in the reverse order of their opening, and each "&" begins an entity.
 has_balanced_tags() {
     awk 'BEGIN { RS = "<" }
         NR > 1 {
@@ -46,13 +46,14 @@ is_well_formed() {
     if command -v xmllint >/dev/null; then xmllint --noout "$1"; fi
 }
 
-# The corners of the last area of a file, one "X Y" a line: how many clients the last program served.
+# Prints the corners of the last area of file $1, one "X Y" a line.  The area shows how many clients the
+# last program had served.
 corners() {
     grep '<path fill="#[0-9a-f]*" d="M[^V]*z"/>' "$1" | tail -n 1 |
         sed 's/.* d="M\(.*\)z".*/\1/' | tr 'L' '\n'
 }
 
-# $1: what is said; the input comes from standard input.
+# Requires that picture.awk refuses its standard input with message $1.
 is_refused() {
     picture >refused.svg 2>said && return 1
     (($? == 1))
@@ -61,7 +62,7 @@ is_refused() {
     [[ ! -s refused.svg ]]
 }
 
-@test "it is well-formed, whether it has one panel, four or nine" {
+@test "a picture with one, four or nine panels is well-formed" {
     local number
     for number in 1 4 9; do
         several "$number" | picture >picture.svg
@@ -70,7 +71,7 @@ is_refused() {
     done
 }
 
-@test "it says who, where, and for each program when all were connected and served" {
+@test "a picture shows machine, clients and handlers, and when each program had connected and served all" {
     { headers; timeline ours 250 710; timeline theirs 3050 8300; timeline slow 1000 12340; } | picture >picture.svg
     grep -q '>10,000 clients at once, 8 handlers<' picture.svg
     grep -q '>a machine<' picture.svg
@@ -83,7 +84,7 @@ is_refused() {
     grep -q '^theirs: all connected after 3.0[56] s, all served after 8.30 s\.$' picture.svg
 }
 
-@test "it says how many were never served, and how many were connected" {
+@test "a picture shows how many clients were connected and how many never served" {
     { headers; timeline ours 250 710; timeline theirs 400 900 812; printf 'none\t5\t0\t0\n'; } | picture >picture.svg
     grep -q '>812</text>' picture.svg
     (($(grep -c '>never served<' picture.svg) == 2))
@@ -92,14 +93,14 @@ is_refused() {
     grep -q '>none connected<' picture.svg
 }
 
-@test "names and the machine may contain what is special in XML" {
+@test "names of programs and machine may contain special characters of XML" {
     { printf '#machine\t"4 > 3" & <b>\a\n'; headers | tail -n 2; timeline 'a<b> & "c"' 250 710; } | picture >picture.svg
     is_well_formed picture.svg
     grep -q '>a&lt;b&gt; &amp; &quot;c&quot;<' picture.svg
     grep -q '>&quot;4 &gt; 3&quot; &amp; &lt;b&gt;<' picture.svg
 }
 
-@test "10,000 points are thinned; the last remains, and so do the corners of a step" {
+@test "10,000 points are thinned to few that include the last and the corners of a step" {
     {
         headers
         timeline ours 250 710
@@ -114,7 +115,8 @@ is_refused() {
     corners picture.svg >line
     cat line
     (($(wc -l <line) < 10))
-    # Its parts: up to the step, the step, up to the wait, the wait, and up to all; and back.
+    # The parts of the line are: up to the step, the step, up to the wait, the wait, up to all; and
+    # back.
     awk '{ x[NR] = $1; y[NR] = $2 + 0 }
         function near(value, other) { return value - other < 0.6 && other - value < 0.6 }
         END {
@@ -127,7 +129,7 @@ is_refused() {
         }' line
 }
 
-@test "the axis ends early if a program takes very long, and its panel says how long" {
+@test "the axis ends early if a program takes very long, and the panel shows its time" {
     {
         headers
         timeline ours 250 1000
@@ -137,20 +139,20 @@ is_refused() {
     grep -q '>8 s</text>' picture.svg
     refute grep -q '>10 s</text>' picture.svg
     grep -q '>90.0 s</text>' picture.svg
-    # Its area goes on to where the line below the panel ends.
+    # The area extends to where the line below the panel ends.
     local area
     area=$(corners picture.svg | tail -n 2 | head -n 1)
     grep -q "H${area%% *}\" stroke" picture.svg
 }
 
-@test "every awk draws the same" {
+@test "every awk draws the same picture" {
     local -a others=()
     several 4 >timelines
     picture <timelines >picture.svg
     command -v mawk >/dev/null && others+=("mawk")
     command -v gawk >/dev/null && others+=("gawk --posix")
     command -v busybox >/dev/null && others+=("busybox awk")
-    ((${#others[@]} > 0)) || skip "there is only one"
+    ((${#others[@]} > 0)) || skip "only one awk is installed"
     local other
     for other in "${others[@]}"; do
         echo "$other"
@@ -161,7 +163,7 @@ is_refused() {
     done
 }
 
-@test "what is no timeline is refused with one line" {
+@test "picture.awk refuses anything but a timeline with one line" {
     local expected="expected PROGRAM, MS, CONNECTED and SERVED, apart by tabs"
     is_refused "there is nothing to draw" </dev/null
     headers | is_refused "there is nothing to draw"

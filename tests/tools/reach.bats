@@ -1,21 +1,21 @@
 #!/usr/bin/env bats
-# Other users reach the programs that the tests run, wherever the checkout is (tests/shared/reach.bash).
+# Tests that other users reach the programs under test in any checkout (tests/shared/reach.bash).
 
 load ../shared/helpers
 
-# Makes the folder private/checkout, which only root reaches, with what the tests of a checkout need: the
-# build and one test, which runs $1 after it has run the daemon as another user.
+# Makes the folder private/checkout, which only root reaches, with the build and one test.  The test
+# runs the daemon as another user and then $1.
 make_private_checkout() {
     ((EUID == 0)) || skip "only root can become another user"
     open_to_others
     mkdir -m 700 private
     mkdir -p private/checkout/tests/one place
-    chmod 1777 place # valgrind, as another user, writes there
+    chmod 1777 place # valgrind writes there as another user
     cp -r "$ROOT/scripts" private/checkout
     cp -r "$ROOT/tests/shared" private/checkout/tests
     reach_copy "$BUILD" "$PWD/private/checkout/build"
     refute run_as 65534 test -x private/checkout/build/socket-burst-dampener
-    local test=@test # bats would take a line that begins with it for one of this file
+    local test=@test # bats takes each line that begins with @test for a test of this file
     cat >private/checkout/tests/one/one.bats <<ONE
 load ../shared/helpers
 
@@ -31,8 +31,8 @@ $test "another user starts the daemon" {
 ONE
 }
 
-# Executes a command, in a session of its own, as if no bats ran it.  Temporary files are below "place".
-# Neither make nor apt-get does anything.
+# Executes a command in a session of its own and without bats' variables.  Temporary files go to
+# "place"; make and apt-get are replaced by programs that do nothing.
 exec_alone() {
     local name unset=()
     for name in $(compgen -e BATS_); do unset+=(-u "$name"); done
@@ -46,7 +46,7 @@ exec_alone() {
 
 check_private_checkout() { exec_alone private/checkout/scripts/check private/checkout/tests/one/one.bats; }
 
-@test "another user runs each program that the tests start as another user" {
+@test "another user can run each program that tests start as another user" {
     ((EUID == 0)) || skip "only root can become another user"
     local program
     run_as 65534 "$DAMPENER" --version
@@ -71,13 +71,13 @@ check_private_checkout() { exec_alone private/checkout/scripts/check private/che
     [[ -z $(ls -A place) ]]
 }
 
-@test "scripts/check removes the copy also when it is ended" {
+@test "scripts/check removes the copy even if it is ended" {
     make_private_checkout "touch '$PWD/begun'; await test -e '$PWD/never'"
     check_private_checkout &
     local check=$!
     await test -e begun
     local ended=0
-    kill -TERM -- "-$check" # as a terminal does, but for the signal
+    kill -TERM -- "-$check" # a terminal would send SIGINT to the group
     wait "$check" || ended=$?
     ((ended == 143))
     await nothing_is_left

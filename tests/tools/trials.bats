@@ -1,17 +1,17 @@
 #!/usr/bin/env bats
-# What all trials have in common (scripts/trials/trial.bash), and how scripts/check --long runs them.
-# shellcheck disable=SC2016 # $ is for the shell that reads a script
+# Tests what all trials share (scripts/trials/trial.bash), and how scripts/check --long runs them.
+# shellcheck disable=SC2016 # $ belongs to the shell that reads a script
 
 load ../shared/helpers
 
 TRIALS=$ROOT/scripts/trials
 
-# What is executable there is a trial.
+# Prints the names of all trials, which are the executable files of the folder.
 all_trials() { find "$TRIALS" -maxdepth 1 -type f -executable -printf '%f\n' | sort; }
 
 # ---- scripts ----
 
-@test "--help of each script fits 80 columns, and what is not understood is refused" {
+@test "each script refuses unknown words, and its --help fits 80 columns" {
     local script
     while read -r script; do
         run "$ROOT/$script" --help
@@ -23,14 +23,14 @@ all_trials() { find "$TRIALS" -maxdepth 1 -type f -executable -printf '%f\n' | s
     done < <(all_trials | sed 's|^|scripts/trials/|' && printf 'scripts/%s\n' check bench bench-check demo)
 }
 
-@test "a trial that is ended in the middle leaves no process, file or control group" {
-    [[ $(id -u) == 0 ]] || skip "most walls take root"
+@test "a trial that is ended midway leaves no process, file or control group" {
+    [[ $(id -u) == 0 ]] || skip "most walls require root"
     local status=0
     mkdir place
     TMPDIR=$PWD/place DAMPENER_BUILD=$BUILD "$TRIALS/walls" --short >table 2>progress 3>&- 4>&- &
     local trial=$!
-    DAMPENER_PATIENCE=120 await is_amid_or_gone "$trial" # the walls before take their time
-    kill -TERM "$trial" || skip "these walls cannot be raised here"
+    DAMPENER_PATIENCE=120 await is_amid_or_gone "$trial" # the earlier walls need time
+    kill -TERM "$trial" || skip "these walls cannot be tested here"
     wait "$trial" || status=$?
     [[ $status == 143 ]]
     [[ -z $(ls -A place) ]]
@@ -43,9 +43,9 @@ nobody_is_at_it() { ! pgrep -f -- "$PWD/place" >/dev/null; }
 # The third wall has a control group, and the fourth a disk.
 is_amid_or_gone() { compgen -G 'place/*/[34]/ready' >/dev/null || is_gone "$1"; }
 
-# ---- all of them ----
+# ---- all trials ----
 
-# Makes a project whose trials are these words of bash, behind a beginning that all have.
+# Makes a project whose trials print a row and then run $1.
 make_trials() {
     local name
     mkdir -p project/scripts results
@@ -65,7 +65,7 @@ trials_run_all
 SCRIPT
 }
 
-@test "all trials are run once, and what one that does not come to its end has said is shown" {
+@test "all trials run once, and the output of a trial that fails is shown" {
     make_trials 'if [[ $name == walls ]]; then echo "no wall" >&2; exit 1; fi; echo "$name: held"'
     bash run "$ROOT" >said 2>begun
     cat said
@@ -74,12 +74,12 @@ SCRIPT
     [[ $(cat results/*.trial.tap | grep -c '^not ok') == 1 ]]
 }
 
-@test "who ends all trials ends each that runs, and all that these have started" {
+@test "a signal to the run of all trials ends every running trial and its processes" {
     local signal
     for signal in INT TERM; do
         make_trials 'trap "echo $name >>ended; exit 1" TERM; sleep 1000 & echo >>begun; wait'
         rm -f begun ended
-        # A shell without job control would have it ignore SIGINT.
+        # A background command of a shell without job control ignores SIGINT otherwise.
         (close_descriptors; exec env --default-signal=INT bash run "$ROOT" >said 2>&1) &
         local all=$!
         await has_begun 2
