@@ -1,5 +1,5 @@
-# Builds that are examined besides being run: sanitized, counted, under valgrind, fuzzed.
-# Part of the Makefile; the programs are tests/shared/leaks.c and memcheck.c.
+# Builds that examine the programs: sanitizers, coverage, valgrind, fuzzing.
+# Part of the Makefile; see also tests/shared/leaks.c and memcheck.c.
 
 SANITIZE ?= 0
 COVERAGE ?= 0
@@ -13,8 +13,8 @@ leaks      := $(BUILD)/objects/tests/shared/leaks.o
 EXAMINED   := -DPRIVILEGES_SANITIZED=1
 endif
 ifeq ($(COVERAGE),1)
-# Requires clang.  The counters are in mapped files: kill -9 loses nothing, and once a process runs,
-# neither its user nor its root directory nor a system-call filter matters.
+# Requires clang.  The counters are in mapped files, so kill -9 loses nothing.  A running process does
+# not need its user, root directory or system calls for them.
 SANITIZERS += -fprofile-instr-generate=$(abspath $(BUILD))/profiles/%m%c.profraw -fcoverage-mapping \
               -Xclang -mllvm -Xclang -runtime-counter-relocation=true
 endif
@@ -26,6 +26,6 @@ leaks      := $(BUILD)/objects/tests/shared/leaks.o
 EXAMINED   := -DPRIVILEGES_SANITIZED=1 -DEXAMINED -DMEMCHECK_BUILD='"$(abspath $(BUILD))"'
 endif
 ifeq ($(FUZZ),1)
-# Requires clang.  All but libFuzzer's own parts are instrumented, and its main program is linked.
+# Requires clang.  Instruments all code except libFuzzer's own, and links libFuzzer's main program.
 SANITIZERS += -fsanitize=fuzzer-no-link
 endif

@@ -1,35 +1,34 @@
-# Which lines the tests reach.  Sourced by scripts/check.  shellcheck shell=bash
+# Counts the lines that the tests reach.  Sourced by scripts/check.  shellcheck shell=bash
 #
-# Compiled by clang, the programs have their counters in files in the folder profiles of the build,
-# which they map as they start.  So nothing is lost by a process that is killed, executes another
-# program, changes its user or root directory, or may open nothing any more: the supervisor has its
-# filter of system calls meanwhile.
+# The programs, compiled by clang, map their counters from files in the build's folder profiles when
+# they start.  So counts survive a kill, an exec, a change of user or root directory, and the
+# supervisor's filter of system calls.
 
 # shellcheck disable=SC2034 # scripts/check reads it
 readonly COVERAGE_NEEDS=(
-    "clang clang,libclang-rt-dev compiles programs that count"
-    "llvm-cov llvm says what they have counted"
+    "clang clang,libclang-rt-dev compiles programs with counters"
+    "llvm-cov llvm shows the counters"
 )
 
-# So many percent of the lines of each file at least.
+# The least percentage of reached lines in each file.
 readonly COVERAGE_AIM=90
 
-# Empties the counters.  Daemons of any user are to find their files, and writable.  $1 is the folder of
-# the programs that the tests use.
+# Empties the counters of the programs in folder $1, and makes their files writable for daemons of any
+# user.
 coverage_begin() {
     local build=$1 profiles=$1/profiles
     rm -rf "$profiles"
     mkdir -p "$profiles"
     chmod 777 "$profiles"
-    # Counts otherwise than in the folder that is compiled in, which other users may not reach.
+    # Overrides the folder that is compiled in, because other users may not reach it.
     export LLVM_PROFILE_FILE=$profiles/%m%c.profraw
     "$build/socket-burst-dampener" --version >/dev/null
     "$build/dampenerctl" --help >/dev/null
-    "$build/dispatcher" >/dev/null 2>&1 || true # it says that it is not started by hand
+    "$build/dispatcher" >/dev/null 2>&1 || true # the dispatcher refuses to be started by hand
     chmod 666 "$profiles"/*
 }
 
-# What the processes of one build have counted, as lines "FILE LINE TIMES".
+# Prints the counters of one build as lines "FILE LINE TIMES".
 coverage_counts_of() {
     local build=$1
     llvm-profdata merge -o "$build/counted" "$build/profiles" &&
@@ -41,8 +40,8 @@ coverage_counts_of() {
             $1 == "DA" && file ~ /^(supervisor|dispatcher)\/.*\.c$/ { print file, $2, $3 }'
 }
 
-# The same of several builds, added up.  What is a line is for the first one to say: a function that
-# another one does not use is all lines to it, with the blank ones.
+# Prints the sums of the counters of several builds.  The first build decides what is a line, because
+# all lines of a function that a build does not use count as lines, even blank ones.
 coverage_counts() {
     local build
     for build; do coverage_counts_of "$build" | sed "s|^|$build |"; done |
@@ -52,8 +51,7 @@ coverage_counts() {
             END { for (line in is_line) print line, times[line] }'
 }
 
-# A line for each file, the least reached first, and what all of them come to.  Fails if a file is
-# below the aim.
+# Prints a line for each file, the least reached first, and a total.  Fails if a file is below the aim.
 coverage_table() {
     coverage_counts "$@" | awk '
         { lines[$1]++; if ($3 > 0) reached[$1]++ }
@@ -70,7 +68,7 @@ coverage_table() {
               exit below > 0 }'
 }
 
-# Prints the lines of the file $1 that none of the builds has reached.
+# Prints the lines of file $1 that no build has reached.
 coverage_uncovered() {
     local file=$1
     shift

@@ -1,8 +1,8 @@
 # Runs scripts/check for a trial.  Sourced after trial.bash.  shellcheck shell=bash
-# shellcheck disable=SC2154 # root and work are trial.bash's
+# shellcheck disable=SC2154 # trial.bash sets root and work
 
-# Runs the tests as the words say, and shows which; what is said goes to the file "tests" in the
-# folder of the trial, and the last line of that to standard output.  Fails if a test does.
+# Runs scripts/check with the words in $@ and shows each test.  All output goes to the file "tests" in
+# the trial's folder, its last line also to standard output.  Fails if a test does.
 run_check() {
     local line status=0
     progress_begin "scripts/check $*"
@@ -17,7 +17,7 @@ run_check() {
     tail -n 1 "$work/tests"
     if ((status)); then
         grep -A 40 '^not ok \|^check: \|^==> ' "$work/tests" >&2 || true
-        grep '^not ok ' "$work/tests" >&2 || true # in short, where it is seen
+        grep '^not ok ' "$work/tests" >&2 || true # repeats the failures where they are easily seen
     fi
     return "$status"
 }

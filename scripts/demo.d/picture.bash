@@ -1,22 +1,22 @@
-# Sourced by demo-show.bash: what the daemon's log says, as a picture.  shellcheck shell=bash
+# Draws the daemon's log as a picture.  Sourced by show.bash.  shellcheck shell=bash
 #
-# On a terminal it is redrawn in place; elsewhere it is a line about every second.
+# Redraws the picture in place on a terminal, and prints a line about every second elsewhere.
 
-picture_clients=0      # how many will come
+picture_clients=0      # clients in total
 picture_started=()     # by ticket; tickets count the connections from 1
-picture_ended=()       # likewise
+picture_ended=()       # by ticket
 picture_longest_wait=0 # in milliseconds
 declare -A picture_status=([accepted]=0 [queued]=0 [starting]=0 [running]=0 [served]=0)
 
 picture_terminal= # descriptor of the terminal, if there is one
 picture_height=24
 picture_width=80
-picture_resized=1 # the size is to be asked for
-picture_drawn=0   # lines above the cursor that are the picture's
-picture_next=0    # when to print the next line, where there is no terminal
+picture_resized=1 # the size is unknown
+picture_drawn=0   # lines of the picture above the cursor
+picture_next=0    # time of the next line without a terminal
 declare -A picture_colours=()
 
-# Prepares for so many clients.
+# Prepares a picture of $1 clients.
 picture_open() {
     picture_clients=$1
     if [[ ! -t 1 || ${TERM:-dumb} == dumb ]]; then return; fi
@@ -29,7 +29,7 @@ picture_open() {
     echo
 }
 
-# Takes in a line of the daemon's log.
+# Reads line $1 of the daemon's log.
 picture_note() {
     local name count wait
     if [[ $1 =~ ^\[INFO\]\ ticket\ ([0-9]+):\ started\ .*\ waited\ ([0-9]+)\.([0-9]{3})\ s ]]; then
@@ -49,7 +49,7 @@ picture_seconds() { printf '%d.%02d s' $(($1 / 1000)) $(($1 % 1000 / 10)); }
 
 # ---- on a terminal ----
 
-# One character for each client, in order of arrival.
+# Prints one character for each client, in order of arrival.
 picture_cells() {
     local ticket cells=''
     for ((ticket = 1; ticket <= picture_clients; ticket++)); do
@@ -66,7 +66,7 @@ picture_cells() {
     echo "$cells"
 }
 
-# The tickets of the handlers that run now.
+# Prints the tickets of the running handlers.
 picture_running() {
     local ticket
     for ticket in "${!picture_started[@]}"; do
@@ -74,7 +74,7 @@ picture_running() {
     done
 }
 
-# Prints cells, coloured, and text, cut to the terminal's width.
+# Prints cells with colours, and text, cut to the terminal's width.
 picture_line() {
     local cells=$1 text=${2:0:picture_width-${#1}-2} cell
     for cell in "${!picture_colours[@]}"; do
@@ -107,7 +107,7 @@ picture_lines() {
 picture_ask_size() {
     local height width
     read -r height width < <(stty size <&"$picture_terminal" 2>/dev/null) || true
-    # A terminal that does not know its size says 0.
+    # A terminal of unknown size reports 0.
     if ((${height:-0} > 0 && ${width:-0} > 0)); then
         picture_height=$height
         picture_width=$((width > 10 ? width : 10))
@@ -119,7 +119,7 @@ picture_draw() {
     local lines
     if [[ -n $picture_resized ]]; then
         picture_ask_size
-        # Nobody knows how the terminal has wrapped what was there.
+        # The terminal may have wrapped the old picture in any way.
         if ((picture_drawn > 0)); then printf '\e[H\e[2J'; fi
     elif ((picture_drawn > 0)); then
         printf '\r\e[%dA' "$picture_drawn"
@@ -141,7 +141,7 @@ picture_print() {
 
 # ---- both ----
 
-# Shows what is known, as of so many milliseconds after the beginning.
+# Shows the state $1 milliseconds after the beginning.
 picture_show() {
     if [[ -n $picture_terminal ]]; then
         picture_draw "$1"
@@ -151,7 +151,7 @@ picture_show() {
     fi
 }
 
-# Shows how it ended.
+# Shows the final state.
 picture_end() {
     picture_next=0
     picture_show "$1"

@@ -1,27 +1,27 @@
-# The show of scripts/demo: lets the clients loose, draws what the daemon says of them while they are
-# served, and looks at what they got.  shellcheck shell=bash
+# Starts the clients of scripts/demo, draws the daemon's state while it serves them, and checks their
+# files.  shellcheck shell=bash
 #
-#   bash show.bash CLIENTS HANDLERS SERVICE DAEMON    in the folder DEMO_FOLDER
+#   bash show.bash CLIENTS HANDLERS SERVICE DAEMON    requires DEMO_FOLDER, the folder of the demo
 #
-# If it is killed, scripts/demo ends what it has started.
+# If this process is killed, scripts/demo ends its processes.
 set -euo pipefail
 export LC_ALL=C                      # numbers with a point, whatever the locale
-unset RSYNC_PROXY RSYNC_CONNECT_PROG # the clients are to connect to us
+unset RSYNC_PROXY RSYNC_CONNECT_PROG # clients must connect directly
 
 # shellcheck source=scripts/demo.d/picture.bash
 source "$(dirname "${BASH_SOURCE[0]}")/picture.bash"
 
 readonly CLIENTS=$1 HANDLERS=$2 SERVICE=$3 DAEMON=$4
-readonly TIME_LIMIT=120 # seconds; a few are enough
+readonly TIME_LIMIT=120 # a run takes a few seconds
 
-clients=() # their processes
-begin=     # when they were let loose, in microseconds
-intact=0   # how many of them succeeded and have what they came for
-most=0     # how many handlers there were at once
+clients=() # processes
+begin=     # the time of their start in microseconds
+intact=0   # clients that succeeded and have all files
+most=0     # the greatest number of handlers at once
 
 now() { echo "${EPOCHREALTIME//[!0-9]/}"; }
 
-# They all wait for the gate to open, so that they come at the same moment.
+# Starts all clients, which wait until the gate opens, so that they come at the same moment.
 start_clients() {
     local i
     mkfifo gate
@@ -36,8 +36,8 @@ start_clients() {
     exec {gate}>gate
 }
 
-# Asks the daemon how it stands and reads its log up to the answer, so that all that is known
-# belongs to one instant.
+# Asks the daemon for its status and reads its log up to the answer, so that all figures belong to one
+# instant.
 read_log() {
     local line part='' tries
     kill -USR1 "$DAEMON" 2>/dev/null || true
@@ -52,7 +52,7 @@ read_log() {
         kill -0 "$DAEMON" 2>/dev/null || break
         sleep 0.01
     done
-    echo "The daemon does not answer."
+    echo "The daemon does not answer the status request."
     exit 1
 }
 
@@ -74,7 +74,7 @@ end_clients() {
     local -a running
     mapfile -t running < <(running_clients)
     if ((${#running[@]} > 0)); then
-        echo "Giving up after $TIME_LIMIT seconds."
+        echo "Giving up on the remaining clients after $TIME_LIMIT seconds."
         kill "${running[@]}" 2>/dev/null || true
     fi
     exec {gate}>&-

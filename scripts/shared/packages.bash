@@ -1,24 +1,24 @@
-# Sourced by scripts that put programs to work which a fresh machine lacks.  shellcheck shell=bash
+# Installs programs that a fresh machine lacks.  Sourced by scripts.  shellcheck shell=bash
 #
-# A need is one line, "PROGRAM PACKAGE[,PACKAGE]... PURPOSE", the packages being Debian's.  The path
-# of a file may stand for PROGRAM.
+# A need is one line: "PROGRAM PACKAGE[,PACKAGE]... PURPOSE".  The packages are Debian's; PROGRAM may be
+# the path of a file.
 #
-# PACKAGE:FILE is one file of a package that would start a service if it were installed.  The file is
-# unpacked into build/unpacked, which is at the end of PATH.
+# PACKAGE:FILE is a single file of a package whose installation would start a service.  The file is
+# unpacked into build/unpacked, the last folder of PATH.
 
-# shellcheck disable=SC2154 # root is the checkout of the script that sources this
+# shellcheck disable=SC2154 # the sourcing script sets root to its checkout
 readonly PACKAGES_UNPACKED=$root/build/unpacked
 PATH=$PATH:$PACKAGES_UNPACKED
 
-# Whether it is there and is the one that is meant.
+# Succeeds if program or file $1 exists and is the required variant.
 packages_has() {
     local -a compiler
     case $1 in
-    cc) # One without the headers of libc is of no use, and Debian packs them apart.
+    cc) # must find libc's headers, a package of its own in Debian
         read -r -a compiler <<<"${CC:-cc}"
         echo '#include <stdio.h>' | "${compiler[@]}" -E -x c -
         ;;
-    nc) # There are several of this name, and not all can half-close.
+    nc) # must be able to half-close
         [[ $(nc -h 2>&1) == *-N* ]]
         ;;
     /*) [[ -e $1 ]] ;;
@@ -26,7 +26,7 @@ packages_has() {
     esac >/dev/null 2>&1
 }
 
-# Prints the needs, of those given, that are not met.
+# Prints those of the given needs that are not met.
 packages_missing() {
     local need
     for need; do
@@ -38,7 +38,7 @@ packages_can_install() {
     ((EUID == 0)) && command -v apt-get >/dev/null
 }
 
-# Quietly, unless it fails.
+# Runs apt-get and shows its output only if it fails.
 packages_apt_get() {
     local output
     if ! output=$(DEBIAN_FRONTEND=noninteractive apt-get "$@" </dev/null 2>&1); then
@@ -54,12 +54,12 @@ packages_install() {
         if [[ $package == *:* ]]; then files+=("$package"); else whole+=("$package"); fi
     done
     echo "Installing with apt-get: $*"
-    packages_apt_get -q update || true # the lists of before may do
+    packages_apt_get -q update || true # older lists may suffice
     if ((${#whole[@]} > 0)); then packages_apt_get -q -y --no-install-recommends install "${whole[@]}"; fi
     for package in ${files[@]+"${files[@]}"}; do packages_unpack "${package%%:*}" "${package#*:}"; done
 }
 
-# Puts file $2 of package $1 into build/unpacked.
+# Copies file $2 of package $1 into build/unpacked.
 packages_unpack() {
     local folder
     folder=$(mktemp -d)
@@ -67,11 +67,11 @@ packages_unpack() {
     (
         cd "$folder" && packages_apt_get -q download "$1" &&
             dpkg-deb --extract ./*.deb content && install -m 755 "content$2" "$PACKAGES_UNPACKED"
-    ) || true # what counts is what is there now
+    ) || true # the caller looks for the program
     rm -rf "$folder"
 }
 
-# Meets the needs given, or names those that it cannot meet and returns 1.
+# Meets the given needs if possible, or shows the unmet ones and returns 1.
 packages_provide() {
     local need program packages purpose
     local -a missing some wanted=()
@@ -84,11 +84,11 @@ packages_provide() {
             IFS=, read -r -a some <<<"$packages"
             wanted+=("${some[@]}")
         done
-        packages_install "${wanted[@]}" || true # what counts is what is there now
+        packages_install "${wanted[@]}" || true # the next line looks for the programs
         mapfile -t missing < <(packages_missing "$@")
         if ((${#missing[@]} == 0)); then return; fi
     fi
-    echo "These are missing (in brackets the packages that have them on Debian):" >&2
+    echo "Missing programs (in brackets their packages on Debian):" >&2
     for need in "${missing[@]}"; do
         read -r program packages purpose <<<"$need"
         packages=${packages%%:*}

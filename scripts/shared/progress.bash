@@ -1,18 +1,18 @@
-# Shows on standard error what is measured just now.  shellcheck shell=bash
+# Shows progress on standard error.  shellcheck shell=bash
 
-progress_what= # scenario and round
+progress_what= # the current step, such as a scenario and its round
 progress_on_terminal=
 if [[ -t 2 ]]; then progress_on_terminal=yes; fi
 
 progress_elapsed() { printf '%d:%02d' $((SECONDS / 60)) $((SECONDS % 60)); }
 
-# Names what begins now, of several steps.
+# Shows the beginning of step $*.
 progress_begin() {
     progress_what=$*
     if [[ -z $progress_on_terminal ]]; then echo "$(progress_elapsed) $progress_what" >&2; fi
 }
 
-# Names one step of it; on a terminal only, where it replaces the last one.
+# Shows a part of the current step, on a terminal only, in place of the last part.
 progress() {
     if [[ -z $progress_on_terminal ]]; then return; fi
     if [[ -n ${NO_COLOR:-} ]]; then
