@@ -40,8 +40,8 @@ coverage_counts_of() {
             $1 == "DA" && file ~ /^(supervisor|dispatcher)\/.*\.c$/ { print file, $2, $3 }'
 }
 
-# Prints the sums of the counters of several builds.  The first build decides what is a line, because
-# all lines of a function that a build does not use count as lines, even blank ones.
+# Prints the sums of the counters of several builds.  The first build decides what is a line: in a
+# function that a build does not use, even blank lines count.
 coverage_counts() {
     local build
     for build; do coverage_counts_of "$build" | sed "s|^|$build |"; done |

@@ -82,7 +82,7 @@ each_answered_once() {
 has_children() { [[ $(children "$1" | wc -w) == "$2" ]]; }
 is_zombie() { grep -q '^State:.Z' "/proc/$1/status"; }
 
-@test "three exits count that a dispatcher reported before its death and nobody had read" {
+@test "three unread exits that a dispatcher reported before its death still count" {
     # shellcheck disable=SC2016 # the handler expands it
     start -vv --address 127.0.0.1 --processes 3 --dispatchers 1 0 \
         bash -c 'echo started; read -r; exit "$REPLY"'
@@ -142,7 +142,7 @@ all_but_few_are_served() { (($(status_of served) >= 196)); }
     each_answered_once 100
 }
 
-# Only the stopped dispatcher has clients left once nobody waits or runs.
+# Only the stopped dispatcher has clients left once no client waits or runs.
 all_have_been_tried() {
     status_of accepted >/dev/null
     grep '^\[INFO\] status: ' "$LOG" | tail -n 1 |

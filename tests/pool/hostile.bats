@@ -253,7 +253,7 @@ can_refuse_descriptors() { [[ $(printf '%s\n' 6.16 "$(uname -r)" | sort -V | hea
     end_bystander
 }
 
-@test "a dispatcher that makes the last close of a connection take a minute delays nobody" {
+@test "a dispatcher that makes the last close of a connection take a minute delays no client" {
     prepare_liars
     LIARS="failed-lingering"
     start_liars --queue-timeout 300ms 0 "$ANSWER" answers counter 1

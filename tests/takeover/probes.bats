@@ -3,4 +3,4 @@
 
 load ../shared/helpers
 
-@test "inheritance: what is not a message of a takeover is refused and leaves no descriptor open" { "$BUILD/tests/takeover/inheritance"; }
+@test "inheritance: refuses anything but messages of a takeover, and leaves no descriptor open" { "$BUILD/tests/takeover/inheritance"; }

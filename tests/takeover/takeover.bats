@@ -548,8 +548,8 @@ is_listened_at() {
     has_line "--takeover: control: no answer from the daemon there" refused
 }
 
-# Kills the new process at its first call of $1, then at its second, and so on, until the old process
-# leaves because the takeover succeeded.  More than $2 calls must have been tried.
+# Kills the new process at its first call of $1, then at its second, and so on.  Ends once the old process
+# has left because the takeover succeeded; requires more than $2 attempts.
 kill_at_each() {
     command -v strace >/dev/null || skip "strace is not installed"
     start_with_waiting
