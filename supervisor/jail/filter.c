@@ -43,7 +43,6 @@ static const int calls[] = {
     SYS_epoll_pwait,     /* the same in some libcs and on some processors */
     SYS_epoll_ctl,       /* watching descriptors */
     SYS_clock_gettime,   /* the time, without a vDSO */
-    SYS_getcpu,          /* the processor, without a vDSO */
     SYS_restart_syscall, /* the kernel continues a wait after SIGCONT */
 
     /* clients of the open listeners */
@@ -128,9 +127,6 @@ static const struct condition conditions[] = {
     {.call = SYS_setsockopt, .argument = 2, .count = 1, .values = {SO_LINGER}},
     /* draining: a backlog of 0 keeps new clients out */
     {.call = SYS_listen, .argument = 1, .count = 1, .values = {0}},
-    /* the processors of this process; any number except 0 means another process */
-    {.call = SYS_sched_getaffinity, .argument = 0, .mask = UINT32_MAX},
-    {.call = SYS_sched_setaffinity, .argument = 0, .mask = UINT32_MAX},
 /* memory and ledgers, but not executable */
 #ifdef SYS_mmap
     {.call = SYS_mmap, .argument = 2, .mask = PROT_EXEC},

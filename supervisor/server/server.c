@@ -102,10 +102,6 @@ static void advance(void *context)
         log_status(server);
     server->status_asked = false;
     manager_look(server);
-    processor_look(&server->processor,
-                   clients_active(&server->queue.clients) +
-                       clients_count(&server->queue.clients, CLIENT_QUEUED),
-                   server->queue.clients.accepted);
     starting_set_timer(server);
     accept_set_timer(&server->acceptor);
 }

@@ -20,7 +20,6 @@
 #include "supervisor/pool/pool.h"
 #include "supervisor/queue/queue.h"
 #include "supervisor/running/running.h"
-#include "supervisor/server/processor.h"
 #include "supervisor/takeover/handover.h"
 #include "supervisor/takeover/takeover.h"
 
@@ -117,7 +116,6 @@ struct server {
     struct reload reload;
 
     struct loop_source signals;
-    struct processor processor;
     uint32_t descriptors_allowed; /* to this process */
     uint32_t descriptors_own;     /* of this process, apart from clients */
     struct loop_timer rouse;      /* when to wake dispatchers, in case one was stopped */
