@@ -143,7 +143,7 @@ void report_started(struct report *report, const struct report_client *client, u
 
 void report_start_failed(struct report *report, uint64_t ticket, uint64_t delay)
 {
-    report->starts_failed++;
+    report->counts.starts_failed++;
     report->starts_fail = true;
     if (allows(report, REPORT_START))
         log_event(LOG_LEVEL_WARNING, "start-failed", LOG_FIELDS(LOG_NUMBER("ticket", ticket)),
@@ -276,7 +276,7 @@ void report_ended(struct report *report, const struct report_client *client, uin
     const struct end end = end_of(status);
 
     histogram_add(&report->runs, ran);
-    report->exits[end.exit]++;
+    report->counts.exits[end.exit]++;
     if (client->foreign) {
         log_debug("ticket %" PRIu64 ": ended, as the old process reports", client->ticket);
         return;

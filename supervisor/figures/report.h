@@ -38,13 +38,18 @@ enum report_exit {
     REPORT_EXITS
 };
 
+/* Counted since the start.  A snapshot copies all of them; they are whole numbers. */
+struct report_counts {
+    double exits[REPORT_EXITS];
+    double starts_failed;
+};
+
 struct report {
     struct loop *loop;
     const char *command;    /* for the reader only */
     struct histogram waits; /* from accept to the start of the handler */
     struct histogram runs;  /* from start to end of the handler */
-    uint64_t exits[REPORT_EXITS];
-    uint64_t starts_failed;
+    struct report_counts counts;
     bool starts_fail;                /* the last start failed */
     uint64_t lines[REPORT_TROUBLES]; /* due in this period, those left out included */
     struct loop_timer period;        /* its end; the first line begins it */

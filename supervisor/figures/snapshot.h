@@ -11,6 +11,7 @@
 
 #include "supervisor/base/address.h"
 #include "supervisor/base/histogram.h"
+#include "supervisor/figures/report.h"
 
 #include <stddef.h>
 
@@ -65,10 +66,7 @@ struct snapshot {
 
     const struct histogram *wait_histogram, *run_histogram;
     struct histogram_quantiles waits, runs;
-    struct {
-        double success, failure, signal, unknown;
-    } exits;
-    double start_failures;
+    struct report_counts counts;
     struct {
         double wanted, ready, restarts;
     } dispatchers;

@@ -116,11 +116,7 @@ static void count_handlers(const struct server *server, struct snapshot *snapsho
 
     snapshot->wait_histogram = &report->waits;
     snapshot->run_histogram = &report->runs;
-    snapshot->exits.success = (double)report->exits[REPORT_SUCCESS];
-    snapshot->exits.failure = (double)report->exits[REPORT_FAILURE];
-    snapshot->exits.signal = (double)report->exits[REPORT_SIGNAL];
-    snapshot->exits.unknown = (double)report->exits[REPORT_UNKNOWN];
-    snapshot->start_failures = (double)report->starts_failed;
+    snapshot->counts = report->counts;
     snapshot->dispatchers.wanted = pool->count;
     snapshot->dispatchers.ready = pool_ready(pool);
     for (unsigned i = 0; i <= pool->count; i++)

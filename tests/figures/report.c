@@ -89,8 +89,8 @@ static void check_exits(void)
     report_ended(&report, &client, 1, &faulty, NULL);
     report_ended(&report, &client, 1, NULL, NULL);
     CHECK(has_logged("")); /* another process does */
-    CHECK(report.exits[REPORT_SUCCESS] == 1 && report.exits[REPORT_FAILURE] == 2);
-    CHECK(report.exits[REPORT_SIGNAL] == 1 && report.exits[REPORT_UNKNOWN] == 1);
+    CHECK(report.counts.exits[REPORT_SUCCESS] == 1 && report.counts.exits[REPORT_FAILURE] == 2);
+    CHECK(report.counts.exits[REPORT_SIGNAL] == 1 && report.counts.exits[REPORT_UNKNOWN] == 1);
     CHECK(report.runs.count == 5 && report.runs.sum == 5);
 }
 
@@ -168,7 +168,7 @@ static void check_recovery(void)
     report_start_succeeded(&report); /* the next line says it */
     report_left_out(&report);
     CHECK(has_logged(expected));
-    CHECK(report.starts_failed == 7);
+    CHECK(report.counts.starts_failed == 7);
 }
 
 int main(void)

@@ -76,7 +76,8 @@ static void fill(struct server *server, struct fuzz_input *input)
     fuzz_take(input, &options->rate, sizeof(options->rate));
     fuzz_take(input, &options->rate_period, sizeof(options->rate_period));
     fuzz_take(input, &server->queue.clients.ended, sizeof(server->queue.clients.ended));
-    fuzz_take(input, &server->report.exits, sizeof(server->report.exits));
+    for (int i = 0; i < REPORT_EXITS; i++)
+        server->report.counts.exits[i] = (double)fuzz_take_number(input);
     fuzz_take(input, &server->began_at, sizeof(server->began_at));
     server->starting.paused = fuzz_take_byte(input) % 2 != 0;
     server->starting.held_back_by =
