@@ -3,6 +3,8 @@
  *
  * A packet is believed only after a check of all its messages: exact length, version, type and
  * number of descriptors.  A packet that fails is discarded, and its descriptors are closed.
+ *
+ * The system calls are in rights.c, beside this file.
  */
 #ifndef DISPATCHER_SHARED_WIRE_H
 #define DISPATCHER_SHARED_WIRE_H

@@ -79,15 +79,14 @@ void connection_send(struct connection *connection)
         connection->rest += taken;
         connection->left -= (size_t)taken;
     }
+    connection->state = CONNECTION_OVER;
     if (taken < 0 && !is_passing(errno))
-        connection->state = CONNECTION_OVER;
-    else if (connection->left > 0)
+        return;
+    if (connection->left > 0)
         connection->state = CONNECTION_SENDING;
     /* Shuts down our side, and waits for the client to do so: to close a socket with unread bytes
      * resets the connection, which can destroy the answer (RFC 2525, 2.17). */
-    else if (connection->ended || shutdown(connection->descriptor, SHUT_WR) != 0)
-        connection->state = CONNECTION_OVER;
-    else
+    else if (!connection->ended && shutdown(connection->descriptor, SHUT_WR) == 0)
         connection->state = CONNECTION_LINGERING;
 }
 

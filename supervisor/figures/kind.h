@@ -17,7 +17,7 @@ struct kind {
     void (*line)(struct text *text, const char *name, const void *value);
 };
 
-/* Behind each name: the type of the member, and what its label in metrics means. */
+/* Behind each name: the C type of the member; then what `label` of sample() is for this kind. */
 extern const struct kind kind_number;    /* double; whole, such as how="served", or NULL */
 extern const struct kind kind_time;      /* double, in seconds; as above */
 extern const struct kind kind_text;      /* const char *; the name of the label, the metric is 1 */

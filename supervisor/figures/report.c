@@ -129,6 +129,10 @@ void report_started(struct report *report, const struct report_client *client, u
     char text[ADDRESS_DESCRIPTION];
 
     histogram_add(&report->waits, waited);
+    /* If failures were left out, the line that counts them says it. */
+    if (report->starts_fail && left_out(report, REPORT_START) == 0)
+        log_event(LOG_LEVEL_WARNING, "starts-recovered", NULL, 0, "handlers can be started again");
+    report->starts_fail = false;
     if (!log_enabled(LOG_LEVEL_INFO))
         return;
     log_event(
@@ -150,14 +154,6 @@ void report_start_failed(struct report *report, uint64_t ticket, uint64_t delay)
                   "ticket %" PRIu64 ": cannot start a handler, '%s': %m; the client waits, "
                   "next attempt in %" PRIu64 " ms",
                   ticket, report->command, delay / LOOP_MILLISECOND);
-}
-
-/* If failures were left out, the line that counts them says it. */
-void report_start_succeeded(struct report *report)
-{
-    report->starts_fail = false;
-    if (left_out(report, REPORT_START) == 0)
-        log_event(LOG_LEVEL_WARNING, "starts-recovered", NULL, 0, "handlers can be started again");
 }
 
 /* ---- ends ---- */

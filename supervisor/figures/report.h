@@ -72,13 +72,13 @@ void report_open(struct report *report, struct loop *loop, const char *command);
 void report_listening(const char *path, const struct endpoint *local, const char *text);
 
 /* Reports the start of a handler, after its client has waited for `waited`; `queued` others wait.
- */
+ * After a failed start, also logs that handlers can be started again. */
 void report_started(struct report *report, const struct report_client *client, uint64_t waited,
                     uint32_t queued);
 
 /* Reports the end of a handler that ran for `ran`.  `status`, as wait(2) gives it, and `usage` are
- * NULL if they are not known.  There is trouble if the status points to something that the handler
- * lacked: loaders and shells say with it that they could not begin, or the kernel killed it. */
+ * NULL if they are not known.  A status by which loaders and shells
+ * say that they could not begin, or a kill by the kernel, also gives a line about trouble. */
 void report_ended(struct report *report, const struct report_client *client, uint64_t ran,
                   const int *status, const struct usage *usage);
 
@@ -92,9 +92,6 @@ void report_refused(struct report *report, const struct endpoint *remote,
 /* Reports that a handler could not be started, as errno says.  Its client waits, and the next
  * attempt comes after `delay`. */
 void report_start_failed(struct report *report, uint64_t ticket, uint64_t delay);
-
-/* Logs that handlers can be started again. */
-void report_start_succeeded(struct report *report);
 
 /* Ends the period at once: logs how many lines were left out. */
 void report_left_out(struct report *report);

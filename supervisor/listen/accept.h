@@ -60,8 +60,8 @@ void accept_hold(struct acceptor *acceptor, bool held);
 /* Accepts only clients that are in the backlog now, as there is room for them. */
 void accept_drain(struct acceptor *acceptor);
 
-/* Does the same for retired listeners: the process before this one had them, and this one does not
- * want them. */
+/* Closes the backlogs of retired listeners to new clients.  The process before this one had these
+ * listeners, and this one does not want them; clients in their backlogs are still accepted. */
 void accept_retire(struct acceptor *acceptor);
 
 /* Closes all listeners. */

@@ -218,7 +218,7 @@ static bool is_same(int descriptor, union address_socket wanted, bool ipv6_only,
         wanted.ipv4.sin_port = local.ipv4.sin_port;
     if (wanted.any.sa_family == AF_INET6 && wanted.ipv6.sin6_port == 0)
         wanted.ipv6.sin6_port = local.ipv6.sin6_port;
-    return memcmp(&local, &wanted, sizeof(local)) == 0 &&
+    return memcmp(&local.any, &wanted.any, length) == 0 &&
            (local.any.sa_family == AF_INET ||
             socket_get(descriptor, IPPROTO_IPV6, IPV6_V6ONLY) == ipv6_only);
 }

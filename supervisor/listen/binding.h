@@ -7,9 +7,9 @@
 #include "supervisor/listen/listener.h"
 #include "supervisor/options/options.h"
 
-/* Opens a listener for each address that the options name, or the Unix socket.  Takes a listener of
- * `given` instead of a new one if it is the same, and marks it there as taken: the daemon before
- * has opened it.  If the options ask for passed sockets, takes all of `given`.
+/* Opens a listener for each address that the options name, or the Unix socket.  `given` are the
+ * listeners of the daemon before: one with the same address is used instead of a new one, and
+ * marked there as taken.  If the options ask for passed sockets, takes all of `given`.
  * Returns 0, or -1 after logging why.  Strings of the options must stay. */
 int binding_open(struct listeners *listeners, const struct options *options,
                  struct listeners *given);

@@ -38,7 +38,7 @@ struct listener {
     const char *path; /* of a Unix socket, as it was bound ("@NAME" if it is abstract); NULL: TCP */
     const char *name; /* that the service manager gave it (LISTEN_FDNAMES); NULL: none */
     bool inherited;   /* from the daemon before, which ends soon */
-    bool taken;       /* among those given to binding_open(): it belongs to another list now */
+    bool taken;       /* not free for binding_open(): in another list, or no service socket */
     bool retired;     /* inherited but not wanted: only the clients in its backlog are accepted */
     bool passed;      /* by a service manager, which keeps it for the next start: clients are
                        * accepted, and the descriptor is closed, but the socket is not changed */
@@ -70,8 +70,8 @@ int listeners_add(struct listeners *listeners, struct listener listener);
 
 /* Accepts a client, without blocking.  Its descriptor is close-on-exec and blocking, as handlers
  * expect.  For a Unix socket `remote` is the process that connected (unix(7), SO_PEERCRED).
- * Returns -1 with the errno of accept4(2) on failure.  If the listener was shut down that is
- * EINVAL, but EAGAIN for ever for a Unix socket. */
+ * Returns -1 with the errno of accept4(2) on failure.  After a shutdown(2) of the listener, TCP
+ * gives EINVAL, and a Unix socket gives EAGAIN for ever. */
 int listener_accept(const struct listener *listener, struct endpoint *remote);
 
 /* Looks up what the kernel counts.  Returns whether it does: not for Unix sockets. */

@@ -2,6 +2,9 @@
  * channel.h - the wire to one dispatcher: its socket and its ledger, the requests that wait for an
  * answer, and the leash that protocol.h describes.
  *
+ * channel_flush() hands packets to wire_flush() (dispatcher/shared/wire.h), which sends them by
+ * rights_send() (dispatcher/shared/rights.c): there is the sendmsg(2).
+ *
  * Nothing here blocks.  A message counts only after it has been checked against the requests.
  * After a message that is not allowed, the channel reads no more.
  */

@@ -2,12 +2,12 @@
  * pool.h - the dispatchers: gives STARTs to them, replaces dead ones, and knows their children.
  *
  * Each START that pool_start() accepts is answered exactly once: by `started`, `failed` or
- * `returned` of struct pool_events.  That holds if any process is killed at any instruction, until
- * pool_close(), which answers nothing.  A dispatcher that violates the protocol is killed and
+ * `returned` of struct pool_events.  That holds whichever process is killed, and whenever.  Only
+ * pool_close() leaves STARTs unanswered.  A dispatcher that violates the protocol is killed and
  * replaced; it can harm only its own clients.
  *
  * One dispatcher, the spare, takes no clients, so that none holds it up.  It is the first choice
- * for all other requests; if it is dead or busy, another is asked, except to read files.
+ * to fork dispatchers and to signal orphans, and the only one that reads files.
  *
  * The connection passed to pool_start() stays the caller's, and must be open until `delivered` or
  * `returned`.  Descriptors that callbacks pass are the receiver's.
@@ -58,8 +58,8 @@ unsigned pool_room(const struct pool *pool);
  * comes last.  Returns false if none has room; an event tells when one has room again. */
 bool pool_start(struct pool *pool, union message *start, int descriptor);
 
-/* Sends all STARTs, in one packet for each dispatcher.  Returns 0, or -1 with errno: some at least
- * are `returned`, and may be tried again. */
+/* Sends all STARTs, in one packet for each dispatcher.  Returns 0, or -1 with errno if at least
+ * one of them was `returned`; it may be tried again. */
 int pool_flush(struct pool *pool);
 
 /* Has the process group of a client's handler signalled: by its dispatcher, or by any, if the

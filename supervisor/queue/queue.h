@@ -6,7 +6,8 @@
  *
  *     abandoned   it gave up while it waited, and the kernel says so
  *     refused     too many wait, too many of its source wait, or it has waited for --queue-timeout
- *     started     running/ takes it with clients_move(); queue/ keeps its record until the end
+ *     started     running/ moves it to its own list by clients_move(); its record ends later, with
+ *                 its handler
  *
  * A waiting client owns its descriptor; the queue closes it when the client leaves.  Nothing here
  * blocks.  Times are microseconds of loop.h's clock.
@@ -14,7 +15,7 @@
  * An epoll instance of its own watches waiting clients, and asks for errors and hang-ups only: what
  * clients send while they wait does not wake the supervisor.
  *
- * The newest clients are refused first, and only after everybody was started who may start: then a
+ * The newest clients are refused first, and only after all were started who may start.  So a
  * client that finds a free handler never counts as waiting.
  */
 #ifndef SUPERVISOR_QUEUE_QUEUE_H
@@ -75,8 +76,9 @@ void queue_limit(struct queue *queue);
 /* Releases all memory.  Descriptors of clients stay open: the process is about to end. */
 void queue_close(struct queue *queue);
 
-/* Whether one more client can be accepted: there is a descriptor for it, and it may be refused
- * later, or once `startable` clients have started no more wait than --queue allows. */
+/* Returns whether one more client can be accepted.  It needs a descriptor.  Besides, either clients
+ * may be refused, or no more clients than --queue allows will wait once `startable` have started.
+ */
 bool queue_has_room(const struct queue *queue, uint32_t startable);
 
 /* Enters a new connection, or closes it if the access rules deny it.  Takes over the descriptor.
@@ -89,7 +91,7 @@ bool queue_is_present(struct queue *queue, struct client *client);
 /* Ends all clients that have given up by now, even if the loop has not come to them. */
 void queue_look(struct queue *queue);
 
-/* Begins to watch a waiting client for the sign of --abandon, and ends that.  To be ended before
+/* Begins and ends to watch a waiting client for the sign of --abandon.  Call queue_unwatch() before
  * the descriptor is closed or given away.  If the kernel has no room, the client goes unwatched. */
 void queue_watch(struct queue *queue, struct client *client);
 void queue_unwatch(struct queue *queue, struct client *client);
@@ -104,7 +106,7 @@ void queue_expire(struct queue *queue);
  * room at a dispatcher; they count as waiting after a second.  Sets both timers. */
 void queue_judge(struct queue *queue, uint32_t about_to_start);
 
-/* Stops both timers: clients must stay as they are until queue_expire() and queue_judge(). */
+/* Stops both timers, so that no client is refused until queue_expire() and queue_judge(). */
 void queue_hold(struct queue *queue);
 
 /* Closes every waiting connection without an answer.  Returns how many there were. */

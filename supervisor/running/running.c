@@ -114,10 +114,7 @@ static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint
     client->process = process;
     client->dispatcher = (uint8_t)dispatcher;
     clients_move(running->clients, client, CLIENT_RUNNING);
-    if (backoff_failing(&running->starting)) {
-        running->events.recovered(running->events.context);
-        backoff_succeeded(&running->starting);
-    }
+    backoff_succeeded(&running->starting);
     running->events.started(running->events.context, client);
     ending_begin(running, client);
 }

@@ -1,6 +1,6 @@
 /*
- * running.h - clients with a handler: from the queue to a dispatcher, from there to a handler, and
- * to its end: by itself, by a time-out, or because the service ends.
+ * running.h - clients with a handler: takes them from the queue to a dispatcher, and follows each
+ * handler to its end: by itself, by a time-out, or because the service ends.
  *
  * The room's state is struct running.  server/ decides how many clients may start; running_start()
  * gives them to dispatchers, in the queue's order.  The pool answers each start exactly once: the
@@ -11,7 +11,7 @@
  * whether it lives.  Once it is a child of ours, we reap nothing until the signal is sent.  So no
  * process id is signalled after it was reaped.
  *
- * A handler that was signalled keeps its place until its process group is empty.
+ * A handler that was signalled counts as running until its process group is empty.
  *
  * A client's descriptor is closed here once the packet to the dispatcher holds the connection.
  * Nothing here blocks.
@@ -42,8 +42,6 @@ struct running_events {
     /* The client's handler could not be started, as errno says.  The next attempt comes after
      * `delay` microseconds. */
     void (*failed)(void *context, uint64_t ticket, uint64_t delay);
-    /* After failures, a handler was started again. */
-    void (*recovered)(void *context);
     /* The client's handler has ended.  `status`, as wait(2) gives it, and `usage` may be NULL: a
      * dispatcher that dies may take that knowledge along. */
     void (*ended)(void *context, const struct client *client, const int *status,
@@ -81,8 +79,8 @@ void running_open(struct running *running, struct loop *loop, const struct optio
 /* Returns what the pool calls, except `content`. */
 struct pool_events running_pool_events(struct running *running);
 
-/* Gives up to `count` waiting clients to dispatchers.  Returns 0, or -1 with errno: some at least
- * wait again, and the next attempt is delayed. */
+/* Gives up to `count` waiting clients to dispatchers.  Returns 0, or -1 with errno if at
+ * least one of them waits again; then the next attempt is delayed. */
 int running_start(struct running *running, uint32_t count);
 
 /* If no handler can be started although none runs, dispatchers have taken the last places under a

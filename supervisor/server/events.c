@@ -108,13 +108,6 @@ static void on_failed(void *context, uint64_t ticket, uint64_t delay)
     report_start_failed(&server->report, ticket, delay);
 }
 
-static void on_recovered(void *context)
-{
-    struct server *server = context;
-
-    report_start_succeeded(&server->report);
-}
-
 static void on_ended(void *context, const struct client *client, const int *status,
                      const struct usage *usage)
 {
@@ -145,7 +138,6 @@ struct running_events events_of_running(struct server *server)
         .returned = on_returned,
         .started = on_started,
         .failed = on_failed,
-        .recovered = on_recovered,
         .ended = on_ended,
         .may_end = may_end,
         .reaped = on_reaped,

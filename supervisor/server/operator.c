@@ -240,7 +240,7 @@ void operator_answer(void *context, const struct control_request *request,
     (void)snprintf(line, sizeof(line), "%s", request->words);
     while (call.count <= WORDS && (call.words[call.count] = strtok_r(rest, " \t", &rest)) != NULL)
         call.count++;
-    command = find(call.words[0], request->http);
+    command = call.count > 0 ? find(call.words[0], request->http) : NULL;
     if (command == NULL && request->http) {
         answer->status = 404;
         text_add(call.text, "unknown path: only /metrics, /status and /healthz are served\n");

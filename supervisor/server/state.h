@@ -54,7 +54,7 @@ struct starting {
 
 /* The files of the command line, read again: reload.h. */
 struct reload {
-    bool asked[PROTOCOL_FILES]; /* CONTENT is due */
+    bool asked[PROTOCOL_FILES]; /* a read is pending; while `owed`, its READ is not sent */
     bool again[PROTOCOL_FILES]; /* another SIGHUP came while this read was pending: read again */
     bool owed[PROTOCOL_FILES];  /* no READ could be sent */
     bool died[PROTOCOL_FILES];  /* a dispatcher died while it read this file */

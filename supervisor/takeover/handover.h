@@ -81,7 +81,8 @@ int handover_begin(struct handover *handover, uint64_t version, const char **err
 /* Goes on with the handover, after each round of events. */
 void handover_advance(struct handover *handover);
 
-/* Ends the handover because the service ends.  Aborts it before COMMITTED. */
+/* Ends the handover because the service ends: before COMMITTED by aborting it; later by completing
+ * it, unless the new process is dead. */
 void handover_end(struct handover *handover);
 
 /* Returns whether no handler may be started now. */

@@ -15,7 +15,8 @@
  *     new: TAKEN         the answer to each RUNNING and each QUEUED
  *     old: ALL           the clients are complete; counters and flags of the service
  *     new: READY         the new process has everything that it needs
- *     old: COMMITTED     the new process may serve; the old one will not serve again
+ *     old: COMMITTED     the new process may serve; the old one serves again only if the new one
+ *                        dies before SERVING
  *     new: SERVING       the new process serves
  *          the old one closes its copies, and only waits for its handlers
  *     old: LEFT          the service manager knows the new process and will listen to it
@@ -24,10 +25,8 @@
  *     old: ENDED         one handler of RUNNING has ended
  *     new: END           the service ends: send the handlers this signal
  *
- * Before COMMITTED, either side may abort by closing its end, or by dying.  The old process then
- * serves on: it has given away nothing but copies.  It does so as well if the new one dies before
- * SERVING.  ABORTED, which may come at any time before COMMITTED, says that the old process has
- * given up and serves on.
+ * Before COMMITTED, each side may abort: the new process by closing its end or by dying, the old
+ * one by ABORTED.  The old process then serves on, because it has given away nothing but copies.
  *
  * After READY the new process waits without a deadline.  It may serve when COMMITTED comes, or when
  * the messages end: then the old process is dead.
@@ -159,7 +158,8 @@ static_assert(sizeof(struct inheritance_ended) == 24, "inheritance_ended has pad
 static_assert(sizeof(struct inheritance_end) == 16, "inheritance_end has padding");
 
 /* Sends a message without blocking, after setting version and type.  The caller keeps the
- * descriptors: one for LISTENER, `count` for QUEUED, else NULL.  Returns 0, or -1 with errno. */
+ * descriptors: one for LISTENER, `count` for QUEUED; not used for other types.  Returns 0, or -1
+ * with errno. */
 int inheritance_send(int socket, enum inheritance_type type, union inheritance *message,
                      const int *descriptors);
 

@@ -151,6 +151,8 @@ static void check_recovery(void)
     static const char failed[] = "[WARNING] ticket 7: cannot start a handler, 'cmd': Resource "
                                  "temporarily unavailable; the client waits, next attempt in "
                                  "2500 ms\n";
+    const struct endpoint remote = {.port = 0};
+    const struct report_client client = {.ticket = 7, .remote = &remote};
     char expected[1024] = "";
 
     begin();
@@ -162,10 +164,10 @@ static void check_recovery(void)
     capture();
     errno = EAGAIN;
     report_start_failed(&report, 7, 2500 * LOOP_MILLISECOND);
-    report_start_succeeded(&report);
+    report_started(&report, &client, 1, 0);
     for (int i = 1; i < 7; i++)
         report_start_failed(&report, 7, 2500 * LOOP_MILLISECOND);
-    report_start_succeeded(&report); /* the next line says it */
+    report_started(&report, &client, 1, 0); /* the next line says it */
     report_left_out(&report);
     CHECK(has_logged(expected));
     CHECK(report.counts.starts_failed == 7);

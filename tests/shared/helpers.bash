@@ -94,17 +94,17 @@ start() {
 # Starts a daemon that needs $1, which the present daemon uses.  Ends the present daemon once the new
 # one has logged that it tries again.
 start_after() {
-    local what=$1 other=$DAEMON ender
+    local what=$1 previous=$DAEMON ender
     shift
     (
         close_descriptors
         await has_line "^\[WARNING\] $what is in use: trying again for up to 2 s$" "$LOG"
-        kill -TERM "$other"
+        kill -TERM "$previous"
     ) &
     ender=$!
     start "$@"
     wait "$ender"
-    wait "$other"
+    wait "$previous"
     [[ $(grep -c "trying again" "$LOG") == 1 ]]
 }
 
