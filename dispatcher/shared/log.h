@@ -44,9 +44,9 @@ __attribute__((format(printf, 5, 6))) void log_event(enum log_level level, const
 #define log_error(...)        log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 
 /* Logs an error and exits with `status`: the program cannot go on. */
-_Noreturn __attribute__((format(printf, 2, 3))) void log_die(int status, const char *format, ...);
+__attribute__((noreturn, format(printf, 2, 3))) void log_die(int status, const char *format, ...);
 
 /* Logs a bug and aborts: the program itself is wrong. */
-_Noreturn __attribute__((format(printf, 1, 2))) void log_bug(const char *format, ...);
+__attribute__((noreturn, format(printf, 1, 2))) void log_bug(const char *format, ...);
 
 #endif

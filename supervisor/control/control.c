@@ -165,7 +165,7 @@ static void on_due(void *context)
             proceed(client);
             answered = answered || asking;
         }
-        i += control->clients[i] == client && i < control->count; /* it has not ended */
+        i += i < control->count && control->clients[i] == client; /* it has not ended */
     }
     set_timer(control);
 }

@@ -76,7 +76,7 @@ static void check_addresses(void)
     char *reversed[] = {loopbacks[2], loopbacks[1], loopbacks[0]};
     struct listeners inherited;
     struct listeners opened;
-    bool used[3];
+    bool used[3] = {false};
 
     CHECK(open_new(&inherited, &options) == 0 && inherited.count == 3);
     options.addresses = reversed;
@@ -105,7 +105,7 @@ static void check_port(void)
     struct options options = {.addresses = loopbacks, .address_count = 1};
     struct listeners inherited;
     struct listeners opened;
-    bool used[1];
+    bool used[1] = {false};
     uint16_t port;
 
     CHECK(open_new(&inherited, &options) == 0);
@@ -128,7 +128,7 @@ static void check_wildcards(void)
     struct listeners both;
     struct listeners ipv6;
     struct listeners opened;
-    bool used[1];
+    bool used[1] = {false};
 
     CHECK(open_new(&both, &(struct options){0}) == 0);
     CHECK(open_new(&ipv6, &(struct options){.ipv6 = true}) == 0);
@@ -151,7 +151,7 @@ static void check_device(void)
     struct options options = {.addresses = loopbacks, .address_count = 1, .device = "lo"};
     struct listeners inherited;
     struct listeners opened;
-    bool used[1];
+    bool used[1] = {false};
 
     if (open_new(&inherited, &options) != 0)
         return; /* it may take root */
@@ -170,7 +170,7 @@ static void check_tuning(void)
         .addresses = loopbacks, .address_count = 1, .no_delay = true, .defer_accept = 5000000};
     struct listeners inherited;
     struct listeners opened;
-    bool used[1];
+    bool used[1] = {false};
     int descriptor;
 
     CHECK(open_new(&inherited, &options) == 0);
@@ -196,7 +196,7 @@ static void check_paths(void)
     struct stat before;
     struct stat after;
     char text[LISTENER_TEXT];
-    bool used[1];
+    bool used[1] = {false};
 
     CHECK(open_new(&inherited, &options) == 0);
     CHECK(stat(path, &before) == 0 && (before.st_mode & 0777) == 0600);
@@ -226,7 +226,7 @@ static void check_passed(void)
     struct options options = {.addresses = loopbacks, .address_count = 2};
     struct listeners inherited;
     struct listeners opened;
-    bool used[2];
+    bool used[2] = {false};
 
     CHECK(open_new(&inherited, &options) == 0);
     inherited.list[0].passed = true;

@@ -515,6 +515,8 @@ static void check_sorted(void)
                 "deny 10.128.0.0/9\ndeny 10.1.0.0/16\ndeny 10.1.0.0/24",
                 NULL, error));
     CHECK(access.count == 6);
+    if (access.list == NULL)
+        return;
     CHECK(access.list[0].around == 0);
     CHECK(access.list[1].length == 16 && access.list[1].around == 1);
     CHECK(access.list[2].length == 24 && access.list[2].around == 2);

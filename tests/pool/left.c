@@ -199,13 +199,13 @@ static void check_last_failed(void)
 static void check_unasked(void)
 {
     static const struct {
-        uint32_t client;
         uint64_t ticket;
+        uint32_t client;
         int32_t error;
     } lies[] = {
-        {2, 102, ENOENT}, {0, 101, ENOENT},    {1, 100, ENOENT}, {UINT32_MAX, UINT64_MAX, ENOENT},
-        {0, 100, 0},      {0, 100, -1},        {0, 0, ENOENT},   {0, 100 + (UINT64_C(1) << 32), 1},
-        {1, 101, 0},      {1, 101, INT32_MIN},
+        {102, 2, ENOENT}, {101, 0, ENOENT},    {100, 1, ENOENT}, {UINT64_MAX, UINT32_MAX, ENOENT},
+        {100, 0, 0},      {100, 0, -1},        {0, 0, ENOENT},   {100 + (UINT64_C(1) << 32), 0, 1},
+        {101, 1, 0},      {101, 1, INT32_MIN},
     };
     int end = begin(2);
 

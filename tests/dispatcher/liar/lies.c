@@ -8,11 +8,11 @@
 
 static const struct lie *find(const char *word)
 {
-    static const struct lie *const lists[] = {start_lies, packet_lies, conduct_lies,
-                                              fork_lies,  read_lies,   question_lies};
+    static const struct lie *const lists[] = {start_lies, packet_lies,   conduct_lies, fork_lies,
+                                              read_lies,  question_lies, NULL};
 
-    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
-        for (const struct lie *each = lists[i]; each->word != NULL; each++)
+    for (const struct lie *const *list = lists; *list != NULL; list++)
+        for (const struct lie *each = *list; each->word != NULL; each++)
             if (strcmp(each->word, word) == 0)
                 return each;
     log_die(2, "liar: no such lie: %s", word);

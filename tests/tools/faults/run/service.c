@@ -57,6 +57,48 @@ static int listen_for_notes(void)
     return descriptor;
 }
 
+static const char *const options[] = {"--ready-fd",
+                                      "100",
+                                      "--address",
+                                      "127.0.0.1",
+                                      "--processes",
+                                      "2",
+                                      "--dispatchers",
+                                      "2",
+                                      "--control",
+                                      "control",
+                                      "--pid-file",
+                                      "pid",
+                                      "--access-file",
+                                      "access",
+                                      "--busy-message",
+                                      "@busy",
+                                      "--timeout",
+                                      SERVICE_TIMEOUT,
+                                      "--kill-after",
+                                      "0.06",
+                                      "--metrics",
+                                      "127.0.0.1:0",
+                                      "--load-average",
+                                      "100000",
+                                      "--drain-timeout",
+                                      "4",
+                                      "--nice",
+                                      "1",
+                                      "--limit",
+                                      "core=0",
+                                      "--umask",
+                                      "022",
+                                      "--chdir",
+                                      "/",
+                                      "--order",
+                                      "fair",
+                                      "--queue",
+                                      "100",
+                                      "--when-full",
+                                      "refuse",
+                                      "-vv"};
+
 /* Waits until it is traced. */
 static _Noreturn void become_daemon(const char *build, int ready, int go)
 {
@@ -64,62 +106,15 @@ static _Noreturn void become_daemon(const char *build, int ready, int go)
     char folder[2048];
     char notify[4096];
     char byte;
-    const char *words[] = {program,
-                           "--ready-fd",
-                           "100",
-                           "--address",
-                           "127.0.0.1",
-                           "--processes",
-                           "2",
-                           "--dispatchers",
-                           "2",
-                           "--control",
-                           "control",
-                           "--pid-file",
-                           "pid",
-                           "--access-file",
-                           "access",
-                           "--busy-message",
-                           "@busy",
-                           "--timeout",
-                           SERVICE_TIMEOUT,
-                           "--kill-after",
-                           "0.06",
-                           "--metrics",
-                           "127.0.0.1:0",
-                           "--load-average",
-                           "100000",
-                           "--drain-timeout",
-                           "4",
-                           "--nice",
-                           "1",
-                           "--limit",
-                           "core=0",
-                           "--umask",
-                           "022",
-                           "--chdir",
-                           "/",
-                           "--order",
-                           "fair",
-                           "--queue",
-                           "100",
-                           "--when-full",
-                           "refuse",
-                           "-vv",
-                           NULL,
-                           NULL,
-                           NULL,
-                           NULL,
-                           NULL,
-                           NULL};
-    unsigned count = 0;
+    const char *words[sizeof(options) / sizeof(*options) + 6] = {program};
+    unsigned count = 1;
     int log = open("log", O_WRONLY | O_APPEND);
 
     (void)snprintf(program, sizeof(program), "%s/socket-burst-dampener", build);
     /* Where close_range(2) is not to be had, each that might be open is closed. */
     (void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){DESCRIPTORS, DESCRIPTORS});
-    while (words[count] != NULL)
-        count++;
+    for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+        words[count++] = options[i];
     if (geteuid() == 0) {
         words[count++] = "--user";
         words[count++] = "nobody";
