@@ -65,7 +65,7 @@ static const char *parse_prefix(const char *word, struct access_rule *rule)
 
 static bool reserve(struct access *access, size_t more)
 {
-    size_t capacity = access->capacity == 0 ? 16 : access->capacity * 2;
+    size_t capacity = 2 * (access->count + more);
     struct access_rule *list;
 
     if (access->capacity - access->count >= more)

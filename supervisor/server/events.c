@@ -1,6 +1,5 @@
 #include "supervisor/server/events.h"
 
-#include "supervisor/server/manager.h"
 #include "supervisor/server/reload.h"
 #include "supervisor/server/shutdown.h"
 #include "supervisor/server/starting.h"

@@ -502,6 +502,23 @@ static void check_conflicts(void)
     access_free(&access); /* once more does no harm */
 }
 
+/* A copy has no room to spare.  "all" is two rules, so it needs more than one place. */
+static void check_copy_grows(void)
+{
+    for (uint32_t count = 0; count < 40; count++) {
+        struct access access = {0};
+        struct access copy = {0};
+
+        for (uint32_t i = 0; i < count; i++)
+            CHECK(access_add(&access, true, "10.0.0.0/8", 0) == NULL);
+        CHECK(access_copy(&copy, &access));
+        CHECK(access_add(&copy, false, "all", 0) == NULL);
+        CHECK(copy.count == count + 2 && copy.capacity >= copy.count);
+        access_free(&access);
+        access_free(&copy);
+    }
+}
+
 /* Compiled, a prefix is one rule, and knows the innermost one around it. */
 static void check_sorted(void)
 {
@@ -733,6 +750,7 @@ int main(void)
     }
     check_only_the_address_counts();
     check_conflicts();
+    check_copy_grows();
     check_sorted();
     srand(1);
     for (int round = 0; round < DENSE_ROUNDS; round++)
