@@ -1,9 +1,16 @@
 /*
- * What delays, as a function of time: the opening of gates.
+ * What delays, as a function of time: the opening of gates, and the figures that close them.
  */
+#include "supervisor/admission/gauge.h"
 #include "supervisor/admission/ramp.h"
 
 #include "tests/shared/check.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { SECOND = 1000000 };
 
@@ -41,9 +48,33 @@ static void check_ramp_closed_again(void)
     CHECK(ramp_open(&ramp, (uint64_t)100 * SECOND) == UNLIMITED);
 }
 
+static void write_figure(int file, const char *text)
+{
+    if (pwrite(file, text, strlen(text), 0) != (ssize_t)strlen(text))
+        abort();
+}
+
+static void check_gauge(void)
+{
+    int file = memfd_create("gauge", MFD_CLOEXEC);
+    char path[64];
+    struct gauge gauge;
+
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+    write_figure(file, "1.00\n");
+    CHECK(gauge_open(&gauge, path, "") == 0);
+    CHECK(gauge_value(&gauge, SECOND) == 1);
+    write_figure(file, "2.00\n");
+    CHECK(gauge_value(&gauge, SECOND + SECOND / 2 - 1) == 1); /* not read again so soon */
+    CHECK(gauge_value(&gauge, SECOND + SECOND / 2) == 2);
+    (void)close(gauge.descriptor);
+    (void)close(file);
+}
+
 int main(void)
 {
     check_ramp();
     check_ramp_closed_again();
+    check_gauge();
     return CHECK_RESULT();
 }

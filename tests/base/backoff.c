@@ -23,6 +23,8 @@ int main(void)
     CHECK(backoff_holds(&backoff, 1199)); /* not one more before its outcome, or the delay */
     backoff_failed(&backoff, 1110);
     CHECK(backoff.delay == 200 && backoff.until == 1310);
+    backoff_failed(&backoff, 1200); /* one attempt counts once */
+    CHECK(backoff.delay == 200 && backoff.until == 1310);
     backoff_attempted(&backoff, 1310);
     backoff_failed(&backoff, 1320);
     CHECK(backoff.delay == 350); /* and no longer */
