@@ -4,6 +4,11 @@
 load ../shared/helpers
 load ../shared/privileges
 
+has_spare() { [[ -n $(spare) ]]; }
+
+# Reports whether the daemon has ended so many reloads, all without an error.
+has_reloaded() { [[ $(grep -c 'SIGHUP: files were read again' "$LOG") == "$1" ]]; }
+
 @test "SIGHUP reads files again, without root and even if another file has taken their name" {
     echo 'deny 127.0.1.1' >rules
     start_as_others -v --access-file rules 0 cat
@@ -208,6 +213,23 @@ sleeps_again() { [[ $(field "$1" State) == S* ]] && (($(field "$1" voluntary_ctx
     await has_line 'SIGHUP: files were read again' "$LOG"
     is_denied_from 127.0.1.2
     is_served_from 127.0.1.1
+}
+
+@test "a dispatcher that died with the request of an earlier reload does not count in the next reload" {
+    echo 'deny 127.0.1.1' >rules
+    start_as_others -v --access-file rules 0 cat
+    local process last
+    for last in 2 3; do
+        await has_spare
+        process=$(spare)
+        kill -STOP "$process"
+        echo "deny 127.0.1.$last" >rules
+        kill -HUP "$DAEMON"
+        status_of served # signals are handled in the order of their numbers, so the daemon has requested the file
+        kill -KILL "$process"
+        await has_reloaded $((last - 1))
+        is_denied_from "127.0.1.$last"
+    done
 }
 
 @test "the daemon reads both of two files even if the dispatcher with the request is killed" {
