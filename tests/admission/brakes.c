@@ -1,6 +1,7 @@
 /*
  * What delays, as a function of time: the opening of gates, and the figures that close them.
  */
+#include "supervisor/admission/gates.h"
 #include "supervisor/admission/gauge.h"
 #include "supervisor/admission/ramp.h"
 
@@ -71,10 +72,20 @@ static void check_gauge(void)
     (void)close(file);
 }
 
+static void check_next_look(void)
+{
+    struct gates gates = {0};
+
+    for (enum admission_reason gate = ADMISSION_LOAD; gate <= ADMISSION_IO; gate++)
+        CHECK(gates_next_look(&gates, gate, 5 * SECOND) == 6 * SECOND);
+    CHECK(gates_next_look(&gates, ADMISSION_PROCESSES, 5 * SECOND) == 0); /* an event tells it */
+}
+
 int main(void)
 {
     check_ramp();
     check_ramp_closed_again();
     check_gauge();
+    check_next_look();
     return CHECK_RESULT();
 }

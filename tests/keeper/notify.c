@@ -245,6 +245,24 @@ static void check_full(void)
     end();
 }
 
+/* A reload that has begun again is not over. */
+static void check_full_reload(void)
+{
+    char expected[80];
+
+    begin();
+    fill();
+    notify_reloading(&notify);
+    notify_reloaded(&notify);
+    notify_reloading(&notify);
+    empty();
+    pass(LOOP_SECOND);
+    (void)snprintf(expected, sizeof(expected), "RELOADING=1\nMONOTONIC_USEC=%llu",
+                   (unsigned long long)notify.reloading_since);
+    CHECK(hears(expected) && hears(NULL));
+    end();
+}
+
 static void check_full_status(void)
 {
     begin();
@@ -305,6 +323,7 @@ int main(void)
     check_order();
     check_status();
     check_full();
+    check_full_reload();
     check_full_status();
     check_successor();
     check_gone();
