@@ -185,6 +185,25 @@ one_is_left() { (($(living "$@" | wc -l) == 1)) && has_content pid; }
     [[ $(<pid) == other ]]
 }
 
+has_slept_more_than() { (($(switches "$1") > $2)); }
+
+@test "a file that replaces the pid file while the janitor waits for the lock is left alone" {
+    start --address 127.0.0.1 --pid-file pid 0 cat
+    local janitor slept
+    janitor=$(janitor)
+    await is_asleep "$janitor"
+    slept=$(switches "$janitor")
+    echo other >new
+    exec 9<.
+    flock 9
+    kill -TERM "$DAEMON"
+    await has_slept_more_than "$janitor" $((slept + 5)) # it has looked at the file, and looks at the lock again and again
+    mv new pid
+    exec 9<&-
+    finish
+    [[ $(<pid) == other ]]
+}
+
 @test "a directory that another process keeps locked delays start and end, but prevents neither" {
     flock . sleep 60 3>&- 4>&- &
     local holder=$!
