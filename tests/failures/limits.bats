@@ -108,6 +108,22 @@ limit_descriptors_of() {
     [[ $(cat burst) == "connected 30 answered 30 failed 0" ]]
 }
 
+@test "accept that fails again after a success is repeated as soon as the first time" {
+    start --address 127.0.0.1 0 cat
+    local client round
+    for round in 1 2; do
+        : >"$LOG"
+        limit_descriptors_of "$DAEMON" 5:4096
+        echo "$round" | nc -N 127.0.0.1 "$PORT" >answer &
+        client=$!
+        await has_line 'cannot accept connections: Too many open files' "$LOG"
+        limit_descriptors_of "$DAEMON" 4096:4096
+        wait "$client"
+        [[ $(cat answer) == "$round" ]]
+        [[ $(grep -m 1 'cannot accept' "$LOG") == *', next attempt in 100 ms' ]]
+    done
+}
+
 @test "when no process can be forked, clients wait, and are served later" {
     [[ $(id -u) == 0 ]] || skip "needs root to become another user"
     local user=64123

@@ -78,6 +78,15 @@ answers_at() { [[ $(echo hello | timeout 20 nc -NU "$1") == hello ]]; }
     for process in $(dispatchers); do refute grep -q LISTEN_ "/proc/$process/environ"; done
 }
 
+@test "a handler of a Unix client has no variable of the TCP client that its dispatcher served before" {
+    start_with 127.0.0.1 "unix:$PWD/socket" -- --dispatchers 1 systemd env
+    nc -N "$ADDRESS" "$PORT" </dev/null >variables
+    grep -qxF DAMPENER_TICKET=1 variables
+    nc -NU socket </dev/null >variables
+    [[ $(grep '^DAMPENER_TICKET=' variables) == DAMPENER_TICKET=2 ]]
+    refute grep -E '^(TCP|REMOTE_)' variables
+}
+
 @test "the daemon closes passed sockets if PORT is a number" {
     start_with 127.0.0.1 "unix:$PWD/socket" -- --address 127.0.0.1 0 "$STATE"
     [[ $(wc -l <"$READY") == 1 ]]
