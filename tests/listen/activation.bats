@@ -288,6 +288,25 @@ backlogs_are() {
         [[ $(ss -Hlx | awk -v path="$PWD/socket" '$5 == path { print $3 }') == "$2" ]]
 }
 
+@test "a draining daemon leaves later clients of a passed socket to the next daemon" {
+    # shellcheck disable=SC2016
+    start_kept 127.0.0.1 -- --processes 1 --queue 0 systemd \
+        bash -c 'until [[ -e go ]]; do sleep 0.02; done; echo "$DAMPENER_TICKET"'
+    exec 9<>"/dev/tcp/127.0.0.1/$PORT"
+    await status_is running 1
+    exec 8<>"/dev/tcp/127.0.0.1/$PORT"
+    kill -TERM "$DAEMON"
+    status_of running # the answer follows the count of the backlog
+    exec 7<>"/dev/tcp/127.0.0.1/$PORT"
+    touch go
+    [[ $(cat <&9) == 1 ]]
+    [[ $(cat <&8) == 2 ]]
+    await second_serves 2
+    [[ $(cat <&7) == 1 ]]
+    exec 7<&- 8<&- 9<&-
+    end_second
+}
+
 @test "a TCP socket that another process shuts down does not delay clients of other sockets" {
     start_with -s go 127.0.0.1 127.0.0.1 -- systemd cat
     local first=$PORT address second begin=$SECONDS
