@@ -668,12 +668,31 @@ static void be_stranger(void)
     CHECK(strcmp(received, "hello\n") == 0);
 }
 
+/* With every place taken by the operator, a stranger is the one that has to go. */
+static void be_one_too_many(void)
+{
+    int own[CONTROL_CLIENTS];
+
+    for (int i = 0; i < CONTROL_CLIENTS; i++)
+        own[i] = reach(&local);
+    if (seteuid(NOBODY) != 0)
+        abort();
+    CHECK(hear(reach(&local)) == 0);
+    for (int i = 0; i < CONTROL_CLIENTS; i++) {
+        say(own[i], "hello\n");
+        (void)hear(own[i]);
+        CHECK(strcmp(received, "hello\n") == 0);
+    }
+}
+
 static void check_strangers(void)
 {
     if (geteuid() != 0)
         return;
     serve(be_stranger);
     CHECK(local.control.refused == 3 * CONTROL_CLIENTS + 3);
+    serve(be_one_too_many);
+    CHECK(local.control.refused == 3 * CONTROL_CLIENTS + 4);
 }
 
 static struct rlimit permitted;
