@@ -369,6 +369,20 @@ cloned_at() {
     done
 }
 
+@test "a single process that cannot be created makes no dispatcher give way" {
+    needs_strace
+    # shellcheck disable=SC2016
+    start --address 127.0.0.1 --dispatchers 2 0 bash -c 'echo "$PPID"'
+    local process
+    process=$(nc -N 127.0.0.1 "$PORT" </dev/null)
+    await status_is served 1
+    inject "$process" clone:error=EAGAIN:when=1 # the same dispatcher gets the next client, too
+    [[ $(nc -N 127.0.0.1 "$PORT" </dev/null) == ?* ]]
+    has_line 'cannot start a handler' "$LOG"
+    refute has_line 'makes room for a handler' "$LOG"
+    end_trace
+}
+
 @test "a dispatcher that lacks memory for an answer tries again and lives" {
     needs_strace
     start -vv --address 127.0.0.1 --dispatchers 1 0 cat
