@@ -683,6 +683,21 @@ is_quiet() {
     all_are_served
 }
 
+@test "a handler that ends during a takeover that fails frees its place" {
+    make_holding_handler
+    start -v --address 127.0.0.1 --control control 0 ./hold
+    connect_clients 1
+    await held 1
+    stall GO take wait close
+    touch go
+    await has_line 'ticket 1: ended' "$LOG"
+    kill -TERM "$STALLED"
+    wait "$STALLED"
+    await has_line 'takeover aborted' "$LOG"
+    await control_says '"running":0'
+    stop
+}
+
 @test "after a failed takeover the old process notices again that clients leave" {
     start --address 127.0.0.1 --abandon half-close --control control 0 cat
     ask_control pause
