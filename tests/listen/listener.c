@@ -47,8 +47,10 @@ static int open_with(struct listeners *opened, struct options options, struct li
 
 static void close_all(struct listeners *listeners)
 {
-    for (size_t i = 0; i < listeners->count; i++)
+    for (size_t i = 0; i < listeners->count; i++) {
         listener_close(&listeners->list[i]);
+        free((void *)(uintptr_t)listeners->list[i].path);
+    }
     free(listeners->list);
     *listeners = (struct listeners){0};
 }
