@@ -92,6 +92,21 @@ start_with_rules() { start --address 127.0.0.1 "$@" 0 "$ANSWER" "$ANSWERS" "$COU
     refute is_served_from 127.0.3.1
 }
 
+@test "deny all may be the first rule of a file that adds to one rule of the options" {
+    printf 'deny all\nallow 127.0.1.1\n' >rules
+    start_with_rules -v --access-file rules --allow 127.0.2.1
+    is_served_from 127.0.1.1
+    is_served_from 127.0.2.1
+    refute is_served_from 127.0.0.1
+    kill -HUP "$DAEMON"
+    await has_line 'SIGHUP: files were read again' "$LOG"
+    is_served_from 127.0.1.1
+    is_served_from 127.0.2.1
+    refute is_served_from 127.0.0.1
+    stop
+    [[ $STATUS == 0 ]]
+}
+
 @test "a bad access file at SIGHUP leaves the old rules, and the log shows the wrong line" {
     printf 'deny 127.0.1.0/24\n' >rules
     start_with_rules --access-file rules
