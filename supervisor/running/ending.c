@@ -121,6 +121,7 @@ static bool is_group_left(const struct running *running, const struct client *cl
 static void finish(struct running *running, struct client *client, const int *status)
 {
     timeouts_end(&running->timeouts, client);
+    running->groups_left -= client->ended;
     client->ended = false;
     if (running->events.may_end(running->events.context, client, status))
         clients_end(running->clients, client, CLIENT_SERVED);
@@ -134,6 +135,7 @@ static void end(struct running *running, struct client *client, const int *statu
         finish(running, client, status);
         return;
     }
+    running->groups_left++;
     client->ended = true;
     client->reaped = status != NULL;
     client->status = status == NULL ? 0 : *status;
@@ -145,8 +147,8 @@ static void finish_groups(struct running *running)
 {
     struct client *next;
 
-    for (struct client *client = clients_first(running->clients, CLIENT_RUNNING); client != NULL;
-         client = next) {
+    for (struct client *client = clients_first(running->clients, CLIENT_RUNNING);
+         client != NULL && running->groups_left > 0; client = next) {
         next = clients_next(running->clients, client);
         if (client->ended && !is_group_left(running, client))
             finish(running, client, client->reaped ? &client->status : NULL);

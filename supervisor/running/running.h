@@ -69,6 +69,7 @@ struct running {
     int signal;               /* for every handler; 0: the service goes on */
     struct loop_timer owed;   /* when to send signals that no dispatcher could take */
     struct loop_timer expiry; /* when the next handler has run for too long */
+    uint32_t groups_left;     /* clients whose handler has ended, but not its process group */
     bool reaping_held;        /* our children are being signalled, and must not be reaped */
 };
 
