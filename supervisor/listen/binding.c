@@ -324,15 +324,18 @@ static int open_unix(const struct opening *opening)
     struct identity owner = {.user = (uid_t)-1, .group = (gid_t)-1};
     struct listener listener = {0};
 
-    for (size_t i = 0; i < opening->given->count; i++) {
-        struct listener *given = &opening->given->list[i];
-
-        if (!given->taken && given->path != NULL && strcmp(given->path, path) == 0)
-            return adopt(opening, given);
-    }
+    /* Also if it is not needed now: the next start from nothing must not be the first to fail. */
     if (options->socket_owner != NULL &&
         !identity_of_owner(&owner, "--socket-owner", options->socket_owner))
         return -1;
+    for (size_t i = 0; i < opening->given->count; i++) {
+        struct listener *given = &opening->given->list[i];
+
+        if (!given->taken && given->path != NULL && strcmp(given->path, path) == 0) {
+            identity_free(&owner);
+            return adopt(opening, given);
+        }
+    }
     listener.descriptor = unix_socket_open("PORT", path, mode, owner.user, owner.group);
     identity_free(&owner);
     if (listener.descriptor < 0)

@@ -223,8 +223,10 @@ int takeover_retire(const struct takeover *takeover, struct listeners *listeners
         struct listener listener = takeover->listeners.list[i];
 
         listener.retired = true;
-        if (!listener.taken && listeners_add(listeners, listener) != 0)
+        if (!listener.taken && listeners_add(listeners, listener) != 0) {
+            log_error("--takeover: cannot keep a listener of the old process: %m");
             return -1;
+        }
     }
     return 0;
 }
