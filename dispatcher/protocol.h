@@ -182,7 +182,7 @@ struct message_start {
     uint32_t slot;    /* in the ledger, below PROTOCOL_SLOTS */
     uint32_t waited;  /* milliseconds from accept to START */
     uint32_t queued;  /* clients still waiting */
-    uint32_t running; /* handlers running or starting, including this one */
+    uint32_t running; /* handlers that run or are being started, this one included */
     struct endpoint local;
     struct endpoint remote;
 };

@@ -63,7 +63,7 @@ static void become_successor(struct service *service, bool spare, const int *des
         log_die(1, "dispatcher: dup3: %m");
     (void)close(descriptors[0]);
     (void)close(descriptors[1]);
-    oom_inherit(kin_open_own("oom_score_adj")); /* last: it must get none of these numbers */
+    oom_inherit(kin_open_own("oom_score_adj")); /* last, so that it gets no number of PROTOCOL_* */
     service_begin(service, spare);
 }
 

@@ -11,7 +11,7 @@
 /* Most digits of a decimal: with more, a double cannot tell neighbours apart. */
 enum { DECIMAL_MAXIMUM = 15 };
 
-/* Reads a number that consists of these digits alone. */
+/* Reads a number that consists of `digits` only. */
 static bool read_digits(const char *word, const char *digits, int base, uint64_t most,
                         uint64_t *number)
 {

@@ -94,7 +94,7 @@ static void read_fields(struct question *question, char *rest, bool needs_host)
         fail(question, 400, "the head must have one Host field");
 }
 
-/* The target is a path; or a URL, of which only the path counts (RFC 9112, 3.2). */
+/* The target is a path or a URL (RFC 9112, 3.2).  Of a URL, only the path counts. */
 static void read_target(struct question *question, char *target)
 {
     static const char scheme[] = "http://";

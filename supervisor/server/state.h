@@ -74,7 +74,7 @@ struct server_standing {
     uint32_t stage; /* enum server_stage */
     uint32_t waiting;
     uint32_t running;
-    uint32_t permitted; /* handlers; 0: no limit */
+    uint32_t permitted; /* handlers, or UNLIMITED */
     uint32_t paused;
 };
 

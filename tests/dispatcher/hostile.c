@@ -1,20 +1,20 @@
 /*
- * hostile MODE DISPATCHER [SEED [COUNT]] - a supervisor that means harm, against the real program.
+ * hostile MODE DISPATCHER [SEED [COUNT]] - a hostile supervisor, against the real dispatcher.
  *
- * Starts DISPATCHER as protocol.h says, with itself as the handler's command, and keeps books of
- * what it may be answered.  MODE is one of
+ * Starts DISPATCHER as protocol.h says, with itself as the handler's command, and keeps a record of
+ * the answers that may come.  MODE is one of
  *
- *     orders   everything that no supervisor asks, one by one
- *     noise    COUNT packets: random bytes, and sound messages, one or several, changed at random;
- *              SEED as it was printed gives the same once more
- *     tickets  signals to a handler, with the tickets of others
- *     forked   a signal, asked of a forked dispatcher, to a handler of the dispatcher that forked
- * it forgery  the ledger says another process in the very moment when a handler is started orphan
- * what it asked is read only when it is dead
+ *     orders   all requests that no supervisor sends, one by one
+ *     noise    COUNT packets: random bytes, and one or several valid messages, changed at random;
+ *              the SEED that was printed repeats the run
+ *     tickets  signals to a handler, with the tickets of other handlers
+ *     forked   asks a forked dispatcher to signal a handler of the dispatcher that forked it
+ *     forgery  the ledger names another process while a handler is being started
+ *     orphan   the dispatcher reads its requests only after this process is dead
  *
- * In the end the dispatcher must live and serve, have its descriptors, and have started nothing but
- * the command, and only when it was told to.  Best run in a process id namespace of its own: a
- * dispatcher that can be deceived would signal whomever.
+ * In the end the dispatcher must live and serve, have its descriptors, and have started only the
+ * command, and only when it was asked to.  Run it in a process id namespace of its own: a deceived
+ * dispatcher could signal any process.
  */
 #include "dispatcher/protocol.h"
 #include "dispatcher/shared/wire.h"
