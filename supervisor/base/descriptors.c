@@ -92,15 +92,14 @@ static int fill(void)
     return fcntl(STDERR_FILENO, F_SETFD, 0);
 }
 
-/* Makes a passed descriptor close-on-exec, and moves it above PROTOCOL_LAST. */
+/* Makes a passed descriptor close-on-exec, and moves it to the lowest free number above
+ * PROTOCOL_LAST: a high number would leave the gap that descriptors_used() takes for the end. */
 static int protect(int *descriptor)
 {
     int moved;
 
     if (*descriptor < 0)
         return 0;
-    if (*descriptor > PROTOCOL_LAST)
-        return fcntl(*descriptor, F_SETFD, FD_CLOEXEC);
     moved = fcntl(*descriptor, F_DUPFD_CLOEXEC, PROTOCOL_LAST + 1);
     if (moved < 0)
         return -1;

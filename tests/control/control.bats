@@ -352,6 +352,12 @@ measures_its_descriptors() { metric_is descriptors_used "$(($(open_descriptors "
     finish
 }
 
+@test "the number of descriptors is right with a --ready-fd far above the others" {
+    WRAPPER=(bash -c 'exec 700>&7; exec "$@"' wrapper)
+    start_controlled 0 --ready-fd 700 cat
+    await counts_its_descriptors
+}
+
 # Asks ten times; each answer must arrive within 200 ms.
 answers_at_once() {
     "$ASK" -n 10 ./control "$1" >/dev/null 2>speed || return 1
