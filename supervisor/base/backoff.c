@@ -1,7 +1,6 @@
 #include "supervisor/base/backoff.h"
 
 #include "dispatcher/shared/log.h"
-#include "supervisor/base/loop.h"
 
 #include <errno.h>
 #include <limits.h>

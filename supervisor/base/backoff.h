@@ -12,6 +12,8 @@
 #ifndef SUPERVISOR_BASE_BACKOFF_H
 #define SUPERVISOR_BASE_BACKOFF_H
 
+#include "supervisor/base/loop.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,6 +24,13 @@ struct backoff {
     uint64_t until;   /* time of the next attempt */
     bool attempted;   /* an attempt is under way */
 };
+
+/* What suits most actions: often enough to notice soon that the trouble is over, and rarely enough
+ * to cost nothing. */
+#define BACKOFF                                                                                    \
+    {                                                                                              \
+        .first = 100 * LOOP_MILLISECOND, .longest = 5 * LOOP_SECOND                                \
+    }
 
 /* Takes note of a failure, and doubles the delay.  During the delay, and with no attempt under way,
  * an older attempt must have failed: that changes nothing. */

@@ -11,10 +11,8 @@
 #define PLAIN "text/plain; charset=utf-8"
 
 enum {
-    SEND_BUFFER = 512 << 10,               /* bytes, so that TCP takes the longest answer at once */
-    SEND_AGAIN = 20 * LOOP_MILLISECOND,    /* the loop does not report room in a socket */
-    ACCEPT_AGAIN = 100 * LOOP_MILLISECOND, /* after a failure; doubles with each other one */
-    ACCEPT_AGAIN_LONGEST = 5 * LOOP_SECOND,
+    SEND_BUFFER = 512 << 10,            /* bytes, so that TCP takes the longest answer at once */
+    SEND_AGAIN = 20 * LOOP_MILLISECOND, /* the loop does not report room in a socket */
     ACCEPT_NEXT = 2 * LOOP_MILLISECOND
 };
 
@@ -278,7 +276,7 @@ int control_open(struct control *control, struct loop *loop, int listener, bool 
         .memory = memory,
         .timer = {.expired = on_due, .context = control},
         .resume = {.expired = resume_accepting, .context = control},
-        .accepting = {.first = ACCEPT_AGAIN, .longest = ACCEPT_AGAIN_LONGEST},
+        .accepting = BACKOFF,
     };
     /* TCP connections inherit it.  Unix connections do not, but their default of 208 KiB takes the
      * longest answer at once (socket(7), wmem_default). */

@@ -1,11 +1,12 @@
 #include "supervisor/keeper/launch.h"
 
-#include "dispatcher/protocol.h"
+#include "dispatcher/shared/log.h"
 #include "supervisor/base/socket.h"
+#include "supervisor/options/identity.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -43,35 +44,104 @@ static int open_program(void)
     return program;
 }
 
+static bool copy_path(char to[SETUP_PATH], const char *option, const char *path)
+{
+    if (path == NULL || snprintf(to, SETUP_PATH, "%s", path) < SETUP_PATH)
+        return true;
+    log_error("%s: the path is longer than %d bytes", option, SETUP_PATH - 1);
+    return false;
+}
+
+/* `identity` is empty if handlers keep that of the daemon. */
+static bool fill(struct setup *setup, const struct options *options,
+                 const struct identity *identity, int oom_score)
+{
+    setup->version = PROTOCOL_VERSION;
+    setup->has_identity = identity->group_count > 0;
+    setup->user = identity->user;
+    setup->group = identity->group;
+    setup->has_nice = options->has_nice;
+    setup->nice = options->nice;
+    setup->has_umask = options->umask.given;
+    setup->umask = options->umask.bits;
+    setup->standard_error = options->standard_error;
+    setup->no_environment = options->no_environment;
+    setup->no_new_privileges = options->no_new_privileges;
+    setup->oom_score = oom_score;
+    memcpy(setup->limits, options->limits, sizeof(setup->limits));
+    setup->group_count = (uint32_t)identity->group_count;
+    for (size_t i = 0; i < identity->group_count; i++)
+        setup->groups[i] = identity->groups[i];
+    return copy_path(setup->root, "--chroot", options->root) &&
+           copy_path(setup->directory, "--chdir", options->directory) &&
+           copy_path(setup->files[PROTOCOL_FILE_ACCESS], "--access-file", options->access_file) &&
+           copy_path(setup->files[PROTOCOL_FILE_BUSY], "--busy-message", options->busy_file);
+}
+
+/* Programs find their user's files by these variables; the daemon's would lead them astray. */
+static bool set_environment(const struct identity *identity)
+{
+    return identity->name == NULL ||
+           (setenv("USER", identity->name, 1) == 0 && setenv("LOGNAME", identity->name, 1) == 0 &&
+            setenv("HOME", identity->directory, 1) == 0 &&
+            setenv("SHELL", identity->shell, 1) == 0);
+}
+
+static bool prepare_setup(struct launch *launch, const struct options *options, uid_t supervisor,
+                          int oom_score)
+{
+    struct identity identity = {0};
+    bool done;
+
+    if ((options->user != NULL || options->group != NULL) &&
+        !identity_of_handlers(&identity, options->user, options->group))
+        return false;
+    if ((options->user != NULL ? identity.user : geteuid()) == supervisor)
+        log_warning("handlers and the supervisor are the same user, %u: a handler can kill the "
+                    "supervisor; give --supervisor-user another user",
+                    supervisor);
+    launch->setup_size =
+        sizeof(*launch->setup) + identity.group_count * sizeof(*launch->setup->groups);
+    launch->setup = calloc(1, launch->setup_size);
+    done = launch->setup != NULL && (options->no_environment || set_environment(&identity));
+    if (!done)
+        log_error("cannot prepare what handlers start with: %m");
+    done = done && fill(launch->setup, options, &identity, oom_score);
+    identity_free(&identity);
+    return done;
+}
+
 /* Places in the argument vector. */
 enum { ROLE = 1, FORMAT = 2, PATH = 3, COMMAND = 4 };
 
-int launch_prepare(struct launch *launch, char *const *command, const struct rlimit *limit,
-                   struct setup *setup, size_t setup_size, enum log_format format)
+static bool prepare_arguments(struct launch *launch, const struct options *options)
 {
     size_t count = 0;
 
-    while (command[count] != NULL)
+    while (options->command[count] != NULL)
         count++;
-    *launch = (struct launch){
-        .program = open_program(),
-        .limit = *limit,
-        .setup = setup,
-        .setup_size = setup_size,
-    };
-    if (launch->program < 0)
-        return -1;
     launch->arguments = calloc(COMMAND + count + 1, sizeof(*launch->arguments));
     if (launch->arguments == NULL) {
         log_error("cannot prepare the dispatchers: %m");
-        return -1;
+        return false;
     }
     launch->arguments[0] = (char *)(uintptr_t) "dispatcher"; /* exec does not write to it */
     launch->arguments[FORMAT] =
-        (char *)(uintptr_t)(format == LOG_FORMAT_JSON ? "json" : "text"); /* nor to this */
-    launch->arguments[PATH] = command[0]; /* until launch_try() finds it */
-    memcpy(&launch->arguments[COMMAND], command, count * sizeof(*command));
-    return 0;
+        (char *)(uintptr_t)(options->log_format == LOG_FORMAT_JSON ? "json"
+                                                                   : "text"); /* nor here */
+    launch->arguments[PATH] = options->command[0]; /* until launch_try() finds it */
+    memcpy(&launch->arguments[COMMAND], options->command, count * sizeof(*options->command));
+    return true;
+}
+
+int launch_prepare(struct launch *launch, const struct options *options, uid_t supervisor,
+                   int oom_score, const struct rlimit *limit)
+{
+    *launch = (struct launch){.program = open_program(), .limit = *limit};
+    return launch->program >= 0 && prepare_setup(launch, options, supervisor, oom_score) &&
+                   prepare_arguments(launch, options)
+               ? 0
+               : -1;
 }
 
 /* Runs in the new process.  `peer` and `memory` have numbers above PROTOCOL_LAST (descriptors.h),

@@ -8,10 +8,10 @@
 #ifndef SUPERVISOR_KEEPER_LAUNCH_H
 #define SUPERVISOR_KEEPER_LAUNCH_H
 
-#include "dispatcher/shared/log.h"
+#include "dispatcher/protocol.h"
+#include "supervisor/options/options.h"
 
 #include <limits.h>
-#include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -25,11 +25,13 @@ struct launch {
     char path[PATH_MAX]; /* of the handler's executable */
 };
 
-/* Finds the dispatcher's program beside our own, or where it was installed, and fills in *launch.
- * `command` must stay; `setup` is taken over; `format` is that of the dispatchers' log lines.
- * Returns 0, or -1 after logging what is missing. */
-int launch_prepare(struct launch *launch, char *const *command, const struct rlimit *limit,
-                   struct setup *setup, size_t setup_size, enum log_format format);
+/* Finds the dispatcher's program beside our own, or where it was installed, and prepares what
+ * dispatchers and handlers start with: looks up the handlers' user and group, and sets USER,
+ * LOGNAME, HOME and SHELL in the environment for them.  `supervisor` is the future user of this
+ * process, `oom_score` the value for handlers, and `limit` the one that the daemon was started
+ * with. The command of `options` must stay.  Returns 0, or -1 after logging what is wrong. */
+int launch_prepare(struct launch *launch, const struct options *options, uid_t supervisor,
+                   int oom_score, const struct rlimit *limit);
 
 /* Both functions start a dispatcher with its end of a SOCK_SEQPACKET pair, `peer`, and the file of
  * its ledger, `memory`, after sending its setup to `socket`. */

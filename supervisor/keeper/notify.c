@@ -25,8 +25,6 @@ enum {
 
 enum {
     MESSAGE_MAXIMUM = 256,
-    RETRY_FIRST = 100 * LOOP_MILLISECOND,
-    RETRY_LONGEST = 5 * LOOP_SECOND,
 
     /* Microseconds.  A shorter watchdog would keep this process busy with WATCHDOG=1 alone. */
     WATCHDOG_LEAST = 20000
@@ -186,7 +184,7 @@ void notify_open(struct notify *notify, struct loop *loop)
     *notify = (struct notify){
         .loop = loop,
         .descriptor = word == NULL ? -1 : connect_to(word),
-        .full = {.first = RETRY_FIRST, .longest = RETRY_LONGEST},
+        .full = BACKOFF,
         .retry = {.expired = flush, .context = notify},
     };
     if (notify->descriptor >= 0)

@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <poll.h>
 
-enum { RETRY_FIRST = 100 * LOOP_MILLISECOND, RETRY_LONGEST = 5 * LOOP_SECOND };
-
 static bool has_room(struct acceptor *acceptor)
 {
     return !acceptor->held && !backoff_holds(&acceptor->failures, acceptor->loop->now) &&
@@ -246,7 +244,7 @@ int accept_open(struct acceptor *acceptor, struct loop *loop, struct listeners *
         .events = *events,
         .listeners = listeners->list,
         .count = listeners->count,
-        .failures = {.first = RETRY_FIRST, .longest = RETRY_LONGEST},
+        .failures = BACKOFF,
     };
     loop_add_timer(loop, &acceptor->retry);
     for (size_t i = 0; i < listeners->count; i++) {

@@ -11,8 +11,6 @@
 
 static_assert((int)POOL_ORPHANED == (int)CLIENT_ADOPTED, "both are one index of a dispatcher");
 
-enum { RETRY_FIRST = 100 * LOOP_MILLISECOND, RETRY_LONGEST = 5 * LOOP_SECOND };
-
 void running_open(struct running *running, struct loop *loop, const struct options *options,
                   struct queue *queue, struct pool *pool, const struct running_events *events)
 {
@@ -22,7 +20,7 @@ void running_open(struct running *running, struct loop *loop, const struct optio
         .clients = &queue->clients,
         .pool = pool,
         .events = *events,
-        .starting = {.first = RETRY_FIRST, .longest = RETRY_LONGEST},
+        .starting = BACKOFF,
         .owed = {.expired = ending_signal_all, .context = running},
     };
     timeouts_open(&running->timeouts, options->timeout, options->kill_after);

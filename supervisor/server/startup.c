@@ -11,7 +11,6 @@
 #include "supervisor/listen/passed.h"
 #include "supervisor/options/identity.h"
 #include "supervisor/server/events.h"
-#include "supervisor/server/handler_setup.h"
 #include "supervisor/server/server.h"
 #include "supervisor/server/signals.h"
 #include "supervisor/server/state.h"
@@ -78,18 +77,16 @@ static void warn(const struct options *options)
 }
 
 /* Finds the user that the supervisor becomes. */
-static int find_identity(struct startup *startup)
+static bool find_identity(struct startup *startup)
 {
     const char *user = startup->options->supervisor_user;
 
     if (confinement_changes_user())
         return identity_of_owner(&startup->identity, "--supervisor-user",
-                                 user == NULL ? "nobody" : user)
-                   ? EXIT_SUCCESS
-                   : EXIT_FAILURE;
+                                 user == NULL ? "nobody" : user);
     if (user != NULL)
         log_warning("--supervisor-user is ignored: only root can become another user");
-    return EXIT_SUCCESS;
+    return true;
 }
 
 /* Returns EXIT_SUCCESS, or the status to exit with after logging why. */
@@ -112,15 +109,12 @@ static int try_command(struct launch *launch)
 /* Prepares what dispatchers start with, and tries CMD, before anything listens. */
 static int prepare_launch(struct startup *startup)
 {
-    const struct options *options = startup->options;
     int original = oom_score();
     uid_t supervisor = confinement_changes_user() ? startup->identity.user : (uid_t)-1;
-    size_t size;
-    struct setup *setup = handler_setup(options, supervisor, original, &size);
     int status = EXIT_FAILURE;
 
-    if (setup != NULL && launch_prepare(&startup->launch, options->command, &startup->original,
-                                        setup, size, options->log_format) == 0)
+    if (launch_prepare(&startup->launch, startup->options, supervisor, original,
+                       &startup->original) == 0)
         status = try_command(&startup->launch);
     if (status != EXIT_SUCCESS)
         return status;
@@ -130,7 +124,7 @@ static int prepare_launch(struct startup *startup)
 }
 
 /* Opens the sockets that clients connect to, or takes them over. */
-static int listen_for_clients(struct startup *startup)
+static bool listen_for_clients(struct startup *startup)
 {
     const struct options *options = startup->options;
     struct listeners *given; /* by another process */
@@ -138,12 +132,10 @@ static int listen_for_clients(struct startup *startup)
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
         log_die(EXIT_FAILURE, "cannot become the reaper of orphaned handlers: %m");
     if (options->takeover != NULL && takeover_open(&startup->takeover, options->takeover) != 0)
-        return EXIT_FAILURE;
+        return false;
     given = startup->passed.count > 0 ? &startup->passed : &startup->takeover.listeners;
     return binding_open(&startup->listeners, options, given) == 0 &&
-                   takeover_retire(&startup->takeover, &startup->listeners) == 0
-               ? EXIT_SUCCESS
-               : EXIT_FAILURE;
+           takeover_retire(&startup->takeover, &startup->listeners) == 0;
 }
 
 /* Returns the user that may steer the service besides root: the user that started it; or, if that
@@ -153,14 +145,6 @@ static uid_t operator_user(const struct startup *startup)
     if (!confinement_changes_user())
         return geteuid();
     return startup->options->supervisor_user == NULL ? 0 : startup->identity.user;
-}
-
-/* The descriptor of the pid file has the lock, and stays open for good. */
-static bool open_pid_file(struct startup *startup)
-{
-    const char *path = startup->options->pid_file;
-
-    return path == NULL || pid_file_open(path, startup->takeover.process, &startup->janitor) >= 0;
 }
 
 /* Makes the janitor remove the files of our Unix sockets on exit. */
@@ -181,6 +165,7 @@ static int leave_files(struct janitor *janitor, const struct listeners *listener
 static bool open_service(struct startup *startup, char **argv)
 {
     struct server *server = &startup->server;
+    const char *pid_file = startup->options->pid_file;
 
     server->janitor = &startup->janitor;
     server->takeover = startup->options->takeover == NULL ? NULL : &startup->takeover;
@@ -189,7 +174,10 @@ static bool open_service(struct startup *startup, char **argv)
     if (!policy_read(&server->queue.policy, startup->options))
         return false;
     signals_hold();
-    if (leave_files(&startup->janitor, &startup->listeners) != 0 || !open_pid_file(startup) ||
+    /* The descriptor of the pid file has its lock, and stays open for good. */
+    if (leave_files(&startup->janitor, &startup->listeners) != 0 ||
+        (pid_file != NULL &&
+         pid_file_open(pid_file, startup->takeover.process, &startup->janitor) < 0) ||
         server_open(server, startup->options, &startup->listeners, &startup->launch,
                     startup->descriptors, operator_user(startup)) != 0 ||
         janitor_start(&startup->janitor, argv) != 0)
@@ -216,13 +204,6 @@ static bool take_over(struct startup *startup)
         log_warning("going on without this file");
     takeover_settled(server->takeover);
     return true;
-}
-
-/* From here on this process serves. */
-static bool begin(struct startup *startup)
-{
-    return startup->options->takeover == NULL ? janitor_publish(&startup->janitor) == 0
-                                              : take_over(startup);
 }
 
 /* Removes what was made so far, dispatchers included: another attempt may need their places among
@@ -283,11 +264,14 @@ int startup(struct server **server, struct options *options, char **argv)
     open_log(options);
     warn(options);
     startup.descriptors = descriptors_raise(&startup.original);
-    if ((status = find_identity(&startup)) != EXIT_SUCCESS ||
-        (status = prepare_launch(&startup)) != EXIT_SUCCESS ||
-        (status = listen_for_clients(&startup)) != EXIT_SUCCESS)
+    if (!find_identity(&startup))
+        return EXIT_FAILURE;
+    if ((status = prepare_launch(&startup)) != EXIT_SUCCESS)
         return status;
-    if (!open_service(&startup, argv) || !begin(&startup))
+    if (!listen_for_clients(&startup))
+        return EXIT_FAILURE;
+    if (!open_service(&startup, argv) ||
+        !(options->takeover == NULL ? janitor_publish(&startup.janitor) == 0 : take_over(&startup)))
         return give_up(&startup);
     identity_free(&startup.identity);
     tell_listening(&startup);
