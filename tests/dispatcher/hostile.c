@@ -19,8 +19,8 @@
 #include "dispatcher/protocol.h"
 #include "dispatcher/shared/wire.h"
 #include "tests/shared/check.h"
+#include "tests/shared/proc.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -208,54 +208,12 @@ static void start_bystanders(void)
 
 static bool lives(pid_t process)
 {
-    char path[64];
     char text[512];
-    int file;
-    ssize_t length;
     const char *behind;
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/stat", process);
-    file = open(path, O_RDONLY | O_CLOEXEC);
-    length = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
-    if (file >= 0)
-        (void)close(file);
-    if (length <= 0)
-        return false;
-    text[length] = '\0';
+    (void)proc_read(process, "stat", text, sizeof(text));
     behind = strrchr(text, ')');
     return behind != NULL && behind[2] != 'Z';
-}
-
-/* What it has open, as a number; the directory itself is among them each time. */
-static int open_descriptors(pid_t process)
-{
-    char path[64];
-    DIR *directory;
-    int count = 0;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/fd", process);
-    directory = opendir(path);
-    if (directory == NULL)
-        return -1;
-    while (readdir(directory) != NULL)
-        count++;
-    (void)closedir(directory);
-    return count;
-}
-
-static bool has_children(pid_t process)
-{
-    char path[64];
-    char byte;
-    int file;
-    bool any;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", process, process);
-    file = open(path, O_RDONLY | O_CLOEXEC);
-    any = file >= 0 && read(file, &byte, 1) == 1;
-    if (file >= 0)
-        (void)close(file);
-    return any;
 }
 
 /* ---- answers ---- */
@@ -1110,16 +1068,17 @@ static void open_kinds(void)
 
 static void check_end(int descriptors)
 {
+    char children[64];
     unsigned before = handlers;
 
     start(0);
     settle();
     CHECK(handlers == before + 1);
-    CHECK(!has_children(dispatcher));
+    CHECK(proc_children(dispatcher, children, sizeof(children)) == 0);
     /* A leak checker has some open while it looks. */
-    for (int look = 0; open_descriptors(dispatcher) != descriptors && look < 500; look++)
+    for (int look = 0; proc_descriptors(dispatcher) != descriptors && look < 500; look++)
         (void)usleep(10000);
-    CHECK(open_descriptors(dispatcher) == descriptors);
+    CHECK(proc_descriptors(dispatcher) == descriptors);
     for (int i = 0; i < 2; i++)
         CHECK(lives(bystanders[i]));
     CHECK(lives(dispatcher));
@@ -1158,7 +1117,7 @@ int main(int argc, char **argv)
     await_ready();
     start(0); /* so that it has opened all that it ever will */
     settle();
-    descriptors = open_descriptors(dispatcher);
+    descriptors = proc_descriptors(dispatcher);
     CHECK(descriptors > 0);
     if (strcmp(argv[1], "orders") == 0)
         give_orders();
