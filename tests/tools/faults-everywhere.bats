@@ -47,7 +47,7 @@ holds() {
 @test "a start that fails because a file cannot be opened leaves no control socket" {
     local occurrence
     local -a faults=()
-    for ((occurrence = 10; occurrence < 25; occurrence++)); do
+    for ((occurrence = 10; occurrence < 22; occurrence++)); do
         faults+=("supervisor:start:openat:EMFILE:$occurrence")
     done
     holds "${faults[@]}"
