@@ -7,7 +7,7 @@
  */
 #include "supervisor/options/command_line.h"
 #include "supervisor/server/server.h"
-#include "supervisor/server/signals.h"
+#include "supervisor/base/signals.h"
 #include "supervisor/server/startup.h"
 
 #include <stdlib.h>

@@ -40,6 +40,19 @@ int privileges_keep(uint64_t kept)
     return memcmp(&sets, &now, sizeof(now)) == 0 ? 0 : -1;
 }
 
+int privileges_limit(uint64_t kept)
+{
+    struct capability_sets sets = {0};
+
+    if (syscall(SYS_capget, &head, sets.words) != 0)
+        return -1;
+    for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+        sets.words[i].permitted &= (uint32_t)(kept >> (32 * i));
+        sets.words[i].effective = sets.words[i].permitted;
+    }
+    return (int)syscall(SYS_capset, &head, sets.words);
+}
+
 int privileges_rest(uint64_t in_effect)
 {
     struct capability_sets sets = {0};

@@ -24,6 +24,10 @@ int privileges_become(uid_t user, gid_t group, const gid_t *groups, size_t count
 /* Gives up all capabilities except those of the set, where bit N is capability N.  Verifies it. */
 int privileges_keep(uint64_t kept);
 
+/* Does the same, except that a program that this process executes as root gets all of the bounding
+ * set back, and the inheritable set. */
+int privileges_limit(uint64_t kept);
+
 /* Takes all capabilities out of effect except those of the set, where bit N is capability N.  A
  * program that is executed as root gets the others back. */
 int privileges_rest(uint64_t in_effect);

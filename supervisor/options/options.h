@@ -84,6 +84,16 @@ enum options_abandon {
     OPTIONS_ABANDON_NEVER
 };
 
+/* Files that the operator may change while the service runs. */
+enum options_file {
+    OPTIONS_FILE_ACCESS, /* more access rules */
+    OPTIONS_FILE_BUSY,   /* the message for refused clients */
+    OPTIONS_FILES
+};
+
+/* Bytes of such a file that are read at most. */
+enum { OPTIONS_CONTENT_MAXIMUM = (16 << 20) + 1 };
+
 struct options {
     /* listening */
     enum options_place place;
@@ -107,8 +117,8 @@ struct options {
     uint32_t queue;            /* most waiting clients, or UNLIMITED */
     uint64_t queue_timeout;    /* 0: none */
     bool refuse;               /* refuse clients while the queue is full */
-    struct options_busy busy;  /* for refused clients; empty with busy_file */
-    const char *busy_file;     /* holds the message for them; NULL: none */
+    struct options_busy busy;  /* for refused clients; empty if a file holds it */
+    const char *files[OPTIONS_FILES]; /* NULL: none */
     bool fair;                 /* sources take turns */
     uint32_t per_source;       /* most handlers of a source, or UNLIMITED */
     uint32_t per_source_queue; /* most waiting clients of a source, or UNLIMITED */
@@ -117,8 +127,7 @@ struct options {
     struct options_gate gates[OPTIONS_GATES];
     uint32_t rate; /* starts per period, or UNLIMITED */
     uint64_t rate_period;
-    struct access access;    /* of the command line; --access-file adds more */
-    const char *access_file; /* NULL: none */
+    struct access access;    /* of the command line; a file adds more */
     enum options_abandon abandon;
 
     /* handlers */

@@ -100,7 +100,7 @@ static const struct value_entry entries[] = {
                 "decides")),
     OPTION("deny", ADMISSION, "CIDR", OTHER(value_deny), NOT_UNIX, WORDS("all"), REPEATED,
            HELP("disconnect these clients; CIDR as for --allow")),
-    OPTION("access-file", ADMISSION, "FILE", PATH(access_file, "the path of a file"), NOT_UNIX,
+    OPTION("access-file", ADMISSION, "FILE", PATH(files[OPTIONS_FILE_ACCESS], "the path of a file"), NOT_UNIX,
            HINT(FILE),
            HELP("take more rules from FILE; a line 'allow CIDR' or 'deny CIDR' each; SIGHUP reads "
                 "it again")),

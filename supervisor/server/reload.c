@@ -12,7 +12,7 @@ static void finish_if_last(struct server *server)
 {
     struct reload *reload = &server->reload;
 
-    for (int file = 0; file < PROTOCOL_FILES; file++)
+    for (int file = 0; file < OPTIONS_FILES; file++)
         if (reload->asked[file])
             return;
     if (reload->wrong)
@@ -22,14 +22,14 @@ static void finish_if_last(struct server *server)
     notify_reloaded(&server->notify);
 }
 
-static void owe(struct server *server, enum protocol_file file)
+static void owe(struct server *server, enum options_file file)
 {
     server->reload.owed[file] = true;
     server->reload.retry.deadline = server->loop.now + ASK_AGAIN;
 }
 
 /* Asks the spare only: a file system that does not answer holds its reader up. */
-static void ask(struct server *server, enum protocol_file file)
+static void ask(struct server *server, enum options_file file)
 {
     server->reload.asked[file] = true;
     server->reload.owed[file] = false;
@@ -41,9 +41,9 @@ static void on_retry(void *context)
 {
     struct server *server = context;
 
-    for (int file = 0; file < PROTOCOL_FILES; file++)
+    for (int file = 0; file < OPTIONS_FILES; file++)
         if (server->reload.owed[file])
-            ask(server, (enum protocol_file)file);
+            ask(server, (enum options_file)file);
 }
 
 void reload_open(struct server *server)
@@ -58,13 +58,13 @@ void reload_begin(struct server *server)
 
     notify_reloading(&server->notify);
     server->reload.wrong = false;
-    for (int file = 0; file < PROTOCOL_FILES; file++) {
-        if (policy_file(server->options, (enum protocol_file)file) == NULL)
+    for (int file = 0; file < OPTIONS_FILES; file++) {
+        if (server->options->files[file] == NULL)
             continue;
         any = true;
         server->reload.again[file] = server->reload.asked[file] && !server->reload.owed[file];
         if (!server->reload.asked[file])
-            ask(server, (enum protocol_file)file);
+            ask(server, (enum options_file)file);
     }
     if (any)
         return;
@@ -84,7 +84,7 @@ static const char *sentence(int error)
     }
 }
 
-void reload_content(void *reader, enum protocol_file file, int descriptor, int error)
+void reload_content(void *reader, enum options_file file, int descriptor, int error)
 {
     struct server *server = reader;
     struct reload *reload = &server->reload;

@@ -16,6 +16,6 @@ void reload_open(struct server *server);
 void reload_begin(struct server *server);
 
 /* Takes the answer to READ, as `content` of struct pool_events, with the server as reader. */
-void reload_content(void *reader, enum protocol_file file, int descriptor, int error);
+void reload_content(void *reader, enum options_file file, int descriptor, int error);
 
 #endif

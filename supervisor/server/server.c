@@ -8,7 +8,7 @@
 #include "supervisor/server/operator.h"
 #include "supervisor/server/reload.h"
 #include "supervisor/server/shutdown.h"
-#include "supervisor/server/signals.h"
+#include "supervisor/base/signals.h"
 #include "supervisor/server/snapshot.h"
 #include "supervisor/server/starting.h"
 #include "supervisor/server/state.h"

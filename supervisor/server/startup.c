@@ -12,7 +12,7 @@
 #include "supervisor/options/identity.h"
 #include "supervisor/server/events.h"
 #include "supervisor/server/server.h"
-#include "supervisor/server/signals.h"
+#include "supervisor/base/signals.h"
 #include "supervisor/server/state.h"
 
 #include <errno.h>

@@ -54,10 +54,10 @@ struct starting {
 
 /* The files of the command line, read again: reload.h. */
 struct reload {
-    bool asked[PROTOCOL_FILES]; /* a read is pending; while `owed`, its READ is not sent */
-    bool again[PROTOCOL_FILES]; /* another SIGHUP came while this read was pending: read again */
-    bool owed[PROTOCOL_FILES];  /* no READ could be sent */
-    bool died[PROTOCOL_FILES];  /* a dispatcher died while it read this file */
+    bool asked[OPTIONS_FILES]; /* a read is pending; while `owed`, its READ is not sent */
+    bool again[OPTIONS_FILES]; /* another SIGHUP came while this read was pending: read again */
+    bool owed[OPTIONS_FILES];  /* no READ could be sent */
+    bool died[OPTIONS_FILES];  /* a dispatcher died while it read this file */
     struct loop_timer retry;    /* when to send the READs that are owed */
     bool wrong;                 /* a file could not be read, or has an error */
 };

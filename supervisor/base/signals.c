@@ -1,4 +1,4 @@
-#include "supervisor/server/signals.h"
+#include "supervisor/base/signals.h"
 
 #include "dispatcher/shared/log.h"
 

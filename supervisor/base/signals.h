@@ -1,8 +1,8 @@
 /*
  * signals.h - receives signals through a descriptor, without signal handlers.
  */
-#ifndef SUPERVISOR_SERVER_SIGNALS_H
-#define SUPERVISOR_SERVER_SIGNALS_H
+#ifndef SUPERVISOR_BASE_SIGNALS_H
+#define SUPERVISOR_BASE_SIGNALS_H
 
 /* Blocks signals that the daemon causes itself, by writing to a pipe without a reader (SIGPIPE), to
  * a full file (SIGXFSZ) or to a terminal (SIGTTOU), and signals that nobody sends on purpose.  Call
