@@ -2,12 +2,12 @@
  * socket-burst-dampener - accepts every connection at once, queues it, and serves the queue in
  * order of arrival with a bounded number of handlers.
  *
- * This is the supervisor: it owns the listening sockets and the queue.  Dispatchers, small
- * processes of their own, start handlers (dispatcher/protocol.h).
+ * This process becomes the keeper (keeper/keeper.h).  It starts the supervisor, which owns the
+ * listening sockets and the queue (server/server.h), and dispatchers, small processes that start
+ * handlers (dispatcher/protocol.h).
  */
-#include "supervisor/options/command_line.h"
-#include "supervisor/server/server.h"
 #include "supervisor/base/signals.h"
+#include "supervisor/options/command_line.h"
 #include "supervisor/server/startup.h"
 
 #include <stdlib.h>
@@ -27,15 +27,9 @@ static void read_options(struct options *options, char *const *argv)
 int main(int argc, char **argv)
 {
     static struct options options;
-    struct server *server;
-    int status;
 
     (void)argc;
     signals_prepare();
     read_options(&options, argv);
-    status = startup(&server, &options, argv);
-    if (status != EXIT_SUCCESS)
-        return status;
-    server_run(server);
-    return server_end(server);
+    return startup(&options);
 }

@@ -50,7 +50,7 @@ static const int calls[] = {
     SYS_getsockname, /* the address that a client has connected to */
     SYS_getpeername, /* checking a connection that a dispatcher gives back */
     SYS_getsockopt,  /* the length of a backlog; SO_LINGER; the peer of a Unix socket */
-    SYS_shutdown,    /* the end of a busy message; a dispatcher's leash; a Unix socket's backlog */
+    SYS_shutdown,    /* the end of a busy message; what a dispatcher is sent; a Unix socket's backlog */
     SYS_close,       /* clients that were passed on, and everything else */
 #ifdef SYS_poll
     SYS_poll, /* a client's hang-up, a client in the backlog, the end of messages */
@@ -60,10 +60,6 @@ static const int calls[] = {
     /* dispatchers */
     SYS_recvmsg,      /* answers; messages that a dead dispatcher had not read */
     SYS_recvfrom,     /* data of refused clients and operators; the janitor's answer */
-    SYS_wait4,        /* reaping children */
-    SYS_waitid,       /* finding a child, or the rest of a group */
-    SYS_memfd_create, /* a new ledger */
-    SYS_ftruncate,    /* its length */
     SYS_munmap,       /* the ledger of a dead dispatcher; memory */
 
     /* signals, gauges, files read by dispatchers, and the log */

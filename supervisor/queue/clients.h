@@ -42,7 +42,7 @@ enum client_end {
 
 /* For client.dispatcher. */
 enum {
-    CLIENT_ADOPTED = 255, /* its handler is our own child */
+    CLIENT_ADOPTED = 255, /* its dispatcher is dead: its handler is a child of the keeper */
     CLIENT_FOREIGN = 254  /* its handler is a child of the process before us, or is gone */
 };
 
@@ -61,9 +61,10 @@ struct client {
     uint8_t signal;     /* due to its handler; 0: none */
     uint8_t signalled;  /* sent to its handler */
     uint8_t timed;      /* enum timeout_phase */
-    bool reaped : 1;  /* `status` is known: we reaped the handler ourselves, and keep the record for
-                       * another reason */
-    bool ended : 1;   /* its handler has ended, but its process group is not empty */
+    struct client *next_adopted; /* running.h */
+    bool reaped : 1;  /* `status` is known, and the record is kept for another reason */
+    bool ended : 1;   /* its handler has ended, but perhaps not its process group */
+    bool asked : 1;   /* the keeper was asked about its adopted handler, or about its group */
     bool watched : 1; /* for signs that it gives up */
     bool owed : 1;    /* its handler has ended, and the process that took our place must be told */
 };

@@ -21,7 +21,7 @@ void running_open(struct running *running, struct loop *loop, const struct optio
         .pool = pool,
         .events = *events,
         .starting = BACKOFF,
-        .owed = {.expired = ending_signal_all, .context = running},
+        .owed = {.expired = ending_pursue_all, .context = running},
     };
     timeouts_open(&running->timeouts, options->timeout, options->kill_after);
     loop_add_timer(loop, &running->owed);
@@ -175,6 +175,21 @@ static void on_returned(void *context, uint32_t handle, uint64_t ticket, int des
     put_back(running, starting_client(running, handle, ticket), descriptor);
 }
 
+static void on_kill(void *context, unsigned dispatcher, uint32_t generation, bool give_way)
+{
+    struct running *running = context;
+
+    running->events.kill(running->events.context, dispatcher, generation, give_way);
+}
+
+/* A signal that is lost is sent again once the handler is known to run. */
+static void on_signal(void *context, int32_t process, int signal_number)
+{
+    struct running *running = context;
+
+    (void)running->events.signal(running->events.context, process, signal_number);
+}
+
 struct pool_events running_pool_events(struct running *running)
 {
     return (struct pool_events){
@@ -184,7 +199,8 @@ struct pool_events running_pool_events(struct running *running)
         .returned = on_returned,
         .exited = ending_exited,
         .gone = ending_adopt_all,
-        .is_handler = ending_is_handler,
+        .kill = on_kill,
+        .signal = on_signal,
         .context = running,
     };
 }

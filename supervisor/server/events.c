@@ -1,6 +1,7 @@
 #include "supervisor/server/events.h"
 
-#include "supervisor/server/reload.h"
+#include "dispatcher/shared/log.h"
+#include "supervisor/server/requests.h"
 #include "supervisor/server/shutdown.h"
 #include "supervisor/server/starting.h"
 
@@ -123,13 +124,6 @@ static bool may_end(void *context, struct client *client, const int *status)
     return handover_ended(&server->handover, client, status);
 }
 
-static bool on_reaped(void *context, pid_t process)
-{
-    struct server *server = context;
-
-    return janitor_reaped(server->janitor, process);
-}
-
 struct running_events events_of_running(struct server *server)
 {
     return (struct running_events){
@@ -139,20 +133,12 @@ struct running_events events_of_running(struct server *server)
         .failed = on_failed,
         .ended = on_ended,
         .may_end = may_end,
-        .reaped = on_reaped,
+        .adopt = requests_adopt,
+        .signal = requests_signal,
+        .await_group = requests_await_group,
+        .kill = requests_kill,
         .context = server,
     };
-}
-
-/* ---- pool/ ---- */
-
-struct pool_events events_of_pool(struct server *server)
-{
-    struct pool_events events = running_pool_events(&server->running);
-
-    events.content = reload_content;
-    events.reader = server;
-    return events;
 }
 
 /* ---- takeover/ ---- */
@@ -160,16 +146,22 @@ struct pool_events events_of_pool(struct server *server)
 static void on_lend(void *context, const char *path, bool lent)
 {
     struct server *server = context;
+    const struct link_message request = {
+        .type = LINK_LEND, .index = files_find(server->files, path), .value = lent};
 
-    janitor_lend_path(server->janitor, path, lent);
+    if (!requests_send(server, &request))
+        log_warning("cannot tell the keeper that %s was %s: %m; it may remove the file too early, "
+                    "or not at all",
+                    path, lent ? "lent" : "returned");
 }
 
 static void on_handed_over(void *context, pid_t successor)
 {
     struct server *server = context;
 
+    (void)successor; /* requests_notify() finds it */
     server->shutdown.stage = SERVER_HANDED_OVER;
-    notify_successor(&server->notify, successor);
+    requests_notify(server, NOTIFY_SUCCESSOR, "");
 }
 
 static void on_foreign_ended(void *context, struct client *client, const int *status)
@@ -186,6 +178,7 @@ struct takeover_events events_of_takeover(struct server *server)
         .handed_over = on_handed_over,
         .end_handlers = shutdown_end,
         .ended = on_foreign_ended,
+        .is_to_end = requests_end_early,
         .context = server,
     };
 }

@@ -260,30 +260,46 @@ void operator_answer(void *context, const struct control_request *request,
 
 /* ---- the sockets ---- */
 
-/* Opens a socket, or takes that of the daemon before, and serves it.  Offers it to a process that
- * takes over.  The janitor removes the file of a Unix socket on exit. */
+/* Opens a socket, or takes that of the daemon before.  The keeper removes the file of a Unix socket
+ * on exit.  Returns it, or -1 after logging why. */
+static int listen_at(struct takeover *takeover, struct files *files, enum inheritance_kind kind,
+                     const char *place, uid_t user)
+{
+    int listener = takeover == NULL ? -1 : takeover_take(takeover, kind, place);
+    bool taken = listener >= 0;
+
+    if (kind == INHERITANCE_METRICS)
+        return taken ? listener : binding_open_metrics(place);
+    if (!taken)
+        listener = unix_socket_open("--control", place, 0600, user, (gid_t)-1);
+    if (listener < 0 || (taken ? files_borrow(files, place) : files_add(files, place)) != 0)
+        return -1;
+    return listener;
+}
+
+bool operator_listen(struct server *server, struct files *files, uid_t user)
+{
+    const char *control = server->options->control;
+    const char *metrics = server->options->metrics;
+    int *listener[] = {&server->control.source.descriptor, &server->metrics.source.descriptor};
+
+    *listener[0] = control == NULL ? -1
+                                   : listen_at(server->takeover, files, INHERITANCE_CONTROL,
+                                               control, user);
+    *listener[1] = metrics == NULL ? -1
+                                   : listen_at(server->takeover, files, INHERITANCE_METRICS,
+                                               metrics, user);
+    return (control == NULL || *listener[0] >= 0) && (metrics == NULL || *listener[1] >= 0);
+}
+
+/* Serves a socket, and offers it to a process that takes over. */
 static int open_socket(struct server *server, struct control *control, enum inheritance_kind kind,
                        const char *place, uid_t user)
 {
     bool metrics = kind == INHERITANCE_METRICS;
-    int listener = -1;
-    int item = 0;
 
-    if (server->takeover != NULL)
-        listener = takeover_take(server->takeover, kind, place);
-    if (listener >= 0 && !metrics) {
-        item = janitor_borrow(server->janitor, place);
-    } else if (listener < 0 && metrics) {
-        listener = binding_open_metrics(place);
-    } else if (listener < 0) {
-        listener = unix_socket_open("--control", place, 0600, user, (gid_t)-1);
-        if (listener >= 0)
-            item = janitor_add(server->janitor, place);
-    }
-    if (listener < 0 || item < 0)
-        return -1;
-    if (control_open(control, &server->loop, listener, metrics, user, operator_answer, server) !=
-        0) {
+    if (control_open(control, &server->loop, control->source.descriptor, metrics, user,
+                     operator_answer, server) != 0) {
         log_error("%s: cannot serve its socket: %m", metrics ? "--metrics" : "--control");
         return -1;
     }

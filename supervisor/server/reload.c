@@ -1,7 +1,8 @@
 #include "supervisor/server/reload.h"
 
 #include "dispatcher/shared/log.h"
-#include "supervisor/server/state.h"
+#include "supervisor/server/manager.h"
+#include "supervisor/server/requests.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,7 +20,7 @@ static void finish_if_last(struct server *server)
         log_warning("SIGHUP: a file that could not be read keeps its old content");
     else
         log_info("SIGHUP: files were read again");
-    notify_reloaded(&server->notify);
+    manager_reload(server, NOTIFY_RELOADED);
 }
 
 static void owe(struct server *server, enum options_file file)
@@ -28,12 +29,11 @@ static void owe(struct server *server, enum options_file file)
     server->reload.retry.deadline = server->loop.now + ASK_AGAIN;
 }
 
-/* Asks the spare only: a file system that does not answer holds its reader up. */
 static void ask(struct server *server, enum options_file file)
 {
     server->reload.asked[file] = true;
     server->reload.owed[file] = false;
-    if (pool_read(&server->pool, file) != 0)
+    if (!requests_send(server, &(struct link_message){.type = LINK_READ, .index = file}))
         owe(server, file);
 }
 
@@ -56,7 +56,7 @@ void reload_begin(struct server *server)
 {
     bool any = false;
 
-    notify_reloading(&server->notify);
+    manager_reload(server, NOTIFY_RELOADING);
     server->reload.wrong = false;
     for (int file = 0; file < OPTIONS_FILES; file++) {
         if (server->options->files[file] == NULL)
@@ -69,7 +69,7 @@ void reload_begin(struct server *server)
     if (any)
         return;
     log_info("SIGHUP: there are no files to read again");
-    notify_reloaded(&server->notify);
+    manager_reload(server, NOTIFY_RELOADED);
 }
 
 static const char *sentence(int error)
@@ -77,27 +77,21 @@ static const char *sentence(int error)
     switch (error) {
     case EINVAL:
         return "it is not a regular file";
-    case POOL_READER_DIED:
-        return "two dispatchers have died reading it";
+    case -1:
+        return "its file system does not answer, or its reader was killed";
     default:
         return strerror(error);
     }
 }
 
-void reload_content(void *reader, enum options_file file, int descriptor, int error)
+void reload_content(struct server *server, enum options_file file, int descriptor, int error)
 {
-    struct server *server = reader;
     struct reload *reload = &server->reload;
     bool right = false;
 
-    /* The next dispatcher is asked, but not a third: the file may be what kills them. */
-    if (error == POOL_UNREAD || (error == POOL_READER_DIED && !reload->died[file])) {
-        reload->died[file] = reload->died[file] || error == POOL_READER_DIED;
-        owe(server, file);
-        return;
-    }
+    if (file >= OPTIONS_FILES || !reload->asked[file])
+        log_bug("the keeper brings file %u, which was not asked for", file);
     reload->asked[file] = false;
-    reload->died[file] = false;
     if (descriptor >= 0)
         right = policy_take(&server->queue.policy, server->options, file, descriptor);
     else

@@ -1,6 +1,7 @@
 #include "supervisor/server/shutdown.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/server/manager.h"
 
 #include <signal.h>
 
@@ -20,9 +21,8 @@ void shutdown_drain(struct server *server)
              clients_active(&server->queue.clients));
     server->shutdown.stage = SERVER_DRAINING;
     server->starting.paused = false; /* waiting clients must be served */
-    notify_stopping(&server->notify);
+    manager_stopping(server);
     accept_drain(&server->acceptor);
-    pool_rouse(&server->pool); /* a stopped dispatcher may know of handlers that have ended */
     /* Later than now: even with no time allowed, a service that is drained already ends well. */
     server->shutdown.next.deadline = server->loop.now + server->options->drain_timeout + 1;
 }
@@ -32,14 +32,12 @@ static void end_handlers(struct server *server, enum server_stage stage, int sig
     uint32_t dropped;
 
     server->shutdown.stage = stage;
-    notify_stopping(&server->notify);
+    manager_stopping(server);
     server->shutdown.next.deadline = 0;
     accept_stop(&server->acceptor);
     dropped = queue_drop(&server->queue);
     if (dropped > 0)
         log_warning("closed %u waiting connection%s", dropped, dropped == 1 ? "" : "s");
-    pool_stop_replacing(&server->pool);
-    pool_rouse(&server->pool);
     ending_all(&server->running, signal_number);
     if (server->takeover != NULL)
         takeover_end(server->takeover, signal_number);
@@ -49,9 +47,8 @@ static void kill_handlers(struct server *server)
 {
     server->shutdown.forced = true;
     end_handlers(server, SERVER_KILLING, SIGKILL);
-    /* Handlers are signalled through dispatchers, and a dispatcher may be stuck in an exec.  It is
-     * killed; then its handlers are our children, and another dispatcher signals them.  The ledger
-     * makes this safe. */
+    /* Handlers are signalled by their dispatcher, which may be stuck in an exec.  It is killed; then
+     * the keeper signals its handlers.  The ledger makes this safe. */
     pool_hurry(&server->pool, ANSWER_WITHIN);
     server->shutdown.next.deadline = server->loop.now + GIVE_UP_AFTER;
 }
@@ -124,23 +121,11 @@ void shutdown_end(void *context, int signal_number)
     }
 }
 
-/* No dispatcher is left to fork another: ends the service at once. */
-static void give_up(struct server *server)
-{
-    log_error("all dispatchers are dead, and there is nobody left to start another: leaving %u "
-              "handlers alone and closing %u waiting connections",
-              clients_active(&server->queue.clients),
-              clients_count(&server->queue.clients, CLIENT_QUEUED));
-    notify_stopping(&server->notify);
-    server->shutdown.forced = true;
-    loop_stop(&server->loop);
-}
-
 /* Returns true if nobody needs this process after a handover.  A manager that did not know of the
  * new process would take our end for the end of the service. */
 static bool may_leave(const struct server *server)
 {
-    return handover_is_over(&server->handover) && !notify_is_open(&server->notify);
+    return handover_is_over(&server->handover) && !server->manager.open;
 }
 
 /* Returns true if nothing is awaited any more. */
@@ -161,6 +146,4 @@ void shutdown_advance(struct server *server)
     }
     if (is_complete(server))
         loop_stop(&server->loop);
-    else if (server->pool.lost && !server->loop.stopped)
-        give_up(server);
 }

@@ -23,8 +23,7 @@ void shutdown_drain(struct server *server);
 /* The new process ends the service: sends our handlers this signal. */
 void shutdown_end(void *context, int signal_number);
 
-/* To be called after each round: ends the service once nothing is awaited any more, or all
- * dispatchers are dead. */
+/* To be called after each round: ends the service once nothing is awaited any more. */
 void shutdown_advance(struct server *server);
 
 #endif

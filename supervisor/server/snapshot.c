@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum {
     /* To find the busiest sources takes a look at every source.  Anybody may ask over the metrics
@@ -119,7 +118,7 @@ static void count_handlers(const struct server *server, struct snapshot *snapsho
     snapshot->counts = report->counts;
     snapshot->dispatchers.wanted = pool->count;
     snapshot->dispatchers.ready = pool_ready(pool);
-    for (unsigned i = 0; i <= pool->count; i++)
+    for (unsigned i = 0; i < pool->count; i++)
         if (pool->dispatchers[i].generation > 0)
             snapshot->dispatchers.restarts += (double)(pool->dispatchers[i].generation - 1);
 }
@@ -142,7 +141,7 @@ void snapshot_count(const struct server *server, struct snapshot *snapshot)
         .command = server->options->command[0],
         .state = {states, sizeof(states) / sizeof(*states), state_of(server)},
         .held_back_by = {reasons, ADMISSION_REASONS, server->starting.held_back_by},
-        .process = getpid(),
+        .process = server->keeper,
         .began_at = (double)server->began_at,
         .uptime = loop_seconds(server->loop.now - server->began),
         .lingering = server->queue.refusals.lingering.length,

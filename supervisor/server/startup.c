@@ -4,19 +4,22 @@
 #include "dispatcher/shared/oom.h"
 #include "supervisor/base/address.h"
 #include "supervisor/base/descriptors.h"
+#include "supervisor/base/signals.h"
 #include "supervisor/jail/confinement.h"
-#include "supervisor/keeper/launch.h"
+#include "supervisor/keeper/keeper.h"
 #include "supervisor/keeper/pid_file.h"
 #include "supervisor/listen/binding.h"
 #include "supervisor/listen/passed.h"
 #include "supervisor/options/identity.h"
 #include "supervisor/server/events.h"
+#include "supervisor/server/operator.h"
+#include "supervisor/server/requests.h"
 #include "supervisor/server/server.h"
-#include "supervisor/base/signals.h"
 #include "supervisor/server/state.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -28,9 +31,8 @@ struct startup {
     struct options *options;
     struct listeners passed; /* by a service manager */
     struct listeners listeners;
-    struct launch launch;
+    struct keeper keeper;
     struct identity identity; /* of the supervisor, if it changes its user */
-    struct janitor janitor;
     struct takeover takeover;
     struct rlimit original; /* of descriptors */
     uint32_t descriptors;   /* the raised limit */
@@ -56,12 +58,13 @@ static int keep_descriptors(struct options *options, struct listeners *passed)
     return descriptors_prepare(kept, passed->count + 1);
 }
 
-static void open_log(const struct options *options)
+/* `program` is the role of this process. */
+static void open_log(const struct options *options, const char *program)
 {
     log_open(options->verbosity == 0   ? LOG_LEVEL_WARNING
              : options->verbosity == 1 ? LOG_LEVEL_INFO
                                        : LOG_LEVEL_DEBUG,
-             options->log_format, "supervisor");
+             options->log_format, program);
 }
 
 static void warn(const struct options *options)
@@ -89,23 +92,6 @@ static bool find_identity(struct startup *startup)
     return true;
 }
 
-/* Returns EXIT_SUCCESS, or the status to exit with after logging why. */
-static int try_command(struct launch *launch)
-{
-    int none[CHANNEL_RESERVE] = {0};
-    struct channel channel = {0};
-
-    if (channel_open(&channel, none) == 0) {
-        int status = launch_try(launch, &channel.source.descriptor, &channel.peer, channel.memory);
-
-        channel_close(&channel);
-        return status;
-    }
-    log_error("cannot try the command, because a dispatcher needs a socket and a memory file: %m%s",
-              errno == ENOSYS ? "; memfd_create(2) requires Linux 3.17" : "");
-    return EXIT_FAILURE;
-}
-
 /* Prepares what dispatchers start with, and tries CMD, before anything listens. */
 static int prepare_launch(struct startup *startup)
 {
@@ -113,9 +99,9 @@ static int prepare_launch(struct startup *startup)
     uid_t supervisor = confinement_changes_user() ? startup->identity.user : (uid_t)-1;
     int status = EXIT_FAILURE;
 
-    if (launch_prepare(&startup->launch, startup->options, supervisor, original,
+    if (launch_prepare(&startup->keeper.launch, startup->options, supervisor, original,
                        &startup->original) == 0)
-        status = try_command(&startup->launch);
+        status = launch_try(&startup->keeper.launch);
     if (status != EXIT_SUCCESS)
         return status;
     oom_open(original, true);
@@ -147,44 +133,66 @@ static uid_t operator_user(const struct startup *startup)
     return startup->options->supervisor_user == NULL ? 0 : startup->identity.user;
 }
 
-/* Makes the janitor remove the files of our Unix sockets on exit. */
-static int leave_files(struct janitor *janitor, const struct listeners *listeners)
+/* Makes the keeper remove the files of our Unix sockets on exit. */
+static int add_files(struct files *files, const struct listeners *listeners)
 {
     for (size_t i = 0; i < listeners->count; i++) {
         const struct listener *each = &listeners->list[i];
         bool ours = each->path != NULL && !each->passed && !each->retired;
 
-        if (ours && (each->inherited ? janitor_borrow(janitor, each->path)
-                                     : janitor_add(janitor, each->path)) < 0)
+        if (ours && (each->inherited ? files_borrow(files, each->path)
+                                     : files_add(files, each->path)) < 0)
             return -1;
     }
     return 0;
 }
 
-/* Does the rest that requires privileges, and gives them up. */
-static bool open_service(struct startup *startup, char **argv)
+static unsigned default_dispatchers(void)
+{
+    enum { LEAST = 2, MOST = 8 };
+    cpu_set_t processors;
+    int count = 0;
+
+    if (sched_getaffinity(0, sizeof(processors), &processors) == 0)
+        count = CPU_COUNT(&processors);
+    return count < LEAST ? LEAST : count > MOST ? MOST : (unsigned)count;
+}
+
+/* Opens what both processes need, with the privileges of the start. */
+static bool open_files(struct startup *startup)
 {
     struct server *server = &startup->server;
+    struct files *files = &startup->keeper.files;
     const char *pid_file = startup->options->pid_file;
 
-    server->janitor = &startup->janitor;
+    server->options = startup->options;
     server->takeover = startup->options->takeover == NULL ? NULL : &startup->takeover;
     /* Reading may take long, so a signal may still end the process; later there are files to
      * remove. */
     if (!policy_read(&server->queue.policy, startup->options))
         return false;
     signals_hold();
+    notify_open(&startup->keeper.notify); /* without a service manager we serve as well */
     /* The descriptor of the pid file has its lock, and stays open for good. */
-    if (leave_files(&startup->janitor, &startup->listeners) != 0 ||
-        (pid_file != NULL &&
-         pid_file_open(pid_file, startup->takeover.process, &startup->janitor) < 0) ||
-        server_open(server, startup->options, &startup->listeners, &startup->launch,
-                    startup->descriptors, operator_user(startup)) != 0 ||
-        janitor_start(&startup->janitor, argv) != 0)
-        return false;
-    launch_close(&startup->launch);
-    server_count_descriptors(server);
-    return confinement_enter(&startup->identity) == 0;
+    return add_files(files, &startup->listeners) == 0 &&
+           (pid_file == NULL || pid_file_open(pid_file, startup->takeover.process, files) >= 0) &&
+           operator_listen(server, files, operator_user(startup));
+}
+
+/* The keeper touches no connection: it closes what only the supervisor uses. */
+static void leave_connections(struct startup *startup)
+{
+    for (size_t i = 0; i < startup->listeners.count; i++)
+        if (startup->listeners.list[i].descriptor >= 0)
+            (void)close(startup->listeners.list[i].descriptor); /* the supervisor has it */
+    if (startup->server.control.source.descriptor >= 0)
+        (void)close(startup->server.control.source.descriptor);
+    if (startup->server.metrics.source.descriptor >= 0)
+        (void)close(startup->server.metrics.source.descriptor);
+    if (startup->takeover.source.descriptor > 0)
+        (void)close(startup->takeover.source.descriptor);
+    if (startup->options->ready_descriptor >= 0)
+        (void)close(startup->options->ready_descriptor);
 }
 
 /* Serves in place of the old process. */
@@ -200,19 +208,10 @@ static bool take_over(struct startup *startup)
     server->starting.paused = server->takeover->paused;
     server->starting.next.deadline =
         loop_clock(); /* no event says that waiting clients may start */
-    if (janitor_publish(&startup->janitor) != 0)
+    if (requests_publish(server) != 0)
         log_warning("going on without this file");
     takeover_settled(server->takeover);
     return true;
-}
-
-/* Removes what was made so far, dispatchers included: another attempt may need their places among
- * the processes. */
-static int give_up(struct startup *startup)
-{
-    pool_close(&startup->server.pool);
-    janitor_close(&startup->janitor);
-    return EXIT_FAILURE;
 }
 
 /* Writes a line to the descriptor of --ready-fd.  A slow reader must not delay the service, and
@@ -253,28 +252,62 @@ static void tell_listening(const struct startup *startup)
         log_warning("--ready-fd: cannot close it: %m; going on");
 }
 
-int startup(struct server **server, struct options *options, char **argv)
+/* Runs in the new process.  Returns the exit status. */
+static int supervise(struct startup *startup, int link)
+{
+    struct server *server = &startup->server;
+    const struct options *options = startup->options;
+
+    open_log(options, "supervisor");
+    (void)prctl(PR_SET_NAME, "supervisor"); /* only people read it */
+    (void)setsid();                         /* cannot fail: a forked process leads no group */
+    files_close(&startup->keeper.files);
+    if (server_open(server, startup->options, &startup->listeners, &startup->keeper, link,
+                    startup->descriptors, operator_user(startup)) != 0)
+        return EXIT_FAILURE;
+    server_count_descriptors(server);
+    if (confinement_enter(&startup->identity) != 0 ||
+        !(options->takeover == NULL ? requests_publish(server) == 0 : take_over(startup)))
+        return EXIT_FAILURE;
+    identity_free(&startup->identity);
+    tell_listening(startup);
+    server_run(server);
+    return server_end(server);
+}
+
+static int keep(struct startup *startup)
+{
+    uint32_t dispatchers = startup->options->dispatchers;
+    struct keeper *keeper = &startup->keeper;
+    int link;
+
+    keeper->options = startup->options;
+    if (!open_files(startup))
+        return keeper_end(keeper);
+    link = keeper_fork(keeper, dispatchers == 0 ? default_dispatchers() : dispatchers);
+    if (link > 0)
+        exit(supervise(startup, link));
+    if (link < 0)
+        return keeper_end(keeper);
+    leave_connections(startup);
+    return keeper_run(keeper);
+}
+
+int startup(struct options *options)
 {
     static struct startup startup;
     int status;
 
     startup.options = options;
+    startup.keeper.status = EXIT_FAILURE << 8; /* until there is a supervisor */
     if (keep_descriptors(options, &startup.passed) != 0)
         return EXIT_FAILURE;
-    open_log(options);
+    open_log(options, "keeper");
     warn(options);
     startup.descriptors = descriptors_raise(&startup.original);
     if (!find_identity(&startup))
         return EXIT_FAILURE;
     if ((status = prepare_launch(&startup)) != EXIT_SUCCESS)
         return status;
-    if (!listen_for_clients(&startup))
-        return EXIT_FAILURE;
-    if (!open_service(&startup, argv) ||
-        !(options->takeover == NULL ? janitor_publish(&startup.janitor) == 0 : take_over(&startup)))
-        return give_up(&startup);
-    identity_free(&startup.identity);
-    tell_listening(&startup);
-    *server = &startup.server;
-    return EXIT_SUCCESS;
+    return listen_for_clients(&startup) ? keep(&startup) : EXIT_FAILURE;
 }

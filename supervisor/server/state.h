@@ -13,8 +13,7 @@
 #include "supervisor/control/control.h"
 #include "supervisor/figures/report.h"
 #include "supervisor/figures/snapshot.h"
-#include "supervisor/keeper/janitor.h"
-#include "supervisor/keeper/notify.h"
+#include "supervisor/keeper/files.h"
 #include "supervisor/listen/accept.h"
 #include "supervisor/options/options.h"
 #include "supervisor/pool/pool.h"
@@ -57,16 +56,21 @@ struct reload {
     bool asked[OPTIONS_FILES]; /* a read is pending; while `owed`, its READ is not sent */
     bool again[OPTIONS_FILES]; /* another SIGHUP came while this read was pending: read again */
     bool owed[OPTIONS_FILES];  /* no READ could be sent */
-    bool died[OPTIONS_FILES];  /* a dispatcher died while it read this file */
-    struct loop_timer retry;    /* when to send the READs that are owed */
-    bool wrong;                 /* a file could not be read, or has an error */
+    struct loop_timer retry;   /* when to send the READs that are owed */
+    bool wrong;                /* a file could not be read, or has an error */
 };
 
-/* When the service manager's watchdog hears that the service lives: manager.h. */
-struct watchdog {
-    struct loop_timer timer; /* not set if the manager has no watchdog */
-    bool asked;              /* dispatchers were asked for an answer at least once */
-    bool silent;             /* the log says that no answer came */
+/* What the service manager hears, and when: manager.h. */
+struct manager {
+    bool open;     /* there is a manager, and the keeper can tell it something */
+    bool serving;  /* READY=1 was sent: a status may be sent */
+    bool stopping; /* STOPPING=1 was sent */
+    struct loop_timer status; /* when the next status may be sent */
+    uint64_t status_at;
+    uint64_t watchdog_every; /* interval of WATCHDOG=1; 0: the manager wants none */
+    struct loop_timer watchdog;
+    bool asked;  /* dispatchers were asked for an answer at least once */
+    bool silent; /* the log says that no answer came */
 };
 
 /* What the service manager was told last: manager.h. */
@@ -109,16 +113,20 @@ struct server {
     struct control metrics; /* all zero without --metrics */
     uid_t starter;          /* the user that started this process */
 
-    struct janitor *janitor; /* not owned */
-    struct notify notify;
-    struct watchdog watchdog;
+    struct loop_source link; /* to the keeper: requests.h */
+    pid_t keeper;            /* the process that operators know */
+    const struct files *files; /* not owned; the keeper removes them */
+    bool published;          /* the keeper has answered PUBLISH, with this errno or 0 */
+    int publish_error;
+    bool begun;     /* clients are served */
+    uint32_t early; /* signals that came before: bit N is signal N */
+
+    struct manager manager;
     struct server_standing told;
     struct reload reload;
 
-    struct loop_source signals;
     uint32_t descriptors_allowed; /* to this process */
     uint32_t descriptors_own;     /* of this process, apart from clients */
-    struct loop_timer rouse;      /* when to wake dispatchers, in case one was stopped */
     bool status_asked;            /* by SIGUSR1 */
 };
 

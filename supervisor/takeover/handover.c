@@ -49,7 +49,7 @@ static int send_socket(const struct handover *handover, const struct handover_so
 static int send_sockets(const struct handover *handover)
 {
     union inheritance message = {
-        .hello = {.process = getpid(), .listeners = handover->socket_count}};
+        .hello = {.process = handover->events.process, .listeners = handover->socket_count}};
 
     if (inheritance_send(handover->source.descriptor, INHERITANCE_HELLO, &message, NULL) != 0)
         return -1;

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -104,13 +103,11 @@ static int introduce(const char *path)
 
 /* ---- messages before this process serves ---- */
 
-/* Returns whether SIGTERM or SIGINT is pending.  Both are blocked until this process serves. */
-static bool is_to_end(void)
+/* Before takeover_finish() a signal ends this process by itself. */
+static bool is_to_end(const struct takeover *takeover)
 {
-    sigset_t pending;
-
-    return sigpending(&pending) == 0 &&
-           (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+    return takeover->events.is_to_end != NULL &&
+           takeover->events.is_to_end(takeover->events.context);
 }
 
 /* Waits for a message, but only until it is time to look for signals again.  Returns 0, or -1 with
@@ -125,7 +122,7 @@ static int await(const struct takeover *takeover, uint64_t deadline)
     if (loop_clock() >= deadline)
         return -1;
     errno = ECANCELED;
-    if (!for_ever && is_to_end())
+    if (!for_ever && is_to_end(takeover))
         return -1;
     return poll(&event, 1, for_ever ? -1 : LOOK_EVERY) < 0 && errno != EINTR ? -1 : 0;
 }
@@ -349,12 +346,13 @@ static int be_ready(const struct takeover *takeover)
 {
     const unsigned permitted = INHERITANCE_SET(INHERITANCE_COMMITTED);
     int link = takeover->source.descriptor;
-    union inheritance message = {.ready = {.process = getpid(), .used = kept(takeover)}};
+    union inheritance message = {.ready = {.process = takeover->events.process, .used = kept(takeover)}};
     int none[INHERITANCE_BATCH];
 
-    errno = ECANCELED;
-    if (is_to_end())
+    if (is_to_end(takeover)) {
+        errno = ECANCELED;
         return -1;
+    }
     if (inheritance_send(link, INHERITANCE_READY, &message, NULL) != 0 && !is_dead(errno))
         return -1;
     return (receive(takeover, permitted, &message, none, FOR_EVER) != 0 &&
