@@ -7,6 +7,7 @@
  * handlers (dispatcher/protocol.h).
  */
 #include "supervisor/base/signals.h"
+#include "supervisor/base/title.h"
 #include "supervisor/options/command_line.h"
 #include "supervisor/server/startup.h"
 
@@ -30,6 +31,6 @@ int main(int argc, char **argv)
 
     (void)argc;
     signals_prepare();
-    read_options(&options, argv);
+    read_options(&options, title_open(argv));
     return startup(&options);
 }

@@ -10,11 +10,9 @@
 
 #include "supervisor/options/identity.h"
 
-/* Returns true if this process is root's, and will change its root and user. */
-bool confinement_changes_user(void);
-
-/* Gives everything up for good.  Call it when all files and sockets are open.  Uses `identity` if
- * confinement_changes_user().  Returns 0, or -1 after logging why: then the process must end. */
+/* Gives everything up for good.  Call it when all files and sockets are open.  The
+ * process becomes the user of `identity`; NULL: it keeps its user and root.  Returns 0, or -1 after
+ * logging why: then the process must end. */
 int confinement_enter(const struct identity *identity);
 
 #endif

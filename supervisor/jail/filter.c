@@ -50,17 +50,18 @@ static const int calls[] = {
     SYS_getsockname, /* the address that a client has connected to */
     SYS_getpeername, /* checking a connection that a dispatcher gives back */
     SYS_getsockopt,  /* the length of a backlog; SO_LINGER; the peer of a Unix socket */
-    SYS_shutdown,    /* the end of a busy message; what a dispatcher is sent; a Unix socket's backlog */
-    SYS_close,       /* clients that were passed on, and everything else */
+    SYS_shutdown, /* the end of a busy message; what a dispatcher is sent; a Unix socket's backlog
+                   */
+    SYS_close,    /* clients that were passed on, and everything else */
 #ifdef SYS_poll
     SYS_poll, /* a client's hang-up, a client in the backlog, the end of messages */
 #endif
     SYS_ppoll, /* the same in some libcs and on some processors */
 
     /* dispatchers */
-    SYS_recvmsg,      /* answers; messages that a dead dispatcher had not read */
-    SYS_recvfrom,     /* data of refused clients and operators; the janitor's answer */
-    SYS_munmap,       /* the ledger of a dead dispatcher; memory */
+    SYS_recvmsg,  /* answers; messages that a dead dispatcher had not read */
+    SYS_recvfrom, /* data of refused clients and operators; the janitor's answer */
+    SYS_munmap,   /* the ledger of a dead dispatcher; memory */
 
     /* signals, gauges, files read by dispatchers, and the log */
     SYS_read,    /* signals; a file in memory */

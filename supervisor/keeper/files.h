@@ -1,9 +1,9 @@
 /*
  * files.h - the files and sockets that the daemon leaves in directories, and removes on exit.
  *
- * A file is in its final place from the start, or has a temporary name that files_publish() replaces
- * with the final one.  On exit all files are removed, published or not, except files that another
- * daemon owns at that time.
+ * A file is in its final place from the start, or has a temporary name that files_publish()
+ * replaces with the final one.  On exit all files are removed, published or not, except files that
+ * another daemon owns at that time.
  *
  * A file is identified by device and inode.  A name that stands for another file by now is left
  * alone.  Publishing and removing happen under file_lock_directory(), for which they wait up to a
@@ -40,8 +40,8 @@ struct files {
  * or -1 after logging why and removing it at once. */
 int files_add(struct files *files, const char *path);
 
-/* Adds a socket of another daemon, which this daemon takes over with files_publish().  Until then it
- * is left alone.  Returns 0, or -1 after logging why. */
+/* Adds a socket of another daemon, which this daemon takes over with files_publish().  Until then
+ * it is left alone.  Returns 0, or -1 after logging why. */
 int files_borrow(struct files *files, const char *path);
 
 /* Adds a complete file that has the name `temporary` in the directory of `path`, to be published as
@@ -56,7 +56,8 @@ int files_publish(struct files *files);
 /* Returns the index of the file that was given as `path`; the number of files if there is none. */
 unsigned files_find(const struct files *files, const char *path);
 
-/* Leaves a file alone while it is lent to another daemon.  Returns false if there is no such file. */
+/* Leaves a file alone while it is lent to another daemon.  Returns false if there is no such file.
+ */
 bool files_lend(struct files *files, unsigned index, bool lent);
 
 /* Removes all files. */

@@ -162,13 +162,12 @@ static void look_at(struct keeper_dispatcher *dispatcher)
     siginfo_t information = {0};
 
     if (dispatcher->process == 0 ||
-        waitid(P_PID, (id_t)dispatcher->process, &information,
-               WSTOPPED | WCONTINUED | WNOHANG) != 0 ||
+        waitid(P_PID, (id_t)dispatcher->process, &information, WSTOPPED | WCONTINUED | WNOHANG) !=
+            0 ||
         information.si_pid == 0)
         return;
-    dispatcher->stopped.deadline = information.si_code == CLD_CONTINUED
-                                       ? 0
-                                       : dispatcher->keeper->loop.now + STOPPED_LONGEST;
+    dispatcher->stopped.deadline =
+        information.si_code == CLD_CONTINUED ? 0 : dispatcher->keeper->loop.now + STOPPED_LONGEST;
 }
 
 /* Reaps dead dispatchers, until the link is full. */
@@ -267,16 +266,15 @@ static void reap_one(struct keeper *keeper, pid_t process)
     }
 }
 
-/* Reaps children, dispatchers before what they left behind, until the link is full.  Returns true if
- * there may be more. */
+/* Reaps children, dispatchers before what they left behind, until the link is full.  Returns true
+ * if there may be more. */
 static bool reap(struct keeper *keeper)
 {
     siginfo_t information;
 
     for (unsigned i = 0; i < REAPED_AT_ONCE; i++) {
         information.si_pid = 0;
-        if (is_busy(keeper) ||
-            waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+        if (is_busy(keeper) || waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) != 0 ||
             information.si_pid == 0)
             return false;
         reap_dispatchers(keeper);
@@ -359,8 +357,8 @@ static void carry_out_group(struct keeper *keeper, const struct link_message *re
         pid_t *groups = reallocarray(keeper->groups, room, sizeof(*groups));
 
         if (groups == NULL) { /* the client ends a little early */
-            report(keeper,
-                   (struct link_message){.type = LINK_EMPTY, .process = request->process}, NULL, 0);
+            report(keeper, (struct link_message){.type = LINK_EMPTY, .process = request->process},
+                   NULL, 0);
             return;
         }
         keeper->groups = groups;
@@ -374,8 +372,7 @@ static void carry_out_read(struct keeper *keeper, const struct link_message *req
 {
     const char *path =
         request->index < OPTIONS_FILES ? keeper->options->files[request->index] : NULL;
-    struct link_message answer = {
-        .type = LINK_CONTENT, .index = request->index, .value = EINVAL};
+    struct link_message answer = {.type = LINK_CONTENT, .index = request->index, .value = EINVAL};
 
     if (path != NULL) {
         pid_t process = reader_start(path, request->index, keeper->link.descriptor);
@@ -418,10 +415,10 @@ static void carry_out_notify(struct keeper *keeper, const struct link_message *r
 
 /* Whatever is not in this table is not done. */
 static void (*const requests[])(struct keeper *keeper, const struct link_message *request) = {
-    [LINK_KILL] = carry_out_kill,       [LINK_ADOPT] = carry_out_adopt,
-    [LINK_SIGNAL] = carry_out_signal,   [LINK_GROUP] = carry_out_group,
-    [LINK_READ] = carry_out_read,       [LINK_PUBLISH] = carry_out_publish,
-    [LINK_LEND] = carry_out_lend,       [LINK_NOTIFY] = carry_out_notify,
+    [LINK_KILL] = carry_out_kill,     [LINK_ADOPT] = carry_out_adopt,
+    [LINK_SIGNAL] = carry_out_signal, [LINK_GROUP] = carry_out_group,
+    [LINK_READ] = carry_out_read,     [LINK_PUBLISH] = carry_out_publish,
+    [LINK_LEND] = carry_out_lend,     [LINK_NOTIFY] = carry_out_notify,
 };
 
 static void on_request(void *context)
@@ -460,8 +457,7 @@ static void on_signal(void *context)
             continue;
         }
         keeper->interrupted = keeper->interrupted || signal_number == SIGINT;
-        report(keeper, (struct link_message){.type = LINK_CAUGHT, .value = signal_number}, NULL,
-               0);
+        report(keeper, (struct link_message){.type = LINK_CAUGHT, .value = signal_number}, NULL, 0);
     }
 }
 
@@ -548,8 +544,8 @@ static bool open_loop(struct keeper *keeper)
 {
     keeper->link.ready = on_request;
     keeper->link.context = keeper;
-    keeper->signals = (struct loop_source){
-        .descriptor = signals_open(), .ready = on_signal, .context = keeper};
+    keeper->signals =
+        (struct loop_source){.descriptor = signals_open(), .ready = on_signal, .context = keeper};
     if (keeper->signals.descriptor < 0 || loop_open(&keeper->loop) != 0)
         return false;
     keeper->again = (struct loop_timer){.expired = go_on, .context = keeper};

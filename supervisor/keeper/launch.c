@@ -1,7 +1,6 @@
 #include "supervisor/keeper/launch.h"
 
 #include "dispatcher/shared/log.h"
-#include "supervisor/options/identity.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,9 +45,11 @@ static int open_program(void)
 
 /* `identity` is empty if handlers keep that of the daemon. */
 static void fill(struct setup *setup, const struct options *options,
-                 const struct identity *identity, int oom_score)
+                 const struct identity *identity, uid_t dispatcher, int oom_score)
 {
     setup->version = PROTOCOL_VERSION;
+    setup->has_dispatcher_user = dispatcher != 0;
+    setup->dispatcher_user = dispatcher;
     setup->has_identity = identity->group_count > 0;
     setup->user = identity->user;
     setup->group = identity->group;
@@ -88,32 +89,20 @@ static bool share(struct launch *launch, const struct setup *setup, size_t size)
                  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0;
 }
 
-static bool prepare_setup(struct launch *launch, const struct options *options, uid_t supervisor,
-                          int oom_score)
+static bool prepare_setup(struct launch *launch, const struct options *options,
+                          const struct identity *identity, uid_t dispatcher, int oom_score)
 {
-    struct identity identity = {0};
-    struct setup *setup;
-    size_t size;
-    bool done;
+    size_t size = sizeof(struct setup) + identity->group_count * sizeof(uint32_t);
+    struct setup *setup = calloc(1, size);
+    bool done = setup != NULL && (options->no_environment || set_environment(identity));
 
-    if ((options->user != NULL || options->group != NULL) &&
-        !identity_of_handlers(&identity, options->user, options->group))
-        return false;
-    if ((options->user != NULL ? identity.user : geteuid()) == supervisor)
-        log_warning("handlers and the supervisor are the same user, %u: a handler can kill the "
-                    "supervisor; give --supervisor-user another user",
-                    supervisor);
-    size = sizeof(*setup) + identity.group_count * sizeof(*setup->groups);
-    setup = calloc(1, size);
-    done = setup != NULL && (options->no_environment || set_environment(&identity));
     if (done)
-        fill(setup, options, &identity, oom_score);
+        fill(setup, options, identity, dispatcher, oom_score);
     done = done && share(launch, setup, size);
     if (!done)
         log_error("cannot prepare what handlers start with: %m%s",
                   errno == ENOSYS ? "; memfd_create(2) requires Linux 3.17" : "");
     free(setup);
-    identity_free(&identity);
     return done;
 }
 
@@ -140,11 +129,13 @@ static bool prepare_arguments(struct launch *launch, const struct options *optio
     return true;
 }
 
-int launch_prepare(struct launch *launch, const struct options *options, uid_t supervisor,
-                   int oom_score, const struct rlimit *limit)
+int launch_prepare(struct launch *launch, const struct options *options,
+                   const struct identity *handlers, uid_t dispatcher, int oom_score,
+                   const struct rlimit *limit)
 {
     *launch = (struct launch){.program = open_program(), .limit = *limit};
-    return launch->program >= 0 && prepare_setup(launch, options, supervisor, oom_score) &&
+    return launch->program >= 0 &&
+                   prepare_setup(launch, options, handlers, dispatcher, oom_score) &&
                    prepare_arguments(launch, options)
                ? 0
                : -1;

@@ -8,6 +8,7 @@
 #define SUPERVISOR_KEEPER_LAUNCH_H
 
 #include "dispatcher/protocol.h"
+#include "supervisor/options/identity.h"
 #include "supervisor/options/options.h"
 
 #include <limits.h>
@@ -29,20 +30,22 @@ struct launch {
 };
 
 /* Finds the dispatcher's program beside our own, or where it was installed, and prepares what
- * dispatchers and handlers start with: looks up the handlers' user and group, and sets USER,
- * LOGNAME, HOME and SHELL in the environment for them.  `supervisor` is the future user of the
- * supervisor, `oom_score` the value for handlers, and `limit` the one that the daemon was started
- * with.  The command of `options` must stay.  Returns 0, or -1 after logging what is wrong. */
-int launch_prepare(struct launch *launch, const struct options *options, uid_t supervisor,
-                   int oom_score, const struct rlimit *limit);
+ * dispatchers and handlers start with.  Sets USER, LOGNAME, HOME and SHELL in the environment for
+ * `handlers`, which is empty if they keep the daemon's user.  `dispatcher` is the user that
+ * dispatchers have besides; 0: none.  `oom_score` is the value for handlers, and `limit` the one
+ * that the daemon was started with.  The command of `options` must stay.  Returns 0, or -1 after
+ * logging what is wrong. */
+int launch_prepare(struct launch *launch, const struct options *options,
+                   const struct identity *handlers, uid_t dispatcher, int oom_score,
+                   const struct rlimit *limit);
 
 /* Has a dispatcher find and try the command, and waits for it.  Returns 0, or the status to exit
  * with after logging an error: no handler could ever start. */
 int launch_try(struct launch *launch);
 
 /* Starts a dispatcher; launch_try() has succeeded.  Returns its process, and sets `descriptors`,
- * which the caller closes; or returns -1 with errno.  Never waits: READY, or the end of the process,
- * shows whether the program could be executed. */
+ * which the caller closes; or returns -1 with errno.  Never waits: READY, or the end of the
+ * process, shows whether the program could be executed. */
 pid_t launch_dispatcher(struct launch *launch, unsigned index, int descriptors[LAUNCH_DESCRIPTORS]);
 
 #endif

@@ -54,9 +54,9 @@ void notify_run(struct notify *notify, struct loop *loop);
 
 bool notify_is_open(const struct notify *notify);
 
-/* Sends a state, or keeps it until the manager's socket takes it, and drops the states that it makes
- * obsolete.  `process` is the successor's.  `text` becomes the status, a line for people, which
- * travels with the state; "": it stays as it is. */
+/* Sends a state, or keeps it until the manager's socket takes it, and drops the states that it
+ * makes obsolete.  `process` is the successor's.  `text` becomes the status, a line for people,
+ * which travels with the state; "": it stays as it is. */
 void notify_tell(struct notify *notify, enum notify_state state, pid_t process, const char *text);
 
 #endif

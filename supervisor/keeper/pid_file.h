@@ -13,10 +13,10 @@
 
 #include <sys/types.h>
 
-/* Writes the file and adds it to `files`.  A living process that has locked the file is `replaced` if the file names that process; 0: none is.  For
- * any other, this tries again for 2 s (backoff.h) and then fails.  Waits another second at most for
- * the lock of the directory.  Returns the locked descriptor, which is close-on-exec and to be kept
- * open for life; or -1 after logging why. */
+/* Writes the file and adds it to `files`.  A living process that has locked the file is `replaced`
+ * if the file names that process; 0: none is.  For any other, this tries again for 2 s (backoff.h)
+ * and then fails.  Waits another second at most for the lock of the directory.  Returns the locked
+ * descriptor, which is close-on-exec and to be kept open for life; or -1 after logging why. */
 int pid_file_open(const char *path, pid_t replaced, struct files *files);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * reader.h - a disposable process that reads a file of the operator: its file system may not answer.
+ * reader.h - a disposable process that reads a file of the operator: its file system may not
+ * answer.
  */
 #ifndef SUPERVISOR_KEEPER_READER_H
 #define SUPERVISOR_KEEPER_READER_H

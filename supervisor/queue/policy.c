@@ -36,7 +36,7 @@ static const struct {
 } files[OPTIONS_FILES] = {
     [OPTIONS_FILE_ACCESS] = {"--access-file", OPTIONS_CONTENT_MAXIMUM - 1, ""},
     [OPTIONS_FILE_BUSY] = {"--busy-message", OPTIONS_BUSY_MAXIMUM,
-                            "; a text that begins with @ is written \\@..."},
+                           "; a text that begins with @ is written \\@..."},
 };
 
 void policy_unreadable(const struct options *options, enum options_file file, const char *error)
@@ -76,7 +76,8 @@ bool policy_take(struct policy *policy, const struct options *options, enum opti
 
 bool policy_read(struct policy *policy, const struct options *options)
 {
-    bool right = options->files[OPTIONS_FILE_ACCESS] != NULL || build_access(policy, options, NULL, 0);
+    bool right =
+        options->files[OPTIONS_FILE_ACCESS] != NULL || build_access(policy, options, NULL, 0);
 
     policy->busy = options->busy;
     for (int file = 0; file < OPTIONS_FILES; file++) {

@@ -33,9 +33,9 @@ static bool ask(struct running *running, const struct client *client)
 {
     const struct running_events *events = &running->events;
 
-    return client->ended ? events->await_group(events->context, client->process)
-                         : events->adopt(events->context, client->process,
-                                         (uint32_t)clients_ticket(client));
+    return client->ended
+               ? events->await_group(events->context, client->process)
+               : events->adopt(events->context, client->process, (uint32_t)clients_ticket(client));
 }
 
 /* Returns false if the signal must be sent again later. */
@@ -254,7 +254,7 @@ void ending_reaped(struct running *running, pid_t process, uint32_t mark, const 
     start = status == NULL ? NULL : pool_ended_start(running->pool, process);
     client = start == NULL ? NULL : clients_find(running->clients, start->client, start->ticket);
     if (client == NULL)
-        return; /* a handler left it behind */
+        return;            /* a handler left it behind */
     client->reaped = true; /* it was cloned, and whether its exec succeeded is not decided yet */
     client->status = *status;
 }

@@ -6,8 +6,9 @@
  * gives them to dispatchers, in the queue's order.  The pool answers each start exactly once: the
  * handler runs, or the client waits again in its old place.
  *
- * Handlers are signalled with their whole process group, by their dispatcher; or, once that is dead,
- * by the keeper.  Each is the handler's parent, so no process id is signalled after it was reaped.
+ * Handlers are signalled with their whole process group, by their dispatcher; or, once that is
+ * dead, by the keeper.  Each is the handler's parent, so no process id is signalled after it was
+ * reaped.
  *
  * A handler that was signalled counts as running until its process group is empty: what it leaves
  * behind are children of the keeper.
@@ -75,9 +76,9 @@ struct running {
     bool no_process;         /* for want of a process */
 
     struct timeouts timeouts;
-    int signal;               /* for every handler; 0: the service goes on */
-    struct loop_timer owed;   /* when to repeat requests that could not be sent */
-    struct loop_timer expiry; /* when the next handler has run for too long */
+    int signal;                              /* for every handler; 0: the service goes on */
+    struct loop_timer owed;                  /* when to repeat requests that could not be sent */
+    struct loop_timer expiry;                /* when the next handler has run for too long */
     struct client *adopted[RUNNING_ADOPTED]; /* by the process of their handler: lists */
 };
 
@@ -111,8 +112,8 @@ void ending_pursue_all(void *context);
 /* Signals handlers whose time is over; to be called after each round of events. */
 void ending_advance(struct running *running);
 
-/* Takes the keeper's report that a child has ended, with its status, as of wait(2), and its usage; or
- * with neither, its answer to `adopt` with that mark. */
+/* Takes the keeper's report that a child has ended, with its status, as of wait(2), and its usage;
+ * or with neither, its answer to `adopt` with that mark. */
 void ending_reaped(struct running *running, pid_t process, uint32_t mark, const int *status,
                    const struct usage *usage);
 

@@ -1,6 +1,7 @@
 #include "supervisor/server/events.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/server/reports.h"
 #include "supervisor/server/requests.h"
 #include "supervisor/server/shutdown.h"
 #include "supervisor/server/starting.h"
@@ -178,7 +179,7 @@ struct takeover_events events_of_takeover(struct server *server)
         .handed_over = on_handed_over,
         .end_handlers = shutdown_end,
         .ended = on_foreign_ended,
-        .is_to_end = requests_end_early,
+        .is_to_end = reports_end_early,
         .context = server,
     };
 }

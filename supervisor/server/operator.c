@@ -283,12 +283,12 @@ bool operator_listen(struct server *server, struct files *files, uid_t user)
     const char *metrics = server->options->metrics;
     int *listener[] = {&server->control.source.descriptor, &server->metrics.source.descriptor};
 
-    *listener[0] = control == NULL ? -1
-                                   : listen_at(server->takeover, files, INHERITANCE_CONTROL,
-                                               control, user);
-    *listener[1] = metrics == NULL ? -1
-                                   : listen_at(server->takeover, files, INHERITANCE_METRICS,
-                                               metrics, user);
+    *listener[0] = control == NULL
+                       ? -1
+                       : listen_at(server->takeover, files, INHERITANCE_CONTROL, control, user);
+    *listener[1] = metrics == NULL
+                       ? -1
+                       : listen_at(server->takeover, files, INHERITANCE_METRICS, metrics, user);
     return (control == NULL || *listener[0] >= 0) && (metrics == NULL || *listener[1] >= 0);
 }
 

@@ -9,8 +9,8 @@
 
 #include "supervisor/server/state.h"
 
-/* Opens the sockets of --control and --metrics, if given, with the privileges of the start; adds the
- * files to be removed on exit.  Only root and `user` may use the control socket.  Returns false
+/* Opens the sockets of --control and --metrics, if given, with the privileges of the start; adds
+ * the files to be removed on exit.  Only root and `user` may use the control socket.  Returns false
  * after logging why. */
 bool operator_listen(struct server *server, struct files *files, uid_t user);
 

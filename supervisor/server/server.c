@@ -8,8 +8,8 @@
 #include "supervisor/server/manager.h"
 #include "supervisor/server/operator.h"
 #include "supervisor/server/reload.h"
+#include "supervisor/server/reports.h"
 #include "supervisor/server/shutdown.h"
-#include "supervisor/base/signals.h"
 #include "supervisor/server/snapshot.h"
 #include "supervisor/server/starting.h"
 #include "supervisor/server/state.h"
@@ -20,7 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* For a new dispatcher's three, while clients hold all others, and for what libc opens now and then. */
+/* For a new dispatcher's three, while clients hold all others, and for what libc opens now and
+ * then. */
 enum { DESCRIPTORS_SPARE = 4 };
 
 /* ---- the round ---- */
@@ -91,7 +92,7 @@ static int open_rooms(struct server *server, struct listeners *listeners, int li
     const struct running_events running = events_of_running(server);
     const struct takeover_events takeover = events_of_takeover(server);
 
-    if (loop_open(&server->loop) != 0 || requests_open(server, link) != 0 ||
+    if (loop_open(&server->loop) != 0 || reports_open(server, link) != 0 ||
         queue_open(&server->queue, &server->loop, options, &queue) != 0 ||
         accept_open(&server->acceptor, &server->loop, listeners, &acceptor) != 0)
         return -1;
@@ -159,7 +160,7 @@ void server_count_descriptors(struct server *server)
 
 void server_run(struct server *server)
 {
-    requests_begin(server);
+    reports_begin(server);
     if (server->takeover == NULL) /* otherwise the old process still speaks to the manager */
         manager_begin(server);
     loop_run(&server->loop, advance, server);

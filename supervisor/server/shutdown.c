@@ -47,8 +47,8 @@ static void kill_handlers(struct server *server)
 {
     server->shutdown.forced = true;
     end_handlers(server, SERVER_KILLING, SIGKILL);
-    /* Handlers are signalled by their dispatcher, which may be stuck in an exec.  It is killed; then
-     * the keeper signals its handlers.  The ledger makes this safe. */
+    /* Handlers are signalled by their dispatcher, which may be stuck in an exec.  It is killed;
+     * then the keeper signals its handlers.  The ledger makes this safe. */
     pool_hurry(&server->pool, ANSWER_WITHIN);
     server->shutdown.next.deadline = server->loop.now + GIVE_UP_AFTER;
 }

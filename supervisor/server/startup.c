@@ -2,9 +2,11 @@
 
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/oom.h"
+#include "dispatcher/shared/privileges.h"
 #include "supervisor/base/address.h"
 #include "supervisor/base/descriptors.h"
 #include "supervisor/base/signals.h"
+#include "supervisor/base/title.h"
 #include "supervisor/jail/confinement.h"
 #include "supervisor/keeper/keeper.h"
 #include "supervisor/keeper/pid_file.h"
@@ -13,7 +15,7 @@
 #include "supervisor/options/identity.h"
 #include "supervisor/server/events.h"
 #include "supervisor/server/operator.h"
-#include "supervisor/server/requests.h"
+#include "supervisor/server/reports.h"
 #include "supervisor/server/server.h"
 #include "supervisor/server/state.h"
 
@@ -23,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* What the start needs.  The service uses some of it afterwards. */
@@ -32,7 +35,10 @@ struct startup {
     struct listeners passed; /* by a service manager */
     struct listeners listeners;
     struct keeper keeper;
-    struct identity identity; /* of the supervisor, if it changes its user */
+    struct identity handlers; /* empty if they keep the user of the daemon */
+    bool changes_user;        /* the daemon is root, and can become another user */
+    struct identity identity; /* of the supervisor, if the daemon changes its user */
+    uid_t dispatcher;         /* user of dispatchers; 0: that of the handlers */
     struct takeover takeover;
     struct rlimit original; /* of descriptors */
     uint32_t descriptors;   /* the raised limit */
@@ -79,16 +85,75 @@ static void warn(const struct options *options)
                     options->queue);
 }
 
-/* Finds the user that the supervisor becomes. */
-static bool find_identity(struct startup *startup)
+/* Tries to become a user, in a process of its own. */
+static bool can_become(const struct identity *identity)
 {
-    const char *user = startup->options->supervisor_user;
+    pid_t process = fork();
+    int status = -1;
 
-    if (confinement_changes_user())
-        return identity_of_owner(&startup->identity, "--supervisor-user",
-                                 user == NULL ? "nobody" : user);
-    if (user != NULL)
+    if (process == 0)
+        _exit(privileges_become(identity->user, identity->group, NULL, 0) != 0);
+    while (process > 0 && waitpid(process, &status, 0) < 0)
+        if (errno != EINTR)
+            log_bug("waitpid: %m");
+    return status == 0;
+}
+
+static bool find_supervisor(struct startup *startup)
+{
+    const char *word = startup->options->supervisor_user;
+    struct identity *identity = &startup->identity;
+
+    if (!(word == NULL
+              ? identity_of_role(identity, "dampener-supervisor", &startup->handlers.user, 1)
+              : identity_of_owner(identity, "--supervisor-user", word)))
+        return false;
+    startup->changes_user = word != NULL || can_become(identity);
+    if (!startup->changes_user)
+        log_warning("root may not become another user here: every process runs as root, and a "
+                    "handler can kill the daemon");
+    else if (identity->user == startup->handlers.user)
+        log_warning("handlers and the supervisor are the same user, %u: a handler can kill the "
+                    "supervisor; give --supervisor-user another user",
+                    identity->user);
+    return true;
+}
+
+/* Handlers that are root cannot be kept from anything. */
+static bool find_dispatcher(struct startup *startup)
+{
+    const char *word = startup->options->dispatcher_user;
+    const uid_t avoided[] = {startup->handlers.user, startup->identity.user};
+    struct identity identity;
+
+    if (!startup->changes_user || startup->options->user == NULL || startup->handlers.user == 0)
+        return true;
+    if (!(word == NULL ? identity_of_role(&identity, "dampener-dispatcher", avoided, 2)
+                       : identity_of_owner(&identity, "--dispatcher-user", word)))
+        return false;
+    startup->dispatcher = identity.user;
+    if (identity.user == startup->handlers.user)
+        log_warning("handlers and dispatchers are the same user, %u: a handler can kill its "
+                    "dispatcher; give --dispatcher-user another user",
+                    identity.user);
+    identity_free(&identity);
+    return true;
+}
+
+/* Finds the users that processes become. */
+static bool find_identities(struct startup *startup)
+{
+    const struct options *options = startup->options;
+
+    if ((options->user != NULL || options->group != NULL) &&
+        !identity_of_handlers(&startup->handlers, options->user, options->group))
+        return false;
+    if (geteuid() == 0)
+        return find_supervisor(startup) && find_dispatcher(startup);
+    if (options->supervisor_user != NULL)
         log_warning("--supervisor-user is ignored: only root can become another user");
+    if (options->dispatcher_user != NULL)
+        log_warning("--dispatcher-user is ignored: only root can become another user");
     return true;
 }
 
@@ -96,11 +161,10 @@ static bool find_identity(struct startup *startup)
 static int prepare_launch(struct startup *startup)
 {
     int original = oom_score();
-    uid_t supervisor = confinement_changes_user() ? startup->identity.user : (uid_t)-1;
     int status = EXIT_FAILURE;
 
-    if (launch_prepare(&startup->keeper.launch, startup->options, supervisor, original,
-                       &startup->original) == 0)
+    if (launch_prepare(&startup->keeper.launch, startup->options, &startup->handlers,
+                       startup->dispatcher, original, &startup->original) == 0)
         status = launch_try(&startup->keeper.launch);
     if (status != EXIT_SUCCESS)
         return status;
@@ -128,7 +192,7 @@ static bool listen_for_clients(struct startup *startup)
  * is root, the user of --supervisor-user. */
 static uid_t operator_user(const struct startup *startup)
 {
-    if (!confinement_changes_user())
+    if (!startup->changes_user)
         return geteuid();
     return startup->options->supervisor_user == NULL ? 0 : startup->identity.user;
 }
@@ -140,8 +204,8 @@ static int add_files(struct files *files, const struct listeners *listeners)
         const struct listener *each = &listeners->list[i];
         bool ours = each->path != NULL && !each->passed && !each->retired;
 
-        if (ours && (each->inherited ? files_borrow(files, each->path)
-                                     : files_add(files, each->path)) < 0)
+        if (ours &&
+            (each->inherited ? files_borrow(files, each->path) : files_add(files, each->path)) < 0)
             return -1;
     }
     return 0;
@@ -208,7 +272,7 @@ static bool take_over(struct startup *startup)
     server->starting.paused = server->takeover->paused;
     server->starting.next.deadline =
         loop_clock(); /* no event says that waiting clients may start */
-    if (requests_publish(server) != 0)
+    if (reports_publish(server) != 0)
         log_warning("going on without this file");
     takeover_settled(server->takeover);
     return true;
@@ -259,15 +323,15 @@ static int supervise(struct startup *startup, int link)
     const struct options *options = startup->options;
 
     open_log(options, "supervisor");
-    (void)prctl(PR_SET_NAME, "supervisor"); /* only people read it */
-    (void)setsid();                         /* cannot fail: a forked process leads no group */
+    title_set("supervisor");
+    (void)setsid(); /* cannot fail: a forked process leads no group */
     files_close(&startup->keeper.files);
     if (server_open(server, startup->options, &startup->listeners, &startup->keeper, link,
                     startup->descriptors, operator_user(startup)) != 0)
         return EXIT_FAILURE;
     server_count_descriptors(server);
-    if (confinement_enter(&startup->identity) != 0 ||
-        !(options->takeover == NULL ? requests_publish(server) == 0 : take_over(startup)))
+    if (confinement_enter(startup->changes_user ? &startup->identity : NULL) != 0 ||
+        !(options->takeover == NULL ? reports_publish(server) == 0 : take_over(startup)))
         return EXIT_FAILURE;
     identity_free(&startup->identity);
     tell_listening(startup);
@@ -290,6 +354,7 @@ static int keep(struct startup *startup)
     if (link < 0)
         return keeper_end(keeper);
     leave_connections(startup);
+    title_set("keeper");
     return keeper_run(keeper);
 }
 
@@ -305,7 +370,7 @@ int startup(struct options *options)
     open_log(options, "keeper");
     warn(options);
     startup.descriptors = descriptors_raise(&startup.original);
-    if (!find_identity(&startup))
+    if (!find_identities(&startup))
         return EXIT_FAILURE;
     if ((status = prepare_launch(&startup)) != EXIT_SUCCESS)
         return status;

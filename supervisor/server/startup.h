@@ -1,6 +1,6 @@
 /*
- * startup.h - from the command line to a service: opens everything with the privileges of the start,
- * starts dispatchers and supervisor, and becomes the keeper.
+ * startup.h - from the command line to a service: opens everything with the privileges of the
+ * start, starts dispatchers and supervisor, and becomes the keeper.
  */
 #ifndef SUPERVISOR_SERVER_STARTUP_H
 #define SUPERVISOR_SERVER_STARTUP_H

@@ -62,9 +62,9 @@ struct reload {
 
 /* What the service manager hears, and when: manager.h. */
 struct manager {
-    bool open;     /* there is a manager, and the keeper can tell it something */
-    bool serving;  /* READY=1 was sent: a status may be sent */
-    bool stopping; /* STOPPING=1 was sent */
+    bool open;                /* there is a manager, and the keeper can tell it something */
+    bool serving;             /* READY=1 was sent: a status may be sent */
+    bool stopping;            /* STOPPING=1 was sent */
     struct loop_timer status; /* when the next status may be sent */
     uint64_t status_at;
     uint64_t watchdog_every; /* interval of WATCHDOG=1; 0: the manager wants none */
@@ -113,10 +113,11 @@ struct server {
     struct control metrics; /* all zero without --metrics */
     uid_t starter;          /* the user that started this process */
 
-    struct loop_source link; /* to the keeper: requests.h */
-    pid_t keeper;            /* the process that operators know */
-    const struct files *files; /* not owned; the keeper removes them */
-    bool published;          /* the keeper has answered PUBLISH, with this errno or 0 */
+    struct loop_source link;    /* to the keeper: reports.h */
+    struct loop_source signals; /* heard only once the keeper is dead */
+    pid_t keeper;               /* the process that operators know */
+    const struct files *files;  /* not owned; the keeper removes them */
+    bool published;             /* the keeper has answered PUBLISH, with this errno or 0 */
     int publish_error;
     bool begun;     /* clients are served */
     uint32_t early; /* signals that came before: bit N is signal N */

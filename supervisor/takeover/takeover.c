@@ -346,7 +346,8 @@ static int be_ready(const struct takeover *takeover)
 {
     const unsigned permitted = INHERITANCE_SET(INHERITANCE_COMMITTED);
     int link = takeover->source.descriptor;
-    union inheritance message = {.ready = {.process = takeover->events.process, .used = kept(takeover)}};
+    union inheritance message = {
+        .ready = {.process = takeover->events.process, .used = kept(takeover)}};
     int none[INHERITANCE_BATCH];
 
     if (is_to_end(takeover)) {

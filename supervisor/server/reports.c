@@ -1,0 +1,180 @@
+#include "supervisor/server/reports.h"
+
+#include "dispatcher/shared/log.h"
+#include "supervisor/base/signals.h"
+#include "supervisor/server/reload.h"
+#include "supervisor/server/requests.h"
+#include "supervisor/server/shutdown.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+
+enum { PUBLISH_WITHIN = 5 * LOOP_SECOND };
+
+static void on_begun(struct server *server, const struct link_message *report,
+                     const int *descriptors)
+{
+    pool_begin(&server->pool, report->index, report->generation, report->process, descriptors);
+}
+
+static void on_died(struct server *server, const struct link_message *report,
+                    const int *descriptors)
+{
+    (void)descriptors; /* it brings none; likewise below */
+    pool_died(&server->pool, report->index, report->generation, report->value);
+}
+
+static void on_ended(struct server *server, const struct link_message *report,
+                     const int *descriptors)
+{
+    bool known = report->index == 0;
+
+    (void)descriptors;
+    ending_reaped(&server->running, report->process, report->generation,
+                  known ? &report->value : NULL, known ? &report->usage : NULL);
+}
+
+static void on_empty(struct server *server, const struct link_message *report,
+                     const int *descriptors)
+{
+    (void)descriptors;
+    ending_group_empty(&server->running, report->process);
+}
+
+static void on_content(struct server *server, const struct link_message *report,
+                       const int *descriptors)
+{
+    reload_content(server, (enum options_file)report->index, descriptors[0], report->value);
+}
+
+static void on_published(struct server *server, const struct link_message *report,
+                         const int *descriptors)
+{
+    (void)descriptors;
+    server->published = true;
+    server->publish_error = report->value;
+}
+
+static void on_caught(struct server *server, const struct link_message *report,
+                      const int *descriptors)
+{
+    (void)descriptors;
+    if (!server->begun) {
+        server->early |= 1u << report->value;
+        return;
+    }
+    switch (report->value) {
+    case SIGUSR1:
+        server->status_asked = true;
+        break;
+    case SIGHUP:
+        reload_begin(server);
+        break;
+    default:
+        shutdown_signal(server, report->value);
+    }
+}
+
+static void on_unheard(struct server *server, const struct link_message *report,
+                       const int *descriptors)
+{
+    (void)report;
+    (void)descriptors;
+    server->manager.open = false;
+    server->manager.watchdog_every = 0;
+}
+
+static void on_signal(void *context)
+{
+    struct server *server = context;
+    struct link_message report = {.type = LINK_CAUGHT};
+
+    while ((report.value = signals_next(server->signals.descriptor)) != 0)
+        if (report.value != SIGCHLD)
+            on_caught(server, &report, NULL);
+}
+
+static void (*const reports[])(struct server *server, const struct link_message *report,
+                               const int *descriptors) = {
+    [LINK_BEGUN] = on_begun,   [LINK_DIED] = on_died,       [LINK_ENDED] = on_ended,
+    [LINK_EMPTY] = on_empty,   [LINK_CONTENT] = on_content, [LINK_PUBLISHED] = on_published,
+    [LINK_CAUGHT] = on_caught, [LINK_UNHEARD] = on_unheard,
+};
+
+/* Without the keeper nobody replaces dispatchers, or removes files: no new clients. */
+static void lose_keeper(struct server *server)
+{
+    loop_ignore(&server->loop, &server->link);
+    if (loop_watch(&server->loop, &server->signals) != 0)
+        log_error("cannot hear signals: %m");
+    log_error("the keeper is dead: serving those who wait, and then ending");
+    server->shutdown.forced = true;
+    shutdown_drain(server);
+}
+
+static void on_readable(void *context)
+{
+    struct server *server = context;
+    struct link_message report;
+    int descriptors[LINK_DESCRIPTORS];
+
+    while (link_receive(server->link.descriptor, &report, descriptors)) {
+        if (report.type >= sizeof(reports) / sizeof(*reports) || reports[report.type] == NULL)
+            log_bug("the keeper sent an unknown report, %u", report.type);
+        reports[report.type](server, &report, descriptors);
+    }
+    if (errno == ECONNRESET)
+        lose_keeper(server);
+    else if (errno == EMFILE && report.type == LINK_CONTENT)
+        reload_content(server, (enum options_file)report.index, -1, EMFILE);
+    else if (errno == EMFILE) /* it finds nobody at the other end, exits, and is replaced */
+        log_error("there is no room for the descriptors of dispatcher %u", report.index);
+    else if (errno != EAGAIN)
+        log_bug("cannot read a report of the keeper: %m");
+}
+
+int reports_open(struct server *server, int link)
+{
+    server->link =
+        (struct loop_source){.descriptor = link, .ready = on_readable, .context = server};
+    server->signals =
+        (struct loop_source){.descriptor = signals_open(), .ready = on_signal, .context = server};
+    return server->signals.descriptor < 0 ? -1 : loop_watch(&server->loop, &server->link);
+}
+
+void reports_begin(struct server *server)
+{
+    server->begun = true;
+    for (int signal_number = 1; signal_number < 32; signal_number++)
+        if ((server->early >> signal_number & 1) != 0)
+            on_caught(server, &(struct link_message){.value = signal_number}, NULL);
+}
+
+bool reports_end_early(void *context)
+{
+    struct server *server = context;
+
+    on_readable(server);
+    return (server->early & (1u << SIGTERM | 1u << SIGINT)) != 0;
+}
+
+int reports_publish(struct server *server)
+{
+    struct pollfd event = {.fd = server->link.descriptor, .events = POLLIN};
+    uint64_t deadline = loop_clock() + PUBLISH_WITHIN;
+
+    server->published = false;
+    if (!requests_send(server, &(struct link_message){.type = LINK_PUBLISH})) {
+        log_error("cannot ask for files to be put into their places: %m");
+        return -1;
+    }
+    while (!server->published && loop_clock() < deadline) {
+        (void)poll(&event, 1, 100); /* milliseconds; a report that is not ours is read as well */
+        on_readable(server);
+    }
+    if (!server->published)
+        log_error("files were not put into their places within %d s",
+                  (int)(PUBLISH_WITHIN / LOOP_SECOND));
+    return server->published && server->publish_error == 0 ? 0 : -1;
+}
