@@ -38,6 +38,7 @@ $(fuzz_targets): $(call objects_of,tests/fuzz/shared/*.c) $(fuzz_main) $(probed_
     $(filter-out $(text),$(client_objects))
 # The daemon writes what dampenerctl reads.
 $(BUILD)/tests/figures/figures: $(BUILD)/objects/supervisor/dampenerctl/answer.o
+$(BUILD)/tests/dispatcher/hostile: $(call objects_of,tests/dispatcher/hostile/*.c)
 $(BUILD)/tests/dispatcher/liar: $(call objects_of,tests/dispatcher/liar/*.c)
 $(BUILD)/tests/tools/bench/load: $(call objects_of,tests/tools/bench/load/*.c)
 $(BUILD)/tests/tools/faults/run: $(call objects_of,tests/tools/faults/run/*.c)

@@ -2,6 +2,7 @@
 
 # Beyond this part of the processors' time, in percent, others disturb the measurement.
 readonly MACHINE_BUSY=10
+readonly MACHINE_INTERVAL=0.5 # seconds over which that is measured
 
 machine_describe() {
     local model memory load
@@ -27,7 +28,7 @@ machine_times() { awk '/^cpu / { print $2 + $3 + $4 + $5 + $6 + $7 + $8, $5 + $6
 machine_taken() {
     local before_all before_idle all idle
     read -r before_all before_idle < <(machine_times)
-    sleep 0.5
+    sleep "$MACHINE_INTERVAL"
     read -r all idle < <(machine_times)
     if ((all == before_all)); then
         echo 0

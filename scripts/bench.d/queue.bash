@@ -140,7 +140,7 @@ queue_in_order() {
     queue_fill -c "$present" -f 127.0.1.1 -s "$(queue_sources "$present")" 127.0.0.1 "$server_port" 1000000
     if queue_await "$present"; then
         queue_ask "$work/control" resume >/dev/null || true
-        tool_sleep 0.2 # for what is done for the first time
+        tool_sleep "$DEPTH_WARM_UP"
         before=$(queue_nanoseconds)
         served=$(queue_status served)
         tool_sleep "$seconds"

@@ -6,11 +6,11 @@
 # The limit: if each client had to be accepted by a bare loop, and its handler started by another.
 rates_limit() {
     local address port accepted started
-    : >"$work/bare"
+    rm -f "$work/bare"
+    mkfifo "$work/bare"
     setsid -- "$BARE" 127.0.0.1 >"$work/bare" 2>/dev/null </dev/null &
     server=$! # ended like one, should we be interrupted
-    rates_await_line "$work/bare" || broken "bare did not start"
-    read -r address port <"$work/bare"
+    read -r -t "$SERVER_PATIENCE" address port <"$work/bare" || broken "bare did not start"
     tool_load static bare -c "$IN_FLIGHT" "$address" "$port" "$(rates_count "$BARE_RATE")" || true
     tool_must_answer static bare || true
     accepted=$(tool_figure "$work/load" rate)
@@ -19,15 +19,6 @@ rates_limit() {
     started=$(tool_figure "$work/spawn" rate)
     record static limit rate \
         "$(awk -v x="$accepted" -v s="$started" 'BEGIN { print x * s == 0 ? 0 : 1 / (1 / x + 1 / s) }')"
-}
-
-rates_await_line() {
-    local tries
-    for ((tries = 0; tries < 500; tries++)); do
-        if [[ -s $1 ]]; then return; fi
-        sleep 0.01
-    done
-    return 1
 }
 
 # How many connections at so many a second take the time that one measurement may take.

@@ -35,7 +35,7 @@ tool_end_process() {
     kill -KILL -- "-$1" 2>/dev/null || true
 }
 
-# Beside a tool that runs.
+# Lets a tool run for an interval: $1 seconds to measure, or to warm up.
 tool_sleep() {
     sleep "$1" &
     tool_sleeper=$!

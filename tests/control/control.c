@@ -6,9 +6,9 @@
 
 #include "dispatcher/shared/log.h"
 #include "tests/shared/check.h"
+#include "tests/shared/proc.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
@@ -42,19 +42,6 @@ static uint64_t rounds;
 static char received[2 * CONTROL_ANSWER_MAXIMUM];
 
 /* ---- the server's side ---- */
-
-static int number_of_descriptors(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    int count = 0;
-
-    if (directory == NULL)
-        abort();
-    while (readdir(directory) != NULL)
-        count++;
-    (void)closedir(directory);
-    return count;
-}
 
 static void answer(void *context, const struct control_request *request,
                    struct control_answer *given)
@@ -779,7 +766,7 @@ static void check_close(int before)
     CHECK(slow > 0 && kill(slow, SIGKILL) == 0 && waitpid(slow, NULL, 0) == slow);
     (void)close(end);
     loop_close(&loop);
-    CHECK(number_of_descriptors() == before);
+    CHECK(proc_descriptors(getpid()) == before);
 }
 
 int main(void)
@@ -788,7 +775,8 @@ int main(void)
     int before;
 
     log_open(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT, "supervisor");
-    before = number_of_descriptors();
+    before = proc_descriptors(getpid());
+    CHECK(before > 0);
     control_close(&unopened);
     CHECK(control_descriptors(&unopened) == 0);
     if (loop_open(&loop) != 0)

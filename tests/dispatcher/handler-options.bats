@@ -5,20 +5,20 @@
 bats_require_minimum_version 1.5.0
 load ../shared/helpers
 
-needs_root() {
-    [[ $(id -u) == 0 ]] || skip "needs root"
+require_root() {
+    [[ $(id -u) == 0 ]] || skip "this requires root"
     open_to_others
     cp "$STATE" handler
 }
 
-needs_capability() {
+require_capability() {
     setpriv --dump | grep -q "^Capability bounding set:.*\b$1\b" || skip "root is not allowed $1"
 }
 
 # Makes users and groups of the test's own.  Processes started with WRAPPER see them.  User tester has
 # the number 70001 and three groups.
-needs_users() {
-    needs_root
+require_users() {
+    require_root
     (cat /etc/passwd; echo "tester:x:70001:70001::$PWD/home:/bin/of-tester") >passwd
     (cat /etc/group; echo "testers:x:70001:
 second:x:70002:tester
@@ -42,7 +42,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
 # ---- user and group ----
 
 @test "--user gives handlers the user's number, group and groups, and no capability" {
-    needs_users
+    require_users
     start --address 127.0.0.1 --user tester 0 ./handler
     ask_state
     says "uid 70001 70001 70001"
@@ -56,7 +56,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
 }
 
 @test "--user sets HOME, USER, LOGNAME and SHELL of handlers to those of the user" {
-    needs_users
+    require_users
     export HOME=/home/of/daemon USER=daemon LOGNAME=daemon SHELL=/bin/of-daemon
     start --address 127.0.0.1 --user tester 0 ./handler
     ask_state
@@ -68,7 +68,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
 }
 
 @test "--user with --group gives handlers that group, and the other groups of the user" {
-    needs_users
+    require_users
     start --address 127.0.0.1 --user tester --group others 0 ./handler
     ask_state
     says "uid 70001 70001 70001"
@@ -77,7 +77,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
 }
 
 @test "--group alone keeps the user, and removes all other groups" {
-    needs_users
+    require_users
     WRAPPER+=(setpriv "--groups=70002,70003")
     export HOME=/home/of/daemon
     start --address 127.0.0.1 --group others 0 ./handler
@@ -89,7 +89,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
 }
 
 @test "--user and --group accept numbers, and use the entry of the number if there is one" {
-    needs_users
+    require_users
     start --address 127.0.0.1 --user 70001 --group 70003 0 ./handler
     ask_state
     says "uid 70001 70001 70001"
@@ -100,7 +100,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
 }
 
 @test "--user and --group accept numbers without an entry, and leave the environment alone" {
-    needs_root
+    require_root
     export HOME=/home/of/daemon USER=daemon
     start --address 127.0.0.1 --user 71234 --group 71235 0 ./handler
     ask_state
@@ -112,7 +112,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
 }
 
 @test "without --user, a handler of root has all capabilities that the daemon was started with" {
-    [[ $(id -u) == 0 ]] || skip "needs root"
+    [[ $(id -u) == 0 ]] || skip "this requires root"
     WRAPPER=(setpriv --bounding-set=-net_admin)
     local wanted
     wanted=$("${WRAPPER[@]}" "$STATE" </dev/null | grep -E '^(effective|permitted|inheritable) ')
@@ -129,7 +129,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
 # ---- directories ----
 
 @test "--chroot sets the root directory of handlers, which start in it" {
-    needs_root
+    require_root
     make_root
     start --address 127.0.0.1 --chroot root 0 /bin/state
     ask_state
@@ -139,7 +139,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
 }
 
 @test "--chroot: a command without a slash is searched for inside" {
-    needs_root
+    require_root
     make_root
     mv root/bin/state root/bin/only-inside
     PATH=/nowhere:/bin:$PATH start --address 127.0.0.1 --chroot "$PWD/root" 0 only-inside
@@ -148,7 +148,7 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
 }
 
 @test "--chdir counts from the directory of --chroot" {
-    needs_root
+    require_root
     make_root
     start --address 127.0.0.1 --chroot root --chdir /inside 0 /bin/state
     ask_state
@@ -201,8 +201,8 @@ content_of_root() { find root -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C 
 }
 
 @test "--nice: root may give handlers a lower value than the daemon's" {
-    needs_root
-    needs_capability sys_nice
+    require_root
+    require_capability sys_nice
     WRAPPER=(nice -n 3)
     start --address 127.0.0.1 --nice -4 0 "$STATE"
     ask_state
@@ -288,7 +288,7 @@ three" ]]
 }
 
 @test "--no-env sets no variable for the connection or the user, and removes those of an outer super-server" {
-    needs_root
+    require_root
     export PROTO=UDP TCPLOCALIP=192.0.2.1 TCPLOCALPORT=1 TCPREMOTEIP=192.0.2.2 TCPREMOTEPORT=2
     export REMOTE_ADDR=192.0.2.3 REMOTE_PORT=3 REMOTE_HOST=liar TCPREMOTEHOST=liar IPCREMOTEPID=1
     export DAMPENER_TICKET=9 DAMPENER_WAIT_MS=9 DAMPENER_QUEUED=9 DAMPENER_RUNNING=9
@@ -305,7 +305,7 @@ three" ]]
 }
 
 @test "--no-new-privs: a set-user-ID program runs as the user who executes it" {
-    needs_root
+    require_root
     chmod u+s handler
     [[ $(run_as 65534 ./handler </dev/null | sed -n 's/^uid //p') == "65534 0 0" ]] ||
         skip "set-user-ID programs have no effect here"
@@ -344,7 +344,7 @@ has_everything() {
 }
 
 @test "all options of the handlers work together" {
-    needs_users
+    require_users
     make_root
     start_with_everything
     ask_state
@@ -356,7 +356,7 @@ successors_are_ready() {
 }
 
 @test "handlers of replaced dispatchers have the same state as handlers before" {
-    needs_users
+    require_users
     make_root
     start_with_everything
     await successors_are_ready 2
@@ -413,7 +413,7 @@ refuses() {
 }
 
 @test "a user other than root cannot become another user or change the root directory: status 1" {
-    needs_root
+    require_root
     cp "$DAMPENER" "$BUILD/dispatcher" .
     DAMPENER=$PWD/socket-burst-dampener
     start --address 127.0.0.1 0 cat
@@ -424,7 +424,7 @@ refuses() {
 }
 
 @test "a directory that is missing, is a file, or is closed to the user is refused: status 1" {
-    needs_root
+    require_root
     echo text >file
     mkdir -m 700 closed
     refuses 1 "--chdir: cannot change to the directory 'none': No such file" --chdir none cat
@@ -440,7 +440,7 @@ refuses() {
 }
 
 @test "a command that the user may not execute is refused: status 126" {
-    needs_root
+    require_root
     local as=(--user nobody --supervisor-user 71000:71000)
     chmod 700 handler
     refuses 126 "CMD: cannot execute './handler': Permission denied" "${as[@]}" ./handler
@@ -453,7 +453,7 @@ refuses() {
 }
 
 @test "a command outside of the root directory is refused: status 127" {
-    needs_root
+    require_root
     make_root
     refuses 127 "CMD: cannot execute '$STATE': No such file" --chroot root "$STATE"
     refuses 127 "CMD: cannot execute 'cat': No such file" --chroot root cat
@@ -461,7 +461,7 @@ refuses() {
 }
 
 @test "a command whose loader is outside of the root directory is refused: status 127" {
-    needs_root
+    require_root
     make_root
     ldd "$STATE" 2>/dev/null | grep -q '/ld' || skip "programs need no loader here"
     local file
@@ -490,7 +490,7 @@ refuses() {
 }
 
 @test "hard limits that the daemon may not raise are refused: status 1" {
-    needs_root
+    require_root
     start --address 127.0.0.1 0 cat
     REFUSED=(prlimit --nofile=500:1000 --core=0:0 --
         setpriv --bounding-set=-sys_resource)
@@ -505,8 +505,8 @@ refuses() {
 }
 
 @test "root raises a hard limit above the daemon's for handlers that are not root" {
-    needs_root
-    needs_capability sys_resource
+    require_root
+    require_capability sys_resource
     WRAPPER=(prlimit --core=0:0 --)
     start --address 127.0.0.1 --limit core=1M:1G --user nobody --supervisor-user 71000:71000 0 ./handler
     ask_state
@@ -514,7 +514,7 @@ refuses() {
 }
 
 @test "a nice value that the daemon may not set is refused: status 1" {
-    needs_root
+    require_root
     start --address 127.0.0.1 0 cat
     REFUSED=(setpriv --bounding-set=-sys_nice nice -n 5)
     refuses 1 "--nice: cannot set the nice value 4: Permission denied" --nice 4 cat

@@ -6,11 +6,11 @@ load ../shared/helpers
 # The leak checker cannot be traced, and needs a process.
 export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
 
-needs_strace() { command -v strace >/dev/null || skip "strace is not installed"; }
+require_strace() { command -v strace >/dev/null || skip "strace is not installed"; }
 
 # Starts the daemon with one kind of its system calls failing.  $1 has the syntax of strace's -e inject.
 start_with_fault() {
-    needs_strace
+    require_strace
     local fault=$1
     shift
     WRAPPER=(strace -D -qq -o /dev/null -e "trace=${fault%%:*}" -e "inject=$fault")
@@ -18,7 +18,7 @@ start_with_fault() {
 }
 
 @test "an exec that hangs delays neither other handlers of its dispatcher nor the next dispatcher" {
-    needs_strace
+    require_strace
     start -vv --address 127.0.0.1 --processes 4 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local dispatcher
     connect_silently
@@ -47,7 +47,7 @@ start_with_fault() {
 }
 
 @test "a dispatcher whose exec hangs for 10 s is replaced, and other clients are served" {
-    needs_strace
+    require_strace
     start -vv --address 127.0.0.1 --processes 4 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     inject "$(dispatchers)" execve:delay_enter=14s
     "$BURST" "$ADDRESS" "$PORT" 1 >hanging &
@@ -61,7 +61,7 @@ start_with_fault() {
 }
 
 @test "clients served in place of a hanging client see the end of their connections at once" {
-    needs_strace
+    require_strace
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local dispatcher
     dispatcher=$(dispatchers)
@@ -84,7 +84,7 @@ start_with_fault() {
 }
 
 @test "a second SIGTERM ends all handlers of a hanging dispatcher, including the hanging handler" {
-    needs_strace
+    require_strace
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 1 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 30000
     "$BURST" "$ADDRESS" "$PORT" 1 >running 2>&1 &
@@ -107,7 +107,7 @@ start_with_fault() {
 }
 
 @test "a second SIGINT ends a handler whose exec hangs" {
-    needs_strace
+    require_strace
     start -vv --address 127.0.0.1 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local dispatcher
     dispatcher=$(dispatchers)
@@ -157,7 +157,7 @@ is_zombie() { grep -q '^State:.Z' "/proc/$1/status"; }
 has_adopted() { (($(grep -c ': adopted process' "$LOG") == $1)); }
 
 @test "a signal that could not be sent does not wait for later ones" {
-    needs_strace
+    require_strace
     local reason
     reason=$(no_tracer)
     [[ -z $reason ]] || skip "$reason"
@@ -315,7 +315,7 @@ cloned_at() {
 }
 
 @test "a client whose START cannot be sent still starts before the client behind it" {
-    needs_strace
+    require_strace
     start_held --processes 2 --dispatchers 2 --control control
     local first
     "$BUILD/tests/programs/clients/ask" -n 1 ./control pause
@@ -337,7 +337,7 @@ cloned_at() {
 }
 
 @test "accept that fails for every client is logged, and causes no busy loop" {
-    needs_strace
+    require_strace
     start --address 127.0.0.1 0 cat
     local before after
     inject "$DAEMON" accept4:error=EPERM
@@ -370,7 +370,7 @@ cloned_at() {
 }
 
 @test "a single process that cannot be created makes no dispatcher give way" {
-    needs_strace
+    require_strace
     # shellcheck disable=SC2016
     start --address 127.0.0.1 --dispatchers 2 0 bash -c 'echo "$PPID"'
     local process
@@ -384,7 +384,7 @@ cloned_at() {
 }
 
 @test "a dispatcher that lacks memory for an answer tries again and lives" {
-    needs_strace
+    require_strace
     start -vv --address 127.0.0.1 --dispatchers 1 0 cat
     inject "$(dispatchers)" sendmsg:error=ENOBUFS:when=1..3
     [[ $(echo hello | timeout 10 nc -N 127.0.0.1 "$PORT") == hello ]]
@@ -455,7 +455,7 @@ cloned_at() {
 }
 
 @test "with too few processes for all dispatchers, the remaining dispatchers serve" {
-    [[ $(id -u) == 0 ]] || skip "needs root to become another user"
+    [[ $(id -u) == 0 ]] || skip "becoming another user requires root"
     chmod 777 .
     chmod o+x .. "$BATS_RUN_TMPDIR"
     cp "$BUILD/socket-burst-dampener" "$BUILD/dispatcher" .
@@ -471,7 +471,7 @@ cloned_at() {
 }
 
 @test "a client waits on if its dispatcher is killed after a failed exec, before the answer" {
-    needs_strace
+    require_strace
     cp "$ANSWER" handler
     start -vv --address 127.0.0.1 --dispatchers 1 0 ./handler "$ANSWERS" "$COUNTER"
     local dispatcher
@@ -491,7 +491,7 @@ cloned_at() {
 }
 
 @test "a client waits on if its dispatcher is killed during an exec that will fail" {
-    needs_strace
+    require_strace
     cp "$ANSWER" handler
     start -vv --address 127.0.0.1 --dispatchers 1 0 ./handler "$ANSWERS" "$COUNTER"
     local dispatcher
@@ -515,7 +515,7 @@ cloned_at() {
 }
 
 @test "a handler gets its signal even if the dispatcher is killed before it passes the signal on" {
-    needs_strace
+    require_strace
     make_noting_handler
     start -vv --address 127.0.0.1 --dispatchers 1 0 ./handler
     local dispatcher
@@ -534,7 +534,7 @@ cloned_at() {
 }
 
 @test "a child that cannot report its failed exec ends its dispatcher, and other clients are served" {
-    needs_strace
+    require_strace
     cp "$ANSWER" handler
     start -v --address 127.0.0.1 --dispatchers 1 0 ./handler "$ANSWERS" "$COUNTER"
     mv handler hidden
@@ -549,7 +549,7 @@ cloned_at() {
 }
 
 @test "a handler that a dispatcher reaped but did not report is known to have ended" {
-    needs_strace
+    require_strace
     start -vv --address 127.0.0.1 --dispatchers 1 0 bash -c 'read -r'
     local dispatcher
     dispatcher=$(dispatchers)
@@ -581,7 +581,7 @@ serve_a_lingerer() {
 }
 
 @test "a handler that sets SO_LINGER does not delay the service" {
-    needs_strace
+    require_strace
     local -a command=(--address 127.0.0.1 --dispatchers 1 0 "$BUILD/tests/programs/handlers/linger")
     # Either process may have the last copy of the connection.
     start -v "${command[@]}"

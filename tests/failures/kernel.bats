@@ -26,8 +26,8 @@ fails_without() {
     grep -q -- "$words" "$LOG"
 }
 
-takes_mounts() {
-    ((EUID == 0)) || skip "needs root, for a mount namespace"
+require_mounts() {
+    ((EUID == 0)) || skip "a mount namespace requires root"
     unshare --mount true || skip "no mount namespace can be made here"
 }
 
@@ -113,7 +113,7 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
 
 # A kernel without CONFIG_MULTIUSER lacks capset.
 @test "without capabilities, root's daemon says so, and does not start" {
-    ((EUID == 0)) || skip "needs root, to have capabilities"
+    ((EUID == 0)) || skip "having capabilities requires root"
     fails_without capset:error=ENOSYS 'cannot give up capabilities: Function not implemented' 0 cat
 }
 
@@ -130,7 +130,7 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
 # With /proc the daemon looks for the dispatcher beside itself; without, in the place of the
 # installation.
 @test "without /proc, an installed daemon serves" {
-    takes_mounts
+    require_mounts
     if is_sanitized; then skip "a sanitizer requires /proc"; fi
     grep -qa /usr/local/libexec/socket-burst-dampener/dispatcher "$DAMPENER" ||
         skip "built for another place"
@@ -145,7 +145,7 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
 }
 
 @test "without /proc/loadavg, the daemon refuses to start with --load-average" {
-    takes_mounts
+    require_mounts
     # shellcheck disable=SC2016 # the shell in the namespace is to read this
     WRAPPER=(unshare --mount sh -ec 'mount --bind "$0" /proc/loadavg; exec "$@"' /dev/null)
     refute start --load-average 5 0 cat

@@ -125,7 +125,7 @@ limit_descriptors_of() {
 }
 
 @test "when no process can be forked, clients wait, and are served later" {
-    [[ $(id -u) == 0 ]] || skip "needs root to become another user"
+    [[ $(id -u) == 0 ]] || skip "becoming another user requires root"
     local user=64123
     # Use a user of its own, because the limit counts all processes of a user.
     chmod 777 .

@@ -7,7 +7,7 @@ load ../shared/privileges
 
 export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker cannot be traced
 
-needs_tracer() { [[ -z $(no_tracer) ]] || skip "$(no_tracer)"; }
+require_tracer() { [[ -z $(no_tracer) ]] || skip "$(no_tracer)"; }
 
 # Starts the daemon with one dispatcher.
 start_small() { start -v --address 127.0.0.1 --dispatchers 1 "$@" 0 cat; }
@@ -15,7 +15,7 @@ start_small() { start -v --address 127.0.0.1 --dispatchers 1 "$@" 0 cat; }
 answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello ]]; }
 
 @test "a dispatcher that cannot be replaced at once is replaced later" {
-    needs_tracer
+    require_tracer
     local fault
     start_small
     for fault in memfd_create:error=ENFILE:when=1..2 sendmsg:error=EPERM:when=1; do
@@ -45,7 +45,7 @@ answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello
 }
 
 @test "a dispatcher lives if poll fails for a moment, and is replaced if recvmsg always fails" {
-    needs_tracer
+    require_tracer
     start_small
     local dispatcher
     dispatcher=$(dispatchers)
@@ -60,7 +60,7 @@ answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello
 }
 
 @test "a signal that cannot be sent to a handler is logged, and a second one follows" {
-    needs_tracer
+    require_tracer
     start_small --timeout 300ms --kill-after 300ms
     inject "$(dispatchers)" kill:error=EPERM:when=1
     connect_silently

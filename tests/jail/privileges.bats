@@ -7,7 +7,7 @@ load ../shared/privileges
 TAKEOVER=$BUILD/tests/programs/attackers/takeover
 
 @test "with --user, no process of the service is root, and the supervisor is confined" {
-    takes_trace
+    require_ptrace
     start_as_others 0 cat
     is_user "$DAEMON" "$SUPERVISOR_ID" "$SUPERVISOR_GROUP" ''
     is_confined "$DAEMON"
@@ -27,7 +27,7 @@ TAKEOVER=$BUILD/tests/programs/attackers/takeover
 }
 
 @test "dispatchers have nothing open except their socket, their signals and files for handlers" {
-    takes_trace
+    require_ptrace
     start_as_others 0 cat
     # shellcheck disable=SC2046
     kill_dispatchers $(dispatchers) # also check dispatchers that were forked later
@@ -48,7 +48,7 @@ has_little_open() {
 }
 
 @test "a directory that is open at the daemon's start is not open in the supervisor" {
-    takes_trace
+    require_ptrace
     # shellcheck disable=SC2016
     WRAPPER=(bash -c 'exec 3</ 9</; exec "$@"' bash)
     start_as_others 0 cat
@@ -56,7 +56,7 @@ has_little_open() {
 }
 
 @test "--supervisor-user accepts a number without a name, with a group" {
-    takes_root
+    require_root
     start --supervisor-user 12345:23456 --address 127.0.0.1 0 cat
     is_user "$DAEMON" 12345 23456 ''
     is_confined "$DAEMON"
@@ -64,7 +64,7 @@ has_little_open() {
 }
 
 @test "without --user, the supervisor runs as nobody, dispatchers may signal, and handlers may do all" {
-    takes_root
+    require_root
     start --dispatchers 2 --address 127.0.0.1 0 sh -c 'grep Cap /proc/self/status'
     is_user "$DAEMON" "$(id -u nobody)" "$(id -g nobody)" ''
     is_confined "$DAEMON"
@@ -84,7 +84,7 @@ has_little_open() {
 }
 
 @test "an attacker in the supervisor can make no system call that harms other processes" {
-    takes_trace
+    require_ptrace
     start_as_others 0 cat
     has_filter || skip "a build with sanitizers has no filter"
     local calls call
@@ -103,7 +103,7 @@ has_little_open() {
 }
 
 @test "a forbidden system call ends the supervisor and the dispatchers, and the log has its number" {
-    takes_trace
+    require_ptrace
     start_as_others 0 cat
     has_filter || skip "a build with sanitizers has no filter"
     timeout 60 "$TAKEOVER" -d "$DAEMON" getpid execve >made
@@ -118,7 +118,7 @@ has_little_open() {
 
 # Makes WRAPPER start the daemon as another user, with files that this user can reach.
 be_other() {
-    takes_root
+    require_root
     command -v setpriv >/dev/null || skip "setpriv is not installed"
     open_directories
     cp "$DAMPENER" "$BUILD/dispatcher" .
@@ -161,7 +161,7 @@ be_other() {
 }
 
 @test "the daemon warns if handlers and the supervisor are the same user, and only then" {
-    takes_root
+    require_root
     start --user "$SUPERVISOR" --supervisor-user "$SUPERVISOR" --address 127.0.0.1 0 cat
     has_line "^\[WARNING\] handlers and the supervisor are the same user, $SUPERVISOR_ID: " "$LOG"
     stop
@@ -226,7 +226,7 @@ was_replaced() { (($(grep -c 'spare dispatcher 2: ready' "$LOG") >= 2)); }
 # ---- another libc ----
 
 @test "a static build with another libc serves, reads files, ends handlers and drains under the filter" {
-    takes_root
+    require_root
     command -v musl-gcc >/dev/null || skip "musl-gcc is not installed"
     make -C "$ROOT" --no-print-directory -s -j2 BUILD="$PWD/build" CC=musl-gcc STATIC=1 CFLAGS=-O1 all
     DAMPENER=$PWD/build/socket-burst-dampener
@@ -268,7 +268,7 @@ oom_score_of() { cat "/proc/$1/oom_score_adj"; }
 # Starts the service with a score of 500: the kernel prefers to kill it.  Handlers print their own
 # score.
 start_with_oom_score() {
-    takes_root
+    require_root
     WRAPPER=(choom -n 500 --)
     "${WRAPPER[@]}" true 2>/dev/null || skip "oom_score_adj cannot be changed here"
     start -vv --dispatchers 2 --address 127.0.0.1 "$@" 0 sh -c 'cat /proc/self/oom_score_adj'
@@ -317,7 +317,7 @@ handlers_score() { nc -N 127.0.0.1 "$PORT" </dev/null; }
 # ---- root without capabilities ----
 
 @test "root without capabilities gets an error, or goes on with --supervisor-user root" {
-    takes_root
+    require_root
     if is_sanitized; then skip "a build with sanitizers keeps its root directory"; fi
     WRAPPER=(setpriv --bounding-set=-all)
     run timeout 10 "${WRAPPER[@]}" "$DAMPENER" --address 127.0.0.1 0 cat
@@ -343,7 +343,7 @@ handlers_score() { nc -N 127.0.0.1 "$PORT" </dev/null; }
 }
 
 @test "root's handlers have all capabilities of root even under no_new_privs" {
-    takes_root
+    require_root
     WRAPPER=(setpriv --no-new-privs)
     start --address 127.0.0.1 0 sh -c 'grep Cap /proc/self/status'
     nc -N 127.0.0.1 "$PORT" </dev/null >capabilities
@@ -351,7 +351,7 @@ handlers_score() { nc -N 127.0.0.1 "$PORT" </dev/null; }
 }
 
 @test "root's handlers are executed wherever root may, and can be traced and dumped" {
-    takes_root
+    require_root
     mkdir -m 700 private
     cp "$STATE" private/state
     chmod 700 private/state

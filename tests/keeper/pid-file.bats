@@ -168,7 +168,7 @@ one_is_left() { (($(living "$@" | wc -l) == 1)) && has_content pid; }
 }
 
 @test "as root, the supervisor runs as nobody, and the file is removed from root's directory" {
-    takes_root
+    require_root
     mkdir -m 700 run
     start --address 127.0.0.1 --pid-file run/pid 0 cat
     has_field "$DAEMON" Uid "$(id -u nobody) $(id -u nobody) $(id -u nobody) $(id -u nobody)"
@@ -217,7 +217,7 @@ has_slept_more_than() { (($(switches "$1") > $2)); }
 }
 
 @test "the janitor has few descriptors and rights, and blocks all signals" {
-    takes_trace
+    require_ptrace
     # shellcheck disable=SC2016
     WRAPPER=(bash -c 'exec 3</ 9</; exec "$@"' bash)
     start --address 127.0.0.1 --pid-file pid 0 cat
@@ -242,7 +242,7 @@ has_slept_more_than() { (($(switches "$1") > $2)); }
 }
 
 @test "without root, the janitor has no capability" {
-    takes_root
+    require_root
     open_to_others
     chmod 777 .
     WRAPPER=(setpriv --reuid=65534 --regid=65534 --clear-groups --)

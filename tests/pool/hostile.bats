@@ -3,7 +3,7 @@
 
 load ../shared/helpers
 
-# ---- a hostile supervisor and the real dispatcher: tests/dispatcher/hostile.c ----
+# ---- a hostile supervisor and the real dispatcher: tests/dispatcher/hostile/ ----
 
 # Runs test $1 in a process id namespace if possible, because a deceived dispatcher could signal any
 # process with that number.

@@ -46,7 +46,7 @@ make_jail() {
 }
 
 @test "SIGHUP reads files relative to the daemon's start directory, regardless of --chroot and --chdir" {
-    takes_trace
+    require_ptrace
     make_jail "$(command -v cat)"
     mkdir -p jail/within sub
     echo 'deny 127.0.1.1' >sub/rules
@@ -94,7 +94,7 @@ make_jail() {
 }
 
 @test "SIGHUP reads any file that root could read at the start" {
-    takes_root
+    require_root
     echo 'deny 127.0.1.1' >rules
     chmod 600 rules
     chown "$HANDLERS" rules
@@ -108,7 +108,7 @@ make_jail() {
 }
 
 @test "with --chroot no symbolic link leads SIGHUP to files that handlers can write" {
-    takes_root
+    require_root
     make_jail "$(command -v cat)"
     mkdir -p "jail$PWD"
     echo 'deny 127.0.1.1' >real

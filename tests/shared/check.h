@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-static int check_failures;
+__attribute__((weak)) int check_failures; /* one for all files of a probe */
 
 #define CHECK(condition)                                                                           \
     do {                                                                                           \

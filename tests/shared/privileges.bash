@@ -5,7 +5,7 @@
 HANDLERS=nobody
 SUPERVISOR=daemon
 
-takes_root() {
+require_root() {
     ((EUID == 0)) || skip "becoming another user requires root"
     HANDLERS_ID=$(id -u "$HANDLERS")
     HANDLERS_GROUP=$(id -g "$HANDLERS")
@@ -14,14 +14,14 @@ takes_root() {
 }
 
 # Root sees and changes little of a hidden process without CAP_SYS_PTRACE.
-takes_trace() {
-    takes_root
+require_ptrace() {
+    require_root
     ((0x$(field $$ CapEff) >> 19 & 1)) || skip "this requires CAP_SYS_PTRACE"
 }
 
 # Starts the service as these two users, and opens the test's files to them.
 start_as_others() {
-    takes_root
+    require_root
     open_directories
     start --user "$HANDLERS" --supervisor-user "$SUPERVISOR" --dispatchers 2 \
         --address 127.0.0.1 "$@"

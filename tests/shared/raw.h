@@ -13,9 +13,9 @@
 
 enum { RAW_MAXIMUM = 253 /* descriptors: the kernel takes no more at once (unix(7)) */ };
 
-/* Sends the bytes with so many copies of a descriptor; returns what sendmsg(2) does. */
-static inline ssize_t raw_send(int socket, const void *bytes, size_t length, int descriptor,
-                               unsigned count)
+/* Sends the bytes with `count` descriptors; returns what sendmsg(2) does. */
+static inline ssize_t raw_send_each(int socket, const void *bytes, size_t length,
+                                    const int *descriptors, unsigned count, int flags)
 {
     union {
         struct cmsghdr header;
@@ -28,13 +28,23 @@ static inline ssize_t raw_send(int socket, const void *bytes, size_t length, int
         control.header.cmsg_level = SOL_SOCKET;
         control.header.cmsg_type = SCM_RIGHTS;
         control.header.cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
-        for (unsigned i = 0; i < count; i++)
-            memcpy(CMSG_DATA(&control.header) + i * sizeof(int), &descriptor, sizeof(int));
+        memcpy(CMSG_DATA(&control.header), descriptors, count * sizeof(int));
         envelope.msg_control = &control;
         envelope.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
     }
     /* What the kernel takes may be more than a libc does. */
-    return syscall(SYS_sendmsg, socket, &envelope, MSG_NOSIGNAL);
+    return syscall(SYS_sendmsg, socket, &envelope, flags | MSG_NOSIGNAL);
+}
+
+/* Sends the bytes with `count` copies of a descriptor. */
+static inline ssize_t raw_send(int socket, const void *bytes, size_t length, int descriptor,
+                               unsigned count)
+{
+    int descriptors[RAW_MAXIMUM];
+
+    for (unsigned i = 0; i < count; i++)
+        descriptors[i] = descriptor;
+    return raw_send_each(socket, bytes, length, descriptors, count, 0);
 }
 
 #endif

@@ -25,15 +25,15 @@ wall_skip() {
     exit 77 # a trial calls this in a process of its own
 }
 
-needs_root() { [[ $(id -u) == 0 ]] || wall_skip "this requires root"; }
+require_root() { [[ $(id -u) == 0 ]] || wall_skip "this requires root"; }
 
-needs_dispatchers() { sees_daemons || wall_skip "/proc does not show processes that hide"; }
+require_dispatchers() { sees_daemons || wall_skip "/proc does not show processes that hide"; }
 
 # ---- the daemon ----
 
 # Makes the daemon run as a user of its own, with copies of the programs that this user can reach.
 become_wall_user() {
-    needs_root
+    require_root
     open_to_others
     chmod 777 .
     cp "$BUILD/socket-burst-dampener" "$BUILD/dispatcher" "$BUILD/tests/programs/handlers/answer" .
@@ -140,7 +140,7 @@ wall_descriptors() {
 }
 
 wall_dispatchers_descriptors() {
-    needs_dispatchers
+    require_dispatchers
     start --address 127.0.0.1 --processes 8 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     raise() { limit_dispatchers nofile 4; }
     lift() { limit_dispatchers nofile 1024; }
@@ -155,7 +155,7 @@ unless_counted() {
 
 wall_address_space() {
     unless_sanitized
-    needs_dispatchers
+    require_dispatchers
     start --address 127.0.0.1 --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     raise() { limit_of "$DAEMON" as $((1024 * $(awk '/^VmSize:/ { print $2 }' "/proc/$DAEMON/status"))); }
     lift() { limit_of "$DAEMON" as unlimited; }
@@ -280,7 +280,7 @@ SOURCE
 # The queue is shorter than the burst, so the supervisor stops watching the listener, and must watch it
 # again.
 wall_watches() {
-    needs_dispatchers
+    require_dispatchers
     make_watch_wall
     start --address 127.0.0.1 --processes 4 --queue 10 --dispatchers 2 0 \
         "$ANSWER" "$ANSWERS" "$COUNTER" 10
@@ -298,7 +298,7 @@ wall_watches() {
 
 # Makes a control group in which controller $1 counts.  Sets GROUP and VERSION.
 make_group() {
-    needs_root
+    require_root
     local type options place
     VERSION=
     while read -r _ place type options _; do
@@ -394,7 +394,7 @@ wall_memory() {
 
 # Mounts a disk of $1 KiB at "disk".  Only processes started with WRAPPER see it.
 make_disk() {
-    needs_root
+    require_root
     command -v unshare >/dev/null || wall_skip "unshare is not installed"
     mkdir disk
     # shellcheck disable=SC2016

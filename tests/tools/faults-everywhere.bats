@@ -10,12 +10,12 @@ setup_file() {
     export DAMPENER_BUILD=$BUILD
 }
 
-needs_root() { ((EUID == 0)) || skip "only root's daemon uses all features"; }
+require_root() { ((EUID == 0)) || skip "only root's daemon uses all features"; }
 
 # Requires that each fault in $@ happens, and that the service survives or refuses to start with a
 # reason.
 holds() {
-    needs_root
+    require_root
     local fault
     local -a words=()
     for fault; do words+=(--only "$fault"); done
@@ -23,7 +23,7 @@ holds() {
 }
 
 @test "the service survives system calls that fail one at a time while it serves" {
-    needs_root
+    require_root
     "$TRIAL" --short
 }
 

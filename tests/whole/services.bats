@@ -14,7 +14,7 @@ teardown_file() {
     if [[ -n ${MADE_BY_TESTS:-} ]]; then rmdir "$MADE_BY_TESTS"; fi
 }
 
-needs_sshd() {
+require_sshd() {
     [[ -x /usr/sbin/sshd ]] || skip "sshd is not installed"
     command -v ssh >/dev/null || skip "ssh is not installed"
     [[ $(id -u) == 0 ]] || skip "sshd requires root for logins"
@@ -43,7 +43,7 @@ log_in() {
 }
 
 @test "an ssh client logs in and runs a command with sshd as the handler" {
-    needs_sshd
+    require_sshd
     start_sshd
     # The supervisor has no privileges, but the session has all those of root.
     grep -q '^CapEff:[[:space:]]*0*$' "/proc/$DAEMON/status"
@@ -61,7 +61,7 @@ log_in() {
 }
 
 @test "six simultaneous ssh clients are served two at a time" {
-    needs_sshd
+    require_sshd
     start_sshd --processes 2
     local i clients=()
     for i in 1 2 3 4 5 6; do
@@ -79,7 +79,7 @@ log_in() {
 }
 
 @test "--timeout ends a long ssh session, and the next client logs in" {
-    needs_sshd
+    require_sshd
     start_sshd --timeout 8 --kill-after 2 # enough time for a login on a loaded machine
     # The session's command has left the handler's group; it ends with its connection.
     mkfifo silence

@@ -2,9 +2,9 @@
 
 #include "dispatcher/protocol.h"
 #include "dispatcher/shared/log.h"
+#include "tests/shared/proc.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,18 +29,15 @@ int32_t bystander(void)
 
 int32_t other_dispatcher(void)
 {
-    char path[64];
-    FILE *file;
-    int process;
+    char text[4096];
+    char *next = text;
+    int32_t process;
     int32_t found = 0;
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", getppid(), getppid());
-    file = fopen(path, "re");
-    while (file != NULL && fscanf(file, "%d", &process) == 1)
-        if (process != (int)getpid())
+    (void)proc_children(getppid(), text, sizeof(text));
+    while ((process = (int32_t)strtol(next, &next, 10)) > 0)
+        if (process != (int32_t)getpid())
             found = process;
-    if (file != NULL)
-        (void)fclose(file);
     return found;
 }
 

@@ -21,17 +21,15 @@
  *              time once that has ended; each time it adds the number of the child to FILE
  *   -s FILE    leaves a process behind that shuts down the first socket once FILE is there
  */
-#include <arpa/inet.h>
+#include "tests/shared/address.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,56 +41,38 @@ static _Noreturn void die(const char *what)
     exit(125);
 }
 
-static int listen_on(int type, const struct sockaddr *address, socklen_t length)
+static int listen_on(int type, const struct sockaddr_storage *address, socklen_t length)
 {
-    int descriptor = socket(address->sa_family, type, 0);
+    int descriptor = socket(address->ss_family, type, 0);
 
-    if (descriptor < 0 || bind(descriptor, address, length) != 0 ||
+    if (descriptor < 0 || bind(descriptor, (const struct sockaddr *)address, length) != 0 ||
         listen(descriptor, BACKLOG) != 0)
         die("cannot listen");
     return descriptor;
 }
 
-static int open_unix(int type, const char *name, bool abstract)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t length = strlen(name);
-
-    if (length + abstract >= sizeof(address.sun_path))
-        die("the name is too long");
-    memcpy(address.sun_path + abstract, name, length);
-    return listen_on(type, (const struct sockaddr *)&address,
-                     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + abstract + length));
-}
-
-static int open_address(const char *text)
-{
-    struct sockaddr_in ipv4 = {.sin_family = AF_INET};
-    struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6};
-
-    if (inet_pton(AF_INET, text, &ipv4.sin_addr) == 1)
-        return listen_on(SOCK_STREAM, (const struct sockaddr *)&ipv4, sizeof(ipv4));
-    if (inet_pton(AF_INET6, text, &ipv6.sin6_addr) == 1)
-        return listen_on(SOCK_STREAM, (const struct sockaddr *)&ipv6, sizeof(ipv6));
-    errno = EINVAL;
-    die(text);
-}
-
 static int open_socket(const char *word)
 {
-    if (strncmp(word, "unix:", 5) == 0)
-        return open_unix(SOCK_STREAM, word + 5, false);
-    if (strncmp(word, "abstract:", 9) == 0)
-        return open_unix(SOCK_STREAM, word + 9, true);
-    if (strncmp(word, "sequence:", 9) == 0)
-        return open_unix(SOCK_SEQPACKET, word + 9, false);
+    struct sockaddr_storage address;
+    int type = SOCK_STREAM;
+    socklen_t length;
+
     if (strcmp(word, "datagram") == 0)
         return socket(AF_INET, SOCK_DGRAM, 0);
     if (strcmp(word, "deaf") == 0)
         return socket(AF_INET, SOCK_STREAM, 0);
     if (strcmp(word, "file") == 0)
         return open("/dev/null", O_RDWR);
-    return open_address(word);
+    if (strncmp(word, "sequence:", 9) == 0) {
+        type = SOCK_SEQPACKET;
+        length = address_unix(word + 9, false, &address);
+    } else {
+        length = address_parse(word, 0, &address);
+    }
+    errno = EINVAL;
+    if (length == 0)
+        die(word);
+    return listen_on(type, &address, length);
 }
 
 /* At the descriptor where it is looked for. */

@@ -9,9 +9,9 @@
  * With -r it asks again, a few times, if the connection ends without an answer: among many clients
  * one that was held up before it could ask has to give way.
  */
-#include <arpa/inet.h>
+#include "tests/shared/address.h"
+
 #include <errno.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,17 +20,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { ANSWER = 1 << 20, PATIENCE = 20 /* seconds */, REPETITIONS = 5 };
-
-union place {
-    struct sockaddr any;
-    struct sockaddr_un path;
-    struct sockaddr_in port;
-};
 
 static volatile sig_atomic_t told_to_end;
 
@@ -46,45 +39,23 @@ static _Noreturn void die(const char *what)
     exit(1);
 }
 
-static socklen_t parse_place(const char *word, union place *place)
-{
-    const char *colon = strchr(word, ':');
-    char address[INET_ADDRSTRLEN];
-
-    memset(place, 0, sizeof(*place));
-    if (strchr(word, '/') != NULL) {
-        place->path.sun_family = AF_UNIX;
-        (void)snprintf(place->path.sun_path, sizeof(place->path.sun_path), "%s", word);
-        return sizeof(place->path);
-    }
-    place->port.sin_family = AF_INET;
-    if (colon != NULL) {
-        (void)snprintf(address, sizeof(address), "%.*s", (int)(colon - word), word);
-        place->port.sin_port = htons((uint16_t)atoi(colon + 1));
-    }
-    if (colon == NULL || inet_pton(AF_INET, address, &place->port.sin_addr) != 1) {
-        (void)fprintf(stderr, "ask: %s is no place\n", word);
-        exit(2);
-    }
-    return sizeof(place->port);
-}
-
 static bool is_ended(void)
 {
     return errno == EPIPE || errno == ECONNRESET;
 }
 
 /* Returns the answer's length, or 0 if the connection has ended without one. */
-static size_t ask(const union place *place, socklen_t size, const char *request, char *answer)
+static size_t ask(const struct sockaddr_storage *place, socklen_t size, const char *request,
+                  char *answer)
 {
     const struct timeval patience = {.tv_sec = PATIENCE};
-    int descriptor = socket(place->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int descriptor = socket(place->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     size_t length = 0;
     ssize_t got;
 
     if (descriptor < 0 ||
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0 ||
-        connect(descriptor, &place->any, size) != 0)
+        connect(descriptor, (const struct sockaddr *)place, size) != 0)
         die("cannot connect");
     if (send(descriptor, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request) &&
         !is_ended())
@@ -133,7 +104,7 @@ int main(int argc, char **argv)
 {
     static char answer[ANSWER];
     char request[8192];
-    union place place;
+    struct sockaddr_storage place;
     socklen_t size;
     bool separated = false;
     int repetitions = 0;
@@ -157,7 +128,11 @@ int main(int argc, char **argv)
     }
     if (argc - optind != 2)
         return 2;
-    size = parse_place(argv[optind], &place);
+    size = address_place(argv[optind], &place);
+    if (size == 0) {
+        (void)fprintf(stderr, "ask: %s is no place\n", argv[optind]);
+        return 2;
+    }
     (void)snprintf(request, sizeof(request), "%s\n", argv[optind + 1]);
     (void)signal(SIGTERM, on_signal);
     for (; asked != most && told_to_end == 0; asked++) {

@@ -32,14 +32,14 @@
  * With -m or -h the first line is "connected C answered A refused R hungup H failed F", and the
  * exit status is 0 only if none failed.  COUNT is always the sum of all but C.
  */
-#include <arpa/inet.h>
+#include "tests/shared/address.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +48,6 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -124,32 +123,10 @@ static unsigned parse_number(const char *text, unsigned minimum, unsigned maximu
 
 static socklen_t parse_address(const char *text, unsigned port, struct sockaddr_storage *address)
 {
-    struct sockaddr_in *ipv4 = (struct sockaddr_in *)(void *)address;
-    struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)(void *)address;
+    socklen_t length = address_parse(text, port, address);
 
-    struct sockaddr_un *local = (struct sockaddr_un *)(void *)address;
-
-    memset(address, 0, sizeof(*address));
-    if (strncmp(text, "unix:", 5) == 0 && strlen(text + 5) < sizeof(local->sun_path)) {
-        local->sun_family = AF_UNIX;
-        strcpy(local->sun_path, text + 5);
-        return sizeof(*local);
-    }
-    if (strncmp(text, "abstract:", 9) == 0 && strlen(text + 9) < sizeof(local->sun_path)) {
-        local->sun_family = AF_UNIX;
-        memcpy(local->sun_path + 1, text + 9, strlen(text + 9));
-        return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(text + 9));
-    }
-    if (inet_pton(AF_INET, text, &ipv4->sin_addr) == 1) {
-        ipv4->sin_family = AF_INET;
-        ipv4->sin_port = htons((uint16_t)port);
-        return sizeof(*ipv4);
-    }
-    if (inet_pton(AF_INET6, text, &ipv6->sin6_addr) == 1) {
-        ipv6->sin6_family = AF_INET6;
-        ipv6->sin6_port = htons((uint16_t)port);
-        return sizeof(*ipv6);
-    }
+    if (length > 0)
+        return length;
     (void)fprintf(stderr, "burst: %s is no numeric address, nor unix:PATH, nor abstract:NAME\n",
                   text);
     exit(2);
@@ -192,8 +169,9 @@ static void parse_options(int argc, char **argv)
     options.address_length =
         parse_address(argv[0], parse_number(argv[1], 0, UINT16_MAX), &options.address);
     options.count = parse_number(argv[2], 1, INT_MAX);
-    if (words['f'] != NULL &&
-        parse_address(words['f'], 0, &options.source) != options.address_length)
+    if (words['f'] != NULL)
+        (void)parse_address(words['f'], 0, &options.source);
+    if (words['f'] != NULL && options.source.ss_family != options.address.ss_family)
         usage();
     options.sources = words['s'] == NULL ? 1 : parse_number(words['s'], 1, UINT_MAX);
     options.pause = words['e'] == NULL ? -1 : (int)parse_number(words['e'], 0, INT_MAX);

@@ -6,9 +6,9 @@
  * send a byte now and then; send a megabyte of anything; and ask for much and never read it. Prints
  * "ready" when each has been connected once, and in the end how many connections there were.
  */
-#include <arpa/inet.h>
+#include "tests/shared/address.h"
+
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -17,19 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { TICK = 10 /* milliseconds */, GARBAGE = 1 << 20, CHUNK = 64 << 10 };
 
 enum kind { SILENT, SLOW, GARRULOUS, DEAF, KINDS };
-
-union place {
-    struct sockaddr any;
-    struct sockaddr_un path;
-    struct sockaddr_in port;
-};
 
 struct pest {
     enum kind kind;
@@ -38,7 +31,7 @@ struct pest {
 };
 
 static volatile sig_atomic_t told_to_end;
-static union place place;
+static struct sockaddr_storage place;
 static socklen_t place_size;
 static unsigned long connections;
 
@@ -46,26 +39,6 @@ static void on_signal(int signal_number)
 {
     (void)signal_number;
     told_to_end = 1;
-}
-
-static bool parse_place(const char *word)
-{
-    const char *colon = strchr(word, ':');
-    char address[INET_ADDRSTRLEN];
-
-    if (strchr(word, '/') != NULL) {
-        place.path.sun_family = AF_UNIX;
-        (void)snprintf(place.path.sun_path, sizeof(place.path.sun_path), "%s", word);
-        place_size = sizeof(place.path);
-        return true;
-    }
-    if (colon == NULL)
-        return false;
-    (void)snprintf(address, sizeof(address), "%.*s", (int)(colon - word), word);
-    place.port.sin_family = AF_INET;
-    place.port.sin_port = htons((uint16_t)atoi(colon + 1));
-    place_size = sizeof(place.port);
-    return inet_pton(AF_INET, address, &place.port.sin_addr) == 1;
 }
 
 static void leave(struct pest *pest)
@@ -80,11 +53,12 @@ static void come(struct pest *pest)
     const int little = 1; /* as little as can be had */
 
     pest->sent = 0;
-    pest->descriptor = socket(place.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    pest->descriptor = socket(place.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (pest->descriptor < 0)
         return;
     (void)setsockopt(pest->descriptor, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
-    if (connect(pest->descriptor, &place.any, place_size) == 0 || errno == EINPROGRESS)
+    if (connect(pest->descriptor, (const struct sockaddr *)&place, place_size) == 0 ||
+        errno == EINPROGRESS)
         connections++;
     else
         leave(pest);
@@ -134,7 +108,8 @@ int main(int argc, char **argv)
     struct pest *pests;
     bool ready = false;
 
-    if (count == 0 || !parse_place(argv[2]) || (pests = calloc(count, sizeof(*pests))) == NULL)
+    place_size = count > 0 ? address_place(argv[2], &place) : 0;
+    if (place_size == 0 || (pests = calloc(count, sizeof(*pests))) == NULL)
         return 2;
     (void)signal(SIGTERM, on_signal);
     for (size_t i = 0; i < count; i++)

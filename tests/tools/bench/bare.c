@@ -5,9 +5,9 @@
  * ADDRESS is numeric.  Prints "ADDRESS PORT" once it listens, on a free port, and goes on until it
  * is killed.  As it never reads, a client that says something gets a reset behind the answer.
  */
-#include <arpa/inet.h>
+#include "tests/shared/address.h"
+
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,24 +18,6 @@ static _Noreturn void die(const char *what)
 {
     (void)fprintf(stderr, "bare: %s: %s\n", what, strerror(errno));
     exit(1);
-}
-
-static socklen_t parse_address(const char *text, struct sockaddr_storage *address)
-{
-    struct sockaddr_in *ipv4 = (struct sockaddr_in *)(void *)address;
-    struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)(void *)address;
-
-    memset(address, 0, sizeof(*address));
-    if (inet_pton(AF_INET, text, &ipv4->sin_addr) == 1) {
-        ipv4->sin_family = AF_INET;
-        return sizeof(*ipv4);
-    }
-    if (inet_pton(AF_INET6, text, &ipv6->sin6_addr) == 1) {
-        ipv6->sin6_family = AF_INET6;
-        return sizeof(*ipv6);
-    }
-    (void)fprintf(stderr, "bare: %s is no numeric address\n", text);
-    exit(2);
 }
 
 static unsigned port_of(const struct sockaddr_storage *address)
@@ -50,9 +32,14 @@ static unsigned port_of(const struct sockaddr_storage *address)
 static int listen_on(const char *text)
 {
     struct sockaddr_storage address;
-    socklen_t length = parse_address(text, &address);
-    int listener = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    socklen_t length = address_numeric(text, 0, &address);
+    int listener;
 
+    if (length == 0) {
+        (void)fprintf(stderr, "bare: %s is no numeric address\n", text);
+        exit(2);
+    }
+    listener = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener < 0 || bind(listener, (const struct sockaddr *)&address, length) != 0 ||
         listen(listener, SOMAXCONN) != 0 ||
         getsockname(listener, (struct sockaddr *)&address, &length) != 0)

@@ -23,9 +23,9 @@
  *     zombies T COUNT
  *         children of theirs that have not been reaped
  */
+#include "tests/shared/proc.h"
 #include "tests/tools/chaos/record.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -182,23 +182,6 @@ static void ask(void)
 
 /* ---- what it sees ---- */
 
-/* Returns the length; 0 if there is no such file any more. */
-static size_t read_file(int process, const char *name, char *text, size_t size)
-{
-    char path[64];
-    FILE *file;
-    size_t length = 0;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/%s", process, name);
-    file = fopen(path, "re");
-    if (file != NULL) {
-        length = fread(text, 1, size - 1, file);
-        (void)fclose(file);
-    }
-    text[length] = '\0';
-    return length;
-}
-
 /* From /proc/PID/stat (proc_pid_stat(5)). */
 struct look {
     char name[32];
@@ -215,7 +198,7 @@ static bool look_at(int process, struct look *look)
     unsigned long user;
     unsigned long system;
 
-    if (read_file(process, "stat", text, sizeof(text)) == 0 || (name = strchr(text, '(')) == NULL ||
+    if (proc_read(process, "stat", text, sizeof(text)) == 0 || (name = strchr(text, '(')) == NULL ||
         (rest = strrchr(text, ')')) == NULL)
         return false;
     (void)snprintf(look->name, sizeof(look->name), "%.*s", (int)(rest - name - 1), name + 1);
@@ -229,13 +212,11 @@ static bool look_at(int process, struct look *look)
 
 static void children_of(int process, struct set *children)
 {
-    char name[32];
     char text[32 * 1024];
     char *rest = NULL;
 
     children->count = 0;
-    (void)snprintf(name, sizeof(name), "task/%d/children", process);
-    (void)read_file(process, name, text, sizeof(text));
+    (void)proc_children(process, text, sizeof(text));
     for (char *word = strtok_r(text, " \n", &rest); word != NULL;
          word = strtok_r(NULL, " \n", &rest))
         add(children, atoi(word), 0);
@@ -337,22 +318,6 @@ static void note_handlers(void)
     record(STDOUT_FILENO, "used %.6f %.0f\n", between, milliseconds_used());
 }
 
-static int descriptors_of(int process)
-{
-    char path[64];
-    DIR *directory;
-    int count = -2; /* . and .. */
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/fd", process);
-    directory = opendir(path);
-    if (directory == NULL)
-        return -1;
-    while (readdir(directory) != NULL)
-        count++;
-    (void)closedir(directory);
-    return count;
-}
-
 /* Forgets those that have ended. */
 static void note_supervisors(void)
 {
@@ -361,10 +326,10 @@ static void note_supervisors(void)
 
     for (int i = 0; i < supervisors.count; i++) {
         int process = supervisors.list[i];
-        int descriptors = descriptors_of(process);
+        int descriptors = proc_descriptors(process);
         const char *resident;
 
-        if (descriptors < 0 || read_file(process, "status", text, sizeof(text)) == 0 ||
+        if (descriptors < 0 || proc_read(process, "status", text, sizeof(text)) == 0 ||
             (resident = strstr(text, "VmRSS:")) == NULL)
             continue;
         record(STDOUT_FILENO, "process %.6f %d %d %d\n", record_seconds(begin), process,

@@ -1,9 +1,9 @@
 #include "tests/tools/bench/load/options.h"
 
-#include <arpa/inet.h>
+#include "tests/shared/address.h"
+
 #include <ctype.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,20 +52,10 @@ static int parse_seconds(const char *text)
 
 static socklen_t parse_address(const char *text, unsigned port, struct sockaddr_storage *address)
 {
-    struct sockaddr_in *ipv4 = (struct sockaddr_in *)(void *)address;
-    struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)(void *)address;
+    socklen_t length = address_numeric(text, port, address);
 
-    memset(address, 0, sizeof(*address));
-    if (inet_pton(AF_INET, text, &ipv4->sin_addr) == 1) {
-        ipv4->sin_family = AF_INET;
-        ipv4->sin_port = htons((uint16_t)port);
-        return sizeof(*ipv4);
-    }
-    if (inet_pton(AF_INET6, text, &ipv6->sin6_addr) == 1) {
-        ipv6->sin6_family = AF_INET6;
-        ipv6->sin6_port = htons((uint16_t)port);
-        return sizeof(*ipv6);
-    }
+    if (length > 0)
+        return length;
     (void)fprintf(stderr, "load: %s is no numeric address\n", text);
     exit(2);
 }

@@ -1,5 +1,6 @@
 #include "tests/tools/faults/run/scenario.h"
 
+#include "tests/shared/proc.h"
 #include "tests/tools/faults/run/service.h"
 #include "tests/tools/faults/run/visit.h"
 
@@ -265,8 +266,8 @@ static bool has_its_descriptors(struct run *run)
 
     service_has_ended(&run->service);
     dispatcher = service_child(run->service.process, "dispatcher", false);
-    return service_descriptors(run->service.process) <= run->usual->supervisor &&
-           service_descriptors(dispatcher) <= run->usual->dispatcher;
+    return proc_descriptors(run->service.process) <= run->usual->supervisor &&
+           proc_descriptors(dispatcher) <= run->usual->dispatcher;
 }
 
 static void check_rest(struct run *run)
@@ -279,8 +280,8 @@ static void check_rest(struct run *run)
         fail(run, "a zombie was left");
     if (!await(run, has_its_descriptors, WITHIN))
         fail(run, "descriptors were left: %d and %d instead of %d and %d",
-             service_descriptors(run->service.process),
-             service_descriptors(service_child(run->service.process, "dispatcher", false)),
+             proc_descriptors(run->service.process),
+             proc_descriptors(service_child(run->service.process, "dispatcher", false)),
              run->usual->supervisor, run->usual->dispatcher);
     if (service_processor_time(run->service.process) > PROCESSOR_MOST)
         fail(run, "it took %ld ms of processor", service_processor_time(run->service.process));
@@ -392,9 +393,9 @@ static void check_beginning(struct run *run)
 
 static void measure(struct run *run)
 {
-    run->usual->supervisor = service_descriptors(run->service.process);
+    run->usual->supervisor = proc_descriptors(run->service.process);
     run->usual->dispatcher =
-        service_descriptors(service_child(run->service.process, "dispatcher", false));
+        proc_descriptors(service_child(run->service.process, "dispatcher", false));
 }
 
 /* It ends early at the first failure. */

@@ -1,8 +1,8 @@
 #include "tests/tools/faults/run/service.h"
 
+#include "tests/shared/proc.h"
 #include "tests/tools/faults/run/visit.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -236,28 +236,12 @@ void service_hear(const struct service *service)
 
 /* ---- its processes ---- */
 
-/* Reads a file of a process; returns whether there was anything. */
-static bool read_of(pid_t process, const char *name, char *text, size_t size)
-{
-    char path[64];
-    ssize_t length;
-    int file;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/%s", process, name);
-    file = open(path, O_RDONLY | O_CLOEXEC);
-    length = file < 0 ? -1 : read(file, text, size - 1);
-    text[length < 0 ? 0 : length] = '\0';
-    if (file >= 0)
-        (void)close(file); /* it was only read */
-    return length > 0;
-}
-
 static bool is_such(pid_t process, const char *name, bool zombie)
 {
     char text[512];
     const char *end;
 
-    if (!read_of(process, "stat", text, sizeof(text)) || (end = strrchr(text, ')')) == NULL)
+    if (proc_read(process, "stat", text, sizeof(text)) == 0 || (end = strrchr(text, ')')) == NULL)
         return false;
     return (!zombie || strncmp(end, ") Z", 3) == 0) &&
            (name == NULL || (strncmp(strchr(text, '(') + 1, name, strlen(name)) == 0 &&
@@ -266,34 +250,16 @@ static bool is_such(pid_t process, const char *name, bool zombie)
 
 pid_t service_child(pid_t process, const char *name, bool zombie)
 {
-    char path[64];
     char text[4096];
     char *next = text;
     pid_t child;
 
-    (void)snprintf(path, sizeof(path), "task/%d/children", process);
-    if (!read_of(process, path, text, sizeof(text)))
+    if (proc_children(process, text, sizeof(text)) == 0)
         return 0;
     while ((child = (pid_t)strtol(next, &next, 10)) > 0)
         if (is_such(child, name, zombie))
             return child;
     return 0;
-}
-
-int service_descriptors(pid_t process)
-{
-    char path[64];
-    int count = 0;
-    DIR *folder;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/fd", process);
-    folder = opendir(path);
-    if (folder == NULL)
-        return -1;
-    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
-        count += entry->d_name[0] != '.';
-    (void)closedir(folder); /* it was only read */
-    return count;
 }
 
 /* Fields 14 to 17 of proc_pid_stat(5). */
@@ -303,7 +269,7 @@ long service_processor_time(pid_t process)
     long sum = 0;
     char *next;
 
-    if (!read_of(process, "stat", text, sizeof(text)) || (next = strrchr(text, ')')) == NULL)
+    if (proc_read(process, "stat", text, sizeof(text)) == 0 || (next = strrchr(text, ')')) == NULL)
         return 0;
     for (int field = 2; field < 14 && next != NULL; field++)
         next = strchr(next + 1, ' ');
@@ -316,13 +282,11 @@ long service_processor_time(pid_t process)
 bool service_is_left(const struct service *service, char *name, unsigned size)
 {
     siginfo_t information;
-    char path[64];
     char text[4096];
     char *next = text;
     pid_t child;
 
-    (void)snprintf(path, sizeof(path), "task/%d/children", getpid());
-    if (!read_of(getpid(), path, text, sizeof(text)))
+    if (proc_children(getpid(), text, sizeof(text)) == 0)
         return false;
     while ((child = (pid_t)strtol(next, &next, 10)) > 0) {
         information.si_pid = 0;
@@ -330,7 +294,7 @@ bool service_is_left(const struct service *service, char *name, unsigned size)
             (waitid(P_PID, (id_t)child, &information, WEXITED | WNOHANG) == 0 &&
              information.si_pid != 0))
             continue;
-        if (!read_of(child, "comm", name, size))
+        if (proc_read(child, "comm", name, size) == 0)
             (void)snprintf(name, size, "process %d", child);
         name[strcspn(name, "\n")] = '\0';
         return true;
@@ -340,13 +304,11 @@ bool service_is_left(const struct service *service, char *name, unsigned size)
 
 void service_kill(struct service *service)
 {
-    char path[64];
     char text[4096];
     char *next;
     pid_t child;
 
-    (void)snprintf(path, sizeof(path), "task/%d/children", getpid());
-    while (read_of(getpid(), path, text, sizeof(text))) {
+    while (proc_children(getpid(), text, sizeof(text)) > 0) {
         next = text;
         while ((child = (pid_t)strtol(next, &next, 10)) > 0)
             (void)kill(child, SIGKILL);

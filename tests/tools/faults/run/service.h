@@ -51,9 +51,6 @@ const char *service_log(void);
  * not waited for; 0: there is none. */
 pid_t service_child(pid_t process, const char *name, bool zombie);
 
-/* -1 if they may not be looked at. */
-int service_descriptors(pid_t process);
-
 /* Of a process and all its children, in milliseconds. */
 long service_processor_time(pid_t process);
 

@@ -1,0 +1,259 @@
+#include "tests/dispatcher/hostile/hostile.h"
+
+#include "dispatcher/shared/wire.h"
+#include "tests/shared/check.h"
+#include "tests/shared/raw.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+const struct shape shapes[MESSAGE_TYPES] = {
+    [MESSAGE_READY] = {sizeof(struct message_ready), false, 0, 0},
+    [MESSAGE_START] = {sizeof(struct message_start), true, 1, MESSAGE_STARTED},
+    [MESSAGE_STARTED] = {sizeof(struct message_started), false, 0, 0},
+    [MESSAGE_FAILED] = {sizeof(struct message_failed), false, 0, 0},
+    [MESSAGE_EXITED] = {sizeof(struct message_exited), false, 0, 0},
+    [MESSAGE_SIGNAL] = {sizeof(struct message_signal), true, 0, MESSAGE_SIGNALLED},
+    [MESSAGE_SIGNALLED] = {sizeof(struct message_signalled), false, 0, 0},
+    [MESSAGE_FORK] = {sizeof(struct message_fork), true, 2, MESSAGE_FORKED},
+    [MESSAGE_FORKED] = {sizeof(struct message_forked), false, 0, 0},
+    [MESSAGE_READ] = {sizeof(struct message_read), true, 0, MESSAGE_CONTENT},
+    [MESSAGE_CONTENT] = {sizeof(struct message_content), false, 0, 0},
+    [MESSAGE_PING] = {sizeof(struct message_header), true, 0, MESSAGE_PONG},
+    [MESSAGE_PONG] = {sizeof(struct message_header), false, 0, 0},
+    [MESSAGE_ROUSE] = {sizeof(struct message_header), true, 0, 0},
+};
+
+static struct wire_inbox inbox;
+static uint32_t busy;       /* a set: slots whose STARTs may be unanswered */
+static unsigned successors; /* dispatchers that were forked, and not reaped yet */
+
+/* ---- answers ---- */
+
+void await_ready(void)
+{
+    union message message;
+    int descriptors[WIRE_DESCRIPTORS];
+
+    CHECK(wire_receive(&inbox, hostile.channel, WIRE_TYPE(MESSAGE_READY), &message, descriptors,
+                       0) == WIRE_MESSAGE);
+    CHECK(message.ready.process == (int32_t)hostile.dispatcher);
+}
+
+bool await_readable(int descriptor)
+{
+    struct pollfd event = {.fd = descriptor, .events = POLLIN};
+
+    return poll(&event, 1, PATIENCE) > 0;
+}
+
+static void enter(const union message *message)
+{
+    unsigned type = message->header.type;
+
+    if (type == MESSAGE_STARTED) {
+        hostile.started = message->started;
+        hostile.due[MESSAGE_EXITED]++;
+    } else if (type == MESSAGE_EXITED) {
+        hostile.exited = message->exited;
+    } else if (type == MESSAGE_FORKED) {
+        successors += message->forked.process > 0;
+    }
+    hostile.came[type == MESSAGE_FAILED ? MESSAGE_STARTED : type]++;
+}
+
+/* Reads all answers that have come. */
+static void hear(void)
+{
+    const unsigned permitted = WIRE_TYPE(MESSAGE_STARTED) | WIRE_TYPE(MESSAGE_FAILED) |
+                               WIRE_TYPE(MESSAGE_EXITED) | WIRE_TYPE(MESSAGE_SIGNALLED) |
+                               WIRE_TYPE(MESSAGE_FORKED) | WIRE_TYPE(MESSAGE_CONTENT) |
+                               WIRE_TYPE(MESSAGE_PONG);
+
+    for (;;) {
+        union message message;
+        int descriptors[WIRE_DESCRIPTORS];
+        enum wire_result result =
+            wire_receive(&inbox, hostile.channel, permitted, &message, descriptors, MSG_DONTWAIT);
+
+        if (result == WIRE_EMPTY)
+            return;
+        CHECK(result == WIRE_MESSAGE);
+        if (result != WIRE_MESSAGE)
+            exit(1); /* the dispatcher is dead or has violated the protocol */
+        if (descriptors[0] >= 0)
+            (void)close(descriptors[0]);
+        enter(&message);
+    }
+}
+
+void await_answers(enum message_type type)
+{
+    while (hostile.came[type] < hostile.due[type] && await_readable(hostile.channel))
+        hear();
+    CHECK(hostile.came[type] == hostile.due[type]);
+}
+
+/* Reaps the successors, which exit because their socket is closed. */
+static void reap_successors(void)
+{
+    renew_sink();
+    for (; successors > 0; successors--) {
+        int status;
+        pid_t process = wait(&status);
+        bool is_successor = process > 0 && process != hostile.dispatcher;
+
+        CHECK(is_successor && process != hostile.bystanders[1]);
+        if (!is_successor)
+            exit(1);
+    }
+}
+
+void settle(void)
+{
+    for (unsigned type = 0; type < MESSAGE_TYPES; type++)
+        await_answers((enum message_type)type);
+    hear();
+    CHECK(memcmp(hostile.due, hostile.came, sizeof(hostile.due)) == 0);
+    CHECK(count_handled() == hostile.due[MESSAGE_EXITED]);
+    reap_successors();
+}
+
+/* ---- requests ---- */
+
+size_t read_request(const char *bytes, size_t length, union message *message)
+{
+    const struct shape *shape;
+
+    if (length < sizeof(message->header))
+        return 0;
+    memcpy(&message->header, bytes, sizeof(message->header));
+    if (message->header.version != PROTOCOL_VERSION || message->header.type >= MESSAGE_TYPES)
+        return 0;
+    shape = &shapes[message->header.type];
+    if (!shape->is_request || length < shape->length)
+        return 0;
+    memcpy(message, bytes, shape->length);
+    return shape->length;
+}
+
+/* What protocol.h requires a dispatcher to do with a packet. */
+struct effect {
+    unsigned answers[MESSAGE_TYPES];
+    uint32_t slots;   /* a set: slots of the STARTs that will be answered */
+    unsigned count;   /* messages */
+    unsigned brought; /* descriptors */
+};
+
+static void add_effect(struct effect *effect, const union message *message)
+{
+    const struct shape *shape = &shapes[message->header.type];
+
+    effect->count++;
+    effect->brought += shape->descriptors;
+    if (message->header.type == MESSAGE_START) {
+        uint32_t slot = message->start.slot;
+
+        if (slot >= PROTOCOL_SLOTS || (effect->slots & 1u << slot) != 0)
+            return; /* ignored */
+        effect->slots |= 1u << slot;
+    }
+    if (shape->answer != 0)
+        effect->answers[shape->answer]++;
+}
+
+static struct effect effect_of(const char *bytes, size_t length, unsigned descriptors)
+{
+    const struct effect none = {.count = 0};
+    struct effect effect = none;
+    union message message;
+
+    for (size_t at = 0, size; at < length; at += size) {
+        size = read_request(bytes + at, length - at, &message);
+        if (size == 0)
+            return none;
+        add_effect(&effect, &message);
+    }
+    return effect.count > PROTOCOL_BATCH || effect.brought != descriptors ||
+                   (effect.answers[MESSAGE_FORKED] > 0 && effect.count > 1)
+               ? none
+               : effect;
+}
+
+/* Records which answers the packet requires. */
+static void expect(const char *bytes, size_t length, unsigned descriptors)
+{
+    struct effect effect = effect_of(bytes, length, descriptors);
+
+    /* A START in a busy slot is ignored.  Only the answer shows that the slot is free. */
+    if ((effect.slots & busy) != 0) {
+        await_answers(MESSAGE_STARTED);
+        busy = 0;
+    }
+    busy |= effect.slots;
+    for (unsigned type = 0; type < MESSAGE_TYPES; type++)
+        hostile.due[type] += effect.answers[type];
+}
+
+void say(const void *bytes, size_t length, const int *descriptors, unsigned count)
+{
+    expect(bytes, length, count);
+    while (raw_send_each(hostile.channel, bytes, length, descriptors, count, MSG_DONTWAIT) < 0) {
+        struct pollfd event = {.fd = hostile.channel, .events = POLLIN | POLLOUT};
+
+        if (errno != EAGAIN || poll(&event, 1, PATIENCE) <= 0)
+            give_up("sendmsg");
+        hear();
+    }
+    hear();
+}
+
+union message request(enum message_type type)
+{
+    union message message;
+
+    wire_header(&message, type, 1, 1);
+    return message;
+}
+
+void ask(const union message *message, const int *descriptors)
+{
+    const struct shape *shape = &shapes[message->header.type];
+
+    say(message, shape->length, descriptors, shape->descriptors);
+}
+
+void ask_start(uint32_t slot)
+{
+    union message message = request(MESSAGE_START);
+
+    message.start.slot = slot;
+    ask(&message, hostile.kinds);
+}
+
+void ask_signal(int32_t process, int32_t signal_number, uint32_t adopted)
+{
+    union message message = request(MESSAGE_SIGNAL);
+
+    message.signal.process = process;
+    message.signal.signal = signal_number;
+    message.signal.adopted = adopted;
+    ask(&message, hostile.kinds);
+}
+
+void ask_fork(int socket, int ledger)
+{
+    union message message = request(MESSAGE_FORK);
+
+    ask(&message, (const int[]){socket, ledger});
+}
+
+void append(struct packet *packet, const union message *message)
+{
+    size_t length = shapes[message->header.type].length;
+
+    memcpy(packet->bytes + packet->length, message, length);
+    packet->length += length;
+}
