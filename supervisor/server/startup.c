@@ -324,6 +324,7 @@ static int supervise(struct startup *startup, int link)
 
     open_log(options, "supervisor");
     title_set("supervisor");
+    (void)prctl(PR_SET_NAME, "supervisor"); /* only people read it */
     (void)setsid(); /* cannot fail: a forked process leads no group */
     files_close(&startup->keeper.files);
     if (server_open(server, startup->options, &startup->listeners, &startup->keeper, link,

@@ -74,8 +74,8 @@ is_stopped() { grep -q "^State:.T" "/proc/$1/status"; }
 has_content() { [[ -s $1 ]]; }
 has_line() { grep -q -- "$1" "$2"; }
 
-# Starts the daemon with the given arguments, and waits until it serves.  Sets DAEMON, DESCRIPTORS, and
-# ADDRESS and PORT of the first listener.  WRAPPER may hold a command that executes the daemon.
+# Starts the daemon with the given arguments, and waits until it serves.  Sets DAEMON, the process of
+# the keeper, and ADDRESS and PORT of the first listener; counts its descriptors.  WRAPPER may hold a command that executes the daemon.
 start() {
     rm -f "$READY"
     (
@@ -88,7 +88,7 @@ start() {
     is_alive "$DAEMON" || return 1
     mv "$READY.new" "$READY"
     read -r ADDRESS PORT <"$READY"
-    DESCRIPTORS=$(open_descriptors "$DAEMON")
+    count_descriptors
 }
 
 # Starts a daemon that needs $1, which the present daemon uses.  Ends the present daemon once the new
@@ -120,7 +120,7 @@ start_unread() {
     DAEMON=$!
     await has_content "$READY"
     read -r ADDRESS PORT <"$READY"
-    DESCRIPTORS=$(open_descriptors "$DAEMON")
+    count_descriptors
 }
 
 is_ready_or_gone() { [[ -s $READY.new ]] || is_gone "$DAEMON"; }
@@ -141,12 +141,18 @@ dispatchers() {
 
 has_dispatchers() { [[ $(dispatchers | wc -l) == "$1" ]]; }
 
-# Prints the process of the janitor, if there is one.
-janitor() {
+# Prints the process of the supervisor of a daemon, $DAEMON by default.
+supervisor() {
     local process
-    for process in $(children "$DAEMON"); do
-        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == janitor ]]; then echo "$process"; fi
+    for process in $(children "${1:-$DAEMON}"); do
+        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == supervisor ]]; then echo "$process"; fi
     done
+}
+
+# Remembers how many descriptors the daemon has open while it is idle.
+count_descriptors() {
+    DESCRIPTORS=$(open_descriptors "$(supervisor)")
+    KEPT_DESCRIPTORS=$(open_descriptors "$DAEMON")
 }
 
 children() { cat "/proc/$1/task/$1/children" 2>/dev/null || true; }
@@ -262,7 +268,10 @@ has_no_zombies() {
     done
 }
 
-has_its_descriptors() { (($(open_descriptors "$DAEMON") <= DESCRIPTORS)); }
+has_its_descriptors() {
+    (($(open_descriptors "$(supervisor)") <= DESCRIPTORS &&
+        $(open_descriptors "$DAEMON") <= KEPT_DESCRIPTORS))
+}
 
 nothing_is_left() { [[ -z $(processes_of_test) ]]; }
 
@@ -272,8 +281,9 @@ check_and_end() {
         await has_no_zombies || { echo "zombies were left" >&2; return 1; }
         await has_its_descriptors || {
             echo "descriptors were left:" >&2
-            open_descriptors "$DAEMON" >&2
-            find "/proc/$DAEMON/fd" -printf '%f %l\n' 2>/dev/null | head -n 50 >&2
+            echo "supervisor: $DESCRIPTORS at first; keeper: $KEPT_DESCRIPTORS" >&2
+            find "/proc/$(supervisor)/fd" "/proc/$DAEMON/fd" -printf '%p %l\n' 2>/dev/null |
+                head -n 50 >&2
             return 1
         }
         stop || return 1
