@@ -2,6 +2,7 @@
 
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/signals.h"
+#include "supervisor/server/operator.h"
 #include "supervisor/server/reload.h"
 #include "supervisor/server/requests.h"
 #include "supervisor/server/shutdown.h"
@@ -102,7 +103,8 @@ static void (*const reports[])(struct server *server, const struct link_message 
     [LINK_CAUGHT] = on_caught, [LINK_UNHEARD] = on_unheard,
 };
 
-/* Without the keeper nobody replaces dispatchers, or removes files: no new clients. */
+/* Without the keeper nobody replaces dispatchers, or removes files.  No client is accepted any
+ * more, and another daemon may have our places. */
 static void lose_keeper(struct server *server)
 {
     loop_ignore(&server->loop, &server->link);
@@ -110,6 +112,7 @@ static void lose_keeper(struct server *server)
         log_error("cannot hear signals: %m");
     log_error("the keeper is dead: serving those who wait, and then ending");
     server->shutdown.forced = true;
+    operator_close(server);
     shutdown_drain(server);
 }
 

@@ -39,6 +39,7 @@ struct startup {
     bool changes_user;        /* the daemon is root, and can become another user */
     struct identity identity; /* of the supervisor, if the daemon changes its user */
     uid_t dispatcher;         /* user of dispatchers; 0: that of the handlers */
+    int pid_file;             /* its lock is held as long as it is open; -1: none */
     struct takeover takeover;
     struct rlimit original; /* of descriptors */
     uint32_t descriptors;   /* the raised limit */
@@ -237,9 +238,11 @@ static bool open_files(struct startup *startup)
         return false;
     signals_hold();
     notify_open(&startup->keeper.notify); /* without a service manager we serve as well */
-    /* The descriptor of the pid file has its lock, and stays open for good. */
-    return add_files(files, &startup->listeners) == 0 &&
-           (pid_file == NULL || pid_file_open(pid_file, startup->takeover.process, files) >= 0) &&
+    if (add_files(files, &startup->listeners) != 0)
+        return false;
+    startup->pid_file =
+        pid_file == NULL ? -1 : pid_file_open(pid_file, startup->takeover.process, files);
+    return (pid_file == NULL || startup->pid_file >= 0) &&
            operator_listen(server, files, operator_user(startup));
 }
 
@@ -325,8 +328,10 @@ static int supervise(struct startup *startup, int link)
     open_log(options, "supervisor");
     title_set("supervisor");
     (void)prctl(PR_SET_NAME, "supervisor"); /* only people read it */
-    (void)setsid(); /* cannot fail: a forked process leads no group */
+    (void)setsid();                         /* cannot fail: a forked process leads no group */
     files_close(&startup->keeper.files);
+    if (startup->pid_file >= 0)
+        (void)close(startup->pid_file); /* the lock is the keeper's */
     if (server_open(server, startup->options, &startup->listeners, &startup->keeper, link,
                     startup->descriptors, operator_user(startup)) != 0)
         return EXIT_FAILURE;
