@@ -54,8 +54,8 @@ void starts_forget(struct starts *starts);
 /* Notes that a process was reaped.  Returns the START that led to it, or NULL. */
 const struct starts_slot *starts_reaped(struct starts *starts, pid_t process);
 
-/* Returns the process of a dead dispatcher's START, a child of this process; 0: there is none, or
- * it was reaped. */
+/* Returns the process of a dead dispatcher's START, a child of the keeper; 0: there is none, or it
+ * was reaped. */
 int32_t starts_process(const struct starts *starts, unsigned slot);
 
 #endif
