@@ -59,13 +59,6 @@ const struct child_record *children_find(int32_t process)
     return place->process == process ? place : NULL;
 }
 
-void children_forget(void)
-{
-    free(table.places);
-    table.places = NULL;
-    table.count = 0;
-}
-
 void children_remove(int32_t process)
 {
     const struct child_record *found = children_find(process);

@@ -24,9 +24,6 @@ void children_add(struct child_record child);
 /* Returns the record of a process, or NULL; valid until the next change. */
 const struct child_record *children_find(int32_t process);
 
-/* Forgets all children in a forked process: they are its parent's. */
-void children_forget(void);
-
 /* Removes a reaped child, if it is in the table. */
 void children_remove(int32_t process);
 

@@ -30,7 +30,4 @@ void start_collect(void);
 /* Finishes the start of a child that was reaped, if it was still under way. */
 void start_reaped(int32_t process, int status);
 
-/* Forgets all starts in a forked process: the children are its parent's. */
-void start_forget(void);
-
 #endif
