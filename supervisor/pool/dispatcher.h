@@ -25,11 +25,11 @@ enum dispatcher_state {
 struct dispatcher {
     struct pool *pool;
     unsigned index;
-    bool heard; /* has sent a valid message since pool_has_answered() was called */
-
     enum dispatcher_state state;
     uint32_t generation;
     pid_t process;
+    bool greeted;  /* has sent READY */
+    bool heard;    /* has sent a valid message since pool_has_answered() was called */
     bool gave_way; /* is being killed to make room for a handler */
     struct channel channel;
 
