@@ -99,11 +99,13 @@
  * USERS
  *
  * If handlers run as another user than root, the keeper can give dispatchers a user of their own.
- * A dispatcher then has that user as its real and saved one, and the handlers' as its effective
- * one: it may do what a handler may, and may signal handlers.  The child that becomes a handler
- * gives the dispatchers' user up before its exec.  By the kernel's rules a handler can neither
- * signal nor trace a dispatcher, nor change its limits (kill(2), ptrace(2), prlimit(2)): each
- * compares with the real and the saved user.
+ * That is the real and saved user of a dispatcher; its effective one is the handlers': it may do
+ * what a handler may, and may signal handlers.  The child that becomes a handler gives the
+ * dispatchers' user up before its exec.
+ *
+ * Then a handler can neither signal nor trace a dispatcher, nor change its limits, because kill(2),
+ * ptrace(2) and prlimit(2) compare with the real and the saved user.  It can still change how a
+ * dispatcher is scheduled: sched_setscheduler(2) and setpriority(2) compare with the effective one.
  *
  * VERSION
  *

@@ -50,7 +50,7 @@ $(BUILD)/tests/dispatcher/spawn: ALL_LDFLAGS += $(call wrap,clone)
 $(BUILD)/tests/dispatcher/wire: ALL_LDFLAGS += $(call wrap,rights_receive)
 # In this one the handlers and signals that a dispatcher starts and sends are only reported.
 $(BUILD)/tests/fuzz/requests: ALL_LDFLAGS += $(call wrap,spawn_begin spawn_is_over spawn_error \
-    spawn_forget successor_fork kin_is_group privileges_wake setup_rest kill wait4 waitpid reply_leave)
+    spawn_forget kill wait4 waitpid reply_leave)
 
 # Programs that examine, serve or attack are not examined themselves.
 $(BUILD)/tests/programs/% $(BUILD)/tests/tools/%: SANITIZERS :=
