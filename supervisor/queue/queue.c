@@ -23,7 +23,7 @@ enum {
 static void on_signs(void *context);
 
 int queue_open(struct queue *queue, struct loop *loop, const struct options *options,
-               const struct queue_events *events)
+               struct clients_books *books, const struct queue_events *events)
 {
     queue->loop = loop;
     queue->options = options;
@@ -31,7 +31,7 @@ int queue_open(struct queue *queue, struct loop *loop, const struct options *opt
     loop_add_timer(loop, &queue->judgement);
     loop_add_timer(loop, &queue->expiry);
     queue->signs = (struct loop_source){.descriptor = -1, .ready = on_signs, .context = queue};
-    if (clients_open(&queue->clients, options) != 0)
+    if (clients_open(&queue->clients, books, options) != 0)
         return -1;
     if (options->abandon == OPTIONS_ABANDON_NEVER)
         return 0;
@@ -89,14 +89,14 @@ bool queue_has_room(const struct queue *queue, uint32_t startable)
 
 void queue_enter(struct queue *queue, int descriptor, const struct endpoint *remote)
 {
-    if (access_allows(&queue->policy.access, remote)) {
-        loop_update(queue->loop); /* its wait begins now */
-        (void)clients_accept(&queue->clients, descriptor, remote, queue->loop->now);
+    struct client *client;
+
+    loop_update(queue->loop); /* its wait begins now */
+    client = clients_accept(&queue->clients, descriptor, remote, queue->loop->now);
+    if (access_allows(&queue->policy.access, remote))
         return;
-    }
     queue->events.refused(queue->events.context, remote, CLIENT_DENIED);
-    clients_turn_away(&queue->clients, CLIENT_DENIED);
-    (void)close(descriptor); /* nothing was sent */
+    clients_end(&queue->clients, client, CLIENT_DENIED);
 }
 
 /* ---- giving up ---- */
@@ -191,7 +191,7 @@ static void refuse(struct queue *queue, struct client *client, enum client_end r
 
 static bool is_new(const struct queue *queue, const struct client *client)
 {
-    return client != NULL && clients_ticket(client) > queue->judged;
+    return client != NULL && clients_ticket(client) > queue->clients.books->judged;
 }
 
 /* Clients that only lack room at a dispatcher start within milliseconds, so they do not count as
@@ -251,7 +251,7 @@ static void watch_new(struct queue *queue)
     const struct clients *clients = &queue->clients;
 
     if (clients_count(clients, CLIENT_QUEUED) > 0 && queue->watch_at == 0 &&
-        queue->watched < clients->last_ticket)
+        queue->watched < clients->books->last_ticket)
         queue->watch_at = queue->loop->now + WATCHED_AFTER;
     if (may_be_watched_later(queue))
         return;
@@ -260,13 +260,14 @@ static void watch_new(struct queue *queue)
          client != NULL && clients_ticket(client) > queue->watched;
          client = clients_before(clients, client))
         queue_watch(queue, client);
-    queue->watched = clients->last_ticket;
+    queue->watched = clients->books->last_ticket;
 }
 
 /* 0: nothing is to be judged or watched. */
 static uint64_t next_judgement(const struct queue *queue)
 {
-    uint64_t crowded = queue->judged < queue->clients.last_ticket ? queue->crowded_until : 0;
+    uint64_t crowded =
+        queue->clients.books->judged < queue->clients.books->last_ticket ? queue->crowded_until : 0;
 
     return crowded == 0 || (queue->watch_at != 0 && queue->watch_at < crowded) ? queue->watch_at
                                                                                : crowded;
@@ -294,7 +295,7 @@ void queue_judge(struct queue *queue, uint32_t about_to_start)
                       more > UINT32_MAX - queue->maximum ? UINT32_MAX : queue->maximum + more);
     watch_new(queue);
     if (more == 0)
-        queue->judged = queue->clients.last_ticket;
+        queue->clients.books->judged = queue->clients.books->last_ticket;
     queue->judgement.deadline = next_judgement(queue);
     queue->expiry.deadline = next_expiry(queue);
 }

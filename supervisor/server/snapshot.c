@@ -75,7 +75,7 @@ static double limit(bool given, double number)
 static void count_clients(const struct clients *clients, uint64_t now, struct snapshot *snapshot)
 {
     const struct client *oldest = clients_first(clients, CLIENT_QUEUED);
-    const uint64_t *ended = clients->ended;
+    const uint64_t *ended = clients->books->ended;
 
     snapshot->accepted = (double)clients->accepted;
     snapshot->queued = clients_count(clients, CLIENT_QUEUED);

@@ -206,8 +206,8 @@ static int send_batch(struct handover *handover)
 static int send_all(struct handover *handover)
 {
     union inheritance message = {
-        .all = {.last_ticket = handover->queue->clients.last_ticket,
-                .judged = handover->queue->judged,
+        .all = {.last_ticket = handover->queue->clients.books->last_ticket,
+                .judged = handover->queue->clients.books->judged,
                 .paused = *handover->paused},
     };
 

@@ -307,8 +307,8 @@ static int conclude(struct takeover *takeover, const struct inheritance_all *mes
     if (message->judged > message->last_ticket ||
         (newest != NULL && clients_ticket(newest) > message->last_ticket))
         return -1;
-    queue->clients.last_ticket = message->last_ticket;
-    queue->judged = message->judged;
+    queue->clients.books->last_ticket = message->last_ticket;
+    queue->clients.books->judged = message->judged;
     takeover->paused = message->paused != 0;
     return 0;
 }
