@@ -59,6 +59,13 @@ const struct child_record *children_find(int32_t process)
     return place->process == process ? place : NULL;
 }
 
+void children_each(void (*each)(const struct child_record *child))
+{
+    for (uint32_t i = 0; table.places != NULL && i <= table.mask; i++)
+        if (table.places[i].process != 0)
+            each(&table.places[i]);
+}
+
 void children_remove(int32_t process)
 {
     const struct child_record *found = children_find(process);

@@ -24,6 +24,9 @@ void children_add(struct child_record child);
 /* Returns the record of a process, or NULL; valid until the next change. */
 const struct child_record *children_find(int32_t process);
 
+/* Calls `each` for all children. */
+void children_each(void (*each)(const struct child_record *child));
+
 /* Removes a reaped child, if it is in the table. */
 void children_remove(int32_t process);
 

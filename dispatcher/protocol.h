@@ -51,6 +51,9 @@
  *     dispatcher  SIGNALLED   answers SIGNAL
  *     supervisor  PING        any time
  *     dispatcher  PONG        answers PING: the dispatcher is alive and has reached this request
+ *     supervisor  ROLL        any time: another supervisor has taken the place of the last one
+ *     dispatcher  LISTED      answers ROLL, once for each handler and for each START under way
+ *     dispatcher  ROLLED      answers ROLL, after all LISTED
  *
  * Each START gets exactly one answer, STARTED or FAILED.
  *
@@ -96,6 +99,14 @@
  * No child is left between clone and exec when the supervisor's end reads end of file: each such
  * child holds the dispatcher's end, which is close-on-exec.  The keeper holds no copy of it.
  *
+ * ROLL CALL
+ *
+ * When a supervisor is killed, another one takes its place, and has the same descriptors: the
+ * sockets to dispatchers stay as they are.  It does not know which messages the last one has read
+ * or sent.  So it sends ROLL.  Messages arrive in order: a dispatcher that answers has received
+ * every START that was sent, and what it has not listed has ended, or was never sent.  The slot in
+ * the ledger tells the two apart.  FAILED of a child whose exec has failed precedes ROLLED.
+ *
  * USERS
  *
  * If handlers run as another user than root, the keeper can give dispatchers a user of their own.
@@ -118,7 +129,7 @@
 #include <stdint.h>
 
 enum {
-    PROTOCOL_VERSION = 7,
+    PROTOCOL_VERSION = 8,
     PROTOCOL_SOCKET = 3,
     PROTOCOL_LEDGER = 4,
     PROTOCOL_SETUP = 5,
@@ -147,6 +158,9 @@ enum message_type {
     MESSAGE_SIGNALLED,
     MESSAGE_PING,
     MESSAGE_PONG,
+    MESSAGE_ROLL,
+    MESSAGE_LISTED,
+    MESSAGE_ROLLED,
     MESSAGE_TYPES /* one more than the last */
 };
 
@@ -154,8 +168,8 @@ enum message_type {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
 
-/* Begins every message; READY, SIGNALLED, PING and PONG consist of it.  `client` and `ticket` are
- * the supervisor's names for a request.  An answer returns both unchanged. */
+/* Begins every message; READY, SIGNALLED, PING, PONG, ROLL and ROLLED consist of it.  `client` and
+ * `ticket` are the supervisor's names for a request.  An answer returns both unchanged. */
 struct message_header {
     uint16_t version;
     uint16_t type;
@@ -218,6 +232,13 @@ struct message_signal {
     int32_t signal;
 };
 
+/* The START of that client and ticket has led to this process. */
+struct message_listed {
+    struct message_header header;
+    int32_t process;
+    uint32_t started; /* 1: STARTED was sent; 0: an answer will follow */
+};
+
 union message {
     struct message_header header;
     struct message_start start;
@@ -225,6 +246,7 @@ union message {
     struct message_failed failed;
     struct message_exited exited;
     struct message_signal signal;
+    struct message_listed listed;
 };
 
 struct ledger_slot {

@@ -42,6 +42,25 @@ static void signal_handler(const struct message_signal *request)
     reply_send(&answer, NULL);
 }
 
+static void list(const struct child_record *child)
+{
+    union message message;
+
+    wire_header(&message, MESSAGE_LISTED, child->client, child->ticket);
+    message.listed.process = child->process;
+    message.listed.started = !start_is_under_way(child->process);
+    reply_send(&message, NULL);
+}
+
+static void call_roll(const union message *request)
+{
+    union message rolled = reply_to(&request->header, MESSAGE_ROLLED);
+
+    start_end_failed();
+    children_each(list);
+    reply_send(&rolled, NULL);
+}
+
 static void carry_out(struct service *service, const union message *message, int descriptor)
 {
     union message pong;
@@ -54,6 +73,9 @@ static void carry_out(struct service *service, const union message *message, int
         break;
     case MESSAGE_SIGNAL:
         signal_handler(&message->signal);
+        break;
+    case MESSAGE_ROLL:
+        call_roll(message);
         break;
     default: /* PING */
         pong = reply_to(&message->header, MESSAGE_PONG);
@@ -73,8 +95,8 @@ static void consume(struct service *service)
         release(service->clients[--service->client_count]);
 }
 
-static const unsigned permitted =
-    WIRE_TYPE(MESSAGE_START) | WIRE_TYPE(MESSAGE_SIGNAL) | WIRE_TYPE(MESSAGE_PING);
+static const unsigned permitted = WIRE_TYPE(MESSAGE_START) | WIRE_TYPE(MESSAGE_SIGNAL) |
+                                  WIRE_TYPE(MESSAGE_PING) | WIRE_TYPE(MESSAGE_ROLL);
 
 static void take_request(struct service *service)
 {

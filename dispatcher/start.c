@@ -148,6 +148,20 @@ void start_rest(void)
     look_again = look_again < LOOK_LONGEST ? 2 * look_again : LOOK_LONGEST;
 }
 
+bool start_is_under_way(int32_t process)
+{
+    for (unsigned slot = 0; count > 0 && slot < PROTOCOL_SLOTS; slot++)
+        if (starts[slot].process == process)
+            return true;
+    return false;
+}
+
+void start_end_failed(void)
+{
+    for (unsigned slot = 0; count > 0 && slot < PROTOCOL_SLOTS; slot++)
+        (void)is_free(slot);
+}
+
 void start_reaped(int32_t process, int status)
 {
     for (unsigned slot = 0; count > 0 && slot < PROTOCOL_SLOTS; slot++) {

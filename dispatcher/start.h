@@ -10,6 +10,8 @@
 
 #include "dispatcher/spawn.h"
 
+#include <stdbool.h>
+
 /* Begins a start; the caller keeps the client's descriptor.  Answers FAILED at once if no child
  * could be cloned.  A request for a slot in use violates the protocol: it is logged and not
  * answered. */
@@ -26,6 +28,12 @@ void start_rest(void);
 
 /* Answers the finished starts. */
 void start_collect(void);
+
+/* Returns true if the process is a child whose start is under way. */
+bool start_is_under_way(int32_t process);
+
+/* Ends the starts whose exec has failed: FAILED has been sent for each of them. */
+void start_end_failed(void);
 
 /* Finishes the start of a child that was reaped, if it was still under way. */
 void start_reaped(int32_t process, int status);

@@ -21,6 +21,9 @@ static const struct {
     [MESSAGE_SIGNALLED] = {sizeof(struct message_header), false},
     [MESSAGE_PING] = {sizeof(struct message_header), false},
     [MESSAGE_PONG] = {sizeof(struct message_header), false},
+    [MESSAGE_ROLL] = {sizeof(struct message_header), false},
+    [MESSAGE_LISTED] = {sizeof(struct message_listed), false},
+    [MESSAGE_ROLLED] = {sizeof(struct message_header), false},
 };
 
 void wire_header(union message *message, enum message_type type, uint32_t client, uint64_t ticket)

@@ -17,12 +17,14 @@ static_assert((int)PROTOCOL_BATCH >= (int)PROTOCOL_SLOTS,
 /* ---- opening and closing ---- */
 
 void channel_prepare(struct channel *channel, struct loop *loop, const struct pool_events *events,
-                     void (*ready)(void *context), void *context)
+                     struct pool_known *known, void (*ready)(void *context), void *context)
 {
     *channel = (struct channel){
         .loop = loop,
         .source = {.descriptor = -1, .ready = ready, .context = context},
         .peer = -1,
+        .ledger = -1,
+        .known = known,
         .starts = {.events = events},
     };
 }
@@ -30,8 +32,8 @@ void channel_prepare(struct channel *channel, struct loop *loop, const struct po
 /* Makes it a closed channel of the same owner. */
 static void clear(struct channel *channel)
 {
-    channel_prepare(channel, channel->loop, channel->starts.events, channel->source.ready,
-                    channel->source.context);
+    channel_prepare(channel, channel->loop, channel->starts.events, channel->known,
+                    channel->source.ready, channel->source.context);
 }
 
 static struct ledger *map_ledger(int file)
@@ -39,8 +41,6 @@ static struct ledger *map_ledger(int file)
     struct ledger *ledger =
         mmap(NULL, sizeof(*ledger), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
 
-    if (file >= 0)
-        (void)close(file); /* the mapping stays */
     return ledger == MAP_FAILED ? NULL : ledger;
 }
 
@@ -48,9 +48,10 @@ int channel_open(struct channel *channel, const int descriptors[CHANNEL_DESCRIPT
 {
     channel->source.descriptor = descriptors[CHANNEL_SOCKET];
     channel->peer = descriptors[CHANNEL_PEER];
-    channel->starts.ledger = map_ledger(descriptors[CHANNEL_LEDGER]);
+    channel->ledger = descriptors[CHANNEL_LEDGER];
+    channel->starts.ledger = map_ledger(channel->ledger);
     channel->left = malloc(sizeof(*channel->left));
-    if (channel->starts.ledger != NULL && channel->left != NULL && channel->peer >= 0 &&
+    if (channel->starts.ledger != NULL && channel->left != NULL &&
         loop_watch(channel->loop, &channel->source) == 0)
         return 0;
     channel_close(channel);
@@ -69,12 +70,15 @@ void channel_close(struct channel *channel)
 {
     int error = errno;
 
+    channel->known->process = 0; /* first: what is open from now on is nobody's */
     loop_ignore(channel->loop, &channel->source);
     wire_discard(&channel->inbox);
     starts_forget(&channel->starts);
     free(channel->left);
     close_socket(channel->source.descriptor);
     close_socket(channel->peer);
+    if (channel->ledger >= 0)
+        (void)close(channel->ledger); /* the mapping is all that was used */
     if (channel->starts.ledger != NULL)
         (void)munmap(channel->starts.ledger, sizeof(*channel->starts.ledger));
     clear(channel);
@@ -87,7 +91,10 @@ int channel_ask(struct channel *channel, const union message *request)
 {
     if (wire_send(channel->source.descriptor, request, NULL, MSG_DONTWAIT) != 0)
         return -1;
-    channel->due[request->header.type == MESSAGE_SIGNAL ? CHANNEL_SIGNALLED : CHANNEL_PONG]++;
+    if (request->header.type == MESSAGE_SIGNAL)
+        channel->due[CHANNEL_SIGNALLED]++;
+    else if (request->header.type == MESSAGE_PING)
+        channel->due[CHANNEL_PONG]++;
     return 0;
 }
 
@@ -138,9 +145,13 @@ bool channel_answered(struct channel *channel, const union message *answer)
     case MESSAGE_FAILED:
         return answer->failed.error > 0 && starts_answer(&channel->starts, &answer->header);
     case MESSAGE_SIGNALLED:
-        return take(channel, CHANNEL_SIGNALLED);
+        return take(channel, CHANNEL_SIGNALLED) || channel->rolling;
     case MESSAGE_PONG:
-        return take(channel, CHANNEL_PONG);
+        return take(channel, CHANNEL_PONG) || channel->rolling;
+    case MESSAGE_LISTED:
+        return channel->rolling && answer->listed.process > 1;
+    case MESSAGE_ROLLED:
+        return channel->rolling;
     default:
         return false;
     }
@@ -165,7 +176,8 @@ enum wire_result channel_hear(struct channel *channel, union message *message, i
 {
     const unsigned unasked = WIRE_TYPE(MESSAGE_READY) | WIRE_TYPE(MESSAGE_EXITED);
     const unsigned answers = WIRE_TYPE(MESSAGE_STARTED) | WIRE_TYPE(MESSAGE_FAILED) |
-                             WIRE_TYPE(MESSAGE_SIGNALLED) | WIRE_TYPE(MESSAGE_PONG);
+                             WIRE_TYPE(MESSAGE_SIGNALLED) | WIRE_TYPE(MESSAGE_PONG) |
+                             WIRE_TYPE(MESSAGE_LISTED) | WIRE_TYPE(MESSAGE_ROLLED);
     enum wire_result result;
 
     *descriptor = -1;
@@ -195,8 +207,8 @@ enum wire_result channel_hear(struct channel *channel, union message *message, i
 
 void channel_empty(struct channel *channel)
 {
-    const unsigned types =
-        WIRE_TYPE(MESSAGE_START) | WIRE_TYPE(MESSAGE_SIGNAL) | WIRE_TYPE(MESSAGE_PING);
+    const unsigned types = WIRE_TYPE(MESSAGE_START) | WIRE_TYPE(MESSAGE_SIGNAL) |
+                           WIRE_TYPE(MESSAGE_PING) | WIRE_TYPE(MESSAGE_ROLL);
     struct wire_inbox inbox = {0};
     enum wire_result result;
 
@@ -210,6 +222,7 @@ void channel_empty(struct channel *channel)
         if (descriptor >= 0) /* only START brings one */
             starts_recover(&channel->starts, &message.header, descriptor);
     } while (result == WIRE_MESSAGE || result == WIRE_NO_DESCRIPTOR || result == WIRE_MALFORMED);
+    channel->known->descriptors[CHANNEL_PEER] = -1;
     (void)close(channel->peer); /* without our copy, end of file means that no process has one */
     channel->peer = -1;
 }
@@ -255,23 +268,70 @@ static void hear_children(void *context)
     close_one_left(place);
 }
 
-int channel_leave(struct channel *channel, struct channel **list)
+/* Watches the children of a dead dispatcher. */
+static int watch_left(struct channel *left, struct channel **list)
 {
-    struct channel *left = channel->left;
-
-    loop_ignore(channel->loop, &channel->source);
-    *left = *channel;
     left->source.ready = hear_children;
     left->source.context = left;
-    left->left = NULL;
     left->list = list;
     left->next = *list;
     if (loop_watch(left->loop, &left->source) != 0)
         return -1;
     *list = left;
+    return 0;
+}
+
+static struct pool_known *find_room(struct pool_books *books)
+{
+    for (size_t i = 0; i < sizeof(books->left) / sizeof(*books->left); i++)
+        if (books->left[i].process == 0)
+            return &books->left[i];
+    return NULL;
+}
+
+int channel_leave(struct channel *channel, struct channel **list, struct pool_books *books)
+{
+    struct pool_known *room = find_room(books);
+    struct channel *left = channel->left;
+
+    errno = ENOSPC;
+    if (room == NULL)
+        return -1;
+    loop_ignore(channel->loop, &channel->source);
+    *left = *channel;
+    left->known = room;
+    left->left = NULL;
+    if (watch_left(left, list) != 0)
+        return -1;
+    room->generation = channel->known->generation;
+    room->index = channel->known->index;
+    for (int i = 0; i < CHANNEL_DESCRIPTORS; i++)
+        room->descriptors[i] = channel->known->descriptors[i];
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    room->process = channel->known->process;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    channel->known->process = 0;
     clear(channel);
     log_debug("a dispatcher died while handlers were between clone and exec: watching them");
     return 0;
+}
+
+struct channel *channel_recall(struct loop *loop, const struct pool_events *events,
+                               struct pool_known *known, struct channel **list)
+{
+    struct channel *left = malloc(sizeof(*left));
+
+    if (left == NULL)
+        return NULL;
+    channel_prepare(left, loop, events, known, NULL, NULL);
+    left->source.descriptor = known->descriptors[CHANNEL_SOCKET];
+    left->ledger = known->descriptors[CHANNEL_LEDGER];
+    left->starts.ledger = map_ledger(left->ledger);
+    if (left->starts.ledger != NULL && watch_left(left, list) == 0)
+        return left;
+    channel_close(left);
+    free(left);
+    return NULL;
 }
 
 void channel_close_left(struct channel **list)

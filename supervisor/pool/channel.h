@@ -29,6 +29,9 @@ struct channel {
     struct loop *loop;
     struct loop_source source; /* our end; the descriptor is -1 if the channel is closed */
     int peer;                  /* our copy of the dispatcher's end, to empty it after its death */
+    int ledger;                /* the file of the ledger, for another supervisor to map */
+    struct pool_known *known;  /* the same in memory that outlives this process */
+    bool rolling;              /* ROLL was not answered yet: answers to another supervisor come */
     struct starts starts;
     uint32_t due[CHANNEL_ANSWERS];
     struct wire_outbox outbox; /* STARTs for one packet; empty between rounds */
@@ -43,7 +46,7 @@ struct channel {
 
 /* Prepares a closed channel of a dispatcher. */
 void channel_prepare(struct channel *channel, struct loop *loop, const struct pool_events *events,
-                     void (*ready)(void *context), void *context);
+                     struct pool_known *known, void (*ready)(void *context), void *context);
 
 /* Opens a closed channel and watches it.  Takes the descriptors over; -1: this process had no room
  * for it.  Returns 0, or -1 with errno and nothing open. */
@@ -103,7 +106,12 @@ void channel_empty(struct channel *channel);
 
 /* Moves what is left of a dead dispatcher's channel to `list`, and watches it until all its STARTs
  * are decided.  The channel is closed then.  Returns 0, or -1 with errno and nothing moved. */
-int channel_leave(struct channel *channel, struct channel **list);
+int channel_leave(struct channel *channel, struct channel **list, struct pool_books *books);
+
+/* Opens what an earlier supervisor has left of a dead dispatcher, and adds it to `list`.  Returns
+ * NULL with errno. */
+struct channel *channel_recall(struct loop *loop, const struct pool_events *events,
+                               struct pool_known *known, struct channel **list);
 
 /* Closes all of a list without decisions. */
 void channel_close_left(struct channel **list);

@@ -8,7 +8,8 @@
 enum {
     SLEPT = LOOP_SECOND,   /* a timer that is so late means that the supervisor was stopped */
     FAILING = LOOP_SECOND, /* others are preferred for so long after a failed start */
-    ASK_AGAIN = 100 * LOOP_MILLISECOND /* the keeper, to kill */
+    ASK_AGAIN = 100 * LOOP_MILLISECOND, /* the keeper, to kill */
+    ROLL_AGAIN = 10 * LOOP_MILLISECOND
 };
 
 /* Returns true if an answer is due, or READY. */
@@ -75,7 +76,7 @@ void dispatcher_died(struct dispatcher *dispatcher, int status)
     channel_empty(channel);
     dispatcher_hear(dispatcher); /* messages that it sent before its death count */
     starts_decide(&channel->starts, channel->closed);
-    if (channel->starts.count > 0 && channel_leave(channel, &pool->left) != 0) {
+    if (channel->starts.count > 0 && channel_leave(channel, &pool->left, pool->books) != 0) {
         log_error("cannot watch the children of dead dispatcher %u: %m; assuming that their exec "
                   "succeeded",
                   dispatcher->index);
@@ -92,12 +93,50 @@ static bool take_ready(struct dispatcher *dispatcher)
     if (dispatcher->greeted)
         return false;
     dispatcher->greeted = true;
-    if (dispatcher->state == DISPATCHER_ENDING)
+    if (dispatcher->state == DISPATCHER_ENDING || dispatcher->channel.rolling)
         return true;
     dispatcher->state = DISPATCHER_READY;
     dispatcher_expect(dispatcher);
     log_debug("dispatcher %u: ready, process %d", dispatcher->index, dispatcher->process);
     return true;
+}
+
+/* ---- the roll call ---- */
+
+/* An earlier supervisor may have read STARTED, and was killed before it took note. */
+static void find_started(struct dispatcher *dispatcher, const struct message_header *header)
+{
+    const struct pool_events *events = &dispatcher->pool->events;
+    int32_t process = starts_child(&dispatcher->channel.starts, header);
+
+    if (process != 0 && starts_answer(&dispatcher->channel.starts, header))
+        events->started(events->context, dispatcher->index, header->client, header->ticket, process,
+                        0);
+}
+
+static void take_listed(struct dispatcher *dispatcher, const struct message_listed *listed)
+{
+    const struct pool_events *events = &dispatcher->pool->events;
+
+    if (listed->started != 0)
+        find_started(dispatcher, &listed->header);
+    else
+        starts_list(&dispatcher->channel.starts, &listed->header);
+    events->listed(events->context, dispatcher->index, listed->header.client,
+                   listed->header.ticket);
+}
+
+static void take_rolled(struct dispatcher *dispatcher)
+{
+    const struct pool_events *events = &dispatcher->pool->events;
+
+    dispatcher->channel.rolling = false;
+    starts_rolled(&dispatcher->channel.starts);
+    events->rolled(events->context, dispatcher->index);
+    if (dispatcher->state == DISPATCHER_STARTING)
+        dispatcher->state = DISPATCHER_READY;
+    dispatcher->greeted = true; /* it takes requests only after READY */
+    dispatcher_expect(dispatcher);
 }
 
 /* Returns false if the dispatcher must not send this message. */
@@ -108,10 +147,18 @@ static bool take(struct dispatcher *dispatcher, const union message *message, in
 
     if (header->type == MESSAGE_READY)
         return take_ready(dispatcher);
-    if (header->type == MESSAGE_EXITED)
-        return events->exited(events->context, dispatcher->index, &message->exited);
+    if (header->type == MESSAGE_EXITED) {
+        if (dispatcher->channel.rolling)
+            find_started(dispatcher, header);
+        return events->exited(events->context, dispatcher->index, &message->exited) ||
+               dispatcher->channel.rolling;
+    }
     dispatcher_expect(dispatcher);
-    if (header->type == MESSAGE_STARTED) {
+    if (header->type == MESSAGE_LISTED) {
+        take_listed(dispatcher, &message->listed);
+    } else if (header->type == MESSAGE_ROLLED) {
+        take_rolled(dispatcher);
+    } else if (header->type == MESSAGE_STARTED) {
         events->started(events->context, dispatcher->index, header->client, header->ticket,
                         message->started.process, message->started.age);
     } else if (header->type == MESSAGE_FAILED) {
@@ -160,6 +207,22 @@ static void on_readable(void *context)
         continue;
 }
 
+/* If the socket is full now, ROLL is sent later. */
+static void call_roll(struct dispatcher *dispatcher)
+{
+    union message roll;
+
+    wire_header(&roll, MESSAGE_ROLL, 0, 0);
+    dispatcher->called = channel_ask(&dispatcher->channel, &roll) == 0;
+    dispatcher_expect(dispatcher);
+    if (dispatcher->called)
+        return;
+    if (errno == EPIPE || errno == ECONNRESET)
+        end(dispatcher); /* it is dead; the keeper will say so */
+    else
+        dispatcher->timer.deadline = dispatcher->pool->loop->now + ROLL_AGAIN;
+}
+
 /* ---- silence ---- */
 
 static void on_timer(void *context)
@@ -169,6 +232,10 @@ static void on_timer(void *context)
 
     if (dispatcher->state == DISPATCHER_ENDING) {
         ask_for_death(dispatcher);
+        return;
+    }
+    if (dispatcher->channel.rolling && !dispatcher->called) {
+        call_roll(dispatcher);
         return;
     }
     dispatcher_hear(dispatcher); /* the answer may have come */
@@ -192,12 +259,12 @@ void dispatcher_open(struct dispatcher *dispatcher, struct pool *pool, unsigned 
         .index = index,
         .timer = {.expired = on_timer, .context = dispatcher},
     };
-    channel_prepare(&dispatcher->channel, pool->loop, &pool->events, on_readable, dispatcher);
+    channel_prepare(&dispatcher->channel, pool->loop, &pool->events,
+                    &pool->books->dispatchers[index], on_readable, dispatcher);
     loop_add_timer(pool->loop, &dispatcher->timer);
 }
 
-void dispatcher_begin(struct dispatcher *dispatcher, uint32_t generation, pid_t process,
-                      const int descriptors[CHANNEL_DESCRIPTORS])
+static void begin(struct dispatcher *dispatcher, uint32_t generation, pid_t process)
 {
     dispatcher->generation = generation;
     dispatcher->process = process;
@@ -206,10 +273,39 @@ void dispatcher_begin(struct dispatcher *dispatcher, uint32_t generation, pid_t 
     dispatcher->heard = false;
     dispatcher->failing_until = 0;
     dispatcher_expect(dispatcher);
+}
+
+void dispatcher_begin(struct dispatcher *dispatcher, uint32_t generation, pid_t process,
+                      const int descriptors[CHANNEL_DESCRIPTORS])
+{
+    struct pool_known *known = dispatcher->channel.known;
+
+    begin(dispatcher, generation, process);
+    known->generation = generation;
+    known->index = dispatcher->index;
+    for (int i = 0; i < CHANNEL_DESCRIPTORS; i++)
+        known->descriptors[i] = descriptors[i];
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    known->process = process;
     if (channel_open(&dispatcher->channel, descriptors) != 0) {
         log_error("cannot talk to dispatcher %u: %m; killing it", dispatcher->index);
         end(dispatcher);
     }
+}
+
+void dispatcher_recall(struct dispatcher *dispatcher)
+{
+    const struct pool_known *known = dispatcher->channel.known;
+
+    begin(dispatcher, known->generation, known->process);
+    dispatcher->channel.rolling = true;
+    dispatcher->called = false;
+    if (channel_open(&dispatcher->channel, known->descriptors) != 0) {
+        log_error("cannot talk to dispatcher %u: %m; killing it", dispatcher->index);
+        end(dispatcher);
+        return;
+    }
+    call_roll(dispatcher);
 }
 
 /* ---- its work ---- */

@@ -29,6 +29,7 @@ struct dispatcher {
     uint32_t generation;
     pid_t process;
     bool greeted;  /* has sent READY */
+    bool called;   /* during a roll call: ROLL was sent */
     bool heard;    /* has sent a valid message since pool_has_answered() was called */
     bool gave_way; /* is being killed to make room for a handler */
     struct channel channel;
@@ -42,6 +43,7 @@ struct dispatcher {
 /* The dispatchers and what they share. */
 struct pool {
     struct loop *loop;
+    struct pool_books *books;
     struct pool_events events;
     unsigned count;
     unsigned most;        /* unanswered STARTs per dispatcher */
@@ -58,6 +60,9 @@ void dispatcher_open(struct dispatcher *dispatcher, struct pool *pool, unsigned 
 /* Takes note that an absent dispatcher was started, like pool_begin(). */
 void dispatcher_begin(struct dispatcher *dispatcher, uint32_t generation, pid_t process,
                       const int descriptors[CHANNEL_DESCRIPTORS]);
+
+/* Opens the channel of a dispatcher that an earlier supervisor knew, and calls the roll. */
+void dispatcher_recall(struct dispatcher *dispatcher);
 
 /* Takes note of its death: decides its STARTs. */
 void dispatcher_died(struct dispatcher *dispatcher, int status);

@@ -17,6 +17,17 @@
  * child of the keeper now. */
 enum { POOL_ORPHANED = 255 };
 
+/* What the pool knows of dispatchers, in memory that outlives the supervisor; all zero at first.
+ * `process` is stored last and cleared first. */
+struct pool_books {
+    struct pool_known {
+        int32_t process; /* 0: no such dispatcher */
+        uint32_t generation;
+        uint32_t index;
+        int descriptors[3];      /* its socket, the other end of it (-1: emptied), its ledger */
+    } dispatchers[64], left[16]; /* left: dead, and some of its STARTs are not decided */
+};
+
 struct pool_events {
     /* START was sent: the receiver closes its copy of the connection. */
     void (*delivered)(void *context, uint32_t client, uint64_t ticket);
@@ -34,6 +45,14 @@ struct pool_events {
      * closes `descriptor`, the connection; -1 if START was never sent, or if a faulty dispatcher
      * lost the connection. */
     void (*returned)(void *context, uint32_t client, uint64_t ticket, int descriptor);
+
+    /* During a roll call: the dispatcher has this handler, or is starting it.  What it has not
+     * listed when `rolled` is called has ended. */
+    void (*listed)(void *context, unsigned dispatcher, uint32_t client, uint64_t ticket);
+    void (*rolled)(void *context, unsigned dispatcher);
+    /* Answers a START that an earlier supervisor sent: it was tried, and the answer was lost with
+     * that supervisor. */
+    void (*lost)(void *context, uint32_t client, uint64_t ticket);
 
     /* A handler has ended.  Returns false if the dispatcher has no such handler; the dispatcher is
      * killed then. */

@@ -19,11 +19,12 @@ static unsigned starts_at_once(rlim_t limit)
     return limit > PROTOCOL_DESCRIPTORS ? (unsigned)(limit - PROTOCOL_DESCRIPTORS) : 1;
 }
 
-void pool_open(struct pool *pool, struct loop *loop, unsigned count, rlim_t descriptors,
-               const struct pool_events *events)
+void pool_open(struct pool *pool, struct loop *loop, struct pool_books *books, unsigned count,
+               rlim_t descriptors, const struct pool_events *events)
 {
     /* Member by member: places for dispatchers that are not used take no memory. */
     pool->loop = loop;
+    pool->books = books;
     pool->events = *events;
     pool->count = count;
     pool->allowed = ALLOWED;
@@ -39,6 +40,57 @@ void pool_begin(struct pool *pool, unsigned index, uint32_t generation, pid_t pr
     if (index >= pool->count || pool->dispatchers[index].state != DISPATCHER_ABSENT)
         log_bug("the keeper started dispatcher %u, which it was not to start", index);
     dispatcher_begin(&pool->dispatchers[index], generation, process, descriptors);
+}
+
+static bool is_same(const struct pool_known *one, const struct pool_known *other)
+{
+    return other->process != 0 && one->index == other->index &&
+           one->generation == other->generation;
+}
+
+void pool_recall(struct pool *pool)
+{
+    struct pool_books *books = pool->books;
+
+    pool->opening = false;
+    for (size_t i = 0; i < sizeof(books->left) / sizeof(*books->left); i++) {
+        struct pool_known *left = &books->left[i];
+
+        if (left->process == 0)
+            continue;
+        if (is_same(left, &books->dispatchers[left->index]))
+            left->process = 0; /* it was about to be left */
+        else if (channel_recall(pool->loop, &pool->events, left, &pool->left) == NULL)
+            log_error("cannot watch the children of a dead dispatcher: %m");
+    }
+    for (unsigned i = 0; i < pool->count; i++)
+        if (books->dispatchers[i].process != 0)
+            dispatcher_recall(&pool->dispatchers[i]);
+}
+
+bool pool_knows(const struct pool *pool, unsigned index, uint32_t generation)
+{
+    return index < pool->count && pool->dispatchers[index].state != DISPATCHER_ABSENT &&
+           pool->dispatchers[index].generation == generation;
+}
+
+bool pool_recall_start(struct pool *pool, unsigned index, uint32_t generation, unsigned slot,
+                       uint32_t client, uint64_t ticket)
+{
+    if (pool_knows(pool, index, generation))
+        return starts_recall(&pool->dispatchers[index].channel.starts, slot, client, ticket);
+    for (struct channel *left = pool->left; left != NULL; left = left->next)
+        if (left->known->index == index && left->known->generation == generation)
+            return starts_recall(&left->starts, slot, client, ticket);
+    return false;
+}
+
+bool pool_is_rolling(const struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->count; i++)
+        if (pool->dispatchers[i].state != DISPATCHER_ABSENT && pool->dispatchers[i].channel.rolling)
+            return true;
+    return false;
 }
 
 static void log_unready(const struct dispatcher *dispatcher)
@@ -143,7 +195,7 @@ static bool is_better(const struct dispatcher *one, const struct dispatcher *oth
     return is_failing(one) == is_failing(other) ? room_of(one) > room_of(other) : is_failing(other);
 }
 
-bool pool_start(struct pool *pool, union message *start, int descriptor)
+const struct dispatcher *pool_start(struct pool *pool, union message *start, int descriptor)
 {
     struct dispatcher *best = NULL;
 
@@ -152,7 +204,7 @@ bool pool_start(struct pool *pool, union message *start, int descriptor)
             best = &pool->dispatchers[i];
     if (best != NULL)
         dispatcher_start(best, start, descriptor);
-    return best != NULL;
+    return best;
 }
 
 int pool_flush(struct pool *pool)

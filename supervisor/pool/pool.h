@@ -28,8 +28,23 @@
 
 /* Prepares `count` dispatchers, which do not exist yet.  `descriptors` is RLIMIT_NOFILE of a
  * dispatcher. */
-void pool_open(struct pool *pool, struct loop *loop, unsigned count, rlim_t descriptors,
-               const struct pool_events *events);
+void pool_open(struct pool *pool, struct loop *loop, struct pool_books *books, unsigned count,
+               rlim_t descriptors, const struct pool_events *events);
+
+/* Takes the place of an earlier supervisor: opens the channels of all dispatchers in the books, and
+ * calls the roll.  To be called after pool_open(), and before pool_recall_start(). */
+void pool_recall(struct pool *pool);
+
+/* Returns true if there is this dispatcher. */
+bool pool_knows(const struct pool *pool, unsigned index, uint32_t generation);
+
+/* Takes over a START of the earlier supervisor, which it had sent or was about to send.  It will be
+ * answered.  Returns false if its dispatcher is not in the books. */
+bool pool_recall_start(struct pool *pool, unsigned index, uint32_t generation, unsigned slot,
+                       uint32_t client, uint64_t ticket);
+
+/* Returns true until all dispatchers have answered the roll call, or are dead. */
+bool pool_is_rolling(const struct pool *pool);
 
 /* Takes note that the keeper has started a dispatcher where there is none.  Takes its descriptors
  * over (channel.h); if they cannot be used, has the dispatcher killed. */
@@ -58,8 +73,9 @@ unsigned pool_room(const struct pool *pool);
 
 /* Gives a START to the dispatcher with the fewest unanswered ones, to be sent by pool_flush(): so a
  * stuck dispatcher fills up only when the others do.  A dispatcher whose start has just failed
- * comes last.  Returns false if none has room; an event tells when one has room again. */
-bool pool_start(struct pool *pool, union message *start, int descriptor);
+ * comes last.  Returns the dispatcher; NULL if none has room; an event tells when one has room
+ * again. */
+const struct dispatcher *pool_start(struct pool *pool, union message *start, int descriptor);
 
 /* Sends all STARTs, in one packet for each dispatcher.  Returns 0, or -1 with errno if at least
  * one of them was `returned`; it may be tried again. */

@@ -21,6 +21,7 @@ struct starts {
     struct starts_slot {
         bool used;
         bool sent;
+        bool listed;    /* during a roll call: the dispatcher will answer it */
         bool reaped;    /* its process was reaped, and must not be signalled any more */
         int descriptor; /* the connection, found in the socket of a dead dispatcher; else -1 */
         uint32_t client;
@@ -47,6 +48,20 @@ bool starts_answer(struct starts *starts, const struct message_header *answer);
 /* Removes the STARTs of a dead dispatcher that the ledger decides: they are `returned` or
  * `started`.  If `closed`, end of file was read and the ledger decides all of them. */
 void starts_decide(struct starts *starts, bool closed);
+
+/* Enters a START that an earlier supervisor has sent, or was about to send, in its slot.  Returns
+ * false if that is in use. */
+bool starts_recall(struct starts *starts, unsigned slot, uint32_t client, uint64_t ticket);
+
+/* Takes note that the dispatcher will answer this START. */
+void starts_list(struct starts *starts, const struct message_header *header);
+
+/* After a roll call: STARTs that the dispatcher has not listed are `returned` if there was no
+ * child, or else `lost`. */
+void starts_rolled(struct starts *starts);
+
+/* Returns the process that the ledger names for a START; 0: none. */
+int32_t starts_child(const struct starts *starts, const struct message_header *header);
 
 /* Removes all STARTs without a decision. */
 void starts_forget(struct starts *starts);

@@ -109,7 +109,9 @@ static uint32_t collect(struct clients *clients, struct client **found)
         client->handle = i; /* it may have been taken and no more */
         if (client->state == CLIENT_ENDING) {
             books->ended[client->end] = client->ended_after;
-            client->state = CLIENT_NONE; /* its descriptor is in no record: it will be closed */
+            if (client->descriptor >= 0)
+                release(client->descriptor); /* it may be closed already, and is nobody else's */
+            client->state = CLIENT_NONE;
         }
         if (client->state == CLIENT_NONE) {
             client->place.entry.ticket = 0;

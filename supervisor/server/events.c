@@ -67,7 +67,7 @@ static void on_refused(void *context, const struct endpoint *remote, enum client
     };
     struct server *server = context;
 
-    report_refused(&server->report, remote, refusals[reason]);
+    report_refused(&server->lasting->report, remote, refusals[reason]);
 }
 
 struct queue_events events_of_queue(struct server *server)
@@ -98,7 +98,7 @@ static void on_started(void *context, const struct client *client)
     struct server *server = context;
     const struct report_client reported = described(client);
 
-    report_started(&server->report, &reported, client->started - client->accepted,
+    report_started(&server->lasting->report, &reported, client->started - client->accepted,
                    clients_count(&server->queue.clients, CLIENT_QUEUED));
 }
 
@@ -106,7 +106,7 @@ static void on_failed(void *context, uint64_t ticket, uint64_t delay)
 {
     struct server *server = context;
 
-    report_start_failed(&server->report, ticket, delay);
+    report_start_failed(&server->lasting->report, ticket, delay);
 }
 
 static void on_ended(void *context, const struct client *client, const int *status,
@@ -115,14 +115,14 @@ static void on_ended(void *context, const struct client *client, const int *stat
     struct server *server = context;
     const struct report_client reported = described(client);
 
-    report_ended(&server->report, &reported, server->loop.now - client->started, status, usage);
+    report_ended(&server->lasting->report, &reported, server->loop.now - client->started, status, usage);
 }
 
 static bool may_end(void *context, struct client *client, const int *status)
 {
     struct server *server = context;
 
-    return handover_ended(&server->handover, client, status);
+    return handover_ended(&server->lasting->handover, client, status);
 }
 
 struct running_events events_of_running(struct server *server)
@@ -161,7 +161,7 @@ static void on_handed_over(void *context, pid_t successor)
     struct server *server = context;
 
     (void)successor; /* requests_notify() finds it */
-    server->shutdown.stage = SERVER_HANDED_OVER;
+    server->lasting->shutdown.stage = SERVER_HANDED_OVER;
     requests_notify(server, NOTIFY_SUCCESSOR, "");
 }
 

@@ -14,8 +14,8 @@ enum { STATUS_EVERY = LOOP_SECOND };
 static struct server_standing standing(const struct server *server)
 {
     return (struct server_standing){
-        .stage = server->shutdown.stage,
-        .paused = server->starting.paused,
+        .stage = server->lasting->shutdown.stage,
+        .paused = server->lasting->paused,
         .waiting = clients_count(&server->queue.clients, CLIENT_QUEUED),
         .running = clients_active(&server->queue.clients),
         .permitted = server->options->processes,
@@ -34,7 +34,7 @@ static void tell(struct server *server, enum notify_state state)
     figures_summary(&text, &snapshot);
     requests_notify(server, state, line);
     server->told = standing(server);
-    server->manager.status_at = server->loop.now + STATUS_EVERY;
+    server->lasting->manager.status_at = server->loop.now + STATUS_EVERY;
 }
 
 /* The loop runs, so the supervisor lives.  The manager's watchdog hears of that only if a
@@ -42,7 +42,7 @@ static void tell(struct server *server, enum notify_state state)
 static void on_watchdog(void *context)
 {
     struct server *server = context;
-    struct manager *manager = &server->manager;
+    struct manager *manager = &server->lasting->manager;
     bool alive = pool_has_answered(&server->pool) || !manager->asked;
 
     if (alive)
@@ -60,7 +60,7 @@ static void on_watchdog(void *context)
 
 void manager_open(struct server *server, const struct notify *notify)
 {
-    struct manager *manager = &server->manager;
+    struct manager *manager = &server->lasting->manager;
 
     manager->open = notify_is_open(notify);
     manager->watchdog_every = notify->watchdog_every;
@@ -71,7 +71,7 @@ void manager_open(struct server *server, const struct notify *notify)
 
 void manager_begin(struct server *server)
 {
-    struct manager *manager = &server->manager;
+    struct manager *manager = &server->lasting->manager;
 
     if (!manager->open)
         return;
@@ -84,21 +84,21 @@ void manager_begin(struct server *server)
 
 void manager_stopping(struct server *server)
 {
-    if (!server->manager.stopping)
+    if (!server->lasting->manager.stopping)
         tell(server, NOTIFY_STOPPING);
-    server->manager.stopping = true;
-    server->manager.status_at = 0; /* the next status is about the end, and urgent */
+    server->lasting->manager.stopping = true;
+    server->lasting->manager.status_at = 0; /* the next status is about the end, and urgent */
 }
 
 void manager_reload(struct server *server, enum notify_state state)
 {
-    if (!server->manager.stopping)
+    if (!server->lasting->manager.stopping)
         requests_notify(server, state, "");
 }
 
 void manager_look(struct server *server)
 {
-    struct manager *manager = &server->manager;
+    struct manager *manager = &server->lasting->manager;
     struct server_standing now;
 
     if (!manager->open)

@@ -29,7 +29,7 @@ struct call {
 /* Reports whether another process has the clients now, and would not hear of a change. */
 static bool is_handed_over(const struct server *server, const struct call *call)
 {
-    if (!handover_holds_clients(&server->handover))
+    if (!handover_holds_clients(&server->lasting->handover))
         return false;
     text_add(call->text, "error: another process is just taking over; try again\n");
     return true;
@@ -40,7 +40,7 @@ static bool may_pause(const struct server *server, const struct call *call, cons
 {
     if (is_handed_over(server, call))
         return false;
-    if (server->shutdown.stage == SERVER_SERVING)
+    if (server->lasting->shutdown.stage == SERVER_SERVING)
         return true;
     text_add(call->text, "error: the service is %s: %s\n", snapshot_state(server), why_not);
     return false;
@@ -50,9 +50,9 @@ static void command_pause(struct server *server, const struct call *call)
 {
     if (!may_pause(server, call, "it cannot be paused"))
         return;
-    if (!server->starting.paused)
+    if (!server->lasting->paused)
         log_info("paused by the operator: clients wait");
-    server->starting.paused = true;
+    server->lasting->paused = true;
     text_add(call->text, "paused: %u handlers run on, clients wait until resume\n",
              clients_active(&server->queue.clients));
 }
@@ -61,16 +61,16 @@ static void command_resume(struct server *server, const struct call *call)
 {
     if (!may_pause(server, call, "it is not paused"))
         return;
-    if (server->starting.paused)
+    if (server->lasting->paused)
         log_info("resumed by the operator");
-    server->starting.paused = false;
+    server->lasting->paused = false;
     text_add(call->text, "serving: %u clients have waited\n",
              clients_count(&server->queue.clients, CLIENT_QUEUED));
 }
 
 static void command_drain(struct server *server, const struct call *call)
 {
-    if (server->handover.phase >= HANDOVER_COMMITTED && is_handed_over(server, call))
+    if (server->lasting->handover.phase >= HANDOVER_COMMITTED && is_handed_over(server, call))
         return; /* the service would not end with this process */
     shutdown_drain(server);
     text_add(call->text, "%s: %u clients wait, %u handlers run\n", snapshot_state(server),
@@ -92,7 +92,7 @@ static void command_takeover(struct server *server, const struct call *call)
         text_add(call->text, "error: that is for another daemon to say, with --takeover\n");
         return;
     }
-    call->answer->descriptor = handover_begin(&server->handover, version, &error);
+    call->answer->descriptor = handover_begin(&server->lasting->handover, version, &error);
     if (call->answer->descriptor < 0)
         text_add(call->text, "error: cannot be taken over now: %s\n", error);
     else
@@ -174,7 +174,7 @@ static void command_set(struct server *server, const struct call *call)
 
 static void get_health(struct server *server, const struct call *call)
 {
-    if (server->shutdown.stage != SERVER_SERVING || server->starting.paused)
+    if (server->lasting->shutdown.stage != SERVER_SERVING || server->lasting->paused)
         call->answer->status = 503;
     text_add(call->text, "%s\n", snapshot_state(server));
 }
@@ -303,7 +303,7 @@ static int open_socket(struct server *server, struct control *control, enum inhe
         log_error("%s: cannot serve its socket: %m", metrics ? "--metrics" : "--control");
         return -1;
     }
-    handover_add(&server->handover,
+    handover_add(&server->lasting->handover,
                  (struct handover_socket){
                      .kind = kind, .descriptor = &control->source.descriptor, .place = place});
     return 0;

@@ -61,7 +61,7 @@ static void on_caught(struct server *server, const struct link_message *report,
                       const int *descriptors)
 {
     (void)descriptors;
-    if (!server->begun) {
+    if (!server->lasting->begun) {
         server->early |= 1u << report->value;
         return;
     }
@@ -82,8 +82,8 @@ static void on_unheard(struct server *server, const struct link_message *report,
 {
     (void)report;
     (void)descriptors;
-    server->manager.open = false;
-    server->manager.watchdog_every = 0;
+    server->lasting->manager.open = false;
+    server->lasting->manager.watchdog_every = 0;
 }
 
 static void on_signal(void *context)
@@ -111,7 +111,7 @@ static void lose_keeper(struct server *server)
     if (loop_watch(&server->loop, &server->signals) != 0)
         log_error("cannot hear signals: %m");
     log_error("the keeper is dead: serving those who wait, and then ending");
-    server->shutdown.forced = true;
+    server->lasting->shutdown.forced = true;
     operator_close(server);
     shutdown_drain(server);
 }
@@ -148,7 +148,7 @@ int reports_open(struct server *server, int link)
 
 void reports_begin(struct server *server)
 {
-    server->begun = true;
+    server->lasting->begun = true;
     for (int signal_number = 1; signal_number < 32; signal_number++)
         if ((server->early >> signal_number & 1) != 0)
             on_caught(server, &(struct link_message){.value = signal_number}, NULL);

@@ -39,9 +39,9 @@ void requests_kill(void *context, unsigned dispatcher, uint32_t generation, bool
 void requests_notify(struct server *server, enum notify_state state, const char *text)
 {
     struct link_message request = {
-        .type = LINK_NOTIFY, .value = (int32_t)state, .process = server->handover.successor};
+        .type = LINK_NOTIFY, .value = (int32_t)state, .process = server->lasting->handover.successor};
 
-    if (!server->manager.open)
+    if (!server->lasting->manager.open)
         return;
     (void)snprintf(request.text, sizeof(request.text), "%s", text);
     if (!requests_send(server, &request) && state != NOTIFY_STATUS && state != NOTIFY_WATCHDOG)

@@ -29,13 +29,13 @@ enum { DESCRIPTORS_SPARE = 4 };
 /* Refuses clients, and starts others, unless another process is about to take them over. */
 static void advance_clients(struct server *server)
 {
-    if (handover_holds_clients(&server->handover))
+    if (handover_holds_clients(&server->lasting->handover))
         queue_hold(&server->queue);
     else
         queue_expire(&server->queue);
     starting_advance(server);
     /* While starts are held, clients that may start soon must not be refused. */
-    if (!handover_holds_starts(&server->handover))
+    if (!handover_holds_starts(&server->lasting->handover))
         queue_judge(&server->queue, server->starting.held_back_by == ADMISSION_DISPATCHERS
                                         ? server->starting.permitted
                                         : 0);
@@ -65,11 +65,11 @@ static void advance(void *context)
 
     accept_resume(&server->acceptor);
     ending_advance(&server->running);
-    if (!server->manager.open) /* the manager knows of the new process */
-        handover_leave(&server->handover);
-    handover_advance(&server->handover);
+    if (!server->lasting->manager.open) /* the manager knows of the new process */
+        handover_leave(&server->lasting->handover);
+    handover_advance(&server->lasting->handover);
     advance_clients(server);
-    if (server->handover.phase == HANDOVER_DONE)
+    if (server->lasting->handover.phase == HANDOVER_DONE)
         operator_close(server); /* the new process answers operators from now on */
     shutdown_advance(server);
     if (!clients_add_up(&server->queue.clients))
@@ -98,11 +98,11 @@ static int open_rooms(struct server *server, struct listeners *listeners, int li
         return -1;
     running_open(&server->running, &server->loop, options, &server->queue, &server->pool, &running);
     loop_add_timer(&server->loop, &server->starting.next);
-    report_open(&server->report, &server->loop, options->command[0]);
+    report_open(&server->lasting->report, &server->loop, options->command[0]);
     reload_open(server);
     shutdown_open(server);
-    handover_open(&server->handover, &server->loop, &server->queue, &server->acceptor,
-                  &server->starting.paused, &takeover);
+    handover_open(&server->lasting->handover, &server->loop, &server->queue, &server->acceptor,
+                  &server->lasting->paused, &takeover);
     return 0;
 }
 
@@ -135,8 +135,8 @@ int server_open(struct server *server, struct options *options, struct listeners
     server->options = options;
     server->keeper = getppid();
     server->files = &keeper->files;
-    server->began = loop_clock();
-    server->began_at = (int64_t)time(NULL);
+    server->lasting->began = loop_clock();
+    server->lasting->began_at = (int64_t)time(NULL);
     if (gates_open(&server->gates, options, loop_clock()) != 0)
         return -1;
     if (open_rooms(server, listeners, link) != 0) {
@@ -164,7 +164,7 @@ void server_run(struct server *server)
     if (server->takeover == NULL) /* otherwise the old process still speaks to the manager */
         manager_begin(server);
     loop_run(&server->loop, advance, server);
-    report_left_out(&server->report);
+    report_left_out(&server->lasting->report);
     operator_close(server);
     pool_close(&server->pool);
     queue_close(&server->queue);
@@ -173,8 +173,8 @@ void server_run(struct server *server)
 
 int server_end(const struct server *server)
 {
-    if (!server->shutdown.interrupted)
-        return server->shutdown.forced ? EXIT_FAILURE : EXIT_SUCCESS;
+    if (!server->lasting->shutdown.interrupted)
+        return server->lasting->shutdown.forced ? EXIT_FAILURE : EXIT_SUCCESS;
     log_write(LOG_LEVEL_PLAIN, "interrupted.");
     signals_die_of(SIGINT);
 }

@@ -13,27 +13,27 @@ enum {
 
 void shutdown_drain(struct server *server)
 {
-    if (server->shutdown.stage >= SERVER_DRAINING)
+    if (server->lasting->shutdown.stage >= SERVER_DRAINING)
         return;
-    handover_end(&server->handover);
+    handover_end(&server->lasting->handover);
     log_info("ending: waiting for %u clients in the queue and %u handlers",
              clients_count(&server->queue.clients, CLIENT_QUEUED),
              clients_active(&server->queue.clients));
-    server->shutdown.stage = SERVER_DRAINING;
-    server->starting.paused = false; /* waiting clients must be served */
+    server->lasting->shutdown.stage = SERVER_DRAINING;
+    server->lasting->paused = false; /* waiting clients must be served */
     manager_stopping(server);
     accept_drain(&server->acceptor);
     /* Later than now: even with no time allowed, a service that is drained already ends well. */
-    server->shutdown.next.deadline = server->loop.now + server->options->drain_timeout + 1;
+    server->lasting->shutdown.next.deadline = server->loop.now + server->options->drain_timeout + 1;
 }
 
 static void end_handlers(struct server *server, enum server_stage stage, int signal_number)
 {
     uint32_t dropped;
 
-    server->shutdown.stage = stage;
+    server->lasting->shutdown.stage = stage;
     manager_stopping(server);
-    server->shutdown.next.deadline = 0;
+    server->lasting->shutdown.next.deadline = 0;
     accept_stop(&server->acceptor);
     dropped = queue_drop(&server->queue);
     if (dropped > 0)
@@ -45,12 +45,12 @@ static void end_handlers(struct server *server, enum server_stage stage, int sig
 
 static void kill_handlers(struct server *server)
 {
-    server->shutdown.forced = true;
+    server->lasting->shutdown.forced = true;
     end_handlers(server, SERVER_KILLING, SIGKILL);
     /* Handlers are signalled by their dispatcher, which may be stuck in an exec.  It is killed;
      * then the keeper signals its handlers.  The ledger makes this safe. */
     pool_hurry(&server->pool, ANSWER_WITHIN);
-    server->shutdown.next.deadline = server->loop.now + GIVE_UP_AFTER;
+    server->lasting->shutdown.next.deadline = server->loop.now + GIVE_UP_AFTER;
 }
 
 /* Returns true if all clients have been served. */
@@ -65,7 +65,7 @@ static void on_stage_end(void *context)
 {
     struct server *server = context;
 
-    switch (server->shutdown.stage) {
+    switch (server->lasting->shutdown.stage) {
     case SERVER_SERVING:
     case SERVER_HANDED_OVER:
         break;
@@ -76,9 +76,9 @@ static void on_stage_end(void *context)
         }
         log_warning("not drained within the time allowed: ending %u handlers",
                     clients_active(&server->queue.clients));
-        server->shutdown.forced = true;
+        server->lasting->shutdown.forced = true;
         end_handlers(server, SERVER_TERMINATING, SIGTERM);
-        server->shutdown.next.deadline = server->loop.now + KILL_AFTER;
+        server->lasting->shutdown.next.deadline = server->loop.now + KILL_AFTER;
         break;
     case SERVER_TERMINATING:
         kill_handlers(server);
@@ -92,20 +92,20 @@ static void on_stage_end(void *context)
 
 void shutdown_open(struct server *server)
 {
-    server->shutdown.next = (struct loop_timer){.expired = on_stage_end, .context = server};
-    loop_add_timer(&server->loop, &server->shutdown.next);
+    server->lasting->shutdown.next = (struct loop_timer){.expired = on_stage_end, .context = server};
+    loop_add_timer(&server->loop, &server->lasting->shutdown.next);
 }
 
 void shutdown_signal(struct server *server, int signal_number)
 {
     if (signal_number == SIGINT)
-        server->shutdown.interrupted = true;
-    handover_end(&server->handover);
-    if (signal_number == SIGINT && server->shutdown.stage < SERVER_TERMINATING)
+        server->lasting->shutdown.interrupted = true;
+    handover_end(&server->lasting->handover);
+    if (signal_number == SIGINT && server->lasting->shutdown.stage < SERVER_TERMINATING)
         end_handlers(server, SERVER_TERMINATING, SIGTERM);
-    else if (server->shutdown.stage < SERVER_DRAINING)
+    else if (server->lasting->shutdown.stage < SERVER_DRAINING)
         shutdown_drain(server);
-    else if (server->shutdown.stage < SERVER_KILLING)
+    else if (server->lasting->shutdown.stage < SERVER_KILLING)
         kill_handlers(server);
 }
 
@@ -113,9 +113,9 @@ void shutdown_end(void *context, int signal_number)
 {
     struct server *server = context;
 
-    if (signal_number == SIGKILL && server->shutdown.stage < SERVER_KILLING) {
+    if (signal_number == SIGKILL && server->lasting->shutdown.stage < SERVER_KILLING) {
         kill_handlers(server);
-    } else if (server->shutdown.stage < SERVER_TERMINATING) {
+    } else if (server->lasting->shutdown.stage < SERVER_TERMINATING) {
         /* The new process decides how long they have. */
         end_handlers(server, SERVER_TERMINATING, SIGTERM);
     }
@@ -125,13 +125,13 @@ void shutdown_end(void *context, int signal_number)
  * new process would take our end for the end of the service. */
 static bool may_leave(const struct server *server)
 {
-    return handover_is_over(&server->handover) && !server->manager.open;
+    return handover_is_over(&server->lasting->handover) && !server->lasting->manager.open;
 }
 
 /* Returns true if nothing is awaited any more. */
 static bool is_complete(const struct server *server)
 {
-    enum server_stage stage = server->shutdown.stage;
+    enum server_stage stage = server->lasting->shutdown.stage;
 
     return stage != SERVER_SERVING && is_drained(server) &&
            (stage > SERVER_HANDED_OVER || may_leave(server)) &&
@@ -140,8 +140,8 @@ static bool is_complete(const struct server *server)
 
 void shutdown_advance(struct server *server)
 {
-    if (server->shutdown.stage == SERVER_SERVING && accept_is_deaf(&server->acceptor)) {
-        server->shutdown.forced = true;
+    if (server->lasting->shutdown.stage == SERVER_SERVING && accept_is_deaf(&server->acceptor)) {
+        server->lasting->shutdown.forced = true;
         shutdown_drain(server);
     }
     if (is_complete(server))

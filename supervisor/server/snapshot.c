@@ -48,9 +48,9 @@ static const struct snapshot_word reasons[ADMISSION_REASONS] = {
 
 static enum state state_of(const struct server *server)
 {
-    switch (server->shutdown.stage) {
+    switch (server->lasting->shutdown.stage) {
     case SERVER_SERVING:
-        return server->starting.paused ? PAUSED : SERVING;
+        return server->lasting->paused ? PAUSED : SERVING;
     case SERVER_HANDED_OVER:
         return HANDED_OVER;
     case SERVER_DRAINING:
@@ -110,7 +110,7 @@ static void count_limits(const struct server *server, struct snapshot *snapshot)
 
 static void count_handlers(const struct server *server, struct snapshot *snapshot)
 {
-    const struct report *report = &server->report;
+    const struct report *report = &server->lasting->report;
     const struct pool *pool = &server->pool;
 
     snapshot->wait_histogram = &report->waits;
@@ -142,8 +142,8 @@ void snapshot_count(const struct server *server, struct snapshot *snapshot)
         .state = {states, sizeof(states) / sizeof(*states), state_of(server)},
         .held_back_by = {reasons, ADMISSION_REASONS, server->starting.held_back_by},
         .process = server->keeper,
-        .began_at = (double)server->began_at,
-        .uptime = loop_seconds(server->loop.now - server->began),
+        .began_at = (double)server->lasting->began_at,
+        .uptime = loop_seconds(server->loop.now - server->lasting->began),
         .lingering = server->queue.refusals.lingering.length,
         .descriptors = {descriptors_open(server), server->descriptors_allowed},
         .log_lines_dropped = (double)log_dropped(),

@@ -272,7 +272,7 @@ static bool take_over(struct startup *startup)
         return false;
     /* There is no way back. */
     accept_retire(&server->acceptor);
-    server->starting.paused = server->takeover->paused;
+    server->lasting->paused = server->takeover->paused;
     server->starting.next.deadline =
         loop_clock(); /* no event says that waiting clients may start */
     if (reports_publish(server) != 0)

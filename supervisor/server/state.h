@@ -47,7 +47,6 @@ struct shutdown {
 struct starting {
     enum admission_reason held_back_by; /* why no more clients were started */
     uint32_t permitted;                 /* clients that may start once a dispatcher has room */
-    bool paused;                        /* by the operator */
     struct loop_timer next;             /* when to decide again, because no event will tell */
 };
 
@@ -89,11 +88,32 @@ struct server_busiest {
     struct snapshot_row rows[SNAPSHOT_BUSIEST];
 };
 
+/* What outlives the supervisor, in memory that it shares with the standby (standby.h).  The next
+ * supervisor finds it as it was, and opens the rest anew; pointers and timers in these structures
+ * are set when they are opened. */
+struct lasting {
+    bool begun;        /* clients are served: from now on a dead supervisor is replaced */
+    bool ended;        /* the supervisor has decided to end, and will not be replaced */
+    bool paused;       /* by the operator */
+    bool useless;      /* no handler has started since the last supervisor began */
+    uint64_t heard;    /* the last report of the keeper that was acted on: link.h */
+    uint64_t began;    /* of the loop's clock */
+    int64_t began_at;  /* seconds since 1970 */
+    double log_dropped; /* log lines, by earlier supervisors */
+    struct options options; /* the operator may change some while the service runs */
+    struct report report;
+    struct shutdown shutdown;
+    struct handover handover;
+    struct manager manager;
+    struct pool_books pool;
+    int lingering[REFUSALS_MAXIMUM]; /* descriptors of refused clients, plus 1; 0: none */
+    struct clients_books *clients;
+};
+
 struct server {
-    struct options *options; /* the operator may change some while the service runs */
+    struct lasting *lasting;
+    struct options *options; /* of `lasting` */
     struct loop loop;
-    uint64_t began;   /* of the loop's clock */
-    int64_t began_at; /* seconds since 1970 */
 
     struct acceptor acceptor;
     struct queue queue;
@@ -101,12 +121,9 @@ struct server {
     struct starting starting;
     struct pool pool;
     struct running running;
-    struct shutdown shutdown;
 
     struct takeover *takeover; /* not owned; NULL without --takeover */
-    struct handover handover;
 
-    struct report report;
     struct server_busiest busiest;
 
     struct control control; /* all zero without --control */
@@ -119,10 +136,8 @@ struct server {
     const struct files *files;  /* not owned; the keeper removes them */
     bool published;             /* the keeper has answered PUBLISH, with this errno or 0 */
     int publish_error;
-    bool begun;     /* clients are served */
     uint32_t early; /* signals that came before: bit N is signal N */
 
-    struct manager manager;
     struct server_standing told;
     struct reload reload;
 
