@@ -46,11 +46,12 @@ struct pool {
     struct pool_books *books;
     struct pool_events events;
     unsigned count;
-    unsigned most;        /* unanswered STARTs per dispatcher */
-    uint64_t allowed;     /* microseconds for an answer */
-    bool opening;         /* pool_await() has not succeeded: nothing is replaced yet */
-    bool failed;          /* a dispatcher died, or did not become ready, while `opening` */
-    struct channel *left; /* of dead dispatchers */
+    unsigned most;          /* unanswered STARTs per dispatcher */
+    uint64_t allowed;       /* microseconds for an answer */
+    bool opening;           /* pool_await() has not succeeded: nothing is replaced yet */
+    bool failed;            /* a dispatcher died, or did not become ready, while `opening` */
+    struct loop_timer late; /* ends pool_await() if nothing begins */
+    struct channel *left;   /* of dead dispatchers */
     struct dispatcher dispatchers[POOL_MAXIMUM];
 };
 

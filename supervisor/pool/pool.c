@@ -30,6 +30,7 @@ void pool_open(struct pool *pool, struct loop *loop, struct pool_books *books, u
     pool->allowed = ALLOWED;
     pool->most = starts_at_once(descriptors);
     pool->opening = true;
+    loop_add_timer(loop, &pool->late);
     for (unsigned i = 0; i < count; i++)
         dispatcher_open(&pool->dispatchers[i], pool, i);
 }
@@ -111,16 +112,21 @@ void pool_died(struct pool *pool, unsigned index, uint32_t generation, int statu
     dispatcher_died(dead, status);
 }
 
-/* Returns true if a dispatcher has neither become ready nor failed. */
-static bool is_starting(const struct pool *pool)
+static bool has_any(const struct pool *pool, enum dispatcher_state state)
 {
-    for (unsigned i = 0; !pool->failed && i < pool->count; i++)
-        if (pool->dispatchers[i].state == DISPATCHER_STARTING)
+    for (unsigned i = 0; i < pool->count; i++)
+        if (pool->dispatchers[i].state == state)
             return true;
     return false;
 }
 
-/* A dispatcher that is being killed has been silent for too long. */
+/* Returns true if a dispatcher, or the first one, may still become ready. */
+static bool is_undecided(const struct pool *pool)
+{
+    return !pool->failed && (has_any(pool, DISPATCHER_STARTING) || pool_ready(pool) == 0);
+}
+
+/* A dispatcher that is being killed was silent for too long, or violated the protocol. */
 static void look(void *context)
 {
     struct pool *pool = context;
@@ -130,7 +136,12 @@ static void look(void *context)
             log_unready(&pool->dispatchers[i]);
             pool->failed = true;
         }
-    if (!is_starting(pool))
+    /* Each dispatcher that has begun has a timer of its own. */
+    if (pool->late.deadline == 0 && is_undecided(pool) && !has_any(pool, DISPATCHER_STARTING)) {
+        log_error("no dispatcher has begun within %.3g s", loop_seconds(pool->allowed));
+        pool->failed = true;
+    }
+    if (!is_undecided(pool))
         loop_stop(pool->loop);
 }
 
@@ -138,11 +149,12 @@ int pool_await(struct pool *pool)
 {
     loop_update(pool->loop);
     pool_hurry(pool, pool->allowed); /* their time begins now */
-    if (is_starting(pool))
+    pool->late.deadline = pool->loop->now + pool->allowed;
+    look(pool);
+    if (is_undecided(pool))
         loop_run(pool->loop, look, pool);
-    else
-        look(pool);
-    pool->opening = pool->failed || is_starting(pool);
+    pool->late.deadline = 0;
+    pool->opening = pool->failed || is_undecided(pool);
     return pool->opening ? -1 : 0;
 }
 

@@ -51,9 +51,9 @@ bool pool_is_rolling(const struct pool *pool);
 void pool_begin(struct pool *pool, unsigned index, uint32_t generation, pid_t process,
                 const int descriptors[CHANNEL_DESCRIPTORS]);
 
-/* At the start only: runs the loop, which must watch the keeper's reports, until all dispatchers
- * that have begun are ready; ten seconds at most.  Returns 0; or -1, after logging which one died
- * or did not become ready, or if anything else has stopped the loop. */
+/* At the start only: runs the loop, which must watch the keeper's reports, until a dispatcher has
+ * begun and all that have begun are ready; ten seconds at most.  Returns 0; or -1, after logging
+ * which one died or did not become ready, or if anything else has stopped the loop. */
 int pool_await(struct pool *pool);
 
 /* Takes note that the keeper has reaped a dispatcher; `status` is that of wait(2).  Decides its

@@ -57,9 +57,11 @@ static int in_child(void (*function)(void *context), void *context)
 /* ---- its setup ---- */
 
 struct file {
-    struct setup setup;
-    uint32_t groups[4];
     size_t size;
+    union {
+        struct setup setup;
+        char bytes[sizeof(struct setup) + 4 * sizeof(uint32_t)];
+    };
 };
 
 static int open_setup(const struct file *file)
@@ -67,7 +69,7 @@ static int open_setup(const struct file *file)
     const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
     int memory = memfd_create("setup", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-    CHECK(write(memory, file, file->size) == (ssize_t)file->size);
+    CHECK(write(memory, file->bytes, file->size) == (ssize_t)file->size);
     CHECK(fcntl(memory, F_ADD_SEALS, seals) == 0);
     return memory;
 }
@@ -79,7 +81,7 @@ static void map(void *context)
 
     CHECK(dup2(open_setup(file), PROTOCOL_SETUP) == PROTOCOL_SETUP);
     mapped = setup_map();
-    CHECK(memcmp(mapped, &file->setup, file->size) == 0);
+    CHECK(memcmp(mapped, file->bytes, file->size) == 0);
     CHECK(fcntl(PROTOCOL_SETUP, F_GETFD) == -1 && errno == EBADF);
     CHECK(mprotect((void *)(uintptr_t)mapped, file->size, PROT_READ) == 0);
 }

@@ -98,19 +98,19 @@ static void check_round_trip(void)
 static void check_numbers(void)
 {
     static const struct {
-        enum message_type type;
         size_t length;
+        enum message_type type;
         unsigned brings;
     } types[] = {
-        {MESSAGE_READY, sizeof(struct message_header), 0},
-        {MESSAGE_START, sizeof(struct message_start), 1},
-        {MESSAGE_STARTED, sizeof(struct message_started), 0},
-        {MESSAGE_FAILED, sizeof(struct message_failed), 1},
-        {MESSAGE_EXITED, sizeof(struct message_exited), 0},
-        {MESSAGE_SIGNAL, sizeof(struct message_signal), 0},
-        {MESSAGE_SIGNALLED, sizeof(struct message_header), 0},
-        {MESSAGE_PING, sizeof(struct message_header), 0},
-        {MESSAGE_PONG, sizeof(struct message_header), 0},
+        {sizeof(struct message_header), MESSAGE_READY, 0},
+        {sizeof(struct message_start), MESSAGE_START, 1},
+        {sizeof(struct message_started), MESSAGE_STARTED, 0},
+        {sizeof(struct message_failed), MESSAGE_FAILED, 1},
+        {sizeof(struct message_exited), MESSAGE_EXITED, 0},
+        {sizeof(struct message_signal), MESSAGE_SIGNAL, 0},
+        {sizeof(struct message_header), MESSAGE_SIGNALLED, 0},
+        {sizeof(struct message_header), MESSAGE_PING, 0},
+        {sizeof(struct message_header), MESSAGE_PONG, 0},
     };
     int before = lowest_free();
 

@@ -194,11 +194,6 @@ static bool give(uint32_t client)
     return pool_start(&pool, &message, STDIN_FILENO);
 }
 
-static void ignore(void *context)
-{
-    (void)context;
-}
-
 static void begin(unsigned count)
 {
     memset(&pool, 0, sizeof(pool));
@@ -445,10 +440,24 @@ static void check_room(void)
 
 static struct loop_timer report = {.context = &pool};
 
+/* Two begin, of which the first is ready. */
+static void begin_two(void)
+{
+    come(0);
+    come(1);
+    say(0, MESSAGE_READY, 0);
+}
+
 static void report_ready(void *context)
 {
     CHECK(context == &pool);
     say(1, MESSAGE_READY, 0);
+}
+
+static void report_both(void *context)
+{
+    begin_two();
+    report_ready(context);
 }
 
 static void report_death(void *context)
@@ -470,8 +479,9 @@ static void report_end(void *context)
     loop_stop(&loop);
 }
 
-/* Awaits two dispatchers, of which the second reports after 20 ms. */
-static int await(void (*expired)(void *context))
+/* Awaits dispatchers, on which the keeper, or they themselves, report after 20 ms.  Without a
+ * report nothing happens. */
+static int await(bool begun, void (*expired)(void *context))
 {
     int result;
 
@@ -479,26 +489,32 @@ static int await(void (*expired)(void *context))
     memset(&killed, 0, sizeof(killed));
     CHECK(loop_open(&loop) == 0);
     pool_open(&pool, &loop, 2, RLIM_INFINITY, &events);
-    come(0);
-    come(1);
-    say(0, MESSAGE_READY, 0);
-    report.expired = expired;
-    report.deadline = loop_clock() + 20 * LOOP_MILLISECOND;
+    if (begun)
+        begin_two();
+    report = (struct loop_timer){.expired = expired, .context = &pool};
+    if (expired == NULL)
+        pool.allowed = 50 * LOOP_MILLISECOND;
+    else
+        report.deadline = loop_clock() + 20 * LOOP_MILLISECOND;
     loop_add_timer(&loop, &report);
-    pool.allowed = expired == ignore ? 50 * LOOP_MILLISECOND : 10 * LOOP_SECOND;
     result = pool_await(&pool);
-    CHECK(killed.count == (expired == report_violation || expired == ignore));
+    CHECK(killed.count == (begun && (expired == report_violation || expired == NULL)));
+    CHECK(pool.late.deadline == 0);
+    if (!begun && expired == NULL)
+        begin_two(); /* so that there is something to close */
     finish();
     return result;
 }
 
 static void check_await(void)
 {
-    CHECK(await(report_ready) == 0);
-    CHECK(await(report_death) == -1);
-    CHECK(await(report_violation) == -1);
-    CHECK(await(report_end) == -1);
-    CHECK(await(ignore) == -1);
+    CHECK(await(true, report_ready) == 0);
+    CHECK(await(false, report_both) == 0);
+    CHECK(await(true, report_death) == -1);
+    CHECK(await(true, report_violation) == -1);
+    CHECK(await(true, report_end) == -1);
+    CHECK(await(true, NULL) == -1);
+    CHECK(await(false, NULL) == -1);
 }
 
 /* One whose descriptors cannot be used is killed, and its death ends the story. */
