@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -532,12 +533,17 @@ int keeper_fork(struct keeper *keeper, unsigned dispatchers)
 }
 
 /* As root, keeps what it takes to signal and replace other users' processes, and to remove files.
- * A dispatcher that is executed as root gets the others back from the bounding set. */
+ * A dispatcher that is executed as root gets the others back from the bounding set; but under
+ * no_new_privs only if this process still has them, out of effect. */
 static bool give_up_privileges(void)
 {
     const uint64_t kept = 1u << CAP_KILL | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER;
+    int result = 0;
 
-    return (geteuid() != 0 || privileges_limit(kept) == 0) && privileges_hide() == 0;
+    if (geteuid() == 0)
+        result = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0 ? privileges_limit(kept)
+                                                             : privileges_rest(kept);
+    return result == 0 && privileges_hide() == 0;
 }
 
 static bool open_loop(struct keeper *keeper)
