@@ -2,6 +2,7 @@
 
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/privileges.h"
+#include "dispatcher/shared/release.h"
 #include "supervisor/base/signals.h"
 #include "supervisor/keeper/reader.h"
 
@@ -10,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -313,12 +315,13 @@ static void on_reading_long(void *context)
 static struct keeper_dispatcher *dispatcher_of(struct keeper *keeper,
                                                const struct link_message *request)
 {
-    struct keeper_dispatcher *dispatcher = &keeper->dispatchers[request->index];
+    struct keeper_dispatcher *dispatcher;
 
-    return request->index < keeper->count && dispatcher->process != 0 &&
-                   dispatcher->generation == request->generation
-               ? dispatcher
-               : NULL;
+    if (request->index >= keeper->count)
+        return NULL;
+    dispatcher = &keeper->dispatchers[request->index];
+    return dispatcher->process != 0 && dispatcher->generation == request->generation ? dispatcher
+                                                                                     : NULL;
 }
 
 static void carry_out_kill(struct keeper *keeper, const struct link_message *request)
@@ -376,8 +379,13 @@ static void carry_out_read(struct keeper *keeper, const struct link_message *req
     struct link_message answer = {.type = LINK_CONTENT, .index = request->index, .value = EINVAL};
 
     if (path != NULL) {
-        pid_t process = reader_start(path, request->index, keeper->link.descriptor);
+        pid_t process;
 
+        /* A reader that was asked for before has answered already; or the supervisor is confused,
+         * and must not have us fork without end. */
+        if (keeper->readers[request->index] != 0)
+            (void)kill(keeper->readers[request->index], SIGKILL); /* a child that was not reaped */
+        process = reader_start(path, request->index, keeper->link.descriptor);
         if (process > 0) {
             keeper->readers[request->index] = process;
             keeper->reading.deadline = keeper->loop.now + READ_WITHIN;
@@ -409,6 +417,8 @@ static void carry_out_notify(struct keeper *keeper, const struct link_message *r
         log_error("the supervisor asked for an unknown message to the service manager, %d: "
                   "ignoring it",
                   request->value);
+    else if (strchr(request->text, '\n') != NULL) /* what follows would be a field of its own */
+        log_error("the supervisor asked for a status of several lines: ignoring it");
     else
         notify_tell(&keeper->notify, (enum notify_state)request->value, request->process,
                     request->text);
@@ -436,6 +446,8 @@ static void on_request(void *context)
                 log_error("cannot read a request of the supervisor: %m");
             return;
         }
+        for (unsigned i = 0; i < LINK_DESCRIPTORS && descriptors[i] >= 0; i++)
+            release(descriptors[i]); /* only reports bring any */
         if (request.type == 0 || request.type >= sizeof(requests) / sizeof(*requests))
             log_error("the supervisor sent an unknown request, %u: ignoring it", request.type);
         else
