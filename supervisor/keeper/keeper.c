@@ -339,8 +339,11 @@ static void carry_out_adopt(struct keeper *keeper, const struct link_message *re
     if (!is_ours(keeper, request->process) && has_child(P_PID, request->process))
         return; /* its end will be reported */
     report(keeper,
-           (struct link_message){.type = LINK_ENDED, .index = 1, .process = request->process}, NULL,
-           0);
+           (struct link_message){.type = LINK_ENDED,
+                                 .index = 1,
+                                 .generation = request->generation,
+                                 .process = request->process},
+           NULL, 0);
 }
 
 static void carry_out_signal(struct keeper *keeper, const struct link_message *request)
