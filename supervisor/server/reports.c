@@ -146,6 +146,11 @@ int reports_open(struct server *server, int link)
     return server->signals.descriptor < 0 ? -1 : loop_watch(&server->loop, &server->link);
 }
 
+void reports_hear(struct server *server)
+{
+    on_readable(server);
+}
+
 void reports_begin(struct server *server)
 {
     server->begun = true;

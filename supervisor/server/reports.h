@@ -12,6 +12,9 @@
  * reports_begin().  Returns 0, or -1 with errno. */
 int reports_open(struct server *server, int link);
 
+/* Acts on the reports that have come so far. */
+void reports_hear(struct server *server);
+
 /* Acts on the signals that came before the service began. */
 void reports_begin(struct server *server);
 
