@@ -499,6 +499,14 @@ static void open_dispatcher(struct keeper *keeper, unsigned index)
     };
 }
 
+/* The supervisor waits for this report.  By then it reads, so the link does not stay full. */
+static void report_begun_all(struct keeper *keeper)
+{
+    for (; is_busy(keeper); send_pending(keeper))
+        (void)poll(NULL, 0, 1); /* millisecond */
+    report(keeper, (struct link_message){.type = LINK_BEGUN_ALL}, NULL, 0);
+}
+
 /* Starts one dispatcher at least; the others are started later if that fails now. */
 static bool start_dispatchers(struct keeper *keeper)
 {
@@ -516,6 +524,12 @@ static bool start_dispatchers(struct keeper *keeper)
             keeper->dispatchers[i].restart.deadline = loop_clock() + RESTART_LONGEST;
     }
     return true;
+}
+
+static void end_supervisor(const struct keeper *keeper)
+{
+    (void)kill(keeper->supervisor, SIGKILL); /* a child that was not reaped */
+    (void)waitpid(keeper->supervisor, NULL, 0);
 }
 
 /* Without privileges, the usual size must do. */
@@ -538,13 +552,20 @@ int keeper_fork(struct keeper *keeper, unsigned dispatchers)
     make_room(pair[0]);
     make_room(pair[1]);
     keeper->link.descriptor = pair[0];
-    if (!start_dispatchers(keeper))
-        return -1;
-    keeper->supervisor = fork();
+    keeper->supervisor = fork(); /* first: dispatchers must not take the last process */
     if (keeper->supervisor < 0)
         log_error("cannot create the supervisor: %m");
     (void)close(pair[keeper->supervisor == 0 ? 0 : 1]); /* the other process has it */
-    return keeper->supervisor == 0 ? pair[1] : keeper->supervisor < 0 ? -1 : 0;
+    if (keeper->supervisor == 0)
+        return pair[1];
+    if (keeper->supervisor < 0)
+        return -1;
+    if (!start_dispatchers(keeper)) {
+        end_supervisor(keeper);
+        return -1;
+    }
+    report_begun_all(keeper);
+    return 0;
 }
 
 /* As root, keeps what it takes to signal and replace other users' processes, and to remove files.
@@ -635,8 +656,7 @@ int keeper_run(struct keeper *keeper)
 {
     if (!open_loop(keeper) || !give_up_privileges()) {
         log_error("cannot prepare the keeper: %m");
-        (void)kill(keeper->supervisor, SIGKILL); /* a child that was not reaped */
-        (void)waitpid(keeper->supervisor, &keeper->status, 0);
+        end_supervisor(keeper);
     } else {
         watch(keeper);
         loop_run(&keeper->loop, advance, keeper);

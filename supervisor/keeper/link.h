@@ -23,6 +23,7 @@
  *
  *     BEGUN     `index`, `generation`, `process`: a dispatcher was started; brings the supervisor's
  *               end of its socket, the dispatcher's end, and its ledger
+ *     BEGUN_ALL each dispatcher that could be started at the beginning was; once
  *     DIED      `index`, `generation`, `value`: it has ended with this status of wait(2)
  *     ENDED     `process`, `value`, `usage`: a child that led a session, as handlers do, was
  *               reaped; or, with `index` 1, there is no such child, and no status
@@ -54,6 +55,7 @@ enum link_type {
     LINK_LEND,
     LINK_NOTIFY,
     LINK_BEGUN,
+    LINK_BEGUN_ALL,
     LINK_DIED,
     LINK_ENDED,
     LINK_EMPTY,

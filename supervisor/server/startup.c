@@ -256,8 +256,7 @@ static void leave_connections(struct startup *startup)
         (void)close(startup->server.control.source.descriptor);
     if (startup->server.metrics.source.descriptor >= 0)
         (void)close(startup->server.metrics.source.descriptor);
-    if (startup->takeover.source.descriptor > 0)
-        (void)close(startup->takeover.source.descriptor);
+    takeover_forsake(&startup->takeover);
     if (startup->options->ready_descriptor >= 0)
         (void)close(startup->options->ready_descriptor);
 }

@@ -119,6 +119,7 @@ struct server {
     const struct files *files;  /* not owned; the keeper removes them */
     bool published;             /* the keeper has answered PUBLISH, with this errno or 0 */
     int publish_error;
+    bool begun_all; /* the keeper has started the dispatchers */
     bool begun;     /* clients are served */
     uint32_t early; /* signals that came before: bit N is signal N */
 
