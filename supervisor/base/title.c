@@ -6,8 +6,9 @@
 #include <unistd.h>
 
 static struct {
-    char *bytes; /* NULL: the title cannot be changed */
-    size_t size;
+    char *bytes;      /* NULL: the title cannot be changed */
+    size_t arguments; /* bytes that the arguments take */
+    size_t size;      /* with the environment, which a long title overwrites */
 } title;
 
 /* Returns copies of the strings, which stay until the process ends; or NULL. */
@@ -41,7 +42,8 @@ char **title_open(char **argv)
     if (arguments == NULL || variables == NULL || argv[0] == NULL)
         return argv;
     title.bytes = argv[0];
-    title.size = (size_t)(end_of(environ, end_of(argv, argv[0])) - argv[0]);
+    title.arguments = (size_t)(end_of(argv, argv[0]) - argv[0]);
+    title.size = (size_t)(end_of(environ, argv[0] + title.arguments) - argv[0]);
     environ = variables;
     return arguments;
 }
@@ -50,6 +52,6 @@ void title_set(const char *role)
 {
     if (title.bytes == NULL)
         return;
-    memset(title.bytes, 0, title.size);
+    memset(title.bytes, 0, title.arguments);
     (void)snprintf(title.bytes, title.size, "socket-burst-dampener: %s", role);
 }

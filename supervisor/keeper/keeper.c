@@ -2,6 +2,7 @@
 
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/privileges.h"
+#include "dispatcher/shared/release.h"
 #include "supervisor/base/signals.h"
 #include "supervisor/keeper/reader.h"
 
@@ -10,6 +11,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -312,12 +315,13 @@ static void on_reading_long(void *context)
 static struct keeper_dispatcher *dispatcher_of(struct keeper *keeper,
                                                const struct link_message *request)
 {
-    struct keeper_dispatcher *dispatcher = &keeper->dispatchers[request->index];
+    struct keeper_dispatcher *dispatcher;
 
-    return request->index < keeper->count && dispatcher->process != 0 &&
-                   dispatcher->generation == request->generation
-               ? dispatcher
-               : NULL;
+    if (request->index >= keeper->count)
+        return NULL;
+    dispatcher = &keeper->dispatchers[request->index];
+    return dispatcher->process != 0 && dispatcher->generation == request->generation ? dispatcher
+                                                                                     : NULL;
 }
 
 static void carry_out_kill(struct keeper *keeper, const struct link_message *request)
@@ -335,8 +339,11 @@ static void carry_out_adopt(struct keeper *keeper, const struct link_message *re
     if (!is_ours(keeper, request->process) && has_child(P_PID, request->process))
         return; /* its end will be reported */
     report(keeper,
-           (struct link_message){.type = LINK_ENDED, .index = 1, .process = request->process}, NULL,
-           0);
+           (struct link_message){.type = LINK_ENDED,
+                                 .index = 1,
+                                 .generation = request->generation,
+                                 .process = request->process},
+           NULL, 0);
 }
 
 static void carry_out_signal(struct keeper *keeper, const struct link_message *request)
@@ -375,8 +382,13 @@ static void carry_out_read(struct keeper *keeper, const struct link_message *req
     struct link_message answer = {.type = LINK_CONTENT, .index = request->index, .value = EINVAL};
 
     if (path != NULL) {
-        pid_t process = reader_start(path, request->index, keeper->link.descriptor);
+        pid_t process;
 
+        /* A reader that was asked for before has answered already; or the supervisor is confused,
+         * and must not have us fork without end. */
+        if (keeper->readers[request->index] != 0)
+            (void)kill(keeper->readers[request->index], SIGKILL); /* a child that was not reaped */
+        process = reader_start(path, request->index, keeper->link.descriptor);
         if (process > 0) {
             keeper->readers[request->index] = process;
             keeper->reading.deadline = keeper->loop.now + READ_WITHIN;
@@ -408,6 +420,8 @@ static void carry_out_notify(struct keeper *keeper, const struct link_message *r
         log_error("the supervisor asked for an unknown message to the service manager, %d: "
                   "ignoring it",
                   request->value);
+    else if (strchr(request->text, '\n') != NULL) /* what follows would be a field of its own */
+        log_error("the supervisor asked for a status of several lines: ignoring it");
     else
         notify_tell(&keeper->notify, (enum notify_state)request->value, request->process,
                     request->text);
@@ -435,6 +449,8 @@ static void on_request(void *context)
                 log_error("cannot read a request of the supervisor: %m");
             return;
         }
+        for (unsigned i = 0; i < LINK_DESCRIPTORS && descriptors[i] >= 0; i++)
+            release(descriptors[i]); /* only reports bring any */
         if (request.type == 0 || request.type >= sizeof(requests) / sizeof(*requests))
             log_error("the supervisor sent an unknown request, %u: ignoring it", request.type);
         else
@@ -483,6 +499,14 @@ static void open_dispatcher(struct keeper *keeper, unsigned index)
     };
 }
 
+/* The supervisor waits for this report.  By then it reads, so the link does not stay full. */
+static void report_begun_all(struct keeper *keeper)
+{
+    for (; is_busy(keeper); send_pending(keeper))
+        (void)poll(NULL, 0, 1); /* millisecond */
+    report(keeper, (struct link_message){.type = LINK_BEGUN_ALL}, NULL, 0);
+}
+
 /* Starts one dispatcher at least; the others are started later if that fails now. */
 static bool start_dispatchers(struct keeper *keeper)
 {
@@ -500,6 +524,12 @@ static bool start_dispatchers(struct keeper *keeper)
             keeper->dispatchers[i].restart.deadline = loop_clock() + RESTART_LONGEST;
     }
     return true;
+}
+
+static void end_supervisor(const struct keeper *keeper)
+{
+    (void)kill(keeper->supervisor, SIGKILL); /* a child that was not reaped */
+    (void)waitpid(keeper->supervisor, NULL, 0);
 }
 
 /* Without privileges, the usual size must do. */
@@ -522,22 +552,34 @@ int keeper_fork(struct keeper *keeper, unsigned dispatchers)
     make_room(pair[0]);
     make_room(pair[1]);
     keeper->link.descriptor = pair[0];
-    if (!start_dispatchers(keeper))
-        return -1;
-    keeper->supervisor = fork();
+    keeper->supervisor = fork(); /* first: dispatchers must not take the last process */
     if (keeper->supervisor < 0)
         log_error("cannot create the supervisor: %m");
     (void)close(pair[keeper->supervisor == 0 ? 0 : 1]); /* the other process has it */
-    return keeper->supervisor == 0 ? pair[1] : keeper->supervisor < 0 ? -1 : 0;
+    if (keeper->supervisor == 0)
+        return pair[1];
+    if (keeper->supervisor < 0)
+        return -1;
+    if (!start_dispatchers(keeper)) {
+        end_supervisor(keeper);
+        return -1;
+    }
+    report_begun_all(keeper);
+    return 0;
 }
 
 /* As root, keeps what it takes to signal and replace other users' processes, and to remove files.
- * A dispatcher that is executed as root gets the others back from the bounding set. */
+ * A dispatcher that is executed as root gets the others back from the bounding set; but under
+ * no_new_privs only if this process still has them, out of effect. */
 static bool give_up_privileges(void)
 {
     const uint64_t kept = 1u << CAP_KILL | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER;
+    int result = 0;
 
-    return (geteuid() != 0 || privileges_limit(kept) == 0) && privileges_hide() == 0;
+    if (geteuid() == 0)
+        result = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0 ? privileges_limit(kept)
+                                                             : privileges_rest(kept);
+    return result == 0 && privileges_hide() == 0;
 }
 
 static bool open_loop(struct keeper *keeper)
@@ -614,8 +656,7 @@ int keeper_run(struct keeper *keeper)
 {
     if (!open_loop(keeper) || !give_up_privileges()) {
         log_error("cannot prepare the keeper: %m");
-        (void)kill(keeper->supervisor, SIGKILL); /* a child that was not reaped */
-        (void)waitpid(keeper->supervisor, &keeper->status, 0);
+        end_supervisor(keeper);
     } else {
         watch(keeper);
         loop_run(&keeper->loop, advance, keeper);

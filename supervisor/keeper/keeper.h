@@ -68,7 +68,7 @@ struct keeper {
     bool unheard;                 /* UNHEARD is still to be reported */
 };
 
-/* Starts the dispatchers, one at least, and forks the supervisor.  Returns the supervisor's end of
+/* Forks the supervisor, and starts the dispatchers, one at least.  Returns the supervisor's end of
  * the link in the supervisor and 0 in the keeper, or -1 after logging why.  All other members of
  * `keeper` are filled in already; signals are blocked. */
 int keeper_fork(struct keeper *keeper, unsigned dispatchers);

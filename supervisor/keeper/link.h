@@ -8,25 +8,30 @@
  * REQUESTS, from the supervisor
  *
  *     KILL      `index`, `generation`: kill that dispatcher, and start another.  `value` 1: start
- * it a minute later, because handlers lack processes ADOPT     `process`: a handler whose
- * dispatcher is dead.  Answered by ENDED without a status if the keeper has no such child SIGNAL
- * `process`, `value`: send SIGTERM or SIGKILL to the process group of that number, if a child of
- * the keeper is in it GROUP     `process`: say EMPTY once no child of the keeper is in that process
- * group READ      `index`, an enum options_file: answered by CONTENT PUBLISH   put the files of
- * this daemon into their places: answered by PUBLISHED LEND      `index`, `value`: file `index` is
- * lent to another daemon (1), or returned (0) NOTIFY    `value`, an enum notify_state, `process`
- * and `text`, as of notify_tell()
+ *               it a minute later, because handlers lack processes
+ *     ADOPT     `process`: a handler whose dispatcher is dead.  If the keeper has no such child,
+ *               it answers with ENDED without a status, which returns `generation`
+ *     SIGNAL    `process`, `value`: send SIGTERM or SIGKILL to the process group of that number, if
+ *               a child of the keeper is in it
+ *     GROUP     `process`: say EMPTY once no child of the keeper is in that process group
+ *     READ      `index`, an enum options_file: answered by CONTENT
+ *     PUBLISH   put the files of this daemon into their places: answered by PUBLISHED
+ *     LEND      `index`, `value`: file `index` is lent to another daemon (1), or returned (0)
+ *     NOTIFY    `value`, an enum notify_state, `process` and `text`, as of notify_tell()
  *
  * REPORTS, from the keeper
  *
  *     BEGUN     `index`, `generation`, `process`: a dispatcher was started; brings the supervisor's
  *               end of its socket, the dispatcher's end, and its ledger
+ *     BEGUN_ALL each dispatcher that could be started at the beginning was; once
  *     DIED      `index`, `generation`, `value`: it has ended with this status of wait(2)
  *     ENDED     `process`, `value`, `usage`: a child that led a session, as handlers do, was
- * reaped; or, with `index` 1, there is no such child, and no status EMPTY     answers GROUP CONTENT
- * answers READ: brings a sealed memory file, or `value` is an errno PUBLISHED answers PUBLISH:
- * `value` is an errno, or 0 CAUGHT    `value`: the keeper was sent this signal UNHEARD   the
- * service manager gets no more messages
+ *               reaped; or, with `index` 1, there is no such child, and no status
+ *     EMPTY     answers GROUP
+ *     CONTENT   answers READ: brings a sealed memory file, or `value` is an errno
+ *     PUBLISHED answers PUBLISH: `value` is an errno, or 0
+ *     CAUGHT    `value`: the keeper was sent this signal
+ *     UNHEARD   the service manager gets no more messages
  *
  * The keeper reports DIED before it reaps any child that the dispatcher left behind: both become
  * visible at once (kernel/exit.c, exit_notify()).  While the link is full, the keeper reaps nobody
@@ -50,6 +55,7 @@ enum link_type {
     LINK_LEND,
     LINK_NOTIFY,
     LINK_BEGUN,
+    LINK_BEGUN_ALL,
     LINK_DIED,
     LINK_ENDED,
     LINK_EMPTY,

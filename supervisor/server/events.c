@@ -180,6 +180,7 @@ struct takeover_events events_of_takeover(struct server *server)
         .end_handlers = shutdown_end,
         .ended = on_foreign_ended,
         .is_to_end = reports_end_early,
+        .process = server->keeper,
         .context = server,
     };
 }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { ASK_AGAIN = 100 * LOOP_MILLISECOND };
 
@@ -89,8 +90,13 @@ void reload_content(struct server *server, enum options_file file, int descripto
     struct reload *reload = &server->reload;
     bool right = false;
 
-    if (file >= OPTIONS_FILES || !reload->asked[file])
-        log_bug("the keeper brings file %u, which was not asked for", file);
+    if (file >= OPTIONS_FILES)
+        log_bug("the keeper brings file %u, which there is not", file);
+    if (!reload->asked[file]) { /* the reader was killed after it had answered */
+        if (descriptor >= 0)
+            (void)close(descriptor); /* it was only read */
+        return;
+    }
     reload->asked[file] = false;
     if (descriptor >= 0)
         right = policy_take(&server->queue.policy, server->options, file, descriptor);

@@ -19,10 +19,18 @@ static void on_begun(struct server *server, const struct link_message *report,
     pool_begin(&server->pool, report->index, report->generation, report->process, descriptors);
 }
 
+static void on_begun_all(struct server *server, const struct link_message *report,
+                         const int *descriptors)
+{
+    (void)report;
+    (void)descriptors; /* it brings none; likewise below */
+    server->begun_all = true;
+}
+
 static void on_died(struct server *server, const struct link_message *report,
                     const int *descriptors)
 {
-    (void)descriptors; /* it brings none; likewise below */
+    (void)descriptors;
     pool_died(&server->pool, report->index, report->generation, report->value);
 }
 
@@ -98,9 +106,9 @@ static void on_signal(void *context)
 
 static void (*const reports[])(struct server *server, const struct link_message *report,
                                const int *descriptors) = {
-    [LINK_BEGUN] = on_begun,   [LINK_DIED] = on_died,       [LINK_ENDED] = on_ended,
-    [LINK_EMPTY] = on_empty,   [LINK_CONTENT] = on_content, [LINK_PUBLISHED] = on_published,
-    [LINK_CAUGHT] = on_caught, [LINK_UNHEARD] = on_unheard,
+    [LINK_BEGUN] = on_begun,         [LINK_BEGUN_ALL] = on_begun_all, [LINK_DIED] = on_died,
+    [LINK_ENDED] = on_ended,         [LINK_EMPTY] = on_empty,         [LINK_CONTENT] = on_content,
+    [LINK_PUBLISHED] = on_published, [LINK_CAUGHT] = on_caught,       [LINK_UNHEARD] = on_unheard,
 };
 
 /* Without the keeper nobody replaces dispatchers, or removes files.  No client is accepted any
@@ -144,6 +152,17 @@ int reports_open(struct server *server, int link)
     server->signals =
         (struct loop_source){.descriptor = signals_open(), .ready = on_signal, .context = server};
     return server->signals.descriptor < 0 ? -1 : loop_watch(&server->loop, &server->link);
+}
+
+int reports_await_dispatchers(struct server *server)
+{
+    struct pollfd event = {.fd = server->link.descriptor, .events = POLLIN};
+
+    while (!server->begun_all && !server->shutdown.forced) {
+        (void)poll(&event, 1, -1); /* the keeper's death ends it, too */
+        on_readable(server);
+    }
+    return server->begun_all ? 0 : -1;
 }
 
 void reports_begin(struct server *server)

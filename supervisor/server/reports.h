@@ -12,6 +12,9 @@
  * reports_begin().  Returns 0, or -1 with errno. */
 int reports_open(struct server *server, int link);
 
+/* Waits until the keeper has begun the dispatchers.  Returns 0, or -1 if the keeper is dead. */
+int reports_await_dispatchers(struct server *server);
+
 /* Acts on the signals that came before the service began. */
 void reports_begin(struct server *server);
 

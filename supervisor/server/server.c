@@ -147,7 +147,7 @@ int server_open(struct server *server, struct options *options, struct listeners
     if (operator_open(server, user) != 0)
         return -1;
     pool_open(&server->pool, &server->loop, keeper->count, keeper->launch.limit.rlim_cur, &pool);
-    if (pool_await(&server->pool) != 0)
+    if (reports_await_dispatchers(server) != 0 || pool_await(&server->pool) != 0)
         return -1;
     return divide_descriptors(server, limit, keeper->count);
 }

@@ -256,10 +256,22 @@ static void leave_connections(struct startup *startup)
         (void)close(startup->server.control.source.descriptor);
     if (startup->server.metrics.source.descriptor >= 0)
         (void)close(startup->server.metrics.source.descriptor);
-    if (startup->takeover.source.descriptor > 0)
-        (void)close(startup->takeover.source.descriptor);
+    takeover_forsake(&startup->takeover);
     if (startup->options->ready_descriptor >= 0)
         (void)close(startup->options->ready_descriptor);
+}
+
+/* The supervisor starts no process, and speaks to no service manager: it closes what only the
+ * keeper uses. */
+static void leave_keeper(struct keeper *keeper, int pid_file)
+{
+    files_close(&keeper->files);
+    (void)close(keeper->launch.program);
+    (void)close(keeper->launch.setup);
+    if (keeper->notify.descriptor >= 0)
+        (void)close(keeper->notify.descriptor);
+    if (pid_file >= 0)
+        (void)close(pid_file); /* the lock is the keeper's */
 }
 
 /* Serves in place of the old process. */
@@ -329,9 +341,7 @@ static int supervise(struct startup *startup, int link)
     title_set("supervisor");
     (void)prctl(PR_SET_NAME, "supervisor"); /* only people read it */
     (void)setsid();                         /* cannot fail: a forked process leads no group */
-    files_close(&startup->keeper.files);
-    if (startup->pid_file >= 0)
-        (void)close(startup->pid_file); /* the lock is the keeper's */
+    leave_keeper(&startup->keeper, startup->pid_file);
     if (server_open(server, startup->options, &startup->listeners, &startup->keeper, link,
                     startup->descriptors, operator_user(startup)) != 0)
         return EXIT_FAILURE;

@@ -136,6 +136,7 @@ struct server {
     const struct files *files;  /* not owned; the keeper removes them */
     bool published;             /* the keeper has answered PUBLISH, with this errno or 0 */
     int publish_error;
+    bool begun_all; /* the keeper has started the dispatchers */
     uint32_t early; /* signals that came before: bit N is signal N */
 
     struct server_standing told;

@@ -254,6 +254,13 @@ static void close_left(struct takeover *takeover)
             listener_close(&takeover->listeners.list[i]);
 }
 
+void takeover_forsake(struct takeover *takeover)
+{
+    close_left(takeover);
+    if (takeover->source.descriptor > 0)
+        (void)close(takeover->source.descriptor); /* the supervisor has the link */
+}
+
 /* ---- the clients ---- */
 
 static bool is_sound(const struct clients *clients, const struct inheritance_client *each)

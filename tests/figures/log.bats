@@ -87,7 +87,8 @@ comes_to() {
     echo "$before $time $after"
     [[ ! $time < $before && ! $time > $after ]]
     [[ $time =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$ ]]
-    [[ $(event listening info | member process) == "$DAEMON" ]]
+    [[ $(event listening info | member process) == "$(supervisor)" ]]
+    [[ $(event listening info | member program) == '"supervisor"' ]]
 }
 
 @test "--log-format json: hostile names stay within their strings, and long ones are cut" {

@@ -28,12 +28,12 @@ load ../shared/helpers
     await has_line waiting burst
     await status_is queued 300
     # The daemon finds all events at once when it continues.
-    kill -STOP "$DAEMON"
-    await is_stopped "$DAEMON"
+    kill -STOP "$(supervisor)"
+    await is_stopped "$(supervisor)"
     kill -USR1 "$client"
     echo >&"$CLIENT"
     await has_line hungup burst
-    kill -CONT "$DAEMON"
+    kill -CONT "$(supervisor)"
     wait "$client"
     await status_is abandoned 300
     await status_is served 1 # of 301 clients; this handler may end after the daemon has found the others gone
@@ -41,9 +41,9 @@ load ../shared/helpers
 
 @test "the daemon does not serve a client that resets before it is accepted" {
     start --address 127.0.0.1 --processes 4 0 "$ANSWER" "$ANSWERS" "$COUNTER"
-    kill -STOP "$DAEMON"
+    kill -STOP "$(supervisor)"
     "$BURST" -h 20 "$ADDRESS" "$PORT" 20 >burst
-    kill -CONT "$DAEMON"
+    kill -CONT "$(supervisor)"
     await status_is abandoned 20
     status_is served 0
     [[ $(cat burst) == "connected 20 answered 0 refused 0 hungup 20 failed 0" ]]
@@ -89,14 +89,14 @@ load ../shared/helpers
 }
 
 # Prints how many descriptors all epoll instances of the daemon watch.
-watches() { cat "/proc/$DAEMON/fdinfo/"* | grep -c '^tfd:'; }
+watches() { cat "/proc/$(supervisor)/fdinfo/"* | grep -c '^tfd:'; }
 
 watches_are() { [[ $(watches) == "$1" ]]; }
 
 # Waits until the daemon sleeps and prints how often it has slept so far.
 daemon_switches() {
-    await is_asleep "$DAEMON" >&2
-    switches "$DAEMON"
+    await is_asleep "$(supervisor)" >&2
+    switches "$(supervisor)"
 }
 
 @test "data from waiting clients does not wake the daemon" {
@@ -215,7 +215,7 @@ notices_reset_of() {
     command -v strace >/dev/null || skip "strace is not installed"
     local crowd attempt before calls least=
     start_with_crowd
-    trace "$DAEMON" -e trace=epoll_ctl
+    trace "$(supervisor)" -e trace=epoll_ctl
     # All clients but the first wait until the client before them is served.
     for ((attempt = 0; attempt < 100 && ${least:-8} >= 8; attempt++)); do
         before=$(wc -l <traced)
@@ -249,7 +249,7 @@ notices_reset_of() {
     sleep 0.3
     after=$(daemon_switches)
     [[ $after == "$before" ]]
-    (($(processor_time "$DAEMON") < 20))
+    (($(processor_time "$(supervisor)") < 20))
     exec {first}>&-
     stop INT
 }
@@ -275,7 +275,7 @@ notices_reset_of() {
     start --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     connect_silently
     await status_is running 1
-    inject "$DAEMON" epoll_ctl:error=ENOSPC
+    inject "$(supervisor)" epoll_ctl:error=ENOSPC
     "$BURST" -h 20 "$ADDRESS" "$PORT" 30 >burst &
     local client=$!
     await status_is accepted 31 # clients that reset before that may skip the queue
@@ -367,20 +367,20 @@ failed_starts_exceed() { (($(failed_starts) > $1)); }
     await status_is running 100
     kill -USR1 "$client"
     wait "$client"
-    before=$(processor_time "$DAEMON")
+    before=$(processor_time "$(supervisor)")
     sleep 1
-    after=$(processor_time "$DAEMON")
+    after=$(processor_time "$(supervisor)")
     ((after - before <= 10))
     stop INT
 }
 
 @test "--abandon half-close does not serve a client that sent FIN before it is accepted" {
     start --abandon half-close --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
-    kill -STOP "$DAEMON"
+    kill -STOP "$(supervisor)"
     "$BURST" -c -m '' "$ADDRESS" "$PORT" 1 >burst &
     local client=$!
     await has_fin_in_backlog
-    kill -CONT "$DAEMON"
+    kill -CONT "$(supervisor)"
     wait "$client"
     await status_is abandoned 1
     status_is served 0

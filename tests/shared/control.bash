@@ -41,7 +41,7 @@ fields_are() {
 }
 
 # The request for the status uses a descriptor, too; an earlier request's may still be open.
-counts_its_descriptors() { (($(field used) == $(open_descriptors "$DAEMON") + 1)); }
+counts_its_descriptors() { (($(field used) == $(open_descriptors "$(supervisor)") + 1)); }
 
 field_exceeds() { (($(field "$1") > $2)); }
 

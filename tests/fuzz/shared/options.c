@@ -52,7 +52,8 @@ static void check_admission(const struct options *options)
     check_number(options->processes, 1, OPTIONS_PROCESSES_MAXIMUM);
     check_number(options->queue, 0, OPTIONS_QUEUE_MAXIMUM);
     check_time(options->queue_timeout, 1000);
-    HOLDS(options->busy.length <= (options->files[OPTIONS_FILE_BUSY] == NULL ? OPTIONS_BUSY_MAXIMUM : 0));
+    HOLDS(options->busy.length <=
+          (options->files[OPTIONS_FILE_BUSY] == NULL ? OPTIONS_BUSY_MAXIMUM : 0));
     check_text(options->files[OPTIONS_FILE_BUSY], SIZE_MAX);
     check_number(options->per_source, 1, OPTIONS_PROCESSES_MAXIMUM);
     check_number(options->per_source_queue, 0, OPTIONS_QUEUE_MAXIMUM);
