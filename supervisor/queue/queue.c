@@ -23,8 +23,9 @@ enum {
 static void on_signs(void *context);
 
 int queue_open(struct queue *queue, struct loop *loop, const struct options *options,
-               struct clients_books *books, const struct queue_events *events)
+               struct clients_books *books, int *lingering, const struct queue_events *events)
 {
+    queue->lingering = lingering;
     queue->loop = loop;
     queue->options = options;
     queue->events = *events;
@@ -58,7 +59,7 @@ bool queue_divide(struct queue *queue, uint32_t descriptors, uint32_t newcomers)
 
     if (descriptors == 0 || (options->refuse && judged == 0))
         return false;
-    refusals_open(&queue->refusals, queue->loop, &queue->policy.busy, refused);
+    refusals_open(&queue->refusals, queue->loop, &queue->policy.busy, queue->lingering, refused);
     queue->capacity = descriptors - refused - returned;
     queue->possible = queue->capacity - judged;
     queue_limit(queue);
@@ -184,9 +185,11 @@ static void refuse(struct queue *queue, struct client *client, enum client_end r
 
     queue_unwatch(queue, client);
     queue->events.refused(queue->events.context, &client->remote, reason);
-    client->descriptor = -1; /* refusals_begin() owns it */
-    clients_end(&queue->clients, client, reason);
+    /* In this order: a supervisor that is killed in between must not leave a connection that looks
+     * like a new client. */
     refusals_begin(&queue->refusals, descriptor);
+    client->descriptor = -1;
+    clients_end(&queue->clients, client, reason);
 }
 
 static bool is_new(const struct queue *queue, const struct client *client)

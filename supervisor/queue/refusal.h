@@ -30,14 +30,16 @@ struct refusals {
     struct loop *loop;
     const struct options_busy *message;
     struct refusal list[REFUSALS_MAXIMUM];
+    int *known;            /* descriptors of `list`, plus 1; 0: none; outlives the supervisor */
     struct list lingering; /* by age */
     struct list unused;
     struct loop_timer timer;
 };
 
-/* Prepares for `most` lingering connections; `loop` and `message` must stay. */
+/* Prepares for `most` lingering connections; `loop`, `message` and `known` must
+ * stay.  Closes what an earlier supervisor has left in `known`. */
 void refusals_open(struct refusals *refusals, struct loop *loop, const struct options_busy *message,
-                   unsigned most);
+                   int known[REFUSALS_MAXIMUM], unsigned most);
 
 /* Refuses a client; takes over the descriptor. */
 void refusals_begin(struct refusals *refusals, int descriptor);

@@ -161,7 +161,7 @@ static void finish(struct running *running, struct client *client, const int *st
 
 static void become_adopted(struct running *running, struct client *client)
 {
-    if (client->dispatcher != CLIENT_ADOPTED || *place_of(running, client) == NULL)
+    if (*place_of(running, client) == NULL)
         enter(running, client);
     client->dispatcher = CLIENT_ADOPTED;
     client->asked = false;
@@ -203,7 +203,12 @@ void ending_foreign(struct running *running, struct client *client, const int *s
     finish(running, client, status);
 }
 
-/* ---- what dead dispatchers leave ---- */
+void ending_unknown(struct running *running, struct client *client)
+{
+    end(running, client, NULL, NULL);
+}
+
+/* ---- what dead dispatchers, and dead supervisors, leave ---- */
 
 static void adopt(struct running *running, struct client *client)
 {
@@ -229,6 +234,30 @@ void ending_adopt_all(void *context, unsigned dispatcher)
             adopt(running, client);
     }
     signal_all_left(running);
+}
+
+void ending_recall(struct running *running)
+{
+    struct client *next;
+
+    for (struct client *client = clients_first(running->clients, CLIENT_RUNNING); client != NULL;
+         client = next) {
+        next = clients_next(running->clients, client);
+        client->next_adopted = NULL;
+        timeouts_recall(&running->timeouts, client);
+        if (client->dispatcher == CLIENT_FOREIGN)
+            continue;
+        if (client->dispatcher != CLIENT_ADOPTED && !client->ended &&
+            pool_knows(running->pool, client->dispatcher, client->generation)) {
+            client->signalled = 0; /* the dispatcher may not have been told */
+            pursue(running, client);
+        } else if (client->ended) {
+            become_adopted(running, client);
+            pursue(running, client);
+        } else {
+            adopt(running, client);
+        }
+    }
 }
 
 void ending_begin(struct running *running, struct client *client)

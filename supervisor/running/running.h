@@ -25,6 +25,7 @@
 #include "supervisor/options/options.h"
 #include "supervisor/pool/pool.h"
 #include "supervisor/queue/queue.h"
+#include "supervisor/running/strays.h"
 #include "supervisor/running/timeout.h"
 
 #include <stdbool.h>
@@ -76,15 +77,21 @@ struct running {
     bool no_process;         /* for want of a process */
 
     struct timeouts timeouts;
-    int signal;                              /* for every handler; 0: the service goes on */
-    struct loop_timer owed;                  /* when to repeat requests that could not be sent */
-    struct loop_timer expiry;                /* when the next handler has run for too long */
+    int signal;               /* for every handler; 0: the service goes on */
+    struct loop_timer owed;   /* when to repeat requests that could not be sent */
+    struct loop_timer expiry; /* when the next handler has run for too long */
+    struct strays strays;
     struct client *adopted[RUNNING_ADOPTED]; /* by the process of their handler: lists */
 };
 
 /* Opens the room; what is passed must stay, and the pool is not used before running_start(). */
 void running_open(struct running *running, struct loop *loop, const struct options *options,
                   struct queue *queue, struct pool *pool, const struct running_events *events);
+
+/* Takes the place of an earlier supervisor, with the clients that are in the books: their starts
+ * and handlers become known to the pool, which is about to call the roll.  Clients whose connection
+ * is gone are dropped.  Returns how many.  `strays` holds the connections that no client has. */
+uint32_t running_recall(struct running *running);
 
 /* Returns what the pool calls. */
 struct pool_events running_pool_events(struct running *running);
@@ -125,6 +132,12 @@ void ending_foreign(struct running *running, struct client *client, const int *s
 
 /* `exited` of struct pool_events. */
 bool ending_exited(void *context, unsigned dispatcher, const struct message_exited *message);
+
+/* Ends the client of a handler whose end was not reported. */
+void ending_unknown(struct running *running, struct client *client);
+
+/* Takes over the handlers of an earlier supervisor. */
+void ending_recall(struct running *running);
 
 /* `gone`: adopts the handlers of a dead dispatcher, or ends their clients if they have ended.  If
  * the service ends, signals its other children as well. */

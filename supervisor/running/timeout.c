@@ -31,6 +31,20 @@ void timeouts_begin(struct timeouts *timeouts, struct client *client)
     list_insert(queue, before, &client->arrival);
 }
 
+void timeouts_recall(struct timeouts *timeouts, struct client *client)
+{
+    struct list *queue = &timeouts->queues[TIMEOUT_TERMINATED];
+    struct list_entry *before = list_last(queue);
+
+    if (client->timed != TIMEOUT_TERMINATED) {
+        timeouts_begin(timeouts, client);
+        return;
+    }
+    while (before != NULL && owner(before)->accepted > client->accepted)
+        before = list_previous(queue, before);
+    list_insert(queue, before, &client->arrival);
+}
+
 void timeouts_end(struct timeouts *timeouts, struct client *client)
 {
     if (client->timed != TIMEOUT_NONE)
