@@ -51,7 +51,8 @@
  *     dispatcher  SIGNALLED   answers SIGNAL
  *     supervisor  PING        any time
  *     dispatcher  PONG        answers PING: the dispatcher is alive and has reached this request
- *     supervisor  ROLL        any time: another supervisor has taken the place of the last one
+ *     supervisor  ROLL        any time: another supervisor has taken the place of the last one;
+ *                             its ticket numbers the roll calls
  *     dispatcher  LISTED      answers ROLL, once for each handler and for each START under way
  *     dispatcher  ROLLED      answers ROLL, after all LISTED
  *

@@ -34,53 +34,33 @@ enum {
 
 /* ---- reports ---- */
 
-static void close_descriptors(const int *descriptors, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        (void)close(descriptors[i]); /* the supervisor has copies of its own */
-}
-
 static bool is_busy(const struct keeper *keeper)
 {
-    return keeper->pending.type != 0;
+    return outbox_is_blocked(&keeper->outbox);
 }
 
-/* Watches for requests and signals, except while a report is pending. */
+/* Watches for requests and signals, except while a report waits for the link; and for signals only
+ * while another report can be kept. */
 static void watch(struct keeper *keeper)
 {
-    if (is_busy(keeper)) {
+    bool room = outbox_has_room(&keeper->outbox);
+
+    if (is_busy(keeper))
         loop_ignore(&keeper->loop, &keeper->link);
+    if (!room)
         loop_ignore(&keeper->loop, &keeper->signals);
-    } else if (loop_watch(&keeper->loop, &keeper->link) != 0 ||
-               loop_watch(&keeper->loop, &keeper->signals) != 0) {
+    if ((!is_busy(keeper) && loop_watch(&keeper->loop, &keeper->link) != 0) ||
+        (room && loop_watch(&keeper->loop, &keeper->signals) != 0))
         log_bug("cannot watch the supervisor: %m"); /* there was room for both before */
-    }
 }
 
-/* Sends the pending report.  A supervisor that is gone needs none. */
-static void send_pending(struct keeper *keeper)
-{
-    if (link_send(keeper->link.descriptor, &keeper->pending, keeper->pending_descriptors,
-                  keeper->pending_count) != 0 &&
-        errno != EPIPE && errno != ECONNRESET) {
-        keeper->again.deadline = keeper->loop.now + AGAIN;
-        return;
-    }
-    close_descriptors(keeper->pending_descriptors, keeper->pending_count);
-    keeper->pending.type = 0;
-}
-
-/* Takes over the descriptors.  To be called only if no other report is pending. */
+/* Takes over the descriptors. */
 static void report(struct keeper *keeper, struct link_message message, const int *descriptors,
                    unsigned count)
 {
+    outbox_add(&keeper->outbox, message, descriptors, count);
     if (is_busy(keeper))
-        log_bug("a report is made while another is pending");
-    keeper->pending = message;
-    keeper->pending_count = count;
-    for (unsigned i = 0; i < count; i++)
-        keeper->pending_descriptors[i] = descriptors[i];
-    send_pending(keeper);
+        keeper->again.deadline = keeper->loop.now + AGAIN;
 }
 
 /* ---- dispatchers ---- */
@@ -112,7 +92,7 @@ static void restart(void *context)
     struct keeper_dispatcher *dispatcher = context;
     struct keeper *keeper = dispatcher->keeper;
 
-    if (is_busy(keeper)) {
+    if (!outbox_has_room(&keeper->outbox)) {
         dispatcher->restart.deadline = keeper->loop.now + AGAIN;
         return;
     }
@@ -176,7 +156,7 @@ static void look_at(struct keeper_dispatcher *dispatcher)
 /* Reaps dead dispatchers, until the link is full. */
 static void reap_dispatchers(struct keeper *keeper)
 {
-    for (unsigned i = 0; i < keeper->count && !is_busy(keeper); i++) {
+    for (unsigned i = 0; i < keeper->count && outbox_has_room(&keeper->outbox); i++) {
         struct keeper_dispatcher *dispatcher = &keeper->dispatchers[i];
         int status;
 
@@ -200,7 +180,7 @@ static bool has_child(idtype_t type, pid_t process)
 /* Returns true if the process is one of the daemon's own. */
 static bool is_ours(const struct keeper *keeper, pid_t process)
 {
-    bool ours = process == keeper->supervisor || process == getpgrp();
+    bool ours = process == keeper->standby || process == keeper->supervisor || process == getpgrp();
 
     for (unsigned i = 0; i < keeper->count; i++)
         ours = ours || process == keeper->dispatchers[i].process;
@@ -242,6 +222,33 @@ static bool reader_ended(struct keeper *keeper, pid_t process, int status)
     return true;
 }
 
+/* The supervisor lives on without its standby, or both are gone.  Ends, or begins another pair. */
+static void pair_ended(struct keeper *keeper, pid_t process, int status)
+{
+    bool was_standby = process == keeper->standby;
+
+    if (was_standby)
+        keeper->standby = 0;
+    else
+        keeper->supervisor = 0;
+    if (was_standby && WIFSIGNALED(status) && keeper->supervisor != 0 &&
+        has_child(P_PID, keeper->supervisor)) {
+        log_warning("the standby, process %d, was killed by signal %d: a supervisor that is killed "
+                    "loses its clients until there is another pair",
+                    process, WTERMSIG(status));
+        keeper->renew = true;
+        return;
+    }
+    keeper->status = status;
+    keeper->again.deadline = keeper->loop.now;
+    if (!was_standby && WIFEXITED(status) && WEXITSTATUS(status) == LINK_EXIT_RENEW)
+        keeper->begin_pair = true;
+    else if (WIFSIGNALED(status) && *keeper->begun && !*keeper->ended)
+        keeper->begin_pair = true;
+    else
+        loop_stop(&keeper->loop);
+}
+
 /* Reaps a child that is dead and no dispatcher. */
 static void reap_one(struct keeper *keeper, pid_t process)
 {
@@ -251,10 +258,8 @@ static void reap_one(struct keeper *keeper, pid_t process)
 
     if (wait4(process, &status, WNOHANG, &usage) != process)
         log_bug("wait4: process %d: %m", process);
-    if (process == keeper->supervisor) {
-        keeper->supervisor = 0;
-        keeper->status = status;
-        loop_stop(&keeper->loop);
+    if (process == keeper->standby || process == keeper->supervisor) {
+        pair_ended(keeper, process, status);
     } else if (!reader_ended(keeper, process, status) && leader) {
         report(keeper,
                (struct link_message){
@@ -281,7 +286,9 @@ static bool reap(struct keeper *keeper)
             information.si_pid == 0)
             return false;
         reap_dispatchers(keeper);
-        if (!is_busy(keeper) && has_child(P_PID, information.si_pid))
+        if (!outbox_has_room(&keeper->outbox))
+            return false; /* a dead dispatcher may not be reported yet */
+        if (has_child(P_PID, information.si_pid))
             reap_one(keeper, information.si_pid);
     }
     return true;
@@ -292,12 +299,13 @@ static void go_on(void *context)
 {
     struct keeper *keeper = context;
 
-    if (is_busy(keeper))
-        send_pending(keeper);
+    outbox_flush(&keeper->outbox);
     if (!is_busy(keeper) && reap(keeper))
         keeper->again.deadline = keeper->loop.now;
     if (!is_busy(keeper))
         report_empty_group(keeper);
+    if (is_busy(keeper))
+        keeper->again.deadline = keeper->loop.now + AGAIN;
 }
 
 /* A file system does not answer, and the service must not wait for it for ever. */
@@ -427,12 +435,38 @@ static void carry_out_notify(struct keeper *keeper, const struct link_message *r
                     request->text);
 }
 
+static void carry_out_heard(struct keeper *keeper, const struct link_message *request)
+{
+    bool had_room = outbox_has_room(&keeper->outbox);
+
+    outbox_forget(&keeper->outbox, request->number);
+    if (!had_room)
+        keeper->again.deadline = keeper->loop.now; /* dispatchers and signals may wait */
+}
+
+static void carry_out_roll(struct keeper *keeper, const struct link_message *request)
+{
+    if (has_child(P_PID, request->process) || keeper->standby != 0)
+        keeper->supervisor = request->process;
+    outbox_repeat(&keeper->outbox, request->number);
+    if (is_busy(keeper))
+        keeper->again.deadline = keeper->loop.now + AGAIN;
+}
+
+static void carry_out_retire(struct keeper *keeper, const struct link_message *request)
+{
+    (void)request; /* it names nothing */
+    keeper->events.retire(keeper->events.context);
+}
+
 /* Whatever is not in this table is not done. */
 static void (*const requests[])(struct keeper *keeper, const struct link_message *request) = {
     [LINK_KILL] = carry_out_kill,     [LINK_ADOPT] = carry_out_adopt,
     [LINK_SIGNAL] = carry_out_signal, [LINK_GROUP] = carry_out_group,
     [LINK_READ] = carry_out_read,     [LINK_PUBLISH] = carry_out_publish,
-    [LINK_LEND] = carry_out_lend,     [LINK_NOTIFY] = carry_out_notify,
+    [LINK_HEARD] = carry_out_heard,   [LINK_ROLL] = carry_out_roll,
+    [LINK_RETIRE] = carry_out_retire, [LINK_LEND] = carry_out_lend,
+    [LINK_NOTIFY] = carry_out_notify,
 };
 
 static void on_request(void *context)
@@ -465,7 +499,8 @@ static void on_signal(void *context)
     struct keeper *keeper = context;
     int signal_number;
 
-    while (!is_busy(keeper) && (signal_number = signals_next(keeper->signals.descriptor)) != 0) {
+    while (outbox_has_room(&keeper->outbox) &&
+           (signal_number = signals_next(keeper->signals.descriptor)) != 0) {
         if (signal_number == SIGCHLD) {
             for (unsigned i = 0; i < keeper->count; i++)
                 look_at(&keeper->dispatchers[i]);
@@ -499,11 +534,23 @@ static void open_dispatcher(struct keeper *keeper, unsigned index)
     };
 }
 
-/* The supervisor waits for this report.  By then it reads, so the link does not stay full. */
+/* At the start only.  The supervisor reads, so this does not take long; if it dies, it reads no
+ * more, and needs no report. */
+static void await_room(struct keeper *keeper)
+{
+    uint64_t deadline = loop_clock() + READ_WITHIN;
+
+    while (!outbox_has_room(&keeper->outbox) && loop_clock() < deadline) {
+        (void)poll(NULL, 0, 1); /* millisecond */
+        outbox_flush(&keeper->outbox);
+        on_request(keeper); /* HEARD makes room */
+    }
+}
+
+/* The supervisor waits for this report. */
 static void report_begun_all(struct keeper *keeper)
 {
-    for (; is_busy(keeper); send_pending(keeper))
-        (void)poll(NULL, 0, 1); /* millisecond */
+    await_room(keeper);
     report(keeper, (struct link_message){.type = LINK_BEGUN_ALL}, NULL, 0);
 }
 
@@ -513,7 +560,8 @@ static bool start_dispatchers(struct keeper *keeper)
     for (unsigned i = 0; i < keeper->count; i++)
         open_dispatcher(keeper, i);
     for (unsigned i = 0; i < keeper->count; i++) {
-        if (!is_busy(keeper) && start(&keeper->dispatchers[i]) == 0)
+        await_room(keeper);
+        if (start(&keeper->dispatchers[i]) == 0)
             continue;
         if (i == 0) {
             log_error("cannot start even one dispatcher: %m");
@@ -526,10 +574,12 @@ static bool start_dispatchers(struct keeper *keeper)
     return true;
 }
 
-static void end_supervisor(const struct keeper *keeper)
+static void end_pair(struct keeper *keeper)
 {
-    (void)kill(keeper->supervisor, SIGKILL); /* a child that was not reaped */
-    (void)waitpid(keeper->supervisor, NULL, 0);
+    (void)kill(keeper->standby, SIGKILL); /* a child that was not reaped */
+    (void)waitpid(keeper->standby, NULL, 0);
+    if (keeper->supervisor != 0 && has_child(P_PID, keeper->supervisor))
+        (void)kill(keeper->supervisor, SIGKILL);
 }
 
 /* Without privileges, the usual size must do. */
@@ -540,7 +590,25 @@ static void make_room(int link)
     (void)setsockopt(link, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 }
 
-int keeper_fork(struct keeper *keeper, unsigned dispatchers)
+/* Forks the standby, which never returns.  Returns 0, or -1 after logging why. */
+static int begin_pair(struct keeper *keeper)
+{
+    keeper->standby = fork();
+    if (keeper->standby == 0) {
+        if (keeper->loop.epoll > 0) {
+            loop_close(&keeper->loop);
+            (void)close(keeper->signals.descriptor);
+        }
+        (void)close(keeper->link.descriptor);
+        keeper->events.stand_by(keeper->events.context, keeper->far_end);
+    }
+    if (keeper->standby > 0)
+        return 0;
+    log_error("cannot create the standby: %m");
+    return -1;
+}
+
+int keeper_open(struct keeper *keeper, unsigned dispatchers)
 {
     int pair[2];
 
@@ -552,28 +620,28 @@ int keeper_fork(struct keeper *keeper, unsigned dispatchers)
     make_room(pair[0]);
     make_room(pair[1]);
     keeper->link.descriptor = pair[0];
-    keeper->supervisor = fork(); /* first: dispatchers must not take the last process */
-    if (keeper->supervisor < 0)
-        log_error("cannot create the supervisor: %m");
-    (void)close(pair[keeper->supervisor == 0 ? 0 : 1]); /* the other process has it */
-    if (keeper->supervisor == 0)
-        return pair[1];
-    if (keeper->supervisor < 0)
+    keeper->outbox.link = pair[0];
+    keeper->far_end = pair[1];
+    /* First: dispatchers must not take the last process. */
+    if (begin_pair(keeper) != 0)
         return -1;
     if (!start_dispatchers(keeper)) {
-        end_supervisor(keeper);
+        end_pair(keeper);
         return -1;
     }
     report_begun_all(keeper);
     return 0;
 }
 
-/* As root, keeps what it takes to signal and replace other users' processes, and to remove files.
- * A dispatcher that is executed as root gets the others back from the bounding set; but under
- * no_new_privs only if this process still has them, out of effect. */
+/* As root, keeps what it takes to signal and replace other users' processes, to remove files, and
+ * to begin another pair, which becomes another user and changes its root. A dispatcher that is
+ * executed as root gets the others back from the bounding set; but under no_new_privs only if this
+ * process still has them, out of effect. */
 static bool give_up_privileges(void)
 {
-    const uint64_t kept = 1u << CAP_KILL | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER;
+    const uint64_t kept = 1u << CAP_KILL | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER |
+                          1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_SYS_CHROOT |
+                          1u << CAP_SETPCAP;
     int result = 0;
 
     if (geteuid() == 0)
@@ -611,10 +679,18 @@ static void advance(void *context)
 {
     struct keeper *keeper = context;
 
-    if (keeper->unheard && !is_busy(keeper)) {
+    if (keeper->unheard && outbox_has_room(&keeper->outbox)) {
         keeper->unheard = false;
         report(keeper, (struct link_message){.type = LINK_UNHEARD}, NULL, 0);
     }
+    if (keeper->renew && outbox_has_room(&keeper->outbox)) {
+        keeper->renew = false;
+        report(keeper, (struct link_message){.type = LINK_RENEW}, NULL, 0);
+    }
+    if (keeper->begin_pair && begin_pair(keeper) == 0)
+        keeper->begin_pair = false;
+    else if (keeper->begin_pair)
+        keeper->again.deadline = keeper->loop.now + FORK_LONGEST;
     watch(keeper);
 }
 
@@ -656,7 +732,7 @@ int keeper_run(struct keeper *keeper)
 {
     if (!open_loop(keeper) || !give_up_privileges()) {
         log_error("cannot prepare the keeper: %m");
-        end_supervisor(keeper);
+        end_pair(keeper);
     } else {
         watch(keeper);
         loop_run(&keeper->loop, advance, keeper);

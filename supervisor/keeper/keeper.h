@@ -18,6 +18,7 @@
 #include "supervisor/keeper/launch.h"
 #include "supervisor/keeper/link.h"
 #include "supervisor/keeper/notify.h"
+#include "supervisor/keeper/outbox.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,27 +39,40 @@ struct keeper_dispatcher {
     struct loop_timer stopped; /* set while it is stopped: when to kill it */
 };
 
+/* What the keeper asks of server/. */
+struct keeper_events {
+    /* Becomes the standby, in a new process; `link` is the supervisor's end. */
+    void (*stand_by)(void *context, int link) __attribute__((noreturn));
+    /* Closes the keeper's copies of listeners. */
+    void (*retire)(void *context);
+    void *context;
+};
+
 struct keeper {
     const struct options *options;
+    struct keeper_events events;
+    const bool *begun; /* the service; in memory that the pair shares */
+    const bool *ended;
     struct launch launch;
     struct files files;
     struct notify notify;
 
     struct loop loop;
     struct loop_source link; /* our end of the link */
+    int far_end;             /* the supervisor's, for another pair */
     struct loop_source signals;
-    pid_t supervisor; /* 0: it was reaped */
-    int status;       /* of the supervisor, as of wait(2) */
+    pid_t standby;    /* 0: it was reaped */
+    pid_t supervisor; /* as it says; 0: not known, or reaped */
+    int status;       /* of the last of the two, as of wait(2) */
     bool interrupted; /* SIGINT came */
+    bool renew;       /* RENEW is still to be reported */
+    bool begin_pair;  /* both are gone: another pair is to begin */
 
     unsigned count; /* of dispatchers */
     struct keeper_dispatcher dispatchers[KEEPER_DISPATCHERS];
 
-    /* A report that the link did not take yet.  Until it does, nothing else is done. */
-    struct link_message pending;
-    int pending_descriptors[LINK_DESCRIPTORS];
-    unsigned pending_count;
-    struct loop_timer again; /* set while there is one; also to go on reaping */
+    struct outbox outbox;
+    struct loop_timer again; /* when to do what a full link has held up */
 
     pid_t *groups; /* that GROUP named, and that are not empty */
     size_t group_count;
@@ -68,16 +82,15 @@ struct keeper {
     bool unheard;                 /* UNHEARD is still to be reported */
 };
 
-/* Forks the supervisor, and starts the dispatchers, one at least.  Returns the supervisor's end of
- * the link in the supervisor and 0 in the keeper, or -1 after logging why.  All other members of
- * `keeper` are filled in already; signals are blocked. */
-int keeper_fork(struct keeper *keeper, unsigned dispatchers);
+/* Forks the standby, and starts the dispatchers, one at least.  All members of `keeper` down to
+ * `notify` are filled in already; signals are blocked.  Returns 0, or -1 after logging why. */
+int keeper_open(struct keeper *keeper, unsigned dispatchers);
 
-/* Keeps the service until the supervisor has ended, then ends everything else.  Returns the exit
+/* Keeps the service until the supervisor has ended it, then ends everything else.  Returns the exit
  * status, or dies of the signal that the supervisor died of. */
 int keeper_run(struct keeper *keeper);
 
-/* Ends everything that keeper_fork() started, if the start failed, and removes all files. */
+/* Ends everything that keeper_open() started, if the start failed, and removes all files. */
 int keeper_end(struct keeper *keeper);
 
 #endif

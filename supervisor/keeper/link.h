@@ -18,6 +18,9 @@
  *     PUBLISH   put the files of this daemon into their places: answered by PUBLISHED
  *     LEND      `index`, `value`: file `index` is lent to another daemon (1), or returned (0)
  *     NOTIFY    `value`, an enum notify_state, `process` and `text`, as of notify_tell()
+ *     HEARD     `number`: all reports up to this one have been acted on
+ *     ROLL      `number`, `process`: a supervisor has begun; repeat all reports behind this one
+ *     RETIRE    no client will be accepted any more: close all copies of listeners
  *
  * REPORTS, from the keeper
  *
@@ -32,6 +35,7 @@
  *     PUBLISHED answers PUBLISH: `value` is an errno, or 0
  *     CAUGHT    `value`: the keeper was sent this signal
  *     UNHEARD   the service manager gets no more messages
+ *     RENEW     the standby is dead: exit with LINK_EXIT_RENEW when no client waits
  *
  * The keeper reports DIED before it reaps any child that the dispatcher left behind: both become
  * visible at once (kernel/exit.c, exit_notify()).  While the link is full, the keeper reaps nobody
@@ -54,6 +58,9 @@ enum link_type {
     LINK_PUBLISH,
     LINK_LEND,
     LINK_NOTIFY,
+    LINK_HEARD,
+    LINK_ROLL,
+    LINK_RETIRE,
     LINK_BEGUN,
     LINK_BEGUN_ALL,
     LINK_DIED,
@@ -62,8 +69,11 @@ enum link_type {
     LINK_CONTENT,
     LINK_PUBLISHED,
     LINK_CAUGHT,
-    LINK_UNHEARD
+    LINK_UNHEARD,
+    LINK_RENEW
 };
+
+enum { LINK_EXIT_RENEW = 64 /* exit status */ };
 
 enum { LINK_TEXT = 128 /* bytes, NUL included */, LINK_DESCRIPTORS = 3 };
 
@@ -74,6 +84,8 @@ struct link_message {
     int32_t process;
     int32_t value;
     uint32_t reserved;
+    uint64_t
+        number; /* of a report that is kept until HEARD; 0: it is not; else of HEARD and ROLL */
     struct usage usage;
     char text[LINK_TEXT];
 };

@@ -83,6 +83,37 @@ static bool count_waiting(const struct listener *listener, uint32_t *waiting)
 }
 
 /* tcp_listendrop() counts in sk_drops, which SO_MEMINFO reports since Linux 4.12. */
+bool listener_has_accepted(const struct listener *listener, int connection)
+{
+    struct sockaddr_un own = {.sun_family = AF_UNSPEC};
+    struct sockaddr_un its = {.sun_family = AF_UNSPEC};
+    socklen_t own_length = sizeof(own);
+    socklen_t its_length = sizeof(its);
+    struct endpoint local;
+
+    if (listener->descriptor < 0)
+        return false;
+    if (listener->path == NULL)
+        return address_of_socket(connection, &local) == 0 && local.family != AF_UNIX &&
+               local.port == listener->local.port;
+    return getsockname(listener->descriptor, (struct sockaddr *)&own, &own_length) == 0 &&
+           getsockname(connection, (struct sockaddr *)&its, &its_length) == 0 &&
+           own_length == its_length && memcmp(&own, &its, own_length) == 0;
+}
+
+bool listener_find_remote(int connection, struct endpoint *remote)
+{
+    union address_socket address;
+    socklen_t length = sizeof(address);
+
+    if (getpeername(connection, &address.any, &length) != 0)
+        return false;
+    *remote = address_endpoint(&address);
+    if (remote->family == AF_UNIX)
+        *remote = address_of_peer(connection);
+    return true;
+}
+
 bool listener_look(const struct listener *listener, struct listener_backlog *backlog)
 {
     uint32_t memory[SK_MEMINFO_VARS] = {0};

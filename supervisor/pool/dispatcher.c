@@ -157,7 +157,8 @@ static bool take(struct dispatcher *dispatcher, const union message *message, in
     if (header->type == MESSAGE_LISTED) {
         take_listed(dispatcher, &message->listed);
     } else if (header->type == MESSAGE_ROLLED) {
-        take_rolled(dispatcher);
+        if (header->ticket == dispatcher->roll)
+            take_rolled(dispatcher);
     } else if (header->type == MESSAGE_STARTED) {
         events->started(events->context, dispatcher->index, header->client, header->ticket,
                         message->started.process, message->started.age);
@@ -212,7 +213,8 @@ static void call_roll(struct dispatcher *dispatcher)
 {
     union message roll;
 
-    wire_header(&roll, MESSAGE_ROLL, 0, 0);
+    dispatcher->roll = ++dispatcher->pool->books->rolls;
+    wire_header(&roll, MESSAGE_ROLL, 0, dispatcher->roll);
     dispatcher->called = channel_ask(&dispatcher->channel, &roll) == 0;
     dispatcher_expect(dispatcher);
     if (dispatcher->called)

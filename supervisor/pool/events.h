@@ -20,6 +20,7 @@ enum { POOL_ORPHANED = 255 };
 /* What the pool knows of dispatchers, in memory that outlives the supervisor; all zero at first.
  * `process` is stored last and cleared first. */
 struct pool_books {
+    uint64_t rolls; /* roll calls so far: an answer to an earlier one may be on its way */
     struct pool_known {
         int32_t process; /* 0: no such dispatcher */
         uint32_t generation;

@@ -98,6 +98,7 @@ static void on_started(void *context, const struct client *client)
     struct server *server = context;
     const struct report_client reported = described(client);
 
+    server->lasting->standby.served++;
     report_started(&server->lasting->report, &reported, client->started - client->accepted,
                    clients_count(&server->queue.clients, CLIENT_QUEUED));
 }
@@ -115,7 +116,8 @@ static void on_ended(void *context, const struct client *client, const int *stat
     struct server *server = context;
     const struct report_client reported = described(client);
 
-    report_ended(&server->lasting->report, &reported, server->loop.now - client->started, status, usage);
+    report_ended(&server->lasting->report, &reported, server->loop.now - client->started, status,
+                 usage);
 }
 
 static bool may_end(void *context, struct client *client, const int *status)
@@ -172,6 +174,13 @@ static void on_foreign_ended(void *context, struct client *client, const int *st
     ending_foreign(&server->running, client, status);
 }
 
+static void on_link_closed(void *context)
+{
+    struct server *server = context;
+
+    server->lasting->takeover_closed = true;
+}
+
 struct takeover_events events_of_takeover(struct server *server)
 {
     return (struct takeover_events){
@@ -179,6 +188,7 @@ struct takeover_events events_of_takeover(struct server *server)
         .handed_over = on_handed_over,
         .end_handlers = shutdown_end,
         .ended = on_foreign_ended,
+        .closed = on_link_closed,
         .is_to_end = reports_end_early,
         .process = server->keeper,
         .context = server,

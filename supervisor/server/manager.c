@@ -62,9 +62,12 @@ void manager_open(struct server *server, const struct notify *notify)
 {
     struct manager *manager = &server->lasting->manager;
 
-    manager->open = notify_is_open(notify);
-    manager->watchdog_every = notify->watchdog_every;
-    manager->watchdog = (struct loop_timer){.expired = on_watchdog, .context = server};
+    if (!server->lasting->standby.begun) {
+        manager->open = notify_is_open(notify);
+        manager->watchdog_every = notify->watchdog_every;
+    }
+    manager->watchdog.expired = on_watchdog;
+    manager->watchdog.context = server;
     loop_add_timer(&server->loop, &manager->watchdog);
     loop_add_timer(&server->loop, &manager->status); /* it only begins a round */
 }

@@ -10,8 +10,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 
-enum { PUBLISH_WITHIN = 5 * LOOP_SECOND };
+enum { PUBLISH_WITHIN = 5 * LOOP_SECOND, ACKNOWLEDGE_AGAIN = 10 * LOOP_MILLISECOND };
 
 static void on_begun(struct server *server, const struct link_message *report,
                      const int *descriptors)
@@ -69,7 +70,7 @@ static void on_caught(struct server *server, const struct link_message *report,
                       const int *descriptors)
 {
     (void)descriptors;
-    if (!server->lasting->begun) {
+    if (!server->lasting->standby.begun) {
         server->early |= 1u << report->value;
         return;
     }
@@ -94,6 +95,15 @@ static void on_unheard(struct server *server, const struct link_message *report,
     server->lasting->manager.watchdog_every = 0;
 }
 
+/* The pair is incomplete: this process makes room for another one, once that loses nobody. */
+static void on_renew(struct server *server, const struct link_message *report,
+                     const int *descriptors)
+{
+    (void)report;
+    (void)descriptors;
+    server->lasting->renew = true;
+}
+
 static void on_signal(void *context)
 {
     struct server *server = context;
@@ -109,6 +119,7 @@ static void (*const reports[])(struct server *server, const struct link_message 
     [LINK_BEGUN] = on_begun,         [LINK_BEGUN_ALL] = on_begun_all, [LINK_DIED] = on_died,
     [LINK_ENDED] = on_ended,         [LINK_EMPTY] = on_empty,         [LINK_CONTENT] = on_content,
     [LINK_PUBLISHED] = on_published, [LINK_CAUGHT] = on_caught,       [LINK_UNHEARD] = on_unheard,
+    [LINK_RENEW] = on_renew,
 };
 
 /* Without the keeper nobody replaces dispatchers, or removes files.  No client is accepted any
@@ -124,6 +135,37 @@ static void lose_keeper(struct server *server)
     shutdown_drain(server);
 }
 
+/* A report that is kept comes in the order of its number, and perhaps twice. */
+static bool is_next(const struct server *server, const struct link_message *report)
+{
+    return report->number == 0 || report->number == server->lasting->heard + 1;
+}
+
+static void act(struct server *server, const struct link_message *report, const int *descriptors)
+{
+    /* A signal counts once, and what it begins is in the books before anything else happens. */
+    if (report->type == LINK_CAUGHT)
+        server->lasting->heard = report->number;
+    reports[report->type](server, report, descriptors);
+    clients_settle();
+    if (report->number != 0)
+        server->lasting->heard = report->number;
+}
+
+/* Tells the keeper which reports it need not keep. */
+static void acknowledge(void *context)
+{
+    struct server *server = context;
+
+    if (server->acknowledged == server->lasting->heard)
+        return;
+    if (requests_send(server,
+                      &(struct link_message){.type = LINK_HEARD, .number = server->lasting->heard}))
+        server->acknowledged = server->lasting->heard;
+    else
+        server->acknowledge.deadline = server->loop.now + ACKNOWLEDGE_AGAIN;
+}
+
 static void on_readable(void *context)
 {
     struct server *server = context;
@@ -133,16 +175,25 @@ static void on_readable(void *context)
     while (link_receive(server->link.descriptor, &report, descriptors)) {
         if (report.type >= sizeof(reports) / sizeof(*reports) || reports[report.type] == NULL)
             log_bug("the keeper sent an unknown report, %u", report.type);
-        reports[report.type](server, &report, descriptors);
+        if (is_next(server, &report)) {
+            act(server, &report, descriptors);
+            continue;
+        }
+        for (int i = 0; i < LINK_DESCRIPTORS; i++)
+            if (descriptors[i] >= 0)
+                (void)close(descriptors[i]); /* they come again, or have come before */
     }
     if (errno == ECONNRESET)
         lose_keeper(server);
     else if (errno == EMFILE && report.type == LINK_CONTENT)
         reload_content(server, (enum options_file)report.index, -1, EMFILE);
-    else if (errno == EMFILE) /* it finds nobody at the other end, exits, and is replaced */
+    else if (errno == EMFILE) { /* it finds nobody at the other end, exits, and is replaced */
         log_error("there is no room for the descriptors of dispatcher %u", report.index);
-    else if (errno != EAGAIN)
+        if (is_next(server, &report))
+            server->lasting->heard = report.number;
+    } else if (errno != EAGAIN)
         log_bug("cannot read a report of the keeper: %m");
+    acknowledge(server);
 }
 
 int reports_open(struct server *server, int link)
@@ -151,14 +202,22 @@ int reports_open(struct server *server, int link)
         (struct loop_source){.descriptor = link, .ready = on_readable, .context = server};
     server->signals =
         (struct loop_source){.descriptor = signals_open(), .ready = on_signal, .context = server};
-    return server->signals.descriptor < 0 ? -1 : loop_watch(&server->loop, &server->link);
+    server->acknowledge = (struct loop_timer){.expired = acknowledge, .context = server};
+    loop_add_timer(&server->loop, &server->acknowledge);
+    if (server->signals.descriptor < 0 || loop_watch(&server->loop, &server->link) != 0)
+        return -1;
+    return requests_send(server, &(struct link_message){.type = LINK_ROLL,
+                                                        .number = server->lasting->heard,
+                                                        .process = getpid()})
+               ? 0
+               : -1;
 }
 
 int reports_await_dispatchers(struct server *server)
 {
     struct pollfd event = {.fd = server->link.descriptor, .events = POLLIN};
 
-    while (!server->begun_all && !server->shutdown.forced) {
+    while (!server->begun_all && !server->lasting->shutdown.forced) {
         (void)poll(&event, 1, -1); /* the keeper's death ends it, too */
         on_readable(server);
     }
@@ -167,7 +226,6 @@ int reports_await_dispatchers(struct server *server)
 
 void reports_begin(struct server *server)
 {
-    server->lasting->begun = true;
     for (int signal_number = 1; signal_number < 32; signal_number++)
         if ((server->early >> signal_number & 1) != 0)
             on_caught(server, &(struct link_message){.value = signal_number}, NULL);

@@ -38,8 +38,9 @@ void requests_kill(void *context, unsigned dispatcher, uint32_t generation, bool
 
 void requests_notify(struct server *server, enum notify_state state, const char *text)
 {
-    struct link_message request = {
-        .type = LINK_NOTIFY, .value = (int32_t)state, .process = server->lasting->handover.successor};
+    struct link_message request = {.type = LINK_NOTIFY,
+                                   .value = (int32_t)state,
+                                   .process = server->lasting->handover.successor};
 
     if (!server->lasting->manager.open)
         return;

@@ -9,6 +9,7 @@
 #include "supervisor/server/operator.h"
 #include "supervisor/server/reload.h"
 #include "supervisor/server/reports.h"
+#include "supervisor/server/rollcall.h"
 #include "supervisor/server/shutdown.h"
 #include "supervisor/server/snapshot.h"
 #include "supervisor/server/starting.h"
@@ -72,6 +73,7 @@ static void advance(void *context)
     if (server->lasting->handover.phase == HANDOVER_DONE)
         operator_close(server); /* the new process answers operators from now on */
     shutdown_advance(server);
+    rollcall_advance(server);
     if (!clients_add_up(&server->queue.clients))
         log_bug("accepted clients do not add up");
     if (server->status_asked)
@@ -93,7 +95,8 @@ static int open_rooms(struct server *server, struct listeners *listeners, int li
     const struct takeover_events takeover = events_of_takeover(server);
 
     if (loop_open(&server->loop) != 0 || reports_open(server, link) != 0 ||
-        queue_open(&server->queue, &server->loop, options, &queue) != 0 ||
+        queue_open(&server->queue, &server->loop, options, server->lasting->clients,
+                   server->lasting->lingering, &queue) != 0 ||
         accept_open(&server->acceptor, &server->loop, listeners, &acceptor) != 0)
         return -1;
     running_open(&server->running, &server->loop, options, &server->queue, &server->pool, &running);
@@ -107,16 +110,18 @@ static int open_rooms(struct server *server, struct listeners *listeners, int li
 }
 
 /* Gives clients the descriptors that are left. */
-static int divide_descriptors(struct server *server, uint32_t limit, unsigned dispatchers)
+static int divide_descriptors(struct server *server, unsigned dispatchers)
 {
+    const uint32_t limit = server->lasting->descriptors_allowed;
     uint32_t successor = server->options->control != NULL; /* the connection to it */
     uint32_t operators = successor + (uint32_t)(server->options->metrics != NULL);
     uint32_t used =
         descriptors_used(limit) + DESCRIPTORS_SPARE + successor + operators * CONTROL_DESCRIPTORS;
     uint32_t left = limit > used ? limit - used : 0;
 
-    server->descriptors_allowed = limit;
-    if (queue_divide(&server->queue, left, ACCEPT_BATCH))
+    if (!server->lasting->standby.begun)
+        server->lasting->descriptors_left = left;
+    if (queue_divide(&server->queue, server->lasting->descriptors_left, ACCEPT_BATCH))
         return 0;
     log_error("the limit on open descriptors, %u, leaves %s for clients with %u dispatchers", limit,
               left == 0 ? "none" : "too few", dispatchers);
@@ -127,18 +132,45 @@ static_assert((int)OPTIONS_DISPATCHERS_MAXIMUM == (int)POOL_MAXIMUM &&
                   (int)OPTIONS_DISPATCHERS_MAXIMUM == (int)KEEPER_DISPATCHERS,
               "there is room for every dispatcher that the operator may ask for");
 
-int server_open(struct server *server, struct options *options, struct listeners *listeners,
-                const struct keeper *keeper, int link, uint32_t limit, uid_t user)
+/* Waits for the dispatchers of the start. */
+static int begin(struct server *server, const struct keeper *keeper)
 {
-    const struct pool_events pool = running_pool_events(&server->running);
-
-    server->options = options;
-    server->keeper = getppid();
-    server->files = &keeper->files;
     server->lasting->began = loop_clock();
     server->lasting->began_at = (int64_t)time(NULL);
-    if (gates_open(&server->gates, options, loop_clock()) != 0)
+    if (reports_await_dispatchers(server) != 0 || pool_await(&server->pool) != 0)
         return -1;
+    return divide_descriptors(server, keeper->count);
+}
+
+/* Goes on where an earlier supervisor was killed. */
+static int resume(struct server *server, const struct keeper *keeper)
+{
+    const struct takeover_events events = events_of_takeover(server);
+
+    if (divide_descriptors(server, keeper->count) != 0)
+        return -1;
+    if (server->takeover != NULL)
+        takeover_resume(server->takeover, &server->loop, &server->queue, &events,
+                        server->lasting->takeover_closed);
+    rollcall_begin(server);
+    shutdown_resume(server);
+    handover_resume(&server->lasting->handover);
+    reload_begin(server); /* this process has only what was read at the start */
+    return 0;
+}
+
+int server_open(struct server *server, struct listeners *listeners, const struct keeper *keeper,
+                int link, uid_t user)
+{
+    const struct pool_events pool = running_pool_events(&server->running);
+    bool resumes = server->lasting->standby.begun;
+
+    server->options = &server->lasting->options;
+    server->files = &keeper->files;
+    if (resumes && rollcall_sort(server, listeners, link) != 0) {
+        log_error("cannot call the roll: %m");
+        return -1;
+    }
     if (open_rooms(server, listeners, link) != 0) {
         log_error("cannot prepare the service: %m");
         return -1;
@@ -146,23 +178,27 @@ int server_open(struct server *server, struct options *options, struct listeners
     manager_open(server, &keeper->notify);
     if (operator_open(server, user) != 0)
         return -1;
-    pool_open(&server->pool, &server->loop, keeper->count, keeper->launch.limit.rlim_cur, &pool);
-    if (reports_await_dispatchers(server) != 0 || pool_await(&server->pool) != 0)
-        return -1;
-    return divide_descriptors(server, limit, keeper->count);
+    pool_open(&server->pool, &server->loop, &server->lasting->pool, keeper->count,
+              keeper->launch.limit.rlim_cur, &pool);
+    return resumes ? resume(server, keeper) : begin(server, keeper);
 }
 
 void server_count_descriptors(struct server *server)
 {
-    server->descriptors_own = descriptors_used(server->descriptors_allowed) -
-                              (uint32_t)(server->options->ready_descriptor >= 0);
+    server->lasting->descriptors_own = descriptors_used(server->lasting->descriptors_allowed) -
+                                       (uint32_t)(server->options->ready_descriptor >= 0);
 }
 
 void server_run(struct server *server)
 {
-    reports_begin(server);
-    if (server->takeover == NULL) /* otherwise the old process still speaks to the manager */
-        manager_begin(server);
+    bool resumes = server->lasting->standby.begun;
+
+    server->lasting->standby.begun = true;
+    if (!resumes) {
+        reports_begin(server);
+        if (server->takeover == NULL) /* otherwise the old process still speaks to the manager */
+            manager_begin(server);
+    }
     loop_run(&server->loop, advance, server);
     report_left_out(&server->lasting->report);
     operator_close(server);

@@ -13,13 +13,13 @@
 
 struct server;
 
-/* Opens the rooms, and waits until the dispatchers that the keeper has started are ready;
- * listeners, policy and operators' sockets are open already.  `options`, `listeners` and `keeper`
- * must stay; the operator may change options.  `link` leads to the keeper.  `limit` is the limit on
- * descriptors of this process.  Besides root, `user` may steer the service over the control socket.
- * Returns 0, or -1 after logging why. */
-int server_open(struct server *server, struct options *options, struct listeners *listeners,
-                const struct keeper *keeper, int link, uint32_t limit, uid_t user);
+/* Opens the rooms, and waits until the dispatchers that the keeper has started are ready; or, if an
+ * earlier supervisor has served, takes its place.  `lasting`, `gates`, policy and listening sockets
+ * are open already.  `listeners` and `keeper` must stay.  `link` leads to the keeper.  Besides
+ * root, `user` may steer the service over the control socket.  Returns 0, or -1 after logging why.
+ */
+int server_open(struct server *server, struct listeners *listeners, const struct keeper *keeper,
+                int link, uid_t user);
 
 /* Counts the descriptors of this process, except --ready-fd.  Call it once all are open that stay
  * open. */

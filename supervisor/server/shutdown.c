@@ -2,8 +2,10 @@
 
 #include "dispatcher/shared/log.h"
 #include "supervisor/server/manager.h"
+#include "supervisor/server/requests.h"
 
 #include <signal.h>
+#include <stdlib.h>
 
 enum {
     KILL_AFTER = 5 * LOOP_SECOND,    /* from SIGTERM to SIGKILL */
@@ -11,17 +13,25 @@ enum {
     GIVE_UP_AFTER = 3 * LOOP_SECOND  /* from SIGKILL until we leave what cannot be killed */
 };
 
+/* The keeper's copies would keep listeners open.  If this request is lost, the end of the service
+ * closes them. */
+static void retire(struct server *server)
+{
+    (void)requests_send(server, &(struct link_message){.type = LINK_RETIRE});
+}
+
 void shutdown_drain(struct server *server)
 {
     if (server->lasting->shutdown.stage >= SERVER_DRAINING)
         return;
+    server->lasting->shutdown.stage = SERVER_DRAINING; /* before all else: shutdown_resume() */
     handover_end(&server->lasting->handover);
     log_info("ending: waiting for %u clients in the queue and %u handlers",
              clients_count(&server->queue.clients, CLIENT_QUEUED),
              clients_active(&server->queue.clients));
-    server->lasting->shutdown.stage = SERVER_DRAINING;
     server->lasting->paused = false; /* waiting clients must be served */
     manager_stopping(server);
+    retire(server);
     accept_drain(&server->acceptor);
     /* Later than now: even with no time allowed, a service that is drained already ends well. */
     server->lasting->shutdown.next.deadline = server->loop.now + server->options->drain_timeout + 1;
@@ -34,6 +44,7 @@ static void end_handlers(struct server *server, enum server_stage stage, int sig
     server->lasting->shutdown.stage = stage;
     manager_stopping(server);
     server->lasting->shutdown.next.deadline = 0;
+    retire(server);
     accept_stop(&server->acceptor);
     dropped = queue_drop(&server->queue);
     if (dropped > 0)
@@ -92,8 +103,39 @@ static void on_stage_end(void *context)
 
 void shutdown_open(struct server *server)
 {
-    server->lasting->shutdown.next = (struct loop_timer){.expired = on_stage_end, .context = server};
+    server->lasting->shutdown.next.expired = on_stage_end;
+    server->lasting->shutdown.next.context = server;
     loop_add_timer(&server->loop, &server->lasting->shutdown.next);
+}
+
+void shutdown_resume(struct server *server)
+{
+    uint64_t deadline = server->lasting->shutdown.next.deadline;
+
+    switch (server->lasting->shutdown.stage) {
+    case SERVER_SERVING:
+        break;
+    case SERVER_HANDED_OVER:
+        accept_stop(&server->acceptor);
+        break;
+    case SERVER_DRAINING:
+        retire(server);
+        accept_drain(&server->acceptor);
+        break;
+    case SERVER_TERMINATING:
+        end_handlers(server, SERVER_TERMINATING, SIGTERM);
+        break;
+    case SERVER_KILLING:
+        kill_handlers(server);
+        break;
+    }
+    /* The predecessor may have been killed before it had set the time. */
+    if (server->lasting->shutdown.stage >= SERVER_DRAINING)
+        server->lasting->shutdown.next.deadline =
+            deadline != 0 ? deadline
+                          : loop_clock() + (server->lasting->shutdown.stage == SERVER_DRAINING
+                                                ? server->options->drain_timeout
+                                                : (uint64_t)KILL_AFTER);
 }
 
 void shutdown_signal(struct server *server, int signal_number)
@@ -138,8 +180,26 @@ static bool is_complete(const struct server *server)
            (stage > SERVER_DRAINING || server->queue.refusals.lingering.length == 0);
 }
 
+/* Returns true if nothing is lost with this process: dispatchers are started anew, and the keeper
+ * adopts handlers. */
+static bool may_be_renewed(const struct server *server)
+{
+    const struct clients *clients = &server->queue.clients;
+
+    return server->lasting->renew && server->lasting->shutdown.stage == SERVER_SERVING &&
+           server->lasting->handover.phase == HANDOVER_NONE && !server->rolling &&
+           clients_count(clients, CLIENT_QUEUED) == 0 &&
+           clients_count(clients, CLIENT_STARTING) == 0 &&
+           server->queue.refusals.lingering.length == 0;
+}
+
 void shutdown_advance(struct server *server)
 {
+    if (may_be_renewed(server)) {
+        server->lasting->renew = false;
+        log_info("no client waits: making room for another supervisor with a standby");
+        exit(LINK_EXIT_RENEW);
+    }
     if (server->lasting->shutdown.stage == SERVER_SERVING && accept_is_deaf(&server->acceptor)) {
         server->lasting->shutdown.forced = true;
         shutdown_drain(server);

@@ -14,6 +14,9 @@
 /* Opens the module. */
 void shutdown_open(struct server *server);
 
+/* Goes on with what an earlier supervisor has begun. */
+void shutdown_resume(struct server *server);
+
 /* Takes SIGTERM or SIGINT. */
 void shutdown_signal(struct server *server, int signal_number);
 

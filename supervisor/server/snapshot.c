@@ -129,7 +129,8 @@ static uint32_t descriptors_open(const struct server *server)
 
     for (size_t i = 0; i < server->acceptor.count; i++)
         closed += server->acceptor.listeners[i].descriptor < 0;
-    return server->descriptors_own - closed + clients_count(&server->queue.clients, CLIENT_QUEUED) +
+    return server->lasting->descriptors_own - closed +
+           clients_count(&server->queue.clients, CLIENT_QUEUED) +
            server->queue.refusals.lingering.length + control_descriptors(&server->control) +
            control_descriptors(&server->metrics);
 }
@@ -145,7 +146,7 @@ void snapshot_count(const struct server *server, struct snapshot *snapshot)
         .began_at = (double)server->lasting->began_at,
         .uptime = loop_seconds(server->loop.now - server->lasting->began),
         .lingering = server->queue.refusals.lingering.length,
-        .descriptors = {descriptors_open(server), server->descriptors_allowed},
+        .descriptors = {descriptors_open(server), server->lasting->descriptors_allowed},
         .log_lines_dropped = (double)log_dropped(),
         .control_refused = (double)server->control.refused,
     };

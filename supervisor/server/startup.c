@@ -8,6 +8,7 @@
 #include "supervisor/base/signals.h"
 #include "supervisor/base/title.h"
 #include "supervisor/jail/confinement.h"
+#include "supervisor/jail/filter.h"
 #include "supervisor/keeper/keeper.h"
 #include "supervisor/keeper/pid_file.h"
 #include "supervisor/listen/binding.h"
@@ -24,6 +25,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,6 +41,7 @@ struct startup {
     bool changes_user;        /* the daemon is root, and can become another user */
     struct identity identity; /* of the supervisor, if the daemon changes its user */
     uid_t dispatcher;         /* user of dispatchers; 0: that of the handlers */
+    int link;                 /* to the keeper, in the standby and the supervisor */
     int pid_file;             /* its lock is held as long as it is open; -1: none */
     struct takeover takeover;
     struct rlimit original; /* of descriptors */
@@ -231,6 +234,8 @@ static bool open_files(struct startup *startup)
     const char *pid_file = startup->options->pid_file;
 
     server->options = startup->options;
+    server->control.source.descriptor = -1;
+    server->metrics.source.descriptor = -1;
     server->takeover = startup->options->takeover == NULL ? NULL : &startup->takeover;
     /* Reading may take long, so a signal may still end the process; later there are files to
      * remove. */
@@ -246,19 +251,22 @@ static bool open_files(struct startup *startup)
            operator_listen(server, files, operator_user(startup));
 }
 
-/* The keeper touches no connection: it closes what only the supervisor uses. */
-static void leave_connections(struct startup *startup)
+static void close_one(int *descriptor)
 {
+    if (*descriptor >= 0)
+        (void)close(*descriptor); /* the supervisor has it, or needs it no more */
+    *descriptor = -1;
+}
+
+/* Closes the keeper's copies of what clients connect to, which are for another pair. */
+static void retire(void *context)
+{
+    struct startup *startup = context;
+
     for (size_t i = 0; i < startup->listeners.count; i++)
-        if (startup->listeners.list[i].descriptor >= 0)
-            (void)close(startup->listeners.list[i].descriptor); /* the supervisor has it */
-    if (startup->server.control.source.descriptor >= 0)
-        (void)close(startup->server.control.source.descriptor);
-    if (startup->server.metrics.source.descriptor >= 0)
-        (void)close(startup->server.metrics.source.descriptor);
-    takeover_forsake(&startup->takeover);
-    if (startup->options->ready_descriptor >= 0)
-        (void)close(startup->options->ready_descriptor);
+        close_one(&startup->listeners.list[i].descriptor);
+    close_one(&startup->server.control.source.descriptor);
+    close_one(&startup->server.metrics.source.descriptor);
 }
 
 /* The supervisor starts no process, and speaks to no service manager: it closes what only the
@@ -331,45 +339,94 @@ static void tell_listening(const struct startup *startup)
         log_warning("--ready-fd: cannot close it: %m; going on");
 }
 
-/* Runs in the new process.  Returns the exit status. */
-static int supervise(struct startup *startup, int link)
+/* Runs in the supervisor.  Returns the exit status. */
+static int supervise(void *context, unsigned life)
 {
+    struct startup *startup = context;
     struct server *server = &startup->server;
-    const struct options *options = startup->options;
+    bool resumes = server->lasting->standby.begun;
 
-    open_log(options, "supervisor");
+    open_log(startup->options, "supervisor");
     title_set("supervisor");
     (void)prctl(PR_SET_NAME, "supervisor"); /* only people read it */
-    (void)setsid();                         /* cannot fail: a forked process leads no group */
-    leave_keeper(&startup->keeper, startup->pid_file);
-    if (server_open(server, startup->options, &startup->listeners, &startup->keeper, link,
-                    startup->descriptors, operator_user(startup)) != 0)
+    if (server_open(server, &startup->listeners, &startup->keeper, startup->link,
+                    operator_user(startup)) != 0)
         return EXIT_FAILURE;
-    server_count_descriptors(server);
-    if (confinement_enter(startup->changes_user ? &startup->identity : NULL) != 0 ||
-        !(options->takeover == NULL ? reports_publish(server) == 0 : take_over(startup)))
+    if (!resumes)
+        server_count_descriptors(server);
+    if (filter_install() != 0)
         return EXIT_FAILURE;
-    identity_free(&startup->identity);
-    tell_listening(startup);
+    if (!resumes) {
+        if (!(startup->options->takeover == NULL ? reports_publish(server) == 0
+                                                 : take_over(startup)))
+            return EXIT_FAILURE;
+        tell_listening(startup);
+    }
+    (void)life;
     server_run(server);
     return server_end(server);
+}
+
+/* Runs in the standby. */
+static _Noreturn void stand_by(void *context, int link)
+{
+    struct startup *startup = context;
+    struct server *server = &startup->server;
+
+    open_log(startup->options, "standby");
+    title_set("standby");
+    (void)prctl(PR_SET_NAME, "standby"); /* only people read it */
+    (void)setsid();                      /* cannot fail: a forked process leads no group */
+    startup->link = link;
+    leave_keeper(&startup->keeper, startup->pid_file);
+    if (gates_open(&server->gates, &server->lasting->options, loop_clock()) != 0 ||
+        confinement_enter(startup->changes_user ? &startup->identity : NULL) != 0)
+        exit(EXIT_FAILURE);
+    identity_free(&startup->identity);
+    standby_grow(server->lasting->descriptors_allowed);
+    standby_run(&server->lasting->standby, supervise, startup);
+}
+
+/* Makes the memory that the pair shares.  Handlers that run count as clients without a descriptor.
+ */
+static struct lasting *make_lasting(const struct startup *startup)
+{
+    enum { HANDLERS_MOST = 1 << 18 };
+    uint32_t handlers = startup->options->processes;
+    struct lasting *lasting =
+        mmap(NULL, sizeof(*lasting), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (lasting == MAP_FAILED)
+        return NULL;
+    lasting->options = *startup->options;
+    lasting->descriptors_allowed = startup->descriptors;
+    lasting->clients = clients_make_books(startup->descriptors +
+                                          (handlers < HANDLERS_MOST ? handlers : HANDLERS_MOST));
+    return lasting->clients == NULL ? NULL : lasting;
 }
 
 static int keep(struct startup *startup)
 {
     uint32_t dispatchers = startup->options->dispatchers;
     struct keeper *keeper = &startup->keeper;
-    int link;
+    struct lasting *lasting = make_lasting(startup);
 
+    if (lasting == NULL) {
+        log_error("cannot make the memory of the supervisor: %m");
+        return EXIT_FAILURE;
+    }
+    startup->server.lasting = lasting;
+    startup->server.keeper = getpid();
     keeper->options = startup->options;
-    if (!open_files(startup))
+    keeper->begun = &lasting->standby.begun;
+    keeper->ended = &lasting->standby.ended;
+    keeper->events =
+        (struct keeper_events){.stand_by = stand_by, .retire = retire, .context = startup};
+    if (!open_files(startup) ||
+        keeper_open(keeper, dispatchers == 0 ? default_dispatchers() : dispatchers) != 0)
         return keeper_end(keeper);
-    link = keeper_fork(keeper, dispatchers == 0 ? default_dispatchers() : dispatchers);
-    if (link > 0)
-        exit(supervise(startup, link));
-    if (link < 0)
-        return keeper_end(keeper);
-    leave_connections(startup);
+    takeover_forsake(&startup->takeover);
+    close_one(&startup->options->ready_descriptor);
     title_set("keeper");
     return keeper_run(keeper);
 }

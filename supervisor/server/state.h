@@ -14,6 +14,7 @@
 #include "supervisor/figures/report.h"
 #include "supervisor/figures/snapshot.h"
 #include "supervisor/keeper/files.h"
+#include "supervisor/keeper/standby.h"
 #include "supervisor/listen/accept.h"
 #include "supervisor/options/options.h"
 #include "supervisor/pool/pool.h"
@@ -92,15 +93,18 @@ struct server_busiest {
  * supervisor finds it as it was, and opens the rest anew; pointers and timers in these structures
  * are set when they are opened. */
 struct lasting {
-    bool begun;        /* clients are served: from now on a dead supervisor is replaced */
-    bool ended;        /* the supervisor has decided to end, and will not be replaced */
-    bool paused;       /* by the operator */
-    bool useless;      /* no handler has started since the last supervisor began */
-    uint64_t heard;    /* the last report of the keeper that was acted on: link.h */
-    uint64_t began;    /* of the loop's clock */
-    int64_t began_at;  /* seconds since 1970 */
-    double log_dropped; /* log lines, by earlier supervisors */
-    struct options options; /* the operator may change some while the service runs */
+    struct standby standby;
+    bool paused;                  /* by the operator */
+    bool renew;                   /* the standby is dead */
+    bool takeover_closed;         /* the link to the process before us */
+    uint32_t descriptors_allowed; /* to the supervisor */
+    uint32_t descriptors_own;     /* of the supervisor, apart from clients */
+    uint32_t descriptors_left;    /* for clients */
+    uint64_t heard;               /* the last report of the keeper that was acted on: link.h */
+    uint64_t began;               /* of the loop's clock */
+    int64_t began_at;             /* seconds since 1970 */
+    double log_dropped;           /* log lines, by earlier supervisors */
+    struct options options;       /* the operator may change some while the service runs */
     struct report report;
     struct shutdown shutdown;
     struct handover handover;
@@ -130,21 +134,22 @@ struct server {
     struct control metrics; /* all zero without --metrics */
     uid_t starter;          /* the user that started this process */
 
-    struct loop_source link;    /* to the keeper: reports.h */
-    struct loop_source signals; /* heard only once the keeper is dead */
-    pid_t keeper;               /* the process that operators know */
-    const struct files *files;  /* not owned; the keeper removes them */
-    bool published;             /* the keeper has answered PUBLISH, with this errno or 0 */
+    struct loop_source link;       /* to the keeper: reports.h */
+    uint64_t acknowledged;         /* the last report that the keeper was told of */
+    struct loop_timer acknowledge; /* when to tell it again */
+    struct loop_source signals;    /* heard only once the keeper is dead */
+    pid_t keeper;                  /* the process that operators know */
+    const struct files *files;     /* not owned; the keeper removes them */
+    bool published;                /* the keeper has answered PUBLISH, with this errno or 0 */
     int publish_error;
     bool begun_all; /* the keeper has started the dispatchers */
     uint32_t early; /* signals that came before: bit N is signal N */
 
+    bool rolling; /* rollcall.h */
     struct server_standing told;
     struct reload reload;
 
-    uint32_t descriptors_allowed; /* to this process */
-    uint32_t descriptors_own;     /* of this process, apart from clients */
-    bool status_asked;            /* by SIGUSR1 */
+    bool status_asked; /* by SIGUSR1 */
 };
 
 #endif

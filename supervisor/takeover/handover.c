@@ -412,9 +412,13 @@ void handover_open(struct handover *handover, struct loop *loop, struct queue *q
     handover->paused = paused;
     handover->events = *events;
     handover->queue = queue;
-    handover->source =
-        (struct loop_source){.descriptor = -1, .ready = on_message, .context = handover};
-    handover->deadline = (struct loop_timer){.expired = on_deadline, .context = handover};
+    handover->source = (struct loop_source){
+        .descriptor = handover->phase == HANDOVER_NONE ? -1 : handover->source.descriptor,
+        .ready = on_message,
+        .context = handover};
+    handover->socket_count = 0;
+    handover->deadline.expired = on_deadline;
+    handover->deadline.context = handover;
     loop_add_timer(loop, &handover->deadline);
     for (size_t i = 0; i < acceptor->count; i++) {
         const struct listener *each = &acceptor->listeners[i];
@@ -425,6 +429,31 @@ void handover_open(struct handover *handover, struct loop *loop, struct queue *q
                                                             .place = each->path,
                                                             .name = each->name,
                                                             .passed = each->passed});
+    }
+}
+
+void handover_resume(struct handover *handover)
+{
+    const struct clients *clients = &handover->queue->clients;
+
+    if (handover->phase == HANDOVER_NONE)
+        return;
+    handover->owed = 0;
+    for (const struct client *client = clients_first(clients, CLIENT_RUNNING); client != NULL;
+         client = clients_next(clients, client))
+        handover->owed += client->owed;
+    if (handover->source.descriptor >= 0 && loop_watch(handover->loop, &handover->source) != 0) {
+        log_error("cannot hear the new process: %m");
+        close_link(handover);
+    }
+    if (handover->phase == HANDOVER_DONE) {
+        end_waiting(handover->queue);
+        report(handover);
+    } else if (handover->phase == HANDOVER_COMMITTED) {
+        accept_hold(handover->acceptor, true);
+        loop_ignore(handover->loop, &handover->queue->signs);
+    } else {
+        abort_it(handover, "met another supervisor");
     }
 }
 

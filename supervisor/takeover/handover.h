@@ -66,10 +66,13 @@ struct handover {
     const char *reason;         /* why the handover is being aborted; NULL: it is not */
 };
 
-/* Opens the module; what is passed must stay. */
+/* Opens the module, all zero or from an earlier supervisor; what is passed must stay. */
 void handover_open(struct handover *handover, struct loop *loop, struct queue *queue,
                    struct acceptor *acceptor, const bool *paused,
                    const struct takeover_events *events);
+
+/* Goes on with the handover of an earlier supervisor, or aborts it. */
+void handover_resume(struct handover *handover);
 
 /* Adds a socket to those of the acceptor. */
 void handover_add(struct handover *handover, struct handover_socket socket);

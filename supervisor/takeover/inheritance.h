@@ -195,6 +195,8 @@ struct takeover_events {
     /* In the new process: the client's handler has ended in the old process, or died with it.
      * `status` is NULL if it is unknown. */
     void (*ended)(void *context, struct client *client, const int *status);
+    /* In the new process: the link to the old process is closed. */
+    void (*closed)(void *context);
     /* In the new process, before it serves: returns true if it has been told to end. */
     bool (*is_to_end)(void *context);
     void *context;

@@ -404,6 +404,7 @@ static void close_link(struct takeover *takeover)
     takeover->source.descriptor = -1;
     takeover->again.deadline = 0;
     takeover->left = true;
+    takeover->events.closed(takeover->events.context);
     lost = end_clients(takeover, NULL);
     if (lost > 0)
         log_warning("the old process died; handlers whose end remains unknown: %u", lost);
@@ -463,11 +464,9 @@ void takeover_settled(struct takeover *takeover)
 
 /* ---- from the old process to this one ---- */
 
-int takeover_finish(struct takeover *takeover, struct loop *loop, struct queue *queue,
-                    const struct takeover_events *events)
+static void open_link(struct takeover *takeover, struct loop *loop, struct queue *queue,
+                      const struct takeover_events *events)
 {
-    int link = takeover->source.descriptor;
-
     takeover->loop = loop;
     takeover->queue = queue;
     takeover->events = *events;
@@ -475,6 +474,27 @@ int takeover_finish(struct takeover *takeover, struct loop *loop, struct queue *
     takeover->source.context = takeover;
     takeover->again = (struct loop_timer){.expired = say_end, .context = takeover};
     loop_add_timer(loop, &takeover->again);
+}
+
+void takeover_resume(struct takeover *takeover, struct loop *loop, struct queue *queue,
+                     const struct takeover_events *events, bool closed)
+{
+    open_link(takeover, loop, queue, events);
+    if (closed)
+        takeover->source.descriptor = -1;
+    takeover->left = closed;
+    if (!closed && loop_watch(loop, &takeover->source) != 0) {
+        log_error("cannot hear the old process: %m");
+        close_link(takeover);
+    }
+}
+
+int takeover_finish(struct takeover *takeover, struct loop *loop, struct queue *queue,
+                    const struct takeover_events *events)
+{
+    int link = takeover->source.descriptor;
+
+    open_link(takeover, loop, queue, events);
     if (loop_watch(loop, &takeover->source) != 0 || inheritance_say(link, INHERITANCE_GO) != 0 ||
         take_clients(takeover) != 0 || be_ready(takeover) != 0) {
         log_error("--takeover: cannot take over from process %d: %m", takeover->process);

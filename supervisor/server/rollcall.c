@@ -1,0 +1,148 @@
+#include "supervisor/server/rollcall.h"
+
+#include "dispatcher/shared/log.h"
+#include "dispatcher/shared/release.h"
+#include "supervisor/base/address.h"
+#include "supervisor/base/socket.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* The kernel assigns the lowest free number, so strays are not far above what is known. */
+enum { ABOVE = 1024 };
+
+/* The descriptors that stay as they are. */
+struct known {
+    bool *is; /* by number */
+    uint32_t limit;
+    uint32_t highest;
+};
+
+static void mark(struct known *known, int descriptor)
+{
+    if (descriptor < 0 || (uint32_t)descriptor >= known->limit)
+        return;
+    known->is[descriptor] = true;
+    if ((uint32_t)descriptor > known->highest)
+        known->highest = (uint32_t)descriptor;
+}
+
+static void mark_dispatchers(struct known *known, const struct pool_known *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (int j = 0; list[i].process != 0 && j < CHANNEL_DESCRIPTORS; j++)
+            mark(known, list[i].descriptors[j]);
+}
+
+static void mark_clients(struct known *known, const struct lasting *lasting)
+{
+    const struct clients_books *books = lasting->clients;
+
+    for (uint32_t i = 0; i < books->used; i++)
+        if (books->records[i].state != CLIENT_NONE)
+            mark(known, books->records[i].descriptor);
+    for (unsigned i = 0; i < REFUSALS_MAXIMUM; i++)
+        mark(known, lasting->lingering[i] - 1);
+}
+
+static void mark_all(struct known *known, const struct server *server,
+                     const struct listeners *listeners, int link)
+{
+    const struct lasting *lasting = server->lasting;
+
+    for (int i = 0; i <= PROTOCOL_LAST; i++)
+        mark(known, i);
+    mark(known, link);
+    mark(known, server->control.source.descriptor);
+    mark(known, server->metrics.source.descriptor);
+    for (size_t i = 0; i < listeners->count; i++)
+        mark(known, listeners->list[i].descriptor);
+    for (int i = 0; i < OPTIONS_GATES; i++)
+        mark(known, server->gates.list[i].gauge.descriptor);
+    if (lasting->handover.phase != HANDOVER_NONE)
+        mark(known, lasting->handover.source.descriptor);
+    if (server->takeover != NULL && !lasting->takeover_closed)
+        mark(known, server->takeover->source.descriptor);
+    mark_dispatchers(known, lasting->pool.dispatchers, POOL_MAXIMUM);
+    mark_dispatchers(known, lasting->pool.left,
+                     sizeof(lasting->pool.left) / sizeof(*lasting->pool.left));
+    mark_clients(known, lasting);
+}
+
+/* Listeners that the predecessor closed are closed: their numbers may be others' by now. */
+static void forget_closed(struct listeners *listeners, struct loop_source *operators[2])
+{
+    for (size_t i = 0; i < listeners->count; i++)
+        if (socket_get(listeners->list[i].descriptor, SOL_SOCKET, SO_ACCEPTCONN) != 1)
+            listeners->list[i].descriptor = -1;
+    for (int i = 0; i < 2; i++)
+        if (socket_get(operators[i]->descriptor, SOL_SOCKET, SO_ACCEPTCONN) != 1)
+            operators[i]->descriptor = -1;
+}
+
+static bool is_stray(const struct listeners *listeners, int descriptor)
+{
+    if (socket_get(descriptor, SOL_SOCKET, SO_TYPE) != SOCK_STREAM ||
+        socket_get(descriptor, SOL_SOCKET, SO_ACCEPTCONN) != 0)
+        return false;
+    for (size_t i = 0; i < listeners->count; i++)
+        if (listener_has_accepted(&listeners->list[i], descriptor))
+            return true;
+    return false;
+}
+
+int rollcall_sort(struct server *server, struct listeners *listeners, int link)
+{
+    struct known known = {.limit = server->lasting->descriptors_allowed};
+
+    known.is = calloc(known.limit, sizeof(*known.is));
+    if (known.is == NULL)
+        return -1;
+    forget_closed(listeners,
+                  (struct loop_source *[]){&server->control.source, &server->metrics.source});
+    mark_all(&known, server, listeners, link);
+    for (uint32_t i = 0; i < known.limit && i <= known.highest + ABOVE; i++) {
+        int descriptor = (int)i;
+
+        if (known.is[i] || fcntl(descriptor, F_GETFD) < 0)
+            continue;
+        if (is_stray(listeners, descriptor))
+            strays_add(&server->running.strays, descriptor);
+        else
+            (void)close(descriptor); /* only the predecessor used it */
+    }
+    free(known.is);
+    return 0;
+}
+
+void rollcall_begin(struct server *server)
+{
+    const struct clients *clients = &server->queue.clients;
+    uint32_t lost;
+
+    pool_recall(&server->pool);
+    lost = running_recall(&server->running);
+    if (lost > 0)
+        log_error("waiting clients that were lost with the supervisor and its standby: %u", lost);
+    log_info("a supervisor takes the place of another: %u clients wait, %u have a handler",
+             clients_count(clients, CLIENT_QUEUED), clients_active(clients));
+    server->rolling = true;
+}
+
+void rollcall_advance(struct server *server)
+{
+    struct endpoint remote;
+    int stray;
+
+    if (!server->rolling || pool_is_rolling(&server->pool))
+        return;
+    server->rolling = false;
+    while ((stray = strays_next(&server->running.strays)) >= 0) {
+        if (listener_find_remote(stray, &remote) && clients_reserve(&server->queue.clients) == 0)
+            queue_enter(&server->queue, stray, &remote);
+        else
+            release(stray); /* it is broken, or there is no memory for it */
+    }
+}
