@@ -13,13 +13,15 @@
 static_assert((int)POOL_ORPHANED == (int)CLIENT_ADOPTED, "both are one index of a dispatcher");
 
 void running_open(struct running *running, struct loop *loop, const struct options *options,
-                  struct queue *queue, struct pool *pool, const struct running_events *events)
+                  struct queue *queue, struct pool *pool, struct strays *strays,
+                  const struct running_events *events)
 {
     *running = (struct running){
         .loop = loop,
         .queue = queue,
         .clients = &queue->clients,
         .pool = pool,
+        .strays = strays,
         .events = *events,
         .starting = BACKOFF,
         .owed = {.expired = ending_pursue_all, .context = running},
@@ -140,7 +142,7 @@ static void on_delivered(void *context, uint32_t handle, uint64_t ticket)
 static bool has_connection(struct running *running, struct client *client, int descriptor)
 {
     if (descriptor < 0 && client->descriptor < 0)
-        descriptor = strays_take(&running->strays, &client->remote);
+        descriptor = strays_take(running->strays, &client->remote);
     client->returned = true;
     clients_settle();
     if (descriptor >= 0 && client->descriptor < 0 && address_is_from(descriptor, &client->remote))
@@ -209,7 +211,7 @@ static void on_lost(void *context, uint32_t handle, uint64_t ticket)
 {
     struct running *running = context;
     struct client *client = starting_client(running, handle, ticket);
-    int stray = strays_take(&running->strays, &client->remote);
+    int stray = strays_take(running->strays, &client->remote);
 
     if (stray >= 0 || client->returned) {
         put_back(running, client, stray);

@@ -80,13 +80,14 @@ struct running {
     int signal;               /* for every handler; 0: the service goes on */
     struct loop_timer owed;   /* when to repeat requests that could not be sent */
     struct loop_timer expiry; /* when the next handler has run for too long */
-    struct strays strays;
+    struct strays *strays;
     struct client *adopted[RUNNING_ADOPTED]; /* by the process of their handler: lists */
 };
 
 /* Opens the room; what is passed must stay, and the pool is not used before running_start(). */
 void running_open(struct running *running, struct loop *loop, const struct options *options,
-                  struct queue *queue, struct pool *pool, const struct running_events *events);
+                  struct queue *queue, struct pool *pool, struct strays *strays,
+                  const struct running_events *events);
 
 /* Takes the place of an earlier supervisor, with the clients that are in the books: their starts
  * and handlers become known to the pool, which is about to call the roll.  Clients whose connection

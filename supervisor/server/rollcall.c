@@ -109,7 +109,7 @@ int rollcall_sort(struct server *server, struct listeners *listeners, int link)
         if (known.is[i] || fcntl(descriptor, F_GETFD) < 0)
             continue;
         if (is_stray(listeners, descriptor))
-            strays_add(&server->running.strays, descriptor);
+            strays_add(&server->strays, descriptor);
         else
             (void)close(descriptor); /* only the predecessor used it */
     }
@@ -139,7 +139,7 @@ void rollcall_advance(struct server *server)
     if (!server->rolling || pool_is_rolling(&server->pool))
         return;
     server->rolling = false;
-    while ((stray = strays_next(&server->running.strays)) >= 0) {
+    while ((stray = strays_next(&server->strays)) >= 0) {
         if (listener_find_remote(stray, &remote) && clients_reserve(&server->queue.clients) == 0)
             queue_enter(&server->queue, stray, &remote);
         else

@@ -125,6 +125,7 @@ struct server {
     struct starting starting;
     struct pool pool;
     struct running running;
+    struct strays strays; /* found by rollcall.h */
 
     struct takeover *takeover; /* not owned; NULL without --takeover */
 
