@@ -241,7 +241,7 @@ static void pair_ended(struct keeper *keeper, pid_t process, int status)
     }
     keeper->status = status;
     keeper->again.deadline = keeper->loop.now;
-    if (!was_standby && WIFEXITED(status) && WEXITSTATUS(status) == LINK_EXIT_RENEW)
+    if (WIFEXITED(status) && WEXITSTATUS(status) == LINK_EXIT_RENEW)
         keeper->begin_pair = true;
     else if (WIFSIGNALED(status) && *keeper->begun && !*keeper->ended)
         keeper->begin_pair = true;
@@ -685,7 +685,8 @@ static void advance(void *context)
     }
     if (keeper->renew && outbox_has_room(&keeper->outbox)) {
         keeper->renew = false;
-        report(keeper, (struct link_message){.type = LINK_RENEW}, NULL, 0);
+        report(keeper,
+               (struct link_message){.type = LINK_RENEW, .process = keeper->supervisor}, NULL, 0);
     }
     if (keeper->begin_pair && begin_pair(keeper) == 0)
         keeper->begin_pair = false;

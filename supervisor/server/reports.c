@@ -99,9 +99,8 @@ static void on_unheard(struct server *server, const struct link_message *report,
 static void on_renew(struct server *server, const struct link_message *report,
                      const int *descriptors)
 {
-    (void)report;
     (void)descriptors;
-    server->lasting->renew = true;
+    server->renew = report->process == getpid(); /* it may have been meant for another */
 }
 
 static void on_signal(void *context)

@@ -186,7 +186,7 @@ static bool may_be_renewed(const struct server *server)
 {
     const struct clients *clients = &server->queue.clients;
 
-    return server->lasting->renew && server->lasting->shutdown.stage == SERVER_SERVING &&
+    return server->renew && server->lasting->shutdown.stage == SERVER_SERVING &&
            server->lasting->handover.phase == HANDOVER_NONE && !server->rolling &&
            clients_count(clients, CLIENT_QUEUED) == 0 &&
            clients_count(clients, CLIENT_STARTING) == 0 &&
@@ -196,7 +196,6 @@ static bool may_be_renewed(const struct server *server)
 void shutdown_advance(struct server *server)
 {
     if (may_be_renewed(server)) {
-        server->lasting->renew = false;
         log_info("no client waits: making room for another supervisor with a standby");
         exit(LINK_EXIT_RENEW);
     }

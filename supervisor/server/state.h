@@ -95,7 +95,6 @@ struct server_busiest {
 struct lasting {
     struct standby standby;
     bool paused;                  /* by the operator */
-    bool renew;                   /* the standby is dead */
     bool takeover_closed;         /* the link to the process before us */
     uint32_t descriptors_allowed; /* to the supervisor */
     uint32_t descriptors_own;     /* of the supervisor, apart from clients */
@@ -147,6 +146,7 @@ struct server {
     uint32_t early; /* signals that came before: bit N is signal N */
 
     bool rolling; /* rollcall.h */
+    bool renew;   /* the standby is dead: another pair is to begin */
     struct server_standing told;
     struct reload reload;
 
