@@ -83,6 +83,23 @@ has_little_open() {
     [[ $(awk '$1 == "CapEff:" { print $2 }' capabilities) == "$(field $$ CapBnd)" ]]
 }
 
+@test "a dispatcher that replaces another starts handlers with the same rights, even if no process may gain any" {
+    require_root
+    command -v setpriv >/dev/null || skip "setpriv is not installed"
+    WRAPPER=(setpriv --no-new-privs)
+    local options
+    for options in "" "--user $HANDLERS"; do
+        # shellcheck disable=SC2086 # two words, or none
+        start $options --dispatchers 2 --address 127.0.0.1 0 sh -c 'grep -E "Cap|Uid" /proc/self/status'
+        nc -N 127.0.0.1 "$PORT" </dev/null >before
+        # shellcheck disable=SC2046
+        kill_dispatchers $(dispatchers)
+        timeout 20 nc -N 127.0.0.1 "$PORT" </dev/null >after
+        diff before after
+        stop
+    done
+}
+
 @test "an attacker in the supervisor can make no system call that harms other processes" {
     require_ptrace
     start_as_others 0 cat
