@@ -45,7 +45,8 @@ static bool is_busy(const struct keeper *keeper)
     return keeper->pending.type != 0;
 }
 
-/* Watches for requests and signals, except while a report is pending. */
+/* Watches for requests and signals, except while a report is pending.  Tries again later if that
+ * fails. */
 static void watch(struct keeper *keeper)
 {
     if (is_busy(keeper)) {
@@ -53,7 +54,7 @@ static void watch(struct keeper *keeper)
         loop_ignore(&keeper->loop, &keeper->signals);
     } else if (loop_watch(&keeper->loop, &keeper->link) != 0 ||
                loop_watch(&keeper->loop, &keeper->signals) != 0) {
-        log_bug("cannot watch the supervisor: %m"); /* there was room for both before */
+        keeper->again.deadline = keeper->loop.now + AGAIN;
     }
 }
 
@@ -588,7 +589,9 @@ static bool open_loop(struct keeper *keeper)
     keeper->link.context = keeper;
     keeper->signals =
         (struct loop_source){.descriptor = signals_open(), .ready = on_signal, .context = keeper};
-    if (keeper->signals.descriptor < 0 || loop_open(&keeper->loop) != 0)
+    if (keeper->signals.descriptor < 0 || loop_open(&keeper->loop) != 0 ||
+        loop_watch(&keeper->loop, &keeper->link) != 0 ||
+        loop_watch(&keeper->loop, &keeper->signals) != 0)
         return false;
     keeper->again = (struct loop_timer){.expired = go_on, .context = keeper};
     keeper->reading = (struct loop_timer){.expired = on_reading_long, .context = keeper};
@@ -654,8 +657,11 @@ int keeper_end(struct keeper *keeper)
 
 int keeper_run(struct keeper *keeper)
 {
-    if (!open_loop(keeper) || !give_up_privileges()) {
+    if (!open_loop(keeper)) {
         log_error("cannot prepare the keeper: %m");
+        end_supervisor(keeper);
+    } else if (!give_up_privileges()) {
+        log_error("the keeper cannot give up capabilities: %m");
         end_supervisor(keeper);
     } else {
         watch(keeper);
