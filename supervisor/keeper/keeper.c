@@ -45,27 +45,32 @@ static bool is_busy(const struct keeper *keeper)
     return keeper->pending.type != 0;
 }
 
-/* Watches for requests and signals, except while a report is pending.  Tries again later if that
- * fails. */
+/* Watches a source, or leaves it alone.  Tries again later if it cannot be watched now. */
+static void set_watched(struct keeper *keeper, struct loop_source *source, bool watched)
+{
+    if (!watched)
+        loop_ignore(&keeper->loop, source);
+    else if (loop_watch(&keeper->loop, source) != 0)
+        keeper->again.deadline = keeper->loop.now + AGAIN;
+}
+
+/* Watches for requests and signals, except while a report is pending. */
 static void watch(struct keeper *keeper)
 {
-    if (is_busy(keeper)) {
-        loop_ignore(&keeper->loop, &keeper->link);
-        loop_ignore(&keeper->loop, &keeper->signals);
-    } else if (loop_watch(&keeper->loop, &keeper->link) != 0 ||
-               loop_watch(&keeper->loop, &keeper->signals) != 0) {
-        keeper->again.deadline = keeper->loop.now + AGAIN;
-    }
+    set_watched(keeper, &keeper->link, !is_busy(keeper) && !keeper->closed);
+    set_watched(keeper, &keeper->signals, !is_busy(keeper));
 }
 
 /* Sends the pending report.  A supervisor that is gone needs none. */
 static void send_pending(struct keeper *keeper)
 {
     if (link_send(keeper->link.descriptor, &keeper->pending, keeper->pending_descriptors,
-                  keeper->pending_count) != 0 &&
-        errno != EPIPE && errno != ECONNRESET) {
-        keeper->again.deadline = keeper->loop.now + AGAIN;
-        return;
+                  keeper->pending_count) != 0) {
+        keeper->closed = errno == EPIPE || errno == ECONNRESET;
+        if (!keeper->closed) {
+            keeper->again.deadline = keeper->loop.now + AGAIN;
+            return;
+        }
     }
     close_descriptors(keeper->pending_descriptors, keeper->pending_count);
     keeper->pending.type = 0;
@@ -113,6 +118,8 @@ static void restart(void *context)
     struct keeper_dispatcher *dispatcher = context;
     struct keeper *keeper = dispatcher->keeper;
 
+    if (keeper->closed)
+        return; /* the service ends */
     if (is_busy(keeper)) {
         dispatcher->restart.deadline = keeper->loop.now + AGAIN;
         return;
@@ -445,7 +452,7 @@ static void on_request(void *context)
     while (!is_busy(keeper)) {
         if (!link_receive(keeper->link.descriptor, &request, descriptors)) {
             if (errno == ECONNRESET)
-                loop_ignore(&keeper->loop, &keeper->link); /* it has ended: SIGCHLD comes */
+                keeper->closed = true; /* it has ended: SIGCHLD comes */
             else if (errno != EAGAIN)
                 log_error("cannot read a request of the supervisor: %m");
             return;
