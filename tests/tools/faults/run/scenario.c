@@ -450,6 +450,22 @@ static unsigned late_clients(void)
     return count > STAYING ? count - STAYING : 0;
 }
 
+/* Names the most frequent call. */
+static void fail_for_calls(struct run *run)
+{
+    const unsigned *counts = &run->observed->counts[0][0][0];
+    unsigned most = 0;
+    const struct call *call;
+
+    for (unsigned i = 0; i < ACTORS * PHASES * CALLS_KINDS; i++)
+        most = counts[i] > counts[most] ? i : most;
+    call = calls_by_kind(most % CALLS_KINDS);
+    fail(run, "%u system calls were made, and %u are usual; %u are %s of %s, %s",
+         run->observed->total, run->usual->calls, counts[most],
+         call == NULL ? "others" : call->name, tracer_actors[most / CALLS_KINDS / PHASES],
+         tracer_phases[most / CALLS_KINDS % PHASES]);
+}
+
 static void conclude(struct run *run, bool measuring)
 {
     const unsigned bound = 2 * run->usual->calls + CALLS_MORE;
@@ -459,8 +475,7 @@ static void conclude(struct run *run, bool measuring)
     if (measuring)
         run->usual->calls = run->observed->total;
     else if (run->observed->total > bound)
-        fail(run, "%u system calls were made, and %u are usual", run->observed->total,
-             run->usual->calls);
+        fail_for_calls(run);
     check_log(run);
     if (run->outcome.verdict == VERDICT_SURVIVED && run->fault->call != NULL &&
         run->observed->happened == 0)
