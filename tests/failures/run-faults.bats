@@ -18,7 +18,7 @@ answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello
     require_tracer
     local fault
     start_small
-    for fault in memfd_create:error=ENFILE:when=1..2 sendmsg:error=EPERM:when=1; do
+    for fault in memfd_create:error=ENFILE:when=1..2 clone:error=EAGAIN:when=1; do
         : >"$LOG"
         inject "$DAEMON" "$fault"
         kill -KILL "$(dispatchers)"
@@ -76,9 +76,9 @@ answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello
     echo 'deny 127.0.1.1' >rules
     start_small --supervisor-user root --access-file rules
     echo 'deny 127.0.0.1' >rules
-    prlimit --pid "$DAEMON" --nofile=5:20000
+    prlimit --pid "$(supervisor)" --nofile=5:20000
     kill -HUP "$DAEMON"
     await has_line 'cannot read rules: Too many open files' "$LOG"
-    prlimit --pid "$DAEMON" --nofile=20000:20000
+    prlimit --pid "$(supervisor)" --nofile=20000:20000
     answers_hello
 }
