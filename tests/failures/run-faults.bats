@@ -44,6 +44,17 @@ answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello
     [[ $(dispatchers) != "$dispatcher" ]]
 }
 
+@test "a dispatcher for which the supervisor has no descriptors is replaced until it has some" {
+    command -v prlimit >/dev/null || skip "prlimit is not installed"
+    [[ $(id -u) == 0 ]] || skip "the supervisor must run as root, so that the test may change its limit"
+    start_small --supervisor-user root
+    prlimit --pid "$(supervisor)" --nofile=5:20000
+    kill -KILL "$(dispatchers)"
+    await has_line 'there is no room for the descriptors of dispatcher 0' "$LOG"
+    prlimit --pid "$(supervisor)" --nofile=20000:20000
+    answers_hello
+}
+
 @test "a dispatcher lives if poll fails for a moment, and is replaced if recvmsg always fails" {
     require_tracer
     start_small

@@ -6,11 +6,11 @@ load ../shared/walls
 
 is_long() { [[ -n ${DAMPENER_LONG:-} ]] || skip "scripts/check --long runs it"; }
 
-@test "when dispatchers have no descriptors left, clients wait, and are served later" {
+@test "when dispatchers have no descriptors left, others replace them, and clients are served" {
     is_long
     wall_dispatchers_descriptors
     is_calm
-    is_quiet 'cannot start a handler'
+    is_quiet 'cannot receive the descriptors'
 }
 
 @test "when the supervisor has no memory left, clients wait in the backlog, and none is lost" {

@@ -139,12 +139,13 @@ wall_descriptors() {
     at_wall raise lift 50 "cannot accept connections: Too many open files"
 }
 
+# Dispatchers end, and others with the daemon's own limit replace them.
 wall_dispatchers_descriptors() {
     require_dispatchers
     start --address 127.0.0.1 --processes 8 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     raise() { limit_dispatchers nofile 4; }
     lift() { limit_dispatchers nofile 1024; }
-    at_wall raise lift 50 "cannot start a handler, '.*': Too many open files"
+    at_wall raise lift 50 "cannot receive the descriptors of clients"
 }
 
 # A sanitizer needs a large address space, and processes and descriptors of its own.
