@@ -142,7 +142,7 @@ static void on_readable(void *context)
         reload_content(server, (enum options_file)report.index, -1, EMFILE);
     else if (errno == EMFILE) /* it finds nobody at the other end, exits, and is replaced */
         log_error("there is no room for the descriptors of dispatcher %u", report.index);
-    else if (errno != EAGAIN)
+    else if (errno != EAGAIN && errno != ENOMEM && errno != ENOBUFS) /* it stays in the socket */
         log_bug("cannot read a report of the keeper: %m");
 }
 

@@ -36,6 +36,8 @@ holds() {
         keeper:end:newfstatat:{EACCES:1,EIO:2,EACCES:3}
         # The keeper took a lack of memory for a bug of its own.
         keeper:start:epoll_ctl:{ENOMEM:1,ENOSPC:2}
+        # The supervisor took a lack of memory for a bug of its own.
+        supervisor:start:recvmsg:{ENOMEM,ENOBUFS}:1
         # No later SIGHUP was acted on.
         launch:serving:sendmsg:{ENOBUFS,EPIPE}:2
         # The message showed a wrong reason.
