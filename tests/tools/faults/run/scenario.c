@@ -160,6 +160,7 @@ static void operate(struct run *run)
 {
     static const char *const questions[] = {"metrics",         "pause",           "resume",
                                             "set processes 3", "set processes 2", "sources"};
+    bool have_read;
     int visit;
 
     for (unsigned i = 0; i < sizeof(questions) / sizeof(*questions); i++)
@@ -172,11 +173,12 @@ static void operate(struct run *run)
     if (visit >= 0 && visit_end(visit, WITHIN, NULL, 0) == VISIT_HANGING)
         fail(run, "a reader of the metrics was neither answered nor cut off");
     tell(run, SIGHUP);
-    if (!await(run, has_read_files, WITHIN))
-        fail(run, "nothing was said about SIGHUP");
+    have_read = await(run, has_read_files, WITHIN);
     tell(run, SIGUSR1);
     if (!await(run, has_told_status, STATUS_WITHIN) && run->observed->happened == 0)
         fail(run, "no status was logged");
+    if (!have_read && strstr(service_log(), "dropped") == NULL) /* the line is none of those */
+        fail(run, "nothing was said about SIGHUP");
     /* The pause, if it could not be ended. */
     for (int try = 0; try < TRIES && !service_ask("resume", run->status, sizeof(run->status));
          try++)
