@@ -256,8 +256,11 @@ static void reap_one(struct keeper *keeper, pid_t process)
     bool leader = getsid(process) == process;
     struct rusage usage;
     int status;
+    pid_t reaped = wait4(process, &status, WNOHANG, &usage);
 
-    if (wait4(process, &status, WNOHANG, &usage) != process)
+    if (reaped < 0 && errno == EINTR)
+        return; /* reap() finds it again */
+    if (reaped != process)
         log_bug("wait4: process %d: %m", process);
     if (process == keeper->supervisor) {
         keeper->supervisor = 0;
