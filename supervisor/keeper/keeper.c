@@ -45,26 +45,32 @@ static bool is_busy(const struct keeper *keeper)
     return keeper->pending.type != 0;
 }
 
+/* Watches a source, or leaves it alone.  Tries again later if it cannot be watched now. */
+static void set_watched(struct keeper *keeper, struct loop_source *source, bool watched)
+{
+    if (!watched)
+        loop_ignore(&keeper->loop, source);
+    else if (loop_watch(&keeper->loop, source) != 0)
+        keeper->again.deadline = keeper->loop.now + AGAIN;
+}
+
 /* Watches for requests and signals, except while a report is pending. */
 static void watch(struct keeper *keeper)
 {
-    if (is_busy(keeper)) {
-        loop_ignore(&keeper->loop, &keeper->link);
-        loop_ignore(&keeper->loop, &keeper->signals);
-    } else if (loop_watch(&keeper->loop, &keeper->link) != 0 ||
-               loop_watch(&keeper->loop, &keeper->signals) != 0) {
-        log_bug("cannot watch the supervisor: %m"); /* there was room for both before */
-    }
+    set_watched(keeper, &keeper->link, !is_busy(keeper) && !keeper->closed);
+    set_watched(keeper, &keeper->signals, !is_busy(keeper));
 }
 
 /* Sends the pending report.  A supervisor that is gone needs none. */
 static void send_pending(struct keeper *keeper)
 {
     if (link_send(keeper->link.descriptor, &keeper->pending, keeper->pending_descriptors,
-                  keeper->pending_count) != 0 &&
-        errno != EPIPE && errno != ECONNRESET) {
-        keeper->again.deadline = keeper->loop.now + AGAIN;
-        return;
+                  keeper->pending_count) != 0) {
+        keeper->closed = errno == EPIPE || errno == ECONNRESET;
+        if (!keeper->closed) {
+            keeper->again.deadline = keeper->loop.now + AGAIN;
+            return;
+        }
     }
     close_descriptors(keeper->pending_descriptors, keeper->pending_count);
     keeper->pending.type = 0;
@@ -112,6 +118,8 @@ static void restart(void *context)
     struct keeper_dispatcher *dispatcher = context;
     struct keeper *keeper = dispatcher->keeper;
 
+    if (keeper->closed)
+        return; /* the service ends */
     if (is_busy(keeper)) {
         dispatcher->restart.deadline = keeper->loop.now + AGAIN;
         return;
@@ -248,8 +256,11 @@ static void reap_one(struct keeper *keeper, pid_t process)
     bool leader = getsid(process) == process;
     struct rusage usage;
     int status;
+    pid_t reaped = wait4(process, &status, WNOHANG, &usage);
 
-    if (wait4(process, &status, WNOHANG, &usage) != process)
+    if (reaped < 0 && errno == EINTR)
+        return; /* reap() finds it again */
+    if (reaped != process)
         log_bug("wait4: process %d: %m", process);
     if (process == keeper->supervisor) {
         keeper->supervisor = 0;
@@ -444,7 +455,7 @@ static void on_request(void *context)
     while (!is_busy(keeper)) {
         if (!link_receive(keeper->link.descriptor, &request, descriptors)) {
             if (errno == ECONNRESET)
-                loop_ignore(&keeper->loop, &keeper->link); /* it has ended: SIGCHLD comes */
+                keeper->closed = true; /* it has ended: SIGCHLD comes */
             else if (errno != EAGAIN)
                 log_error("cannot read a request of the supervisor: %m");
             return;
@@ -588,7 +599,9 @@ static bool open_loop(struct keeper *keeper)
     keeper->link.context = keeper;
     keeper->signals =
         (struct loop_source){.descriptor = signals_open(), .ready = on_signal, .context = keeper};
-    if (keeper->signals.descriptor < 0 || loop_open(&keeper->loop) != 0)
+    if (keeper->signals.descriptor < 0 || loop_open(&keeper->loop) != 0 ||
+        loop_watch(&keeper->loop, &keeper->link) != 0 ||
+        loop_watch(&keeper->loop, &keeper->signals) != 0)
         return false;
     keeper->again = (struct loop_timer){.expired = go_on, .context = keeper};
     keeper->reading = (struct loop_timer){.expired = on_reading_long, .context = keeper};
@@ -654,8 +667,11 @@ int keeper_end(struct keeper *keeper)
 
 int keeper_run(struct keeper *keeper)
 {
-    if (!open_loop(keeper) || !give_up_privileges()) {
+    if (!open_loop(keeper)) {
         log_error("cannot prepare the keeper: %m");
+        end_supervisor(keeper);
+    } else if (!give_up_privileges()) {
+        log_error("the keeper cannot give up capabilities: %m");
         end_supervisor(keeper);
     } else {
         watch(keeper);

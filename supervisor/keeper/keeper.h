@@ -46,6 +46,7 @@ struct keeper {
 
     struct loop loop;
     struct loop_source link; /* our end of the link */
+    bool closed;             /* the supervisor has closed its end, or is dead */
     struct loop_source signals;
     pid_t supervisor; /* 0: it was reaped */
     int status;       /* of the supervisor, as of wait(2) */

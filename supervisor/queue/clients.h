@@ -52,21 +52,21 @@ struct client {
     uint64_t accepted;         /* microseconds of the loop's clock */
     uint64_t started;          /* when it was given to a dispatcher; then when its handler began */
     struct endpoint remote;
-    uint32_t handle;             /* how messages name it; see clients_find() */
-    int descriptor;              /* owned; -1 once it is given away */
-    int32_t process;             /* of the handler; 0 before it is known */
-    int32_t status;              /* as wait(2) gives it; only with `reaped` */
-    uint8_t state;               /* enum client_state */
-    uint8_t dispatcher;          /* index of its dispatcher, or CLIENT_ADOPTED, or CLIENT_FOREIGN */
-    uint8_t signal;              /* due to its handler; 0: none */
-    uint8_t signalled;           /* sent to its handler */
-    uint8_t timed;               /* enum timeout_phase */
-    struct client *next_adopted; /* running.h */
-    bool reaped : 1;             /* `status` is known, and the record is kept for another reason */
-    bool ended : 1;              /* its handler has ended, but perhaps not its process group */
-    bool asked : 1;   /* the keeper was asked about its adopted handler, or about its group */
-    bool watched : 1; /* for signs that it gives up */
-    bool owed : 1;    /* its handler has ended, and the process that took our place must be told */
+    uint32_t handle;       /* how messages name it; see clients_find() */
+    int descriptor;        /* owned; -1 once it is given away */
+    int32_t process;       /* of the handler; 0 before it is known */
+    int32_t status;        /* as wait(2) gives it; only with `reaped` */
+    uint32_t next_adopted; /* running.h: the handle of the next, plus 1; 0: none */
+    uint8_t state;         /* enum client_state */
+    uint8_t dispatcher;    /* index of its dispatcher, or CLIENT_ADOPTED, or CLIENT_FOREIGN */
+    uint8_t signal;        /* due to its handler; 0: none */
+    uint8_t signalled;     /* sent to its handler */
+    uint8_t timed;         /* enum timeout_phase */
+    bool reaped : 1;       /* `status` is known, and the record is kept for another reason */
+    bool ended : 1;        /* its handler has ended, but perhaps not its process group */
+    bool asked : 1;        /* the keeper was asked about its adopted handler, or about its group */
+    bool watched : 1;      /* for signs that it gives up */
+    bool owed : 1; /* its handler has ended, and the process that took our place must be told */
 };
 
 struct clients {

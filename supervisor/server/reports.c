@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 
 enum { PUBLISH_WITHIN = 5 * LOOP_SECOND };
 
@@ -141,7 +142,7 @@ static void on_readable(void *context)
         reload_content(server, (enum options_file)report.index, -1, EMFILE);
     else if (errno == EMFILE) /* it finds nobody at the other end, exits, and is replaced */
         log_error("there is no room for the descriptors of dispatcher %u", report.index);
-    else if (errno != EAGAIN)
+    else if (errno != EAGAIN && errno != ENOMEM && errno != ENOBUFS) /* it stays in the socket */
         log_bug("cannot read a report of the keeper: %m");
 }
 
@@ -171,6 +172,12 @@ void reports_begin(struct server *server)
     for (int signal_number = 1; signal_number < 32; signal_number++)
         if ((server->early >> signal_number & 1) != 0)
             on_caught(server, &(struct link_message){.value = signal_number}, NULL);
+}
+
+void reports_close(struct server *server)
+{
+    loop_ignore(&server->loop, &server->link);
+    (void)close(server->link.descriptor); /* what is left in it concerns nobody */
 }
 
 bool reports_end_early(void *context)

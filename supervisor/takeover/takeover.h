@@ -58,8 +58,8 @@ int takeover_finish(struct takeover *takeover, struct loop *loop, struct queue *
 /* Tells the old process that it may remove its files and leave: ours are in their places. */
 void takeover_settled(struct takeover *takeover);
 
-/* Closes the link, and the sockets that are left to the old process, in a process that does not take
- * over. */
+/* Closes the link, and the sockets that are left to the old process, in a process that does not
+ * take over. */
 void takeover_forsake(struct takeover *takeover);
 
 /* Makes the old process send a signal to its handlers, because the service ends.  Tries again later
