@@ -39,19 +39,21 @@ static bool is_busy(const struct keeper *keeper)
     return outbox_is_blocked(&keeper->outbox);
 }
 
+/* Watches a source, or leaves it alone.  Tries again later if it cannot be watched now. */
+static void set_watched(struct keeper *keeper, struct loop_source *source, bool watched)
+{
+    if (!watched)
+        loop_ignore(&keeper->loop, source);
+    else if (loop_watch(&keeper->loop, source) != 0)
+        keeper->again.deadline = keeper->loop.now + AGAIN;
+}
+
 /* Watches for requests and signals, except while a report waits for the link; and for signals only
  * while another report can be kept. */
 static void watch(struct keeper *keeper)
 {
-    bool room = outbox_has_room(&keeper->outbox);
-
-    if (is_busy(keeper))
-        loop_ignore(&keeper->loop, &keeper->link);
-    if (!room)
-        loop_ignore(&keeper->loop, &keeper->signals);
-    if ((!is_busy(keeper) && loop_watch(&keeper->loop, &keeper->link) != 0) ||
-        (room && loop_watch(&keeper->loop, &keeper->signals) != 0))
-        log_bug("cannot watch the supervisor: %m"); /* there was room for both before */
+    set_watched(keeper, &keeper->link, !is_busy(keeper));
+    set_watched(keeper, &keeper->signals, outbox_has_room(&keeper->outbox));
 }
 
 /* Takes over the descriptors. */
@@ -255,8 +257,11 @@ static void reap_one(struct keeper *keeper, pid_t process)
     bool leader = getsid(process) == process;
     struct rusage usage;
     int status;
+    pid_t reaped = wait4(process, &status, WNOHANG, &usage);
 
-    if (wait4(process, &status, WNOHANG, &usage) != process)
+    if (reaped < 0 && errno == EINTR)
+        return; /* reap() finds it again */
+    if (reaped != process)
         log_bug("wait4: process %d: %m", process);
     if (process == keeper->standby || process == keeper->supervisor) {
         pair_ended(keeper, process, status);
@@ -477,9 +482,7 @@ static void on_request(void *context)
 
     while (!is_busy(keeper)) {
         if (!link_receive(keeper->link.descriptor, &request, descriptors)) {
-            if (errno == ECONNRESET)
-                loop_ignore(&keeper->loop, &keeper->link); /* it has ended: SIGCHLD comes */
-            else if (errno != EAGAIN)
+            if (errno != EAGAIN)
                 log_error("cannot read a request of the supervisor: %m");
             return;
         }
@@ -656,7 +659,9 @@ static bool open_loop(struct keeper *keeper)
     keeper->link.context = keeper;
     keeper->signals =
         (struct loop_source){.descriptor = signals_open(), .ready = on_signal, .context = keeper};
-    if (keeper->signals.descriptor < 0 || loop_open(&keeper->loop) != 0)
+    if (keeper->signals.descriptor < 0 || loop_open(&keeper->loop) != 0 ||
+        loop_watch(&keeper->loop, &keeper->link) != 0 ||
+        loop_watch(&keeper->loop, &keeper->signals) != 0)
         return false;
     keeper->again = (struct loop_timer){.expired = go_on, .context = keeper};
     keeper->reading = (struct loop_timer){.expired = on_reading_long, .context = keeper};
@@ -685,8 +690,8 @@ static void advance(void *context)
     }
     if (keeper->renew && outbox_has_room(&keeper->outbox)) {
         keeper->renew = false;
-        report(keeper,
-               (struct link_message){.type = LINK_RENEW, .process = keeper->supervisor}, NULL, 0);
+        report(keeper, (struct link_message){.type = LINK_RENEW, .process = keeper->supervisor},
+               NULL, 0);
     }
     if (keeper->begin_pair && begin_pair(keeper) == 0)
         keeper->begin_pair = false;
@@ -731,8 +736,11 @@ int keeper_end(struct keeper *keeper)
 
 int keeper_run(struct keeper *keeper)
 {
-    if (!open_loop(keeper) || !give_up_privileges()) {
+    if (!open_loop(keeper)) {
         log_error("cannot prepare the keeper: %m");
+        end_pair(keeper);
+    } else if (!give_up_privileges()) {
+        log_error("the keeper cannot give up capabilities: %m");
         end_pair(keeper);
     } else {
         watch(keeper);

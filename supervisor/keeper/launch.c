@@ -84,7 +84,9 @@ static bool set_environment(const struct identity *identity)
 static bool share(struct launch *launch, const struct setup *setup, size_t size)
 {
     launch->setup = memfd_create("dampener-setup", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    return launch->setup >= 0 && write(launch->setup, setup, size) == (ssize_t)size &&
+    /* First its size: a write that RLIMIT_FSIZE cuts short would set no errno. */
+    return launch->setup >= 0 && ftruncate(launch->setup, (off_t)size) == 0 &&
+           write(launch->setup, setup, size) == (ssize_t)size &&
            fcntl(launch->setup, F_ADD_SEALS,
                  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0;
 }

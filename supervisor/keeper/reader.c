@@ -66,7 +66,10 @@ pid_t reader_start(const char *path, unsigned index, int link)
         return process;
     memory = read_file(path);
     message.value = memory < 0 ? errno : 0;
-    while (link_send(link, &message, &memory, memory >= 0) != 0 && errno == EAGAIN)
+    while (link_send(link, &message, &memory, memory >= 0) != 0) {
+        if (errno == EPIPE || errno == ECONNRESET)
+            _exit(1);
         (void)poll(NULL, 0, 10); /* milliseconds; all signals are blocked */
-    _exit(0);                    /* nothing to flush */
+    }
+    _exit(0); /* nothing to flush */
 }

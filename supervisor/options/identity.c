@@ -150,6 +150,14 @@ bool identity_of_owner(struct identity *identity, const char *option, const char
     return conclude(identity, right);
 }
 
+bool identity_of_user(struct identity *identity, const char *option, const char *word)
+{
+    const struct given given = {.option = option, .word = word};
+
+    *identity = (struct identity){0};
+    return conclude(identity, take_user(identity, &given, word, true));
+}
+
 static bool is_among(uid_t user, const uid_t *users, size_t count)
 {
     for (size_t i = 0; i < count; i++)

@@ -149,7 +149,7 @@ struct options {
     uint32_t dispatchers; /* 0: not given */
     uint64_t drain_timeout;
     const char *supervisor_user; /* as "USER" or "USER:GROUP"; NULL: not given */
-    const char *dispatcher_user; /* likewise */
+    const char *dispatcher_user; /* a name or a number; NULL: not given */
     const char *control;         /* the path of a socket; NULL: none */
     const char *metrics;         /* as "ADDRESS:PORT"; NULL: none */
     const char *takeover;        /* the path of the predecessor's control socket; NULL: none */

@@ -31,14 +31,14 @@ static struct client *take_record(struct clients *clients)
     if (handle == CLIENTS_NONE)
         handle = books->used++;
     else
-        clients->unused = books->records[handle].unused;
+        clients->unused = books->records[handle].next_adopted;
     books->records[handle].handle = handle;
     return &books->records[handle];
 }
 
 static void add_unused(struct clients *clients, struct client *client)
 {
-    client->unused = clients->unused;
+    client->next_adopted = clients->unused;
     clients->unused = client->handle;
 }
 

@@ -48,32 +48,34 @@ enum {
 };
 
 struct client {
-    struct order_member place;   /* first: a list entry is the client; holds the ticket, from 1 */
-    struct list_entry arrival;   /* among waiting and starting clients; then timeout.h uses it */
-    struct client *next_adopted; /* running.h */
-    uint64_t accepted;           /* microseconds of the loop's clock */
-    uint64_t started;     /* when it was given to a dispatcher; then when its handler began */
-    uint64_t ended_after; /* while it ends: the new count of its way to end */
+    struct order_member place; /* first: a list entry is the client; holds the ticket, from 1 */
+    struct list_entry arrival; /* among waiting and starting clients; then timeout.h uses it */
+    uint64_t accepted;         /* microseconds of the loop's clock */
+    union {
+        uint64_t started;     /* when it was given to a dispatcher; then when its handler began */
+        uint64_t ended_after; /* while it ends: the new count of its way to end */
+    };
     struct endpoint remote;
-    uint32_t handle;     /* how messages name it; see clients_find() */
-    uint32_t unused;     /* in an unused record: the handle of the next one */
-    int descriptor;      /* owned; -1 once it is given away */
-    int32_t process;     /* of the handler; 0 before it is known */
-    int32_t status;      /* as wait(2) gives it; only with `reaped` */
-    uint32_t generation; /* of its dispatcher */
-    uint8_t state;       /* enum client_state */
-    uint8_t dispatcher;  /* index of its dispatcher, or CLIENT_ADOPTED, or CLIENT_FOREIGN */
-    uint8_t slot;        /* in the dispatcher's ledger, while it starts */
-    uint8_t end;         /* enum client_end, while it ends */
-    uint8_t signal;      /* due to its handler; 0: none */
-    uint8_t signalled;   /* sent to its handler */
-    uint8_t timed;       /* enum timeout_phase */
-    bool returned : 1;   /* while it starts: no handler has it, and it is about to wait again */
-    bool reaped : 1;     /* `status` is known, and the record is kept for another reason */
-    bool ended : 1;      /* its handler has ended, but perhaps not its process group */
-    bool asked : 1;      /* the keeper was asked about its adopted handler, or about its group */
-    bool watched : 1;    /* for signs that it gives up */
-    bool listed : 1;     /* during a roll call: its dispatcher knows it */
+    uint32_t handle;       /* how messages name it; see clients_find() */
+    int descriptor;        /* owned; -1 once it is given away */
+    int32_t process;       /* of the handler; 0 before it is known */
+    int32_t status;        /* as wait(2) gives it; only with `reaped` */
+    uint32_t generation;   /* of its dispatcher */
+    uint32_t next_adopted; /* running.h: the handle of the next, plus 1; 0: none.  In an unused
+                            * record: the handle of the next one */
+    uint8_t state;         /* enum client_state */
+    uint8_t dispatcher;    /* index of its dispatcher, or CLIENT_ADOPTED, or CLIENT_FOREIGN */
+    uint8_t slot;          /* in the dispatcher's ledger, while it starts */
+    uint8_t end;           /* enum client_end, while it ends */
+    uint8_t signal;        /* due to its handler; 0: none */
+    uint8_t signalled;     /* sent to its handler */
+    uint8_t timed;         /* enum timeout_phase */
+    bool returned : 1;     /* while it starts: no handler has it, and it is about to wait again */
+    bool reaped : 1;       /* `status` is known, and the record is kept for another reason */
+    bool ended : 1;        /* its handler has ended, but perhaps not its process group */
+    bool asked : 1;        /* the keeper was asked about its adopted handler, or about its group */
+    bool watched : 1;      /* for signs that it gives up */
+    bool listed : 1;       /* during a roll call: its dispatcher knows it */
     bool owed : 1; /* its handler has ended, and the process that took our place must be told */
 };
 

@@ -112,36 +112,43 @@ void ending_advance(struct running *running)
 
 /* ---- adopted handlers, by their process ---- */
 
-static struct client **list_of(struct running *running, pid_t process)
+static uint32_t *list_of(struct running *running, pid_t process)
 {
     return &running->adopted[(unsigned)process & (RUNNING_ADOPTED - 1)];
 }
 
-static void enter(struct running *running, struct client *client)
+/* Returns the client that a list goes on with; NULL: it ends. */
+static struct client *next(const struct running *running, uint32_t link)
 {
-    struct client **list = list_of(running, client->process);
-
-    client->next_adopted = *list;
-    *list = client;
+    return link == 0 ? NULL : clients_with_handle(running->clients, link - 1);
 }
 
-/* Returns the place of the link to the client, or of the NULL behind the last. */
-static struct client **place_of(struct running *running, const struct client *client)
+static void enter(struct running *running, struct client *client)
 {
-    struct client **place = list_of(running, client->process);
+    uint32_t *list = list_of(running, client->process);
 
-    while (*place != NULL && *place != client)
-        place = &(*place)->next_adopted;
+    client->next_adopted = *list;
+    *list = client->handle + 1;
+}
+
+/* Returns the place of the link to the client, or of the 0 behind the last. */
+static uint32_t *place_of(struct running *running, const struct client *client)
+{
+    uint32_t *place = list_of(running, client->process);
+    struct client *each;
+
+    while ((each = next(running, *place)) != NULL && each != client)
+        place = &each->next_adopted;
     return place;
 }
 
 /* Finds the adopted client with this process, whose handler has ended or not. */
 static struct client *find(struct running *running, pid_t process, bool ended)
 {
-    struct client *client = *list_of(running, process);
+    struct client *client = next(running, *list_of(running, process));
 
     while (client != NULL && (client->process != process || client->ended != ended))
-        client = client->next_adopted;
+        client = next(running, client->next_adopted);
     return client;
 }
 
@@ -149,9 +156,9 @@ static struct client *find(struct running *running, pid_t process, bool ended)
 
 static void finish(struct running *running, struct client *client, const int *status)
 {
-    struct client **place = place_of(running, client);
+    uint32_t *place = place_of(running, client);
 
-    if (*place != NULL)
+    if (*place != 0)
         *place = client->next_adopted;
     timeouts_end(&running->timeouts, client);
     client->ended = false;
@@ -161,7 +168,7 @@ static void finish(struct running *running, struct client *client, const int *st
 
 static void become_adopted(struct running *running, struct client *client)
 {
-    if (*place_of(running, client) == NULL)
+    if (*place_of(running, client) == 0)
         enter(running, client);
     client->dispatcher = CLIENT_ADOPTED;
     client->asked = false;
@@ -225,11 +232,11 @@ static void adopt(struct running *running, struct client *client)
 void ending_adopt_all(void *context, unsigned dispatcher)
 {
     struct running *running = context;
-    struct client *next;
+    struct client *after;
 
     for (struct client *client = clients_first(running->clients, CLIENT_RUNNING); client != NULL;
-         client = next) {
-        next = clients_next(running->clients, client);
+         client = after) {
+        after = clients_next(running->clients, client);
         if (client->dispatcher == dispatcher)
             adopt(running, client);
     }
@@ -243,7 +250,7 @@ void ending_recall(struct running *running)
     for (struct client *client = clients_first(running->clients, CLIENT_RUNNING); client != NULL;
          client = next) {
         next = clients_next(running->clients, client);
-        client->next_adopted = NULL;
+        client->next_adopted = 0;
         timeouts_recall(&running->timeouts, client);
         if (client->dispatcher == CLIENT_FOREIGN)
             continue;

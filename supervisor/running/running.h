@@ -77,11 +77,11 @@ struct running {
     bool no_process;         /* for want of a process */
 
     struct timeouts timeouts;
-    int signal;               /* for every handler; 0: the service goes on */
-    struct loop_timer owed;   /* when to repeat requests that could not be sent */
-    struct loop_timer expiry; /* when the next handler has run for too long */
+    int signal;                        /* for every handler; 0: the service goes on */
+    struct loop_timer owed;            /* when to repeat requests that could not be sent */
+    struct loop_timer expiry;          /* when the next handler has run for too long */
+    uint32_t adopted[RUNNING_ADOPTED]; /* by the process of their handler: lists, as next_adopted */
     struct strays *strays;
-    struct client *adopted[RUNNING_ADOPTED]; /* by the process of their handler: lists */
 };
 
 /* Opens the room; what is passed must stay, and the pool is not used before running_start(). */

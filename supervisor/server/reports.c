@@ -190,7 +190,7 @@ static void on_readable(void *context)
         log_error("there is no room for the descriptors of dispatcher %u", report.index);
         if (is_next(server, &report))
             server->lasting->heard = report.number;
-    } else if (errno != EAGAIN)
+    } else if (errno != EAGAIN && errno != ENOMEM && errno != ENOBUFS) /* it stays in the socket */
         log_bug("cannot read a report of the keeper: %m");
     acknowledge(server);
 }
@@ -228,6 +228,12 @@ void reports_begin(struct server *server)
     for (int signal_number = 1; signal_number < 32; signal_number++)
         if ((server->early >> signal_number & 1) != 0)
             on_caught(server, &(struct link_message){.value = signal_number}, NULL);
+}
+
+void reports_close(struct server *server)
+{
+    loop_ignore(&server->loop, &server->link);
+    (void)close(server->link.descriptor); /* what is left in it concerns nobody */
 }
 
 bool reports_end_early(void *context)

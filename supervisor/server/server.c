@@ -203,6 +203,7 @@ void server_run(struct server *server)
     loop_run(&server->loop, advance, server);
     report_left_out(&server->lasting->report);
     operator_close(server);
+    reports_close(server); /* before dispatchers end, which the keeper would replace */
     pool_close(&server->pool);
     queue_close(&server->queue);
     loop_close(&server->loop);

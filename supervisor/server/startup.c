@@ -133,15 +133,17 @@ static bool find_dispatcher(struct startup *startup)
     if (!startup->changes_user || startup->options->user == NULL || startup->handlers.user == 0)
         return true;
     if (!(word == NULL ? identity_of_role(&identity, "dampener-dispatcher", avoided, 2)
-                       : identity_of_owner(&identity, "--dispatcher-user", word)))
+                       : identity_of_user(&identity, "--dispatcher-user", word)))
         return false;
     startup->dispatcher = identity.user;
+    if (identity.user == 0)
+        log_error("--dispatcher-user: '%s': expected a user other than root", word);
     if (identity.user == startup->handlers.user)
         log_warning("handlers and dispatchers are the same user, %u: a handler can kill its "
                     "dispatcher; give --dispatcher-user another user",
                     identity.user);
     identity_free(&identity);
-    return true;
+    return startup->dispatcher != 0;
 }
 
 /* Finds the users that processes become. */

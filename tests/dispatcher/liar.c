@@ -2,9 +2,9 @@
  * liar - a dispatcher that lies, for the real keeper and the real supervisor.
  *
  * The daemon must find this program as "dispatcher", with the real dispatcher beside it as
- * "honest".  LIARS in the environment has the lies, one word each (lies.h).  The first process that
- * is to serve takes the first word, and so on; the file lie.N in the working directory says that
- * word N is taken.  All others execute "honest".
+ * "honest".  LIARS in the environment has the lies, one word each (lies.h).  Dispatcher N takes
+ * word N, from 0 on; if that is taken, the first one that is not.  The file lie.N in the working
+ * directory says that word N is taken.  A dispatcher without a word executes "honest".
  *
  * A lie is told once, instead of the answer to a request of a certain type.  All other requests are
  * answered truly.
@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,23 +43,30 @@ static _Noreturn void be_honest(char **argv)
     log_die(2, "liar: %s: %m", path);
 }
 
-/* Takes the first lie that no other process has taken; NULL if none is left. */
-static const struct lie *take_lie(void)
+/* Returns false if another process has taken this word. */
+static bool take(unsigned place)
 {
-    for (unsigned place = 0;; place++) {
-        const struct lie *lie = lie_of(place);
-        char name[32];
-        int taken;
+    char name[32];
+    int taken;
 
-        if (lie == NULL)
-            return NULL;
-        (void)snprintf(name, sizeof(name), "lie.%u", place);
-        taken = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        if (taken < 0)
-            continue;
+    (void)snprintf(name, sizeof(name), "lie.%u", place);
+    taken = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (taken >= 0)
         (void)close(taken); /* nothing was written */
-        return lie;
-    }
+    return taken >= 0;
+}
+
+/* Returns the lie of the dispatcher with this title; NULL if there is none for it. */
+static const struct lie *take_lie(const char *title)
+{
+    const char *number = strrchr(title, ' ');
+    unsigned place = number == NULL ? 0 : (unsigned)atoi(number + 1);
+
+    if (lie_of(place) == NULL || take(place))
+        return lie_of(place);
+    for (place = 0; lie_of(place) != NULL && !take(place); place++)
+        continue;
+    return lie_of(place);
 }
 
 static void tell(const struct lie *lie)
@@ -99,7 +107,7 @@ int main(int argc, char **argv)
     if (argc < 5)
         return 2;
     if (strcmp(argv[1], "serve") == 0)
-        lie = take_lie();
+        lie = take_lie(argv[0]);
     if (lie == NULL || lie->tell == NULL)
         be_honest(argv);
     liar.ledger = fcntl(PROTOCOL_LEDGER, F_DUPFD_CLOEXEC, 10);

@@ -63,6 +63,15 @@ has_little_open() {
     answers_hello
 }
 
+@test "--dispatcher-user accepts a number without a name, and refuses root" {
+    require_root
+    refuses_to_start "--dispatcher-user: 'root': expected a user other than root" \
+        --user "$HANDLERS" --dispatcher-user root 0 cat
+    start --user "$HANDLERS" --dispatcher-user 12345 --dispatchers 1 --address 127.0.0.1 0 cat
+    has_field "$(dispatchers)" Uid "12345 $HANDLERS_ID 12345 $HANDLERS_ID"
+    answers_hello
+}
+
 @test "without --user, the supervisor runs as nobody, dispatchers may signal, and handlers may do all" {
     require_root
     start --dispatchers 2 --address 127.0.0.1 0 sh -c 'grep Cap /proc/self/status'
@@ -81,6 +90,23 @@ has_little_open() {
     nc -N 127.0.0.1 "$PORT" </dev/null >capabilities
     diff <(sh -c 'grep Cap /proc/self/status') capabilities
     [[ $(awk '$1 == "CapEff:" { print $2 }' capabilities) == "$(field $$ CapBnd)" ]]
+}
+
+@test "a dispatcher that replaces another starts handlers with the same rights, even if no process may gain any" {
+    require_root
+    command -v setpriv >/dev/null || skip "setpriv is not installed"
+    WRAPPER=(setpriv --no-new-privs)
+    local options
+    for options in "" "--user $HANDLERS"; do
+        # shellcheck disable=SC2086 # two words, or none
+        start $options --dispatchers 2 --address 127.0.0.1 0 sh -c 'grep -E "Cap|Uid" /proc/self/status'
+        nc -N 127.0.0.1 "$PORT" </dev/null >before
+        # shellcheck disable=SC2046
+        kill_dispatchers $(dispatchers)
+        timeout 20 nc -N 127.0.0.1 "$PORT" </dev/null >after
+        diff before after
+        stop
+    done
 }
 
 @test "an attacker in the supervisor can make no system call that harms other processes" {

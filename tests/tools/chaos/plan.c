@@ -157,10 +157,10 @@ static void plan_pest(void)
 
 static void plan_kill(void)
 {
-    ADD(plan.now, "kill %u %u", between(1, 2), between(0, 1000));
+    ADD(plan.now, "kill %u %u", between(1, 4), between(0, 1000));
 }
 
-/* The longest is longer than the supervisor waits for an answer. */
+/* The longest is longer than the keeper leaves a dispatcher stopped. */
 static void plan_stop(void)
 {
     bool long_one = plan.length >= SHORT * 1000 && between(0, 7) == 0;
