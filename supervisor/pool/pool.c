@@ -3,7 +3,6 @@
 #include "dispatcher/shared/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
 
 /* A dispatcher that is silent for longer is stopped, or all its handlers hang in exec, on a dead
@@ -50,21 +49,11 @@ static bool is_same(const struct pool_known *one, const struct pool_known *other
            one->generation == other->generation;
 }
 
-/* With both the supervisor and its standby, the table of descriptors is gone. */
-static void forget_closed(struct pool_known *known, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (known[i].process != 0 && fcntl(known[i].descriptors[CHANNEL_SOCKET], F_GETFD) < 0)
-            known[i].process = 0;
-}
-
 void pool_recall(struct pool *pool)
 {
     struct pool_books *books = pool->books;
 
     pool->opening = false;
-    forget_closed(books->dispatchers, sizeof(books->dispatchers) / sizeof(*books->dispatchers));
-    forget_closed(books->left, sizeof(books->left) / sizeof(*books->left));
     for (size_t i = 0; i < sizeof(books->left) / sizeof(*books->left); i++) {
         struct pool_known *left = &books->left[i];
 

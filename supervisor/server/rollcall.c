@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -115,6 +116,21 @@ int rollcall_sort(struct server *server, struct listeners *listeners, int link)
     }
     free(known.is);
     return 0;
+}
+
+void rollcall_forget(struct server *server)
+{
+    struct lasting *lasting = server->lasting;
+    struct clients_books *books = lasting->clients;
+
+    for (uint32_t i = 0; i < books->used; i++)
+        books->records[i].descriptor = -1;
+    memset(lasting->lingering, 0, sizeof(lasting->lingering));
+    memset(&lasting->pool, 0, sizeof(lasting->pool)); /* the dispatchers find us gone, and exit */
+    if (lasting->handover.phase != HANDOVER_DONE)
+        lasting->handover.phase = HANDOVER_NONE;
+    lasting->handover.source.descriptor = -1;
+    lasting->takeover_closed = true;
 }
 
 void rollcall_begin(struct server *server)

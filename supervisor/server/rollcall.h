@@ -19,6 +19,9 @@
  * open.  Returns 0, or -1 with errno. */
 int rollcall_sort(struct server *server, struct listeners *listeners, int link);
 
+/* Does the same if the standby has died with the predecessor: no descriptor is left. */
+void rollcall_forget(struct server *server);
+
 /* Calls the roll, once the rooms are open. */
 void rollcall_begin(struct server *server);
 

@@ -161,14 +161,16 @@ static int resume(struct server *server, const struct keeper *keeper)
 }
 
 int server_open(struct server *server, struct listeners *listeners, const struct keeper *keeper,
-                int link, uid_t user)
+                int link, uid_t user, bool alone)
 {
     const struct pool_events pool = running_pool_events(&server->running);
     bool resumes = server->lasting->standby.begun;
 
     server->options = &server->lasting->options;
     server->files = &keeper->files;
-    if (resumes && rollcall_sort(server, listeners, link) != 0) {
+    if (resumes && alone)
+        rollcall_forget(server);
+    else if (resumes && rollcall_sort(server, listeners, link) != 0) {
         log_error("cannot call the roll: %m");
         return -1;
     }

@@ -352,7 +352,7 @@ static int supervise(void *context, unsigned life)
     title_set("supervisor");
     (void)prctl(PR_SET_NAME, "supervisor"); /* only people read it */
     if (server_open(server, &startup->listeners, &startup->keeper, startup->link,
-                    operator_user(startup)) != 0)
+                    operator_user(startup), life == 0) != 0)
         return EXIT_FAILURE;
     if (!resumes)
         server_count_descriptors(server);
@@ -364,7 +364,6 @@ static int supervise(void *context, unsigned life)
             return EXIT_FAILURE;
         tell_listening(startup);
     }
-    (void)life;
     server_run(server);
     return server_end(server);
 }
