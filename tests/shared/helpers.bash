@@ -132,21 +132,24 @@ open_descriptors() {
 
 # Prints the processes of the dispatchers.  (ready_dispatchers() in tests/pool/dispatchers.bats is
 # stricter.)
-dispatchers() {
-    local process
-    for process in $(children "$DAEMON"); do
-        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == dispatcher ]]; then echo "$process"; fi
-    done
-}
+dispatchers() { children_named "$DAEMON" dispatcher; }
 
 has_dispatchers() { [[ $(dispatchers | wc -l) == "$1" ]]; }
 
-# Prints the process of the supervisor of a daemon, $DAEMON by default.
-supervisor() {
+# Prints those children of a process that have this name.
+children_named() {
     local process
-    for process in $(children "${1:-$DAEMON}"); do
-        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == supervisor ]]; then echo "$process"; fi
+    for process in $(children "$1"); do
+        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == "$2" ]]; then echo "$process"; fi
     done
+}
+
+# Print the process of the standby, or of the supervisor, of a daemon, $DAEMON by default.  The
+# supervisor is a child of the standby, or of the keeper if that has died.
+standby() { children_named "${1:-$DAEMON}" standby; }
+supervisor() {
+    local parent
+    for parent in "${1:-$DAEMON}" $(standby "$@"); do children_named "$parent" supervisor; done
 }
 
 # Remembers how many descriptors the daemon has open while it is idle.
