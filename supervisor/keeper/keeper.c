@@ -144,15 +144,23 @@ static void on_stopped_long(void *context)
 /* Takes note that a dispatcher was stopped or continued. */
 static void look_at(struct keeper_dispatcher *dispatcher)
 {
+    struct keeper *keeper = dispatcher->keeper;
     siginfo_t information = {0};
+    bool stopped;
 
-    if (dispatcher->process == 0 ||
+    if (dispatcher->process == 0 || !outbox_has_room(&keeper->outbox) ||
         waitid(P_PID, (id_t)dispatcher->process, &information, WSTOPPED | WCONTINUED | WNOHANG) !=
             0 ||
         information.si_pid == 0)
         return;
-    dispatcher->stopped.deadline =
-        information.si_code == CLD_CONTINUED ? 0 : dispatcher->keeper->loop.now + STOPPED_LONGEST;
+    stopped = information.si_code != CLD_CONTINUED;
+    dispatcher->stopped.deadline = stopped ? keeper->loop.now + STOPPED_LONGEST : 0;
+    report(keeper,
+           (struct link_message){.type = LINK_STOPPED,
+                                 .index = dispatcher->index,
+                                 .generation = dispatcher->generation,
+                                 .value = stopped},
+           NULL, 0);
 }
 
 /* Reaps dead dispatchers, until the link is full. */

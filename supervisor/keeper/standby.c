@@ -59,7 +59,7 @@ static void pause_for(uint64_t microseconds)
     (void)poll(NULL, 0, (int)(microseconds / LOOP_MILLISECOND)); /* all signals are blocked */
 }
 
-void standby_run(const struct standby *standby, int (*supervise)(void *context, unsigned life),
+void standby_run(struct standby *standby, int (*supervise)(void *context, unsigned life),
                  void *context)
 {
     struct backoff useless = {.first = 10 * LOOP_MILLISECOND, .longest = 5 * LOOP_SECOND};
@@ -81,6 +81,7 @@ void standby_run(const struct standby *standby, int (*supervise)(void *context, 
             follow(status);
         log_warning("the supervisor, process %d, was killed by signal %d: another takes its place",
                     process, WTERMSIG(status));
+        standby->killed_by = WTERMSIG(status);
         if (standby->served != served) {
             backoff_succeeded(&useless);
             continue;

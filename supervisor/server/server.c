@@ -74,6 +74,8 @@ static void advance(void *context)
         operator_close(server); /* the new process answers operators from now on */
     shutdown_advance(server);
     rollcall_advance(server);
+    server->lasting->lines_dropped = server->lines_dropped + log_dropped();
+    server->lasting->strangers = server->strangers + server->control.refused;
     if (!clients_add_up(&server->queue.clients))
         log_bug("accepted clients do not add up");
     if (server->status_asked)
@@ -167,6 +169,8 @@ int server_open(struct server *server, struct listeners *listeners, const struct
     bool resumes = server->lasting->standby.begun;
 
     server->options = &server->lasting->options;
+    server->lines_dropped = server->lasting->lines_dropped;
+    server->strangers = server->lasting->strangers;
     server->files = &keeper->files;
     if (resumes && alone)
         rollcall_forget(server);
