@@ -41,6 +41,7 @@ static bool give(struct running *running, struct client *client)
     const struct dispatcher *dispatcher;
     union message message;
 
+    clients->books->working = clients_ticket(client);
     wire_header(&message, MESSAGE_START, client->handle, clients_ticket(client));
     message.start.waited = (uint32_t)((running->loop->now - client->accepted) / LOOP_MILLISECOND);
     message.start.queued = clients_count(clients, CLIENT_QUEUED) - 1;
