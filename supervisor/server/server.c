@@ -163,6 +163,8 @@ void server_run(struct server *server)
     reports_begin(server);
     if (server->takeover == NULL) /* otherwise the old process still speaks to the manager */
         manager_begin(server);
+    accept_set_timer(
+        &server->acceptor); /* clients that came during the start wait in the backlog */
     loop_run(&server->loop, advance, server);
     report_left_out(&server->report);
     operator_close(server);
