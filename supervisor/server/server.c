@@ -206,6 +206,8 @@ void server_run(struct server *server)
         if (server->takeover == NULL) /* otherwise the old process still speaks to the manager */
             manager_begin(server);
     }
+    /* Clients that came meanwhile wait in the backlog. */
+    accept_set_timer(&server->acceptor);
     loop_run(&server->loop, advance, server);
     report_left_out(&server->lasting->report);
     operator_close(server);
