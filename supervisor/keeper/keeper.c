@@ -208,7 +208,7 @@ static bool has_child(idtype_t type, pid_t process)
 /* Returns true if the process is one of the daemon's own. */
 static bool is_ours(const struct keeper *keeper, pid_t process)
 {
-    bool ours = false;
+    bool ours = process == keeper->supervisor || process == getpgrp();
 
     for (unsigned i = 0; i < keeper->count; i++)
         ours = ours || process == keeper->dispatchers[i].process;
