@@ -88,13 +88,6 @@ has_little_open() {
     answers_hello
 }
 
-@test "--dispatcher-user accepts a number without a name" {
-    require_root
-    start --user "$HANDLERS" --dispatcher-user 12345:23456 --dispatchers 1 --address 127.0.0.1 0 cat
-    has_field "$(dispatchers)" Uid "12345 $HANDLERS_ID 12345 $HANDLERS_ID"
-    answers_hello
-}
-
 @test "without --user, the supervisor is no root, dispatchers may signal, and handlers may do all" {
     require_root
     start --dispatchers 2 --address 127.0.0.1 0 sh -c 'grep Cap /proc/self/status'
@@ -129,10 +122,10 @@ has_little_open() {
     timeout 60 "$TAKEOVER" "$supervisor" "${calls[@]}" >made
     for call in "${calls[@]}"; do echo "$call: forbidden (SIGSYS)"; done | diff - made
     # The attacker can tell permitted calls apart.
-    timeout 60 "$TAKEOVER" "$supervisor" none getpid tgkill-itself fcntl-getfl fcntl-setsig sendto \
+    timeout 60 "$TAKEOVER" "$supervisor" none getpid tgkill-itself fcntl-getfl sendto \
         sendmsg socketpair listen mprotect mmap >made
     cat made
-    [[ $(grep -c ': returned ' made) == 11 ]]
+    [[ $(grep -c ': returned ' made) == 10 ]]
     has_line "getpid: returned $supervisor" made
     has_line 'tgkill-itself: returned 0' made
     answers_hello
@@ -201,7 +194,8 @@ be_other() {
     local role
     for role in supervisor dispatcher; do
         start --user "$HANDLERS" "--$role-user" "$HANDLERS" --address 127.0.0.1 0 cat
-        has_line "^\[WARNING\] handlers and .* are the same user, $HANDLERS_ID: .* give --$role-user another user$" "$LOG"
+        has_line "^\[WARNING\] handlers and .* are the same user, $HANDLERS_ID: " "$LOG"
+        has_line "; give --$role-user another user$" "$LOG"
         has_lines 1 "$LOG"
         answers_hello
         stop
@@ -213,8 +207,7 @@ be_other() {
 
 # ---- handlers attack ----
 
-# A user that no other process on the machine has: a handler is about to kill all processes that it
-# may kill.
+# A user that no other process has, because its handler kills all processes that it may kill.
 ATTACKER=$((61000 + BASHPID % 1000))
 
 # Prints what the handler tests/programs/attackers/assault.c answers to the words $@.
@@ -224,7 +217,7 @@ start_assault() {
     require_root
     open_directories
     cp "$ASSAULT" assault
-    start --user "$ATTACKER" --group "$ATTACKER" --dispatchers 3 --address 127.0.0.1 0 ./assault
+    start --user "$ATTACKER" --group "$ATTACKER" --processes 9 --dispatchers 3 --address 127.0.0.1 0 ./assault
     # shellcheck disable=SC2046
     printf '%s\n' "$DAEMON" $(children "$DAEMON") | sort -n >processes
     [[ $(wc -l <processes) == 5 ]]
@@ -232,7 +225,7 @@ start_assault() {
 
 @test "a handler under --user can neither signal, trace, limit nor open any process of the service" {
     start_assault
-    local attacks
+    local attacks attack
     # shellcheck disable=SC2046
     assault $(<processes) >tried
     attacks=$(($(wc -l <tried) / 5))
@@ -249,9 +242,10 @@ start_assault() {
     local other
     read -r other <&8
     assault "$other" >tried
-    for attack in kill tgkill rt_sigqueueinfo pidfd_send_signal prlimit-get prlimit-set environ oom_score_adj; do
+    for attack in kill tgkill rt_sigqueueinfo pidfd_send_signal prlimit-get prlimit-set environ; do
         has_line "^$other $attack: possible$" tried
     done
+    kill -KILL "$other"
     exec 8>&-
 }
 
@@ -267,7 +261,7 @@ start_assault() {
     # shellcheck disable=SC2046
     printf '%s\n' "$DAEMON" $(children "$DAEMON") | sort -n | diff processes -
     [[ $(assault all) == "killed all" ]]
-    [[ ! -s $LOG ]]
+    refute grep -e dispatcher -e supervisor -e keeper "$LOG"
 }
 
 # ---- dispatchers die, and only the keeper is root ----
