@@ -94,6 +94,8 @@ static void restart(void *context)
     struct keeper_dispatcher *dispatcher = context;
     struct keeper *keeper = dispatcher->keeper;
 
+    if (*keeper->ended)
+        return;
     if (!outbox_has_room(&keeper->outbox)) {
         dispatcher->restart.deadline = keeper->loop.now + AGAIN;
         return;

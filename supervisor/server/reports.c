@@ -237,12 +237,6 @@ void reports_begin(struct server *server)
             on_caught(server, &(struct link_message){.value = signal_number}, NULL);
 }
 
-void reports_close(struct server *server)
-{
-    loop_ignore(&server->loop, &server->link);
-    (void)close(server->link.descriptor); /* what is left in it concerns nobody */
-}
-
 bool reports_end_early(void *context)
 {
     struct server *server = context;

@@ -209,9 +209,9 @@ void server_run(struct server *server)
     /* Clients that came meanwhile wait in the backlog. */
     accept_set_timer(&server->acceptor);
     loop_run(&server->loop, advance, server);
+    server->lasting->standby.ended = true; /* nothing that dies now is replaced */
     report_left_out(&server->lasting->report);
     operator_close(server);
-    reports_close(server); /* before dispatchers end, which the keeper would replace */
     pool_close(&server->pool);
     queue_close(&server->queue);
     loop_close(&server->loop);
