@@ -15,7 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { GROWN_MOST = 65536 /* descriptors; 512 KiB of the kernel's memory */ };
+enum {
+    GROWN_MOST = 65536,     /* descriptors; 512 KiB of the kernel's memory */
+    LONG_LIFE = LOOP_SECOND /* a supervisor that was killed later did no harm by being started */
+};
 
 void standby_grow(uint32_t descriptors)
 {
@@ -66,6 +69,7 @@ void standby_run(struct standby *standby, int (*supervise)(void *context, unsign
 
     for (unsigned life = 0;; life++) {
         uint64_t served = standby->served;
+        uint64_t began = loop_clock();
         pid_t process = clone_supervisor();
         int status;
 
@@ -82,7 +86,7 @@ void standby_run(struct standby *standby, int (*supervise)(void *context, unsign
         log_warning("the supervisor, process %d, was killed by signal %d: another takes its place",
                     process, WTERMSIG(status));
         standby->killed_by = WTERMSIG(status);
-        if (standby->served != served) {
+        if (standby->served != served || loop_clock() - began >= LONG_LIFE) {
             backoff_succeeded(&useless);
             continue;
         }
