@@ -27,8 +27,8 @@ struct standby {
 void standby_grow(uint32_t descriptors);
 
 /* Clones supervisors, until one exits.  `supervise` runs in each, and gets 0 in the first one; it
- * returns an exit status.  Supervisors that die before any handler starts are replaced with a
- * growing delay, up to 5 s. */
+ * returns an exit status.  Supervisors that die within a second, before any handler starts, are
+ * replaced with a growing delay, up to 5 s. */
 _Noreturn void standby_run(struct standby *standby, int (*supervise)(void *context, unsigned life),
                            void *context);
 

@@ -158,7 +158,7 @@ static int resume(struct server *server, const struct keeper *keeper)
     rollcall_begin(server);
     shutdown_resume(server);
     handover_resume(&server->lasting->handover);
-    reload_begin(server); /* this process has only what was read at the start */
+    reload_resume(server);
     return 0;
 }
 

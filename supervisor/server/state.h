@@ -58,6 +58,7 @@ struct reload {
     bool owed[OPTIONS_FILES];  /* no READ could be sent */
     struct loop_timer retry;   /* when to send the READs that are owed */
     bool wrong;                /* a file could not be read, or has an error */
+    bool resuming;             /* reload_resume() has begun this, and no signal */
 };
 
 /* What the service manager hears, and when: manager.h. */
