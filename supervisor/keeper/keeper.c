@@ -368,22 +368,31 @@ static void carry_out_signal(struct keeper *keeper, const struct link_message *r
                     request->process);
 }
 
-static void carry_out_group(struct keeper *keeper, const struct link_message *request)
+/* Remembers a group that EMPTY is due for, once.  Returns false if there is no memory for it. */
+static bool await_group(struct keeper *keeper, pid_t group)
 {
+    for (size_t i = 0; i < keeper->group_count; i++)
+        if (keeper->groups[i] == group)
+            return true;
     if (keeper->group_count == keeper->group_room) {
         size_t room = keeper->group_room == 0 ? 16 : 2 * keeper->group_room;
         pid_t *groups = reallocarray(keeper->groups, room, sizeof(*groups));
 
-        if (groups == NULL) { /* the client ends a little early */
-            report(keeper, (struct link_message){.type = LINK_EMPTY, .process = request->process},
-                   NULL, 0);
-            return;
-        }
+        if (groups == NULL)
+            return false;
         keeper->groups = groups;
         keeper->group_room = room;
     }
-    keeper->groups[keeper->group_count++] = request->process;
-    report_empty_group(keeper);
+    keeper->groups[keeper->group_count++] = group;
+    return true;
+}
+
+static void carry_out_group(struct keeper *keeper, const struct link_message *request)
+{
+    if (has_child(P_PGID, request->process) && await_group(keeper, request->process))
+        return;
+    /* Without memory, the client ends a little early. */
+    report(keeper, (struct link_message){.type = LINK_EMPTY, .process = request->process}, NULL, 0);
 }
 
 static void carry_out_read(struct keeper *keeper, const struct link_message *request)
