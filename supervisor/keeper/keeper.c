@@ -21,6 +21,7 @@
 enum {
     AGAIN = 10 * LOOP_MILLISECOND, /* until a full link may take a report */
     REAPED_AT_ONCE = 64,           /* before other events get their turn */
+    REQUESTS_AT_ONCE = 64,         /* likewise */
     READ_WITHIN = 10 * LOOP_SECOND,
     STOPPED_LONGEST = 10 * LOOP_SECOND,
     END_WITHIN = LOOP_SECOND,
@@ -61,16 +62,25 @@ static void watch(struct keeper *keeper)
     set_watched(keeper, &keeper->signals, !is_busy(keeper));
 }
 
+/* The supervisor is dead, and SIGCHLD comes; or it has closed the link, and must end because it
+ * cannot hear reports. */
+static void lose_supervisor(struct keeper *keeper)
+{
+    keeper->closed = true;
+    if (keeper->supervisor != 0)
+        (void)kill(keeper->supervisor, SIGKILL); /* a child that was not reaped */
+}
+
 /* Sends the pending report.  A supervisor that is gone needs none. */
 static void send_pending(struct keeper *keeper)
 {
     if (link_send(keeper->link.descriptor, &keeper->pending, keeper->pending_descriptors,
                   keeper->pending_count) != 0) {
-        keeper->closed = errno == EPIPE || errno == ECONNRESET;
-        if (!keeper->closed) {
+        if (errno != EPIPE && errno != ECONNRESET) {
             keeper->again.deadline = keeper->loop.now + AGAIN;
             return;
         }
+        lose_supervisor(keeper);
     }
     close_descriptors(keeper->pending_descriptors, keeper->pending_count);
     keeper->pending.type = 0;
@@ -461,16 +471,16 @@ static void on_request(void *context)
     struct link_message request;
     int descriptors[LINK_DESCRIPTORS];
 
-    while (!is_busy(keeper)) {
+    for (unsigned i = 0; i < REQUESTS_AT_ONCE && !is_busy(keeper); i++) {
         if (!link_receive(keeper->link.descriptor, &request, descriptors)) {
             if (errno == ECONNRESET)
-                keeper->closed = true; /* it has ended: SIGCHLD comes */
+                lose_supervisor(keeper);
             else if (errno != EAGAIN)
                 log_error("cannot read a request of the supervisor: %m");
             return;
         }
-        for (unsigned i = 0; i < LINK_DESCRIPTORS && descriptors[i] >= 0; i++)
-            release(descriptors[i]); /* only reports bring any */
+        for (unsigned j = 0; j < LINK_DESCRIPTORS && descriptors[j] >= 0; j++)
+            release(descriptors[j]); /* only reports bring any */
         if (request.type == 0 || request.type >= sizeof(requests) / sizeof(*requests))
             log_error("the supervisor sent an unknown request, %u: ignoring it", request.type);
         else
