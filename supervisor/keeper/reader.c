@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -64,6 +66,9 @@ pid_t reader_start(const char *path, unsigned index, int link)
 
     if (process != 0)
         return process;
+    /* A keeper that is dead needs no content, and its pid file stays locked as long as we live.  If
+     * it is dead already, the link is closed. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     memory = read_file(path);
     message.value = memory < 0 ? errno : 0;
     while (link_send(link, &message, &memory, memory >= 0) != 0) {
