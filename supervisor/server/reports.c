@@ -173,9 +173,6 @@ void reports_begin(struct server *server)
     for (int signal_number = 1; signal_number < 32; signal_number++)
         if ((server->early >> signal_number & 1) != 0)
             on_caught(server, &(struct link_message){.value = signal_number}, NULL);
-    /* No event begins the round that acts on the rest. */
-    if (server->early != 0)
-        server->starting.next.deadline = server->loop.now;
 }
 
 void reports_close(struct server *server)

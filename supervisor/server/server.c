@@ -163,6 +163,9 @@ void server_run(struct server *server)
     reports_begin(server);
     if (server->takeover == NULL) /* otherwise the old process still speaks to the manager */
         manager_begin(server);
+    /* No event tells of clients and signals that came during the start, so the first round comes at
+     * once. */
+    server->starting.next.deadline = server->loop.now;
     loop_run(&server->loop, advance, server);
     report_left_out(&server->report);
     operator_close(server);
