@@ -138,6 +138,7 @@ static void lose_keeper(struct server *server)
     log_error("the keeper is dead: serving those who wait, and then ending");
     server->lasting->shutdown.forced = true;
     operator_close(server);
+    ending_lose_keeper(&server->running);
     shutdown_drain(server);
 }
 

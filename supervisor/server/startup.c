@@ -295,8 +295,6 @@ static bool take_over(struct startup *startup)
     /* There is no way back. */
     accept_retire(&server->acceptor);
     server->lasting->paused = server->takeover->paused;
-    server->starting.next.deadline =
-        loop_clock(); /* no event says that waiting clients may start */
     if (reports_publish(server) != 0)
         log_warning("going on without this file");
     takeover_settled(server->takeover);
