@@ -47,6 +47,8 @@ $(BUILD)/tests/tools/faults/run: $(call objects_of,tests/tools/faults/run/*.c)
 comma := ,
 wrap   = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
 $(BUILD)/tests/dispatcher/spawn: ALL_LDFLAGS += $(call wrap,clone)
+# This one starts no dispatchers.
+$(BUILD)/tests/keeper/keeper: ALL_LDFLAGS += $(call wrap,launch_dispatcher)
 $(BUILD)/tests/dispatcher/wire: ALL_LDFLAGS += $(call wrap,rights_receive)
 # In this one the handlers and signals that a dispatcher starts and sends are only reported.
 $(BUILD)/tests/fuzz/requests: ALL_LDFLAGS += $(call wrap,spawn_begin spawn_is_over spawn_error \

@@ -1,21 +1,21 @@
 /*
- * The janitor: which files it puts into their places, which it removes, and which it leaves alone.
+ * Tests files.h: which files it puts into their places, removes, and leaves alone; and pid files.
  */
-#include "supervisor/keeper/janitor.h"
+#include "supervisor/keeper/files.h"
 #include "supervisor/keeper/pid_file.h"
 
 #include "tests/shared/check.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-static struct janitor janitor;
+static struct files files;
 
 static void make(const char *name, const char *content)
 {
@@ -23,6 +23,16 @@ static void make(const char *name, const char *content)
 
     CHECK(file >= 0 && write(file, content, strlen(content)) == (ssize_t)strlen(content));
     (void)close(file);
+}
+
+static void make_socket(const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", name);
+    CHECK(bind(descriptor, (struct sockaddr *)&address, sizeof(address)) == 0);
+    (void)close(descriptor);
 }
 
 static bool has(const char *name, const char *content)
@@ -41,49 +51,88 @@ static bool is_absent(const char *name)
     return access(name, F_OK) != 0 && errno == ENOENT;
 }
 
-static void without_a_child(void)
+/* As at the end of the daemon. */
+static void end(struct files *all)
+{
+    files_remove(all);
+    files_close(all);
+    *all = (struct files){0};
+}
+
+static void check_added(void)
 {
     make("one", "");
     make("two.new", "");
-    CHECK(janitor_add(&janitor, "one") == 0);
-    CHECK(janitor_add_temporary(&janitor, "two.new", "./two") == 0);
-    CHECK(janitor_add(&janitor, "missing") == -1);
-    janitor_close(&janitor);
+    CHECK(files_add(&files, "one") == 0);
+    CHECK(files_add_temporary(&files, "two.new", "./two") == 0);
+    CHECK(files_add(&files, "missing") == -1 && files.count == 2);
+    end(&files);
     CHECK(is_absent("one") && is_absent("two") && is_absent("two.new"));
-    CHECK(janitor_start(&janitor, NULL) == 0 && janitor.process == 0);
-    CHECK(janitor_publish(&janitor) == 0);
-    janitor_close(&janitor);
+    CHECK(files_publish(&files) == 0); /* nothing */
+    end(&files);
 }
 
-static void with_a_child(void)
+/* A process that does not remove the files only closes them. */
+static void check_closed(void)
 {
-    static const char noise[100] = "no request";
+    int before = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int after;
 
-    for (int i = 0; i < 4; i++)
-        make((const char *[]){"early", "late", "gone", "new"}[i], "ours");
-    CHECK(janitor_add(&janitor, "early") >= 0 && janitor_add(&janitor, "late") >= 0);
-    CHECK(janitor_add(&janitor, "gone") >= 0);
-    CHECK(janitor_add_temporary(&janitor, "new", "published") >= 0);
-    janitor_lend_path(&janitor, "early", true);
-    janitor_lend_path(&janitor, "early", false);
-    CHECK(janitor_start(&janitor, NULL) == 0 && janitor.process > 0);
-    CHECK(!janitor_reaped(&janitor, janitor.process + 1));
-    for (size_t length = 1; length <= sizeof(noise); length++)
-        CHECK(send(janitor.socket, noise, length, 0) == (ssize_t)length);
-    CHECK(janitor_publish(&janitor) == 0);
-    CHECK(has("published", "ours") && is_absent("new"));
-    janitor_lend_path(&janitor, "early", true);
-    janitor_lend_path(&janitor, "late", true);
-    janitor_lend_path(&janitor, "gone", true);
-    janitor_lend_path(&janitor, "gone", false);
-    janitor_close(&janitor);
-    CHECK(has("early", "ours") && has("late", "ours"));
-    CHECK(is_absent("gone") && is_absent("published"));
-    CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+    (void)close(before);
+    make("one", "ours");
+    CHECK(files_add(&files, "one") == 0);
+    files_close(&files);
+    files = (struct files){0};
+    after = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    (void)close(after);
+    CHECK(after == before && has("one", "ours"));
+    (void)unlink("one");
 }
 
-/* Who was in the place is replaced, even if it has gone meanwhile; who has come is not. */
-static void in_places(void)
+static void check_lent(void)
+{
+    for (int i = 0; i < 3; i++)
+        make((const char *[]){"lent", "returned", "new"}[i], "ours");
+    CHECK(files_add(&files, "lent") == 0 && files_add(&files, "returned") == 0);
+    CHECK(files_add_temporary(&files, "new", "published") == 0);
+    CHECK(files_find(&files, "lent") == 0 && files_find(&files, "returned") == 1);
+    CHECK(files_find(&files, "published") == 2 && files_find(&files, "new") == 3);
+    CHECK(files_publish(&files) == 0);
+    CHECK(has("published", "ours") && is_absent("new"));
+    CHECK(files_lend(&files, 0, true) && files_lend(&files, 1, true));
+    CHECK(files_lend(&files, 1, false));
+    CHECK(!files_lend(&files, 3, true) && !files_lend(&files, UINT32_MAX, true));
+    end(&files);
+    CHECK(has("lent", "ours"));
+    CHECK(is_absent("returned") && is_absent("published"));
+    (void)unlink("lent");
+}
+
+/* The socket of another daemon is ours from files_publish() on, even if that fails. */
+static void check_borrowed(void)
+{
+    make_socket("theirs");
+    make("regular", "theirs");
+    CHECK(files_borrow(&files, "regular") == -1 && files_borrow(&files, "missing") == -1);
+    CHECK(files_borrow(&files, "theirs") == 0 && files.count == 1);
+    end(&files);
+    CHECK(access("theirs", F_OK) == 0);
+
+    CHECK(files_borrow(&files, "theirs") == 0);
+    make("new", "ours");
+    CHECK(files_add_temporary(&files, "new", "place") == 0);
+    make("place", "another");
+    CHECK(files_publish(&files) == EEXIST);
+    end(&files);
+    CHECK(is_absent("theirs") && is_absent("new") && has("place", "another"));
+    CHECK(has("regular", "theirs"));
+    (void)unlink("regular");
+    (void)unlink("place");
+}
+
+/* A file that was in the place before is replaced, even if it has gone meanwhile.  A file that has
+ * come since is not. */
+static void check_places(void)
 {
     static const struct {
         bool before, leaves, comes, replaced;
@@ -97,58 +146,61 @@ static void in_places(void)
         if (cases[i].before)
             make("place", "before");
         make("new", "ours");
-        CHECK(janitor_add_temporary(&janitor, "new", "place") == 0);
-        CHECK(janitor_start(&janitor, NULL) == 0);
+        CHECK(files_add_temporary(&files, "new", "place") == 0);
         if (cases[i].comes)
             make("another", "another");
         if (cases[i].leaves)
             CHECK(unlink("place") == 0);
         if (cases[i].comes)
             CHECK(rename("another", "place") == 0);
-        errno = 0;
-        CHECK((janitor_publish(&janitor) == 0) == cases[i].replaced);
-        CHECK(cases[i].replaced || errno == EEXIST);
+        CHECK(files_publish(&files) == (cases[i].replaced ? 0 : EEXIST));
         CHECK(has("place", cases[i].replaced ? "ours" : "another"));
-        janitor_close(&janitor);
+        end(&files);
         CHECK(is_absent("new") && is_absent("place") == cases[i].replaced);
     }
     (void)unlink("place");
 }
 
-static void killed(void)
+/* A name that stands for another file by now is left alone, before and after publication. */
+static void check_replaced(void)
 {
-    pid_t process;
+    make("new", "ours");
+    CHECK(files_add_temporary(&files, "new", "place") == 0);
+    make("another", "another");
+    CHECK(rename("another", "new") == 0);
+    CHECK(files_publish(&files) == ESTALE && is_absent("place"));
+    end(&files);
+    CHECK(has("new", "another"));
+    (void)unlink("new");
 
     make("new", "ours");
-    CHECK(janitor_add_temporary(&janitor, "new", "place") == 0);
-    CHECK(janitor_start(&janitor, NULL) == 0);
-    process = janitor.process;
-    CHECK(process > 0 && kill(process, SIGKILL) == 0 && waitpid(process, NULL, 0) == process);
-    CHECK(janitor_reaped(&janitor, process) && !janitor_reaped(&janitor, process));
-    CHECK(janitor_publish(&janitor) == -1);
-    janitor_close(&janitor);
-    CHECK(has("new", "ours"));
+    CHECK(files_add_temporary(&files, "new", "place") == 0 && files_publish(&files) == 0);
+    make("another", "another");
+    CHECK(rename("another", "place") == 0);
+    end(&files);
+    CHECK(has("place", "another"));
+    (void)unlink("place");
 }
 
-static void pid_files(void)
+static void check_pid_files(void)
 {
-    static struct janitor other;
+    static struct files other;
     char number[16];
-    int first = pid_file_open("pid", 0, &janitor);
+    int first = pid_file_open("pid", 0, &files);
     int second;
 
     (void)snprintf(number, sizeof(number), "%d\n", getpid());
     CHECK(first >= 0 && (fcntl(first, F_GETFD) & FD_CLOEXEC) != 0 && is_absent("pid"));
-    CHECK(janitor_start(&janitor, NULL) == 0 && janitor_publish(&janitor) == 0);
+    CHECK(files_publish(&files) == 0);
     CHECK(has("pid", number));
     CHECK(pid_file_open("pid", 0, &other) == -1 && other.count == 0);
     CHECK(pid_file_open("pid", getpid() + 1, &other) == -1 && other.count == 0);
-    /* The other one's is replaced, and it leaves ours alone then. */
+    /* The other daemon's file replaces ours, and we leave it alone. */
     second = pid_file_open("pid", getpid(), &other);
-    CHECK(second >= 0 && janitor_start(&other, NULL) == 0 && janitor_publish(&other) == 0);
-    janitor_close(&janitor);
+    CHECK(second >= 0 && files_publish(&other) == 0);
+    end(&files);
     CHECK(has("pid", number));
-    janitor_close(&other);
+    end(&other);
     CHECK(is_absent("pid"));
     (void)close(first);
     (void)close(second);
@@ -156,17 +208,17 @@ static void pid_files(void)
 
 int main(void)
 {
-    char directory[] = "/tmp/janitor-XXXXXX";
+    char directory[] = "/tmp/files-XXXXXX";
 
     if (mkdtemp(directory) == NULL || chdir(directory) != 0)
         return 1;
-    without_a_child();
-    with_a_child();
-    in_places();
-    killed();
-    pid_files();
-    for (int i = 0; i < 3; i++)
-        (void)unlink((const char *[]){"early", "late", "new"}[i]);
+    check_added();
+    check_closed();
+    check_lent();
+    check_borrowed();
+    check_places();
+    check_replaced();
+    check_pid_files();
     CHECK(rmdir(directory) == 0); /* nothing else is left */
     return CHECK_RESULT();
 }

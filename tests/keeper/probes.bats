@@ -3,5 +3,5 @@
 
 load ../shared/helpers
 
-@test "notify: messages reach a service manager in order, and later if it does not read" { "$BUILD/tests/keeper/notify"; }
-@test "janitor: publishes, removes and leaves alone the right files" { "$BUILD/tests/keeper/janitor"; }
+@test "notify: messages reach a service manager in order, and later if the manager does not read" { "$BUILD/tests/keeper/notify"; }
+@test "files: publishes, removes and leaves alone the right files" { "$BUILD/tests/keeper/files"; }
