@@ -484,6 +484,7 @@ static _Noreturn void supervise(int link)
     link_end = link;
     for (unsigned i = 0; i < DISPATCHERS; i++)
         check_begun(i, 1);
+    CHECK(report(NULL).type == LINK_BEGUN_ALL);
     check_unknown();
     check_malformed();
     check_descriptors();
