@@ -13,7 +13,9 @@ queue_status() {
 # Prints the process that has the queue.
 queue_supervisor() {
     local process
-    for process in $(cat "/proc/$server/task/$server/children"); do
+    local -a children
+    read -r -a children <"/proc/$server/task/$server/children" || true # it ends without a new line
+    for process in "${children[@]}"; do
         if [[ $(cat "/proc/$process/comm" 2>/dev/null) == supervisor ]]; then echo "$process"; fi
     done
 }

@@ -28,10 +28,10 @@
  *               end of its socket, the dispatcher's end, and its ledger
  *     BEGUN_ALL each dispatcher that could be started at the beginning was; once
  *     DIED      `index`, `generation`, `value`: it has ended with this status of wait(2)
- *     ENDED     `process`, `value`, `usage`: a child that led a session, as handlers do, was
- *               reaped; or, with `index` 1, there is no such child, and no status
- *     EMPTY     answers GROUP
- *     CONTENT   answers READ: brings a sealed memory file, or `value` is an errno
+ *     STOPPED   `index`, `generation`: it was stopped (`value` 1), or continued (0); the keeper
+ * kills it if it stays stopped ENDED     `process`, `value`, `usage`: a child that led a session,
+ * as handlers do, was reaped; or, with `index` 1, there is no such child, and no status EMPTY
+ * answers GROUP CONTENT   answers READ: brings a sealed memory file, or `value` is an errno
  *     PUBLISHED answers PUBLISH: `value` is an errno, or 0
  *     CAUGHT    `value`: the keeper was sent this signal
  *     UNHEARD   the service manager gets no more messages
@@ -65,6 +65,7 @@ enum link_type {
     LINK_BEGUN,
     LINK_BEGUN_ALL,
     LINK_DIED,
+    LINK_STOPPED,
     LINK_ENDED,
     LINK_EMPTY,
     LINK_CONTENT,

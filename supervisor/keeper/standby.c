@@ -15,7 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { GROWN_MOST = 65536 /* descriptors; 512 KiB of the kernel's memory */ };
+enum {
+    GROWN_MOST = 65536,     /* descriptors; 512 KiB of the kernel's memory */
+    LONG_LIFE = LOOP_SECOND /* a supervisor that was killed later did no harm by being started */
+};
 
 void standby_grow(uint32_t descriptors)
 {
@@ -59,13 +62,14 @@ static void pause_for(uint64_t microseconds)
     (void)poll(NULL, 0, (int)(microseconds / LOOP_MILLISECOND)); /* all signals are blocked */
 }
 
-void standby_run(const struct standby *standby, int (*supervise)(void *context, unsigned life),
+void standby_run(struct standby *standby, int (*supervise)(void *context, unsigned life),
                  void *context)
 {
     struct backoff useless = {.first = 10 * LOOP_MILLISECOND, .longest = 5 * LOOP_SECOND};
 
     for (unsigned life = 0;; life++) {
         uint64_t served = standby->served;
+        uint64_t began = loop_clock();
         pid_t process = clone_supervisor();
         int status;
 
@@ -81,7 +85,8 @@ void standby_run(const struct standby *standby, int (*supervise)(void *context, 
             follow(status);
         log_warning("the supervisor, process %d, was killed by signal %d: another takes its place",
                     process, WTERMSIG(status));
-        if (standby->served != served) {
+        standby->killed_by = WTERMSIG(status);
+        if (standby->served != served || loop_clock() - began >= LONG_LIFE) {
             backoff_succeeded(&useless);
             continue;
         }

@@ -18,6 +18,7 @@
 struct standby {
     bool begun;      /* clients are served: from now on a killed supervisor is replaced */
     bool ended;      /* the supervisor ends, in whatever way */
+    int killed_by;   /* the signal that the last supervisor died of; 0: none has died */
     uint64_t served; /* grows whenever a handler starts: a supervisor before was of use */
 };
 
@@ -26,9 +27,9 @@ struct standby {
 void standby_grow(uint32_t descriptors);
 
 /* Clones supervisors, until one exits.  `supervise` runs in each, and gets 0 in the first one; it
- * returns an exit status.  Supervisors that die before any handler starts are replaced with a
- * growing delay, up to 5 s. */
-_Noreturn void standby_run(const struct standby *standby,
-                           int (*supervise)(void *context, unsigned life), void *context);
+ * returns an exit status.  Supervisors that die within a second, before any handler starts, are
+ * replaced with a growing delay, up to 5 s. */
+_Noreturn void standby_run(struct standby *standby, int (*supervise)(void *context, unsigned life),
+                           void *context);
 
 #endif

@@ -272,6 +272,7 @@ static void begin(struct dispatcher *dispatcher, uint32_t generation, pid_t proc
     dispatcher->process = process;
     dispatcher->state = DISPATCHER_STARTING;
     dispatcher->greeted = false;
+    dispatcher->stopped = false;
     dispatcher->heard = false;
     dispatcher->failing_until = 0;
     dispatcher_expect(dispatcher);

@@ -7,7 +7,10 @@
 
 /* A dispatcher that is silent for longer is stopped, or all its handlers hang in exec, on a dead
  * file system for example.  Killing it loses nothing, and frees its clients. */
-enum { ALLOWED = 10 * LOOP_SECOND };
+enum {
+    ALLOWED = 10 * LOOP_SECOND,
+    SILENT = 2 * LOOP_SECOND /* after that nobody counts on it */
+};
 
 /* ---- beginning and end ---- */
 
@@ -158,6 +161,36 @@ int pool_await(struct pool *pool)
     return pool->opening ? -1 : 0;
 }
 
+void pool_stopped(struct pool *pool, unsigned index, uint32_t generation, bool stopped)
+{
+    if (pool_knows(pool, index, generation))
+        pool->dispatchers[index].stopped = stopped;
+}
+
+static bool can_serve(const struct dispatcher *dispatcher)
+{
+    uint64_t now = dispatcher->pool->loop->now;
+    uint64_t left = dispatcher->due > now ? dispatcher->due - now : 0;
+
+    return dispatcher->state == DISPATCHER_READY && !dispatcher->stopped &&
+           (dispatcher->due == 0 || left + SILENT >= dispatcher->pool->allowed);
+}
+
+bool pool_can_serve(const struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->count; i++)
+        if (can_serve(&pool->dispatchers[i]))
+            return true;
+    return false;
+}
+
+int32_t pool_child(const struct pool *pool, unsigned index, const struct message_header *start)
+{
+    return index < pool->count && pool->dispatchers[index].state == DISPATCHER_READY
+               ? starts_child(&pool->dispatchers[index].channel.starts, start)
+               : 0;
+}
+
 void pool_close(struct pool *pool)
 {
     for (unsigned i = 0; i < pool->count; i++)
@@ -182,7 +215,9 @@ static unsigned room_of(const struct dispatcher *dispatcher)
     unsigned given = dispatcher->channel.starts.count;
     unsigned most = dispatcher->pool->most;
 
-    return dispatcher->state == DISPATCHER_READY && given < most ? most - given : 0;
+    return dispatcher->state == DISPATCHER_READY && !dispatcher->stopped && given < most
+               ? most - given
+               : 0;
 }
 
 unsigned pool_room(const struct pool *pool)

@@ -60,6 +60,16 @@ int pool_await(struct pool *pool);
  * STARTs.  Does nothing if that generation is not there. */
 void pool_died(struct pool *pool, unsigned index, uint32_t generation, int status);
 
+/* Takes note that a dispatcher was stopped or continued.  A stopped one gets no START. */
+void pool_stopped(struct pool *pool, unsigned index, uint32_t generation, bool stopped);
+
+/* Returns true if a dispatcher can start handlers: it is ready, not stopped, and has not been
+ * silent for two seconds. */
+bool pool_can_serve(const struct pool *pool);
+
+/* Returns the process that a START has led to, as far as the ledger shows; 0: none. */
+int32_t pool_child(const struct pool *pool, unsigned index, const struct message_header *start);
+
 /* Closes all that is open.  The dispatchers exit when no process holds the supervisor's ends. */
 void pool_close(struct pool *pool);
 

@@ -184,6 +184,7 @@ struct client *clients_inherit(struct clients *clients, uint64_t ticket, int des
 {
     struct client *client = take_record(clients);
 
+    clients->books->working = ticket;
     *client = (struct client){
         .place.entry.ticket = ticket,
         .arrival.ticket = ticket,
@@ -211,7 +212,10 @@ struct client *clients_find(const struct clients *clients, uint32_t handle, uint
 {
     struct client *client = clients_with_handle(clients, handle);
 
-    return client != NULL && clients_ticket(client) == ticket ? client : NULL;
+    if (client == NULL || clients_ticket(client) != ticket)
+        return NULL;
+    clients->books->working = ticket;
+    return client;
 }
 
 uint64_t clients_ticket(const struct client *client)
@@ -228,6 +232,7 @@ struct client *clients_next_turn(const struct clients *clients)
 
 void clients_move(struct clients *clients, struct client *client, enum client_state state)
 {
+    clients->books->working = clients_ticket(client);
     if (client->state == CLIENT_QUEUED)
         order_activate(&clients->order, &client->place);
     else
@@ -247,6 +252,7 @@ void clients_end(struct clients *clients, struct client *client, enum client_end
 {
     const enum client_state state = (enum client_state)client->state;
 
+    clients->books->working = clients_ticket(client);
     client->end = (uint8_t)end;
     client->ended_after = clients->books->ended[end] + 1;
     clients_settle();

@@ -87,8 +87,9 @@ struct clients_books {
     uint64_t last_ticket; /* given by this daemon or those before it */
     uint64_t judged;      /* queue.h: clients up to this ticket are not refused for its length */
     uint64_t ended[CLIENT_ENDS];
-    uint32_t most; /* records */
-    uint32_t used; /* records from this index on were never used */
+    uint64_t working; /* ticket of the client that something was done with last */
+    uint32_t most;    /* records */
+    uint32_t used;    /* records from this index on were never used */
     struct client records[];
 };
 

@@ -77,6 +77,52 @@ void ending_pursue_all(void *context)
         pursue(running, client);
 }
 
+/* A start that hangs, in an exec on a dead file system for example, has the same time as a handler.
+ * The first client in the list was given away first. */
+static void signal_expired_starts(struct running *running)
+{
+    uint64_t allowed = running->timeouts.timeout;
+    struct client *client = clients_first(running->clients, CLIENT_STARTING);
+
+    for (; allowed != 0 && client != NULL && client->started + allowed <= running->loop->now;
+         client = clients_next(running->clients, client)) {
+        const struct message_header header = {.client = client->handle,
+                                              .ticket = clients_ticket(client)};
+        bool last = client->started + allowed + running->timeouts.kill_after <= running->loop->now;
+        int signal_number = last ? SIGKILL : SIGTERM;
+        int32_t process = pool_child(running->pool, client->dispatcher, &header);
+
+        if (client->signalled == signal_number || process == 0 ||
+            pool_signal(running->pool, client->dispatcher, &header, process, signal_number) != 0)
+            continue;
+        client->signalled = (uint8_t)signal_number;
+        log_warning("ticket %" PRIu64 ": process %d has been starting for too long: sending %s to "
+                    "its group",
+                    clients_ticket(client), process, last ? "SIGKILL" : "SIGTERM");
+    }
+}
+
+/* Returns when a start will have taken too long; 0: none is under way. */
+static uint64_t starts_deadline(const struct running *running)
+{
+    const struct client *first = clients_first(running->clients, CLIENT_STARTING);
+    uint64_t allowed = running->timeouts.timeout;
+    uint64_t deadline;
+
+    if (first == NULL || allowed == 0)
+        return 0;
+    deadline = first->started + allowed;
+    if (deadline > running->loop->now)
+        return deadline;
+    deadline += running->timeouts.kill_after;
+    return deadline > running->loop->now ? deadline : running->loop->now + LOOP_SECOND;
+}
+
+static uint64_t earlier(uint64_t one, uint64_t other)
+{
+    return one == 0 || (other != 0 && other < one) ? other : one;
+}
+
 static void signal_expired(struct running *running)
 {
     struct client *client;
@@ -107,7 +153,9 @@ void ending_all(struct running *running, int signal_number)
 void ending_advance(struct running *running)
 {
     signal_expired(running);
-    running->expiry.deadline = timeouts_deadline(&running->timeouts);
+    signal_expired_starts(running);
+    running->expiry.deadline =
+        earlier(timeouts_deadline(&running->timeouts), starts_deadline(running));
 }
 
 /* ---- adopted handlers, by their process ---- */

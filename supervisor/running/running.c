@@ -41,6 +41,7 @@ static bool give(struct running *running, struct client *client)
     const struct dispatcher *dispatcher;
     union message message;
 
+    clients->books->working = clients_ticket(client);
     wire_header(&message, MESSAGE_START, client->handle, clients_ticket(client));
     message.start.waited = (uint32_t)((running->loop->now - client->accepted) / LOOP_MILLISECOND);
     message.start.queued = clients_count(clients, CLIENT_QUEUED) - 1;
@@ -56,6 +57,8 @@ static bool give(struct running *running, struct client *client)
     client->generation = dispatcher->generation;
     client->slot = (uint8_t)message.start.slot;
     client->returned = false;
+    client->signalled = 0;
+    client->started = running->loop->now; /* it was given away; on_started() corrects it */
     clients_move(clients, client, CLIENT_STARTING);
     queue_unwatch(running->queue, client);
     backoff_attempted(&running->starting, running->loop->now);
@@ -119,6 +122,7 @@ static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint
 
     client->started = running->loop->now - (age < given ? age : given);
     client->process = process;
+    client->signalled = 0; /* as a handler it has its time anew */
     client->dispatcher = (uint8_t)dispatcher;
     clients_move(running->clients, client, CLIENT_RUNNING);
     backoff_succeeded(&running->starting);

@@ -12,6 +12,8 @@ static bool has_room(void *context)
 {
     struct server *server = context;
 
+    if (server->reload.resuming) /* the access rules may have changed */
+        return false;
     return queue_has_room(&server->queue, 0) ||
            queue_has_room(&server->queue, starting_admission(server, 1).start);
 }
@@ -165,6 +167,7 @@ static void on_handed_over(void *context, pid_t successor)
     (void)successor; /* requests_notify() finds it */
     server->lasting->shutdown.stage = SERVER_HANDED_OVER;
     requests_notify(server, NOTIFY_SUCCESSOR, "");
+    requests_retire(server);
 }
 
 static void on_foreign_ended(void *context, struct client *client, const int *status)

@@ -16,6 +16,7 @@ static struct server_standing standing(const struct server *server)
     return (struct server_standing){
         .stage = server->lasting->shutdown.stage,
         .paused = server->lasting->paused,
+        .serving = pool_can_serve(&server->pool),
         .waiting = clients_count(&server->queue.clients, CLIENT_QUEUED),
         .running = clients_active(&server->queue.clients),
         .permitted = server->options->processes,
@@ -43,7 +44,8 @@ static void on_watchdog(void *context)
 {
     struct server *server = context;
     struct manager *manager = &server->lasting->manager;
-    bool alive = pool_has_answered(&server->pool) || !manager->asked;
+    bool answered = pool_has_answered(&server->pool) || !manager->asked;
+    bool alive = answered && pool_can_serve(&server->pool);
 
     if (alive)
         requests_notify(server, NOTIFY_WATCHDOG, "");

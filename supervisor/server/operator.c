@@ -174,7 +174,7 @@ static void command_set(struct server *server, const struct call *call)
 
 static void get_health(struct server *server, const struct call *call)
 {
-    if (server->lasting->shutdown.stage != SERVER_SERVING || server->lasting->paused)
+    if (!snapshot_is_serving(server))
         call->answer->status = 503;
     text_add(call->text, "%s\n", snapshot_state(server));
 }

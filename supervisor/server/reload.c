@@ -17,6 +17,10 @@ static void finish_if_last(struct server *server)
     for (int file = 0; file < OPTIONS_FILES; file++)
         if (reload->asked[file])
             return;
+    if (reload->resuming) {
+        reload->resuming = false;
+        return;
+    }
     if (reload->wrong)
         log_warning("SIGHUP: a file that could not be read keeps its old content");
     else
@@ -53,11 +57,11 @@ void reload_open(struct server *server)
     loop_add_timer(&server->loop, &server->reload.retry);
 }
 
-void reload_begin(struct server *server)
+/* Returns true if there are any. */
+static bool ask_all(struct server *server)
 {
     bool any = false;
 
-    manager_reload(server, NOTIFY_RELOADING);
     server->reload.wrong = false;
     for (int file = 0; file < OPTIONS_FILES; file++) {
         if (server->options->files[file] == NULL)
@@ -67,7 +71,19 @@ void reload_begin(struct server *server)
         if (!server->reload.asked[file])
             ask(server, (enum options_file)file);
     }
-    if (any)
+    return any;
+}
+
+void reload_resume(struct server *server)
+{
+    server->reload.resuming = ask_all(server);
+}
+
+void reload_begin(struct server *server)
+{
+    server->reload.resuming = false;
+    manager_reload(server, NOTIFY_RELOADING);
+    if (ask_all(server))
         return;
     log_info("SIGHUP: there are no files to read again");
     manager_reload(server, NOTIFY_RELOADED);

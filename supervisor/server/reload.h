@@ -12,6 +12,10 @@
 /* Opens the module. */
 void reload_open(struct server *server);
 
+/* Has all files read again in the place of an earlier supervisor, which may have read newer ones
+ * than this one has: no client is accepted meanwhile. */
+void reload_resume(struct server *server);
+
 /* Has all files read again. */
 void reload_begin(struct server *server);
 

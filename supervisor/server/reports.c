@@ -35,6 +35,13 @@ static void on_died(struct server *server, const struct link_message *report,
     pool_died(&server->pool, report->index, report->generation, report->value);
 }
 
+static void on_stopped(struct server *server, const struct link_message *report,
+                       const int *descriptors)
+{
+    (void)descriptors;
+    pool_stopped(&server->pool, report->index, report->generation, report->value != 0);
+}
+
 static void on_ended(struct server *server, const struct link_message *report,
                      const int *descriptors)
 {
@@ -115,10 +122,10 @@ static void on_signal(void *context)
 
 static void (*const reports[])(struct server *server, const struct link_message *report,
                                const int *descriptors) = {
-    [LINK_BEGUN] = on_begun,         [LINK_BEGUN_ALL] = on_begun_all, [LINK_DIED] = on_died,
-    [LINK_ENDED] = on_ended,         [LINK_EMPTY] = on_empty,         [LINK_CONTENT] = on_content,
-    [LINK_PUBLISHED] = on_published, [LINK_CAUGHT] = on_caught,       [LINK_UNHEARD] = on_unheard,
-    [LINK_RENEW] = on_renew,
+    [LINK_BEGUN] = on_begun,     [LINK_BEGUN_ALL] = on_begun_all, [LINK_DIED] = on_died,
+    [LINK_STOPPED] = on_stopped, [LINK_ENDED] = on_ended,         [LINK_EMPTY] = on_empty,
+    [LINK_CONTENT] = on_content, [LINK_PUBLISHED] = on_published, [LINK_CAUGHT] = on_caught,
+    [LINK_UNHEARD] = on_unheard, [LINK_RENEW] = on_renew,
 };
 
 /* Without the keeper nobody replaces dispatchers, or removes files.  No client is accepted any
@@ -228,12 +235,6 @@ void reports_begin(struct server *server)
     for (int signal_number = 1; signal_number < 32; signal_number++)
         if ((server->early >> signal_number & 1) != 0)
             on_caught(server, &(struct link_message){.value = signal_number}, NULL);
-}
-
-void reports_close(struct server *server)
-{
-    loop_ignore(&server->loop, &server->link);
-    (void)close(server->link.descriptor); /* what is left in it concerns nobody */
 }
 
 bool reports_end_early(void *context)

@@ -18,9 +18,6 @@ int reports_await_dispatchers(struct server *server);
 /* Acts on the signals that came before the service began. */
 void reports_begin(struct server *server);
 
-/* Closes the link: the service is over. */
-void reports_close(struct server *server);
-
 /* Returns true if SIGTERM or SIGINT has come before the service began; `is_to_end` of
  * takeover_events. */
 bool reports_end_early(void *context);

@@ -36,6 +36,11 @@ void requests_kill(void *context, unsigned dispatcher, uint32_t generation, bool
                                                         .value = give_way});
 }
 
+void requests_retire(struct server *server)
+{
+    (void)requests_send(server, &(struct link_message){.type = LINK_RETIRE});
+}
+
 void requests_notify(struct server *server, enum notify_state state, const char *text)
 {
     struct link_message request = {.type = LINK_NOTIFY,

@@ -16,6 +16,10 @@
 /* Returns false with errno if the request could not be sent. */
 bool requests_send(struct server *server, const struct link_message *request);
 
+/* Has the keeper close its copies of listeners, because no client is accepted any more.  If the
+ * request is lost, the end of the service closes them. */
+void requests_retire(struct server *server);
+
 /* Has the service manager told of a state, with a new status line; "": the old one stays. */
 void requests_notify(struct server *server, enum notify_state state, const char *text);
 

@@ -6,6 +6,8 @@
 #include "supervisor/base/socket.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -126,11 +128,39 @@ void rollcall_forget(struct server *server)
     for (uint32_t i = 0; i < books->used; i++)
         books->records[i].descriptor = -1;
     memset(lasting->lingering, 0, sizeof(lasting->lingering));
-    memset(&lasting->pool, 0, sizeof(lasting->pool)); /* the dispatchers find us gone, and exit */
+    for (unsigned i = 0; i < POOL_MAXIMUM; i++)
+        lasting->pool.dispatchers[i].process = 0; /* it finds nobody, and exits */
+    memset(lasting->pool.left, 0, sizeof(lasting->pool.left));
     if (lasting->handover.phase != HANDOVER_DONE)
         lasting->handover.phase = HANDOVER_NONE;
     lasting->handover.source.descriptor = -1;
     lasting->takeover_closed = true;
+}
+
+static bool is_fault(int signal_number)
+{
+    return signal_number == SIGSEGV || signal_number == SIGBUS || signal_number == SIGABRT ||
+           signal_number == SIGSYS || signal_number == SIGILL || signal_number == SIGFPE;
+}
+
+/* A client on which two supervisors in a row have died may be what kills them. */
+static void end_suspect(struct server *server)
+{
+    struct lasting *lasting = server->lasting;
+    struct clients *clients = &server->queue.clients;
+    uint64_t ticket = is_fault(lasting->standby.killed_by) ? lasting->clients->working : 0;
+    struct client *client = clients_first(clients, CLIENT_QUEUED);
+    bool again = ticket != 0 && ticket == lasting->suspect;
+
+    lasting->suspect = ticket;
+    while (client != NULL && clients_ticket(client) != ticket)
+        client = clients_next(clients, client);
+    if (!again || client == NULL)
+        return;
+    log_error("ticket %" PRIu64 ": two supervisors have died of signal %d while they dealt with "
+              "this client: closing it",
+              ticket, lasting->standby.killed_by);
+    clients_end(clients, client, CLIENT_DROPPED);
 }
 
 void rollcall_begin(struct server *server)
@@ -140,6 +170,7 @@ void rollcall_begin(struct server *server)
 
     pool_recall(&server->pool);
     lost = running_recall(&server->running);
+    end_suspect(server);
     if (lost > 0)
         log_error("waiting clients that were lost with the supervisor and its standby: %u", lost);
     log_info("a supervisor takes the place of another: %u clients wait, %u have a handler",

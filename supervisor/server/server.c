@@ -74,6 +74,8 @@ static void advance(void *context)
         operator_close(server); /* the new process answers operators from now on */
     shutdown_advance(server);
     rollcall_advance(server);
+    server->lasting->lines_dropped = server->lines_dropped + log_dropped();
+    server->lasting->strangers = server->strangers + server->control.refused;
     if (!clients_add_up(&server->queue.clients))
         log_bug("accepted clients do not add up");
     if (server->status_asked)
@@ -156,7 +158,7 @@ static int resume(struct server *server, const struct keeper *keeper)
     rollcall_begin(server);
     shutdown_resume(server);
     handover_resume(&server->lasting->handover);
-    reload_begin(server); /* this process has only what was read at the start */
+    reload_resume(server);
     return 0;
 }
 
@@ -167,6 +169,8 @@ int server_open(struct server *server, struct listeners *listeners, const struct
     bool resumes = server->lasting->standby.begun;
 
     server->options = &server->lasting->options;
+    server->lines_dropped = server->lasting->lines_dropped;
+    server->strangers = server->lasting->strangers;
     server->files = &keeper->files;
     if (resumes && alone)
         rollcall_forget(server);
@@ -202,10 +206,12 @@ void server_run(struct server *server)
         if (server->takeover == NULL) /* otherwise the old process still speaks to the manager */
             manager_begin(server);
     }
+    /* Clients that came meanwhile wait in the backlog. */
+    accept_set_timer(&server->acceptor);
     loop_run(&server->loop, advance, server);
+    server->lasting->standby.ended = true; /* nothing that dies now is replaced */
     report_left_out(&server->lasting->report);
     operator_close(server);
-    reports_close(server); /* before dispatchers end, which the keeper would replace */
     pool_close(&server->pool);
     queue_close(&server->queue);
     loop_close(&server->loop);

@@ -13,13 +13,6 @@ enum {
     GIVE_UP_AFTER = 3 * LOOP_SECOND  /* from SIGKILL until we leave what cannot be killed */
 };
 
-/* The keeper's copies would keep listeners open.  If this request is lost, the end of the service
- * closes them. */
-static void retire(struct server *server)
-{
-    (void)requests_send(server, &(struct link_message){.type = LINK_RETIRE});
-}
-
 void shutdown_drain(struct server *server)
 {
     if (server->lasting->shutdown.stage >= SERVER_DRAINING)
@@ -31,7 +24,7 @@ void shutdown_drain(struct server *server)
              clients_active(&server->queue.clients));
     server->lasting->paused = false; /* waiting clients must be served */
     manager_stopping(server);
-    retire(server);
+    requests_retire(server);
     accept_drain(&server->acceptor);
     /* Later than now: even with no time allowed, a service that is drained already ends well. */
     server->lasting->shutdown.next.deadline = server->loop.now + server->options->drain_timeout + 1;
@@ -44,7 +37,7 @@ static void end_handlers(struct server *server, enum server_stage stage, int sig
     server->lasting->shutdown.stage = stage;
     manager_stopping(server);
     server->lasting->shutdown.next.deadline = 0;
-    retire(server);
+    requests_retire(server);
     accept_stop(&server->acceptor);
     dropped = queue_drop(&server->queue);
     if (dropped > 0)
@@ -116,10 +109,11 @@ void shutdown_resume(struct server *server)
     case SERVER_SERVING:
         break;
     case SERVER_HANDED_OVER:
+        requests_retire(server);
         accept_stop(&server->acceptor);
         break;
     case SERVER_DRAINING:
-        retire(server);
+        requests_retire(server);
         accept_drain(&server->acceptor);
         break;
     case SERVER_TERMINATING:

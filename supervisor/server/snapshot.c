@@ -18,11 +18,12 @@ static_assert((int)SNAPSHOT_NAME >= (int)SOURCE_TEXT, "the name of a source fits
 
 /* ---- vocabularies ---- */
 
-enum state { SERVING, PAUSED, DRAINING, ENDING, HANDED_OVER };
+enum state { SERVING, NOT_SERVING, PAUSED, DRAINING, ENDING, HANDED_OVER };
 
 /* Capitals warn people: only the first state is the usual one. */
 static const struct snapshot_word states[] = {
     [SERVING] = {"serving", "serving"},
+    [NOT_SERVING] = {"not serving", "NOT SERVING"}, /* no dispatcher can start a handler */
     [PAUSED] = {"paused", "PAUSED"},
     [DRAINING] = {"draining", "DRAINING"},
     [ENDING] = {"ending", "ENDING"},
@@ -50,7 +51,9 @@ static enum state state_of(const struct server *server)
 {
     switch (server->lasting->shutdown.stage) {
     case SERVER_SERVING:
-        return server->lasting->paused ? PAUSED : SERVING;
+        return server->lasting->paused         ? PAUSED
+               : pool_can_serve(&server->pool) ? SERVING
+                                               : NOT_SERVING;
     case SERVER_HANDED_OVER:
         return HANDED_OVER;
     case SERVER_DRAINING:
@@ -63,6 +66,11 @@ static enum state state_of(const struct server *server)
 const char *snapshot_state(const struct server *server)
 {
     return states[state_of(server)].name;
+}
+
+bool snapshot_is_serving(const struct server *server)
+{
+    return state_of(server) == SERVING;
 }
 
 /* ---- numbers ---- */
@@ -119,8 +127,8 @@ static void count_handlers(const struct server *server, struct snapshot *snapsho
     snapshot->dispatchers.wanted = pool->count;
     snapshot->dispatchers.ready = pool_ready(pool);
     for (unsigned i = 0; i < pool->count; i++)
-        if (pool->dispatchers[i].generation > 0)
-            snapshot->dispatchers.restarts += (double)(pool->dispatchers[i].generation - 1);
+        if (pool->books->dispatchers[i].generation > 0)
+            snapshot->dispatchers.restarts += (double)(pool->books->dispatchers[i].generation - 1);
 }
 
 static uint32_t descriptors_open(const struct server *server)
@@ -147,8 +155,8 @@ void snapshot_count(const struct server *server, struct snapshot *snapshot)
         .uptime = loop_seconds(server->loop.now - server->lasting->began),
         .lingering = server->queue.refusals.lingering.length,
         .descriptors = {descriptors_open(server), server->lasting->descriptors_allowed},
-        .log_lines_dropped = (double)log_dropped(),
-        .control_refused = (double)server->control.refused,
+        .log_lines_dropped = (double)(server->lines_dropped + log_dropped()),
+        .control_refused = (double)(server->strangers + server->control.refused),
     };
     count_clients(&server->queue.clients, server->loop.now, snapshot);
     count_limits(server, snapshot);

@@ -58,6 +58,7 @@ struct reload {
     bool owed[OPTIONS_FILES];  /* no READ could be sent */
     struct loop_timer retry;   /* when to send the READs that are owed */
     bool wrong;                /* a file could not be read, or has an error */
+    bool resuming;             /* reload_resume() has begun this, and no signal */
 };
 
 /* What the service manager hears, and when: manager.h. */
@@ -80,6 +81,7 @@ struct server_standing {
     uint32_t running;
     uint32_t permitted; /* handlers, or UNLIMITED */
     uint32_t paused;
+    uint32_t serving; /* a dispatcher can start handlers */
 };
 
 /* The busiest sources, as the last snapshot found them. */
@@ -102,8 +104,10 @@ struct lasting {
     uint64_t heard;               /* the last report of the keeper that was acted on: link.h */
     uint64_t began;               /* of the loop's clock */
     int64_t began_at;             /* seconds since 1970 */
-    double log_dropped;           /* log lines, by earlier supervisors */
-    struct options options;       /* the operator may change some while the service runs */
+    uint64_t lines_dropped;       /* of the log */
+    uint64_t strangers;           /* refused on the control socket */
+    uint64_t suspect;       /* ticket of the client on which the last supervisor died of a fault */
+    struct options options; /* the operator may change some while the service runs */
     struct report report;
     struct shutdown shutdown;
     struct handover handover;
@@ -145,6 +149,8 @@ struct server {
     bool begun_all; /* the keeper has started the dispatchers */
     uint32_t early; /* signals that came before: bit N is signal N */
 
+    uint64_t lines_dropped; /* by earlier supervisors, as the next */
+    uint64_t strangers;
     bool rolling; /* rollcall.h */
     bool renew;   /* the standby is dead: another pair is to begin */
     struct server_standing told;

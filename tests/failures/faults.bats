@@ -348,6 +348,16 @@ cloned_at() {
     grep -q ECONNABORTED traced
 }
 
+@test "a client that connects before the dispatchers are ready is served as soon as they are" {
+    require_strace
+    (close_descriptors; await test -S service; exec timeout 20 nc -NU service </dev/null >answer) &
+    local client=$!
+    WRAPPER=(strace -D -f -qq -o /dev/null -e trace=mlock -e inject=mlock:delay_enter=1000000)
+    start unix:service echo served
+    wait "$client"
+    [[ $(cat answer) == served ]]
+}
+
 @test "a message that cannot be sent to a dispatcher is sent again: ENOBUFS, EAGAIN, ETOOMANYREFS" {
     require_strace
     local error

@@ -16,8 +16,8 @@
  *     alive T PROCESS...
  *         handlers that have been alive at T: each was so before and after; PROCESS is PID.START,
  *         as in handler.c
- *     process T PID DESCRIPTORS RESIDENT
- *         of each keeper and supervisor; RESIDENT is KiB
+ *     process T ROLE PID DESCRIPTORS RESIDENT
+ *         of each "keeper" and "supervisor"; RESIDENT is KiB
  *     used T MILLISECONDS
  *         of processor time, by all keepers, supervisors and dispatchers, so far
  *     zombies T COUNT
@@ -321,7 +321,7 @@ static void note_handlers(void)
 }
 
 /* Returns false if it has ended. */
-static bool note_process(int process)
+static bool note_process(const char *role, int process)
 {
     char text[4096];
     int descriptors = proc_descriptors(process);
@@ -330,8 +330,8 @@ static bool note_process(int process)
     if (descriptors < 0 || proc_read(process, "status", text, sizeof(text)) == 0 ||
         (resident = strstr(text, "VmRSS:")) == NULL)
         return false;
-    record(STDOUT_FILENO, "process %.6f %d %d %d\n", record_seconds(begin), process, descriptors,
-           atoi(resident + 6));
+    record(STDOUT_FILENO, "process %.6f %s %d %d %d\n", record_seconds(begin), role, process,
+           descriptors, atoi(resident + 6));
     return true;
 }
 
@@ -343,13 +343,13 @@ static void note_processes(void)
     struct look look;
 
     for (int i = 0; i < keepers.count; i++) {
-        if (!note_process(keepers.list[i]))
+        if (!note_process("keeper", keepers.list[i]))
             continue;
         add(&left, keepers.list[i], 0);
         children_of(keepers.list[i], &children);
         for (int j = 0; j < children.count; j++)
             if (look_at(children.list[j], &look) && strcmp(look.name, "supervisor") == 0)
-                (void)note_process(children.list[j]);
+                (void)note_process("supervisor", children.list[j]);
     }
     keepers = left;
 }
