@@ -111,6 +111,9 @@ static void check_numbers(void)
         {sizeof(struct message_header), MESSAGE_SIGNALLED, 0},
         {sizeof(struct message_header), MESSAGE_PING, 0},
         {sizeof(struct message_header), MESSAGE_PONG, 0},
+        {sizeof(struct message_header), MESSAGE_ROLL, 0},
+        {sizeof(struct message_listed), MESSAGE_LISTED, 0},
+        {sizeof(struct message_header), MESSAGE_ROLLED, 0},
     };
     int before = lowest_free();
 

@@ -174,33 +174,6 @@ start_waiting() {
 
 no_supervisor_is_left() { ! processes_of_test | grep -q ': supervisor'; }
 
-# ---- the supervisor is killed ----
-
-@test "after SIGKILL to the supervisor, the daemon says so and ends with status 1, without dispatchers and files" {
-    start --pid-file "$PWD/pid" --control control "unix:$PWD/socket" cat
-    kill -KILL "$(supervisor)"
-    finish
-    ((STATUS == 1))
-    has_line '^\[ERROR\] the supervisor was killed by signal 9: ending$' "$LOG"
-    [[ ! -e pid && ! -e socket && ! -e control ]]
-    await nothing_is_left
-}
-
-@test "after SIGKILL to the supervisor, handlers may finish" {
-    start --address 127.0.0.1 0 cat
-    connect_silently
-    await status_is running 1
-    kill -KILL "$(supervisor)"
-    finish
-    ((STATUS == 1))
-    echo hello >&"$CLIENT"
-    local line
-    read -r -t 20 line <&"$CLIENT"
-    [[ $line == hello ]]
-    exec {CLIENT}>&-
-    await nothing_is_left
-}
-
 # ---- processes are stopped ----
 
 are_ready() { (($(grep -c '^\[DEBUG\] dispatcher [01]: ready' "$LOG") >= $1)); }

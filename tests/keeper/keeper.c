@@ -2,8 +2,8 @@
  * Tests keeper.h with a supervisor under attack: the keeper carries out the requests of link.h, and
  * nothing else.
  *
- * This process becomes the keeper.  The checks run in the supervisor that it forks.  Its
- * dispatchers only sleep.
+ * This process becomes the keeper.  The checks run in the standby that it forks, in place of a
+ * supervisor.  Its dispatchers only sleep.
  */
 #include "supervisor/keeper/keeper.h"
 
@@ -32,6 +32,8 @@ static struct keeper keeper;
 static struct options options;
 static int link_end;
 static int manager; /* a service manager's socket */
+static bool acknowledges = true;
+static uint64_t heard; /* number of the last report that was acknowledged */
 
 /* ---- the keeper's surroundings ---- */
 
@@ -116,6 +118,12 @@ static struct link_message report(int *descriptors)
             descriptors[i] = brought[i];
         else if (brought[i] >= 0)
             (void)close(brought[i]);
+    if (message.number != 0) {
+        CHECK(message.number == heard + 1);
+        heard = message.number;
+        if (acknowledges)
+            request((struct link_message){.type = LINK_HEARD, .number = heard});
+    }
     return message;
 }
 
@@ -185,8 +193,8 @@ static void check_begun(unsigned index, uint32_t generation)
 
 static void check_unknown(void)
 {
-    static const uint32_t types[] = {0,    LINK_BEGUN, LINK_CAUGHT, LINK_UNHEARD, LINK_UNHEARD + 1,
-                                     1000, UINT32_MAX};
+    static const uint32_t types[] = {0,          LINK_BEGUN,     LINK_CAUGHT, LINK_UNHEARD,
+                                     LINK_RENEW, LINK_RENEW + 1, 1000,        UINT32_MAX};
 
     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
         if (types[i] != LINK_BEGUN)
@@ -479,8 +487,45 @@ static void check_full_link(void)
     CHECK(has_ignored_all());
 }
 
-static _Noreturn void supervise(int link)
+/* What another supervisor asks for: all reports that the last one has not acted on, once more. */
+static void check_roll(void)
 {
+    const uint64_t last = heard;
+    const struct link_message roll = {.type = LINK_ROLL, .number = last, .process = getpid()};
+
+    acknowledges = false;
+    CHECK(kill(getppid(), SIGUSR1) == 0);
+    CHECK(report(NULL).value == SIGUSR1);
+    CHECK(kill(getppid(), SIGHUP) == 0);
+    CHECK(report(NULL).value == SIGHUP);
+    for (int i = 0; i < 2; i++) {
+        heard = last;
+        request(roll);
+        CHECK(report(NULL).value == SIGUSR1 && report(NULL).value == SIGHUP);
+    }
+    request((struct link_message){.type = LINK_HEARD, .number = last + 1});
+    request(roll);
+    heard = last + 1;
+    CHECK(report(NULL).value == SIGHUP && has_ignored_all());
+    acknowledges = true;
+    /* Numbers that there are not. */
+    request((struct link_message){.type = LINK_HEARD, .number = UINT64_MAX});
+    request((struct link_message){.type = LINK_HEARD, .number = 0});
+    request((struct link_message){.type = LINK_ROLL, .number = 0, .process = getpid()});
+    request((struct link_message){.type = LINK_ROLL, .number = UINT64_MAX, .process = getpid()});
+    CHECK(has_ignored_all());
+}
+
+static void check_retire(void)
+{
+    CHECK(is_absent("retired"));
+    request((struct link_message){.type = LINK_RETIRE});
+    CHECK(has_ignored_all() && !is_absent("retired"));
+}
+
+static _Noreturn void stand_by(void *context, int link)
+{
+    CHECK(context == &keeper);
     link_end = link;
     for (unsigned i = 0; i < DISPATCHERS; i++)
         check_begun(i, 1);
@@ -497,12 +542,22 @@ static _Noreturn void supervise(int link)
     check_files();
     check_notify();
     check_caught();
+    check_roll();
+    check_retire();
     check_full_link();
     exit(CHECK_RESULT());
 }
 
+static void retire(void *context)
+{
+    CHECK(context == &keeper);
+    make("retired", "");
+}
+
 static void prepare(void)
 {
+    static const bool never = false;
+
     make("old", "");
     make("lent", "");
     make("new", "");
@@ -512,6 +567,9 @@ static void prepare(void)
     open_manager();
     options.files[OPTIONS_FILE_ACCESS] = "rules";
     keeper.options = &options;
+    keeper.events =
+        (struct keeper_events){.stand_by = stand_by, .retire = retire, .context = &keeper};
+    keeper.begun = keeper.ended = &never;
     notify_open(&keeper.notify);
     CHECK(files_add(&keeper.files, "old") == 0 && files_add(&keeper.files, "lent") == 0);
     CHECK(files_add_temporary(&keeper.files, "new", "place") == 0);
@@ -520,18 +578,14 @@ static void prepare(void)
 int main(void)
 {
     char directory[] = "/tmp/keeper-XXXXXX";
-    int link;
 
     if (mkdtemp(directory) == NULL || chdir(directory) != 0)
         return 1;
     prepare();
-    link = keeper_fork(&keeper, DISPATCHERS);
-    if (link > 0)
-        supervise(link);
-    CHECK(link == 0);
+    CHECK(keeper_open(&keeper, DISPATCHERS) == 0);
     CHECK(keeper_run(&keeper) == 0);
     CHECK(is_absent("old") && is_absent("new") && is_absent("place"));
-    CHECK(unlink("lent") == 0 && rmdir(directory) == 0);
+    CHECK(unlink("lent") == 0 && unlink("retired") == 0 && rmdir(directory) == 0);
     CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD); /* no dispatcher is left */
     return CHECK_RESULT();
 }

@@ -15,6 +15,7 @@
 
 static struct ledger ledger;
 static struct channel channel;
+static struct pool_known known;
 static int ends[2]; /* of the socket */
 
 /* Sets of clients, with tickets 100 above them. */
@@ -247,30 +248,34 @@ static void ignore(void *context)
     (void)context;
 }
 
-/* Whichever descriptor is missing, the others are closed.  With all, the file of the ledger is. */
+/* If the socket or the ledger is missing, the others are closed.  The dispatcher's end is missing
+ * if an earlier supervisor has emptied it. */
 static void check_opened(void)
 {
     struct loop loop;
     int before;
 
     CHECK(loop_open(&loop) == 0);
-    channel_prepare(&channel, &loop, &events, ignore, NULL);
+    channel_prepare(&channel, &loop, &events, &known, ignore, NULL);
     before = count_open();
     for (int missing = 0; missing <= CHANNEL_DESCRIPTORS; missing++) {
         int descriptors[CHANNEL_DESCRIPTORS];
-        bool whole = missing == CHANNEL_DESCRIPTORS;
+        bool whole = missing == CHANNEL_DESCRIPTORS || missing == CHANNEL_PEER;
 
+        known.process = 1;
         (void)close(ends_open(descriptors));
-        if (!whole) {
+        if (missing < CHANNEL_DESCRIPTORS) {
             (void)close(descriptors[missing]);
             descriptors[missing] = -1;
         }
         CHECK(channel_open(&channel, descriptors) == (whole ? 0 : -1));
         CHECK((channel.starts.ledger != NULL) == whole && channel.source.watched == whole);
-        CHECK(count_open() == before + (whole ? 2 : 0));
+        CHECK(channel.ledger == (whole ? descriptors[CHANNEL_LEDGER] : -1));
+        CHECK(count_open() ==
+              before + (whole ? CHANNEL_DESCRIPTORS - (missing == CHANNEL_PEER) : 0));
+        channel_close(&channel);
+        CHECK(count_open() == before && channel.source.descriptor == -1 && known.process == 0);
     }
-    channel_close(&channel);
-    CHECK(count_open() == before && channel.source.descriptor == -1);
     loop_close(&loop);
 }
 

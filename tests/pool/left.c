@@ -21,6 +21,7 @@ enum { CLIENTS = 4 };
 
 static struct loop loop;
 static struct channel *list;
+static struct pool_books books;
 
 /* ---- what becomes of each ---- */
 
@@ -96,11 +97,12 @@ static unsigned told(void)
 /* Leaves `count` starts, of clients from `first` on; returns the children's end of the socket. */
 static int leave(uint32_t first, uint32_t count)
 {
+    static struct pool_known known;
     struct channel channel;
     int descriptors[CHANNEL_DESCRIPTORS];
     int end = ends_open(descriptors);
 
-    channel_prepare(&channel, &loop, &events, NULL, NULL);
+    channel_prepare(&channel, &loop, &events, &known, NULL, NULL);
     CHECK(channel_open(&channel, descriptors) == 0);
     for (uint32_t client = first; client < first + count; client++) {
         struct message_start start = {.header = {.client = client, .ticket = 100 + client}};
@@ -110,7 +112,8 @@ static int leave(uint32_t first, uint32_t count)
     }
     starts_sent(&channel.starts);
     channel_empty(&channel);
-    CHECK(channel_leave(&channel, &list) == 0 && list != NULL && list->starts.count == count);
+    CHECK(channel_leave(&channel, &list, &books) == 0 && list != NULL &&
+          list->starts.count == count);
     CHECK(channel.source.descriptor == -1 && !channel_owes(&channel));
     return end;
 }

@@ -13,6 +13,7 @@ enum { ALLOWED = 10 * LOOP_SECOND, GENERATION = 7 };
 
 static struct loop loop;
 static struct pool pool;
+static struct pool_books books;
 static struct dispatcher *const dispatcher = &pool.dispatchers[0];
 static int other; /* the dispatcher's end */
 static unsigned killed;
@@ -58,10 +59,11 @@ static void begin_starting(void)
     int descriptors[CHANNEL_DESCRIPTORS];
 
     memset(&pool, 0, sizeof(pool));
+    memset(&books, 0, sizeof(books));
     killed = 0;
     CHECK(loop_open(&loop) == 0);
     loop.now = 5 * LOOP_SECOND;
-    pool_open(&pool, &loop, 1, RLIM_INFINITY, &events);
+    pool_open(&pool, &loop, &books, 1, RLIM_INFINITY, &events);
     other = ends_open(descriptors);
     pool_begin(&pool, 0, GENERATION, 1000, descriptors);
     CHECK(dispatcher->state == DISPATCHER_STARTING &&

@@ -18,6 +18,7 @@ enum { DISPATCHERS = 3, CLIENTS = 3 * PROTOCOL_SLOTS, KILLED = 9, STARTED_HERE =
 
 static struct loop loop;
 static struct pool pool;
+static struct pool_books books;
 static int others[DISPATCHERS]; /* the dispatchers' ends */
 static uint32_t generations[DISPATCHERS];
 
@@ -197,11 +198,12 @@ static bool give(uint32_t client)
 static void begin(unsigned count)
 {
     memset(&pool, 0, sizeof(pool));
+    memset(&books, 0, sizeof(books));
     memset(fates, 0, sizeof(fates));
     memset(&killed, 0, sizeof(killed));
     gone = signal_count = 0;
     CHECK(loop_open(&loop) == 0);
-    pool_open(&pool, &loop, count, RLIM_INFINITY, &events);
+    pool_open(&pool, &loop, &books, count, RLIM_INFINITY, &events);
     for (unsigned i = 0; i < count; i++) {
         come(i);
         be_ready(i);
@@ -427,7 +429,7 @@ static void check_room(void)
         begin(1);
         pool_close(&pool);
         (void)close(others[0]);
-        pool_open(&pool, &loop, 1, rooms[i].descriptors, &events);
+        pool_open(&pool, &loop, &books, 1, rooms[i].descriptors, &events);
         come(0);
         CHECK(pool_room(&pool) == 0);
         be_ready(0);
@@ -486,9 +488,10 @@ static int await(bool begun, void (*expired)(void *context))
     int result;
 
     memset(&pool, 0, sizeof(pool));
+    memset(&books, 0, sizeof(books));
     memset(&killed, 0, sizeof(killed));
     CHECK(loop_open(&loop) == 0);
-    pool_open(&pool, &loop, 2, RLIM_INFINITY, &events);
+    pool_open(&pool, &loop, &books, 2, RLIM_INFINITY, &events);
     if (begun)
         begin_two();
     report = (struct loop_timer){.expired = expired, .context = &pool};

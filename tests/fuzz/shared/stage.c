@@ -28,7 +28,8 @@ enum {
 };
 
 static struct server server;
-static struct options options;
+static struct lasting lasting;
+static struct options options; /* of the command line */
 static struct listeners listeners;
 static struct files files; /* none */
 static int keeper;         /* its end of the link; -1: it is dead */
@@ -82,16 +83,17 @@ static int count_known(void)
     for (unsigned i = 0; i < STAGE_DISPATCHERS; i++) {
         const struct channel *channel = &server.pool.dispatchers[i].channel;
 
-        count += (uint32_t)(channel->source.descriptor >= 0) + (uint32_t)(channel->peer >= 0);
+        count += (uint32_t)(channel->source.descriptor >= 0) + (uint32_t)(channel->peer >= 0) +
+                 (uint32_t)(channel->ledger >= 0);
         count += actors[i].end >= 0;
     }
     for (const struct channel *each = server.pool.left; each != NULL; each = each->next)
-        count += 1 + count_recovered(each);
+        count += 2 + count_recovered(each);
     for (unsigned i = 0; i < visitor_count; i++)
         count += visitors[i].ours >= 0;
     count += keeper >= 0;
     count += listeners.list[0].descriptor >= 0;
-    count += server.handover.source.descriptor >= 0;
+    count += lasting.handover.source.descriptor >= 0;
     count += server.takeover != NULL && server.takeover->source.descriptor >= 0;
     count += control_descriptors(&server.control);
     return (int)count;
@@ -101,7 +103,8 @@ static void check_books(void)
 {
     HOLDS(clients_add_up(&server.queue.clients));
     HOLDS(options.processes == 0 || clients_active(&server.queue.clients) <= options.processes ||
-          server.shutdown.stage != SERVER_SERVING || server.queue.clients.accepted > visitor_count);
+          lasting.shutdown.stage != SERVER_SERVING ||
+          server.queue.clients.accepted > visitor_count);
     HOLDS(server.queue.clients.accepted >= visitor_count);
 }
 
@@ -171,7 +174,8 @@ static void carry_out(const struct link_message *request)
         send_content(request->index);
         break;
     default:
-        HOLDS(request->type == LINK_LEND);
+        HOLDS(request->type == LINK_LEND || request->type == LINK_HEARD ||
+              request->type == LINK_ROLL || request->type == LINK_RETIRE);
     }
 }
 
@@ -227,8 +231,8 @@ void stage_connect(const struct endpoint *remote)
     struct visitor *visitor = &visitors[visitor_count];
     int ends[2];
 
-    if (visitor_count == STAGE_CLIENTS || server.shutdown.stage != SERVER_SERVING ||
-        handover_holds_clients(&server.handover) ||
+    if (visitor_count == STAGE_CLIENTS || lasting.shutdown.stage != SERVER_SERVING ||
+        handover_holds_clients(&lasting.handover) ||
         clients_count(&server.queue.clients, CLIENT_QUEUED) >= server.queue.capacity)
         return;
     HOLDS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
@@ -329,9 +333,12 @@ static void open_queue(void)
 
     HOLDS(policy_read(&server.queue.policy, &options));
     options.metrics = "stage"; /* so that sources are told apart */
-    HOLDS(queue_open(&server.queue, &server.loop, &options, &events) == 0);
+    lasting.clients = clients_make_books(FUZZ_DESCRIPTORS + STAGE_CLIENTS);
+    HOLDS(lasting.clients != NULL && queue_open(&server.queue, &server.loop, &options,
+                                                lasting.clients, lasting.lingering, &events) == 0);
     options.metrics = NULL;
-    refusals_open(&server.queue.refusals, &server.loop, &server.queue.policy.busy, REFUSED);
+    refusals_open(&server.queue.refusals, &server.loop, &server.queue.policy.busy,
+                  lasting.lingering, REFUSED);
     server.queue.capacity = server.queue.possible = CAPACITY;
     queue_limit(&server.queue);
 }
@@ -345,13 +352,14 @@ static void open_service(void)
     HOLDS(gates_open(&server.gates, &options, loop_clock()) == 0 && loop_open(&server.loop) == 0);
     open_queue();
     HOLDS(accept_open(&server.acceptor, &server.loop, &listeners, &acceptor) == 0);
-    running_open(&server.running, &server.loop, &options, &server.queue, &server.pool, &running);
+    running_open(&server.running, &server.loop, &options, &server.queue, &server.pool,
+                 &server.strays, &running);
     loop_add_timer(&server.loop, &server.starting.next);
-    report_open(&server.report, &server.loop, "command");
+    report_open(&lasting.report, &server.loop, "command");
     reload_open(&server);
     shutdown_open(&server);
-    handover_open(&server.handover, &server.loop, &server.queue, &server.acceptor,
-                  &server.starting.paused, &takeover);
+    handover_open(&lasting.handover, &server.loop, &server.queue, &server.acceptor, &lasting.paused,
+                  &takeover);
 }
 
 static void open_keeper(void)
@@ -367,7 +375,8 @@ static void open_pool(void)
 {
     const struct pool_events events = running_pool_events(&server.running);
 
-    pool_open(&server.pool, &server.loop, STAGE_DISPATCHERS, FUZZ_DESCRIPTORS, &events);
+    pool_open(&server.pool, &server.loop, &lasting.pool, STAGE_DISPATCHERS, FUZZ_DESCRIPTORS,
+              &events);
     server.pool.opening = false; /* the target decides which dispatchers become ready */
     for (unsigned i = 0; i < STAGE_DISPATCHERS; i++) {
         actors[i] = (struct actor){.process = FIRST_PROCESS + (int32_t)i};
@@ -381,10 +390,12 @@ struct server *stage_open(const char *const *words)
     before = fuzz_look(was_open);
     read_options(words);
     memset(&server, 0, sizeof(server));
+    memset(&lasting, 0, sizeof(lasting));
+    server.lasting = &lasting;
     server.options = &options;
     server.files = &files;
-    server.began = loop_clock();
-    server.descriptors_allowed = FUZZ_DESCRIPTORS;
+    lasting.began = loop_clock();
+    lasting.descriptors_allowed = FUZZ_DESCRIPTORS;
     visitor_count = 0;
     forgiven = false;
     open_listener();
@@ -423,8 +434,8 @@ void stage_close(void)
         listener_close(&listeners.list[0]);
     if (server.queue.signs.descriptor >= 0)
         (void)close(server.queue.signs.descriptor);
-    if (server.handover.source.descriptor >= 0)
-        (void)close(server.handover.source.descriptor);
+    if (lasting.handover.source.descriptor >= 0)
+        (void)close(lasting.handover.source.descriptor);
     if (server.takeover != NULL && server.takeover->source.descriptor >= 0)
         (void)close(server.takeover->source.descriptor);
     (void)close(stepping.descriptor);
@@ -433,6 +444,8 @@ void stage_close(void)
             (void)close(i);
     free(listeners.list);
     free(server.control.memory);
+    HOLDS(munmap(lasting.clients,
+                 sizeof(*lasting.clients) + lasting.clients->most * sizeof(struct client)) == 0);
     options_forget(&options);
     HOLDS(fuzz_descriptors() == before);
 }
