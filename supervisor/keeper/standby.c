@@ -75,6 +75,8 @@ void standby_run(struct standby *standby, int (*supervise)(void *context, unsign
 
         if (process == 0)
             exit(supervise(context, life));
+        if (process < 0 && !standby->begun)
+            log_die(EXIT_FAILURE, "cannot create the supervisor: %m");
         if (process < 0) {
             log_error("cannot create the supervisor: %m; trying again");
             pause_for(LOOP_SECOND);
