@@ -3,6 +3,7 @@
 #include "dispatcher/shared/release.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -76,6 +77,20 @@ static void count_end(struct clients *clients, struct client *client)
     return_record(clients, client);
 }
 
+void clients_sort_descriptors(struct clients_books *books)
+{
+    for (uint32_t i = 0; i < books->used; i++) {
+        struct client *client = &books->records[i];
+
+        if (client->state == CLIENT_NONE || client->descriptor < 0)
+            continue;
+        if (client->state == CLIENT_ENDING)
+            release(client->descriptor); /* if it is closed already, nobody else has the number */
+        if (fcntl(client->descriptor, F_GETFD) < 0)
+            client->descriptor = -1;
+    }
+}
+
 static int by_ticket(const void *one, const void *other)
 {
     uint64_t first = clients_ticket(*(struct client *const *)one);
@@ -109,8 +124,6 @@ static uint32_t collect(struct clients *clients, struct client **found)
         client->handle = i; /* it may have been taken and no more */
         if (client->state == CLIENT_ENDING) {
             books->ended[client->end] = client->ended_after;
-            if (client->descriptor >= 0)
-                release(client->descriptor); /* it may be closed already, and is nobody else's */
             client->state = CLIENT_NONE;
         }
         if (client->state == CLIENT_NONE) {

@@ -110,6 +110,10 @@ struct clients {
  * records are used.  Returns NULL with errno. */
 struct clients_books *clients_make_books(uint32_t most);
 
+/* Closes the connections that an earlier supervisor was about to close, and forgets those that are
+ * closed.  To be called before anything else is opened, which would get their numbers. */
+void clients_sort_descriptors(struct clients_books *books);
+
 /* Opens the lists, with all clients that are in the books; `books` and `options` must stay.  A
  * client that was about to end has ended.  Returns 0, or -1 with errno. */
 int clients_open(struct clients *clients, struct clients_books *books,

@@ -7,7 +7,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 
 static_assert((int)POOL_ORPHANED == (int)CLIENT_ADOPTED, "both are one index of a dispatcher");
@@ -258,16 +257,8 @@ static void on_rolled(void *context, unsigned dispatcher)
     }
 }
 
-/* A connection that was being closed may be closed already. */
-static bool is_open(int descriptor)
-{
-    return descriptor >= 0 && fcntl(descriptor, F_GETFD) >= 0;
-}
-
 static void recall_start(struct running *running, struct client *client)
 {
-    if (!is_open(client->descriptor))
-        client->descriptor = -1;
     if (client->returned && client->descriptor >= 0) {
         put_back(running, client, -1);
         return;
@@ -286,9 +277,8 @@ uint32_t running_recall(struct running *running)
     for (struct client *client = clients_first(running->clients, CLIENT_QUEUED); client != NULL;
          client = next) {
         next = clients_next(running->clients, client);
-        if (is_open(client->descriptor))
+        if (client->descriptor >= 0)
             continue;
-        client->descriptor = -1;
         clients_end(running->clients, client, CLIENT_DROPPED);
         lost++;
     }

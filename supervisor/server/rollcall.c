@@ -46,8 +46,6 @@ static void mark_clients(struct known *known, const struct lasting *lasting)
     for (uint32_t i = 0; i < books->used; i++)
         if (books->records[i].state != CLIENT_NONE)
             mark(known, books->records[i].descriptor);
-    for (unsigned i = 0; i < REFUSALS_MAXIMUM; i++)
-        mark(known, lasting->lingering[i] - 1);
 }
 
 static void mark_all(struct known *known, const struct server *server,
@@ -103,6 +101,8 @@ int rollcall_sort(struct server *server, struct listeners *listeners, int link)
     known.is = calloc(known.limit, sizeof(*known.is));
     if (known.is == NULL)
         return -1;
+    clients_sort_descriptors(server->lasting->clients);
+    refusals_forget(server->lasting->lingering);
     forget_closed(listeners,
                   (struct loop_source *[]){&server->control.source, &server->metrics.source});
     mark_all(&known, server, listeners, link);
