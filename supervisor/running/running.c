@@ -228,6 +228,20 @@ static void on_lost(void *context, uint32_t handle, uint64_t ticket)
     ending_unknown(running, client);
 }
 
+/* A stray is a copy that an earlier supervisor took out of the socket of the dead dispatcher. */
+static void on_held(void *context, uint32_t handle, uint64_t ticket)
+{
+    const struct running *running = context;
+    struct client *client = starting_client(running, handle, ticket);
+    int stray = strays_take(running->strays, &client->remote);
+
+    if (stray >= 0)
+        release(stray);
+    if (client->descriptor >= 0)
+        release(client->descriptor);
+    client->descriptor = -1;
+}
+
 static void on_listed(void *context, unsigned dispatcher, uint32_t handle, uint64_t ticket)
 {
     const struct running *running = context;
@@ -298,6 +312,7 @@ struct pool_events running_pool_events(struct running *running)
         .started = on_started,
         .failed = on_failed,
         .returned = on_returned,
+        .held = on_held,
         .listed = on_listed,
         .rolled = on_rolled,
         .lost = on_lost,
