@@ -183,13 +183,15 @@ void rollcall_advance(struct server *server)
     struct endpoint remote;
     int stray;
 
-    if (!server->rolling || pool_is_rolling(&server->pool))
+    if (!server->rolling || pool_is_rolling(&server->pool) || server->reload.resuming)
         return;
     server->rolling = false;
     while ((stray = strays_next(&server->strays)) >= 0) {
-        if (listener_find_remote(stray, &remote) && clients_reserve(&server->queue.clients) == 0)
+        if (address_of_remote(stray, &remote) == 0 && clients_reserve(&server->queue.clients) == 0)
             queue_enter(&server->queue, stray, &remote);
         else
             release(stray); /* it is broken, or there is no memory for it */
     }
+    if (server->lasting->shutdown.stage >= SERVER_TERMINATING)
+        (void)queue_drop(&server->queue); /* as all clients that waited */
 }
