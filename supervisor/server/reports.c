@@ -170,8 +170,7 @@ static void acknowledge(void *context)
         return;
     if (requests_send(server,
                       &(struct link_message){.type = server->introduced ? LINK_HEARD : LINK_ROLL,
-                                             .number = heard,
-                                             .process = getpid()})) {
+                                             .number = heard})) {
         server->introduced = true;
         server->acknowledged = heard;
     } else if (errno != EPIPE) { /* the keeper is dead: an event says so */
