@@ -208,29 +208,48 @@ static bool reader_ended(struct keeper *keeper, pid_t process, int status)
     return true;
 }
 
+/* Kills the dispatchers of a pair that is gone, and waits for their deaths, without reaping them: a
+ * dispatcher that was stopped would keep handlers of which the next pair must know. */
+static void kill_dispatchers(const struct keeper *keeper)
+{
+    uint64_t deadline = loop_clock() + END_WITHIN;
+
+    for (unsigned i = 0; i < keeper->count; i++)
+        if (keeper->dispatchers[i].process > 0)
+            (void)kill(keeper->dispatchers[i].process, SIGKILL); /* a child that was not reaped */
+    for (unsigned i = 0; i < keeper->count; i++) {
+        siginfo_t information = {0};
+
+        while (keeper->dispatchers[i].process > 0 &&
+               waitid(P_PID, (id_t)keeper->dispatchers[i].process, &information,
+                      WEXITED | WNOHANG | WNOWAIT) == 0 &&
+               information.si_pid == 0 && loop_clock() < deadline)
+            (void)poll(NULL, 0, 1); /* millisecond */
+    }
+}
+
 /* The supervisor lives on without its standby, or both are gone.  Ends, or begins another pair. */
 static void pair_ended(struct keeper *keeper, pid_t process, int status)
 {
     bool was_standby = process == keeper->standby;
 
+    keeper->supervisor = was_standby ? *keeper->cloned : 0;
     if (was_standby)
         keeper->standby = 0;
-    else
-        keeper->supervisor = 0;
-    if (was_standby && WIFSIGNALED(status) && keeper->supervisor != 0 &&
-        children_has(P_PID, keeper->supervisor)) {
+    if (WIFSIGNALED(status) && children_has(P_PID, keeper->supervisor)) {
         log_warning("the standby, process %d, was killed by signal %d: a supervisor that is killed "
                     "loses its clients until there is another pair",
                     process, WTERMSIG(status));
         keeper->renew = true;
         return;
     }
+    keeper->supervisor = 0;
     keeper->status = status;
     keeper->again.deadline = keeper->loop.now;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == LINK_EXIT_RENEW)
-        keeper->begin_pair = true;
-    else if (WIFSIGNALED(status) && *keeper->begun && !*keeper->ended)
-        keeper->begin_pair = true;
+    keeper->begin_pair = WIFEXITED(status) ? WEXITSTATUS(status) == LINK_EXIT_RENEW
+                                           : *keeper->begun && !*keeper->ended;
+    if (keeper->begin_pair)
+        kill_dispatchers(keeper);
     else
         loop_stop(&keeper->loop);
 }

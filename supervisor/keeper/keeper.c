@@ -112,8 +112,8 @@ static void end_pair(struct keeper *keeper)
 {
     (void)kill(keeper->standby, SIGKILL); /* a child that was not reaped */
     (void)waitpid(keeper->standby, NULL, 0);
-    if (keeper->supervisor != 0 && children_has(P_PID, keeper->supervisor))
-        (void)kill(keeper->supervisor, SIGKILL);
+    if (children_has(P_PID, *keeper->cloned))
+        (void)kill(*keeper->cloned, SIGKILL);
 }
 
 /* Without privileges, the usual size must do. */

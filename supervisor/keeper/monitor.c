@@ -149,8 +149,6 @@ static void carry_out_heard(struct keeper *keeper, const struct link_message *re
 
 static void carry_out_roll(struct keeper *keeper, const struct link_message *request)
 {
-    if (children_has(P_PID, request->process) || keeper->standby != 0)
-        keeper->supervisor = request->process;
     outbox_repeat(&keeper->outbox, request->number);
     keeper->again.deadline = keeper->loop.now; /* it may not have fitted into the link */
 }

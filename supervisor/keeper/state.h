@@ -45,6 +45,7 @@ struct keeper {
     struct keeper_events events;
     const bool *begun; /* the service; in memory that the pair shares */
     const bool *ended;
+    const int32_t *cloned; /* the standby's last child: the supervisor */
     struct launch launch;
     struct files files;
     struct notify notify;
@@ -54,7 +55,7 @@ struct keeper {
     int far_end;             /* the supervisor's, for another pair */
     struct loop_source signals;
     pid_t standby;    /* 0: it was reaped */
-    pid_t supervisor; /* as it says; 0: not known, or reaped */
+    pid_t supervisor; /* once it has lost its standby; 0: none, or reaped */
     int status;       /* of the last of the two, as of wait(2) */
     bool interrupted; /* SIGINT came */
     bool renew;       /* RENEW is still to be reported */

@@ -25,7 +25,7 @@ enum client_state {
     CLIENT_QUEUED,   /* it waits; we hold its descriptor */
     CLIENT_STARTING, /* a dispatcher has it; the descriptor comes back if no handler is started */
     CLIENT_RUNNING,  /* its handler runs and has the descriptor */
-    CLIENT_ENDING,   /* inside clients_end() */
+    CLIENT_ENDING,   /* between clients_begin_end() and clients_finish_end() */
     CLIENT_STATES
 };
 
@@ -110,6 +110,10 @@ struct clients {
  * records are used.  Returns NULL with errno. */
 struct clients_books *clients_make_books(uint32_t most);
 
+/* Closes the connections that an earlier supervisor was about to close, and forgets those that are
+ * closed.  To be called before anything else is opened, which would get their numbers. */
+void clients_sort_descriptors(struct clients_books *books);
+
 /* Opens the lists, with all clients that are in the books; `books` and `options` must stay.  A
  * client that was about to end has ended.  Returns 0, or -1 with errno. */
 int clients_open(struct clients *clients, struct clients_books *books,
@@ -140,6 +144,11 @@ struct client *clients_accept(struct clients *clients, int descriptor,
 struct client *clients_inherit(struct clients *clients, uint64_t ticket, int descriptor,
                                const struct endpoint *remote, uint64_t accepted);
 
+/* Closes a connection that must not enter, and counts it as ended, with the next ticket.  At no
+ * instant does it wait.  Otherwise as clients_accept(). */
+void clients_turn_away(struct clients *clients, int descriptor, const struct endpoint *remote,
+                       enum client_end end);
+
 /* Finds the client with this handle and ticket, as messages name it; or NULL. */
 struct client *clients_find(const struct clients *clients, uint32_t handle, uint64_t ticket);
 
@@ -156,6 +165,11 @@ void clients_move(struct clients *clients, struct client *client, enum client_st
 
 /* Closes the client's descriptor, if we still have it, and counts how the client ended. */
 void clients_end(struct clients *clients, struct client *client, enum client_end end);
+
+/* Does the same in two steps, between which the caller takes the descriptor out of the record. From
+ * the first step on the client has ended like this, whatever happens to this process. */
+void clients_begin_end(struct clients *clients, struct client *client, enum client_end end);
+void clients_finish_end(struct clients *clients, struct client *client);
 
 /* Walk the clients in a state, waiting clients by arrival.  NULL after the last. */
 struct client *clients_first(const struct clients *clients, enum client_state state);

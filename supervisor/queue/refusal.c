@@ -68,15 +68,19 @@ static void on_timer(void *context)
         refusals->timer.deadline = refusal->until;
 }
 
+void refusals_forget(int known[REFUSALS_MAXIMUM])
+{
+    for (unsigned i = 0; i < REFUSALS_MAXIMUM; i++) {
+        if (known[i] != 0)
+            release(known[i] - 1);
+        known[i] = 0;
+    }
+}
+
 void refusals_open(struct refusals *refusals, struct loop *loop, const struct options_busy *message,
                    int known[REFUSALS_MAXIMUM], unsigned most)
 {
     refusals->known = known;
-    for (unsigned i = 0; i < REFUSALS_MAXIMUM; i++)
-        if (known[i] != 0) {
-            release(known[i] - 1);
-            known[i] = 0;
-        }
     refusals->loop = loop;
     refusals->message = message;
     list_open(&refusals->lingering);

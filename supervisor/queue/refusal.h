@@ -36,8 +36,11 @@ struct refusals {
     struct loop_timer timer;
 };
 
-/* Prepares for `most` lingering connections; `loop`, `message` and `known` must
- * stay.  Closes what an earlier supervisor has left in `known`. */
+/* Closes what an earlier supervisor has left in `known`.  To be called before anything else is
+ * opened: it may be closed already. */
+void refusals_forget(int known[REFUSALS_MAXIMUM]);
+
+/* Prepares for `most` lingering connections; `loop`, `message` and `known` must stay. */
 void refusals_open(struct refusals *refusals, struct loop *loop, const struct options_busy *message,
                    int known[REFUSALS_MAXIMUM], unsigned most);
 

@@ -316,9 +316,9 @@ void ending_recall(struct running *running)
          client = next) {
         next = clients_next(running->clients, client);
         client->next_adopted = 0;
-        timeouts_recall(&running->timeouts, client);
         if (client->dispatcher == CLIENT_FOREIGN)
-            continue;
+            continue; /* the process that started its handler watches the time */
+        timeouts_recall(&running->timeouts, client);
         if (client->dispatcher != CLIENT_ADOPTED && !client->ended &&
             pool_knows(running->pool, client->dispatcher, client->generation)) {
             client->signalled = 0; /* the dispatcher may not have been told */

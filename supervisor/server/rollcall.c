@@ -46,8 +46,6 @@ static void mark_clients(struct known *known, const struct lasting *lasting)
     for (uint32_t i = 0; i < books->used; i++)
         if (books->records[i].state != CLIENT_NONE)
             mark(known, books->records[i].descriptor);
-    for (unsigned i = 0; i < REFUSALS_MAXIMUM; i++)
-        mark(known, lasting->lingering[i] - 1);
 }
 
 static void mark_all(struct known *known, const struct server *server,
@@ -103,6 +101,8 @@ int rollcall_sort(struct server *server, struct listeners *listeners, int link)
     known.is = calloc(known.limit, sizeof(*known.is));
     if (known.is == NULL)
         return -1;
+    clients_sort_descriptors(server->lasting->clients);
+    refusals_forget(server->lasting->lingering);
     forget_closed(listeners,
                   (struct loop_source *[]){&server->control.source, &server->metrics.source});
     mark_all(&known, server, listeners, link);
@@ -183,13 +183,15 @@ void rollcall_advance(struct server *server)
     struct endpoint remote;
     int stray;
 
-    if (!server->rolling || pool_is_rolling(&server->pool))
+    if (!server->rolling || pool_is_rolling(&server->pool) || server->reload.resuming)
         return;
     server->rolling = false;
     while ((stray = strays_next(&server->strays)) >= 0) {
-        if (listener_find_remote(stray, &remote) && clients_reserve(&server->queue.clients) == 0)
+        if (address_of_remote(stray, &remote) == 0 && clients_reserve(&server->queue.clients) == 0)
             queue_enter(&server->queue, stray, &remote);
         else
             release(stray); /* it is broken, or there is no memory for it */
     }
+    if (server->lasting->shutdown.stage >= SERVER_TERMINATING)
+        (void)queue_drop(&server->queue); /* as all clients that waited */
 }

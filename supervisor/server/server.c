@@ -174,7 +174,7 @@ int server_open(struct server *server, struct listeners *listeners, const struct
     server->files = &keeper->files;
     if (resumes && alone)
         rollcall_forget(server);
-    else if (resumes && rollcall_sort(server, listeners, link) != 0) {
+    if (resumes && rollcall_sort(server, listeners, link) != 0) {
         log_error("cannot call the roll: %m");
         return -1;
     }

@@ -71,6 +71,7 @@ static struct client *enter_in(enum client_state state)
 static void find_again(void)
 {
     clients_close(&clients);
+    clients_sort_descriptors(books);
     CHECK(clients_open(&clients, books, &options) == 0);
     CHECK(clients_add_up(&clients));
 }
