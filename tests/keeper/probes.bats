@@ -5,3 +5,4 @@ load ../shared/helpers
 
 @test "notify: messages reach a service manager in order, and later if the manager does not read" { "$BUILD/tests/keeper/notify"; }
 @test "files: publishes, removes and leaves alone the right files" { "$BUILD/tests/keeper/files"; }
+@test "keeper: carries out the requests of a supervisor under attack, and nothing else" { "$BUILD/tests/keeper/keeper"; }
