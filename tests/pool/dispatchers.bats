@@ -258,11 +258,16 @@ has_ready_dispatchers() { [[ $(ready_dispatchers | wc -l) == "$1" ]]; }
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
 }
 
-@test "dispatchers end with keeper and supervisor, even after SIGKILL to either" {
-    local victim
-    for victim in keeper supervisor; do
+@test "dispatchers end with the keeper, even after SIGKILL to it alone or with the supervisor and the standby" {
+    local victims
+    for victims in keeper all; do
         start --address 127.0.0.1 0 /bin/cat
-        if [[ $victim == keeper ]]; then kill -KILL "$DAEMON"; else kill -KILL "$(supervisor)"; fi
+        # shellcheck disable=SC2046
+        if [[ $victims == all ]]; then
+            kill -KILL "$DAEMON" $(standby) $(supervisor)
+        else
+            kill -KILL "$DAEMON"
+        fi
         await nothing_is_left
         wait "$DAEMON" || true
     done
