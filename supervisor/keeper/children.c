@@ -244,6 +244,7 @@ static void pair_ended(struct keeper *keeper, pid_t process, int status)
         return;
     }
     keeper->supervisor = 0;
+    keeper->renew = false; /* it may wait for room in the outbox */
     keeper->status = status;
     keeper->again.deadline = keeper->loop.now;
     keeper->begin_pair = WIFEXITED(status) ? WEXITSTATUS(status) == LINK_EXIT_RENEW
