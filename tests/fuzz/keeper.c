@@ -41,8 +41,9 @@ static unsigned steps;
 static unsigned last_steps;
 static bool begun;
 static bool ended;
-static int link_end; /* the supervisor's */
-static int manager;  /* the service manager's end */
+static int32_t cloned; /* the supervisor, as the memory says that it may write to */
+static int link_end;   /* the supervisor's */
+static int manager;    /* the service manager's end */
 
 /* ---- processes that do not exist ---- */
 
@@ -174,6 +175,14 @@ int __wrap_close(int descriptor)
     return result;
 }
 
+static void start_supervisor(int standby)
+{
+    pid_t process = add(SUPERVISOR, standby);
+
+    if (process >= 0)
+        cloned = process;
+}
+
 /* The standby, which clones its supervisor. */
 pid_t __wrap_fork(void)
 {
@@ -183,7 +192,7 @@ pid_t __wrap_fork(void)
         HOLDS(processes[i].kind != STANDBY || processes[i].reaped);
     process = add(STANDBY, NOBODY);
     if (process >= 0)
-        (void)add(SUPERVISOR, process - FIRST_PROCESS);
+        start_supervisor(process - FIRST_PROCESS);
     return process;
 }
 
@@ -580,7 +589,7 @@ static void end_pair(uint8_t byte)
     if (standby != NULL && byte % 4 != 0)
         end(standby, status);
     else if (standby != NULL && find_living(SUPERVISOR) == NULL)
-        (void)add(SUPERVISOR, (int)(standby - processes));
+        start_supervisor((int)(standby - processes));
 }
 
 static void expire(unsigned number)
@@ -630,6 +639,9 @@ static void act(void)
         break;
     case 10:
         hear(fuzz_take_byte(&input));
+        break;
+    case 13:
+        cloned = take_process();
         break;
     case 14:
         end_pair(fuzz_take_byte(&input));
@@ -708,6 +720,7 @@ static void open_keeper(void)
         .events = {.stand_by = stand_by, .retire = retire, .context = &keeper},
         .begun = &begun,
         .ended = &ended,
+        .cloned = &cloned,
         .notify = {.descriptor = ends[0], .full = BACKOFF},
     };
     process_count = 0;
