@@ -169,6 +169,8 @@ bool children_is_ours(const struct keeper *keeper, pid_t process)
 
     for (unsigned i = 0; i < keeper->count; i++)
         ours = ours || process == keeper->dispatchers[i].process;
+    for (unsigned i = 0; i < OPTIONS_FILES; i++)
+        ours = ours || process == keeper->readers[i];
     return ours;
 }
 
@@ -228,22 +230,30 @@ static void kill_dispatchers(const struct keeper *keeper)
     }
 }
 
+/* Returns the supervisor whose standby is dead; 0: none.  The supervisor may write to that memory,
+ * also the number of another child, which must not be reaped as the supervisor. */
+static pid_t find_supervisor(const struct keeper *keeper)
+{
+    pid_t process = __atomic_load_n(keeper->cloned, __ATOMIC_RELAXED);
+
+    return children_is_ours(keeper, process) || !children_has(P_PID, process) ? 0 : process;
+}
+
 /* The supervisor lives on without its standby, or both are gone.  Ends, or begins another pair. */
 static void pair_ended(struct keeper *keeper, pid_t process, int status)
 {
     bool was_standby = process == keeper->standby;
 
-    keeper->supervisor = was_standby ? *keeper->cloned : 0;
-    if (was_standby)
-        keeper->standby = 0;
-    if (WIFSIGNALED(status) && children_has(P_PID, keeper->supervisor)) {
+    keeper->standby = 0;
+    keeper->supervisor = was_standby && WIFSIGNALED(status) ? find_supervisor(keeper) : 0;
+    if (keeper->supervisor != 0) {
         log_warning("the standby, process %d, was killed by signal %d: a supervisor that is killed "
                     "loses its clients until there is another pair",
                     process, WTERMSIG(status));
         keeper->renew = true;
         return;
     }
-    keeper->supervisor = 0;
+    keeper->renew = false; /* it may wait for room in the outbox */
     keeper->status = status;
     keeper->again.deadline = keeper->loop.now;
     keeper->begin_pair = WIFEXITED(status) ? WEXITSTATUS(status) == LINK_EXIT_RENEW

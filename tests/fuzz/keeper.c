@@ -1,6 +1,7 @@
 /*
  * A supervisor that may send the keeper any packet: nobody is signalled except the keeper's own
- * children, and of these no group that is not a handler's; reports stay true and in order; and the
+ * children, and of these no group that is not a handler's; reports stay true and in order, and are
+ * not sent after HEARD; there is one pair at a time, and another one when both are gone; and the
  * keeper collects no processes, descriptors or groups.
  *
  * The input is a list of steps, one in each round of the keeper's loop.  Processes exist only here:
@@ -24,8 +25,9 @@
 
 enum {
     STEPS = 200,
+    LAST_STEPS = 100, /* until the keeper must have ended */
     DISPATCHERS = 3,
-    PROCESSES = 400,
+    PROCESSES = 1000, /* half of them for the pair alone */
     FIRST_PROCESS = 0x20000000,
     KEEPER = FIRST_PROCESS - 1,
     NOBODY = -1 /* no place in the table */
@@ -36,21 +38,24 @@ static struct options options;
 static struct loop_source stepping;
 static struct fuzz_input input;
 static unsigned steps;
-static bool size_is_even;
-static int link_end; /* the supervisor's; -1: closed */
-static bool closed;  /* so the keeper kills the supervisor if it lives */
-static int manager;  /* the service manager's end */
+static unsigned last_steps;
+static bool begun;
+static bool ended;
+static int32_t cloned; /* the supervisor, as the memory says that it may write to */
+static int link_end;   /* the supervisor's */
+static int manager;    /* the service manager's end */
 
 /* ---- processes that do not exist ---- */
 
-enum kind { SUPERVISOR, DISPATCHER, READER, HANDLER };
+enum kind { STANDBY, SUPERVISOR, DISPATCHER, READER, HANDLER };
 
 static struct process {
     enum kind kind;
-    int parent;    /* a dispatcher's place; NOBODY: the keeper */
+    int parent;    /* the place of a dispatcher or standby; NOBODY: the keeper */
     int32_t group; /* that of a leader is its own number at first */
     bool leader;   /* of a session */
     bool ended;
+    int status; /* as of wait(2) */
     bool reaped;
     bool reported; /* by ENDED or DIED */
     int news;      /* CLD_STOPPED or CLD_CONTINUED, which nobody has asked for yet; or 0 */
@@ -59,9 +64,11 @@ static unsigned process_count;
 static bool lacks_processes;
 static uint32_t generations[DISPATCHERS];
 static int places[DISPATCHERS]; /* of each dispatcher's process */
+static int last_status;         /* of the pair's process that was reaped last */
+static bool over;               /* so the keeper ends */
 
-int __wrap_socketpair(int domain, int type, int protocol, int ends[2]);
-int __real_socketpair(int domain, int type, int protocol, int ends[2]);
+int __wrap_close(int descriptor);
+int __real_close(int descriptor);
 pid_t __wrap_fork(void);
 pid_t __wrap_getpgrp(void);
 pid_t __wrap_getsid(pid_t process);
@@ -75,6 +82,18 @@ pid_t __wrap_reader_start(const char *path, unsigned index, int link);
 int __wrap_privileges_limit(uint64_t kept);
 int __wrap_privileges_rest(uint64_t kept);
 int __wrap_privileges_hide(void);
+void __wrap_outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors,
+                       unsigned count);
+void __real_outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors,
+                       unsigned count);
+void __wrap_outbox_forget(struct outbox *outbox, uint64_t number);
+void __real_outbox_forget(struct outbox *outbox, uint64_t number);
+void __wrap_outbox_repeat(struct outbox *outbox, uint64_t number);
+void __real_outbox_repeat(struct outbox *outbox, uint64_t number);
+int __wrap_link_send(int socket, const struct link_message *message, const int *descriptors,
+                     unsigned count);
+int __real_link_send(int socket, const struct link_message *message, const int *descriptors,
+                     unsigned count);
 
 static int32_t number_of(const struct process *process)
 {
@@ -99,21 +118,25 @@ static pid_t add(enum kind kind, int parent)
 {
     struct process *process = &processes[process_count];
 
-    if (process_count == PROCESSES || lacks_processes) {
+    if (process_count >= (kind <= SUPERVISOR ? PROCESSES : PROCESSES / 2) || lacks_processes) {
         lacks_processes = false;
         errno = EAGAIN;
         return -1;
     }
     process_count++;
     *process = (struct process){.kind = kind, .parent = parent};
-    process->leader = kind == SUPERVISOR || kind == HANDLER;
-    process->group = kind == READER ? KEEPER : number_of(process);
+    process->leader = kind == STANDBY || kind == HANDLER;
+    process->group = kind == READER       ? KEEPER
+                     : kind == SUPERVISOR ? FIRST_PROCESS + parent
+                                          : number_of(process);
     return number_of(process);
 }
 
-static void end(struct process *process)
+/* The status is that of wait(2). */
+static void end(struct process *process, int status)
 {
     process->ended = true;
+    process->status = status;
     (void)raise(SIGCHLD); /* this thread reads it */
 }
 
@@ -134,17 +157,43 @@ static unsigned count_living(enum kind kind)
     return count;
 }
 
-int __wrap_socketpair(int domain, int type, int protocol, int ends[2])
+/* Returns the living process of the pair that was begun last; NULL: there is none. */
+static struct process *find_living(enum kind kind)
 {
-    HOLDS(__real_socketpair(domain, type, protocol, ends) == 0);
-    link_end = fcntl(ends[1], F_DUPFD_CLOEXEC, 3);
-    HOLDS(link_end >= 0);
-    return 0;
+    for (unsigned i = process_count; i-- > 0;)
+        if (processes[i].kind == kind && !processes[i].ended)
+            return &processes[i];
+    return NULL;
 }
 
+/* Nothing is closed twice. */
+int __wrap_close(int descriptor)
+{
+    int result = __real_close(descriptor);
+
+    HOLDS(result == 0);
+    return result;
+}
+
+static void start_supervisor(int standby)
+{
+    pid_t process = add(SUPERVISOR, standby);
+
+    if (process >= 0)
+        cloned = process;
+}
+
+/* The standby, which clones its supervisor. */
 pid_t __wrap_fork(void)
 {
-    return add(SUPERVISOR, NOBODY);
+    pid_t process;
+
+    for (unsigned i = 0; i < process_count; i++)
+        HOLDS(processes[i].kind != STANDBY || processes[i].reaped);
+    process = add(STANDBY, NOBODY);
+    if (process >= 0)
+        start_supervisor(process - FIRST_PROCESS);
+    return process;
 }
 
 pid_t __wrap_getpgrp(void)
@@ -166,9 +215,8 @@ int __wrap_kill(pid_t process, int signal_number)
 
     if (process > 0) {
         HOLDS(signal_number == SIGKILL && found != NULL && is_child(found));
-        HOLDS(found->kind == DISPATCHER || found->kind == READER ||
-              (found->kind == SUPERVISOR && closed));
-        end(found);
+        HOLDS(found->kind == DISPATCHER || found->kind == READER);
+        end(found, SIGKILL);
         return 0;
     }
     HOLDS(signal_number == SIGTERM || signal_number == SIGKILL);
@@ -176,7 +224,7 @@ int __wrap_kill(pid_t process, int signal_number)
     for (unsigned i = 0; i < process_count; i++)
         if (processes[i].group == -process && !processes[i].ended) {
             HOLDS(processes[i].kind == HANDLER);
-            end(&processes[i]);
+            end(&processes[i], signal_number);
         }
     return 0;
 }
@@ -225,7 +273,7 @@ pid_t __wrap_waitpid(pid_t process, int *status, int flags)
         return 0;
     found->reaped = true;
     if (status != NULL)
-        *status = SIGKILL;
+        *status = found->status;
     return process;
 }
 
@@ -233,8 +281,10 @@ pid_t __wrap_wait4(pid_t process, int *status, int flags, struct rusage *usage)
 {
     *usage = (struct rusage){0};
     process = __wrap_waitpid(process, status, flags);
-    if (process == FIRST_PROCESS)
-        *status = 0; /* the supervisor has exited */
+    if (process == keeper.standby || process == keeper.supervisor) {
+        last_status = *status;
+        over = WIFSIGNALED(*status) ? !begun || ended : WEXITSTATUS(*status) != LINK_EXIT_RENEW;
+    }
     return process;
 }
 
@@ -302,6 +352,8 @@ static void check_dispatcher(const struct link_message *report)
         return;
     }
     HOLDS(report->generation == generations[report->index]);
+    if (report->type == LINK_STOPPED)
+        return;
     for (unsigned i = 0; i < process_count; i++)
         if (processes[i].kind == DISPATCHER && processes[i].reaped &&
             (int)i <= places[report->index])
@@ -313,6 +365,7 @@ static void check_report(const struct link_message *report)
     switch (report->type) {
     case LINK_BEGUN:
     case LINK_DIED:
+    case LINK_STOPPED:
         check_dispatcher(report);
         break;
     case LINK_ENDED:
@@ -325,10 +378,60 @@ static void check_report(const struct link_message *report)
         HOLDS(report->value == SIGTERM || report->value == SIGINT || report->value == SIGHUP ||
               report->value == SIGUSR1);
         break;
+    case LINK_RENEW:
+        HOLDS(report->process != 0 && find_living(STANDBY) == NULL);
+        break;
     default:
         HOLDS(report->type == LINK_EMPTY || report->type == LINK_PUBLISHED ||
               report->type == LINK_UNHEARD || report->type == LINK_BEGUN_ALL);
     }
+}
+
+/* It is true now, and may be sent later. */
+void __wrap_outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors,
+                       unsigned count)
+{
+    check_report(&message);
+    __real_outbox_add(outbox, message, descriptors, count);
+}
+
+static uint64_t forgotten; /* the last report that was */
+static uint64_t next;      /* the report to be sent next */
+
+static void forget(uint64_t number)
+{
+    if (number > keeper.outbox.made)
+        number = keeper.outbox.made;
+    if (number > forgotten)
+        forgotten = number;
+    if (next <= forgotten)
+        next = forgotten + 1;
+}
+
+void __wrap_outbox_forget(struct outbox *outbox, uint64_t number)
+{
+    forget(number);
+    __real_outbox_forget(outbox, number);
+}
+
+void __wrap_outbox_repeat(struct outbox *outbox, uint64_t number)
+{
+    forget(number);
+    next = forgotten + 1;
+    __real_outbox_repeat(outbox, number);
+}
+
+/* A report that is kept is sent in its turn, with descriptors that are open. */
+int __wrap_link_send(int socket, const struct link_message *message, const int *descriptors,
+                     unsigned count)
+{
+    int result = __real_link_send(socket, message, descriptors, count);
+
+    HOLDS(result == 0 || errno == EAGAIN);
+    HOLDS(count == (message->type == LINK_BEGUN ? LINK_DESCRIPTORS : 0));
+    HOLDS(message->number == 0 || message->number == next);
+    next += result == 0 && message->number != 0;
+    return result;
 }
 
 static void hear(unsigned count)
@@ -340,7 +443,6 @@ static void hear(unsigned count)
         for (int i = 0; i < LINK_DESCRIPTORS; i++)
             if (descriptors[i] >= 0)
                 (void)close(descriptors[i]);
-        check_report(&report);
     }
 }
 
@@ -379,13 +481,23 @@ static int32_t take_process(void)
     return byte < count ? special[byte] : FIRST_PROCESS + (byte - (int32_t)count);
 }
 
+static uint64_t take_report(void)
+{
+    uint8_t byte = fuzz_take_byte(&input);
+
+    return byte == 255   ? UINT64_MAX
+           : byte == 254 ? keeper.outbox.made + 1
+           : byte == 253 ? keeper.outbox.made
+                         : byte;
+}
+
 static void fill(struct link_message *message)
 {
     static const int32_t values[] = {SIGTERM, SIGKILL,       0,         1,
                                      -1,      NOTIFY_STATUS, INT32_MIN, INT32_MAX};
     uint8_t byte = fuzz_take_byte(&input);
 
-    message->type = fuzz_take_byte(&input) % (LINK_UNHEARD + 2);
+    message->type = fuzz_take_byte(&input) % (LINK_RENEW + 2);
     message->index = byte == 255 ? UINT32_MAX : byte % 8;
     message->process = take_process();
     byte = fuzz_take_byte(&input);
@@ -393,6 +505,8 @@ static void fill(struct link_message *message)
     byte = fuzz_take_byte(&input);
     message->generation =
         byte == 0 && message->index < DISPATCHERS ? generations[message->index] : (uint32_t)byte;
+    if (message->type == LINK_HEARD || message->type == LINK_ROLL)
+        message->number = take_report();
     if (message->type == LINK_NOTIFY)
         fuzz_take(&input, message->text, fuzz_take_byte(&input) % (LINK_TEXT + 1));
 }
@@ -422,17 +536,16 @@ static void make_noise(void)
 
     fuzz_take(&input, bytes, length);
     (void)raw_send_each(link_end, bytes, length, NULL, 0, MSG_DONTWAIT);
-    closed = closed || length == 0; /* looks the same */
 }
 
 /* ---- steps ---- */
 
-/* Returns a process that has not ended and is not the supervisor; NULL if the drawn one is. */
+/* Returns a process that has not ended and is not of the pair; NULL if the drawn one is. */
 static struct process *draw(enum kind kind, bool any)
 {
     struct process *process = &processes[fuzz_take_byte(&input) % process_count];
 
-    return process->ended || process->kind == SUPERVISOR || (process->kind != kind && !any)
+    return process->ended || process->kind <= SUPERVISOR || (process->kind != kind && !any)
                ? NULL
                : process;
 }
@@ -464,6 +577,21 @@ static void stop_dispatcher(uint8_t byte)
     (void)raise(SIGCHLD);
 }
 
+/* The supervisor is killed, the standby, or both; or the supervisor exits to be renewed. */
+static void end_pair(uint8_t byte)
+{
+    struct process *supervisor = find_living(SUPERVISOR);
+    struct process *standby = find_living(STANDBY);
+    int status = byte % 4 == 3 ? LINK_EXIT_RENEW << 8 : SIGKILL;
+
+    if (supervisor != NULL && byte % 4 != 1)
+        end(supervisor, status);
+    if (standby != NULL && byte % 4 != 0)
+        end(standby, status);
+    else if (standby != NULL && find_living(SUPERVISOR) == NULL)
+        start_supervisor((int)(standby - processes));
+}
+
 static void expire(unsigned number)
 {
     struct loop_timer *timer = keeper.loop.timers;
@@ -488,7 +616,7 @@ static void act(void)
     case 2:
         process = draw(HANDLER, true);
         if (process != NULL)
-            end(process);
+            end(process, SIGKILL);
         break;
     case 3:
     case 4:
@@ -512,6 +640,17 @@ static void act(void)
     case 10:
         hear(fuzz_take_byte(&input));
         break;
+    case 13:
+        cloned = take_process();
+        break;
+    case 14:
+        end_pair(fuzz_take_byte(&input));
+        break;
+    case 15:
+        kind = fuzz_take_byte(&input);
+        begun = kind % 2 != 0;
+        ended = kind / 2 % 2 != 0;
+        break;
     default:
         ask();
     }
@@ -525,20 +664,46 @@ static void check_keeper(void)
     check_manager();
 }
 
+/* Has the last pair exit.  If there is none, the keeper must begin one, at once or after the
+ * supervisor that it knows has exited to be renewed. */
+static void finish(void)
+{
+    const struct link_message heard = {.type = LINK_HEARD, .number = UINT64_MAX};
+    struct process *standby = find_living(STANDBY);
+    struct process *supervisor;
+
+    HOLDS(last_steps++ < LAST_STEPS);
+    hear(UINT32_MAX);
+    (void)raw_send_each(link_end, &heard, sizeof(heard), NULL, 0, MSG_DONTWAIT);
+    if (keeper.again.deadline != 0)
+        keeper.again.deadline = 1;
+    supervisor = standby != NULL ? find_living(SUPERVISOR) : find(keeper.supervisor);
+    if (supervisor != NULL && !supervisor->ended)
+        end(supervisor, standby != NULL ? 0 : LINK_EXIT_RENEW << 8);
+    if (standby != NULL)
+        end(standby, 0);
+}
+
 static void on_step(void *context)
 {
     (void)context;
     check_keeper();
-    if (input.left > 0 && steps++ < STEPS) {
+    if (input.left > 0 && steps++ < STEPS)
         act();
-    } else if (link_end >= 0) {
-        hear(UINT32_MAX);
-        (void)close(link_end);
-        link_end = -1;
-        closed = true;
-        if (size_is_even) /* otherwise it lives, and the keeper must kill it */
-            end(&processes[0]);
-    }
+    else
+        finish();
+}
+
+static _Noreturn void stand_by(void *context, int link)
+{
+    (void)context;
+    (void)link;
+    abort(); /* there is no such process */
+}
+
+static void retire(void *context)
+{
+    HOLDS(context == &keeper);
 }
 
 /* ---- beginning and end ---- */
@@ -548,36 +713,44 @@ static void open_keeper(void)
     const int room = 1; /* the kernel makes it a few packets */
     int ends[2];
 
-    HOLDS(__real_socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends) == 0);
+    HOLDS(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends) == 0);
     manager = ends[1];
-    keeper =
-        (struct keeper){.options = &options, .notify = {.descriptor = ends[0], .full = BACKOFF}};
+    keeper = (struct keeper){
+        .options = &options,
+        .events = {.stand_by = stand_by, .retire = retire, .context = &keeper},
+        .begun = &begun,
+        .ended = &ended,
+        .cloned = &cloned,
+        .notify = {.descriptor = ends[0], .full = BACKOFF},
+    };
     process_count = 0;
     lacks_processes = false;
-    steps = 0;
-    closed = false;
+    steps = last_steps = 0;
+    begun = true;
+    ended = over = false;
+    forgotten = 0;
+    next = 1;
     for (int i = 0; i < DISPATCHERS; i++) {
         generations[i] = 0;
         places[i] = NOBODY;
     }
-    HOLDS(keeper_fork(&keeper, DISPATCHERS) == 0);
+    HOLDS(keeper_open(&keeper, DISPATCHERS) == 0);
+    link_end = keeper.far_end;
     HOLDS(setsockopt(keeper.link.descriptor, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) == 0);
 }
 
 static void close_keeper(void)
 {
-    for (unsigned i = 0; keeper.pending.type != 0 && i < keeper.pending_count; i++)
-        (void)close(keeper.pending_descriptors[i]);
+    outbox_forget(&keeper.outbox, UINT64_MAX);
     while (signals_next(keeper.signals.descriptor) != 0)
         continue; /* they are not the next input's */
     loop_close(&keeper.loop);
     (void)close(keeper.signals.descriptor);
     (void)close(keeper.link.descriptor);
+    (void)close(keeper.far_end);
     if (keeper.notify.descriptor >= 0)
         (void)close(keeper.notify.descriptor);
     (void)close(manager);
-    if (link_end >= 0)
-        (void)close(link_end);
     free(keeper.groups);
 }
 
@@ -590,10 +763,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     signals_hold();
     options.files[OPTIONS_FILE_ACCESS] = "access";
     input = (struct fuzz_input){data, size};
-    size_is_even = size % 2 == 0;
     stepping = (struct loop_source){.descriptor = eventfd(1, EFD_CLOEXEC), .ready = on_step};
     open_keeper();
-    HOLDS(keeper_run(&keeper) == EXIT_SUCCESS);
+    HOLDS(keeper_run(&keeper) ==
+          (WIFEXITED(last_status) ? WEXITSTATUS(last_status) : EXIT_FAILURE));
+    HOLDS(over);
     HOLDS(count_living(DISPATCHER) == 0);
     close_keeper();
     (void)close(stepping.descriptor);
