@@ -137,6 +137,7 @@ static void lose_keeper(struct server *server)
         log_error("cannot hear signals: %m");
     log_error("the keeper is dead: serving those who wait, and then ending");
     server->lasting->shutdown.forced = true;
+    server->reload.resuming = false; /* nobody reads files any more */
     operator_close(server);
     shutdown_drain(server);
 }
@@ -212,9 +213,11 @@ int reports_open(struct server *server, int link)
     loop_add_timer(&server->loop, &server->acknowledge);
     if (server->signals.descriptor < 0 || loop_watch(&server->loop, &server->link) != 0)
         return -1;
+    /* If the keeper is dead, the link says so. */
     return requests_send(server, &(struct link_message){.type = LINK_ROLL,
                                                         .number = server->lasting->heard,
-                                                        .process = getpid()})
+                                                        .process = getpid()}) ||
+                   errno == EPIPE || errno == ECONNRESET
                ? 0
                : -1;
 }

@@ -60,3 +60,22 @@ all_are_served() {
     wait "$old"
     refute has_line 'handlers whose end remains unknown' "$LOG"
 }
+
+@test "if first the keeper and then the supervisor is killed, all waiting clients are served" {
+    local standby
+    echo 'allow all' >rules
+    start_burst --access-file rules
+    standby=$(standby)
+    kill_keeper
+    DAEMON=
+    kill -KILL "$(children_named "$standby" supervisor)"
+    await has_taken_its_place
+    all_are_served
+    await nothing_is_left
+}
+
+kill_keeper() {
+    kill -KILL "$DAEMON"
+    wait "$DAEMON" || true
+    await has_line '^\[ERROR\] the keeper is dead' "$LOG"
+}
