@@ -79,3 +79,15 @@ kill_keeper() {
     wait "$DAEMON" || true
     await has_line '^\[ERROR\] the keeper is dead' "$LOG"
 }
+
+@test "supervisors that die at once, without use to anybody, are replaced ever later" {
+    local begin kill
+    start -v --address 127.0.0.1 --control control 0 cat
+    await "$BUILD/dampenerctl" control status >answer # it serves
+    begin=$(milliseconds)
+    for kill in {1..7}; do # delays of 10 to 640 ms
+        kill_supervisor
+        await has_taken_its_place "$kill"
+    done
+    (($(milliseconds_since "$begin") >= 1000))
+}
