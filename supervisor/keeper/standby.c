@@ -97,7 +97,7 @@ void standby_run(struct standby *standby, int (*supervise)(void *context, unsign
             backoff_succeeded(&useless);
             continue;
         }
-        backoff_failed(&useless, 0);
+        backoff_failed(&useless, loop_clock());
         pause_for(useless.delay);
     }
 }

@@ -154,6 +154,10 @@ void ending_advance(struct running *running)
 {
     signal_expired(running);
     signal_expired_starts(running);
+}
+
+void ending_set_timer(struct running *running)
+{
     running->expiry.deadline =
         earlier(timeouts_deadline(&running->timeouts), starts_deadline(running));
 }

@@ -121,6 +121,10 @@ void ending_pursue_all(void *context);
 /* Signals handlers whose time is over; to be called after each round of events. */
 void ending_advance(struct running *running);
 
+/* Sets the timer for the next such signal; to be called after each round in which clients may have
+ * been given to dispatchers. */
+void ending_set_timer(struct running *running);
+
 /* Takes the keeper's report that a child has ended, with its status, as of wait(2), and its usage;
  * or with neither, its answer to `adopt` with that mark. */
 void ending_reaped(struct running *running, pid_t process, uint32_t mark, const int *status,

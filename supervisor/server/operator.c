@@ -311,18 +311,19 @@ static int open_socket(struct server *server, struct control *control, enum inhe
     return 0;
 }
 
+/* A socket without a descriptor was not asked for, or an earlier supervisor has closed it for good.
+ */
 int operator_open(struct server *server, uid_t user)
 {
-    const char *control = server->options->control;
-    const char *metrics = server->options->metrics;
-
     server->starter = geteuid();
-    if (control != NULL &&
-        open_socket(server, &server->control, INHERITANCE_CONTROL, control, user) != 0)
+    if (server->control.source.descriptor >= 0 &&
+        open_socket(server, &server->control, INHERITANCE_CONTROL, server->options->control,
+                    user) != 0)
         return -1;
-    return metrics == NULL
+    return server->metrics.source.descriptor < 0
                ? 0
-               : open_socket(server, &server->metrics, INHERITANCE_METRICS, metrics, user);
+               : open_socket(server, &server->metrics, INHERITANCE_METRICS,
+                             server->options->metrics, user);
 }
 
 void operator_close(struct server *server)

@@ -83,6 +83,7 @@ static void advance(void *context)
     server->status_asked = false;
     manager_look(server);
     starting_set_timer(server);
+    ending_set_timer(&server->running);
     accept_set_timer(&server->acceptor);
 }
 
