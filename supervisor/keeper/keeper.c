@@ -32,9 +32,11 @@ static void set_watched(struct keeper *keeper, struct loop_source *source, bool 
 }
 
 /* Watches for requests and signals, except while a report waits for the link; and for signals only
- * while another report can be kept. */
+ * while another report can be kept.  Meanwhile the pair may die unheard. */
 static void watch(struct keeper *keeper)
 {
+    if (!outbox_has_room(&keeper->outbox) && keeper->again.deadline == 0)
+        keeper->again.deadline = keeper->loop.now + AGAIN;
     set_watched(keeper, &keeper->link, !children_link_is_full(keeper));
     set_watched(keeper, &keeper->signals, outbox_has_room(&keeper->outbox));
 }
@@ -136,8 +138,11 @@ static int begin_pair(struct keeper *keeper)
         (void)close(keeper->link.descriptor);
         keeper->events.stand_by(keeper->events.context, keeper->far_end);
     }
-    if (keeper->standby > 0)
+    if (keeper->standby > 0) {
+        keeper->pair = keeper->standby;
         return 0;
+    }
+    keeper->standby = 0;
     log_error("cannot create the standby: %m");
     return -1;
 }
@@ -219,13 +224,17 @@ static void advance(void *context)
         keeper->unheard = false;
         children_report(keeper, (struct link_message){.type = LINK_UNHEARD}, NULL, 0);
     }
-    if (keeper->renew && outbox_has_room(&keeper->outbox)) {
+    /* The supervisor is known once it has sent ROLL. */
+    if (keeper->renew && outbox_has_room(&keeper->outbox) &&
+        children_has(P_PID, keeper->supervisor)) {
         keeper->renew = false;
         children_report(keeper,
                         (struct link_message){.type = LINK_RENEW, .process = keeper->supervisor},
                         NULL, 0);
     }
-    if (keeper->begin_pair && begin_pair(keeper) == 0)
+    if (keeper->begin_pair && keeper->begin_by > keeper->loop.now && children_are_outdated(keeper))
+        keeper->again.deadline = keeper->loop.now + AGAIN;
+    else if (keeper->begin_pair && begin_pair(keeper) == 0)
         keeper->begin_pair = false;
     else if (keeper->begin_pair)
         keeper->again.deadline = keeper->loop.now + PAIR_AGAIN;
