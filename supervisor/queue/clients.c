@@ -107,10 +107,8 @@ static uint32_t collect(struct clients *clients, struct client **found)
         struct client *client = &books->records[i];
 
         client->handle = i; /* it may have been taken and no more */
-        if (client->state == CLIENT_ENDING) {
+        if (clients_was_ending(client)) {
             books->ended[client->end] = client->ended_after;
-            if (client->descriptor >= 0)
-                release(client->descriptor); /* it may be closed already, and is nobody else's */
             client->state = CLIENT_NONE;
         }
         if (client->state == CLIENT_NONE) {
@@ -248,14 +246,32 @@ void clients_move(struct clients *clients, struct client *client, enum client_st
         list_remove(&clients->arrivals, &client->arrival);
 }
 
+/* Stores how the client ends. */
+static void set_end(const struct clients *clients, struct client *client, enum client_end end)
+{
+    client->end = (uint8_t)end;
+    client->ended_after = clients->books->ended[end] + 1;
+    clients_settle();
+}
+
+void clients_doom(struct clients *clients, struct client *client, enum client_end end)
+{
+    set_end(clients, client, end);
+    client->doomed = true;
+    clients_settle();
+}
+
+bool clients_was_ending(const struct client *client)
+{
+    return client->state == CLIENT_ENDING || (client->state == CLIENT_QUEUED && client->doomed);
+}
+
 void clients_end(struct clients *clients, struct client *client, enum client_end end)
 {
     const enum client_state state = (enum client_state)client->state;
 
     clients->books->working = clients_ticket(client);
-    client->end = (uint8_t)end;
-    client->ended_after = clients->books->ended[end] + 1;
-    clients_settle();
+    set_end(clients, client, end);
     client->state = CLIENT_ENDING;
     clients_settle();
     if (client->descriptor >= 0)

@@ -53,7 +53,7 @@ struct client {
     uint64_t accepted;         /* microseconds of the loop's clock */
     union {
         uint64_t started;     /* when it was given to a dispatcher; then when its handler began */
-        uint64_t ended_after; /* while it ends: the new count of its way to end */
+        uint64_t ended_after; /* while it ends, or is doomed: the new count of its way to end */
     };
     struct endpoint remote;
     uint32_t handle;       /* how messages name it; see clients_find() */
@@ -66,7 +66,7 @@ struct client {
     uint8_t state;         /* enum client_state */
     uint8_t dispatcher;    /* index of its dispatcher, or CLIENT_ADOPTED, or CLIENT_FOREIGN */
     uint8_t slot;          /* in the dispatcher's ledger, while it starts */
-    uint8_t end;           /* enum client_end, while it ends */
+    uint8_t end;           /* enum client_end, while it ends, or is doomed */
     uint8_t signal;        /* due to its handler; 0: none */
     uint8_t signalled;     /* sent to its handler */
     uint8_t timed;         /* enum timeout_phase */
@@ -74,6 +74,7 @@ struct client {
     bool reaped : 1;       /* `status` is known, and the record is kept for another reason */
     bool ended : 1;        /* its handler has ended, but perhaps not its process group */
     bool asked : 1;        /* the keeper was asked about its adopted handler, or about its group */
+    bool doomed : 1;       /* it is about to end as `end` says */
     bool watched : 1;      /* for signs that it gives up */
     bool listed : 1;       /* during a roll call: its dispatcher knows it */
     bool owed : 1; /* its handler has ended, and the process that took our place must be told */
@@ -111,7 +112,8 @@ struct clients {
 struct clients_books *clients_make_books(uint32_t most);
 
 /* Opens the lists, with all clients that are in the books; `books` and `options` must stay.  A
- * client that was about to end has ended.  Returns 0, or -1 with errno. */
+ * client that was about to end has ended.  Its descriptor must be closed.  Returns 0, or -1 with
+ * errno. */
 int clients_open(struct clients *clients, struct clients_books *books,
                  const struct options *options);
 
@@ -153,6 +155,13 @@ struct client *clients_next_turn(const struct clients *clients);
 
 /* Changes the state of a client.  One that goes back to CLIENT_QUEUED takes its old place. */
 void clients_move(struct clients *clients, struct client *client, enum client_state state);
+
+/* Takes note that a waiting client is about to end: if this process is killed before clients_end(),
+ * the client has ended in this way all the same. */
+void clients_doom(struct clients *clients, struct client *client, enum client_end end);
+
+/* Returns true if an earlier supervisor was about to end the client. */
+bool clients_was_ending(const struct client *client);
 
 /* Closes the client's descriptor, if we still have it, and counts how the client ended. */
 void clients_end(struct clients *clients, struct client *client, enum client_end end);

@@ -182,12 +182,15 @@ bool queue_is_present(struct queue *queue, struct client *client)
 static void refuse(struct queue *queue, struct client *client, enum client_end reason)
 {
     int descriptor = client->descriptor;
+    bool told;
 
     queue_unwatch(queue, client);
     queue->events.refused(queue->events.context, &client->remote, reason);
-    /* In this order: a supervisor that is killed in between must not leave a connection that looks
-     * like a new client. */
-    refusals_begin(&queue->refusals, descriptor);
+    /* In this order: a supervisor that is killed in between must leave neither a connection that
+     * looks like a new client, nor a client that was told and may get a handler. */
+    told = refusals_tell(&queue->refusals, descriptor);
+    clients_doom(&queue->clients, client, reason);
+    refusals_begin(&queue->refusals, descriptor, told);
     client->descriptor = -1;
     clients_end(&queue->clients, client, reason);
 }

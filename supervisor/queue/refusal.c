@@ -72,11 +72,6 @@ void refusals_open(struct refusals *refusals, struct loop *loop, const struct op
                    int known[REFUSALS_MAXIMUM], unsigned most)
 {
     refusals->known = known;
-    for (unsigned i = 0; i < REFUSALS_MAXIMUM; i++)
-        if (known[i] != 0) {
-            release(known[i] - 1);
-            known[i] = 0;
-        }
     refusals->loop = loop;
     refusals->message = message;
     list_open(&refusals->lingering);
@@ -106,22 +101,20 @@ static void linger(struct refusals *refusals, int descriptor, uint32_t discarded
         end(refusal);
 }
 
-/* Sends the message.  Nothing was sent before, so the socket takes all of it. */
-static bool tell(const struct refusals *refusals, int descriptor)
+bool refusals_tell(const struct refusals *refusals, int descriptor)
 {
     const struct options_busy *message = refusals->message;
 
-    if (message->length > 0 && send(descriptor, message->text, message->length,
-                                    MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)message->length)
-        return false;
-    return shutdown(descriptor, SHUT_WR) == 0;
+    /* Nothing was sent before, so the socket takes all of it. */
+    return message->length == 0 || send(descriptor, message->text, message->length,
+                                        MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)message->length;
 }
 
-void refusals_begin(struct refusals *refusals, int descriptor)
+void refusals_begin(struct refusals *refusals, int descriptor, bool told)
 {
     uint32_t discarded = 0;
 
-    if (!tell(refusals, descriptor) || !discard(descriptor, &discarded)) {
+    if (!told || shutdown(descriptor, SHUT_WR) != 0 || !discard(descriptor, &discarded)) {
         release(descriptor); /* the client is gone already */
         return;
     }

@@ -14,6 +14,7 @@
 #include "supervisor/base/loop.h"
 #include "supervisor/options/options.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { REFUSALS_MAXIMUM = 256 };
@@ -37,11 +38,14 @@ struct refusals {
 };
 
 /* Prepares for `most` lingering connections; `loop`, `message` and `known` must
- * stay.  Closes what an earlier supervisor has left in `known`. */
+ * stay. */
 void refusals_open(struct refusals *refusals, struct loop *loop, const struct options_busy *message,
                    int known[REFUSALS_MAXIMUM], unsigned most);
 
-/* Refuses a client; takes over the descriptor. */
-void refusals_begin(struct refusals *refusals, int descriptor);
+/* Sends the message to a client.  Returns false if the client is gone. */
+bool refusals_tell(const struct refusals *refusals, int descriptor);
+
+/* Ends the connection of a client that was told or is gone; takes over the descriptor. */
+void refusals_begin(struct refusals *refusals, int descriptor, bool told);
 
 #endif

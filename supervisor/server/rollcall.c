@@ -46,8 +46,6 @@ static void mark_clients(struct known *known, const struct lasting *lasting)
     for (uint32_t i = 0; i < books->used; i++)
         if (books->records[i].state != CLIENT_NONE)
             mark(known, books->records[i].descriptor);
-    for (unsigned i = 0; i < REFUSALS_MAXIMUM; i++)
-        mark(known, lasting->lingering[i] - 1);
 }
 
 static void mark_all(struct known *known, const struct server *server,
@@ -85,6 +83,27 @@ static void forget_closed(struct listeners *listeners, struct loop_source *opera
             operators[i]->descriptor = -1;
 }
 
+/* Closes the connections of clients that were about to end, or refused.  The predecessor may have
+ * closed some already, so this comes before any number is used again. */
+static void close_ended(struct lasting *lasting)
+{
+    struct clients_books *books = lasting->clients;
+
+    for (uint32_t i = 0; i < books->used; i++) {
+        struct client *client = &books->records[i];
+
+        if (!clients_was_ending(client) || client->descriptor < 0)
+            continue;
+        release(client->descriptor);
+        client->descriptor = -1;
+    }
+    for (unsigned i = 0; i < REFUSALS_MAXIMUM; i++) {
+        if (lasting->lingering[i] != 0)
+            release(lasting->lingering[i] - 1);
+        lasting->lingering[i] = 0;
+    }
+}
+
 static bool is_stray(const struct listeners *listeners, int descriptor)
 {
     if (socket_get(descriptor, SOL_SOCKET, SO_TYPE) != SOCK_STREAM ||
@@ -103,6 +122,7 @@ int rollcall_sort(struct server *server, struct listeners *listeners, int link)
     known.is = calloc(known.limit, sizeof(*known.is));
     if (known.is == NULL)
         return -1;
+    close_ended(server->lasting);
     forget_closed(listeners,
                   (struct loop_source *[]){&server->control.source, &server->metrics.source});
     mark_all(&known, server, listeners, link);

@@ -9,9 +9,6 @@
 
 #include "tests/shared/check.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,21 +139,14 @@ static void check_places(void)
     close_all();
 }
 
-static bool is_open(int descriptor)
-{
-    return fcntl(descriptor, F_GETFD) >= 0;
-}
-
 /* Killed inside clients_end(), and then inside clients_open() as well. */
 static void check_ending_twice(void)
 {
-    int ends[2];
     struct client *client;
     struct client *other;
 
     open_new();
-    CHECK(pipe2(ends, O_CLOEXEC) == 0);
-    client = enter(ends[1]);
+    client = enter(-1);
     other = enter(-1);
     clients_end(&clients, other, CLIENT_REFUSED_QUEUE);
     client->end = CLIENT_REFUSED_QUEUE;
@@ -165,13 +155,33 @@ static void check_ending_twice(void)
     for (int round = 0; round < 3; round++) {
         find_again();
         CHECK(books->ended[CLIENT_REFUSED_QUEUE] == 2 && clients.accepted == 2);
-        CHECK(clients.taken == 0 && client->state == CLIENT_NONE && !is_open(ends[1]));
+        CHECK(clients.taken == 0 && client->state == CLIENT_NONE);
         CHECK(clients_first(&clients, CLIENT_QUEUED) == NULL);
         CHECK(clients_find(&clients, client->handle, 1) == NULL);
         client->state = CLIENT_ENDING;
     }
     client->state = CLIENT_NONE;
-    (void)close(ends[0]);
+    close_all();
+}
+
+/* A client that was told that it is refused does not wait any more. */
+static void check_doomed(void)
+{
+    struct client *client;
+
+    open_new();
+    clients_end(&clients, enter(-1), CLIENT_REFUSED_QUEUE);
+    client = enter(-1);
+    clients_doom(&clients, client, CLIENT_REFUSED_QUEUE);
+    CHECK(clients_was_ending(client));
+    find_again();
+    CHECK(books->ended[CLIENT_REFUSED_QUEUE] == 2 && clients.taken == 0 && clients.accepted == 2);
+    CHECK(enter(-1) == client && !clients_was_ending(client));
+    clients_doom(&clients, client, CLIENT_REFUSED_QUEUE);
+    clients_end(&clients, client, CLIENT_REFUSED_QUEUE);
+    CHECK(books->ended[CLIENT_REFUSED_QUEUE] == 3 && clients_add_up(&clients));
+    find_again();
+    CHECK(clients.accepted == 3);
     close_all();
 }
 
@@ -486,6 +496,7 @@ int main(void)
     check_each_state();
     check_places();
     check_ending_twice();
+    check_doomed();
     check_taken();
     check_judged();
     check_each_instruction();
