@@ -373,3 +373,91 @@ kill_pair() {
     await has_standby
     "$BURST" "$ADDRESS" "$PORT" 20
 }
+
+# ---- the time without service ----
+
+# Kills the supervisor, and prints how many milliseconds pass until the next one has started a handler.
+# The first handler that ends then may have begun before; the second one, of a single one at a time, has
+# not.
+time_without_service() {
+    local process before begin
+    process=$(supervisor)
+    before=$(wc -l <"$ANSWERS")
+    begin=$(milliseconds)
+    kill -KILL "$process"
+    until (($(wc -l <"$ANSWERS") >= before + 2)); do
+        if (($(milliseconds_since "$begin") > 20000)); then return 1; fi
+    done
+    milliseconds_since "$begin"
+}
+
+@test "with thousands of clients waiting, the next supervisor starts a handler within a second" {
+    local crowd rounds times=()
+    crowd=$(count 5000 19000) rounds=$(count 3 20)
+    start --address 127.0.0.1 --control control --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER" 1
+    local most
+    most=$(($(ulimit -Hn) - 1000))
+    ((crowd <= most)) || crowd=$most
+    say pause >/dev/null
+    "$BURST" "$ADDRESS" "$PORT" "$crowd" >burst 2>complaints &
+    local client=$!
+    await_crowd field_is queued "$crowd"
+    say resume >/dev/null
+    await field_exceeds served 2
+    for ((i = 0; i < rounds; i++)); do times+=("$(time_without_service)"); done
+    echo "with $crowd waiting, in ms: ${times[*]}"
+    mapfile -t times < <(printf '%s\n' "${times[@]}" | sort -n)
+    ((times[-1] < 1000))
+    if [[ -n ${DAMPENER_LONG:-} ]]; then ((times[rounds / 2] < 100)); fi
+    # The rest need not be served.
+    (($(field accepted) == crowd))
+    say set processes 8 >/dev/null
+    if [[ -n ${DAMPENER_LONG:-} ]]; then
+        kill -INT "$DAEMON"
+        wait "$client" || true
+        wait "$DAEMON" || true
+        DAEMON=
+    else
+        wait "$client"
+        each_answered_once "$crowd"
+    fi
+}
+
+# ---- at each system call ----
+
+# The system calls that the supervisor may make, as its filter lists them.
+calls() { sed -n 's/^ *\(SYS_\|{\.call = SYS_\)\([a-z0-9_]*\),.*/\2/p' "$ROOT/supervisor/jail/filter.c" | sort -u; }
+
+# Has the supervisor killed as it begins the Nth call of that name, while clients come, wait, give up,
+# are refused, and are served: CALL N.
+survive_call() {
+    local process clients=40
+    : >"$ANSWERS"
+    process=$(supervisor)
+    inject "$process" "$1:signal=KILL:when=$2"
+    "$BURST" -m 'busy\n' "$ADDRESS" "$PORT" "$clients" >burst 2>&1 ||
+        { cat burst; echo "at call $2 of $1" >&2; return 1; }
+    await fields_are queued 0 running 0
+    if [[ $(supervisor) != "$process" ]]; then KILLED=$((KILLED + 1)); fi
+    end_trace
+    [[ $(cat burst) =~ answered\ ([0-9]+) && $(wc -l <"$ANSWERS") == "${BASH_REMATCH[1]}" ]] ||
+        { cat burst "$ANSWERS"; echo "at call $2 of $1" >&2; return 1; }
+    has_dropped 0 || { cat burst; say status; echo "at call $2 of $1" >&2; return 1; }
+}
+
+@test "each client is answered or refused although the supervisor is killed at a certain system call" {
+    [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
+    local calls=(accept4 sendmsg recvmsg close epoll_ctl sendto shutdown write) numbers=(2) call number
+    if [[ -n ${DAMPENER_LONG:-} ]]; then mapfile -t calls < <(calls); numbers=(1 2 5); fi
+    ((${#calls[@]} >= 8))
+    start_controlled --processes 4 --queue 25 --when-full refuse --busy-message 'busy\n' 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 1
+    KILLED=0
+    for call in "${calls[@]}"; do
+        for number in "${numbers[@]}"; do survive_call "$call" "$number"; done
+    done
+    echo "killed $KILLED times"
+    ((KILLED >= 7))
+    (($(most_handlers) <= 4))
+    say status | check_sums
+}
