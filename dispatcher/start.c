@@ -159,7 +159,8 @@ bool start_is_under_way(int32_t process)
 void start_end_failed(void)
 {
     for (unsigned slot = 0; count > 0 && slot < PROTOCOL_SLOTS; slot++)
-        (void)is_free(slot);
+        if (starts[slot].process != 0 && spawn_error(slot) != 0)
+            judge_failed(slot, await_end(slot));
 }
 
 void start_reaped(int32_t process, int status)

@@ -32,7 +32,7 @@ void start_collect(void);
 /* Returns true if the process is a child whose start is under way. */
 bool start_is_under_way(int32_t process);
 
-/* Ends the starts whose exec has failed: FAILED has been sent for each of them. */
+/* Waits for the children whose exec has failed, and ends their starts: they have sent FAILED. */
 void start_end_failed(void);
 
 /* Finishes the start of a child that was reaped, if it was still under way. */

@@ -53,6 +53,9 @@ $(BUILD)/tests/dispatcher/wire: ALL_LDFLAGS += $(call wrap,rights_receive)
 # In this one the handlers and signals that a dispatcher starts and sends are only reported.
 $(BUILD)/tests/fuzz/requests: ALL_LDFLAGS += $(call wrap,spawn_begin spawn_is_over spawn_error \
     spawn_forget kill wait4 waitpid reply_leave)
+# In this one all processes that the keeper starts, signals and reaps are imagined.
+$(BUILD)/tests/fuzz/keeper: ALL_LDFLAGS += $(call wrap,socketpair fork getpgrp getsid kill waitid \
+    waitpid wait4 launch_dispatcher reader_start privileges_limit privileges_rest privileges_hide)
 
 # Programs that examine, serve or attack are not examined themselves.
 $(BUILD)/tests/programs/% $(BUILD)/tests/tools/%: SANITIZERS :=

@@ -49,7 +49,6 @@ int children_start(struct keeper_dispatcher *dispatcher)
     dispatcher->process = process;
     dispatcher->generation++;
     dispatcher->gave_way = false;
-    dispatcher->outdated = false;
     dispatcher->since = loop_clock();
     children_report(keeper,
                     (struct link_message){.type = LINK_BEGUN,
@@ -166,7 +165,7 @@ bool children_has(idtype_t type, pid_t process)
 
 bool children_is_ours(const struct keeper *keeper, pid_t process)
 {
-    bool ours = process == keeper->pair || process == keeper->supervisor || process == getpgrp();
+    bool ours = process == keeper->standby || process == keeper->supervisor || process == getpgrp();
 
     for (unsigned i = 0; i < keeper->count; i++)
         ours = ours || process == keeper->dispatchers[i].process;
@@ -209,71 +208,50 @@ static bool reader_ended(struct keeper *keeper, pid_t process, int status)
     return true;
 }
 
-/* The next supervisor asks about handlers, which must be children of the keeper by then. */
-static void prepare_pair(struct keeper *keeper)
+/* Kills the dispatchers of a pair that is gone, and waits for their deaths, without reaping them: a
+ * dispatcher that was stopped would keep handlers of which the next pair must know. */
+static void kill_dispatchers(const struct keeper *keeper)
 {
-    keeper->begin_pair = true;
-    keeper->begin_by = keeper->loop.now + END_WITHIN;
+    uint64_t deadline = loop_clock() + END_WITHIN;
+
     for (unsigned i = 0; i < keeper->count; i++)
-        if (keeper->dispatchers[i].process != 0) {
-            keeper->dispatchers[i].outdated = true;
+        if (keeper->dispatchers[i].process > 0)
             (void)kill(keeper->dispatchers[i].process, SIGKILL); /* a child that was not reaped */
-        }
+    for (unsigned i = 0; i < keeper->count; i++) {
+        siginfo_t information = {0};
+
+        while (keeper->dispatchers[i].process > 0 &&
+               waitid(P_PID, (id_t)keeper->dispatchers[i].process, &information,
+                      WEXITED | WNOHANG | WNOWAIT) == 0 &&
+               information.si_pid == 0 && loop_clock() < deadline)
+            (void)poll(NULL, 0, 1); /* millisecond */
+    }
 }
 
-bool children_are_outdated(const struct keeper *keeper)
+/* The supervisor lives on without its standby, or both are gone.  Ends, or begins another pair. */
+static void pair_ended(struct keeper *keeper, pid_t process, int status)
 {
-    for (unsigned i = 0; i < keeper->count; i++)
-        if (keeper->dispatchers[i].process != 0 && keeper->dispatchers[i].outdated)
-            return true;
-    return false;
-}
+    bool was_standby = process == keeper->standby;
 
-/* Both are gone: ends, or begins another pair. */
-static void pair_ended(struct keeper *keeper, int status)
-{
-    keeper->pair = 0;
+    keeper->supervisor = was_standby ? *keeper->cloned : 0;
+    if (was_standby)
+        keeper->standby = 0;
+    if (WIFSIGNALED(status) && children_has(P_PID, keeper->supervisor)) {
+        log_warning("the standby, process %d, was killed by signal %d: a supervisor that is killed "
+                    "loses its clients until there is another pair",
+                    process, WTERMSIG(status));
+        keeper->renew = true;
+        return;
+    }
     keeper->supervisor = 0;
-    keeper->renew = false;
     keeper->status = status;
     keeper->again.deadline = keeper->loop.now;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == LINK_EXIT_RENEW)
-        prepare_pair(keeper);
-    else if (WIFSIGNALED(status) && *keeper->begun && !*keeper->ended)
-        prepare_pair(keeper);
+    keeper->begin_pair = WIFEXITED(status) ? WEXITSTATUS(status) == LINK_EXIT_RENEW
+                                           : *keeper->begun && !*keeper->ended;
+    if (keeper->begin_pair)
+        kill_dispatchers(keeper);
     else
         loop_stop(&keeper->loop);
-}
-
-/* The standby leads the process group of the pair.  A supervisor becomes a child of the keeper when
- * its standby dies, before that can be reaped (kernel/exit.c, exit_notify()). */
-static bool is_of_pair(const struct keeper *keeper, pid_t process)
-{
-    return keeper->pair != 0 && (process == keeper->pair || getpgid(process) == keeper->pair);
-}
-
-/* Reaps the standby, and then the supervisor.  Needs no room in the link, because nobody else would
- * read what is in it. */
-static void reap_pair(struct keeper *keeper)
-{
-    int status = keeper->status;
-    pid_t reaped = 0;
-
-    if (keeper->standby != 0 && (reaped = waitpid(keeper->standby, &status, WNOHANG)) > 0) {
-        keeper->standby = 0;
-        if (WIFSIGNALED(status) && children_has(P_PGID, keeper->pair)) {
-            log_warning("the standby, process %d, was killed by signal %d: a supervisor that is "
-                        "killed loses its clients until there is another pair",
-                        reaped, WTERMSIG(status));
-            keeper->renew = true;
-        }
-    }
-    if (keeper->pair == 0 || keeper->standby != 0)
-        return;
-    while ((reaped = waitpid(-keeper->pair, &status, WNOHANG)) > 0)
-        continue;
-    if (reaped < 0 && errno == ECHILD)
-        pair_ended(keeper, status);
 }
 
 /* Reaps a child that is dead and no dispatcher. */
@@ -288,7 +266,9 @@ static void reap_one(struct keeper *keeper, pid_t process)
         return; /* reap() finds it again */
     if (reaped != process)
         log_bug("wait4: process %d: %m", process);
-    if (!reader_ended(keeper, process, status) && leader) {
+    if (process == keeper->standby || process == keeper->supervisor) {
+        pair_ended(keeper, process, status);
+    } else if (!reader_ended(keeper, process, status) && leader) {
         children_report(keeper,
                         (struct link_message){
                             .type = LINK_ENDED,
@@ -317,9 +297,7 @@ static bool reap(struct keeper *keeper)
         reap_dispatchers(keeper);
         if (!outbox_has_room(&keeper->outbox))
             return false; /* a dead dispatcher may not be reported yet */
-        if (is_of_pair(keeper, information.si_pid))
-            reap_pair(keeper);
-        else if (children_has(P_PID, information.si_pid))
+        if (children_has(P_PID, information.si_pid))
             reap_one(keeper, information.si_pid);
     }
     return true;
@@ -330,7 +308,6 @@ void children_go_on(void *context)
 {
     struct keeper *keeper = context;
 
-    reap_pair(keeper);
     outbox_flush(&keeper->outbox);
     if (!children_link_is_full(keeper) && reap(keeper))
         keeper->again.deadline = keeper->loop.now;

@@ -36,9 +36,6 @@ bool children_has(idtype_t type, pid_t process);
 /* Returns true if the process is one of the daemon's own. */
 bool children_is_ours(const struct keeper *keeper, pid_t process);
 
-/* Returns true if a dispatcher is left that only an earlier pair knew. */
-bool children_are_outdated(const struct keeper *keeper);
-
 /* Reports the first group of GROUP that has become empty. */
 void children_report_group(struct keeper *keeper);
 

@@ -32,11 +32,9 @@ static void set_watched(struct keeper *keeper, struct loop_source *source, bool 
 }
 
 /* Watches for requests and signals, except while a report waits for the link; and for signals only
- * while another report can be kept.  Meanwhile the pair may die unheard. */
+ * while another report can be kept. */
 static void watch(struct keeper *keeper)
 {
-    if (!outbox_has_room(&keeper->outbox) && keeper->again.deadline == 0)
-        keeper->again.deadline = keeper->loop.now + AGAIN;
     set_watched(keeper, &keeper->link, !children_link_is_full(keeper));
     set_watched(keeper, &keeper->signals, outbox_has_room(&keeper->outbox));
 }
@@ -114,8 +112,8 @@ static void end_pair(struct keeper *keeper)
 {
     (void)kill(keeper->standby, SIGKILL); /* a child that was not reaped */
     (void)waitpid(keeper->standby, NULL, 0);
-    if (keeper->supervisor != 0 && children_has(P_PID, keeper->supervisor))
-        (void)kill(keeper->supervisor, SIGKILL);
+    if (children_has(P_PID, *keeper->cloned))
+        (void)kill(*keeper->cloned, SIGKILL);
 }
 
 /* Without privileges, the usual size must do. */
@@ -138,11 +136,8 @@ static int begin_pair(struct keeper *keeper)
         (void)close(keeper->link.descriptor);
         keeper->events.stand_by(keeper->events.context, keeper->far_end);
     }
-    if (keeper->standby > 0) {
-        keeper->pair = keeper->standby;
+    if (keeper->standby > 0)
         return 0;
-    }
-    keeper->standby = 0;
     log_error("cannot create the standby: %m");
     return -1;
 }
@@ -224,17 +219,13 @@ static void advance(void *context)
         keeper->unheard = false;
         children_report(keeper, (struct link_message){.type = LINK_UNHEARD}, NULL, 0);
     }
-    /* The supervisor is known once it has sent ROLL. */
-    if (keeper->renew && outbox_has_room(&keeper->outbox) &&
-        children_has(P_PID, keeper->supervisor)) {
+    if (keeper->renew && outbox_has_room(&keeper->outbox)) {
         keeper->renew = false;
         children_report(keeper,
                         (struct link_message){.type = LINK_RENEW, .process = keeper->supervisor},
                         NULL, 0);
     }
-    if (keeper->begin_pair && keeper->begin_by > keeper->loop.now && children_are_outdated(keeper))
-        keeper->again.deadline = keeper->loop.now + AGAIN;
-    else if (keeper->begin_pair && begin_pair(keeper) == 0)
+    if (keeper->begin_pair && begin_pair(keeper) == 0)
         keeper->begin_pair = false;
     else if (keeper->begin_pair)
         keeper->again.deadline = keeper->loop.now + PAIR_AGAIN;

@@ -19,7 +19,7 @@
  *     LEND      `index`, `value`: file `index` is lent to another daemon (1), or returned (0)
  *     NOTIFY    `value`, an enum notify_state, `process` and `text`, as of notify_tell()
  *     HEARD     `number`: all reports up to this one have been acted on
- *     ROLL      `number`, `process`: a supervisor has begun; repeat all reports behind this one
+ *     ROLL      `number`: a supervisor has begun; repeat all reports behind this one
  *     RETIRE    no client will be accepted any more: close all copies of listeners
  *
  * REPORTS, from the keeper

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { READ_WITHIN = 10 * LOOP_SECOND };
+enum { READ_WITHIN = 10 * LOOP_SECOND, REQUESTS_AT_ONCE = 64 };
 
 static struct keeper_dispatcher *dispatcher_of(struct keeper *keeper,
                                                const struct link_message *request)
@@ -57,23 +57,32 @@ static void carry_out_signal(struct keeper *keeper, const struct link_message *r
                     request->process);
 }
 
-static void carry_out_group(struct keeper *keeper, const struct link_message *request)
+/* Remembers a group that EMPTY is due for, once.  Returns false if there is no memory for it. */
+static bool await_group(struct keeper *keeper, pid_t group)
 {
+    for (size_t i = 0; i < keeper->group_count; i++)
+        if (keeper->groups[i] == group)
+            return true;
     if (keeper->group_count == keeper->group_room) {
         size_t room = keeper->group_room == 0 ? 16 : 2 * keeper->group_room;
         pid_t *groups = reallocarray(keeper->groups, room, sizeof(*groups));
 
-        if (groups == NULL) { /* the client ends a little early */
-            children_report(keeper,
-                            (struct link_message){.type = LINK_EMPTY, .process = request->process},
-                            NULL, 0);
-            return;
-        }
+        if (groups == NULL)
+            return false;
         keeper->groups = groups;
         keeper->group_room = room;
     }
-    keeper->groups[keeper->group_count++] = request->process;
-    children_report_group(keeper);
+    keeper->groups[keeper->group_count++] = group;
+    return true;
+}
+
+static void carry_out_group(struct keeper *keeper, const struct link_message *request)
+{
+    if (children_has(P_PGID, request->process) && await_group(keeper, request->process))
+        return;
+    /* Without memory, the client ends a little early. */
+    children_report(keeper, (struct link_message){.type = LINK_EMPTY, .process = request->process},
+                    NULL, 0);
 }
 
 static void carry_out_read(struct keeper *keeper, const struct link_message *request)
@@ -140,8 +149,6 @@ static void carry_out_heard(struct keeper *keeper, const struct link_message *re
 
 static void carry_out_roll(struct keeper *keeper, const struct link_message *request)
 {
-    if (children_has(P_PID, request->process) || keeper->standby != 0)
-        keeper->supervisor = request->process;
     outbox_repeat(&keeper->outbox, request->number);
     keeper->again.deadline = keeper->loop.now; /* it may not have fitted into the link */
 }
@@ -168,14 +175,14 @@ void monitor_hear(void *context)
     struct link_message request;
     int descriptors[LINK_DESCRIPTORS];
 
-    while (!children_link_is_full(keeper)) {
+    for (unsigned i = 0; i < REQUESTS_AT_ONCE && !children_link_is_full(keeper); i++) {
         if (!link_receive(keeper->link.descriptor, &request, descriptors)) {
             if (errno != EAGAIN)
                 log_error("cannot read a request of the supervisor: %m");
             return;
         }
-        for (unsigned i = 0; i < LINK_DESCRIPTORS && descriptors[i] >= 0; i++)
-            release(descriptors[i]); /* only reports bring any */
+        for (unsigned j = 0; j < LINK_DESCRIPTORS && descriptors[j] >= 0; j++)
+            release(descriptors[j]); /* only reports bring any */
         if (request.type == 0 || request.type >= sizeof(requests) / sizeof(*requests))
             log_error("the supervisor sent an unknown request, %u: ignoring it", request.type);
         else

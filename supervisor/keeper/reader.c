@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -59,11 +61,15 @@ static int read_file(const char *path)
 pid_t reader_start(const char *path, unsigned index, int link)
 {
     struct link_message message = {.type = LINK_CONTENT, .index = index};
+    pid_t keeper = getpid();
     pid_t process = fork();
     int memory;
 
     if (process != 0)
         return process;
+    /* This process holds the pid file's lock, and the keeper's end of the link. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != keeper)
+        _exit(1);
     memory = read_file(path);
     message.value = memory < 0 ? errno : 0;
     while (link_send(link, &message, &memory, memory >= 0) != 0) {

@@ -8,8 +8,8 @@
 #include <sys/types.h>
 
 /* Forks a process that copies the file to a sealed memory file, sends it to `link` as CONTENT of
- * file `index` (link.h), and ends.  It sends nothing if it is killed.  Returns it, or -1 with
- * errno. */
+ * file `index` (link.h), and ends, or dies with the keeper.  It sends nothing if it is killed.
+ * Returns it, or -1 with errno. */
 pid_t reader_start(const char *path, unsigned index, int link);
 
 #endif

@@ -30,11 +30,16 @@ void standby_grow(uint32_t descriptors)
 }
 
 /* libc's fork() has no CLONE_FILES.  With one thread and no lock held, nothing else that it does is
- * needed.  All other arguments are 0, so their order, which differs between architectures, does not
- * matter. */
-static pid_t clone_supervisor(void)
+ * needed. */
+static pid_t clone_supervisor(struct standby *standby)
 {
-    return (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
+    const long flags = CLONE_FILES | CLONE_PARENT_SETTID | SIGCHLD;
+
+#ifdef __s390__
+    return (pid_t)syscall(SYS_clone, NULL, flags, &standby->process, NULL, NULL);
+#else
+    return (pid_t)syscall(SYS_clone, flags, NULL, &standby->process, NULL, NULL);
+#endif
 }
 
 static int await(pid_t process)
@@ -70,11 +75,13 @@ void standby_run(struct standby *standby, int (*supervise)(void *context, unsign
     for (unsigned life = 0;; life++) {
         uint64_t served = standby->served;
         uint64_t began = loop_clock();
-        pid_t process = clone_supervisor();
+        pid_t process = clone_supervisor(standby);
         int status;
 
         if (process == 0)
             exit(supervise(context, life));
+        if (process < 0 && !standby->begun)
+            log_die(EXIT_FAILURE, "cannot create the supervisor: %m");
         if (process < 0) {
             log_error("cannot create the supervisor: %m; trying again");
             pause_for(LOOP_SECOND);

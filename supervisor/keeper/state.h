@@ -26,7 +26,6 @@ struct keeper_dispatcher {
     uint32_t generation;
     uint64_t since;
     bool gave_way; /* was killed to make room for a handler */
-    bool outdated; /* the pair that knew it is gone: it was killed */
     struct backoff backoff;
     struct loop_timer restart;
     struct loop_timer stopped; /* set while it is stopped: when to kill it */
@@ -46,6 +45,7 @@ struct keeper {
     struct keeper_events events;
     const bool *begun; /* the service; in memory that the pair shares */
     const bool *ended;
+    const int32_t *cloned; /* the standby's last child: the supervisor */
     struct launch launch;
     struct files files;
     struct notify notify;
@@ -54,14 +54,12 @@ struct keeper {
     struct loop_source link; /* our end of the link */
     int far_end;             /* the supervisor's, for another pair */
     struct loop_source signals;
-    pid_t pair;        /* its process group, that of the standby; 0: both are gone */
-    pid_t standby;     /* 0: it was reaped */
-    pid_t supervisor;  /* as it says; 0: not known, or reaped */
-    int status;        /* of the last of the two, as of wait(2) */
-    bool interrupted;  /* SIGINT came */
-    bool renew;        /* RENEW is still to be reported */
-    bool begin_pair;   /* both are gone: another pair is to begin */
-    uint64_t begin_by; /* then, even if an outdated dispatcher is not dead */
+    pid_t standby;    /* 0: it was reaped */
+    pid_t supervisor; /* once it has lost its standby; 0: none, or reaped */
+    int status;       /* of the last of the two, as of wait(2) */
+    bool interrupted; /* SIGINT came */
+    bool renew;       /* RENEW is still to be reported */
+    bool begin_pair;  /* both are gone: another pair is to begin */
 
     unsigned count; /* of dispatchers */
     struct keeper_dispatcher dispatchers[KEEPER_DISPATCHERS];

@@ -101,19 +101,6 @@ bool listener_has_accepted(const struct listener *listener, int connection)
            own_length == its_length && memcmp(&own, &its, own_length) == 0;
 }
 
-bool listener_find_remote(int connection, struct endpoint *remote)
-{
-    union address_socket address;
-    socklen_t length = sizeof(address);
-
-    if (getpeername(connection, &address.any, &length) != 0)
-        return false;
-    *remote = address_endpoint(&address);
-    if (remote->family == AF_UNIX)
-        *remote = address_of_peer(connection);
-    return true;
-}
-
 bool listener_look(const struct listener *listener, struct listener_backlog *backlog)
 {
     uint32_t memory[SK_MEMINFO_VARS] = {0};

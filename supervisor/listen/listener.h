@@ -77,10 +77,6 @@ int listener_accept(const struct listener *listener, struct endpoint *remote);
 /* Returns true if a connection was accepted from this listener. */
 bool listener_has_accepted(const struct listener *listener, int connection);
 
-/* Looks up the remote end of a connection, as listener_accept() gives it.  Returns false if the
- * connection is broken. */
-bool listener_find_remote(int connection, struct endpoint *remote);
-
 /* Looks up what the kernel counts.  Returns whether it does: not for Unix sockets. */
 bool listener_look(const struct listener *listener, struct listener_backlog *backlog);
 

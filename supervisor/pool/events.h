@@ -47,6 +47,10 @@ struct pool_events {
      * lost the connection. */
     void (*returned)(void *context, uint32_t client, uint64_t ticket, int descriptor);
 
+    /* The dispatcher is dead, and a child has the connection of this START, which is not decided
+     * yet.  The receiver closes all copies that it still has. */
+    void (*held)(void *context, uint32_t client, uint64_t ticket);
+
     /* During a roll call: the dispatcher has this handler, or is starting it.  What it has not
      * listed when `rolled` is called has ended. */
     void (*listed)(void *context, unsigned dispatcher, uint32_t client, uint64_t ticket);

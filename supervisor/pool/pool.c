@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <unistd.h>
 
 /* A dispatcher that is silent for longer is stopped, or all its handlers hang in exec, on a dead
  * file system for example.  Killing it loses nothing, and frees its clients. */
@@ -41,6 +42,11 @@ void pool_open(struct pool *pool, struct loop *loop, struct pool_books *books, u
 void pool_begin(struct pool *pool, unsigned index, uint32_t generation, pid_t process,
                 const int descriptors[CHANNEL_DESCRIPTORS])
 {
+    if (pool_knows(pool, index, generation)) {
+        for (int i = 0; i < CHANNEL_DESCRIPTORS; i++)
+            (void)close(descriptors[i]); /* an earlier supervisor has left us the same */
+        return;
+    }
     if (index >= pool->count || pool->dispatchers[index].state != DISPATCHER_ABSENT)
         log_bug("the keeper started dispatcher %u, which it was not to start", index);
     dispatcher_begin(&pool->dispatchers[index], generation, process, descriptors);

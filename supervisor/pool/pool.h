@@ -47,7 +47,8 @@ bool pool_recall_start(struct pool *pool, unsigned index, uint32_t generation, u
 bool pool_is_rolling(const struct pool *pool);
 
 /* Takes note that the keeper has started a dispatcher where there is none.  Takes its descriptors
- * over (channel.h); if they cannot be used, has the dispatcher killed. */
+ * over (channel.h); if they cannot be used, has the dispatcher killed.  Closes them if an earlier
+ * supervisor has taken note of this dispatcher already. */
 void pool_begin(struct pool *pool, unsigned index, uint32_t generation, pid_t process,
                 const int descriptors[CHANNEL_DESCRIPTORS]);
 

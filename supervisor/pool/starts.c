@@ -118,6 +118,7 @@ void starts_decide(struct starts *starts, bool closed)
         if (process == 0)
             continue;
         let_go(slot);
+        starts->events->held(starts->events->context, slot->client, slot->ticket);
         if (!closed)
             continue;
         remove_start(starts, slot);

@@ -3,6 +3,7 @@
 #include "dispatcher/shared/release.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -76,6 +77,20 @@ static void count_end(struct clients *clients, struct client *client)
     return_record(clients, client);
 }
 
+void clients_sort_descriptors(struct clients_books *books)
+{
+    for (uint32_t i = 0; i < books->used; i++) {
+        struct client *client = &books->records[i];
+
+        if (client->state == CLIENT_NONE || client->descriptor < 0)
+            continue;
+        if (client->state == CLIENT_ENDING)
+            release(client->descriptor); /* if it is closed already, nobody else has the number */
+        if (fcntl(client->descriptor, F_GETFD) < 0)
+            client->descriptor = -1;
+    }
+}
+
 static int by_ticket(const void *one, const void *other)
 {
     uint64_t first = clients_ticket(*(struct client *const *)one);
@@ -107,7 +122,7 @@ static uint32_t collect(struct clients *clients, struct client **found)
         struct client *client = &books->records[i];
 
         client->handle = i; /* it may have been taken and no more */
-        if (clients_was_ending(client)) {
+        if (client->state == CLIENT_ENDING) {
             books->ended[client->end] = client->ended_after;
             client->state = CLIENT_NONE;
         }
@@ -177,8 +192,9 @@ struct client *clients_accept(struct clients *clients, int descriptor,
     return clients_inherit(clients, ++clients->books->last_ticket, descriptor, remote, now);
 }
 
-struct client *clients_inherit(struct clients *clients, uint64_t ticket, int descriptor,
-                               const struct endpoint *remote, uint64_t accepted)
+/* Fills in a new record, which the caller gives a state. */
+static struct client *add(struct clients *clients, uint64_t ticket, int descriptor,
+                          const struct endpoint *remote, uint64_t accepted)
 {
     struct client *client = take_record(clients);
 
@@ -191,12 +207,41 @@ struct client *clients_inherit(struct clients *clients, uint64_t ticket, int des
         .handle = client->handle,
         .descriptor = descriptor,
     };
+    return client;
+}
+
+struct client *clients_inherit(struct clients *clients, uint64_t ticket, int descriptor,
+                               const struct endpoint *remote, uint64_t accepted)
+{
+    struct client *client = add(clients, ticket, descriptor, remote, accepted);
+
     clients_settle();
     client->state = CLIENT_QUEUED;
     clients_settle();
     clients->accepted++;
     enter(clients, client);
     return client;
+}
+
+/* Notes how the client is about to end. */
+static void set_end(const struct clients *clients, struct client *client, enum client_end end)
+{
+    client->end = (uint8_t)end;
+    client->ended_after = clients->books->ended[end] + 1;
+    clients_settle();
+    client->state = CLIENT_ENDING;
+    clients_settle();
+}
+
+void clients_turn_away(struct clients *clients, int descriptor, const struct endpoint *remote,
+                       enum client_end end)
+{
+    struct client *client =
+        add(clients, ++clients->books->last_ticket, descriptor, remote, 0 /* it never waits */);
+
+    set_end(clients, client, end);
+    clients->accepted++;
+    clients_finish_end(clients, client);
 }
 
 struct client *clients_with_handle(const struct clients *clients, uint32_t handle)
@@ -246,42 +291,30 @@ void clients_move(struct clients *clients, struct client *client, enum client_st
         list_remove(&clients->arrivals, &client->arrival);
 }
 
-/* Stores how the client ends. */
-static void set_end(const struct clients *clients, struct client *client, enum client_end end)
-{
-    client->end = (uint8_t)end;
-    client->ended_after = clients->books->ended[end] + 1;
-    clients_settle();
-}
-
-void clients_doom(struct clients *clients, struct client *client, enum client_end end)
-{
-    set_end(clients, client, end);
-    client->doomed = true;
-    clients_settle();
-}
-
-bool clients_was_ending(const struct client *client)
-{
-    return client->state == CLIENT_ENDING || (client->state == CLIENT_QUEUED && client->doomed);
-}
-
-void clients_end(struct clients *clients, struct client *client, enum client_end end)
+void clients_begin_end(struct clients *clients, struct client *client, enum client_end end)
 {
     const enum client_state state = (enum client_state)client->state;
 
     clients->books->working = clients_ticket(client);
     set_end(clients, client, end);
-    client->state = CLIENT_ENDING;
-    clients_settle();
-    if (client->descriptor >= 0)
-        release(client->descriptor);
     if (state != CLIENT_RUNNING)
         list_remove(&clients->arrivals, &client->arrival);
     if (state != CLIENT_QUEUED)
         list_remove(&clients->lists[state], &client->place.entry);
     order_leave(&clients->order, &client->place, state == CLIENT_QUEUED);
+}
+
+void clients_finish_end(struct clients *clients, struct client *client)
+{
+    if (client->descriptor >= 0)
+        release(client->descriptor);
     count_end(clients, client);
+}
+
+void clients_end(struct clients *clients, struct client *client, enum client_end end)
+{
+    clients_begin_end(clients, client, end);
+    clients_finish_end(clients, client);
 }
 
 /* ---- walks ---- */

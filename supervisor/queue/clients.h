@@ -25,7 +25,7 @@ enum client_state {
     CLIENT_QUEUED,   /* it waits; we hold its descriptor */
     CLIENT_STARTING, /* a dispatcher has it; the descriptor comes back if no handler is started */
     CLIENT_RUNNING,  /* its handler runs and has the descriptor */
-    CLIENT_ENDING,   /* inside clients_end() */
+    CLIENT_ENDING,   /* between clients_begin_end() and clients_finish_end() */
     CLIENT_STATES
 };
 
@@ -53,7 +53,7 @@ struct client {
     uint64_t accepted;         /* microseconds of the loop's clock */
     union {
         uint64_t started;     /* when it was given to a dispatcher; then when its handler began */
-        uint64_t ended_after; /* while it ends, or is doomed: the new count of its way to end */
+        uint64_t ended_after; /* while it ends: the new count of its way to end */
     };
     struct endpoint remote;
     uint32_t handle;       /* how messages name it; see clients_find() */
@@ -66,7 +66,7 @@ struct client {
     uint8_t state;         /* enum client_state */
     uint8_t dispatcher;    /* index of its dispatcher, or CLIENT_ADOPTED, or CLIENT_FOREIGN */
     uint8_t slot;          /* in the dispatcher's ledger, while it starts */
-    uint8_t end;           /* enum client_end, while it ends, or is doomed */
+    uint8_t end;           /* enum client_end, while it ends */
     uint8_t signal;        /* due to its handler; 0: none */
     uint8_t signalled;     /* sent to its handler */
     uint8_t timed;         /* enum timeout_phase */
@@ -74,7 +74,6 @@ struct client {
     bool reaped : 1;       /* `status` is known, and the record is kept for another reason */
     bool ended : 1;        /* its handler has ended, but perhaps not its process group */
     bool asked : 1;        /* the keeper was asked about its adopted handler, or about its group */
-    bool doomed : 1;       /* it is about to end as `end` says */
     bool watched : 1;      /* for signs that it gives up */
     bool listed : 1;       /* during a roll call: its dispatcher knows it */
     bool owed : 1; /* its handler has ended, and the process that took our place must be told */
@@ -111,9 +110,12 @@ struct clients {
  * records are used.  Returns NULL with errno. */
 struct clients_books *clients_make_books(uint32_t most);
 
+/* Closes the connections that an earlier supervisor was about to close, and forgets those that are
+ * closed.  To be called before anything else is opened, which would get their numbers. */
+void clients_sort_descriptors(struct clients_books *books);
+
 /* Opens the lists, with all clients that are in the books; `books` and `options` must stay.  A
- * client that was about to end has ended.  Its descriptor must be closed.  Returns 0, or -1 with
- * errno. */
+ * client that was about to end has ended.  Returns 0, or -1 with errno. */
 int clients_open(struct clients *clients, struct clients_books *books,
                  const struct options *options);
 
@@ -142,6 +144,11 @@ struct client *clients_accept(struct clients *clients, int descriptor,
 struct client *clients_inherit(struct clients *clients, uint64_t ticket, int descriptor,
                                const struct endpoint *remote, uint64_t accepted);
 
+/* Closes a connection that must not enter, and counts it as ended, with the next ticket.  At no
+ * instant does it wait.  Otherwise as clients_accept(). */
+void clients_turn_away(struct clients *clients, int descriptor, const struct endpoint *remote,
+                       enum client_end end);
+
 /* Finds the client with this handle and ticket, as messages name it; or NULL. */
 struct client *clients_find(const struct clients *clients, uint32_t handle, uint64_t ticket);
 
@@ -156,15 +163,13 @@ struct client *clients_next_turn(const struct clients *clients);
 /* Changes the state of a client.  One that goes back to CLIENT_QUEUED takes its old place. */
 void clients_move(struct clients *clients, struct client *client, enum client_state state);
 
-/* Takes note that a waiting client is about to end: if this process is killed before clients_end(),
- * the client has ended in this way all the same. */
-void clients_doom(struct clients *clients, struct client *client, enum client_end end);
-
-/* Returns true if an earlier supervisor was about to end the client. */
-bool clients_was_ending(const struct client *client);
-
 /* Closes the client's descriptor, if we still have it, and counts how the client ended. */
 void clients_end(struct clients *clients, struct client *client, enum client_end end);
+
+/* Does the same in two steps, between which the caller takes the descriptor out of the record. From
+ * the first step on the client has ended like this, whatever happens to this process. */
+void clients_begin_end(struct clients *clients, struct client *client, enum client_end end);
+void clients_finish_end(struct clients *clients, struct client *client);
 
 /* Walk the clients in a state, waiting clients by arrival.  NULL after the last. */
 struct client *clients_first(const struct clients *clients, enum client_state state);

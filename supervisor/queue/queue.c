@@ -90,14 +90,13 @@ bool queue_has_room(const struct queue *queue, uint32_t startable)
 
 void queue_enter(struct queue *queue, int descriptor, const struct endpoint *remote)
 {
-    struct client *client;
-
-    loop_update(queue->loop); /* its wait begins now */
-    client = clients_accept(&queue->clients, descriptor, remote, queue->loop->now);
-    if (access_allows(&queue->policy.access, remote))
+    if (!access_allows(&queue->policy.access, remote)) {
+        queue->events.refused(queue->events.context, remote, CLIENT_DENIED);
+        clients_turn_away(&queue->clients, descriptor, remote, CLIENT_DENIED);
         return;
-    queue->events.refused(queue->events.context, remote, CLIENT_DENIED);
-    clients_end(&queue->clients, client, CLIENT_DENIED);
+    }
+    loop_update(queue->loop); /* its wait begins now */
+    (void)clients_accept(&queue->clients, descriptor, remote, queue->loop->now);
 }
 
 /* ---- giving up ---- */
@@ -182,17 +181,15 @@ bool queue_is_present(struct queue *queue, struct client *client)
 static void refuse(struct queue *queue, struct client *client, enum client_end reason)
 {
     int descriptor = client->descriptor;
-    bool told;
 
     queue_unwatch(queue, client);
     queue->events.refused(queue->events.context, &client->remote, reason);
-    /* In this order: a supervisor that is killed in between must leave neither a connection that
-     * looks like a new client, nor a client that was told and may get a handler. */
-    told = refusals_tell(&queue->refusals, descriptor);
-    clients_doom(&queue->clients, client, reason);
-    refusals_begin(&queue->refusals, descriptor, told);
+    /* In this order: if this process is killed in between, no handler serves a client that may have
+     * been sent the message, and its connection does not look like a new client. */
+    clients_begin_end(&queue->clients, client, reason);
+    refusals_begin(&queue->refusals, descriptor);
     client->descriptor = -1;
-    clients_end(&queue->clients, client, reason);
+    clients_finish_end(&queue->clients, client);
 }
 
 static bool is_new(const struct queue *queue, const struct client *client)

@@ -68,6 +68,15 @@ static void on_timer(void *context)
         refusals->timer.deadline = refusal->until;
 }
 
+void refusals_forget(int known[REFUSALS_MAXIMUM])
+{
+    for (unsigned i = 0; i < REFUSALS_MAXIMUM; i++) {
+        if (known[i] != 0)
+            release(known[i] - 1);
+        known[i] = 0;
+    }
+}
+
 void refusals_open(struct refusals *refusals, struct loop *loop, const struct options_busy *message,
                    int known[REFUSALS_MAXIMUM], unsigned most)
 {
@@ -101,20 +110,22 @@ static void linger(struct refusals *refusals, int descriptor, uint32_t discarded
         end(refusal);
 }
 
-bool refusals_tell(const struct refusals *refusals, int descriptor)
+/* Sends the message.  Nothing was sent before, so the socket takes all of it. */
+static bool tell(const struct refusals *refusals, int descriptor)
 {
     const struct options_busy *message = refusals->message;
 
-    /* Nothing was sent before, so the socket takes all of it. */
-    return message->length == 0 || send(descriptor, message->text, message->length,
-                                        MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)message->length;
+    if (message->length > 0 && send(descriptor, message->text, message->length,
+                                    MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)message->length)
+        return false;
+    return shutdown(descriptor, SHUT_WR) == 0;
 }
 
-void refusals_begin(struct refusals *refusals, int descriptor, bool told)
+void refusals_begin(struct refusals *refusals, int descriptor)
 {
     uint32_t discarded = 0;
 
-    if (!told || shutdown(descriptor, SHUT_WR) != 0 || !discard(descriptor, &discarded)) {
+    if (!tell(refusals, descriptor) || !discard(descriptor, &discarded)) {
         release(descriptor); /* the client is gone already */
         return;
     }

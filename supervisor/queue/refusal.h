@@ -14,7 +14,6 @@
 #include "supervisor/base/loop.h"
 #include "supervisor/options/options.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 enum { REFUSALS_MAXIMUM = 256 };
@@ -37,15 +36,15 @@ struct refusals {
     struct loop_timer timer;
 };
 
-/* Prepares for `most` lingering connections; `loop`, `message` and `known` must
- * stay. */
+/* Closes what an earlier supervisor has left in `known`.  To be called before anything else is
+ * opened: it may be closed already. */
+void refusals_forget(int known[REFUSALS_MAXIMUM]);
+
+/* Prepares for `most` lingering connections; `loop`, `message` and `known` must stay. */
 void refusals_open(struct refusals *refusals, struct loop *loop, const struct options_busy *message,
                    int known[REFUSALS_MAXIMUM], unsigned most);
 
-/* Sends the message to a client.  Returns false if the client is gone. */
-bool refusals_tell(const struct refusals *refusals, int descriptor);
-
-/* Ends the connection of a client that was told or is gone; takes over the descriptor. */
-void refusals_begin(struct refusals *refusals, int descriptor, bool told);
+/* Refuses a client; takes over the descriptor. */
+void refusals_begin(struct refusals *refusals, int descriptor);
 
 #endif

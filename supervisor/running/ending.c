@@ -226,7 +226,7 @@ static void end(struct running *running, struct client *client, const int *statu
                 const struct usage *usage)
 {
     running->events.ended(running->events.context, client, status, usage);
-    if (signal_for(running, client) == 0) {
+    if (signal_for(running, client) == 0 || running->alone) {
         finish(running, client, status);
         return;
     }
@@ -250,6 +250,23 @@ bool ending_exited(void *context, unsigned dispatcher, const struct message_exit
                         .system_time = message->system_time,
                         .memory = message->memory});
     return true;
+}
+
+void ending_lose_keeper(struct running *running)
+{
+    struct client *next = clients_first(running->clients, CLIENT_RUNNING);
+
+    running->alone = true;
+    while (next != NULL) {
+        struct client *client = next;
+
+        next = clients_next(running->clients, client);
+        if (client->dispatcher != CLIENT_ADOPTED)
+            continue;
+        if (!client->ended)
+            running->events.ended(running->events.context, client, NULL, NULL);
+        finish(running, client, client->reaped ? &client->status : NULL);
+    }
 }
 
 void ending_foreign(struct running *running, struct client *client, const int *status)
@@ -299,9 +316,9 @@ void ending_recall(struct running *running)
          client = next) {
         next = clients_next(running->clients, client);
         client->next_adopted = 0;
-        timeouts_recall(&running->timeouts, client);
         if (client->dispatcher == CLIENT_FOREIGN)
-            continue;
+            continue; /* the process that started its handler watches the time */
+        timeouts_recall(&running->timeouts, client);
         if (client->dispatcher != CLIENT_ADOPTED && !client->ended &&
             pool_knows(running->pool, client->dispatcher, client->generation)) {
             client->signalled = 0; /* the dispatcher may not have been told */

@@ -7,7 +7,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 
 static_assert((int)POOL_ORPHANED == (int)CLIENT_ADOPTED, "both are one index of a dispatcher");
@@ -229,6 +228,20 @@ static void on_lost(void *context, uint32_t handle, uint64_t ticket)
     ending_unknown(running, client);
 }
 
+/* A stray is a copy that an earlier supervisor took out of the socket of the dead dispatcher. */
+static void on_held(void *context, uint32_t handle, uint64_t ticket)
+{
+    const struct running *running = context;
+    struct client *client = starting_client(running, handle, ticket);
+    int stray = strays_take(running->strays, &client->remote);
+
+    if (stray >= 0)
+        release(stray);
+    if (client->descriptor >= 0)
+        release(client->descriptor);
+    client->descriptor = -1;
+}
+
 static void on_listed(void *context, unsigned dispatcher, uint32_t handle, uint64_t ticket)
 {
     const struct running *running = context;
@@ -258,16 +271,8 @@ static void on_rolled(void *context, unsigned dispatcher)
     }
 }
 
-/* A connection that was being closed may be closed already. */
-static bool is_open(int descriptor)
-{
-    return descriptor >= 0 && fcntl(descriptor, F_GETFD) >= 0;
-}
-
 static void recall_start(struct running *running, struct client *client)
 {
-    if (!is_open(client->descriptor))
-        client->descriptor = -1;
     if (client->returned && client->descriptor >= 0) {
         put_back(running, client, -1);
         return;
@@ -286,9 +291,8 @@ uint32_t running_recall(struct running *running)
     for (struct client *client = clients_first(running->clients, CLIENT_QUEUED); client != NULL;
          client = next) {
         next = clients_next(running->clients, client);
-        if (is_open(client->descriptor))
+        if (client->descriptor >= 0)
             continue;
-        client->descriptor = -1;
         clients_end(running->clients, client, CLIENT_DROPPED);
         lost++;
     }
@@ -308,6 +312,7 @@ struct pool_events running_pool_events(struct running *running)
         .started = on_started,
         .failed = on_failed,
         .returned = on_returned,
+        .held = on_held,
         .listed = on_listed,
         .rolled = on_rolled,
         .lost = on_lost,

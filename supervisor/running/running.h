@@ -78,6 +78,7 @@ struct running {
 
     struct timeouts timeouts;
     int signal;                        /* for every handler; 0: the service goes on */
+    bool alone;                        /* the keeper is dead */
     struct loop_timer owed;            /* when to repeat requests that could not be sent */
     struct loop_timer expiry;          /* when the next handler has run for too long */
     uint32_t adopted[RUNNING_ADOPTED]; /* by the process of their handler: lists, as next_adopted */
@@ -127,6 +128,10 @@ void ending_reaped(struct running *running, pid_t process, uint32_t mark, const 
 
 /* Takes the keeper's answer to `await_group`. */
 void ending_group_empty(struct running *running, pid_t process);
+
+/* The keeper is dead: ends the clients about whose handlers only the keeper could say more, and no
+ * longer waits for the group of a handler that has ended. */
+void ending_lose_keeper(struct running *running);
 
 /* Ends the client of a handler that was a child of the process before this one. */
 void ending_foreign(struct running *running, struct client *client, const int *status);

@@ -3,6 +3,8 @@
 #include "dispatcher/shared/release.h"
 #include "supervisor/base/address.h"
 
+#include <string.h>
+
 void strays_add(struct strays *strays, int descriptor)
 {
     if (strays->count < STRAYS_MAXIMUM)
@@ -20,10 +22,14 @@ static int take(struct strays *strays, size_t index)
     return descriptor;
 }
 
+/* A broken connection belongs to nobody: nothing is lost with it. */
 int strays_take(struct strays *strays, const struct endpoint *remote)
 {
+    struct endpoint found;
+
     for (size_t i = 0; i < strays->count; i++)
-        if (address_is_from(strays->descriptors[i], remote))
+        if (address_of_remote(strays->descriptors[i], &found) == 0 &&
+            memcmp(&found, remote, sizeof(found)) == 0)
             return take(strays, i);
     return -1;
 }

@@ -36,6 +36,10 @@ void timeouts_recall(struct timeouts *timeouts, struct client *client)
     struct list *queue = &timeouts->queues[TIMEOUT_TERMINATED];
     struct list_entry *before = list_last(queue);
 
+    if (client->signal == SIGKILL) {
+        client->timed = TIMEOUT_NONE;
+        return;
+    }
     if (client->timed != TIMEOUT_TERMINATED) {
         timeouts_begin(timeouts, client);
         return;
@@ -68,17 +72,19 @@ struct client *timeouts_next(struct timeouts *timeouts, uint64_t now)
     struct client *client;
 
     if (first_end(timeouts, TIMEOUT_TERMINATED, &client) <= now && client != NULL) {
-        timeouts_end(timeouts, client);
         client->signal = SIGKILL;
+        clients_settle();
+        timeouts_end(timeouts, client);
         return client;
     }
     if (first_end(timeouts, TIMEOUT_RUNNING, &client) > now || client == NULL)
         return NULL;
     timeouts_end(timeouts, client);
-    client->timed = TIMEOUT_TERMINATED;
-    list_append(&timeouts->queues[TIMEOUT_TERMINATED], &client->arrival);
     client->accepted = now;
     client->signal = SIGTERM;
+    clients_settle();
+    client->timed = TIMEOUT_TERMINATED;
+    list_append(&timeouts->queues[TIMEOUT_TERMINATED], &client->arrival);
     return client;
 }
 

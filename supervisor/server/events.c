@@ -12,7 +12,8 @@ static bool has_room(void *context)
 {
     struct server *server = context;
 
-    if (server->reload.resuming) /* the access rules may have changed */
+    if (server->reload.resuming || /* the access rules may have changed */
+        (server->rolling && server->strays.count > 0))
         return false;
     return queue_has_room(&server->queue, 0) ||
            queue_has_room(&server->queue, starting_admission(server, 1).start);

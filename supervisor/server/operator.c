@@ -298,6 +298,8 @@ static int open_socket(struct server *server, struct control *control, enum inhe
 {
     bool metrics = kind == INHERITANCE_METRICS;
 
+    if (control->source.descriptor < 0)
+        return 0; /* an earlier supervisor has closed it: the service ends */
     if (control_open(control, &server->loop, control->source.descriptor, metrics, user,
                      operator_answer, server) != 0) {
         log_error("%s: cannot serve its socket: %m", metrics ? "--metrics" : "--control");

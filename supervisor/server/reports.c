@@ -138,6 +138,7 @@ static void lose_keeper(struct server *server)
     log_error("the keeper is dead: serving those who wait, and then ending");
     server->lasting->shutdown.forced = true;
     operator_close(server);
+    ending_lose_keeper(&server->running);
     shutdown_drain(server);
 }
 
@@ -158,18 +159,23 @@ static void act(struct server *server, const struct link_message *report, const 
         server->lasting->heard = report->number;
 }
 
-/* Tells the keeper which reports it need not keep. */
+/* Introduces this process to the keeper, and then tells the keeper which reports it need not keep.
+ * While the link is full, reports must be read first: the keeper may wait for that. */
 static void acknowledge(void *context)
 {
     struct server *server = context;
+    uint64_t heard = server->lasting->heard;
 
-    if (server->acknowledged == server->lasting->heard)
+    if (server->introduced && server->acknowledged == heard)
         return;
     if (requests_send(server,
-                      &(struct link_message){.type = LINK_HEARD, .number = server->lasting->heard}))
-        server->acknowledged = server->lasting->heard;
-    else
+                      &(struct link_message){.type = server->introduced ? LINK_HEARD : LINK_ROLL,
+                                             .number = heard})) {
+        server->introduced = true;
+        server->acknowledged = heard;
+    } else if (errno != EPIPE) { /* the keeper is dead: an event says so */
         server->acknowledge.deadline = server->loop.now + ACKNOWLEDGE_AGAIN;
+    }
 }
 
 static void on_readable(void *context)
@@ -212,11 +218,8 @@ int reports_open(struct server *server, int link)
     loop_add_timer(&server->loop, &server->acknowledge);
     if (server->signals.descriptor < 0 || loop_watch(&server->loop, &server->link) != 0)
         return -1;
-    return requests_send(server, &(struct link_message){.type = LINK_ROLL,
-                                                        .number = server->lasting->heard,
-                                                        .process = getpid()})
-               ? 0
-               : -1;
+    acknowledge(server);
+    return 0;
 }
 
 int reports_await_dispatchers(struct server *server)

@@ -83,27 +83,6 @@ static void forget_closed(struct listeners *listeners, struct loop_source *opera
             operators[i]->descriptor = -1;
 }
 
-/* Closes the connections of clients that were about to end, or refused.  The predecessor may have
- * closed some already, so this comes before any number is used again. */
-static void close_ended(struct lasting *lasting)
-{
-    struct clients_books *books = lasting->clients;
-
-    for (uint32_t i = 0; i < books->used; i++) {
-        struct client *client = &books->records[i];
-
-        if (!clients_was_ending(client) || client->descriptor < 0)
-            continue;
-        release(client->descriptor);
-        client->descriptor = -1;
-    }
-    for (unsigned i = 0; i < REFUSALS_MAXIMUM; i++) {
-        if (lasting->lingering[i] != 0)
-            release(lasting->lingering[i] - 1);
-        lasting->lingering[i] = 0;
-    }
-}
-
 static bool is_stray(const struct listeners *listeners, int descriptor)
 {
     if (socket_get(descriptor, SOL_SOCKET, SO_TYPE) != SOCK_STREAM ||
@@ -122,7 +101,8 @@ int rollcall_sort(struct server *server, struct listeners *listeners, int link)
     known.is = calloc(known.limit, sizeof(*known.is));
     if (known.is == NULL)
         return -1;
-    close_ended(server->lasting);
+    clients_sort_descriptors(server->lasting->clients);
+    refusals_forget(server->lasting->lingering);
     forget_closed(listeners,
                   (struct loop_source *[]){&server->control.source, &server->metrics.source});
     mark_all(&known, server, listeners, link);
@@ -203,13 +183,15 @@ void rollcall_advance(struct server *server)
     struct endpoint remote;
     int stray;
 
-    if (!server->rolling || pool_is_rolling(&server->pool))
+    if (!server->rolling || pool_is_rolling(&server->pool) || server->reload.resuming)
         return;
     server->rolling = false;
     while ((stray = strays_next(&server->strays)) >= 0) {
-        if (listener_find_remote(stray, &remote) && clients_reserve(&server->queue.clients) == 0)
+        if (address_of_remote(stray, &remote) == 0 && clients_reserve(&server->queue.clients) == 0)
             queue_enter(&server->queue, stray, &remote);
         else
             release(stray); /* it is broken, or there is no memory for it */
     }
+    if (server->lasting->shutdown.stage >= SERVER_TERMINATING)
+        (void)queue_drop(&server->queue); /* as all clients that waited */
 }

@@ -7,7 +7,7 @@
  *   2. It calls the roll of the dispatchers (dispatcher/protocol.h), and has the keeper repeat its
  *      reports (keeper/link.h).  The answers, the ledgers and the records decide about each client
  *      that was being started or had a handler.  A stray may be one that was given back.
- *   3. The other strays are new clients.
+ *   3. The other strays are new clients.  No client is accepted before that: it came later.
  */
 #ifndef SUPERVISOR_SERVER_ROLLCALL_H
 #define SUPERVISOR_SERVER_ROLLCALL_H
@@ -19,7 +19,8 @@
  * open.  Returns 0, or -1 with errno. */
 int rollcall_sort(struct server *server, struct listeners *listeners, int link);
 
-/* Does the same if the standby has died with the predecessor: no descriptor is left. */
+/* To be called first if the standby has died with the predecessor: none of their descriptors is
+ * left. */
 void rollcall_forget(struct server *server);
 
 /* Calls the roll, once the rooms are open. */

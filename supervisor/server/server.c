@@ -174,7 +174,7 @@ int server_open(struct server *server, struct listeners *listeners, const struct
     server->files = &keeper->files;
     if (resumes && alone)
         rollcall_forget(server);
-    else if (resumes && rollcall_sort(server, listeners, link) != 0) {
+    if (resumes && rollcall_sort(server, listeners, link) != 0) {
         log_error("cannot call the roll: %m");
         return -1;
     }
@@ -206,8 +206,9 @@ void server_run(struct server *server)
         if (server->takeover == NULL) /* otherwise the old process still speaks to the manager */
             manager_begin(server);
     }
-    /* Clients that came meanwhile wait in the backlog. */
-    accept_set_timer(&server->acceptor);
+    /* No event tells of clients and signals that came meanwhile, so the first round comes at once.
+     */
+    server->starting.next.deadline = server->loop.now;
     loop_run(&server->loop, advance, server);
     server->lasting->standby.ended = true; /* nothing that dies now is replaced */
     report_left_out(&server->lasting->report);

@@ -41,6 +41,7 @@ struct startup {
     bool changes_user;        /* the daemon is root, and can become another user */
     struct identity identity; /* of the supervisor, if the daemon changes its user */
     uid_t dispatcher;         /* user of dispatchers; 0: that of the handlers */
+    uid_t operator;           /* may steer the service, besides root */
     int link;                 /* to the keeper, in the standby and the supervisor */
     int pid_file;             /* its lock is held as long as it is open; -1: none */
     struct takeover takeover;
@@ -235,6 +236,7 @@ static bool open_files(struct startup *startup)
     struct files *files = &startup->keeper.files;
     const char *pid_file = startup->options->pid_file;
 
+    startup->operator= operator_user(startup);
     server->options = startup->options;
     server->control.source.descriptor = -1;
     server->metrics.source.descriptor = -1;
@@ -250,7 +252,7 @@ static bool open_files(struct startup *startup)
     startup->pid_file =
         pid_file == NULL ? -1 : pid_file_open(pid_file, startup->takeover.process, files);
     return (pid_file == NULL || startup->pid_file >= 0) &&
-           operator_listen(server, files, operator_user(startup));
+           operator_listen(server, files, startup->operator);
 }
 
 static void close_one(int *descriptor)
@@ -295,8 +297,6 @@ static bool take_over(struct startup *startup)
     /* There is no way back. */
     accept_retire(&server->acceptor);
     server->lasting->paused = server->takeover->paused;
-    server->starting.next.deadline =
-        loop_clock(); /* no event says that waiting clients may start */
     if (reports_publish(server) != 0)
         log_warning("going on without this file");
     takeover_settled(server->takeover);
@@ -351,8 +351,8 @@ static int supervise(void *context, unsigned life)
     open_log(startup->options, "supervisor");
     title_set("supervisor");
     (void)prctl(PR_SET_NAME, "supervisor"); /* only people read it */
-    if (server_open(server, &startup->listeners, &startup->keeper, startup->link,
-                    operator_user(startup), life == 0) != 0)
+    if (server_open(server, &startup->listeners, &startup->keeper, startup->link, startup->operator,
+                    life == 0) != 0)
         return EXIT_FAILURE;
     if (!resumes)
         server_count_descriptors(server);
@@ -421,6 +421,7 @@ static int keep(struct startup *startup)
     keeper->options = startup->options;
     keeper->begun = &lasting->standby.begun;
     keeper->ended = &lasting->standby.ended;
+    keeper->cloned = &lasting->standby.process;
     keeper->events =
         (struct keeper_events){.stand_by = stand_by, .retire = retire, .context = startup};
     if (!open_files(startup) ||

@@ -139,6 +139,7 @@ struct server {
     uid_t starter;          /* the user that started this process */
 
     struct loop_source link;       /* to the keeper: reports.h */
+    bool introduced;               /* ROLL was sent */
     uint64_t acknowledged;         /* the last report that the keeper was told of */
     struct loop_timer acknowledge; /* when to tell it again */
     struct loop_source signals;    /* heard only once the keeper is dead */

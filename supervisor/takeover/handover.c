@@ -1,7 +1,6 @@
 #include "supervisor/takeover/handover.h"
 
 #include "dispatcher/shared/log.h"
-#include "dispatcher/shared/release.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -143,8 +142,6 @@ static void end_waiting(struct queue *queue)
 
     while ((client = clients_first(&queue->clients, CLIENT_QUEUED)) != NULL) {
         queue_unwatch(queue, client);
-        release(client->descriptor); /* the new process may have served it, and closed it first */
-        client->descriptor = -1;
         clients_end(&queue->clients, client, CLIENT_HANDED_OVER);
     }
 }

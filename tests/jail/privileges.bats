@@ -88,6 +88,15 @@ has_little_open() {
     answers_hello
 }
 
+@test "--dispatcher-user accepts a number without a name, and refuses root" {
+    require_root
+    refuses_to_start "--dispatcher-user: 'root': expected a user other than root" \
+        --user "$HANDLERS" --dispatcher-user root 0 cat
+    start --user "$HANDLERS" --dispatcher-user 12345 --dispatchers 1 --address 127.0.0.1 0 cat
+    has_field "$(dispatchers)" Uid "12345 $HANDLERS_ID 12345 $HANDLERS_ID"
+    answers_hello
+}
+
 @test "without --user, the supervisor is no root, dispatchers may signal, and handlers may do all" {
     require_root
     start --dispatchers 2 --address 127.0.0.1 0 sh -c 'grep Cap /proc/self/status'

@@ -154,6 +154,26 @@ start_waiting() {
     await nothing_is_left
 }
 
+@test "after SIGKILL to the keeper, the supervisor does not wait for handlers of a dead dispatcher" {
+    make_noting_handler
+    start -vv --address 127.0.0.1 --dispatchers 1 0 ./handler
+    connect_silently
+    read -r -u "$CLIENT" _
+    local handler
+    handler=$(children "$(dispatchers)" | tr -d ' ')
+    kill_dispatchers "$(dispatchers)"
+    await has_line 'adopted process' "$LOG"
+    kill -KILL "$DAEMON"
+    finish
+    await has_line 'the keeper is dead' "$LOG"
+    await no_supervisor_is_left
+    is_alive "$handler"
+    kill -TERM "$handler"
+    await nothing_is_left
+}
+
+no_supervisor_is_left() { ! processes_of_test | grep -q ': supervisor'; }
+
 # ---- processes are stopped ----
 
 are_ready() { (($(grep -c '^\[DEBUG\] dispatcher [01]: ready' "$LOG") >= $1)); }

@@ -230,6 +230,7 @@ second_serves() { [[ $(wc -l <"$READY") == "$1" && $(wc -l <children) == 2 ]]; }
     limit=$(backlog_limit)
     exec 9<>"/dev/tcp/127.0.0.1/$PORT"
     await status_is running 1
+    FIRST=$(supervisor)
     kill -TERM "$DAEMON"
     await has_only_other_sockets
     # This client comes after the daemon has stopped accepting, so the next daemon serves it.
@@ -244,9 +245,9 @@ second_serves() { [[ $(wc -l <"$READY") == "$1" && $(wc -l <children) == 2 ]]; }
     end_second
 }
 
-# Succeeds once the daemon no longer listens on PORT.
+# Succeeds once the supervisor of the first daemon no longer listens on PORT.
 has_only_other_sockets() {
-    ! ss -Hltpn "sport = :$PORT" | grep -q "pid=$DAEMON,"
+    ! ss -Hltpn "sport = :$PORT" | grep -q "pid=$FIRST,"
 }
 
 backlog_limit() { ss -Hltn "sport = :$PORT" | awk '{ print $3 }'; }
