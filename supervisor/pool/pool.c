@@ -221,9 +221,7 @@ static unsigned room_of(const struct dispatcher *dispatcher)
     unsigned given = dispatcher->channel.starts.count;
     unsigned most = dispatcher->pool->most;
 
-    return dispatcher->state == DISPATCHER_READY && !dispatcher->stopped && given < most
-               ? most - given
-               : 0;
+    return dispatcher->state == DISPATCHER_READY && given < most ? most - given : 0;
 }
 
 unsigned pool_room(const struct pool *pool)

@@ -61,7 +61,7 @@ int pool_await(struct pool *pool);
  * STARTs.  Does nothing if that generation is not there. */
 void pool_died(struct pool *pool, unsigned index, uint32_t generation, int status);
 
-/* Takes note that a dispatcher was stopped or continued.  A stopped one gets no START. */
+/* Takes note that a dispatcher was stopped or continued. */
 void pool_stopped(struct pool *pool, unsigned index, uint32_t generation, bool stopped);
 
 /* Returns true if a dispatcher can start handlers: it is ready, not stopped, and has not been

@@ -166,7 +166,8 @@ static void on_handed_over(void *context, pid_t successor)
     struct server *server = context;
 
     (void)successor; /* requests_notify() finds it */
-    server->lasting->shutdown.stage = SERVER_HANDED_OVER;
+    if (server->lasting->shutdown.stage == SERVER_SERVING)
+        server->lasting->shutdown.stage = SERVER_HANDED_OVER;
     requests_notify(server, NOTIFY_SUCCESSOR, "");
     requests_retire(server);
 }

@@ -131,8 +131,9 @@ void rollcall_forget(struct server *server)
     for (unsigned i = 0; i < POOL_MAXIMUM; i++)
         lasting->pool.dispatchers[i].process = 0; /* it finds nobody, and exits */
     memset(lasting->pool.left, 0, sizeof(lasting->pool.left));
-    if (lasting->handover.phase != HANDOVER_DONE)
-        lasting->handover.phase = HANDOVER_NONE;
+    /* The new process serves if it finds us gone after COMMITTED. */
+    lasting->handover.phase =
+        lasting->handover.phase >= HANDOVER_COMMITTED ? HANDOVER_DONE : HANDOVER_NONE;
     lasting->handover.source.descriptor = -1;
     lasting->takeover_closed = true;
 }

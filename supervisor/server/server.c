@@ -152,9 +152,11 @@ static int resume(struct server *server, const struct keeper *keeper)
 
     if (divide_descriptors(server, keeper->count) != 0)
         return -1;
-    if (server->takeover != NULL)
+    if (server->takeover != NULL) {
         takeover_resume(server->takeover, &server->loop, &server->queue, &events,
                         server->lasting->takeover_closed);
+        accept_retire(&server->acceptor);
+    }
     rollcall_begin(server);
     shutdown_resume(server);
     handover_resume(&server->lasting->handover);

@@ -31,6 +31,9 @@
  * After READY the new process waits without a deadline.  It may serve when COMMITTED comes, or when
  * the messages end: then the old process is dead.
  *
+ * Another supervisor of the old daemon may say COMMITTED again.  The new process answers with
+ * SERVING, and with SETTLED and END if it has said them: they may have been lost.
+ *
  * The two may be of different builds.  Therefore messages have a fixed size and never change within
  * a version.  Times are microseconds of CLOCK_MONOTONIC, which both processes read.
  */

@@ -395,25 +395,43 @@ static uint32_t end_clients(struct takeover *takeover, const struct inheritance_
 
 /* ---- the link ---- */
 
-static void close_link(struct takeover *takeover)
+/* Ends what only the old process could say more about. */
+static void lose_old_process(struct takeover *takeover)
 {
-    uint32_t lost;
+    uint32_t lost = end_clients(takeover, NULL);
 
-    loop_ignore(takeover->loop, &takeover->source);
-    (void)close(takeover->source.descriptor); /* there is nothing left to send */
     takeover->source.descriptor = -1;
-    takeover->again.deadline = 0;
     takeover->left = true;
-    takeover->events.closed(takeover->events.context);
-    lost = end_clients(takeover, NULL);
     if (lost > 0)
         log_warning("the old process died; handlers whose end remains unknown: %u", lost);
 }
 
+/* In this order: another supervisor must not find a number that is free. */
+static void close_link(struct takeover *takeover)
+{
+    loop_ignore(takeover->loop, &takeover->source);
+    takeover->events.closed(takeover->events.context);
+    (void)close(takeover->source.descriptor); /* there is nothing left to send */
+    takeover->again.deadline = 0;
+    lose_old_process(takeover);
+}
+
+static void say_end(void *context);
+
+/* The old daemon has another supervisor, which may have missed something. */
+static void repeat(struct takeover *takeover)
+{
+    (void)inheritance_say(takeover->source.descriptor, INHERITANCE_SERVING);
+    takeover_settled(takeover);
+    if (takeover->owed != 0)
+        say_end(takeover);
+}
+
 static void on_message(void *context)
 {
-    const unsigned permitted =
-        INHERITANCE_SET(INHERITANCE_ENDED) | INHERITANCE_SET(INHERITANCE_LEFT);
+    const unsigned permitted = INHERITANCE_SET(INHERITANCE_ENDED) |
+                               INHERITANCE_SET(INHERITANCE_LEFT) |
+                               INHERITANCE_SET(INHERITANCE_COMMITTED);
     struct takeover *takeover = context;
     union inheritance message;
     int none[INHERITANCE_BATCH];
@@ -423,6 +441,8 @@ static void on_message(void *context)
            0) {
         if (type == INHERITANCE_LEFT)
             takeover->left = true;
+        else if (type == INHERITANCE_COMMITTED)
+            repeat(takeover);
         else if (end_clients(takeover, &message.ended) == 0)
             log_warning("the old process reported the end of ticket %" PRIu64
                         ", which does not run there: ignoring it",
@@ -480,10 +500,10 @@ void takeover_resume(struct takeover *takeover, struct loop *loop, struct queue 
                      const struct takeover_events *events, bool closed)
 {
     open_link(takeover, loop, queue, events);
+    takeover->left = false;
     if (closed)
-        takeover->source.descriptor = -1;
-    takeover->left = closed;
-    if (!closed && loop_watch(loop, &takeover->source) != 0) {
+        lose_old_process(takeover);
+    else if (loop_watch(loop, &takeover->source) != 0) {
         log_error("cannot hear the old process: %m");
         close_link(takeover);
     }

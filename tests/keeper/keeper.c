@@ -108,11 +108,11 @@ static struct link_message report(int *descriptors)
     struct pollfd event = {.fd = link_end, .events = POLLIN};
     struct link_message message = {0};
     int brought[LINK_DESCRIPTORS];
+    bool arrived = poll(&event, 1, PATIENCE) == 1 && link_receive(link_end, &message, brought);
 
-    if (poll(&event, 1, PATIENCE) != 1 || !link_receive(link_end, &message, brought)) {
-        CHECK(!"a report");
+    CHECK(arrived);
+    if (!arrived)
         exit(CHECK_RESULT()); /* nothing makes sense any more */
-    }
     for (int i = 0; i < LINK_DESCRIPTORS; i++)
         if (descriptors != NULL)
             descriptors[i] = brought[i];
