@@ -36,10 +36,10 @@ static struct options options;
 static struct loop_source stepping;
 static struct fuzz_input input;
 static unsigned steps;
-static bool size_is_even;
 static int link_end; /* the supervisor's; -1: closed */
-static bool closed;  /* so the keeper kills the supervisor if it lives */
-static int manager;  /* the service manager's end */
+static bool closed;
+static uint64_t last; /* number of a report */
+static int manager;   /* the service manager's end */
 
 /* ---- processes that do not exist ---- */
 
@@ -325,10 +325,25 @@ static void check_report(const struct link_message *report)
         HOLDS(report->value == SIGTERM || report->value == SIGINT || report->value == SIGHUP ||
               report->value == SIGUSR1);
         break;
+    case LINK_STOPPED:
+        HOLDS(report->index < DISPATCHERS);
+        break;
     default:
         HOLDS(report->type == LINK_EMPTY || report->type == LINK_PUBLISHED ||
               report->type == LINK_UNHEARD || report->type == LINK_BEGUN_ALL);
     }
+}
+
+/* Returns true if the report has come before; it does after ROLL. */
+static bool is_old(uint64_t number)
+{
+    if (number == 0)
+        return false;
+    HOLDS(number <= last + 1);
+    if (number <= last)
+        return true;
+    last = number;
+    return false;
 }
 
 static void hear(unsigned count)
@@ -340,8 +355,11 @@ static void hear(unsigned count)
         for (int i = 0; i < LINK_DESCRIPTORS; i++)
             if (descriptors[i] >= 0)
                 (void)close(descriptors[i]);
-        check_report(&report);
+        if (!is_old(report.number))
+            check_report(&report);
     }
+    report = (struct link_message){.type = LINK_HEARD, .number = last};
+    (void)link_send(link_end, &report, NULL, 0); /* if it does not fit, the next one says it, too */
 }
 
 /* The manager hears only what notify.h can say: a status is one line. */
@@ -385,7 +403,7 @@ static void fill(struct link_message *message)
                                      -1,      NOTIFY_STATUS, INT32_MIN, INT32_MAX};
     uint8_t byte = fuzz_take_byte(&input);
 
-    message->type = fuzz_take_byte(&input) % (LINK_UNHEARD + 2);
+    message->type = fuzz_take_byte(&input) % (LINK_RENEW + 2);
     message->index = byte == 255 ? UINT32_MAX : byte % 8;
     message->process = take_process();
     byte = fuzz_take_byte(&input);
@@ -393,6 +411,8 @@ static void fill(struct link_message *message)
     byte = fuzz_take_byte(&input);
     message->generation =
         byte == 0 && message->index < DISPATCHERS ? generations[message->index] : (uint32_t)byte;
+    if (message->type == LINK_HEARD || message->type == LINK_ROLL)
+        message->number = last - (byte < last ? byte : last);
     if (message->type == LINK_NOTIFY)
         fuzz_take(&input, message->text, fuzz_take_byte(&input) % (LINK_TEXT + 1));
 }
@@ -421,6 +441,8 @@ static void make_noise(void)
     size_t length = fuzz_take_byte(&input) % sizeof(bytes);
 
     fuzz_take(&input, bytes, length);
+    if (length == sizeof(struct link_message)) /* other reports than were read are not forgotten */
+        memset(bytes + offsetof(struct link_message, number), 0, sizeof(uint64_t));
     (void)raw_send_each(link_end, bytes, length, NULL, 0, MSG_DONTWAIT);
     closed = closed || length == 0; /* looks the same */
 }
@@ -536,15 +558,29 @@ static void on_step(void *context)
         (void)close(link_end);
         link_end = -1;
         closed = true;
-        if (size_is_even) /* otherwise it lives, and the keeper must kill it */
-            end(&processes[0]);
+        end(&processes[0]);
     }
 }
 
 /* ---- beginning and end ---- */
 
+static _Noreturn void stand_by(void *context, int link)
+{
+    (void)context;
+    (void)link;
+    HOLDS(!"there is no other process");
+    abort();
+}
+
+static void retire(void *context)
+{
+    HOLDS(context == &keeper);
+}
+
 static void open_keeper(void)
 {
+    static const bool never = false;
+    static const int32_t none = 0;
     const int room = 1; /* the kernel makes it a few packets */
     int ends[2];
 
@@ -552,6 +588,11 @@ static void open_keeper(void)
     manager = ends[1];
     keeper =
         (struct keeper){.options = &options, .notify = {.descriptor = ends[0], .full = BACKOFF}};
+    keeper.events =
+        (struct keeper_events){.stand_by = stand_by, .retire = retire, .context = &keeper};
+    keeper.begun = keeper.ended = &never;
+    keeper.cloned = &none;
+    last = 0;
     process_count = 0;
     lacks_processes = false;
     steps = 0;
@@ -560,19 +601,19 @@ static void open_keeper(void)
         generations[i] = 0;
         places[i] = NOBODY;
     }
-    HOLDS(keeper_fork(&keeper, DISPATCHERS) == 0);
+    HOLDS(keeper_open(&keeper, DISPATCHERS) == 0);
     HOLDS(setsockopt(keeper.link.descriptor, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) == 0);
 }
 
 static void close_keeper(void)
 {
-    for (unsigned i = 0; keeper.pending.type != 0 && i < keeper.pending_count; i++)
-        (void)close(keeper.pending_descriptors[i]);
+    outbox_forget(&keeper.outbox, UINT64_MAX);
     while (signals_next(keeper.signals.descriptor) != 0)
         continue; /* they are not the next input's */
     loop_close(&keeper.loop);
     (void)close(keeper.signals.descriptor);
     (void)close(keeper.link.descriptor);
+    (void)close(keeper.far_end);
     if (keeper.notify.descriptor >= 0)
         (void)close(keeper.notify.descriptor);
     (void)close(manager);
@@ -590,7 +631,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     signals_hold();
     options.files[OPTIONS_FILE_ACCESS] = "access";
     input = (struct fuzz_input){data, size};
-    size_is_even = size % 2 == 0;
     stepping = (struct loop_source){.descriptor = eventfd(1, EFD_CLOEXEC), .ready = on_step};
     open_keeper();
     HOLDS(keeper_run(&keeper) == EXIT_SUCCESS);
