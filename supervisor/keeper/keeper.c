@@ -32,9 +32,11 @@ static void set_watched(struct keeper *keeper, struct loop_source *source, bool 
 }
 
 /* Watches for requests and signals, except while a report waits for the link; and for signals only
- * while another report can be kept. */
+ * while another report can be kept.  Meanwhile no signal tells that the pair has died. */
 static void watch(struct keeper *keeper)
 {
+    if (!outbox_has_room(&keeper->outbox) && keeper->again.deadline == 0)
+        keeper->again.deadline = keeper->loop.now + AGAIN;
     set_watched(keeper, &keeper->link, !children_link_is_full(keeper));
     set_watched(keeper, &keeper->signals, outbox_has_room(&keeper->outbox));
 }

@@ -101,6 +101,7 @@ check_sums() {
             return substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 3) + 0
         }
         {
+            sub(/"listeners":\[[^]]*\],/, "") # these have a field "dropped", too
             sum = number("queued") + number("starting") + number("running")
             n = split("served abandoned denied refused_queue refused_source refused_timeout" \
                       " dropped handed_over", ends, " ")
