@@ -88,11 +88,14 @@ void standby_run(struct standby *standby, int (*supervise)(void *context, unsign
             continue;
         }
         status = await(process);
-        if (WIFEXITED(status) || !standby->begun || standby->ended)
+        if ((WIFEXITED(status) && WEXITSTATUS(status) != STANDBY_AGAIN) || !standby->begun ||
+            standby->ended)
             follow(status);
-        log_warning("the supervisor, process %d, was killed by signal %d: another takes its place",
-                    process, WTERMSIG(status));
-        standby->killed_by = WTERMSIG(status);
+        if (WIFSIGNALED(status))
+            log_warning("the supervisor, process %d, was killed by signal %d: another takes its "
+                        "place",
+                        process, WTERMSIG(status));
+        standby->killed_by = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
         if (standby->served != served || loop_clock() - began >= LONG_LIFE) {
             backoff_succeeded(&useless);
             continue;

@@ -6,13 +6,16 @@
  * both share stays as it was.  The standby clones another supervisor, which takes over both.  The
  * standby itself does nothing but wait.
  *
- * A supervisor that exits by itself ends the standby, with the same status.
+ * A supervisor that exits by itself ends the standby, with the same status, except STANDBY_AGAIN.
  */
 #ifndef SUPERVISOR_KEEPER_STANDBY_H
 #define SUPERVISOR_KEEPER_STANDBY_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/* Exit status of a supervisor that could not begin in the place of an earlier one. */
+enum { STANDBY_AGAIN = 65 };
 
 /* Shared with the supervisor. */
 struct standby {

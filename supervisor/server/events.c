@@ -179,6 +179,15 @@ static void on_foreign_ended(void *context, struct client *client, const int *st
     ending_foreign(&server->running, client, status);
 }
 
+static void on_serves(void *context)
+{
+    struct server *server = context;
+
+    server->lasting->paused = server->takeover->paused;
+    clients_settle();
+    server->lasting->standby.begun = true;
+}
+
 static void on_link_closed(void *context)
 {
     struct server *server = context;
@@ -194,6 +203,7 @@ struct takeover_events events_of_takeover(struct server *server)
         .end_handlers = shutdown_end,
         .ended = on_foreign_ended,
         .closed = on_link_closed,
+        .serves = on_serves,
         .is_to_end = reports_end_early,
         .process = server->keeper,
         .context = server,

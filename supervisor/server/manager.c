@@ -68,6 +68,9 @@ void manager_open(struct server *server, const struct notify *notify)
         manager->open = notify_is_open(notify);
         manager->watchdog_every = notify->watchdog_every;
     }
+    manager->asked = false; /* the answers may have gone to an earlier supervisor */
+    if (manager->serving && manager->watchdog_every != 0 && manager->watchdog.deadline == 0)
+        manager->watchdog.deadline = loop_clock() + manager->watchdog_every / 4;
     manager->watchdog.expired = on_watchdog;
     manager->watchdog.context = server;
     loop_add_timer(&server->loop, &manager->watchdog);
@@ -78,13 +81,14 @@ void manager_begin(struct server *server)
 {
     struct manager *manager = &server->lasting->manager;
 
-    if (!manager->open)
+    if (!manager->open || manager->serving)
         return;
-    manager->serving = true;
     /* After a takeover, STOPPING=1 may precede it. */
     tell(server, manager->stopping ? NOTIFY_STATUS : NOTIFY_READY);
     if (manager->watchdog_every != 0)
         manager->watchdog.deadline = loop_clock() + manager->watchdog_every;
+    clients_settle();
+    manager->serving = true;
 }
 
 void manager_stopping(struct server *server)

@@ -73,15 +73,17 @@ static void on_published(struct server *server, const struct link_message *repor
     server->publish_error = report->value;
 }
 
-static void on_caught(struct server *server, const struct link_message *report,
-                      const int *descriptors)
+/* Another supervisor does it again if this one is killed before it has changed the stage. */
+static void take_signal(struct server *server, int signal_number)
 {
-    (void)descriptors;
-    if (!server->lasting->standby.begun) {
-        server->early |= 1u << report->value;
-        return;
-    }
-    switch (report->value) {
+    struct lasting *lasting = server->lasting;
+
+    lasting->stage_before = lasting->shutdown.stage;
+    clients_settle();
+    lasting->acting_on = signal_number;
+    clients_settle();
+    lasting->pending &= ~(1u << signal_number);
+    switch (signal_number) {
     case SIGUSR1:
         server->status_asked = true;
         break;
@@ -89,8 +91,29 @@ static void on_caught(struct server *server, const struct link_message *report,
         reload_begin(server);
         break;
     default:
-        shutdown_signal(server, report->value);
+        shutdown_signal(server, signal_number);
     }
+    clients_settle();
+    lasting->acting_on = 0;
+}
+
+static void take_pending(struct server *server)
+{
+    for (int signal_number = 1; signal_number < 32; signal_number++)
+        if ((server->lasting->pending >> signal_number & 1) != 0)
+            take_signal(server, signal_number);
+}
+
+static void on_caught(struct server *server, const struct link_message *report,
+                      const int *descriptors)
+{
+    (void)descriptors;
+    server->lasting->pending |= 1u << report->value;
+    clients_settle();
+    if (report->number != 0)
+        server->lasting->heard = report->number; /* a signal counts once */
+    if (server->hears_signals)
+        take_pending(server);
 }
 
 static void on_unheard(struct server *server, const struct link_message *report,
@@ -151,9 +174,6 @@ static bool is_next(const struct server *server, const struct link_message *repo
 
 static void act(struct server *server, const struct link_message *report, const int *descriptors)
 {
-    /* A signal counts once, and what it begins is in the books before anything else happens. */
-    if (report->type == LINK_CAUGHT)
-        server->lasting->heard = report->number;
     reports[report->type](server, report, descriptors);
     clients_settle();
     if (report->number != 0)
@@ -236,9 +256,13 @@ int reports_await_dispatchers(struct server *server)
 
 void reports_begin(struct server *server)
 {
-    for (int signal_number = 1; signal_number < 32; signal_number++)
-        if ((server->early >> signal_number & 1) != 0)
-            on_caught(server, &(struct link_message){.value = signal_number}, NULL);
+    const struct lasting *lasting = server->lasting;
+
+    server->hears_signals = true;
+    if (lasting->acting_on != 0 && (lasting->shutdown.stage == lasting->stage_before ||
+                                    lasting->shutdown.stage < SERVER_DRAINING))
+        take_signal(server, lasting->acting_on);
+    take_pending(server);
 }
 
 bool reports_end_early(void *context)
@@ -246,7 +270,7 @@ bool reports_end_early(void *context)
     struct server *server = context;
 
     on_readable(server);
-    return (server->early & (1u << SIGTERM | 1u << SIGINT)) != 0;
+    return (server->lasting->pending & (1u << SIGTERM | 1u << SIGINT)) != 0;
 }
 
 int reports_publish(struct server *server)

@@ -15,7 +15,8 @@ int reports_open(struct server *server, int link);
 /* Waits until the keeper has begun the dispatchers.  Returns 0, or -1 if the keeper is dead. */
 int reports_await_dispatchers(struct server *server);
 
-/* Acts on the signals that came before the service began. */
+/* Acts on the signals that came before the service began, or that an earlier supervisor has not
+ * acted on. */
 void reports_begin(struct server *server);
 
 /* Returns true if SIGTERM or SIGINT has come before the service began; `is_to_end` of

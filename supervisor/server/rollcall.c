@@ -56,6 +56,7 @@ static void mark_all(struct known *known, const struct server *server,
     for (int i = 0; i <= PROTOCOL_LAST; i++)
         mark(known, i);
     mark(known, link);
+    mark(known, lasting->options.ready_descriptor);
     mark(known, server->control.source.descriptor);
     mark(known, server->metrics.source.descriptor);
     for (size_t i = 0; i < listeners->count; i++)
@@ -136,6 +137,7 @@ void rollcall_forget(struct server *server)
         lasting->handover.phase >= HANDOVER_COMMITTED ? HANDOVER_DONE : HANDOVER_NONE;
     lasting->handover.source.descriptor = -1;
     lasting->takeover_closed = true;
+    lasting->options.ready_descriptor = -1;
 }
 
 static bool is_fault(int signal_number)

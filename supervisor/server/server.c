@@ -201,14 +201,9 @@ void server_count_descriptors(struct server *server)
 
 void server_run(struct server *server)
 {
-    bool resumes = server->lasting->standby.begun;
-
-    server->lasting->standby.begun = true;
-    if (!resumes) {
-        reports_begin(server);
-        if (server->takeover == NULL) /* otherwise the old process still speaks to the manager */
-            manager_begin(server);
-    }
+    reports_begin(server);
+    if (server->takeover == NULL) /* otherwise the old process still speaks to the manager */
+        manager_begin(server);
     /* No event tells of clients and signals that came meanwhile, so the first round comes at once.
      */
     server->starting.next.deadline = server->loop.now;

@@ -294,13 +294,18 @@ static bool take_over(struct startup *startup)
 
     if (takeover_finish(server->takeover, &server->loop, &server->queue, &events) != 0)
         return false;
-    /* There is no way back. */
     accept_retire(&server->acceptor);
-    server->lasting->paused = server->takeover->paused;
+    return true;
+}
+
+/* Completes a takeover that there is no way back from. */
+static void settle(struct server *server, bool resumes)
+{
+    if (resumes)
+        takeover_serving(server->takeover);
     if (reports_publish(server) != 0)
         log_warning("going on without this file");
     takeover_settled(server->takeover);
-    return true;
 }
 
 /* Writes a line to the descriptor of --ready-fd.  A slow reader must not delay the service, and
@@ -323,9 +328,9 @@ static void announce(const struct listener *listener, const char *text, int desc
         log_warning("--ready-fd: cannot write to it: %m; going on");
 }
 
-static void tell_listening(const struct startup *startup)
+static void tell_listening(struct startup *startup)
 {
-    int ready = startup->options->ready_descriptor;
+    int ready = startup->server.options->ready_descriptor;
     char text[LISTENER_TEXT];
 
     for (size_t i = 0; i < startup->listeners.count; i++) {
@@ -337,6 +342,8 @@ static void tell_listening(const struct startup *startup)
         if (ready >= 0)
             announce(each, text, ready);
     }
+    startup->server.options->ready_descriptor = -1;
+    clients_settle();
     if (ready >= 0 && close(ready) != 0)
         log_warning("--ready-fd: cannot close it: %m; going on");
 }
@@ -353,16 +360,20 @@ static int supervise(void *context, unsigned life)
     (void)prctl(PR_SET_NAME, "supervisor"); /* only people read it */
     if (server_open(server, &startup->listeners, &startup->keeper, startup->link, startup->operator,
                     life == 0) != 0)
-        return EXIT_FAILURE;
+        return resumes ? STANDBY_AGAIN : EXIT_FAILURE;
     if (!resumes)
         server_count_descriptors(server);
     if (filter_install() != 0)
+        return resumes ? STANDBY_AGAIN : EXIT_FAILURE;
+    if (!resumes &&
+        !(startup->options->takeover == NULL ? reports_publish(server) == 0 : take_over(startup)))
         return EXIT_FAILURE;
-    if (!resumes) {
-        if (!(startup->options->takeover == NULL ? reports_publish(server) == 0
-                                                 : take_over(startup)))
-            return EXIT_FAILURE;
+    server->lasting->standby.begun = true;
+    if (!server->lasting->announced) {
+        if (startup->options->takeover != NULL)
+            settle(server, resumes);
         tell_listening(startup);
+        server->lasting->announced = true;
     }
     server_run(server);
     return server_end(server);

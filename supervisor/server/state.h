@@ -96,16 +96,20 @@ struct server_busiest {
  * are set when they are opened. */
 struct lasting {
     struct standby standby;
-    bool paused;                  /* by the operator */
-    bool takeover_closed;         /* the link to the process before us */
-    uint32_t descriptors_allowed; /* to the supervisor */
-    uint32_t descriptors_own;     /* of the supervisor, apart from clients */
-    uint32_t descriptors_left;    /* for clients */
-    uint64_t heard;               /* the last report of the keeper that was acted on: link.h */
-    uint64_t began;               /* of the loop's clock */
-    int64_t began_at;             /* seconds since 1970 */
-    uint64_t lines_dropped;       /* of the log */
-    uint64_t strangers;           /* refused on the control socket */
+    bool paused;                    /* by the operator */
+    bool announced;                 /* where the service listens */
+    bool takeover_closed;           /* the link to the process before us */
+    uint32_t descriptors_allowed;   /* to the supervisor */
+    uint32_t descriptors_own;       /* of the supervisor, apart from clients */
+    uint32_t descriptors_left;      /* for clients */
+    uint64_t heard;                 /* the last report of the keeper that was acted on: link.h */
+    uint32_t pending;               /* signals to be acted on: bit N is signal N */
+    int32_t acting_on;              /* a signal; 0: none */
+    enum server_stage stage_before; /* that signal */
+    uint64_t began;                 /* of the loop's clock */
+    int64_t began_at;               /* seconds since 1970 */
+    uint64_t lines_dropped;         /* of the log */
+    uint64_t strangers;             /* refused on the control socket */
     uint64_t suspect;       /* ticket of the client on which the last supervisor died of a fault */
     struct options options; /* the operator may change some while the service runs */
     struct report report;
@@ -147,8 +151,8 @@ struct server {
     const struct files *files;     /* not owned; the keeper removes them */
     bool published;                /* the keeper has answered PUBLISH, with this errno or 0 */
     int publish_error;
-    bool begun_all; /* the keeper has started the dispatchers */
-    uint32_t early; /* signals that came before: bit N is signal N */
+    bool begun_all;     /* the keeper has started the dispatchers */
+    bool hears_signals; /* they are acted on at once */
 
     uint64_t lines_dropped; /* by earlier supervisors, as the next */
     uint64_t strangers;

@@ -200,6 +200,8 @@ struct takeover_events {
     void (*ended)(void *context, struct client *client, const int *status);
     /* In the new process: the link to the old process is closed. */
     void (*closed)(void *context);
+    /* In the new process: there is no way back, this process serves. */
+    void (*serves)(void *context);
     /* In the new process, before it serves: returns true if it has been told to end. */
     bool (*is_to_end)(void *context);
     void *context;

@@ -363,11 +363,10 @@ static int be_ready(const struct takeover *takeover)
     }
     if (inheritance_send(link, INHERITANCE_READY, &message, NULL) != 0 && !is_dead(errno))
         return -1;
-    return (receive(takeover, permitted, &message, none, FOR_EVER) != 0 &&
-            inheritance_say(link, INHERITANCE_SERVING) == 0) ||
-                   is_dead(errno)
-               ? 0
-               : -1;
+    if (receive(takeover, permitted, &message, none, FOR_EVER) == 0 && !is_dead(errno))
+        return -1;
+    takeover->events.serves(takeover->events.context);
+    return inheritance_say(link, INHERITANCE_SERVING) == 0 || is_dead(errno) ? 0 : -1;
 }
 
 /* ---- the handlers of the old process ---- */
@@ -418,10 +417,16 @@ static void close_link(struct takeover *takeover)
 
 static void say_end(void *context);
 
+void takeover_serving(const struct takeover *takeover)
+{
+    if (takeover->source.descriptor >= 0)
+        (void)inheritance_say(takeover->source.descriptor, INHERITANCE_SERVING);
+}
+
 /* The old daemon has another supervisor, which may have missed something. */
 static void repeat(struct takeover *takeover)
 {
-    (void)inheritance_say(takeover->source.descriptor, INHERITANCE_SERVING);
+    takeover_serving(takeover);
     takeover_settled(takeover);
     if (takeover->owed != 0)
         say_end(takeover);
@@ -478,7 +483,8 @@ void takeover_end(struct takeover *takeover, int signal_number)
 
 void takeover_settled(struct takeover *takeover)
 {
-    if (inheritance_say(takeover->source.descriptor, INHERITANCE_SETTLED) != 0 && !is_dead(errno))
+    if (takeover->source.descriptor >= 0 &&
+        inheritance_say(takeover->source.descriptor, INHERITANCE_SETTLED) != 0 && !is_dead(errno))
         log_warning("cannot tell the old process to leave: %m; it stays as long as this process");
 }
 

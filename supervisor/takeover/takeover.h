@@ -60,6 +60,9 @@ int takeover_finish(struct takeover *takeover, struct loop *loop, struct queue *
 void takeover_resume(struct takeover *takeover, struct loop *loop, struct queue *queue,
                      const struct takeover_events *events, bool closed);
 
+/* Tells the old process again that this one serves: an earlier supervisor may not have. */
+void takeover_serving(const struct takeover *takeover);
+
 /* Tells the old process that it may remove its files and leave: ours are in their places. */
 void takeover_settled(struct takeover *takeover);
 
