@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* The service reads these.  Before it begins, they have their default actions. */
@@ -79,7 +80,9 @@ void signals_die_of(int signal_number)
     const int signals[] = {signal_number, 0};
 
     (void)signal(signal_number, SIG_DFL);
-    (void)raise(signal_number); /* pending until it is unblocked */
+    /* Pending until it is unblocked.  Not raise(3): in a clone(2) some libcs take the parent for
+     * this process (standby.c). */
+    (void)syscall(SYS_tgkill, getpid(), getpid(), signal_number);
     change(SIG_UNBLOCK, signals);
     _exit(128 + signal_number); /* the first process of a namespace survives it (signal(7)) */
 }
