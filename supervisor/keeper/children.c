@@ -3,6 +3,7 @@
 #include "dispatcher/shared/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -48,6 +49,9 @@ int children_start(struct keeper_dispatcher *dispatcher)
         return -1;
     dispatcher->process = process;
     dispatcher->generation++;
+    if (dispatcher->ledger >= 0)
+        (void)close(dispatcher->ledger); /* nothing was written with it */
+    dispatcher->ledger = fcntl(descriptors[LAUNCH_LEDGER], F_DUPFD_CLOEXEC, PROTOCOL_LAST + 1);
     dispatcher->gave_way = false;
     dispatcher->since = loop_clock();
     children_report(keeper,
@@ -359,6 +363,7 @@ void children_open(struct keeper *keeper, unsigned index)
     *dispatcher = (struct keeper_dispatcher){
         .keeper = keeper,
         .index = index,
+        .ledger = -1,
         .backoff = {.first = RESTART_FIRST, .longest = RESTART_LONGEST},
         .restart = {.expired = restart, .context = dispatcher},
         .stopped = {.expired = on_stopped_long, .context = dispatcher},

@@ -24,6 +24,7 @@ struct keeper_dispatcher {
     unsigned index;
     pid_t process; /* 0: none; `restart` is the time of the next start */
     uint32_t generation;
+    int ledger; /* of this generation, for another pair; -1: none */
     uint64_t since;
     bool gave_way; /* was killed to make room for a handler */
     struct backoff backoff;

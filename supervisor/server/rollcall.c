@@ -121,13 +121,41 @@ int rollcall_sort(struct server *server, struct listeners *listeners, int link)
     return 0;
 }
 
-void rollcall_forget(struct server *server)
+/* Returns the process that the START of a client has led to; 0: none. */
+static int32_t process_of(const struct keeper *keeper, const struct client *client)
+{
+    const struct keeper_dispatcher *dispatcher = &keeper->dispatchers[client->dispatcher];
+    struct ledger_slot slot;
+
+    return client->dispatcher < keeper->count && client->generation == dispatcher->generation &&
+                   pread(dispatcher->ledger, &slot, sizeof(slot),
+                         (off_t)(client->slot * sizeof(slot))) == (ssize_t)sizeof(slot) &&
+                   slot.process > 1
+               ? slot.process
+               : 0;
+}
+
+/* The keeper has adopted the handler of a START that was not answered. */
+static void adopt_start(const struct keeper *keeper, struct client *client)
+{
+    client->process = process_of(keeper, client);
+    if (client->process == 0)
+        return;
+    client->dispatcher = CLIENT_ADOPTED;
+    clients_settle();
+    client->state = CLIENT_RUNNING;
+}
+
+void rollcall_forget(struct server *server, const struct keeper *keeper)
 {
     struct lasting *lasting = server->lasting;
     struct clients_books *books = lasting->clients;
 
-    for (uint32_t i = 0; i < books->used; i++)
+    for (uint32_t i = 0; i < books->used; i++) {
         books->records[i].descriptor = -1;
+        if (books->records[i].state == CLIENT_STARTING)
+            adopt_start(keeper, &books->records[i]);
+    }
     memset(lasting->lingering, 0, sizeof(lasting->lingering));
     for (unsigned i = 0; i < POOL_MAXIMUM; i++)
         lasting->pool.dispatchers[i].process = 0; /* it finds nobody, and exits */

@@ -12,6 +12,7 @@
 #ifndef SUPERVISOR_SERVER_ROLLCALL_H
 #define SUPERVISOR_SERVER_ROLLCALL_H
 
+#include "supervisor/keeper/state.h"
 #include "supervisor/listen/listener.h"
 #include "supervisor/server/state.h"
 
@@ -20,8 +21,9 @@
 int rollcall_sort(struct server *server, struct listeners *listeners, int link);
 
 /* To be called first if the standby has died with the predecessor: none of their descriptors is
- * left. */
-void rollcall_forget(struct server *server);
+ * left.  The ledgers of `keeper` tell which clients have a handler nevertheless; their dispatchers
+ * are dead. */
+void rollcall_forget(struct server *server, const struct keeper *keeper);
 
 /* Calls the roll, once the rooms are open. */
 void rollcall_begin(struct server *server);

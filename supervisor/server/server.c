@@ -176,7 +176,7 @@ int server_open(struct server *server, struct listeners *listeners, const struct
     server->strangers = server->lasting->strangers;
     server->files = &keeper->files;
     if (resumes && alone)
-        rollcall_forget(server);
+        rollcall_forget(server, keeper);
     if (resumes && rollcall_sort(server, listeners, link) != 0) {
         log_error("cannot call the roll: %m");
         return -1;
