@@ -2,9 +2,9 @@
  * protocol.h - the whole contract between a dispatcher, the supervisor that it works for, and the
  * keeper that starts it.
  *
- * The keeper is the privileged process.  It is the parent of the dispatchers and of the supervisor,
- * and the child subreaper (prctl(2)) of all processes.  The supervisor owns the clients, and gives
- * each to a dispatcher.  A dispatcher starts the handlers of its clients, and is their parent.
+ * The keeper is the privileged process.  It is the parent of the dispatchers, and the child
+ * subreaper (prctl(2)) of all processes.  The supervisor owns the clients, and gives each to a
+ * dispatcher.  A dispatcher starts the handlers of its clients, and is their parent.
  *
  * COMMAND LINE
  *
@@ -21,8 +21,8 @@
  *
  *     PROTOCOL_SOCKET   one end of a SOCK_SEQPACKET pair
  *     PROTOCOL_LEDGER   a memory file with one struct ledger, which the dispatcher and the
- * supervisor map; `try` ignores it PROTOCOL_SETUP    a memory file with one struct setup, and
- * nothing else
+ *                       supervisor map; `try` ignores it
+ *     PROTOCOL_SETUP    a memory file with one struct setup, and nothing else
  *
  * The keeper seals both files against changes of their size, and PROTOCOL_SETUP against all
  * changes.
@@ -98,7 +98,8 @@
  *                  The supervisor knows which when no child is left between clone and exec.
  *
  * No child is left between clone and exec when the supervisor's end reads end of file: each such
- * child holds the dispatcher's end, which is close-on-exec.  The keeper holds no copy of it.
+ * child holds the dispatcher's end, which is close-on-exec.  The keeper's copy is closed once the
+ * supervisor has acted on the start of the dispatcher, and said so.
  *
  * ROLL CALL
  *

@@ -2,9 +2,10 @@
  * socket-burst-dampener - accepts every connection at once, queues it, and serves the queue in
  * order of arrival with a bounded number of handlers.
  *
- * This process becomes the keeper (keeper/keeper.h).  It starts the supervisor, which owns the
- * listening sockets and the queue (server/server.h), and dispatchers, small processes that start
- * handlers (dispatcher/protocol.h).
+ * This process becomes the keeper (keeper/keeper.h).  It starts the standby (keeper/standby.h), and
+ * dispatchers, small processes that start handlers (dispatcher/protocol.h).  The standby starts the
+ * supervisor, which owns the listening sockets and the queue (server/server.h), and replaces it
+ * when it is killed.
  */
 #include "supervisor/base/signals.h"
 #include "supervisor/base/title.h"

@@ -1,9 +1,10 @@
 /*
- * confinement.h - the supervisor gives up all rights that it does not need to serve.
+ * confinement.h - the standby, and so each supervisor that it clones, gives up all rights that
+ * serving does not require.
  *
  * Started as root, it makes an empty, deleted directory its root and becomes another user without
  * capabilities, or stays root without capabilities if the operator says so.  Started by any user,
- * it can gain no privileges and makes only the system calls of filter.h.
+ * it can gain no privileges.  The supervisor also installs the filter of filter.h.
  */
 #ifndef SUPERVISOR_JAIL_CONFINEMENT_H
 #define SUPERVISOR_JAIL_CONFINEMENT_H

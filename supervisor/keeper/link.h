@@ -29,9 +29,11 @@
  *     BEGUN_ALL each dispatcher that could be started at the beginning was; once
  *     DIED      `index`, `generation`, `value`: it has ended with this status of wait(2)
  *     STOPPED   `index`, `generation`: it was stopped (`value` 1), or continued (0); the keeper
- * kills it if it stays stopped ENDED     `process`, `value`, `usage`: a child that led a session,
- * as handlers do, was reaped; or, with `index` 1, there is no such child, and no status EMPTY
- * answers GROUP CONTENT   answers READ: brings a sealed memory file, or `value` is an errno
+ *               kills it if it stays stopped
+ *     ENDED     `process`, `value`, `usage`: a child that led a session, as handlers do, was
+ *               reaped; or, with `index` 1, there is no such child, and no status
+ *     EMPTY     answers GROUP
+ *     CONTENT   answers READ: brings a sealed memory file, or `value` is an errno
  *     PUBLISHED answers PUBLISH: `value` is an errno, or 0
  *     CAUGHT    `value`: the keeper was sent this signal
  *     UNHEARD   the service manager gets no more messages
