@@ -217,8 +217,8 @@ static bool open_loop(struct keeper *keeper)
     keeper->notify.unheard = on_unheard;
     keeper->notify.context = keeper;
     notify_run(&keeper->notify, &keeper->loop);
-    if (children_link_is_full(keeper)) /* the link was full before the supervisor began */
-        keeper->again.deadline = keeper->loop.now;
+    /* The link may be full, and signals_open() has discarded a SIGCHLD that was pending. */
+    keeper->again.deadline = keeper->loop.now;
     return true;
 }
 
