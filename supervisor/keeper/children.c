@@ -70,7 +70,9 @@ static void restart(void *context)
 
     if (*keeper->ended)
         return;
-    if (!outbox_has_room(&keeper->outbox)) {
+    /* Dispatchers must not take the last process from another pair. */
+    if (!outbox_has_room(&keeper->outbox) || keeper->begin_pair ||
+        __atomic_load_n(keeper->cloned, __ATOMIC_RELAXED) == 0) {
         dispatcher->restart.deadline = keeper->loop.now + AGAIN;
         return;
     }

@@ -129,6 +129,7 @@ static void make_room(int link)
 /* Forks the standby, which never returns.  Returns 0, or -1 after logging why. */
 static int begin_pair(struct keeper *keeper)
 {
+    *keeper->cloned = 0;
     keeper->standby = fork();
     if (keeper->standby == 0) {
         if (keeper->loop.epoll > 0) {
@@ -142,6 +143,16 @@ static int begin_pair(struct keeper *keeper)
         return 0;
     log_error("cannot create the standby: %m");
     return -1;
+}
+
+/* Waits until the standby has cloned the supervisor, or has ended. */
+static void await_supervisor(const struct keeper *keeper)
+{
+    siginfo_t information = {0};
+
+    while (__atomic_load_n(keeper->cloned, __ATOMIC_RELAXED) == 0 && information.si_pid == 0 &&
+           waitid(P_PID, (id_t)keeper->standby, &information, WEXITED | WNOHANG | WNOWAIT) == 0)
+        (void)poll(NULL, 0, 1); /* millisecond */
 }
 
 int keeper_open(struct keeper *keeper, unsigned dispatchers)
@@ -161,6 +172,7 @@ int keeper_open(struct keeper *keeper, unsigned dispatchers)
     /* First: dispatchers must not take the last process. */
     if (begin_pair(keeper) != 0)
         return -1;
+    await_supervisor(keeper);
     if (!start_dispatchers(keeper)) {
         end_pair(keeper);
         return -1;
@@ -207,8 +219,8 @@ static bool open_loop(struct keeper *keeper)
     keeper->notify.unheard = on_unheard;
     keeper->notify.context = keeper;
     notify_run(&keeper->notify, &keeper->loop);
-    if (children_link_is_full(keeper)) /* the link was full before the supervisor began */
-        keeper->again.deadline = keeper->loop.now;
+    /* The link may be full, and signals_open() has discarded a SIGCHLD that was pending. */
+    keeper->again.deadline = keeper->loop.now;
     return true;
 }
 

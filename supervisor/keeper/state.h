@@ -46,7 +46,7 @@ struct keeper {
     struct keeper_events events;
     const bool *begun; /* the service; in memory that the pair shares */
     const bool *ended;
-    const int32_t *cloned; /* the standby's last child: the supervisor */
+    int32_t *cloned; /* the standby's last child: the supervisor; 0: none yet */
     struct launch launch;
     struct files files;
     struct notify notify;

@@ -2,6 +2,7 @@
 # Injected faults: system calls that fail or hang, and unexpected signals.
 
 load ../shared/helpers
+load ../shared/control
 
 # The leak checker cannot be traced, and needs a process.
 export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
@@ -65,19 +66,18 @@ require_strace() { command -v strace >/dev/null || skip "strace is not installed
 
 @test "clients served in place of a hanging client see the end of their connections at once" {
     require_strace
-    start -vv --address 127.0.0.1 --processes 8 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
-    local dispatcher
-    dispatcher=$(dispatchers)
-    inject "$dispatcher" execve:delay_enter=60s
+    start -vv --address 127.0.0.1 --processes 8 --dispatchers 1 --control control 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER"
+    inject "$(dispatchers)" execve:delay_enter=60s
     "$BURST" "$ADDRESS" "$PORT" 1 >hanging &
     local hanging=$!
     await status_is starting 1
     # The STARTs of these clients lie in the socket of the stopped dispatcher.
-    kill -STOP "$dispatcher"
+    hold_dispatchers
     "$BURST" "$ADDRESS" "$PORT" 3 >others &
     local others=$!
-    await status_is starting 4
-    kill -KILL "$dispatcher"
+    await field_is starting 4
+    release_dispatchers KILL
     await is_gone "$others"
     [[ $(cat others) == "connected 3 answered 3 failed 0" ]]
     await status_is served 3
@@ -475,9 +475,9 @@ cloned_at() {
     chmod o+x .. "$BATS_RUN_TMPDIR"
     cp "$BUILD/socket-burst-dampener" "$BUILD/dispatcher" .
     DAMPENER=$PWD/socket-burst-dampener
-    # The limit allows the keeper, the supervisor and two dispatchers, but no handler.
+    # The limit allows the keeper, the standby, the supervisor and two dispatchers, but no handler.
     # shellcheck disable=SC2016
-    WRAPPER=(setpriv --reuid 64124 --regid 64124 --clear-groups bash -c 'ulimit -u 4; exec "$@"' bash)
+    WRAPPER=(setpriv --reuid 64124 --regid 64124 --clear-groups bash -c 'ulimit -u 5; exec "$@"' bash)
     start --address 127.0.0.1 --dispatchers 8 0 cat
     grep -q 'cannot start dispatcher 2 yet: Resource temporarily unavailable' "$LOG"
     [[ $(dispatchers | wc -l) == 2 ]]

@@ -73,7 +73,7 @@ prlimit64:1|cannot prepare a dispatcher
 execveat:1|cannot execute the dispatcher
 faccessat2:1:signal=KILL|the dispatcher ended while it tried the command
 socketpair:2|cannot make the link to the supervisor
-clone:$((FIRST + 1))|cannot create the supervisor
+clone:$((FIRST + 1))|cannot create the standby
 memfd_create:3|cannot start even one dispatcher: Operation not permitted
 socketpair:3|cannot start even one dispatcher
 clone:$((FIRST + 2))|cannot start even one dispatcher

@@ -2,6 +2,7 @@
 # Tests clients that leave while they wait: --abandon.
 
 load ../shared/helpers
+load ../shared/control
 
 @test "100 handlers start when 500 clients connect and 400 of them reset at once" {
     start --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
@@ -192,13 +193,13 @@ notices_reset_of() {
 }
 
 @test "the daemon removes a client that leaves while it waits for a full dispatcher" {
-    start -v --address 127.0.0.1 --processes 0 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
-    local dispatcher crowd ticket noticed=
-    dispatcher=$(dispatchers)
-    kill -STOP "$dispatcher"
+    start -v --address 127.0.0.1 --processes 0 --dispatchers 1 --control control 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER"
+    local crowd ticket noticed=
+    hold_dispatchers
     "$BURST" "$ADDRESS" "$PORT" 16 >burst & # PROTOCOL_SLOTS in dispatcher/protocol.h
     crowd=$!
-    await status_is starting 16
+    await field_is starting 16
     # A loaded machine may delay an attempt.
     for ticket in 17 18 19; do
         if notices_reset_of "$ticket"; then
@@ -206,7 +207,7 @@ notices_reset_of() {
             break
         fi
     done
-    kill -CONT "$dispatcher"
+    release_dispatchers
     wait "$crowd"
     [[ -n $noticed ]]
 }

@@ -3,6 +3,7 @@
 # --per-source-queue.
 
 load ../shared/helpers
+load ../shared/control
 
 BUSY='sorry, busy\r\n'
 
@@ -360,23 +361,23 @@ leave_one_lingering() {
 }
 
 @test "the queue stays bounded and lets clients leave while dispatchers are stuck" {
-    start --address 127.0.0.1 --queue 5 --when-full refuse --processes 40 --dispatchers 2 0 \
-        "$ANSWER" "$ANSWERS" "$COUNTER"
-    local process client
-    for process in $(dispatchers); do kill -STOP "$process"; done
+    start --address 127.0.0.1 --queue 5 --when-full refuse --processes 40 --dispatchers 2 \
+        --control control 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local client
+    hold_dispatchers
     # Dispatchers hold 32 clients; 8 more may start, and 5 may wait.
     "$BURST" -H -h 60 -m '' "$ADDRESS" "$PORT" 60 >burst &
     client=$!
-    await status_is accepted 60
-    (($(status_of queued) <= 13))
+    await field_is accepted 60
+    (($(field queued) <= 13))
     # A client that may start but cannot is refused after a moment.
-    await status_is queued 5
-    status_is starting 32
+    await field_is queued 5
+    field_is starting 32
     await has_line waiting burst
     kill -USR1 "$client"
     wait "$client"
-    await status_is abandoned 5
-    for process in $(dispatchers); do kill -CONT "$process"; done
+    await field_is abandoned 5
+    release_dispatchers
     await status_is starting 0
 }
 

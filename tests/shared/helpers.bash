@@ -70,7 +70,7 @@ close_descriptors() {
 
 is_alive() { kill -0 "$1" 2>/dev/null; }
 is_gone() { ! is_alive "$1"; }
-is_stopped() { grep -q "^State:.T" "/proc/$1/status"; }
+is_stopped() { grep -q "^State:.[Tt]" "/proc/$1/status"; } # "t" while strace looks on
 has_content() { [[ -s $1 ]]; }
 has_line() { grep -q -- "$1" "$2"; }
 
@@ -219,6 +219,22 @@ kill_dispatchers() {
     local process
     kill -KILL "$@" || return 1
     for process; do await is_gone "$process"; done
+}
+
+# Stops all dispatchers so that the supervisor still gives them clients: the keeper, which would report
+# them, is stopped first.  So ask for the status by the control socket only.
+hold_dispatchers() {
+    local process
+    for process in "$DAEMON" $(dispatchers); do
+        kill -STOP "$process"
+        await is_stopped "$process"
+    done
+}
+
+# Continues the dispatchers, or kills them, before the keeper looks at them.
+release_dispatchers() {
+    dispatchers | xargs kill -"${1:-CONT}"
+    kill -CONT "$DAEMON"
 }
 
 # Makes strace trace a process and its future children, with the given options.  Sets TRACER.  The file

@@ -72,10 +72,6 @@ ticks_of_all() {
     echo "$sum"
 }
 
-hold_dispatchers() { dispatchers | xargs kill -STOP; }
-release_dispatchers() { dispatchers | xargs kill -CONT; }
-
-
 # Count the lines of the log with these words, or print the last one from these words on.
 lines_like() { grep -c -- "$1" "$LOG" || true; }
 line_like() { grep -o -- "$1.*" "$LOG" | tail -n 1; }
