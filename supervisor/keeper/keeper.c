@@ -127,8 +127,9 @@ static void make_room(int link)
 /* Forks the standby, which never returns.  Returns 0, or -1 after logging why. */
 static int begin_pair(struct keeper *keeper)
 {
-    keeper->standby = fork();
-    if (keeper->standby == 0) {
+    pid_t process = fork();
+
+    if (process == 0) {
         if (keeper->loop.epoll > 0) {
             loop_close(&keeper->loop);
             (void)close(keeper->signals.descriptor);
@@ -136,10 +137,12 @@ static int begin_pair(struct keeper *keeper)
         (void)close(keeper->link.descriptor);
         keeper->events.stand_by(keeper->events.context, keeper->far_end);
     }
-    if (keeper->standby > 0)
-        return 0;
-    log_error("cannot create the standby: %m");
-    return -1;
+    if (process < 0) {
+        log_error("cannot create the standby: %m");
+        return -1;
+    }
+    keeper->standby = process;
+    return 0;
 }
 
 int keeper_open(struct keeper *keeper, unsigned dispatchers)
