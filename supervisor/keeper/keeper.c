@@ -68,24 +68,27 @@ static void on_unheard(void *context)
 
 /* ---- beginning ---- */
 
-/* At the start only.  The supervisor reads, so this does not take long; if it dies, it reads no
- * more, and needs no report. */
-static void await_room(struct keeper *keeper)
+static bool is_dead(pid_t process)
+{
+    siginfo_t information = {0};
+
+    return waitid(P_PID, (id_t)process, &information, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           information.si_pid != 0;
+}
+
+/* At the start only.  The supervisor reads, so this does not take long, unless it dies.  Returns
+ * true if another report can be kept. */
+static bool await_room(struct keeper *keeper)
 {
     uint64_t deadline = loop_clock() + ROOM_WITHIN;
 
-    while (!outbox_has_room(&keeper->outbox) && loop_clock() < deadline) {
+    while (!outbox_has_room(&keeper->outbox) && !is_dead(keeper->standby) &&
+           loop_clock() < deadline) {
         (void)poll(NULL, 0, 1); /* millisecond */
         outbox_flush(&keeper->outbox);
         monitor_hear(keeper); /* HEARD makes room */
     }
-}
-
-/* The supervisor waits for this report. */
-static void report_begun_all(struct keeper *keeper)
-{
-    await_room(keeper);
-    children_report(keeper, (struct link_message){.type = LINK_BEGUN_ALL}, NULL, 0);
+    return outbox_has_room(&keeper->outbox);
 }
 
 /* Starts one dispatcher at least; the others are started later if that fails now. */
@@ -94,14 +97,16 @@ static bool start_dispatchers(struct keeper *keeper)
     for (unsigned i = 0; i < keeper->count; i++)
         children_open(keeper, i);
     for (unsigned i = 0; i < keeper->count; i++) {
-        await_room(keeper);
-        if (children_start(&keeper->dispatchers[i]) == 0)
+        bool has_room = await_room(keeper);
+
+        if (has_room && children_start(&keeper->dispatchers[i]) == 0)
             continue;
         if (i == 0) {
             log_error("cannot start even one dispatcher: %m");
             return false;
         }
-        log_warning("cannot start dispatcher %u yet: %m; trying again later", i);
+        if (has_room)
+            log_warning("cannot start dispatcher %u yet: %m; trying again later", i);
         for (; i < keeper->count; i++)
             keeper->dispatchers[i].restart.deadline = loop_clock() + START_AGAIN;
     }
@@ -166,7 +171,7 @@ int keeper_open(struct keeper *keeper, unsigned dispatchers)
         end_pair(keeper);
         return -1;
     }
-    report_begun_all(keeper);
+    keeper->begun_all = true;
     return 0;
 }
 
@@ -208,8 +213,7 @@ static bool open_loop(struct keeper *keeper)
     keeper->notify.unheard = on_unheard;
     keeper->notify.context = keeper;
     notify_run(&keeper->notify, &keeper->loop);
-    if (children_link_is_full(keeper)) /* the link was full before the supervisor began */
-        keeper->again.deadline = keeper->loop.now;
+    keeper->again.deadline = keeper->loop.now; /* for all that is still to be reported */
     return true;
 }
 
@@ -218,6 +222,10 @@ static void advance(void *context)
 {
     struct keeper *keeper = context;
 
+    if (keeper->begun_all && outbox_has_room(&keeper->outbox)) {
+        keeper->begun_all = false;
+        children_report(keeper, (struct link_message){.type = LINK_BEGUN_ALL}, NULL, 0);
+    }
     if (keeper->unheard && outbox_has_room(&keeper->outbox)) {
         keeper->unheard = false;
         children_report(keeper, (struct link_message){.type = LINK_UNHEARD}, NULL, 0);
