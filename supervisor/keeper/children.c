@@ -33,7 +33,7 @@ void children_report(struct keeper *keeper, struct link_message message, const i
                      unsigned count)
 {
     outbox_add(&keeper->outbox, message, descriptors, count);
-    if (children_link_is_full(keeper))
+    if (!outbox_has_room(&keeper->outbox))
         keeper->again.deadline = keeper->loop.now + AGAIN;
 }
 
@@ -270,7 +270,18 @@ static void pair_ended(struct keeper *keeper, pid_t process, int status)
         loop_stop(&keeper->loop);
 }
 
-/* Reaps a child that is dead and no dispatcher. */
+/* Reaps the pair.  That must not wait until the link takes reports: only another pair reads it. */
+static void reap_pair(struct keeper *keeper)
+{
+    pid_t process;
+    int status;
+
+    while ((process = keeper->standby != 0 ? keeper->standby : keeper->supervisor) != 0 &&
+           waitpid(process, &status, WNOHANG) == process)
+        pair_ended(keeper, process, status);
+}
+
+/* Reaps a child that is dead, no dispatcher, and not of the pair. */
 static void reap_one(struct keeper *keeper, pid_t process)
 {
     bool leader = getsid(process) == process;
@@ -282,9 +293,7 @@ static void reap_one(struct keeper *keeper, pid_t process)
         return; /* reap() finds it again */
     if (reaped != process)
         log_bug("wait4: process %d: %m", process);
-    if (process == keeper->standby || process == keeper->supervisor) {
-        pair_ended(keeper, process, status);
-    } else if (!reader_ended(keeper, process, status) && leader) {
+    if (!reader_ended(keeper, process, status) && leader)
         children_report(keeper,
                         (struct link_message){
                             .type = LINK_ENDED,
@@ -295,7 +304,6 @@ static void reap_one(struct keeper *keeper, pid_t process)
                                       .memory = (uint64_t)usage.ru_maxrss},
                         },
                         NULL, 0);
-    }
 }
 
 /* Reaps children, dispatchers before what they left behind, until the link is full.  Returns true
@@ -310,6 +318,7 @@ static bool reap(struct keeper *keeper)
             waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) != 0 ||
             information.si_pid == 0)
             return false;
+        reap_pair(keeper);
         reap_dispatchers(keeper);
         if (!outbox_has_room(&keeper->outbox))
             return false; /* a dead dispatcher may not be reported yet */
@@ -338,11 +347,12 @@ void children_go_on(void *context)
     reap_if_dead(keeper, keeper->standby);
     reap_if_dead(keeper, keeper->supervisor);
     outbox_flush(&keeper->outbox);
+    reap_pair(keeper);
     if (!children_link_is_full(keeper) && reap(keeper))
         keeper->again.deadline = keeper->loop.now;
     if (!children_link_is_full(keeper))
         children_report_group(keeper);
-    if (children_link_is_full(keeper))
+    if (!outbox_has_room(&keeper->outbox))
         keeper->again.deadline = keeper->loop.now + AGAIN;
 }
 

@@ -70,24 +70,27 @@ static void on_unheard(void *context)
 
 /* ---- beginning ---- */
 
-/* At the start only.  The supervisor reads, so this does not take long; if it dies, it reads no
- * more, and needs no report. */
-static void await_room(struct keeper *keeper)
+static bool is_dead(pid_t process)
+{
+    siginfo_t information = {0};
+
+    return waitid(P_PID, (id_t)process, &information, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           information.si_pid != 0;
+}
+
+/* At the start only.  The supervisor reads, so this does not take long, unless it dies.  Returns
+ * true if another report can be kept. */
+static bool await_room(struct keeper *keeper)
 {
     uint64_t deadline = loop_clock() + ROOM_WITHIN;
 
-    while (!outbox_has_room(&keeper->outbox) && loop_clock() < deadline) {
+    while (!outbox_has_room(&keeper->outbox) && !is_dead(keeper->standby) &&
+           loop_clock() < deadline) {
         (void)poll(NULL, 0, 1); /* millisecond */
         outbox_flush(&keeper->outbox);
         monitor_hear(keeper); /* HEARD makes room */
     }
-}
-
-/* The supervisor waits for this report. */
-static void report_begun_all(struct keeper *keeper)
-{
-    await_room(keeper);
-    children_report(keeper, (struct link_message){.type = LINK_BEGUN_ALL}, NULL, 0);
+    return outbox_has_room(&keeper->outbox);
 }
 
 /* Starts one dispatcher at least; the others are started later if that fails now. */
@@ -96,14 +99,16 @@ static bool start_dispatchers(struct keeper *keeper)
     for (unsigned i = 0; i < keeper->count; i++)
         children_open(keeper, i);
     for (unsigned i = 0; i < keeper->count; i++) {
-        await_room(keeper);
-        if (children_start(&keeper->dispatchers[i]) == 0)
+        bool has_room = await_room(keeper);
+
+        if (has_room && children_start(&keeper->dispatchers[i]) == 0)
             continue;
         if (i == 0) {
             log_error("cannot start even one dispatcher: %m");
             return false;
         }
-        log_warning("cannot start dispatcher %u yet: %m; trying again later", i);
+        if (has_room)
+            log_warning("cannot start dispatcher %u yet: %m; trying again later", i);
         for (; i < keeper->count; i++)
             keeper->dispatchers[i].restart.deadline = loop_clock() + START_AGAIN;
     }
@@ -131,9 +136,11 @@ static void make_room(int link)
 /* Forks the standby, which never returns.  Returns 0, or -1 after logging why. */
 static int begin_pair(struct keeper *keeper)
 {
+    pid_t process;
+
     *keeper->cloned = 0;
-    keeper->standby = fork();
-    if (keeper->standby == 0) {
+    process = fork();
+    if (process == 0) {
         if (keeper->loop.epoll > 0) {
             loop_close(&keeper->loop);
             (void)close(keeper->signals.descriptor);
@@ -141,10 +148,12 @@ static int begin_pair(struct keeper *keeper)
         (void)close(keeper->link.descriptor);
         keeper->events.stand_by(keeper->events.context, keeper->far_end);
     }
-    if (keeper->standby > 0)
-        return 0;
-    log_error("cannot create the standby: %m");
-    return -1;
+    if (process < 0) {
+        log_error("cannot create the standby: %m");
+        return -1;
+    }
+    keeper->standby = process;
+    return 0;
 }
 
 /* Waits until the standby has cloned the supervisor, or has ended. */
@@ -179,7 +188,7 @@ int keeper_open(struct keeper *keeper, unsigned dispatchers)
         end_pair(keeper);
         return -1;
     }
-    report_begun_all(keeper);
+    keeper->begun_all = true;
     return 0;
 }
 
@@ -231,6 +240,10 @@ static void advance(void *context)
 {
     struct keeper *keeper = context;
 
+    if (keeper->begun_all && outbox_has_room(&keeper->outbox)) {
+        keeper->begun_all = false;
+        children_report(keeper, (struct link_message){.type = LINK_BEGUN_ALL}, NULL, 0);
+    }
     if (keeper->unheard && outbox_has_room(&keeper->outbox)) {
         keeper->unheard = false;
         children_report(keeper, (struct link_message){.type = LINK_UNHEARD}, NULL, 0);

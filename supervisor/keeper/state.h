@@ -63,6 +63,7 @@ struct keeper {
     bool begin_pair;  /* both are gone: another pair is to begin */
 
     unsigned count; /* of dispatchers */
+    bool begun_all; /* BEGUN_ALL is still to be reported */
     struct keeper_dispatcher dispatchers[KEEPER_DISPATCHERS];
 
     struct outbox outbox;

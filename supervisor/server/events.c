@@ -149,13 +149,14 @@ struct running_events events_of_running(struct server *server)
 
 /* ---- takeover/ ---- */
 
+/* Sockets that a service manager passed have no file that the keeper would remove. */
 static void on_lend(void *context, const char *path, bool lent)
 {
     struct server *server = context;
     const struct link_message request = {
         .type = LINK_LEND, .index = files_find(server->files, path), .value = lent};
 
-    if (!requests_send(server, &request))
+    if (request.index < server->files->count && !requests_send(server, &request))
         log_warning("cannot tell the keeper that %s was %s: %m; it may remove the file too early, "
                     "or not at all",
                     path, lent ? "lent" : "returned");

@@ -315,7 +315,6 @@ static int open_socket(struct server *server, struct control *control, enum inhe
  */
 int operator_open(struct server *server, uid_t user)
 {
-    server->starter = geteuid();
     if (server->control.source.descriptor >= 0 &&
         open_socket(server, &server->control, INHERITANCE_CONTROL, server->options->control,
                     user) != 0)

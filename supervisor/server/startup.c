@@ -272,6 +272,14 @@ static void retire(void *context)
     close_one(&startup->server.metrics.source.descriptor);
 }
 
+/* What the daemon before had, and this one does not want, is closed once its backlog is served. */
+static void retire_unwanted(struct startup *startup)
+{
+    for (size_t i = 0; i < startup->listeners.count; i++)
+        if (startup->listeners.list[i].retired)
+            close_one(&startup->listeners.list[i].descriptor);
+}
+
 /* The supervisor starts no process, and speaks to no service manager: it closes what only the
  * keeper uses. */
 static void leave_keeper(struct keeper *keeper, int pid_file)
@@ -428,6 +436,7 @@ static int keep(struct startup *startup)
     }
     startup->server.lasting = lasting;
     startup->server.keeper = getpid();
+    startup->server.starter = geteuid();
     keeper->options = startup->options;
     keeper->begun = &lasting->standby.begun;
     keeper->ended = &lasting->standby.ended;
@@ -438,6 +447,7 @@ static int keep(struct startup *startup)
         keeper_open(keeper, dispatchers == 0 ? default_dispatchers() : dispatchers) != 0)
         return keeper_end(keeper);
     takeover_forsake(&startup->takeover);
+    retire_unwanted(startup);
     close_one(&startup->options->ready_descriptor);
     title_set("keeper");
     return keeper_run(keeper);

@@ -274,18 +274,17 @@ pid_t __wrap_waitpid(pid_t process, int *status, int flags)
     found->reaped = true;
     if (status != NULL)
         *status = found->status;
+    if (process == keeper.standby || process == keeper.supervisor) {
+        last_status = *status;
+        over = WIFSIGNALED(*status) ? !begun || ended : WEXITSTATUS(*status) != LINK_EXIT_RENEW;
+    }
     return process;
 }
 
 pid_t __wrap_wait4(pid_t process, int *status, int flags, struct rusage *usage)
 {
     *usage = (struct rusage){0};
-    process = __wrap_waitpid(process, status, flags);
-    if (process == keeper.standby || process == keeper.supervisor) {
-        last_status = *status;
-        over = WIFSIGNALED(*status) ? !begun || ended : WEXITSTATUS(*status) != LINK_EXIT_RENEW;
-    }
-    return process;
+    return __wrap_waitpid(process, status, flags);
 }
 
 pid_t __wrap_launch_dispatcher(struct launch *launch, unsigned index,
@@ -673,8 +672,10 @@ static void finish(void)
     struct process *supervisor;
 
     HOLDS(last_steps++ < LAST_STEPS);
-    hear(UINT32_MAX);
-    (void)raw_send_each(link_end, &heard, sizeof(heard), NULL, 0, MSG_DONTWAIT);
+    if (find_living(SUPERVISOR) != NULL) {
+        hear(UINT32_MAX);
+        (void)raw_send_each(link_end, &heard, sizeof(heard), NULL, 0, MSG_DONTWAIT);
+    }
     if (keeper.again.deadline != 0)
         keeper.again.deadline = 1;
     supervisor = standby != NULL ? find_living(SUPERVISOR) : find(keeper.supervisor);

@@ -557,6 +557,7 @@ static void retire(void *context)
 static void prepare(void)
 {
     static const bool never = false;
+    static const int32_t nobody = 0;
 
     make("old", "");
     make("lent", "");
@@ -570,9 +571,35 @@ static void prepare(void)
     keeper.events =
         (struct keeper_events){.stand_by = stand_by, .retire = retire, .context = &keeper};
     keeper.begun = keeper.ended = &never;
+    keeper.cloned = &nobody;
     notify_open(&keeper.notify);
     CHECK(files_add(&keeper.files, "old") == 0 && files_add(&keeper.files, "lent") == 0);
     CHECK(files_add_temporary(&keeper.files, "new", "place") == 0);
+}
+
+static _Noreturn void fail(void *context, int link)
+{
+    (void)context;
+    (void)link;
+    _exit(7); /* nothing to flush */
+}
+
+/* The keeper ends at once with a supervisor that fails at the start, although nobody reads about
+ * more dispatchers than there can be reports. */
+static void check_failed_start(void)
+{
+    const struct keeper_events events = {.stand_by = fail, .context = &keeper};
+    uint64_t began = loop_clock();
+
+    keeper = (struct keeper){.options = &options,
+                             .events = events,
+                             .begun = keeper.begun,
+                             .ended = keeper.ended,
+                             .cloned = keeper.cloned,
+                             .notify = {.descriptor = -1}};
+    CHECK(keeper_open(&keeper, KEEPER_DISPATCHERS) == 0);
+    CHECK(keeper_run(&keeper) == 7);
+    CHECK(loop_clock() - began < 5 * LOOP_SECOND);
 }
 
 int main(void)
@@ -585,6 +612,7 @@ int main(void)
     CHECK(keeper_open(&keeper, DISPATCHERS) == 0);
     CHECK(keeper_run(&keeper) == 0);
     CHECK(is_absent("old") && is_absent("new") && is_absent("place"));
+    check_failed_start();
     CHECK(unlink("lent") == 0 && unlink("retired") == 0 && rmdir(directory) == 0);
     CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD); /* no dispatcher is left */
     return CHECK_RESULT();

@@ -479,3 +479,19 @@ survive_call() {
     (($(most_handlers) <= 4))
     say status | check_sums
 }
+
+has_no_signal() { grep -q '^ShdPnd:[[:space:]]*0*$' "/proc/$DAEMON/status"; }
+
+@test "another pair serves although the one that was killed had not acted on any report" {
+    local process reports=32 # as many as the keeper keeps
+    start 0 "$ANSWER" "$ANSWERS" "$COUNTER" 1
+    process=$(supervisor)
+    kill -STOP "$process"
+    while ((reports-- > 0)); do
+        kill -USR1 "$DAEMON"
+        await has_no_signal
+    done
+    kill -KILL "$(standby)" "$process"
+    "$BURST" "$ADDRESS" "$PORT" 1 >burst
+    each_answered_once 1
+}
