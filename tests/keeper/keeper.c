@@ -526,6 +526,7 @@ static void check_retire(void)
 static _Noreturn void stand_by(void *context, int link)
 {
     CHECK(context == &keeper);
+    *keeper.cloned = getpid(); /* this process is both */
     link_end = link;
     for (unsigned i = 0; i < DISPATCHERS; i++)
         check_begun(i, 1);
@@ -557,8 +558,6 @@ static void retire(void *context)
 static void prepare(void)
 {
     static const bool never = false;
-    static const int32_t nobody = 0;
-
     make("old", "");
     make("lent", "");
     make("new", "");
@@ -571,7 +570,9 @@ static void prepare(void)
     keeper.events =
         (struct keeper_events){.stand_by = stand_by, .retire = retire, .context = &keeper};
     keeper.begun = keeper.ended = &never;
-    keeper.cloned = &nobody;
+    keeper.cloned = mmap(NULL, sizeof(*keeper.cloned), PROT_READ | PROT_WRITE,
+                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(keeper.cloned != MAP_FAILED);
     notify_open(&keeper.notify);
     CHECK(files_add(&keeper.files, "old") == 0 && files_add(&keeper.files, "lent") == 0);
     CHECK(files_add_temporary(&keeper.files, "new", "place") == 0);
