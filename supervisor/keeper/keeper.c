@@ -119,8 +119,10 @@ static void end_pair(struct keeper *keeper)
 {
     (void)kill(keeper->standby, SIGKILL); /* a child that was not reaped */
     (void)waitpid(keeper->standby, NULL, 0);
-    if (children_has(P_PID, *keeper->cloned))
-        (void)kill(*keeper->cloned, SIGKILL);
+    if (!children_has(P_PID, *keeper->cloned))
+        return;
+    (void)kill(*keeper->cloned, SIGKILL); /* likewise */
+    (void)waitpid(*keeper->cloned, NULL, 0);
 }
 
 /* Without privileges, the usual size must do. */

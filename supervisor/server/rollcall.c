@@ -55,6 +55,7 @@ static void mark_all(struct known *known, const struct server *server,
 
     for (int i = 0; i <= PROTOCOL_LAST; i++)
         mark(known, i);
+    mark(known, log_descriptor());
     mark(known, link);
     mark(known, lasting->options.ready_descriptor);
     mark(known, server->control.source.descriptor);

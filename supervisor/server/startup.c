@@ -69,13 +69,12 @@ static int keep_descriptors(struct options *options, struct listeners *passed)
     return descriptors_prepare(kept, passed->count + 1);
 }
 
-/* `program` is the role of this process. */
-static void open_log(const struct options *options, const char *program)
+static void open_log(const struct options *options)
 {
     log_open(options->verbosity == 0   ? LOG_LEVEL_WARNING
              : options->verbosity == 1 ? LOG_LEVEL_INFO
                                        : LOG_LEVEL_DEBUG,
-             options->log_format, program);
+             options->log_format, "keeper");
 }
 
 static void warn(const struct options *options)
@@ -363,7 +362,7 @@ static int supervise(void *context, unsigned life)
     struct server *server = &startup->server;
     bool resumes = server->lasting->standby.begun;
 
-    open_log(startup->options, "supervisor");
+    log_set_program("supervisor");
     title_set("supervisor");
     (void)prctl(PR_SET_NAME, "supervisor"); /* only people read it */
     if (server_open(server, &startup->listeners, &startup->keeper, startup->link, startup->operator,
@@ -393,7 +392,7 @@ static _Noreturn void stand_by(void *context, int link)
     struct startup *startup = context;
     struct server *server = &startup->server;
 
-    open_log(startup->options, "standby");
+    log_set_program("standby");
     title_set("standby");
     (void)prctl(PR_SET_NAME, "standby"); /* only people read it */
     (void)setsid();                      /* cannot fail: a forked process leads no group */
@@ -463,7 +462,7 @@ int startup(struct options *options)
     startup.keeper.status = EXIT_FAILURE << 8; /* until there is a supervisor */
     if (keep_descriptors(options, &startup.passed) != 0)
         return EXIT_FAILURE;
-    open_log(options, "keeper");
+    open_log(options);
     warn(options);
     startup.descriptors = descriptors_raise(&startup.original);
     if (!find_identities(&startup))

@@ -84,6 +84,13 @@ epoll_ctl:1|cannot prepare the
 END
 }
 
+@test "a supervisor that cannot be cloned ends the start" {
+    ((EUID == 0)) || skip "an earlier process would fail at its first clone"
+    # The first clone of each process fails; the start goes on without the others.
+    each_ends_the_start --address 127.0.0.1 --dispatchers 1 --pid-file pid 0 true \
+        <<<'clone:1|cannot create the supervisor: Operation not permitted'
+}
+
 @test "a dispatcher that cannot begin ends the start, and the log says so" {
     each_ends_the_start --address 127.0.0.1 --dispatchers 1 --no-new-privs 0 true <<'END'
 mlock:1:signal=KILL|did not become ready

@@ -8,18 +8,19 @@ TAKEOVER=$BUILD/tests/programs/attackers/takeover
 
 ASSAULT=$BUILD/tests/programs/attackers/assault
 
-@test "with --user, only the keeper is root, with few capabilities, and the supervisor is confined" {
+@test "with --user, only the keeper is root, with few capabilities, and supervisor and standby are confined" {
     require_ptrace
     start_as_others 0 cat
     has_field "$DAEMON" Uid "0 0 0 0"
     is_limited "$DAEMON"
     local process all
-    process=$(supervisor)
-    is_user "$process" "$SUPERVISOR_ID" "$SUPERVISOR_GROUP" ''
-    is_confined "$process"
-    has_field "$process" CapBnd "$NO_CAPABILITY"
-    is_nowhere "$process"
-    has_no_directory "$process"
+    pair_is_confined
+    for process in "$(standby)" "$(supervisor)"; do
+        is_user "$process" "$SUPERVISOR_ID" "$SUPERVISOR_GROUP" ''
+        has_field "$process" CapBnd "$NO_CAPABILITY"
+        is_nowhere "$process"
+        has_no_directory "$process"
+    done
     mapfile -t all < <(dispatchers)
     ((${#all[@]} == 2))
     for process in "${all[@]}"; do is_apart "$process"; done
@@ -35,7 +36,9 @@ user_of_role() { id -u "$1" 2>/dev/null || echo "$2"; }
     supervisors=$(user_of_role dampener-supervisor 65100)
     dispatchers=$(user_of_role dampener-dispatcher 65101)
     start --user "$HANDLERS" --dispatchers 2 --address 127.0.0.1 0 cat
-    has_field "$(supervisor)" Uid "$supervisors $supervisors $supervisors $supervisors"
+    for process in "$(standby)" "$(supervisor)"; do
+        has_field "$process" Uid "$supervisors $supervisors $supervisors $supervisors"
+    done
     for process in $(dispatchers); do
         has_field "$process" Uid "$dispatchers $id $dispatchers $id"
     done
@@ -63,10 +66,12 @@ has_little_open() {
 1 socket:" ]]
 }
 
-@test "the supervisor holds nothing that only the keeper uses" {
+@test "supervisor and standby hold nothing that only the keeper uses" {
     require_ptrace
     start_as_others --pid-file "$PWD/pid" 0 cat
-    find "/proc/$(supervisor)/fd" -type l -printf '%l\n' >open
+    # Ledgers are files in memory, too.
+    find "/proc/$(supervisor)/fd" "/proc/$(standby)/fd" -type l -printf '%l\n' |
+        grep -v '^/memfd:dampener-ledger ' >open
     refute grep -e "$PWD/pid" -e memfd -e dispatcher open
     answers_hello
 }
@@ -83,8 +88,9 @@ has_little_open() {
 @test "--supervisor-user accepts a number without a name, with a group" {
     require_root
     start --supervisor-user 12345:23456 --address 127.0.0.1 0 cat
+    is_user "$(standby)" 12345 23456 ''
     is_user "$(supervisor)" 12345 23456 ''
-    is_confined "$(supervisor)"
+    pair_is_confined
     answers_hello
 }
 
@@ -101,10 +107,11 @@ has_little_open() {
     require_root
     start --dispatchers 2 --address 127.0.0.1 0 sh -c 'grep Cap /proc/self/status'
     local process set
-    process=$(supervisor)
-    refute grep -q '^Uid:.*[[:space:]]0[[:space:]]' "/proc/$process/status"
-    is_confined "$process"
-    has_field "$process" CapBnd "$NO_CAPABILITY"
+    pair_is_confined
+    for process in "$(standby)" "$(supervisor)"; do
+        refute grep -q '^Uid:.*[[:space:]]0[[:space:]]' "/proc/$process/status"
+        has_field "$process" CapBnd "$NO_CAPABILITY"
+    done
     is_limited "$DAEMON"
     for process in $(dispatchers); do
         has_field "$process" Uid "0 0 0 0"
@@ -170,9 +177,9 @@ be_other() {
     start --supervisor-user daemon --dispatcher-user daemon --dispatchers 2 --address 127.0.0.1 0 cat
     has_line '^\[WARNING\] --supervisor-user is ignored: only root can become another user$' "$LOG"
     has_line '^\[WARNING\] --dispatcher-user is ignored: only root can become another user$' "$LOG"
-    is_confined "$(supervisor)"
+    pair_is_confined
     local process
-    for process in "$DAEMON" $(supervisor) $(dispatchers); do
+    for process in $(processes_of_service); do
         is_user "$process" "$HANDLERS_ID" "$HANDLERS_GROUP" ''
         has_no_capability "$process"
         is_hidden "$process"
@@ -227,9 +234,8 @@ start_assault() {
     open_directories
     cp "$ASSAULT" assault
     start --user "$ATTACKER" --group "$ATTACKER" --processes 9 --dispatchers 3 --address 127.0.0.1 0 ./assault
-    # shellcheck disable=SC2046
-    printf '%s\n' "$DAEMON" $(children "$DAEMON") | sort -n >processes
-    [[ $(wc -l <processes) == 5 ]]
+    processes_of_service >processes
+    [[ $(wc -l <processes) == 6 ]]
 }
 
 @test "a handler under --user can neither signal, trace, limit nor open any process of the service" {
@@ -237,13 +243,13 @@ start_assault() {
     local attacks attack
     # shellcheck disable=SC2046
     assault $(<processes) >tried
-    attacks=$(($(wc -l <tried) / 5))
+    attacks=$(($(wc -l <tried) / 6))
     ((attacks > 10))
     if is_sanitized; then
         # Such a build does not hide, so that dispatchers show what they may show to their user.
         refute grep -E '(kill|signal|sigqueueinfo|prlimit-...): possible' tried
     else
-        [[ $(grep -c ': refused$' tried) == $((5 * attacks)) ]] || { grep -v ': refused$' tried; return 1; }
+        [[ $(grep -c ': refused$' tried) == $((6 * attacks)) ]] || { grep -v ': refused$' tried; return 1; }
     fi
     # The attacks would succeed against another handler, except where the kernel restricts ptrace.
     exec 8<>"/dev/tcp/127.0.0.1/$PORT"
@@ -267,8 +273,7 @@ start_assault() {
     for i in 1 2 3; do [[ $(assault all) == "killed all" ]]; done
     await is_gone "$other" # the attack works
     exec 8>&-
-    # shellcheck disable=SC2046
-    printf '%s\n' "$DAEMON" $(children "$DAEMON") | sort -n | diff processes -
+    processes_of_service | diff processes -
     [[ $(assault all) == "killed all" ]]
     refute grep -e dispatcher -e supervisor -e keeper "$LOG"
 }
@@ -406,6 +411,7 @@ is_spared() { [[ $(oom_score_of "$1") -lt 500 ]]; }
 check_oom_score_of_handlers() {
     local i
     is_spared "$DAEMON"
+    is_spared "$(standby)"
     is_spared "$(supervisor)"
     for ((i = 0; i < 3; i++)); do [[ $(handlers_score) == 500 ]]; done
     # Handlers of later dispatchers have the same score.
@@ -416,6 +422,7 @@ check_oom_score_of_handlers() {
         [[ $(handlers_score) == 500 ]]
     done
     is_spared "$DAEMON"
+    is_spared "$(standby)"
     is_spared "$(supervisor)"
 }
 
@@ -447,7 +454,7 @@ handlers_score() { nc -N 127.0.0.1 "$PORT" </dev/null; }
     WRAPPER=(setpriv --bounding-set=-all)
     start --address 127.0.0.1 --dispatchers 1 0 cat
     local process
-    for process in "$DAEMON" $(children "$DAEMON"); do
+    for process in $(processes_of_service); do
         has_field "$process" Uid "0 0 0 0"
         has_no_capability "$process"
     done
@@ -470,12 +477,12 @@ handlers_score() { nc -N 127.0.0.1 "$PORT" </dev/null; }
     WRAPPER=(unshare --user --map-root-user)
     start --address 127.0.0.1 0 cat
     has_line '^\[WARNING\] root may not become another user here' "$LOG"
-    is_confined "$(supervisor)"
+    pair_is_confined
     answers_hello
     stop
     start --supervisor-user root --address 127.0.0.1 0 cat
     is_nowhere "$(supervisor)"
-    is_confined "$(supervisor)"
+    pair_is_confined
     answers_hello
 }
 

@@ -73,7 +73,9 @@ is_apart() {
 }
 
 NO_CAPABILITY=0000000000000000
-KEEPERS_CAPABILITIES=000000000000002a # CAP_DAC_OVERRIDE, CAP_FOWNER and CAP_KILL
+# CAP_DAC_OVERRIDE, CAP_FOWNER and CAP_KILL; and for another pair CAP_SETGID, CAP_SETUID, CAP_SETPCAP
+# and CAP_SYS_CHROOT
+KEEPERS_CAPABILITIES=00000000000401ea
 
 # Fails unless the keeper of root has these capabilities only.
 is_limited() {
@@ -90,12 +92,22 @@ has_no_capability() {
 
 has_filter() { ! is_sanitized && ! grep -q 'no filter of system calls' "$LOG"; }
 
-# Fails unless the supervisor has lost its privileges, whatever its user.
-is_confined() {
-    has_no_capability "$1"
-    has_field "$1" NoNewPrivs 1
-    if has_filter; then has_field "$1" Seccomp 2; fi
-    is_hidden "$1"
+# Fails unless supervisor and standby have lost their privileges, whatever their user.  The standby has
+# no filter of system calls: it has to clone.
+pair_is_confined() {
+    local process
+    for process in "$(standby)" "$(supervisor)"; do
+        has_no_capability "$process"
+        has_field "$process" NoNewPrivs 1
+        is_hidden "$process"
+    done
+    if has_filter; then has_field "$(supervisor)" Seccomp 2; fi
+}
+
+# Prints the processes of the service, without handlers.
+processes_of_service() {
+    # shellcheck disable=SC2046
+    printf '%s\n' "$DAEMON" $(standby) $(supervisor) $(dispatchers) | sort -n
 }
 
 # Fails unless the private files of a process in /proc belong to root.

@@ -91,13 +91,13 @@ look_how_busy() {
 
 # ---- a wall that comes and goes ----
 
-# at_wall RAISE LIFT COUNT WORDS: raises the wall, starts COUNT clients, and waits until the log has
-# WORDS.  Measures how busy the daemon is, and lifts the wall.  The same daemon must then serve each
+# at_wall RAISE LIFT COUNT WORDS [OPTION]...: raises the wall, starts COUNT clients with these options
+# of burst, and waits until the log has WORDS.  Measures how busy the daemon is, and lifts the wall.  The same daemon must then serve each
 # client once.
 at_wall() {
     local raise=$1 lift=$2 count=$3 words=$4 begin client
     "$raise"
-    "$BURST" -t 60000 "$ADDRESS" "$PORT" "$count" >burst 2>complaints &
+    "$BURST" -t 60000 "${@:5}" "$ADDRESS" "$PORT" "$count" >burst 2>complaints &
     client=$!
     await has_line "$words" "$LOG"
     look_how_busy
@@ -153,14 +153,14 @@ unless_counted() {
 wall_address_space() {
     unless_sanitized
     require_dispatchers
-    start --address 127.0.0.1 --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    start --address 127.0.0.1 --processes 8 --order fair 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     raise() { limit_of "$(supervisor)" as $((1024 * $(awk '/^VmSize:/ { print $2 }' "/proc/$(supervisor)/status"))); }
     lift() { limit_of "$(supervisor)" as unlimited; }
-    # Stop the dispatchers: more clients wait than fit into the memory of the supervisor, so that it
+    # Stop the dispatchers: more sources wait than fit into the memory of the supervisor, so that it
     # must ask for more.
     hold_dispatchers
     release() { lift && release_dispatchers; }
-    at_wall raise release 2000 "cannot accept connections: Cannot allocate memory"
+    at_wall raise release 2000 "cannot accept connections: Cannot allocate memory" -f 127.0.1.1 -s 2000
 }
 
 # Limits the processes of the dispatchers only, because only they start processes.
