@@ -557,7 +557,7 @@ static void retire(void *context)
 static void prepare(void)
 {
     static const bool never = false;
-    static const int32_t nobody = 0;
+    static int32_t nobody = 0;
 
     make("old", "");
     make("lent", "");
