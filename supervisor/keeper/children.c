@@ -328,24 +328,11 @@ static bool reap(struct keeper *keeper)
     return true;
 }
 
-static void reap_if_dead(struct keeper *keeper, pid_t process)
-{
-    siginfo_t information = {0};
-
-    if (process != 0 &&
-        waitid(P_PID, (id_t)process, &information, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-        information.si_pid != 0)
-        reap_one(keeper, process);
-}
-
 /* Does what a full link has held up: sends the report, and goes on reaping. */
 void children_go_on(void *context)
 {
     struct keeper *keeper = context;
 
-    /* Whatever waits for the link: nobody else will read what is in it. */
-    reap_if_dead(keeper, keeper->standby);
-    reap_if_dead(keeper, keeper->supervisor);
     outbox_flush(&keeper->outbox);
     reap_pair(keeper);
     if (!children_link_is_full(keeper) && reap(keeper))

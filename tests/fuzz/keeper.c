@@ -66,6 +66,9 @@ static uint32_t generations[DISPATCHERS];
 static int places[DISPATCHERS]; /* of each dispatcher's process */
 static int last_status;         /* of the pair's process that was reaped last */
 static bool over;               /* so the keeper ends */
+static int32_t renewed;         /* the supervisor that RENEW named last */
+static bool lied;               /* of which process the supervisor is */
+static int others;              /* descriptors of no report and no service manager; 0: not known */
 
 int __wrap_close(int descriptor);
 int __real_close(int descriptor);
@@ -190,6 +193,7 @@ pid_t __wrap_fork(void)
 
     for (unsigned i = 0; i < process_count; i++)
         HOLDS(processes[i].kind != STANDBY || processes[i].reaped);
+    HOLDS(!over && (lied || find_living(SUPERVISOR) == NULL));
     process = add(STANDBY, NOBODY);
     if (process >= 0)
         start_supervisor(process - FIRST_PROCESS);
@@ -223,7 +227,8 @@ int __wrap_kill(pid_t process, int signal_number)
     HOLDS(process < -1 && process != -KEEPER && has_child_in(-process));
     for (unsigned i = 0; i < process_count; i++)
         if (processes[i].group == -process && !processes[i].ended) {
-            HOLDS(processes[i].kind == HANDLER);
+            /* A supervisor without a standby, of a dead leader's group, does itself no good. */
+            HOLDS(processes[i].kind == HANDLER || processes[i].kind == SUPERVISOR);
             end(&processes[i], signal_number);
         }
     return 0;
@@ -379,6 +384,7 @@ static void check_report(const struct link_message *report)
         break;
     case LINK_RENEW:
         HOLDS(report->process != 0 && find_living(STANDBY) == NULL);
+        renewed = report->process;
         break;
     default:
         HOLDS(report->type == LINK_EMPTY || report->type == LINK_PUBLISHED ||
@@ -641,6 +647,7 @@ static void act(void)
         break;
     case 13:
         cloned = take_process();
+        lied = true;
         break;
     case 14:
         end_pair(fuzz_take_byte(&input));
@@ -655,8 +662,21 @@ static void act(void)
     }
 }
 
+/* Those of reports are open until HEARD. */
+static void check_descriptors(void)
+{
+    int count = fuzz_descriptors() - notify_is_open(&keeper.notify);
+
+    for (uint64_t i = keeper.outbox.heard + 1; i <= keeper.outbox.made; i++)
+        count -= (int)keeper.outbox.kept[i % OUTBOX_KEPT].count;
+    if (others == 0)
+        others = count;
+    HOLDS(count == others);
+}
+
 static void check_keeper(void)
 {
+    check_descriptors();
     HOLDS(count_living(READER) <= OPTIONS_FILES);
     HOLDS(count_living(DISPATCHER) <= DISPATCHERS);
     HOLDS(keeper.group_count <= process_count);
@@ -672,13 +692,14 @@ static void finish(void)
     struct process *supervisor;
 
     HOLDS(last_steps++ < LAST_STEPS);
-    if (find_living(SUPERVISOR) != NULL) {
+    supervisor = find(keeper.supervisor);
+    if (find_living(SUPERVISOR) != NULL || (supervisor != NULL && !supervisor->ended)) {
         hear(UINT32_MAX);
         (void)raw_send_each(link_end, &heard, sizeof(heard), NULL, 0, MSG_DONTWAIT);
     }
     if (keeper.again.deadline != 0)
         keeper.again.deadline = 1;
-    supervisor = standby != NULL ? find_living(SUPERVISOR) : find(keeper.supervisor);
+    supervisor = standby != NULL ? find_living(SUPERVISOR) : find(renewed);
     if (supervisor != NULL && !supervisor->ended)
         end(supervisor, standby != NULL ? 0 : LINK_EXIT_RENEW << 8);
     if (standby != NULL)
@@ -728,7 +749,8 @@ static void open_keeper(void)
     lacks_processes = false;
     steps = last_steps = 0;
     begun = true;
-    ended = over = false;
+    ended = over = lied = false;
+    renewed = others = 0;
     forgotten = 0;
     next = 1;
     for (int i = 0; i < DISPATCHERS; i++) {

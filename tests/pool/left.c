@@ -71,10 +71,16 @@ static void on_delivered(void *context, uint32_t client, uint64_t ticket)
     CHECK(context == fates && client < CLIENTS && ticket == 100 + client);
 }
 
+static void on_held(void *context, uint32_t client, uint64_t ticket)
+{
+    CHECK(context == fates && client < CLIENTS && ticket == 100 + client);
+}
+
 static const struct pool_events events = {.delivered = on_delivered,
                                           .returned = on_returned,
                                           .failed = on_failed,
                                           .started = on_started,
+                                          .held = on_held,
                                           .context = fates};
 
 static bool was_orphaned(uint32_t client)

@@ -108,8 +108,14 @@ static void on_signal(void *context, int32_t process, int signal_number)
     signalled[signal_count++] = process;
 }
 
+static void on_held(void *context, uint32_t client, uint64_t ticket)
+{
+    CHECK(context == &pool && client < CLIENTS && ticket == 100 + client);
+}
+
 static const struct pool_events events = {.delivered = on_delivered,
                                           .started = on_started,
+                                          .held = on_held,
                                           .failed = on_failed,
                                           .returned = on_returned,
                                           .exited = on_exited,

@@ -71,7 +71,7 @@ static void check_taken(void)
         CHECK(is_open(accepted[i])); /* the receiver owns them */
 }
 
-/* A connection that was reset has no address.  Whose it was does not matter any more. */
+/* A connection that was reset has no address.  It must not pass for that of another client. */
 static void check_reset(void)
 {
     const struct linger at_once = {.l_onoff = 1};
@@ -79,8 +79,8 @@ static void check_reset(void)
     CHECK(setsockopt(clients[3], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) == 0);
     (void)close(clients[3]);
     strays_add(&strays, accepted[3]);
-    CHECK(strays_take(&strays, &remotes[0]) == accepted[3]);
-    CHECK(strays_next(&strays) == -1);
+    CHECK(strays_take(&strays, &remotes[0]) == -1);
+    CHECK(strays_next(&strays) == accepted[3] && strays_next(&strays) == -1);
 }
 
 static void check_too_many(void)
