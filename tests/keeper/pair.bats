@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Tests that nobody notices when the supervisor is killed: the standby clones another, which finds every
 # client and every count.
-# shellcheck disable=SC2016,SC2153 # $ is awk's; helpers set variables
+# shellcheck disable=SC2016,SC2030,SC2031,SC2153 # $ is awk's; tests are subshells of helpers.bash
 
 load ../shared/helpers
 load ../shared/control
@@ -78,15 +78,15 @@ survive_with_books() {
 }
 
 @test "each client is answered once, by no more handlers than allowed, while the supervisor is killed again and again" {
-    survive_with_books "$(count 1500 9000)" 20 200 supervisor
+    survive_with_books "$(count 1000 9000)" 20 200 supervisor
 }
 
 @test "each client is answered once while the supervisor and a dispatcher are killed together" {
-    survive_with_books "$(count 1500 9000)" 50 200 supervisor dispatcher
+    survive_with_books "$(count 1000 9000)" 50 200 supervisor dispatcher
 }
 
 @test "each client is answered once while the supervisor and all dispatchers are killed together, or one of both" {
-    survive_with_books "$(count 1200 9000)" 50 200 70 supervisor 70 dispatchers
+    survive_with_books "$(count 1000 9000)" 50 200 70 supervisor 70 dispatchers
 }
 
 # Waits until another supervisor than $1 has taken its place.
@@ -133,9 +133,9 @@ has_standby() { [[ -n $(standby) ]]; }
 
 @test "a drain goes on after the death of the supervisor" {
     start -v --address 127.0.0.1 --processes 2 --pid-file pid 0 "$ANSWER" "$ANSWERS" "$COUNTER" 20
-    "$BURST" "$ADDRESS" "$PORT" 100 >burst &
+    "$BURST" "$ADDRESS" "$PORT" 300 >burst &
     local client=$! process
-    await status_is accepted 100
+    await status_is accepted 300
     kill -TERM "$DAEMON"
     await has_line 'ending: waiting for' "$LOG"
     for _ in 1 2 3; do kill_supervisor; done
@@ -143,7 +143,7 @@ has_standby() { [[ -n $(standby) ]]; }
     wait "$client"
     finish
     ((STATUS == 0))
-    each_answered_once 100
+    each_answered_once 300
     [[ ! -e pid ]]
 }
 
@@ -165,23 +165,23 @@ has_standby() { [[ -n $(standby) ]]; }
 }
 
 @test "a handler's --timeout counts from its start, across supervisors" {
-    start -v --address 127.0.0.1 --timeout 2 0 cat
+    start -v --address 127.0.0.1 --timeout 2.5 0 cat
     local begin
     begin=$(milliseconds)
     connect_silently
     await status_is running 1
-    sleep 0.7
+    sleep 1
     kill_supervisor
-    sleep 0.7
+    sleep 1
     kill_supervisor
     timeout 20 cat <&"$CLIENT"
     echo "took $(milliseconds_since "$begin") ms"
-    (($(milliseconds_since "$begin") >= 1900 && $(milliseconds_since "$begin") < 2600))
+    (($(milliseconds_since "$begin") >= 2400 && $(milliseconds_since "$begin") < 4400))
     await status_is served 1
 }
 
 @test "a client that waits for too long is refused in time, across supervisors" {
-    start -v --address 127.0.0.1 --processes 1 --queue-timeout 1.5 --busy-message 'busy\n' 0 cat
+    start -v --address 127.0.0.1 --processes 1 --queue-timeout 2 --busy-message 'busy\n' 0 cat
     connect_silently
     await status_is running 1
     local begin
@@ -189,11 +189,11 @@ has_standby() { [[ -n $(standby) ]]; }
     "$BURST" -m 'busy\n' "$ADDRESS" "$PORT" 10 >burst &
     local client=$!
     await status_is queued 10
-    sleep 0.7
+    sleep 1
     kill_supervisor
     wait "$client"
     echo "took $(milliseconds_since "$begin") ms"
-    (($(milliseconds_since "$begin") >= 1400 && $(milliseconds_since "$begin") < 2100))
+    (($(milliseconds_since "$begin") >= 1900 && $(milliseconds_since "$begin") < 2900))
     [[ $(cat burst) == "connected 10 answered 0 refused 10 hungup 0 failed 0" ]]
     await status_is refused-timeout 10
     exec {CLIENT}>&-
@@ -217,6 +217,7 @@ served_from() { "$BURST" -f "$1" -m "$2" "$ADDRESS" "$PORT" 1; }
         [[ $(served_from 127.0.1.2 '') == *"refused 1 "* ]]
         [[ $(served_from 127.0.3.9 '') == *"refused 1 "* ]]
         [[ $(served_from 127.0.1.1 '') == *"answered 1 "* ]]
+        await status_is running 0 # the answer comes before the end of the handler
     done
     connect_silently
     await status_is running 1
@@ -330,9 +331,12 @@ kill_pair() {
     connect_silently # the handler waits for a line
     await status_is running 1
     "$BURST" "$ADDRESS" "$PORT" 30 >burst 2>complaints &
-    local client=$! begin line
+    local client=$! begin line all
     await field_is queued 30
     begin=$(milliseconds)
+    # A dispatcher that does not end by itself would keep the handler.
+    mapfile -t all < <(dispatchers)
+    kill -STOP "${all[@]}"
     kill_pair
     refute wait "$client"
     [[ $(cat burst) == "connected 30 answered 0 failed 30" ]]
@@ -359,22 +363,6 @@ kill_pair() {
     await has_standby
 }
 
-@test "the death of supervisor and standby is noticed although dozens of reports were unheard" {
-    start -v --control control --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
-    local both round
-    mapfile -t both < <(standby; supervisor)
-    kill -STOP "${both[1]}"
-    for ((round = 0; round < 60; round++)); do
-        kill -USR1 "$DAEMON"
-        sleep 0.005 # the signals must not become one
-    done
-    kill -KILL "${both[@]}"
-    await is_replaced "${both[1]}"
-    [[ $("$BURST" "$ADDRESS" "$PORT" 20) == "connected 20 answered 20 failed 0" ]]
-    has_line '^\[INFO\] status: ' "$LOG" # they were kept
-    await fields_are accepted 20 served 20
-}
-
 @test "each client is answered, or lost and counted, while supervisors and standbys are killed" {
     start_controlled --processes 4 0 "$ANSWER" "$ANSWERS" "$COUNTER" 2
     begin_killing 30 200 90 supervisor 50 standby 30 dispatchers
@@ -385,7 +373,7 @@ kill_pair() {
     await fields_are running 0 queued 0
     [[ $(cut -d ' ' -f 2 "$ANSWERS" | sort | uniq -d) == "" ]]
     say status >last
-    check_sums <last || { cat last; false; }
+    check_sums <last || { cat last; return 1; }
     await has_standby
     "$BURST" "$ADDRESS" "$PORT" 20
 }
@@ -427,16 +415,10 @@ time_without_service() {
     if [[ -n ${DAMPENER_LONG:-} ]]; then ((times[rounds / 2] < 100)); fi
     # The rest need not be served.
     (($(field accepted) == crowd))
-    say set processes 8 >/dev/null
-    if [[ -n ${DAMPENER_LONG:-} ]]; then
-        kill -INT "$DAEMON"
-        wait "$client" || true
-        wait "$DAEMON" || true
-        DAEMON=
-    else
-        wait "$client"
-        each_answered_once "$crowd"
-    fi
+    kill -INT "$DAEMON"
+    wait "$client" || true
+    wait "$DAEMON" || true
+    DAEMON=
 }
 
 # ---- at each system call ----
@@ -494,4 +476,72 @@ has_no_signal() { grep -q '^ShdPnd:[[:space:]]*0*$' "/proc/$DAEMON/status"; }
     kill -KILL "$(standby)" "$process"
     "$BURST" "$ADDRESS" "$PORT" 1 >burst
     each_answered_once 1
+}
+
+@test "a client of a Unix socket is served although the supervisor is killed before it takes note of it" {
+    [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
+    start -v --control control --processes 4 "unix:$PWD/socket" "$ANSWER" "$ANSWERS" "$COUNTER"
+    local number ADDRESS="unix:$PWD/socket" PORT=0
+    KILLED=0 UNTOLD=0
+    # The one call behind accept4(2) asks for the user of the client.
+    for number in 1 2 5; do survive_call getsockopt "$number"; done
+    ((KILLED == 3 && UNTOLD == 0))
+    await fields_are served 120 accepted 120
+}
+
+has_failed() { (($(metric start_failures_total) > 0)); }
+
+@test "a client whose handler could not be started keeps its place although the supervisor is killed as it comes back" {
+    [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
+    cp "$ANSWER" handler
+    start_controlled --processes 1 0 ./handler "$ANSWERS" "$COUNTER"
+    local process number
+    for number in 1 2 3; do
+        : >"$ANSWERS"
+        mv handler away
+        process=$(supervisor)
+        # The call that checks whether the connection is that of the client.
+        inject "$process" "getpeername:signal=KILL:when=$number"
+        "$BURST" "$ADDRESS" "$PORT" 10 >burst &
+        await is_replaced "$process"
+        end_trace
+        mv away handler
+        wait $!
+        diff <(seq 10) <(cut -d ' ' -f 2 "$ANSWERS")
+    done
+    has_failed
+    await fields_are served 30 accepted 30
+    has_dropped 0
+}
+
+# Has the supervisor killed in a drain, as the connection of a client comes back whose handler could not be
+# started.
+survive_drain() {
+    local process client
+    mv handler away
+    "$BURST" "$ADDRESS" "$PORT" 10 >burst &
+    client=$!
+    await status_is accepted 10
+    kill -TERM "$DAEMON"
+    await has_line 'ending: waiting for' "$LOG"
+    process=$(supervisor)
+    inject "$process" "$1:signal=KILL:when=1"
+    await is_replaced "$process"
+    end_trace
+    mv away handler
+    wait "$client"
+    diff <(seq 10) <(cut -d ' ' -f 2 "$ANSWERS")
+    finish
+    ((STATUS == 0))
+}
+
+@test "a client whose handler could not be started is served although the supervisor is killed in a drain" {
+    [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
+    cp "$ANSWER" handler
+    start -v --address 127.0.0.1 --processes 1 0 ./handler "$ANSWERS" "$COUNTER"
+    survive_drain getpeername
+    : >"$ANSWERS"
+    : >"$LOG"
+    start -v --processes 1 unix:socket ./handler "$ANSWERS" "$COUNTER"
+    ADDRESS=unix:socket PORT=0 survive_drain getpeername
 }
