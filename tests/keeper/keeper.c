@@ -558,6 +558,7 @@ static void retire(void *context)
 static void prepare(void)
 {
     static const bool never = false;
+
     make("old", "");
     make("lent", "");
     make("new", "");
