@@ -68,7 +68,7 @@ static int last_status;         /* of the pair's process that was reaped last */
 static bool over;               /* so the keeper ends */
 static int32_t renewed;         /* the supervisor that RENEW named last */
 static bool lied;               /* of which process the supervisor is */
-static int others;              /* descriptors of no report and no service manager; 0: not known */
+static int others; /* descriptors of no report, dispatcher or service manager; 0: not known */
 
 int __wrap_close(int descriptor);
 int __real_close(int descriptor);
@@ -662,13 +662,15 @@ static void act(void)
     }
 }
 
-/* Those of reports are open until HEARD. */
+/* Those of reports are open until HEARD, and each dispatcher has one ledger. */
 static void check_descriptors(void)
 {
     int count = fuzz_descriptors() - notify_is_open(&keeper.notify);
 
     for (uint64_t i = keeper.outbox.heard + 1; i <= keeper.outbox.made; i++)
         count -= (int)keeper.outbox.kept[i % OUTBOX_KEPT].count;
+    for (unsigned i = 0; i < keeper.count; i++)
+        count -= keeper.dispatchers[i].ledger >= 0;
     if (others == 0)
         others = count;
     HOLDS(count == others);
@@ -765,6 +767,9 @@ static void open_keeper(void)
 static void close_keeper(void)
 {
     outbox_forget(&keeper.outbox, UINT64_MAX);
+    for (unsigned i = 0; i < keeper.count; i++)
+        if (keeper.dispatchers[i].ledger >= 0)
+            (void)close(keeper.dispatchers[i].ledger);
     while (signals_next(keeper.signals.descriptor) != 0)
         continue; /* they are not the next input's */
     loop_close(&keeper.loop);
