@@ -779,9 +779,6 @@ static void close_keeper(void)
     if (keeper.notify.descriptor >= 0)
         (void)close(keeper.notify.descriptor);
     (void)close(manager);
-    for (int i = 0; i < DISPATCHERS; i++)
-        if (keeper.dispatchers[i].ledger >= 0)
-            (void)close(keeper.dispatchers[i].ledger);
     free(keeper.groups);
 }
 
