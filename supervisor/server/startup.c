@@ -387,7 +387,7 @@ static int supervise(void *context, unsigned life)
 }
 
 /* Runs in the standby. */
-static _Noreturn void stand_by(void *context, int link)
+__attribute__((noreturn)) static void stand_by(void *context, int link)
 {
     struct startup *startup = context;
     struct server *server = &startup->server;

@@ -718,7 +718,7 @@ static void on_step(void *context)
         finish();
 }
 
-static _Noreturn void stand_by(void *context, int link)
+__attribute__((noreturn)) static void stand_by(void *context, int link)
 {
     (void)context;
     (void)link;

@@ -523,7 +523,7 @@ static void check_retire(void)
     CHECK(has_ignored_all() && !is_absent("retired"));
 }
 
-static _Noreturn void stand_by(void *context, int link)
+__attribute__((noreturn)) static void stand_by(void *context, int link)
 {
     CHECK(context == &keeper);
     *keeper.cloned = getpid(); /* this process is both */
@@ -579,7 +579,7 @@ static void prepare(void)
     CHECK(files_add_temporary(&keeper.files, "new", "place") == 0);
 }
 
-static _Noreturn void fail(void *context, int link)
+__attribute__((noreturn)) static void fail(void *context, int link)
 {
     (void)context;
     (void)link;
