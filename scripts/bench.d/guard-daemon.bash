@@ -61,7 +61,7 @@ guard_find_processes() {
     for process in $(guard_children "$daemon"); do
         read -r name <"/proc/$process/comm" || continue
         case $name in
-        supervisor) supervisor=$process ;;
+        standby) supervisor=$(guard_children "$process") ;;
         dispatcher) dispatchers+=("$process") ;;
         esac
     done

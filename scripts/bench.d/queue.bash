@@ -13,9 +13,7 @@ queue_status() {
 # Prints the process that has the queue.
 queue_supervisor() {
     local process
-    local -a children
-    read -r -a children <"/proc/$server/task/$server/children" || true # it ends without a new line
-    for process in "${children[@]}"; do
+    for process in $(server_processes "$server"); do
         if [[ $(cat "/proc/$process/comm" 2>/dev/null) == supervisor ]]; then echo "$process"; fi
     done
 }

@@ -92,7 +92,7 @@ END {
     checked("2f", "counters of the last daemon, against its log", 3)
     checked("5a", sprintf("answers on the control socket, the longest after %.0f ms (%d may be); asked twice: %d times", longest, bound, again), samples)
     checked("6a", sprintf("processor time in two seconds; at worst %.0f %% of what it may be", worst * 100), windows)
-    checked("6b", "at rest: no handlers, no zombies; " look_at_process("keeper") "; " look_at_process("supervisor"), 6)
+    checked("6b", "at rest: no handlers, no zombies; " look_at_process("keeper") "; " look_at_process("standby") "; " look_at_process("supervisor"), 8)
     checked("6c", "ends of daemons, with status 0", exits)
     print "cost", (work > 0 ? (used - first_used) / work * 2 : 0)
 }

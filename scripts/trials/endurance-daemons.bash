@@ -75,14 +75,20 @@ daemons_is_ready() {
 daemons_find() {
     local process name
     local -a found=()
-    for process in $(children "${daemon_of[$1]}"); do
-        read -r name <"/proc/$process/comm"
+    for process in $(descendants "${daemon_of[$1]}"); do
+        { read -r name <"/proc/$process/comm"; } 2>/dev/null || continue
         if [[ $name == "$2" ]]; then found+=("$process"); fi
     done
     echo "${found[*]}"
 }
 
-children() { cat "/proc/$1/task/$1/children"; }
+# Prints the children of a process and those of its children, as the supervisor is one of the standby.
+descendants() {
+    local process
+    for process in $(children "$1"); do echo "$process" $(children "$process"); done
+}
+
+children() { cat "/proc/$1/task/$1/children" 2>/dev/null || true; }
 
 daemons_end() {
     local name

@@ -17,9 +17,9 @@
  *         handlers that have been alive at T: each was so before and after; PROCESS is PID.START,
  *         as in handler.c
  *     process T ROLE PID DESCRIPTORS RESIDENT
- *         of each "keeper" and "supervisor"; RESIDENT is KiB
+ *         of each "keeper", "standby" and "supervisor"; RESIDENT is KiB
  *     used T MILLISECONDS
- *         of processor time, by all keepers, supervisors and dispatchers, so far
+ *         of processor time, by all processes of all daemons, so far
  *     zombies T COUNT
  *         children of theirs that have not been reaped
  */
@@ -222,6 +222,24 @@ static void children_of(int process, struct set *children)
         add(children, atoi(word), 0);
 }
 
+/* The supervisor is a child of the standby, so what that has is added. */
+static void children_of_daemon(int keeper, struct set *children)
+{
+    struct set of_standby;
+    struct look look;
+    int count;
+
+    children_of(keeper, children);
+    count = children->count;
+    for (int i = 0; i < count; i++) {
+        if (!look_at(children->list[i], &look) || strcmp(look.name, "standby") != 0)
+            continue;
+        children_of(children->list[i], &of_standby);
+        for (int j = 0; j < of_standby.count; j++)
+            add(children, of_standby.list[j], 0);
+    }
+}
+
 /* What the processes of the daemon have used, those that have ended included. */
 static struct {
     int process;
@@ -280,7 +298,7 @@ static void find_handlers(struct set *handlers, int *zombies)
     for (int i = 0; i < keepers.count; i++) {
         if (look_at(keepers.list[i], &look))
             count_time(keepers.list[i], look.ticks);
-        children_of(keepers.list[i], &children);
+        children_of_daemon(keepers.list[i], &children);
         for (int j = 0; j < children.count; j++) {
             if (!look_at(children.list[j], &look))
                 continue;
@@ -289,7 +307,7 @@ static void find_handlers(struct set *handlers, int *zombies)
             } else if (strcmp(look.name, "dispatcher") == 0) {
                 count_time(children.list[j], look.ticks);
                 add_handlers_of(children.list[j], handlers, zombies);
-            } else if (strcmp(look.name, "supervisor") == 0) {
+            } else if (strcmp(look.name, "supervisor") == 0 || strcmp(look.name, "standby") == 0) {
                 count_time(children.list[j], look.ticks);
             } else if (strcmp(look.name, "handler") == 0) {
                 add(handlers, children.list[j], look.start);
@@ -346,10 +364,11 @@ static void note_processes(void)
         if (!note_process("keeper", keepers.list[i]))
             continue;
         add(&left, keepers.list[i], 0);
-        children_of(keepers.list[i], &children);
+        children_of_daemon(keepers.list[i], &children);
         for (int j = 0; j < children.count; j++)
-            if (look_at(children.list[j], &look) && strcmp(look.name, "supervisor") == 0)
-                (void)note_process("supervisor", children.list[j]);
+            if (look_at(children.list[j], &look) &&
+                (strcmp(look.name, "supervisor") == 0 || strcmp(look.name, "standby") == 0))
+                (void)note_process(look.name, children.list[j]);
     }
     keepers = left;
 }
