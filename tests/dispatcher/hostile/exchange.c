@@ -18,6 +18,9 @@ const struct shape shapes[MESSAGE_TYPES] = {
     [MESSAGE_SIGNALLED] = {sizeof(struct message_header), false, 0, 0},
     [MESSAGE_PING] = {sizeof(struct message_header), true, 0, MESSAGE_PONG},
     [MESSAGE_PONG] = {sizeof(struct message_header), false, 0, 0},
+    [MESSAGE_ROLL] = {sizeof(struct message_header), true, 0, MESSAGE_ROLLED},
+    [MESSAGE_LISTED] = {sizeof(struct message_listed), false, 0, 0},
+    [MESSAGE_ROLLED] = {sizeof(struct message_header), false, 0, 0},
 };
 
 static struct wire_inbox inbox;
@@ -45,6 +48,8 @@ static void enter(const union message *message)
 {
     unsigned type = message->header.type;
 
+    if (type == MESSAGE_LISTED)
+        return; /* as many as there are handlers at that moment */
     if (type == MESSAGE_STARTED) {
         hostile.started = message->started;
         hostile.due[MESSAGE_EXITED]++;
@@ -59,7 +64,8 @@ static void hear(void)
 {
     const unsigned permitted = WIRE_TYPE(MESSAGE_STARTED) | WIRE_TYPE(MESSAGE_FAILED) |
                                WIRE_TYPE(MESSAGE_EXITED) | WIRE_TYPE(MESSAGE_SIGNALLED) |
-                               WIRE_TYPE(MESSAGE_PONG);
+                               WIRE_TYPE(MESSAGE_PONG) | WIRE_TYPE(MESSAGE_LISTED) |
+                               WIRE_TYPE(MESSAGE_ROLLED);
 
     for (;;) {
         union message message;

@@ -98,12 +98,12 @@ static void mutate(struct packet *packet, uint32_t changes)
 static unsigned draw_mutated_packet(struct packet *packet)
 {
     static const enum message_type asked[] = {MESSAGE_START, MESSAGE_START, MESSAGE_SIGNAL,
-                                              MESSAGE_PING};
+                                              MESSAGE_PING, MESSAGE_ROLL};
     unsigned count = 1 + below(below(4) == 0 ? PROTOCOL_BATCH + 1 : 4);
     unsigned brought = 0;
 
     while (count-- > 0)
-        brought += draw_message(packet, below(32) == 0 ? draw_type() : asked[below(4)]);
+        brought += draw_message(packet, below(32) == 0 ? draw_type() : asked[below(5)]);
     mutate(packet, below(2) * below(3));
     return brought;
 }
