@@ -118,9 +118,9 @@ static const struct condition conditions[] = {
     /* to a daemon that takes over; other types could send to any address */
     {.call = SYS_socketpair, .argument = 0, .count = 1, .values = {AF_UNIX}},
     {.call = SYS_socketpair, .argument = 1, .count = 1, .values = {SOCK_SEQPACKET | SOCK_CLOEXEC}},
-    /* closing without waiting, in spite of a handler's SO_LINGER */
+    /* closing without waiting, in spite of a handler's SO_LINGER; emptying a dispatcher's socket */
     {.call = SYS_setsockopt, .argument = 1, .count = 1, .values = {SOL_SOCKET}},
-    {.call = SYS_setsockopt, .argument = 2, .count = 1, .values = {SO_LINGER}},
+    {.call = SYS_setsockopt, .argument = 2, .count = 2, .values = {SO_LINGER, SO_PASSCRED}},
     /* draining: a backlog of 0 keeps new clients out */
     {.call = SYS_listen, .argument = 1, .count = 1, .values = {0}},
 /* memory and ledgers, but not executable */
