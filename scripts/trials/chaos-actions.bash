@@ -34,14 +34,20 @@ act_vanish() { echo "vanish $*" >&"$to_clients"; }
 act_pest() { echo "pest $*" >&"$to_clients"; }
 act_quiet() { :; }
 
-# In `pool`: the dispatchers of one of the daemons that there are; the one that serves comes first.
-choose_pool() {
+# In `chosen`: one of the daemons that there are; the one that serves comes first.
+choose_daemon() {
     local process
     local -a living=("$serving")
     for process in ${old[@]+"${old[@]}"}; do
         if [[ -e /proc/$process/task/$process/children ]]; then living+=("$process"); fi
     done
-    daemon_dispatchers "${living[$1 % ${#living[@]}]}"
+    chosen=${living[$1 % ${#living[@]}]}
+}
+
+# In `pool`: the dispatchers of one of them.
+choose_pool() {
+    choose_daemon "$1"
+    daemon_dispatchers "$chosen"
     pool=(${found[@]+"${found[@]}"})
 }
 
@@ -68,6 +74,13 @@ act_kill() {
         kill -KILL "$victim" 2>/dev/null || true # it may have ended with its daemon
         stop_ended "$victim"
     done
+}
+
+act_crash() {
+    choose_daemon "$1"
+    daemon_supervisor "$chosen"
+    if ((${#found[@]} == 0)); then return 1; fi
+    kill -KILL "${found[@]}" 2>/dev/null || true # it may have ended with its daemon
 }
 
 act_stop() {

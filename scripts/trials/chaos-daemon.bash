@@ -102,7 +102,21 @@ daemon_accepts() { [[ $(daemon_ask "$@" 2>&1) != *"error"* ]]; }
 
 daemon_lives() { kill -0 "$serving" 2>/dev/null; }
 
-# ---- dispatchers ----
+# ---- processes of a daemon ----
+
+# In `found`: the supervisor of a daemon, a child of its standby; none while the next one begins.
+daemon_supervisor() {
+    local standby process name
+    found=()
+    for standby in $(cat "/proc/$1/task/$1/children" 2>/dev/null || true); do
+        { read -r name <"/proc/$standby/comm"; } 2>/dev/null || continue
+        if [[ $name != standby ]]; then continue; fi
+        for process in $(cat "/proc/$standby/task/$standby/children" 2>/dev/null || true); do
+            { read -r name <"/proc/$process/comm"; } 2>/dev/null || continue
+            if [[ $name == supervisor ]]; then found+=("$process"); fi
+        done
+    done
+}
 
 # In `found`: those of a daemon that have not ended.  A child that one of them has cloned, and which
 # it left to the keeper before the exec, has that name, too; but a dispatcher leads a group, in the
