@@ -82,11 +82,11 @@ survive_with_books() {
 }
 
 @test "each client is answered once while the supervisor and a dispatcher are killed together" {
-    survive_with_books "$(count 1000 9000)" 50 200 supervisor dispatcher
+    survive_with_books "$(count 1000 9000)" 20 100 supervisor dispatcher
 }
 
 @test "each client is answered once while the supervisor and all dispatchers are killed together, or one of both" {
-    survive_with_books "$(count 1000 9000)" 50 200 70 supervisor 70 dispatchers
+    survive_with_books "$(count 1000 9000)" 20 100 70 supervisor 70 dispatchers
 }
 
 # Waits until another supervisor than $1 has taken its place.
