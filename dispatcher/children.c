@@ -59,11 +59,11 @@ const struct child_record *children_find(int32_t process)
     return place->process == process ? place : NULL;
 }
 
-void children_forget(void)
+void children_each(void (*each)(const struct child_record *child))
 {
-    free(table.places);
-    table.places = NULL;
-    table.count = 0;
+    for (uint32_t i = 0; table.places != NULL && i <= table.mask; i++)
+        if (table.places[i].process != 0)
+            each(&table.places[i]);
 }
 
 void children_remove(int32_t process)

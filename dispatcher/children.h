@@ -24,8 +24,8 @@ void children_add(struct child_record child);
 /* Returns the record of a process, or NULL; valid until the next change. */
 const struct child_record *children_find(int32_t process);
 
-/* Forgets all children in a forked process: they are its parent's. */
-void children_forget(void);
+/* Calls `each` for all children. */
+void children_each(void (*each)(const struct child_record *child));
 
 /* Removes a reaped child, if it is in the table. */
 void children_remove(int32_t process);

@@ -1,10 +1,9 @@
 /*
  * dispatcher - starts handlers for the supervisor and reports how they ended.
  *
- * Only the supervisor starts it.  protocol.h is the contract between the two.
+ * Only the keeper starts it.  protocol.h is the contract.
  */
 #include "dispatcher/environment.h"
-#include "dispatcher/kin.h"
 #include "dispatcher/service.h"
 #include "dispatcher/setup.h"
 #include "dispatcher/shared/log.h"
@@ -23,7 +22,7 @@ static void check_starter(int argc)
     bool looked = fstat(PROTOCOL_SOCKET, &status) == 0;
 
     if (argc >= 5 && !looked && errno != EBADF)
-        log_die(1, "dispatcher: cannot examine the socket to its supervisor: %m");
+        log_die(1, "dispatcher: cannot examine the socket to the supervisor: %m");
     if (argc < 5 || !looked || !S_ISSOCK(status.st_mode))
         log_die(2, "dispatcher: only socket-burst-dampener can start it");
 }
@@ -37,10 +36,9 @@ int main(int argc, char **argv)
              argc > 2 && strcmp(argv[2], "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT,
              "dispatcher");
     check_starter(argc);
-    setup = setup_read();
+    setup = setup_map();
     service.command =
         (struct spawn_command){.path = argv[3], .arguments = argv + 4, .setup = setup};
-    kin_open();
     /* A process without privileges can lower its oom_score_adj to the lowest value it ever had, or
      * inherited.  So a dispatcher that runs as the handlers' user never lowers its own. */
     oom_open(setup->oom_score, setup->has_identity == 0 || setup->user == 0);
@@ -50,6 +48,6 @@ int main(int argc, char **argv)
     setup_rest();
     if (environment_prepare(setup->no_environment != 0) != 0)
         log_die(1, "dispatcher: cannot prepare the environment: %m");
-    service_begin(&service, true);
+    service_begin(&service);
     service_run(&service);
 }

@@ -1,21 +1,31 @@
 /*
- * protocol.h - the whole contract between the supervisor and a dispatcher.
+ * protocol.h - the whole contract between a dispatcher, the supervisor that it works for, and the
+ * keeper that starts it.
+ *
+ * The keeper is the privileged process.  It is the parent of the dispatchers, and the child
+ * subreaper (prctl(2)) of all processes.  The supervisor owns the clients, and gives each to a
+ * dispatcher.  A dispatcher starts the handlers of its clients, and is their parent.
  *
  * COMMAND LINE
  *
  *     dispatcher ROLE FORMAT PATH ARGV0 [ARG]...
  *
- * The supervisor executes this while it still has the privileges that it was started with.
+ * The keeper executes this with the privileges that it was started with.
  *
  *     ROLE     what the process does, see below
  *     FORMAT   the format of its log: "text" or "json"
  *     PATH     the handler's executable
  *     ARGV0... the handler's argument vector
  *
- * It passes two descriptors:
+ * It passes three descriptors:
  *
- *     PROTOCOL_SOCKET   one end of a SOCK_SEQPACKET pair; the first message is one struct setup
- *     PROTOCOL_LEDGER   a memory file with one struct ledger, which both processes map
+ *     PROTOCOL_SOCKET   one end of a SOCK_SEQPACKET pair
+ *     PROTOCOL_LEDGER   a memory file with one struct ledger, which the dispatcher and the
+ *                       supervisor map; `try` ignores it
+ *     PROTOCOL_SETUP    a memory file with one struct setup, and nothing else
+ *
+ * The keeper seals both files against changes of their size, and PROTOCOL_SETUP against all
+ * changes.
  *
  * A handler inherits from the dispatcher whatever struct setup does not set: limits, nice value,
  * environment.
@@ -24,12 +34,9 @@
  *
  *     try      Takes on the process state of handlers, finds PATH, and writes the path it found to
  *              the socket.  Then executes it, and kills it before its first instruction.  Exits
- *              with 0; or logs an error and exits with the status that the supervisor must exit
- *              with.
- *     spare    Takes no clients, so no client can hold it up.  Forks the other dispatchers, and
- *              does for them whatever needs no client.
- *
- * All other dispatchers are forks, made at the request FORK.  They execute nothing.
+ *              with 0; or logs an error and exits with the status that the daemon must exit with.
+ *     serve    Takes on the process state of handlers, gives its privileges up, and serves the
+ *              supervisor at the other end of the socket.
  *
  * MESSAGES
  *
@@ -42,18 +49,17 @@
  *     dispatcher  EXITED      once after STARTED: the handler has ended and was reaped
  *     supervisor  SIGNAL      signal a handler, any number of times after STARTED
  *     dispatcher  SIGNALLED   answers SIGNAL
- *     supervisor  FORK        fork a new dispatcher; brings its socket and ledger
- *     dispatcher  FORKED      answers FORK: the new dispatcher is a child of the supervisor
- *     supervisor  READ        read one of the files in struct setup
- *     dispatcher  CONTENT     answers READ; brings a memory file
  *     supervisor  PING        any time
  *     dispatcher  PONG        answers PING: the dispatcher is alive and has reached this request
- *     supervisor  ROUSE       any time, no answer: delivers SIGCONT through the leash
+ *     supervisor  ROLL        any time: another supervisor has taken the place of the last one;
+ *                             its ticket numbers the roll calls
+ *     dispatcher  LISTED      answers ROLL, once for each handler and for each START under way
+ *     dispatcher  ROLLED      answers ROLL, after all LISTED
  *
  * Each START gets exactly one answer, STARTED or FAILED.
  *
  * A packet of the socket carries one message or several in a row.  Their descriptors come in the
- * same order.  FORK and CONTENT travel alone.
+ * same order.
  *
  * CLIENT CONNECTIONS
  *
@@ -67,16 +73,15 @@
  * it takes the packet off the socket.  If the exec failed, the child itself sends FAILED.  A child
  * that is killed between clone and FAILED counts as a handler that was killed.
  *
- * END AND LEASH
+ * END
  *
  * A dispatcher exits when the supervisor shuts down or closes its end.  A live dispatcher never
  * closes its own end.
  *
- * The supervisor may not signal a dispatcher, which runs as another user.  Instead it keeps a copy
- * of the dispatcher's end, and each dispatcher makes itself the owner of that end (fcntl(2),
- * F_SETOWN).  When the supervisor sets F_SETSIG and O_ASYNC there, the next message, or the end of
- * messages, makes the kernel send that signal: SIGKILL, or SIGCONT to a stopped dispatcher.  The
- * kernel aims at the process and not at its number.
+ * The supervisor may not signal a dispatcher, which runs as another user: it asks the keeper to
+ * kill one, and learns from the keeper that one has died.  The handlers of a dead dispatcher become
+ * children of the keeper.  It reports the death of a dispatcher before the end of any such handler,
+ * and starts another dispatcher with a new socket and ledger.
  *
  * LEDGER
  *
@@ -89,15 +94,35 @@
  *
  *     no process   There was no child.  The packet, with the connection, is still in the socket,
  *                  and the supervisor reads it from its copy of the dispatcher's end.
- *     a process    The child sends FAILED, or it is the handler and now a child of the supervisor.
+ *     a process    The child sends FAILED, or it is the handler and now a child of the keeper.
  *                  The supervisor knows which when no child is left between clone and exec.
  *
  * No child is left between clone and exec when the supervisor's end reads end of file: each such
- * child holds the dispatcher's end, which is close-on-exec.
+ * child holds the dispatcher's end, which is close-on-exec.  The keeper's copy is closed once the
+ * supervisor has acted on the start of the dispatcher, and said so.
+ *
+ * ROLL CALL
+ *
+ * When a supervisor is killed, another one takes its place, and has the same descriptors: the
+ * sockets to dispatchers stay as they are.  It does not know which messages the last one has read
+ * or sent.  So it sends ROLL.  Messages arrive in order: a dispatcher that answers has received
+ * every START that was sent, and what it has not listed has ended, or was never sent.  The slot in
+ * the ledger tells the two apart.  FAILED of a child whose exec has failed precedes ROLLED.
+ *
+ * USERS
+ *
+ * If handlers run as another user than root, the keeper can give dispatchers a user of their own.
+ * That is the real and saved user of a dispatcher; its effective one is the handlers': it may do
+ * what a handler may, and may signal handlers.  The child that becomes a handler gives the
+ * dispatchers' user up before its exec.
+ *
+ * Then a handler can neither signal nor trace a dispatcher, nor change its limits, because kill(2),
+ * ptrace(2) and prlimit(2) compare with the real and the saved user.  It can still change how a
+ * dispatcher is scheduled: sched_setscheduler(2) and setpriority(2) compare with the effective one.
  *
  * VERSION
  *
- * Both processes run on one machine and come from one build, so structures travel as they are.
+ * All processes run on one machine and come from one build, so structures travel as they are.
  * Raise PROTOCOL_VERSION with every change of a structure.
  */
 #ifndef DISPATCHER_PROTOCOL_H
@@ -106,10 +131,11 @@
 #include <stdint.h>
 
 enum {
-    PROTOCOL_VERSION = 6,
+    PROTOCOL_VERSION = 8,
     PROTOCOL_SOCKET = 3,
     PROTOCOL_LEDGER = 4,
-    PROTOCOL_LAST = PROTOCOL_LEDGER,
+    PROTOCOL_SETUP = 5,
+    PROTOCOL_LAST = PROTOCOL_SETUP,
 
     /* Unanswered STARTs per dispatcher.  Enough for several handlers between clone and exec while
      * other STARTs are on their way; few enough that a stopped dispatcher holds up few clients. */
@@ -119,9 +145,9 @@ enum {
     PROTOCOL_BATCH = 16,
 
     /* Descriptors that a dispatcher has open at most, besides those of one packet: standard input,
-     * output and error, the socket, signals, two directories of files, /proc, its oom_score_adj and
-     * /dev/null; the rest is for libc's temporary ones. */
-    PROTOCOL_DESCRIPTORS = 14
+     * output and error, the socket, signals, its oom_score_adj and /dev/null; the rest is for
+     * libc's temporary ones. */
+    PROTOCOL_DESCRIPTORS = 11
 };
 
 enum message_type {
@@ -132,13 +158,11 @@ enum message_type {
     MESSAGE_EXITED,
     MESSAGE_SIGNAL,
     MESSAGE_SIGNALLED,
-    MESSAGE_FORK,
-    MESSAGE_FORKED,
-    MESSAGE_READ,
-    MESSAGE_CONTENT,
     MESSAGE_PING,
     MESSAGE_PONG,
-    MESSAGE_ROUSE,
+    MESSAGE_ROLL,
+    MESSAGE_LISTED,
+    MESSAGE_ROLLED,
     MESSAGE_TYPES /* one more than the last */
 };
 
@@ -146,19 +170,13 @@ enum message_type {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
 
-/* Begins every message; PING, PONG and ROUSE consist of it.  `client` and `ticket` are the
- * supervisor's names for a request.  An answer returns both unchanged. */
+/* Begins every message; READY, SIGNALLED, PING, PONG, ROLL and ROLLED consist of it.  `client` and
+ * `ticket` are the supervisor's names for a request.  An answer returns both unchanged. */
 struct message_header {
     uint16_t version;
     uint16_t type;
     uint32_t client;
     uint64_t ticket;
-};
-
-struct message_ready {
-    struct message_header header;
-    int32_t process; /* the dispatcher */
-    uint32_t reserved;
 };
 
 /* One end of a connection.  An IPv4-mapped IPv6 address is stored as the IPv4 address. */
@@ -209,70 +227,28 @@ struct message_exited {
 };
 
 /* Sends SIGTERM or SIGKILL to a handler's process group.  Does nothing if the handler was reaped,
- * because its process id may be another's by then.
- *
- * With `adopted`, the handler's dispatcher is dead: the group is signalled if a child of the
- * supervisor is in it.  The supervisor reaps no child until SIGNALLED, so the group cannot become
- * another's. */
+ * because its process id may be another's by then. */
 struct message_signal {
     struct message_header header;
-    int32_t process; /* the leader of the group; it may have ended */
+    int32_t process; /* the handler */
     int32_t signal;
-    uint32_t adopted; /* 0 or 1 */
-    uint32_t reserved;
 };
 
-struct message_signalled {
+/* The START of that client and ticket has led to this process. */
+struct message_listed {
     struct message_header header;
-    uint32_t adopted; /* of the request */
-    uint32_t reserved;
-};
-
-/* Brings the new dispatcher's PROTOCOL_SOCKET and PROTOCOL_LEDGER. */
-struct message_fork {
-    struct message_header header;
-    uint32_t spare; /* role of the new dispatcher: 1 spare, 0 serves clients */
-    uint32_t reserved;
-};
-
-struct message_forked {
-    struct message_header header;
-    int32_t process; /* the new dispatcher; 0 after an error */
-    int32_t error;   /* errno, or 0 */
-};
-
-enum protocol_file { PROTOCOL_FILE_ACCESS, PROTOCOL_FILE_BUSY, PROTOCOL_FILES };
-
-/* Bytes of a file that CONTENT brings at most.  A longer file is cut. */
-enum { PROTOCOL_CONTENT_MAXIMUM = (16 << 20) + 1 };
-
-struct message_read {
-    struct message_header header;
-    uint32_t file; /* enum protocol_file */
-    uint32_t reserved;
-};
-
-/* Brings the content in a memory file; nothing after an error.  The memory file is sealed against
- * all changes, so reading it does not wait and it stays the same under the reader. */
-struct message_content {
-    struct message_header header;
-    uint32_t file;
-    int32_t error; /* errno, or 0; EINVAL if it is no regular file */
+    int32_t process;
+    uint32_t started; /* 1: STARTED was sent; 0: an answer will follow */
 };
 
 union message {
     struct message_header header;
-    struct message_ready ready;
     struct message_start start;
     struct message_started started;
     struct message_failed failed;
     struct message_exited exited;
     struct message_signal signal;
-    struct message_signalled signalled;
-    struct message_fork fork;
-    struct message_forked forked;
-    struct message_read read;
-    struct message_content content;
+    struct message_listed listed;
 };
 
 struct ledger_slot {
@@ -302,12 +278,14 @@ struct setup_limit {
     uint64_t hard;
 };
 
-/* The process state of handlers.  The first message on the socket. */
+/* The process state of handlers. */
 struct setup {
     uint32_t version;
     uint32_t has_identity; /* 0: user and groups stay the daemon's */
     uint32_t user;
     uint32_t group;
+    uint32_t has_dispatcher_user; /* 1 requires has_identity, and that neither user is root */
+    uint32_t dispatcher_user;     /* real and saved user of the dispatcher */
     uint32_t has_nice;
     int32_t nice;
     uint32_t has_umask;
@@ -319,7 +297,6 @@ struct setup {
     struct setup_limit limits[SETUP_LIMITS]; /* indexed by RLIMIT_* */
     char root[SETUP_PATH];                   /* for chroot(2); "": none */
     char directory[SETUP_PATH];              /* working directory inside root; "": unchanged */
-    char files[PROTOCOL_FILES][SETUP_PATH];  /* outside of root; "": none */
     uint32_t group_count;                    /* supplementary groups */
     uint32_t groups[];
 };

@@ -1,16 +1,11 @@
 #include "dispatcher/service.h"
 
 #include "dispatcher/children.h"
-#include "dispatcher/content.h"
-#include "dispatcher/kin.h"
 #include "dispatcher/reply.h"
-#include "dispatcher/setup.h"
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/oom.h"
-#include "dispatcher/shared/privileges.h"
 #include "dispatcher/shared/release.h"
 #include "dispatcher/start.h"
-#include "dispatcher/successor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,11 +24,8 @@
 /* Returns true if the request's process leads the group of this client's handler now. */
 static bool is_handler(const struct message_signal *request)
 {
-    const struct child_record *child;
+    const struct child_record *child = children_find(request->process);
 
-    if (request->adopted != 0)
-        return kin_is_group(request->process);
-    child = children_find(request->process);
     return child != NULL && child->ticket == request->header.ticket;
 }
 
@@ -47,96 +39,48 @@ static void signal_handler(const struct message_signal *request)
     else if (is_handler(request) && kill(-request->process, request->signal) != 0)
         log_warning("dispatcher: cannot send signal %d to process group %d: %m", request->signal,
                     request->process);
-    answer.signalled.adopted = request->adopted;
     reply_send(&answer, NULL);
 }
 
-/* In the new dispatcher: drops the state of its parent. */
-static void become_successor(struct service *service, bool spare, const int *descriptors)
+static void list(const struct child_record *child)
 {
-    (void)munmap(service->ledger, sizeof(*service->ledger));
-    (void)close(service->signals);
-    children_forget();
-    start_forget();
-    if (dup3(descriptors[0], PROTOCOL_SOCKET, O_CLOEXEC) < 0 ||
-        dup3(descriptors[1], PROTOCOL_LEDGER, O_CLOEXEC) < 0)
-        log_die(1, "dispatcher: dup3: %m");
-    (void)close(descriptors[0]);
-    (void)close(descriptors[1]);
-    oom_inherit(kin_open_own("oom_score_adj")); /* last, so that it gets no number of PROTOCOL_* */
-    service_begin(service, spare);
+    union message message;
+
+    wire_header(&message, MESSAGE_LISTED, child->client, child->ticket);
+    message.listed.process = child->process;
+    message.listed.started = !start_is_under_way(child->process);
+    reply_send(&message, NULL);
 }
 
-static void answer_fork(const union message *request, int32_t process, int error)
+static void call_roll(const union message *request)
 {
-    union message answer = reply_to(&request->header, MESSAGE_FORKED);
+    union message rolled = reply_to(&request->header, MESSAGE_ROLLED);
 
-    answer.forked.process = process;
-    answer.forked.error = error;
-    reply_send(&answer, NULL);
+    start_end_failed();
+    children_each(list);
+    reply_send(&rolled, NULL);
 }
 
-static void fork_successor(struct service *service, const union message *request,
-                           const int *descriptors)
-{
-    int32_t process;
-
-    oom_expose();  /* the new dispatcher may lack the right */
-    reply_flush(); /* or the new dispatcher would send these answers, too */
-    process = successor_fork();
-    if (process == 0) {
-        become_successor(service, request->fork.spare != 0, descriptors);
-        return;
-    }
-    (void)close(descriptors[0]);
-    (void)close(descriptors[1]);
-    answer_fork(request, process < 0 ? 0 : process, process < 0 ? errno : 0);
-}
-
-static void read_file(const struct service *service, const struct message_read *request)
-{
-    union message answer = reply_to(&request->header, MESSAGE_CONTENT);
-    int content = -1;
-
-    answer.content.file = request->file;
-    answer.content.error = EINVAL;
-    if (request->file < PROTOCOL_FILES) {
-        if (privileges_wake() < 0) /* the privileges of the first read, at the start */
-            log_die(1, "dispatcher: cannot get its capabilities back");
-        content = content_copy(service->command.setup, (enum protocol_file)request->file);
-        answer.content.error = content < 0 ? errno : 0;
-        setup_rest();
-    }
-    reply_send(&answer, content < 0 ? NULL : &content);
-    if (content >= 0)
-        (void)close(content); /* sent */
-}
-
-static void carry_out(struct service *service, const union message *message, const int *descriptors)
+static void carry_out(struct service *service, const union message *message, int descriptor)
 {
     union message pong;
 
     switch (message->header.type) {
     case MESSAGE_START:
         /* A dispatcher executes nothing except the command it was started with. */
-        start_begin(&service->command, service->ledger, &message->start, descriptors[0]);
-        service->clients[service->client_count++] = descriptors[0];
+        start_begin(&service->command, service->ledger, &message->start, descriptor);
+        service->clients[service->client_count++] = descriptor;
         break;
     case MESSAGE_SIGNAL:
         signal_handler(&message->signal);
         break;
-    case MESSAGE_FORK:
-        fork_successor(service, message, descriptors);
+    case MESSAGE_ROLL:
+        call_roll(message);
         break;
-    case MESSAGE_READ:
-        read_file(service, &message->read);
-        break;
-    case MESSAGE_PING:
+    default: /* PING */
         pong = reply_to(&message->header, MESSAGE_PONG);
         reply_send(&pong, NULL);
         break;
-    default:
-        break; /* ROUSE: the signal that came with it was the purpose */
     }
 }
 
@@ -152,29 +96,22 @@ static void consume(struct service *service)
 }
 
 static const unsigned permitted = WIRE_TYPE(MESSAGE_START) | WIRE_TYPE(MESSAGE_SIGNAL) |
-                                  WIRE_TYPE(MESSAGE_FORK) | WIRE_TYPE(MESSAGE_READ) |
-                                  WIRE_TYPE(MESSAGE_PING) | WIRE_TYPE(MESSAGE_ROUSE);
+                                  WIRE_TYPE(MESSAGE_PING) | WIRE_TYPE(MESSAGE_ROLL);
 
 static void take_request(struct service *service)
 {
     union message message;
-    int descriptors[WIRE_DESCRIPTORS];
+    int descriptor;
 
-    switch (wire_receive(&service->inbox, PROTOCOL_SOCKET, permitted, &message, descriptors,
+    switch (wire_receive(&service->inbox, PROTOCOL_SOCKET, permitted, &message, &descriptor,
                          MSG_DONTWAIT | MSG_PEEK)) {
     case WIRE_MESSAGE:
-        if (message.header.type == MESSAGE_FORK)
-            consume(service); /* or the new dispatcher would receive it, too */
-        carry_out(service, &message, descriptors);
+        carry_out(service, &message, descriptor);
         break;
     case WIRE_NO_DESCRIPTOR:
         /* The clients are safe in the packet: the supervisor takes them back when this process is
          * gone. */
-        if (message.header.type != MESSAGE_FORK)
-            log_die(1, "dispatcher: cannot receive the descriptors of clients; is its limit too "
-                       "low?");
-        answer_fork(&message, 0, EMFILE);
-        break;
+        log_die(1, "dispatcher: cannot receive the descriptors of clients; is its limit too low?");
     case WIRE_MALFORMED:
         log_error("dispatcher: the supervisor violated the protocol: ignoring its request");
         break;
@@ -277,23 +214,20 @@ static void map_ledger(struct service *service)
     (void)mlock(service->ledger, sizeof(*service->ledger));
 }
 
-void service_begin(struct service *service, bool spare)
+void service_begin(struct service *service)
 {
     union message ready = reply_to(&(struct message_header){0}, MESSAGE_READY);
 
     map_ledger(service);
-    /* The leash of protocol.h. */
-    if (fcntl(PROTOCOL_SOCKET, F_SETFD, FD_CLOEXEC) != 0 ||
-        fcntl(PROTOCOL_SOCKET, F_SETOWN, getpid()) != 0)
+    if (fcntl(PROTOCOL_SOCKET, F_SETFD, FD_CLOEXEC) != 0)
         log_die(1, "dispatcher: fcntl: %m");
     /* Leaves the terminal's job control.  A session of its own would do that, too, but would make
      * the dispatcher an autogroup (sched(7)): the kernel would prefer it to its handlers and
      * preempt them.  Fails only for a session leader, which a forked process is not. */
     (void)setpgid(0, 0);
     /* After fexecve(3) the name is the descriptor's number. */
-    (void)prctl(PR_SET_NAME, spare ? "dispatcher-spare" : "dispatcher");
+    (void)prctl(PR_SET_NAME, "dispatcher");
     prepare_signals(service);
-    ready.ready.process = (int32_t)getpid();
     reply_send(&ready, NULL);
 }
 

@@ -8,8 +8,6 @@
 #include "dispatcher/shared/wire.h"
 #include "dispatcher/spawn.h"
 
-#include <stdbool.h>
-
 struct service {
     struct spawn_command command;
     struct ledger *ledger;
@@ -20,7 +18,7 @@ struct service {
 };
 
 /* Prepares socket, ledger and signals, and sends READY.  Exits after logging why if that fails. */
-void service_begin(struct service *service, bool spare);
+void service_begin(struct service *service);
 
 _Noreturn void service_run(struct service *service);
 

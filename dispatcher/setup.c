@@ -9,30 +9,40 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static struct {
-    int directories[PROTOCOL_FILES]; /* of the files, O_PATH; -1: none */
-    int standard_error;              /* of handlers; -1: the dispatcher's */
-} opened = {.directories = {-1, -1}, .standard_error = -1};
+/* The old calls of 32-bit processors take ids of 16 bits. */
+#ifdef SYS_setresuid32
+#define CALL_SETRESUID SYS_setresuid32
+#else
+#define CALL_SETRESUID SYS_setresuid
+#endif
 
-const struct setup *setup_read(void)
+static int error_output = -1; /* standard error of handlers; -1: the dispatcher's */
+
+const struct setup *setup_map(void)
 {
-    ssize_t length = recv(PROTOCOL_SOCKET, NULL, 0, MSG_PEEK | MSG_TRUNC);
-    /* Zeros follow a setup that is too short. */
-    struct setup *setup = length < 0 ? NULL : calloc(1, sizeof(*setup) + (size_t)length);
+    const struct setup *setup;
+    struct stat status;
+    uint64_t size;
 
-    if (setup == NULL || recv(PROTOCOL_SOCKET, setup, (size_t)length, 0) != length)
-        log_die(1, "dispatcher: cannot receive its setup: %m");
+    if (fstat(PROTOCOL_SETUP, &status) != 0)
+        log_die(1, "dispatcher: cannot examine its setup: %m");
+    size = (uint64_t)status.st_size;
+    if (size < sizeof(*setup))
+        log_die(1, "dispatcher: its version differs from its keeper's");
+    /* Kernels before 6.7 refuse MAP_SHARED for a file that is sealed against writing. */
+    setup = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, PROTOCOL_SETUP, 0);
+    if (setup == MAP_FAILED)
+        log_die(1, "dispatcher: cannot map its setup: %m");
     if (setup->version != PROTOCOL_VERSION ||
-        (size_t)length != sizeof(*setup) + setup->group_count * sizeof(*setup->groups))
-        log_die(1, "dispatcher: its version differs from its supervisor's");
+        size != sizeof(*setup) + setup->group_count * (uint64_t)sizeof(*setup->groups))
+        log_die(1, "dispatcher: its version differs from its keeper's");
+    (void)close(PROTOCOL_SETUP); /* the mapping stays */
     return setup;
 }
 
@@ -71,32 +81,12 @@ static void lower_nice(const struct setup *setup)
                 setup->nice);
 }
 
-static void open_directory_of(const struct setup *setup, enum protocol_file file)
+static void open_error_output(const struct setup *setup)
 {
-    char path[SETUP_PATH];
-    char *slash;
-
-    if (setup->files[file][0] == '\0')
-        return;
-    strcpy(path, setup->files[file]);
-    slash = strrchr(path, '/');
-    if (slash == NULL)
-        strcpy(path, ".");
-    else
-        slash[slash == path ? 1 : 0] = '\0';
-    opened.directories[file] = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (opened.directories[file] < 0)
-        log_die(1, "cannot open the directory of %s: %m", setup->files[file]);
-}
-
-static void open_files(const struct setup *setup)
-{
-    for (int file = 0; file < PROTOCOL_FILES; file++)
-        open_directory_of(setup, (enum protocol_file)file);
     if (setup->standard_error != SETUP_STANDARD_ERROR_NULL)
         return;
-    opened.standard_error = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (opened.standard_error < 0)
+    error_output = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (error_output < 0)
         log_die(1, "--stderr: cannot open /dev/null: %m");
 }
 
@@ -113,8 +103,10 @@ static void change_root(const struct setup *setup)
 
 static void change_user(const struct setup *setup)
 {
-    if (setup->has_identity != 0 &&
-        privileges_become(setup->user, setup->group, setup->groups, setup->group_count) != 0)
+    const uid_t own = setup->has_dispatcher_user != 0 ? setup->dispatcher_user : setup->user;
+
+    if (setup->has_identity != 0 && privileges_become_apart(own, setup->user, setup->group,
+                                                            setup->groups, setup->group_count) != 0)
         log_die(1,
                 "--user, --group: cannot become user %u with group %u: %m; this requires root "
                 "(CAP_SETUID and CAP_SETGID)",
@@ -133,7 +125,7 @@ void setup_apply(const struct setup *setup)
 {
     raise_hard_limits(setup);
     lower_nice(setup);
-    open_files(setup);
+    open_error_output(setup);
     change_root(setup);
     change_user(setup);
     change_directory(setup);
@@ -165,18 +157,24 @@ KERNEL_CALL_ONLY static void close_others(void)
 
 KERNEL_CALL_ONLY long setup_descriptors(const struct setup *setup, int client)
 {
-    int error_output = opened.standard_error;
+    int error = setup->standard_error == SETUP_STANDARD_ERROR_SOCKET ? client : error_output;
     long result;
 
-    if (setup->standard_error == SETUP_STANDARD_ERROR_SOCKET)
-        error_output = client;
     if ((result = kernel_call(SYS_dup3, client, STDIN_FILENO, 0, 0)) < 0 ||
         (result = kernel_call(SYS_dup3, client, STDOUT_FILENO, 0, 0)) < 0 ||
-        (error_output >= 0 &&
-         (result = kernel_call(SYS_dup3, error_output, STDERR_FILENO, 0, 0)) < 0))
+        (error >= 0 && (result = kernel_call(SYS_dup3, error, STDERR_FILENO, 0, 0)) < 0))
         return result;
     close_others();
     return 0;
+}
+
+/* The effective user stays the same, so the kernel leaves the memory, which is the dispatcher's, as
+ * hidden as it is (kernel/cred.c, commit_creds()). */
+KERNEL_CALL_ONLY long setup_user(const struct setup *setup)
+{
+    const long user = (long)setup->user;
+
+    return setup->has_dispatcher_user == 0 ? 0 : kernel_call(CALL_SETRESUID, user, user, user, 0);
 }
 
 static_assert(offsetof(struct setup_limit, hard) ==
@@ -195,14 +193,4 @@ KERNEL_CALL_ONLY long setup_limits(const struct setup *setup)
             return result;
     }
     return setup->has_nice == 0 ? 0 : kernel_call(SYS_setpriority, PRIO_PROCESS, 0, setup->nice, 0);
-}
-
-int setup_file(const struct setup *setup, enum protocol_file file, const char **name)
-{
-    const char *slash = strrchr(setup->files[file], '/');
-
-    *name = slash == NULL ? setup->files[file] : slash + 1;
-    if (opened.directories[file] < 0)
-        errno = ENOENT;
-    return opened.directories[file];
 }

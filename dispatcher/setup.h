@@ -3,15 +3,15 @@
  *
  * The dispatcher itself takes on, once, all process state that requires privileges or does a
  * dispatcher no harm; handlers inherit it.  Then it gives its privileges up.  Each handler does the
- * rest for itself, with setup_descriptors() and setup_limits().
+ * rest for itself, with the last three functions.
  */
 #ifndef DISPATCHER_SETUP_H
 #define DISPATCHER_SETUP_H
 
 #include "dispatcher/protocol.h"
 
-/* Receives the setup from the supervisor.  Exits after logging why if it violates protocol.h. */
-const struct setup *setup_read(void);
+/* Maps the setup, and closes its file.  Exits after logging why if it violates protocol.h. */
+const struct setup *setup_map(void);
 
 /* Takes on the process state.  If that fails, exits with status 1 after logging which option
  * failed. */
@@ -21,18 +21,19 @@ void setup_apply(const struct setup *setup);
  * changed their user.  privileges_wake() undoes it. */
 void setup_rest(void);
 
-/* The next two run in a handler before its exec.  They only make system calls.  They return 0, or a
- * negative errno.
+/* The next three run in a handler before its exec.  They only make system calls.  They return 0, or
+ * a negative errno.
  *
  * Puts the client on descriptors 0 and 1, and standard error in its place.  Closes all others
  * except PROTOCOL_SOCKET, which is close-on-exec. */
 long setup_descriptors(const struct setup *setup, int client);
 
+/* Gives the dispatchers' user up.  If the handlers' user has more processes than RLIMIT_NPROC
+ * allows now and at the exec, the exec fails with EAGAIN (execve(2)).  So this precedes
+ * setup_limits(): the limit for handlers is for what they start. */
+long setup_user(const struct setup *setup);
+
 /* Sets limits and nice value; may be repeated. */
 long setup_limits(const struct setup *setup);
-
-/* Returns the open directory of a file in the setup, and its name there.  Returns -1 with errno
- * ENOENT if the setup has no such file. */
-int setup_file(const struct setup *setup, enum protocol_file file, const char **name);
 
 #endif

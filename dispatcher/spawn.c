@@ -66,7 +66,9 @@ KERNEL_CALL_ONLY static long become_handler(struct child *child)
         (result = setup_descriptors(child->command->setup, child->client)) < 0)
         return result;
     child->client = STDIN_FILENO;
-    if ((result = kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&no_signals, 0,
+    /* Late: from here on, other handlers may signal this child, and so delay or end its start. */
+    if ((result = setup_user(child->command->setup)) < 0 ||
+        (result = kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&no_signals, 0,
                               sizeof(no_signals))) < 0)
         return result;
     result = execute(child);

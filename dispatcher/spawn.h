@@ -40,7 +40,7 @@ int spawn_error(unsigned place);
  * Any other end after an error leaves open whether FAILED was sent. */
 enum { SPAWN_FAILED = 127, SPAWN_UNHEARD = 126 };
 
-/* Frees the place of a child that is dead or is no child of this process. */
+/* Frees the place of a dead child. */
 void spawn_forget(unsigned place);
 
 #endif

@@ -33,7 +33,7 @@ static uint64_t microseconds(void)
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-/* Forgets a start; its child has left this memory, is dead or is no child of this process. */
+/* Forgets a start; its child has left this memory, or is dead. */
 static void take_out(unsigned slot)
 {
     spawn_forget(slot); /* after a core dump the kernel does not */
@@ -148,6 +148,21 @@ void start_rest(void)
     look_again = look_again < LOOK_LONGEST ? 2 * look_again : LOOK_LONGEST;
 }
 
+bool start_is_under_way(int32_t process)
+{
+    for (unsigned slot = 0; count > 0 && slot < PROTOCOL_SLOTS; slot++)
+        if (starts[slot].process == process)
+            return true;
+    return false;
+}
+
+void start_end_failed(void)
+{
+    for (unsigned slot = 0; count > 0 && slot < PROTOCOL_SLOTS; slot++)
+        if (starts[slot].process != 0 && spawn_error(slot) != 0)
+            judge_failed(slot, await_end(slot));
+}
+
 void start_reaped(int32_t process, int status)
 {
     for (unsigned slot = 0; count > 0 && slot < PROTOCOL_SLOTS; slot++) {
@@ -158,11 +173,4 @@ void start_reaped(int32_t process, int status)
         else
             judge_failed(slot, status);
     }
-}
-
-void start_forget(void)
-{
-    for (unsigned slot = 0; slot < PROTOCOL_SLOTS; slot++)
-        if (starts[slot].process != 0) /* writing to a free place would allocate its memory */
-            take_out(slot);
 }

@@ -10,6 +10,8 @@
 
 #include "dispatcher/spawn.h"
 
+#include <stdbool.h>
+
 /* Begins a start; the caller keeps the client's descriptor.  Answers FAILED at once if no child
  * could be cloned.  A request for a slot in use violates the protocol: it is logged and not
  * answered. */
@@ -27,10 +29,13 @@ void start_rest(void);
 /* Answers the finished starts. */
 void start_collect(void);
 
+/* Returns true if the process is a child whose start is under way. */
+bool start_is_under_way(int32_t process);
+
+/* Waits for the children whose exec has failed, and ends their starts: they have sent FAILED. */
+void start_end_failed(void);
+
 /* Finishes the start of a child that was reaped, if it was still under way. */
 void start_reaped(int32_t process, int status);
-
-/* Forgets all starts in a forked process: the children are its parent's. */
-void start_forget(void);
 
 #endif

@@ -1,6 +1,5 @@
 #include "dispatcher/try.h"
 
-#include "dispatcher/content.h"
 #include "dispatcher/setup.h"
 #include "dispatcher/shared/log.h"
 
@@ -72,6 +71,7 @@ static int find(const char *name, char path[PATH_MAX])
 enum step {
     STEP_PREPARE, /* no pipe or no process */
     STEP_TRACE,
+    STEP_USER,
     STEP_LIMIT,
     STEP_EXECUTE,
     STEP_SIGNAL, /* a signal ended the child before its first instruction */
@@ -96,6 +96,8 @@ static _Noreturn void execute(const struct spawn_command *command, bool limited,
     if (sigprocmask(SIG_SETMASK, &blocked, NULL) != 0 ||
         ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) {
         outcome.error = errno;
+    } else if ((outcome.error = (int)-setup_user(command->setup)) != 0) {
+        outcome.step = STEP_USER;
     } else if (limited && (outcome.error = (int)-setup_limits(command->setup)) != 0) {
         outcome.step = STEP_LIMIT;
     } else {
@@ -176,11 +178,9 @@ static bool may_be_limit(const struct setup *setup, struct outcome outcome)
 static int judge(const struct spawn_command *command, struct outcome outcome)
 {
     static const char *const steps[] = {
-        [STEP_PREPARE] = "there is no process for it",
-        [STEP_TRACE] = "tracing fails",
-        [STEP_EXECUTE] = "executing it fails",
-        [STEP_SIGNAL] = "a signal ended it",
-        [STEP_LIMIT] = "limiting it fails",
+        [STEP_PREPARE] = "there is no process for it", [STEP_TRACE] = "tracing fails",
+        [STEP_USER] = "changing its user fails",       [STEP_EXECUTE] = "executing it fails",
+        [STEP_SIGNAL] = "a signal ended it",           [STEP_LIMIT] = "limiting it fails",
     };
     const char *name = command->arguments[0];
     const char *why =
@@ -200,46 +200,17 @@ static int judge(const struct spawn_command *command, struct outcome outcome)
     return 0;
 }
 
-/* ---- the files of the setup ---- */
-
-/* Warns of files that SIGHUP will not be able to read again.  The supervisor finds every other
- * fault of them when it reads them. */
-static void try_files(const struct setup *setup)
-{
-    static const char *const options[] = {
-        [PROTOCOL_FILE_ACCESS] = "--access-file",
-        [PROTOCOL_FILE_BUSY] = "--busy-message",
-    };
-
-    for (int file = 0; file < PROTOCOL_FILES; file++) {
-        int descriptor;
-
-        if (setup->files[file][0] == '\0')
-            continue;
-        descriptor = content_open(setup, (enum protocol_file)file);
-        if (descriptor >= 0)
-            (void)close(descriptor); /* nothing was read */
-        else if (errno == EACCES || errno == EPERM || errno == ELOOP)
-            log_warning("%s: SIGHUP will not be able to read %s again, as user %u: %m",
-                        options[file], setup->files[file], geteuid());
-    }
-}
-
 int try_command(const struct spawn_command *command)
 {
     static char path[PATH_MAX];
     struct spawn_command found = *command;
     int error = find(command->path, path);
-    int status;
 
     if (error != 0)
         return refuse(command->path, error);
-    /* Before the trial, which the supervisor can do without. */
+    /* Before the trial, which the keeper can do without. */
     if (send(PROTOCOL_SOCKET, path, strlen(path), 0) < 0)
-        log_die(1, "dispatcher: cannot tell the supervisor where %s is: %m", command->path);
+        log_die(1, "dispatcher: cannot tell the keeper where %s is: %m", command->path);
     found.path = path;
-    status = judge(&found, attempt(&found, true));
-    if (status == 0)
-        try_files(command->setup);
-    return status;
+    return judge(&found, attempt(&found, true));
 }

@@ -10,7 +10,7 @@
 /* The exit statuses of shells for a command that cannot be executed. */
 enum { TRY_NOT_EXECUTABLE = 126, TRY_NOT_FOUND = 127 };
 
-/* Looks the command up as execvp(3) does and sends its path to the supervisor.  Then executes it in
+/* Looks the command up as execvp(3) does and sends its path to the keeper.  Then executes it in
  * a traced child, which is stopped before its first instruction and killed: this shows a missing
  * interpreter, for instance.
  *

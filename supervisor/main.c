@@ -2,12 +2,14 @@
  * socket-burst-dampener - accepts every connection at once, queues it, and serves the queue in
  * order of arrival with a bounded number of handlers.
  *
- * This is the supervisor: it owns the listening sockets and the queue.  Dispatchers, small
- * processes of their own, start handlers (dispatcher/protocol.h).
+ * This process becomes the keeper (keeper/keeper.h).  It starts the standby (keeper/standby.h), and
+ * dispatchers, small processes that start handlers (dispatcher/protocol.h).  The standby starts the
+ * supervisor, which owns the listening sockets and the queue (server/server.h), and replaces it
+ * when it is killed.
  */
+#include "supervisor/base/signals.h"
+#include "supervisor/base/title.h"
 #include "supervisor/options/command_line.h"
-#include "supervisor/server/server.h"
-#include "supervisor/server/signals.h"
 #include "supervisor/server/startup.h"
 
 #include <stdlib.h>
@@ -27,15 +29,9 @@ static void read_options(struct options *options, char *const *argv)
 int main(int argc, char **argv)
 {
     static struct options options;
-    struct server *server;
-    int status;
 
     (void)argc;
     signals_prepare();
-    read_options(&options, argv);
-    status = startup(&server, &options, argv);
-    if (status != EXIT_SUCCESS)
-        return status;
-    server_run(server);
-    return server_end(server);
+    read_options(&options, title_open(argv));
+    return startup(&options);
 }

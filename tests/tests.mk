@@ -47,10 +47,16 @@ $(BUILD)/tests/tools/faults/run: $(call objects_of,tests/tools/faults/run/*.c)
 comma := ,
 wrap   = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
 $(BUILD)/tests/dispatcher/spawn: ALL_LDFLAGS += $(call wrap,clone)
+# This one starts no dispatchers.
+$(BUILD)/tests/keeper/keeper: ALL_LDFLAGS += $(call wrap,launch_dispatcher)
 $(BUILD)/tests/dispatcher/wire: ALL_LDFLAGS += $(call wrap,rights_receive)
 # In this one the handlers and signals that a dispatcher starts and sends are only reported.
 $(BUILD)/tests/fuzz/requests: ALL_LDFLAGS += $(call wrap,spawn_begin spawn_is_over spawn_error \
-    spawn_forget successor_fork kin_is_group privileges_wake setup_rest kill wait4 waitpid reply_leave)
+    spawn_forget kill wait4 waitpid reply_leave)
+# In this one all processes that the keeper starts, signals and reaps are imagined.
+$(BUILD)/tests/fuzz/keeper: ALL_LDFLAGS += $(call wrap,close fork getpgrp getsid kill waitid \
+    waitpid wait4 launch_dispatcher reader_start privileges_limit privileges_rest privileges_hide \
+    outbox_add outbox_forget outbox_repeat link_send)
 
 # Programs that examine, serve or attack are not examined themselves.
 $(BUILD)/tests/programs/% $(BUILD)/tests/tools/%: SANITIZERS :=

@@ -77,6 +77,16 @@ void log_open(enum log_level level, enum log_format format, const char *program)
     log_reopen();
 }
 
+void log_set_program(const char *program)
+{
+    state.style.program = program;
+}
+
+int log_descriptor(void)
+{
+    return state.descriptor;
+}
+
 bool log_enabled(enum log_level level)
 {
     return level >= state.level;

@@ -17,6 +17,12 @@
  * the journal's prefix. */
 void log_open(enum log_level level, enum log_format format, const char *program);
 
+/* For a forked process of another role.  It goes on to use the log's descriptor. */
+void log_set_program(const char *program);
+
+/* Returns the descriptor that lines are written to. */
+int log_descriptor(void);
+
 /* For a forked process that has closed all descriptors except 0 to 2. */
 void log_reopen(void);
 

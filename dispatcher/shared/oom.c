@@ -76,17 +76,6 @@ int oom_timeout(void)
     return state.exposed ? IDLE : -1;
 }
 
-void oom_inherit(int descriptor)
-{
-    bool may = state.exposed; /* otherwise the parent may not change its value either */
-
-    oom_close();
-    state.descriptor = descriptor;
-    state.exposed = may && descriptor >= 0;
-    if (!may)
-        oom_close();
-}
-
 void oom_close(void)
 {
     if (state.descriptor >= 0)

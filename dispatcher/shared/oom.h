@@ -34,10 +34,6 @@ void oom_protect(void);
  * searches all processes for such children. */
 int oom_timeout(void);
 
-/* For a process that was forked after oom_expose(): takes over `descriptor`, its own file.  With
- * -1, the process keeps its parent's value of that moment. */
-void oom_inherit(int descriptor);
-
 /* Closes the file: the value stays the same from now on. */
 void oom_close(void);
 

@@ -40,6 +40,19 @@ int privileges_keep(uint64_t kept)
     return memcmp(&sets, &now, sizeof(now)) == 0 ? 0 : -1;
 }
 
+int privileges_limit(uint64_t kept)
+{
+    struct capability_sets sets = {0};
+
+    if (syscall(SYS_capget, &head, sets.words) != 0)
+        return -1;
+    for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+        sets.words[i].permitted &= (uint32_t)(kept >> (32 * i));
+        sets.words[i].effective = sets.words[i].permitted;
+    }
+    return (int)syscall(SYS_capset, &head, sets.words);
+}
+
 int privileges_rest(uint64_t in_effect)
 {
     struct capability_sets sets = {0};
@@ -73,19 +86,18 @@ int privileges_bound(void)
     return 0;
 }
 
-/* Returns true if the real, effective and saved ids are these. */
-static bool has_ids(uid_t user, gid_t group)
+/* Returns true if the real and saved user is `own`, the effective one `user`, and each group
+ * `group`.
+ */
+static bool has_ids(uid_t own, uid_t user, gid_t group)
 {
     uid_t users[3];
     gid_t groups[3];
 
-    if (getresuid(&users[0], &users[1], &users[2]) != 0 ||
-        getresgid(&groups[0], &groups[1], &groups[2]) != 0)
-        return false;
-    for (int i = 0; i < 3; i++)
-        if (users[i] != user || groups[i] != group)
-            return false;
-    return true;
+    return getresuid(&users[0], &users[1], &users[2]) == 0 &&
+           getresgid(&groups[0], &groups[1], &groups[2]) == 0 && users[0] == own &&
+           users[1] == user && users[2] == own && groups[0] == group && groups[1] == group &&
+           groups[2] == group;
 }
 
 /* Returns true if no id can be changed back to root. */
@@ -96,18 +108,23 @@ static bool is_for_good(uid_t user, gid_t group)
             (group == 0 || setresgid((gid_t)-1, 0, (gid_t)-1) != 0) && setgroups(0, NULL) != 0);
 }
 
-int privileges_become(uid_t user, gid_t group, const gid_t *groups, size_t count)
+int privileges_become_apart(uid_t own, uid_t user, gid_t group, const gid_t *groups, size_t count)
 {
     /* A process that has these ids already may lack the right to set them. */
-    bool is_already = has_ids(user, group) && count == 0 && getgroups(0, NULL) == 0;
+    bool is_already = has_ids(own, user, group) && count == 0 && getgroups(0, NULL) == 0;
 
     if (!is_already && (setgroups(count, groups) != 0 || setresgid(group, group, group) != 0 ||
-                        setresuid(user, user, user) != 0))
+                        setresuid(own, user, own) != 0))
         return -1;
     if (user != 0 && privileges_keep(0) != 0)
         return -1;
     errno = EPERM;
-    return has_ids(user, group) && is_for_good(user, group) ? 0 : -1;
+    return has_ids(own, user, group) && is_for_good(user, group) ? 0 : -1;
+}
+
+int privileges_become(uid_t user, gid_t group, const gid_t *groups, size_t count)
+{
+    return privileges_become_apart(user, user, group, groups, count);
 }
 
 int privileges_gain_none(void)

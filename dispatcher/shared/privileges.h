@@ -21,8 +21,16 @@
  * unless the user is root.  Then tries to go back: EPERM if that succeeds. */
 int privileges_become(uid_t user, gid_t group, const gid_t *groups, size_t count);
 
+/* Does the same, except that the real and the saved user become `own`: processes of `user` may not
+ * signal or trace this one, which may signal them. */
+int privileges_become_apart(uid_t own, uid_t user, gid_t group, const gid_t *groups, size_t count);
+
 /* Gives up all capabilities except those of the set, where bit N is capability N.  Verifies it. */
 int privileges_keep(uint64_t kept);
+
+/* Does the same, except that a program that this process executes as root gets all of the bounding
+ * set back, and the inheritable set. */
+int privileges_limit(uint64_t kept);
 
 /* Takes all capabilities out of effect except those of the set, where bit N is capability N.  A
  * program that is executed as root gets the others back. */

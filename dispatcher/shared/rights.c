@@ -3,6 +3,7 @@
 #include "dispatcher/shared/release.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -91,38 +92,53 @@ static unsigned take(const struct msghdr *envelope, int *descriptors, unsigned r
     return count;
 }
 
+/* Returns the result as rights_receive() does.  `*envelope` is what recvmsg(2) has made of it. */
+static ssize_t receive(int socket, struct msghdr *envelope, int flags)
+{
+    const struct msghdr asked = *envelope;
+    ssize_t length;
+
+    do {
+        *envelope = asked;
+        length = recvmsg(socket, envelope, flags | MSG_CMSG_CLOEXEC);
+    } while (length < 0 && (errno == EINTR || errno == ECONNRESET));
+    return length;
+}
+
 ssize_t rights_receive(int socket, void *bytes, size_t size, int *descriptors, unsigned *count,
                        int *flags)
 {
     struct iovec content = {.iov_base = bytes, .iov_len = size};
     union control control;
-    struct msghdr envelope;
-    ssize_t length;
+    struct msghdr envelope = {
+        .msg_iov = &content,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof(control),
+    };
+    ssize_t length = receive(socket, &envelope, *flags);
 
-    do {
-        envelope = (struct msghdr){
-            .msg_iov = &content,
-            .msg_iovlen = 1,
-            .msg_control = &control,
-            .msg_controllen = sizeof(control),
-        };
-        length = recvmsg(socket, &envelope, *flags | MSG_CMSG_CLOEXEC);
-    } while (length < 0 && (errno == EINTR || errno == ECONNRESET));
     *flags = length < 0 ? 0 : envelope.msg_flags;
     *count = length < 0 ? 0 : take(&envelope, descriptors, *count, flags);
     return length;
 }
 
+/* A packet may be empty.  With SO_PASSCRED each one comes with something, and only the end of file
+ * comes with nothing. */
 void rights_drain(int socket)
 {
     enum { PACKETS = 1024 }; /* more than fit; ends the loop if a peer goes on sending */
-    ssize_t length = 0;
+    const int yes = 1;
+    bool all_bring_something = setsockopt(socket, SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)) == 0;
 
-    for (int i = 0; i < PACKETS && length >= 0; i++) {
-        char byte;
-        unsigned none = 0;
-        int flags = MSG_DONTWAIT;
+    for (int i = 0; i < PACKETS; i++) {
+        union control control;
+        struct msghdr envelope = {.msg_control = &control, .msg_controllen = sizeof(control)};
+        int none = 0; /* flags that are not used */
 
-        length = rights_receive(socket, &byte, sizeof(byte), NULL, &none, &flags);
+        if (receive(socket, &envelope, MSG_DONTWAIT) < 0 ||
+            (all_bring_something && envelope.msg_controllen == 0))
+            return;
+        (void)take(&envelope, NULL, 0, &none);
     }
 }

@@ -10,24 +10,20 @@
 
 static const struct {
     size_t length;
-    unsigned least; /* descriptors */
-    unsigned most;
-    bool alone; /* with others in its packet, the owner of each descriptor would be ambiguous */
+    bool brings; /* a descriptor */
 } shapes[MESSAGE_TYPES] = {
-    [MESSAGE_READY] = {.length = sizeof(struct message_ready)},
-    [MESSAGE_START] = {.length = sizeof(struct message_start), .least = 1, .most = 1},
-    [MESSAGE_STARTED] = {.length = sizeof(struct message_started)},
-    [MESSAGE_FAILED] = {.length = sizeof(struct message_failed), .least = 1, .most = 1},
-    [MESSAGE_EXITED] = {.length = sizeof(struct message_exited)},
-    [MESSAGE_SIGNAL] = {.length = sizeof(struct message_signal)},
-    [MESSAGE_SIGNALLED] = {.length = sizeof(struct message_signalled)},
-    [MESSAGE_FORK] = {sizeof(struct message_fork), .least = 2, .most = 2, .alone = true},
-    [MESSAGE_FORKED] = {.length = sizeof(struct message_forked)},
-    [MESSAGE_READ] = {.length = sizeof(struct message_read)},
-    [MESSAGE_CONTENT] = {sizeof(struct message_content), .most = 1, .alone = true},
-    [MESSAGE_PING] = {.length = sizeof(struct message_header)},
-    [MESSAGE_PONG] = {.length = sizeof(struct message_header)},
-    [MESSAGE_ROUSE] = {.length = sizeof(struct message_header)},
+    [MESSAGE_READY] = {sizeof(struct message_header), false},
+    [MESSAGE_START] = {sizeof(struct message_start), true},
+    [MESSAGE_STARTED] = {sizeof(struct message_started), false},
+    [MESSAGE_FAILED] = {sizeof(struct message_failed), true},
+    [MESSAGE_EXITED] = {sizeof(struct message_exited), false},
+    [MESSAGE_SIGNAL] = {sizeof(struct message_signal), false},
+    [MESSAGE_SIGNALLED] = {sizeof(struct message_header), false},
+    [MESSAGE_PING] = {sizeof(struct message_header), false},
+    [MESSAGE_PONG] = {sizeof(struct message_header), false},
+    [MESSAGE_ROLL] = {sizeof(struct message_header), false},
+    [MESSAGE_LISTED] = {sizeof(struct message_listed), false},
+    [MESSAGE_ROLLED] = {sizeof(struct message_header), false},
 };
 
 void wire_header(union message *message, enum message_type type, uint32_t client, uint64_t ticket)
@@ -41,27 +37,25 @@ void wire_header(union message *message, enum message_type type, uint32_t client
     };
 }
 
-int wire_send(int socket, const union message *message, const int *descriptors, int flags)
+int wire_send(int socket, const union message *message, const int *descriptor, int flags)
 {
     /* SEQPACKET sends the whole message or fails. */
-    return rights_send(socket, message, shapes[message->header.type].length, descriptors,
-                       descriptors == NULL ? 0 : shapes[message->header.type].most, flags) < 0
+    return rights_send(socket, message, shapes[message->header.type].length, descriptor,
+                       descriptor != NULL && shapes[message->header.type].brings, flags) < 0
                ? -1
                : 0;
 }
 
-bool wire_add(struct wire_outbox *outbox, const union message *message, const int *descriptors)
+bool wire_add(struct wire_outbox *outbox, const union message *message, const int *descriptor)
 {
-    unsigned type = message->header.type;
-    unsigned brought = descriptors == NULL ? 0 : shapes[type].most;
+    const unsigned type = message->header.type;
 
-    if (outbox->count == PROTOCOL_BATCH || brought + outbox->descriptor_count > PROTOCOL_BATCH ||
-        shapes[type].alone)
+    if (outbox->count == PROTOCOL_BATCH)
         return false;
     memcpy((char *)outbox->bytes + outbox->length, message, shapes[type].length);
     outbox->length += shapes[type].length;
-    for (unsigned i = 0; i < brought; i++)
-        outbox->descriptors[outbox->descriptor_count++] = descriptors[i];
+    if (descriptor != NULL && shapes[type].brings)
+        outbox->descriptors[outbox->descriptor_count++] = *descriptor;
     outbox->count++;
     return true;
 }
@@ -98,8 +92,7 @@ static const struct message_header *header_at(const struct wire_inbox *inbox, si
 static bool is_sound(struct wire_inbox *inbox, unsigned permitted)
 {
     unsigned count = 0;
-    unsigned least = 0;
-    unsigned most = 0;
+    unsigned brought = 0;
     size_t at = 0;
 
     while (at < inbox->length) {
@@ -107,18 +100,15 @@ static bool is_sound(struct wire_inbox *inbox, unsigned permitted)
 
         if (++count > PROTOCOL_BATCH || inbox->length - at < sizeof(*header) ||
             header->version != PROTOCOL_VERSION || header->type >= MESSAGE_TYPES ||
-            (permitted & WIRE_TYPE(header->type)) == 0 ||
-            inbox->length - at < shapes[header->type].length ||
-            (shapes[header->type].alone && inbox->length != shapes[header->type].length))
+            shapes[header->type].length == 0 || (permitted & WIRE_TYPE(header->type)) == 0 ||
+            inbox->length - at < shapes[header->type].length)
             return false;
         at += shapes[header->type].length;
-        least += shapes[header->type].least;
-        most += shapes[header->type].most;
+        brought += shapes[header->type].brings;
     }
-    inbox->bare = least > 0 && inbox->descriptor_count == 0 && !inbox->cut;
+    inbox->bare = brought > 0 && inbox->descriptor_count == 0 && !inbox->cut;
     return at > 0 &&
-           (inbox->cut ? inbox->descriptor_count < most
-                       : inbox->descriptor_count >= least && inbox->descriptor_count <= most);
+           (inbox->cut ? inbox->descriptor_count < brought : inbox->descriptor_count == brought);
 }
 
 /* Tells the end of file from an empty packet. */
@@ -205,14 +195,12 @@ void wire_discard(struct wire_inbox *inbox)
 }
 
 enum wire_result wire_receive(struct wire_inbox *inbox, int socket, unsigned permitted,
-                              union message *message, int descriptors[WIRE_DESCRIPTORS], int flags)
+                              union message *message, int *descriptor, int flags)
 {
     enum wire_result result = WIRE_MESSAGE;
     unsigned type;
-    unsigned left;
 
-    descriptors[0] = -1;
-    descriptors[1] = -1;
+    *descriptor = -1;
     if (!wire_is_left(inbox)) {
         wire_discard(inbox);
         result = receive_packet(inbox, socket, permitted, flags);
@@ -222,14 +210,10 @@ enum wire_result wire_receive(struct wire_inbox *inbox, int socket, unsigned per
     type = header_at(inbox, inbox->taken)->type;
     memcpy(message, header_at(inbox, inbox->taken), shapes[type].length);
     inbox->taken += shapes[type].length;
-    left = inbox->descriptor_count - inbox->descriptors_taken;
-    for (unsigned i = 0; i < shapes[type].most && i < left; i++)
-        descriptors[i] = inbox->descriptors[inbox->descriptors_taken++];
-    if (left >= shapes[type].most || (shapes[type].least == 0 && !inbox->cut))
+    if (!shapes[type].brings)
         return WIRE_MESSAGE;
-    for (unsigned i = 0; i < left; i++) {
-        release(descriptors[i]); /* useless without the others */
-        descriptors[i] = -1;
-    }
-    return WIRE_NO_DESCRIPTOR;
+    if (inbox->descriptors_taken == inbox->descriptor_count)
+        return WIRE_NO_DESCRIPTOR;
+    *descriptor = inbox->descriptors[inbox->descriptors_taken++];
+    return WIRE_MESSAGE;
 }

@@ -15,8 +15,8 @@
 #include <stddef.h>
 
 enum wire_result {
-    WIRE_MESSAGE,       /* *message is valid and complete with its descriptors */
-    WIRE_NO_DESCRIPTOR, /* *message is valid, but this process had no room for its descriptors */
+    WIRE_MESSAGE,       /* *message is valid and complete with its descriptor */
+    WIRE_NO_DESCRIPTOR, /* *message is valid, but this process had no room for its descriptor */
     WIRE_EMPTY,         /* no message now */
     WIRE_CLOSED,        /* end of file: the peer and all copies of its end are gone */
     WIRE_MALFORMED,     /* violates the protocol, or its type is not permitted */
@@ -29,11 +29,9 @@ enum wire_result {
 /* Clears a message and fills in its header. */
 void wire_header(union message *message, enum message_type type, uint32_t client, uint64_t ticket);
 
-enum { WIRE_DESCRIPTORS = 2 }; /* of one message at most */
-
-/* Sends `message` with the descriptors of its type, which the caller keeps; NULL: none.  `flags` as
- * for sendmsg(2).  Returns 0, or -1 with errno; never raises SIGPIPE. */
-int wire_send(int socket, const union message *message, const int *descriptors, int flags);
+/* Sends `message` with the descriptor that its type brings, which the caller keeps; NULL: none.
+ * `flags` as for sendmsg(2).  Returns 0, or -1 with errno; never raises SIGPIPE. */
+int wire_send(int socket, const union message *message, const int *descriptor, int flags);
 
 /* Messages for one packet. */
 struct wire_outbox {
@@ -44,9 +42,9 @@ struct wire_outbox {
     unsigned descriptor_count;
 };
 
-/* Adds a message with its descriptors, which the caller keeps open until wire_flush().  Returns
- * false if the packet is full or the message's type travels alone. */
-bool wire_add(struct wire_outbox *outbox, const union message *message, const int *descriptors);
+/* Adds a message with its descriptor, which the caller keeps open until wire_flush().  Returns
+ * false if the packet is full. */
+bool wire_add(struct wire_outbox *outbox, const union message *message, const int *descriptor);
 
 /* Sends all added messages or none.  After a failure they stay.  Flags and result as of
  * wire_send(). */
@@ -71,13 +69,12 @@ struct wire_inbox {
 
 /* Takes the next message; receives a packet if the last one is used up.
  *
- * Descriptors are close-on-exec and the caller's to close; -1: the message has none in that place.
- * `flags` as for recvmsg(2): MSG_DONTWAIT, or 0 to wait.  After MSG_PEEK, wire_consume() must
- * precede the next packet.  If the kernel repeatedly lacks the memory to show the descriptors
- * (ENOMEM), the packet is taken off at once in spite of MSG_PEEK.  One malformed message discards
- * its whole packet. */
+ * *descriptor is close-on-exec and the caller's to close; -1: the message brings none.  `flags` as
+ * for recvmsg(2): MSG_DONTWAIT, or 0 to wait.  After MSG_PEEK, wire_consume() must precede the next
+ * packet.  If the kernel repeatedly lacks the memory to show the descriptors (ENOMEM), the packet
+ * is taken off at once in spite of MSG_PEEK.  One malformed message discards its whole packet. */
 enum wire_result wire_receive(struct wire_inbox *inbox, int socket, unsigned permitted,
-                              union message *message, int descriptors[WIRE_DESCRIPTORS], int flags);
+                              union message *message, int *descriptor, int flags);
 
 /* Takes the packet off the socket if it is still there.  Returns 0, or -1 with errno if it could
  * not be taken off. */

@@ -3,8 +3,7 @@
 #   awk -v drive=NAME -v clients=N -v supervisor=PROCESS -v dispatchers="PROCESS ..." -f guard-calls.awk TRACE
 #
 # Prints "figure NAME VALUE" for each kind of process, and "call NAME CALL VALUE" for what it is made of.
-# The children of dispatchers count up to their execve: what comes then is the handler's own.  If the
-# dispatchers were stopped at times (held=1), their parent was told of that, which is not counted.
+# The children of dispatchers count up to their execve: what comes then is the handler's own.
 #
 # Nor is what depends on the machine: whether the time and the processor are told without a system call
 # (vdso(7)), and whether there is a choice of processors.
@@ -22,8 +21,6 @@ function count(process, call,    name)
         return
     name = kind(process)
     if (name == "start" && process in executed)
-        return
-    if (name == "supervisor" && held && (call == "read" || call == "wait4"))
         return
     if (call == "execve")
         executed[process] = 1

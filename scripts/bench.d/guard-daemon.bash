@@ -7,7 +7,8 @@
 readonly GUARD_DISPATCHERS=2
 readonly GUARD_HANDLERS=8 # far fewer than dispatchers may have unanswered STARTs for, so none has to wait
 
-daemon=           # process id, while there is one
+daemon=           # process id of the keeper, while there is one
+supervisor=       # process id
 dispatchers=()    # process ids
 address=          # where it listens
 port=             # likewise
@@ -38,7 +39,7 @@ guard_open_nap() {
 
 # ---- beginning and end ----
 
-# Starts the daemon in folder BUILD with a handler, and waits until it and its dispatchers are ready.
+# Starts the daemon in folder BUILD with a handler, and waits until all of its processes are ready.
 guard_start() {
     local build=$1 ready=$folder/ready
     shift
@@ -49,23 +50,28 @@ guard_start() {
     daemon=$!
     guard_await test -s "$ready"
     read -r address port <"$ready"
-    guard_await guard_find_dispatchers
-    guard_settle "$daemon" "${dispatchers[@]}"
+    guard_await guard_find_processes
+    guard_settle "$daemon" "$supervisor" "${dispatchers[@]}"
 }
 
-guard_find_dispatchers() {
+guard_find_processes() {
     local process name
+    supervisor=
     dispatchers=()
     for process in $(guard_children "$daemon"); do
         read -r name <"/proc/$process/comm" || continue
-        if [[ $name == dispatcher ]]; then dispatchers+=("$process"); fi
+        case $name in
+        standby) supervisor=$(guard_children "$process") ;;
+        dispatcher) dispatchers+=("$process") ;;
+        esac
     done
-    ((${#dispatchers[@]} == GUARD_DISPATCHERS))
+    [[ -n $supervisor ]] && ((${#dispatchers[@]} == GUARD_DISPATCHERS))
 }
 
 guard_end() {
     if [[ -z $daemon ]]; then return; fi
-    kill -CONT "$daemon" ${dispatchers[@]+"${dispatchers[@]}"} 2>/dev/null || true # if one is held
+    # If one is held.
+    kill -CONT ${supervisor:+"$supervisor"} ${dispatchers[@]+"${dispatchers[@]}"} 2>/dev/null || true
     kill -INT "$daemon" 2>/dev/null || true
     wait "$daemon" 2>/dev/null || true
     daemon=
@@ -167,10 +173,10 @@ guard_drive_single() {
     for ((round = 0; round < $1; round++)); do
         guard_connect
         guard_expect_answer "$client"
-        guard_settle "$daemon" "${dispatchers[@]}"
+        guard_settle "$supervisor" "${dispatchers[@]}"
         exec {client}>&-
         guard_await guard_all_reaped
-        guard_settle "$daemon" "${dispatchers[@]}"
+        guard_settle "$supervisor" "${dispatchers[@]}"
     done
 }
 
@@ -178,13 +184,13 @@ guard_drive_single() {
 guard_drive_burst() {
     local round client index
     local -a clients=()
-    guard_hold "$daemon" "${dispatchers[@]}"
+    guard_hold "$supervisor" "${dispatchers[@]}"
     for ((round = 0; round < $1; round++)); do
         guard_connect
         clients+=("$client")
     done
     for ((round = 0; round < $1; round += GUARD_HANDLERS)); do
-        guard_turn "$daemon"            # takes clients, or ends of handlers, and asks for handlers
+        guard_turn "$supervisor"        # takes clients, or ends of handlers, and asks for handlers
         guard_turn "${dispatchers[@]}"  # start them
         for ((index = round; index < round + GUARD_HANDLERS && index < $1; index++)); do
             client=${clients[index]}
@@ -194,6 +200,6 @@ guard_drive_burst() {
         guard_await guard_all_ended
         guard_turn "${dispatchers[@]}"  # see that they have ended
     done
-    kill -CONT "$daemon" "${dispatchers[@]}"
-    guard_settle "$daemon" "${dispatchers[@]}"
+    kill -CONT "$supervisor" "${dispatchers[@]}"
+    guard_settle "$supervisor" "${dispatchers[@]}"
 }

@@ -44,17 +44,17 @@ guard_is_traced() { grep -q '^TracerPid:.*[1-9]' "/proc/$1/status"; }
 guard_all_traced() {
     local process
     kill -0 "$tracer" 2>/dev/null || cannot "$(tail -n 1 "$folder/strace")"
-    for process in "$daemon" "${dispatchers[@]}"; do guard_is_traced "$process" || return 1; done
+    for process in "$supervisor" "${dispatchers[@]}"; do guard_is_traced "$process" || return 1; done
 }
 
 guard_trace() {
     local process
     local -a targets=()
-    for process in "$daemon" "${dispatchers[@]}"; do targets+=(-p "$process"); done
+    for process in "$supervisor" "${dispatchers[@]}"; do targets+=(-p "$process"); done
     strace -f -qq -o "$folder/trace" "${targets[@]}" 2>"$folder/strace" {nap}>&- &
     tracer=$!
     guard_await guard_all_traced
-    guard_settle "$daemon" "${dispatchers[@]}"
+    guard_settle "$supervisor" "${dispatchers[@]}"
 }
 
 guard_untrace() {
@@ -71,8 +71,8 @@ guard_calls() {
     guard_trace
     "guard_drive_$drive" "$clients"
     guard_untrace
-    awk -v drive="$drive" -v clients="$clients" -v held="$([[ $drive == burst ]] && echo 1)" \
-        -v supervisor="$daemon" -v dispatchers="${dispatchers[*]}" \
+    awk -v drive="$drive" -v clients="$clients" \
+        -v supervisor="$supervisor" -v dispatchers="${dispatchers[*]}" \
         -f "$root/scripts/bench.d/guard-calls.awk" "$folder/trace" | sort -k 1,1r -k 2,2r -k 3
     guard_end
 }
@@ -105,7 +105,7 @@ guard_instructions() {
     LD_PRELOAD=$tools/clock.so guard_start "$build" /bin/cat
     guard_drive_single "$GUARD_WARM_UP"
     mkfifo "$folder/counting" "$folder/counted"
-    "$tools/instructions" "$daemon" "${dispatchers[@]}" \
+    "$tools/instructions" "$supervisor" "${dispatchers[@]}" \
         <"$folder/counting" >"$folder/counted" 2>"$folder/counter" {nap}>&- &
     tracer=$!
     exec {counting}>"$folder/counting" {counted}<"$folder/counted"
@@ -114,7 +114,7 @@ guard_instructions() {
     guard_drive_single "$clients"
     exec {counting}>&-
     while read -r -t 60 process count; do
-        if [[ $process == "$daemon" ]]; then
+        if [[ $process == "$supervisor" ]]; then
             echo "figure single-supervisor-instructions $((count / clients))"
         else
             sum=$((sum + count))
@@ -129,10 +129,10 @@ guard_instructions() {
 
 # ---- processor time ----
 
-# Nanoseconds that the daemon and its dispatchers have used.
+# Nanoseconds that the daemon has used, without its handlers.
 guard_time_used() {
     local process nanoseconds sum=0
-    for process in "$daemon" "${dispatchers[@]}"; do
+    for process in "$daemon" "$supervisor" "${dispatchers[@]}"; do
         read -r nanoseconds _ <"/proc/$process/schedstat"
         sum=$((sum + nanoseconds))
     done
@@ -145,7 +145,7 @@ guard_time_of_connection() {
     before=$(guard_time_used)
     "$tools/load" -c "$clients" "$address" "$port" "$clients" >"$folder/load" ||
         guard_fail "not all clients were answered: $(tr '\n' ' ' <"$folder/load" | cut -c 1-200)"
-    guard_settle "$daemon" "${dispatchers[@]}"
+    guard_settle "$supervisor" "${dispatchers[@]}"
     after=$(guard_time_used)
     echo $(((after - before) / clients))
 }

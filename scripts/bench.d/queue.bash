@@ -10,6 +10,14 @@ queue_status() {
     if [[ $status =~ \"$1\":([0-9]+) ]]; then echo "${BASH_REMATCH[1]}"; else echo 0; fi
 }
 
+# Prints the process that has the queue.
+queue_supervisor() {
+    local process
+    for process in $(server_processes "$server"); do
+        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == supervisor ]]; then echo "$process"; fi
+    done
+}
+
 # Starts it with at most HANDLERS of COMMAND, and the OPTIONs before "--".
 queue_start() {
     server_options=(--control "$work/control")
@@ -55,7 +63,7 @@ scenario_crowd() {
     progress "$crowd_clients clients"
     queue_start -- "$BURST_HANDLERS" "$STATIC" || return 0
     queue_ask "$work/control" pause >/dev/null || true
-    empty=$(queue_kibibytes VmRSS "/proc/$server/status")
+    empty=$(queue_kibibytes VmRSS "/proc/$(queue_supervisor)/status")
     queue_fill -c "$crowd_clients" -f 127.0.1.1 -s "$(queue_sources "$crowd_clients")" \
         127.0.0.1 "$server_port" "$crowd_clients"
     if queue_await "$crowd_clients"; then
@@ -70,16 +78,17 @@ scenario_crowd() {
 }
 
 queue_weigh() {
-    local empty=$1
-    full=$(queue_kibibytes VmRSS "/proc/$server/status")
+    local empty=$1 supervisor
+    supervisor=$(queue_supervisor)
+    full=$(queue_kibibytes VmRSS "/proc/$supervisor/status")
     record crowd "$OURS" resident "$full"
-    record crowd "$OURS" proportional "$(queue_kibibytes Pss "/proc/$server/smaps_rollup" 2>/dev/null || true)"
+    record crowd "$OURS" proportional "$(queue_kibibytes Pss "/proc/$supervisor/smaps_rollup" 2>/dev/null || true)"
     record crowd "$OURS" bytes_each $(((full - empty) * 1024 / crowd_clients))
 }
 
 queue_record_crowd() {
     local name value peak
-    peak=$(queue_kibibytes VmHWM "/proc/$server/status")
+    peak=$(queue_kibibytes VmHWM "/proc/$(queue_supervisor)/status")
     record crowd "$OURS" peak $((peak > full ? peak : full)) # the kernel's may be some pages behind
     while read -r name value; do record crowd "$OURS" "$name" "$value"; done <"$work/load"
 }
@@ -89,7 +98,7 @@ queue_record_crowd() {
 # Of so many nanoseconds, for each of so many clients.
 queue_microseconds() { awk -v cost="$1" -v clients="$2" 'BEGIN { printf "%.3f\n", cost / clients / 1000 }'; }
 
-queue_nanoseconds() { cut -d ' ' -f 1 "/proc/$server/schedstat"; }
+queue_nanoseconds() { cut -d ' ' -f 1 "/proc/$(queue_supervisor)/schedstat"; }
 
 scenario_depth() {
     local depth

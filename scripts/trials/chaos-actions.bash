@@ -34,39 +34,32 @@ act_vanish() { echo "vanish $*" >&"$to_clients"; }
 act_pest() { echo "pest $*" >&"$to_clients"; }
 act_quiet() { :; }
 
-# In `pool`: the dispatchers of one of the daemons that there are; the one that serves comes first.
-choose_pool() {
+# In `chosen`: one of the daemons that there are; the one that serves comes first.
+choose_daemon() {
     local process
     local -a living=("$serving")
     for process in ${old[@]+"${old[@]}"}; do
         if [[ -e /proc/$process/task/$process/children ]]; then living+=("$process"); fi
     done
-    daemon_dispatchers "${living[$1 % ${#living[@]}]}"
-    pool=(${found[@]+"${found[@]}"})
+    chosen=${living[$1 % ${#living[@]}]}
 }
 
-# In `survivor`: a place in the pool, of one that is left alone.
-choose_survivor() {
-    local i place
-    for ((i = 0; i < ${#pool[@]}; i++)); do
-        place=$((($1 + i) % ${#pool[@]}))
-        if daemon_is_sound "${pool[place]}"; then
-            survivor=$place
-            return 0
-        fi
-    done
-    return 1
+# In `pool`: the dispatchers of one of them.
+choose_pool() {
+    choose_daemon "$1"
+    daemon_dispatchers "$chosen"
+    pool=(${found[@]+"${found[@]}"})
 }
 
 # Who is killed is chosen now, and the moment by the clients.
 act_ambush() {
     local choice=$4 victim
     choose_pool "$choice"
-    if ! choose_survivor "$choice" || ((${#pool[@]} < 2)); then
+    if ((${#pool[@]} == 0)); then
         act_burst "$1" "$2" 0
         return 1
     fi
-    victim=${pool[(survivor + 1 + choice % (${#pool[@]} - 1)) % ${#pool[@]}]}
+    victim=${pool[choice % ${#pool[@]}]}
     stop_ended "$victim"
     echo "ambush $1 $2 $3 $victim" >&"$to_clients"
 }
@@ -74,22 +67,27 @@ act_ambush() {
 act_kill() {
     local count=$1 choice=$2 i victim
     choose_pool "$choice"
-    choose_survivor "$choice" || return 1
-    if ((count > ${#pool[@]} - 1)); then count=$((${#pool[@]} - 1)); fi
+    if ((count > ${#pool[@]})); then count=${#pool[@]}; fi
     if ((count == 0)); then return 1; fi
-    for ((i = 1; i <= count; i++)); do
-        victim=${pool[(survivor + i) % ${#pool[@]}]}
+    for ((i = 0; i < count; i++)); do
+        victim=${pool[(choice + i) % ${#pool[@]}]}
         kill -KILL "$victim" 2>/dev/null || true # it may have ended with its daemon
         stop_ended "$victim"
     done
 }
 
+act_crash() {
+    choose_daemon "$1"
+    daemon_supervisor "$chosen"
+    if ((${#found[@]} == 0)); then return 1; fi
+    kill -KILL "${found[@]}" 2>/dev/null || true # it may have ended with its daemon
+}
+
 act_stop() {
     local choice=$1 name=$2 victim
     choose_pool "$choice"
-    choose_survivor "$choice" || return 1
-    if ((${#pool[@]} < 2)); then return 1; fi
-    victim=${pool[(survivor + 1) % ${#pool[@]}]}
+    if ((${#pool[@]} == 0)); then return 1; fi
+    victim=${pool[choice % ${#pool[@]}]}
     if [[ -n ${stopped_processes[$victim]:-} ]]; then return 1; fi
     stopped_names[$name]=$victim
     stopped_processes[$victim]=$(now)
@@ -102,7 +100,7 @@ stop_ended() {
     unset "stopped_processes[$1]"
 }
 
-# The supervisor may have ended it, if it was stopped for long.
+# The keeper may have ended it, if it was stopped for long.
 act_continue() {
     local victim=${stopped_names[$1]:-} name=
     if [[ -z $victim || -z ${stopped_processes[$victim]:-} ]]; then return 1; fi

@@ -13,7 +13,6 @@ newcomer_may_fail= # the access file is none
 generations=0 # daemons that have been started
 log=          # of the last one, a name in the folder of records
 old=()        # those whose place has been taken, and which may not have left yet
-declare -A elders=() # dispatchers that were ready when their daemon was
 dispatchers=  # --dispatchers
 
 # Starts one, as a process in `started`, with the words given besides those that all have.
@@ -36,7 +35,6 @@ daemon_begin() {
     read -r _ port <"$records/ready.1"
     note serving "$(now)" "$serving" "$log"
     note limit 0 "$(now_at_most)" 4
-    daemon_note_elders
 }
 
 # With the words of a takeover: PROCESSES QUEUE WHEN.
@@ -75,8 +73,7 @@ daemon_follow() {
         note limit "$newcomer_began" "$(now_at_most)" "$newcomer_processes"
         daemon_limit_until refuse
         if [[ $newcomer_when == refuse ]]; then limited[refuse]=$newcomer_began; fi
-        daemon_note_elders
-    elif ! kill -0 "$newcomer" 2>/dev/null; then
+        elif ! kill -0 "$newcomer" 2>/dev/null; then
         note_exit "$newcomer" failed
         if [[ -z $newcomer_may_fail ]]; then
             contradict 6c "a takeover failed: $(tail -n 1 "$records/$log")"
@@ -105,11 +102,25 @@ daemon_accepts() { [[ $(daemon_ask "$@" 2>&1) != *"error"* ]]; }
 
 daemon_lives() { kill -0 "$serving" 2>/dev/null; }
 
-# ---- dispatchers ----
+# ---- processes of a daemon ----
 
-# In `found`: those of a supervisor that have not ended.  A child that one of them has cloned, and which
-# it left to the supervisor before the exec, has that name, too; but a dispatcher leads a group, in
-# the session of its supervisor.
+# In `found`: the supervisor of a daemon, a child of its standby; none while the next one begins.
+daemon_supervisor() {
+    local standby process name
+    found=()
+    for standby in $(cat "/proc/$1/task/$1/children" 2>/dev/null || true); do
+        { read -r name <"/proc/$standby/comm"; } 2>/dev/null || continue
+        if [[ $name != standby ]]; then continue; fi
+        for process in $(cat "/proc/$standby/task/$standby/children" 2>/dev/null || true); do
+            { read -r name <"/proc/$process/comm"; } 2>/dev/null || continue
+            if [[ $name == supervisor ]]; then found+=("$process"); fi
+        done
+    done
+}
+
+# In `found`: those of a daemon that have not ended.  A child that one of them has cloned, and which
+# it left to the keeper before the exec, has that name, too; but a dispatcher leads a group, in the
+# session of its keeper.
 daemon_dispatchers() {
     local process line state parent group session
     found=()
@@ -121,30 +132,4 @@ daemon_dispatchers() {
             found+=("$process")
         fi
     done
-}
-
-daemon_note_elders() {
-    local process
-    daemon_dispatchers "$serving"
-    for process in ${found[@]+"${found[@]}"}; do elders[$process]=yes; done
-}
-
-# In clock ticks since the machine was started.
-process_began() {
-    local line
-    read -r line <"/proc/$1/stat" || return 1
-    # shellcheck disable=SC2086
-    set -- ${line##*) }
-    echo "${20}"
-} 2>/dev/null
-
-# Whether one can be relied on to fork others: a daemon ends when all its dispatchers have died at
-# once, and that is no chaos but the end of it.
-daemon_is_sound() {
-    local ticks
-    if [[ -n ${stopped_processes[$1]:-} ]]; then return 1; fi
-    if [[ -n ${elders[$1]:-} ]]; then return 0; fi
-    ticks=$(process_began "$1") || return 1
-    read_clock
-    ((hundredths - ticks > 200))
 }

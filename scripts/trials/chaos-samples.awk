@@ -53,17 +53,25 @@ $1 == "alive" && rest && $2 > rest { rests++; if (NF > 2) wrong("6b", $2, NF - 2
 # One may just end; it is reaped within moments.
 $1 == "zombies" && rest && $2 > rest { if (zombies_least == "" || $3 < zombies_least) zombies_least = $3 }
 $1 == "process" {
-    if (first == "" || $3 == first) {
-        first = $3
+    role = $3
+    if (!(role in first) || $4 == first[role]) {
+        first[role] = $4
         # Until the first client comes; the observer's own connection may or may not be closed yet.
-        if ($2 < plan && $4 > descriptors_first) descriptors_first = $4
-        if ($2 < plan && $5 > resident_first) resident_first = $5
+        if ($2 < plan && $5 > descriptors_first[role]) descriptors_first[role] = $5
+        if ($2 < plan && $6 > resident_first[role]) resident_first[role] = $6
     }
-    if ($5 > resident_most) resident_most = $5
+    if ($6 > resident_most[role]) resident_most[role] = $6
     if (rest && $2 > rest) {
-        if (descriptors_last == "" || $4 < descriptors_last) descriptors_last = $4
-        resident_last = $5
+        if (!(role in descriptors_last) || $5 < descriptors_last[role]) descriptors_last[role] = $5
+        resident_last[role] = $6
     }
+}
+
+function look_at_process(role) {
+    if (!(role in descriptors_last)) wrong("6b", "-", "the " role " was never seen at rest")
+    if (descriptors_last[role] > descriptors_first[role]) wrong("6b", "-", "descriptors of the " role ": " descriptors_first[role] " at first, " descriptors_last[role] " in the end")
+    if (dear == 1 && resident_last[role] > resident_first[role] + 2048) wrong("6b", "-", "memory of the " role ": " resident_first[role] " KiB at first, " resident_last[role] " in the end")
+    return sprintf("%s: descriptors %d, at first %d; memory %d KiB, at first %d, at most %d", role, descriptors_last[role], descriptors_first[role], resident_last[role], resident_first[role], resident_most[role])
 }
 
 function look_at_end(    fields) {
@@ -75,8 +83,6 @@ function look_at_end(    fields) {
     if (fields[12] + fields[13] + fields[14] + fields[15] != refused)
         wrong("2f", fields[2], "denied or refused " fields[12] + fields[13] + fields[14] + fields[15] ", and " refused " by the log")
     if (zombies_least > 0) wrong("6b", fields[2], zombies_least " zombies are left")
-    if (descriptors_last > descriptors_first) wrong("6b", fields[2], "descriptors: " descriptors_first " at first, " descriptors_last " in the end")
-    if (dear == 1 && resident_last > resident_first + 2048) wrong("6b", fields[2], "memory: " resident_first " KiB at first, " resident_last " in the end")
 }
 
 END {
@@ -86,7 +92,7 @@ END {
     checked("2f", "counters of the last daemon, against its log", 3)
     checked("5a", sprintf("answers on the control socket, the longest after %.0f ms (%d may be); asked twice: %d times", longest, bound, again), samples)
     checked("6a", sprintf("processor time in two seconds; at worst %.0f %% of what it may be", worst * 100), windows)
-    checked("6b", sprintf("at rest: no handlers, no zombies; descriptors %d, at first %d; memory %d KiB, at first %d, at most %d", descriptors_last, descriptors_first, resident_last, resident_first, resident_most), 4)
+    checked("6b", "at rest: no handlers, no zombies; " look_at_process("keeper") "; " look_at_process("standby") "; " look_at_process("supervisor"), 8)
     checked("6c", "ends of daemons, with status 0", exits)
     print "cost", (work > 0 ? (used - first_used) / work * 2 : 0)
 }

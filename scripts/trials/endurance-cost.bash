@@ -57,10 +57,10 @@ cost_drive() {
 # Lines "END PROCESS INSTRUCTIONS" for each connection go to a file; none, if they cannot be counted.
 cost_take_instructions() {
     local line process count i of_dispatchers=0
-    daemon=${daemon_of[long]}
+    supervisor=${supervisor_of[long]}
     read -r -a dispatchers <<<"${dispatchers_of[long]}"
     mkfifo "$work/counting" "$work/counted"
-    "$build/tests/tools/bench/instructions" "$daemon" "${dispatchers[@]}" \
+    "$build/tests/tools/bench/instructions" "$supervisor" "${dispatchers[@]}" \
         <"$work/counting" >"$work/counted" 2>"$work/counter" &
     tracer=$!
     exec {counting}>"$work/counting" {counted}<"$work/counted"
@@ -73,7 +73,7 @@ cost_take_instructions() {
     fi
     exec {counting}>&-
     while read -r -t 60 process count; do
-        if [[ $process == "$daemon" ]]; then
+        if [[ $process == "$supervisor" ]]; then
             echo "$1 supervisor $((count / COST_SINGLE))" >>"$work/instructions"
         else
             of_dispatchers=$((of_dispatchers + count))
@@ -94,9 +94,9 @@ cost_drive_single() {
     exec {client}<>"/dev/tcp/127.0.0.1/${port[long]}"
     read -r -t 60 answer <&"$client" || trial_fail "a client was not answered"
     guard_await guard_all_reaped
-    guard_settle "$daemon" "${dispatchers[@]}"
+    guard_settle "$supervisor" "${dispatchers[@]}"
     exec {client}>&-
-    guard_settle "$daemon" "${dispatchers[@]}"
+    guard_settle "$supervisor" "${dispatchers[@]}"
 }
 
 cost_end() { if [[ -n $tracer ]]; then kill "$tracer" 2>/dev/null || true; fi; }

@@ -8,7 +8,8 @@ readonly DAEMON_PER_SOURCE=16
 readonly DAEMON_PER_SOURCE_QUEUE=100
 readonly DAEMON_DENIED=127.200.0.1 # a client's address
 
-declare -A daemon_of=()      # process
+declare -A daemon_of=()      # process of the keeper
+declare -A supervisor_of=()  # process
 declare -A dispatchers_of=() # processes
 declare -A port=() address_ipv6=() port_ipv6=() port_metrics=()
 declare -A served_of=()         # connections that must have been served
@@ -40,7 +41,8 @@ daemons_start() {
     daemon_of[$name]=$!
     await daemons_is_ready "$name"
     daemons_find_ports "$name"
-    dispatchers_of[$name]=$(daemons_find_dispatchers "$name")
+    supervisor_of[$name]=$(daemons_find "$name" supervisor)
+    dispatchers_of[$name]=$(daemons_find "$name" dispatcher)
 }
 
 # Where there is no IPv6, its clients come over IPv4.
@@ -69,17 +71,24 @@ daemons_is_ready() {
     return 1
 }
 
-daemons_find_dispatchers() {
+# Prints the processes of that name.
+daemons_find() {
     local process name
     local -a found=()
-    for process in $(children "${daemon_of[$1]}"); do
-        read -r name <"/proc/$process/comm"
-        if [[ $name == dispatcher ]]; then found+=("$process"); fi
+    for process in $(descendants "${daemon_of[$1]}"); do
+        { read -r name <"/proc/$process/comm"; } 2>/dev/null || continue
+        if [[ $name == "$2" ]]; then found+=("$process"); fi
     done
     echo "${found[*]}"
 }
 
-children() { cat "/proc/$1/task/$1/children"; }
+# Prints the children of a process and those of its children, as the supervisor is one of the standby.
+descendants() {
+    local process
+    for process in $(children "$1"); do echo "$process" $(children "$process"); done
+}
+
+children() { cat "/proc/$1/task/$1/children" 2>/dev/null || true; }
 
 daemons_end() {
     local name
@@ -114,7 +123,7 @@ daemons_is_idle() {
 daemons_time() {
     local process nanoseconds rest supervisor of_dispatchers=0 of_handlers=0
     local -a fields
-    read -r supervisor rest <"/proc/${daemon_of[$1]}/schedstat"
+    read -r supervisor rest <"/proc/${supervisor_of[$1]}/schedstat"
     for process in ${dispatchers_of[$1]}; do
         read -r nanoseconds rest <"/proc/$process/schedstat"
         of_dispatchers=$((of_dispatchers + nanoseconds))
@@ -136,7 +145,8 @@ daemons_sample() {
     local process number=1
     await daemons_is_idle "$1"
     daemons_await_end_of_questions "$1"
-    daemons_look "$2" supervisor "${daemon_of[$1]}"
+    daemons_look "$2" supervisor "${supervisor_of[$1]}"
+    daemons_look "$2" keeper "${daemon_of[$1]}"
     for process in ${dispatchers_of[$1]}; do
         daemons_look "$2" "dispatcher $number" "$process"
         number=$((number + 1))
@@ -150,10 +160,10 @@ daemons_await_end_of_questions() {
     for ((tries = 0; tries < 50; tries++)); do
         sleep 0.02
         if [[ -z ${descriptors_least[$1]:-} ]]; then continue; fi
-        if (($(count_descriptors "${daemon_of[$1]}") <= descriptors_least[$1])); then return; fi
+        if (($(count_descriptors "${supervisor_of[$1]}") <= descriptors_least[$1])); then return; fi
     done
     if [[ -z ${descriptors_least[$1]:-} ]]; then
-        descriptors_least[$1]=$(count_descriptors "${daemon_of[$1]}")
+        descriptors_least[$1]=$(count_descriptors "${supervisor_of[$1]}")
     fi
 }
 

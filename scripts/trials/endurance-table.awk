@@ -67,7 +67,7 @@ function print_row(number, from, to, j, line) {
     print line " " grouped(middle_of_rounds(from, to, 4)) " |"
 }
 
-# Of all dispatchers, which come behind the supervisor.
+# Of the keeper and all dispatchers, which come behind the supervisor.
 function of_others(connections, column, i, sum) {
     for (i = 2; i <= processes; i++) sum += seen[connections, process[i], column]
     return sum
@@ -162,8 +162,8 @@ END {
         from = to
     }
     print ""
-    print "Descriptors, and memory in KiB, of the supervisor and of its dispatchers together; processor time of a"
-    print "connection in microseconds, and connections a second, are the median of the rounds since the line before."
+    print "Descriptors, and memory in KiB, of the supervisor, and of keeper and dispatchers together; processor time of"
+    print "a connection in microseconds, and connections a second, are the median of the rounds since the line before."
     judge_processes()
     if (short) {
         judge_roughly()

@@ -55,16 +55,25 @@ int address_of_socket(int socket, struct endpoint *local)
     return 0;
 }
 
-bool address_is_from(int socket, const struct endpoint *remote)
+int address_of_remote(int socket, struct endpoint *remote)
 {
     union address_socket address;
     socklen_t length = sizeof(address);
-    struct endpoint found;
 
     memset(&address, 0, sizeof(address));
     if (getpeername(socket, &address.any, &length) != 0)
+        return -1;
+    *remote =
+        address.any.sa_family == AF_UNIX ? address_of_peer(socket) : address_endpoint(&address);
+    return 0;
+}
+
+bool address_is_from(int socket, const struct endpoint *remote)
+{
+    struct endpoint found;
+
+    if (address_of_remote(socket, &found) != 0)
         return errno != ENOTSOCK;
-    found = address.any.sa_family == AF_UNIX ? address_of_peer(socket) : address_endpoint(&address);
     return memcmp(&found, remote, sizeof(found)) == 0;
 }
 

@@ -33,6 +33,10 @@ int address_of_socket(int socket, struct endpoint *local);
 /* Returns the remote end of an accepted Unix socket (SO_PEERCRED, unix(7)). */
 struct endpoint address_of_peer(int socket);
 
+/* Looks up the remote end of a connection.  Returns 0, or -1 with errno: ENOTCONN if it is broken.
+ */
+int address_of_remote(int socket, struct endpoint *remote);
+
 /* Returns true if the descriptor is the connection from `remote`.  Also for a socket without a
  * known peer, such as a connection that was reset: that is harmless, and false could lose a client.
  */

@@ -50,11 +50,6 @@ static void *record_at(const struct slab *slab, uint32_t index)
     return slab->chunks[index / CHUNK] + (index % CHUNK) * slab->size;
 }
 
-void *slab_at(const struct slab *slab, uint32_t index)
-{
-    return index < slab->fresh ? record_at(slab, index) : NULL;
-}
-
 void *slab_take(struct slab *slab, uint32_t *index)
 {
     struct slab_unused *record = slab->unused;

@@ -34,9 +34,6 @@ int slab_reserve(struct slab *slab);
  * returned.  slab_reserve() must have succeeded since the last call. */
 void *slab_take(struct slab *slab, uint32_t *index);
 
-/* Returns the record with a number, in use or returned; NULL if that number was never taken. */
-void *slab_at(const struct slab *slab, uint32_t index);
-
 /* Returns a record, and overwrites its first SLAB_OVERWRITTEN bytes.  If it was the last in use,
  * and there is more than one chunk, all memory is released instead. */
 void slab_return(struct slab *slab, void *record, uint32_t index);

@@ -102,7 +102,7 @@ static const struct figure figures[] = {
     BOTH(number, dispatchers.wanted, "dispatchers", NULL, "Dispatchers that there should be."),
     BOTH(number, dispatchers.ready, "dispatchers_ready", NULL, "Dispatchers that are ready."),
     BOTH(number, dispatchers.restarts, "dispatcher_restarts_total", NULL,
-         "Dispatchers started in place of a dead one, the spare included."),
+         "Dispatchers started in place of a dead one."),
     BOTH(number, descriptors.used, "descriptors_used", NULL, "Open descriptors of the supervisor."),
     BOTH(number, descriptors.allowed, "descriptors_limit", NULL,
          "The most descriptors that the supervisor may have open."),

@@ -71,11 +71,10 @@ static void on_period_over(void *context)
 
 void report_open(struct report *report, struct loop *loop, const char *command)
 {
-    *report = (struct report){
-        .loop = loop,
-        .command = command,
-        .period = {.expired = on_period_over, .context = report},
-    };
+    report->loop = loop;
+    report->command = command;
+    report->period.expired = on_period_over;
+    report->period.context = report;
     loop_add_timer(loop, &report->period);
 }
 

@@ -64,7 +64,7 @@ struct report_client {
     bool signalled; /* we have sent the handler a signal */
 };
 
-/* `loop` and `command` must stay. */
+/* Opens a report, all zero or from an earlier supervisor; `loop` and `command` must stay. */
 void report_open(struct report *report, struct loop *loop, const char *command);
 
 /* Logs that the service listens: on a path if that is not NULL, otherwise on an address and port.

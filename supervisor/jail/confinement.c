@@ -2,17 +2,11 @@
 
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/privileges.h"
-#include "supervisor/jail/filter.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-bool confinement_changes_user(void)
-{
-    return geteuid() == 0;
-}
 
 enum { PATH_MAXIMUM = 64 };
 
@@ -34,32 +28,26 @@ static int enter_empty_directory(char path[PATH_MAXIMUM])
     return -1;
 }
 
-static int change_root(const struct identity *identity)
+static void change_root(void)
 {
     char path[PATH_MAXIMUM];
     int error;
 
     if (PRIVILEGES_SANITIZED || enter_empty_directory(path) == 0)
-        return 0;
+        return;
     error = errno;
     (void)rmdir(path); /* fails if it was removed or never made */
     if (chdir("/") != 0)
         log_warning("cannot change to the root directory: %m");
     errno = error;
-    if (identity->user == geteuid()) {
-        log_warning("cannot make an empty directory the root, %s: %m; going on without", path);
-        return 0;
-    }
-    log_error("cannot make an empty directory the root, %s: %m; this requires CAP_SYS_CHROOT, or "
-              "--supervisor-user root",
-              path);
-    return -1;
+    log_warning("cannot make an empty directory the root of the supervisor, %s: %m; going on "
+                "without",
+                path);
 }
 
 static int become(const struct identity *identity)
 {
-    if (change_root(identity) != 0)
-        return -1;
+    change_root();
     (void)
         privileges_bound(); /* fails without CAP_SETPCAP; the supervisor executes nothing anyway */
     if (privileges_become(identity->user, identity->group, identity->groups,
@@ -74,12 +62,12 @@ static int become(const struct identity *identity)
 
 int confinement_enter(const struct identity *identity)
 {
-    if (confinement_changes_user() && become(identity) != 0)
+    if (identity != NULL && become(identity) != 0)
         return -1;
     /* A user other than root may have been given capabilities. */
     if (privileges_keep(0) != 0 || privileges_gain_none() != 0 || privileges_hide() != 0) {
         log_error("cannot give up privileges: %m");
         return -1;
     }
-    return filter_install();
+    return 0;
 }

@@ -50,23 +50,20 @@ static const int calls[] = {
     SYS_getsockname, /* the address that a client has connected to */
     SYS_getpeername, /* checking a connection that a dispatcher gives back */
     SYS_getsockopt,  /* the length of a backlog; SO_LINGER; the peer of a Unix socket */
-    SYS_shutdown,    /* the end of a busy message; a dispatcher's leash; a Unix socket's backlog */
-    SYS_close,       /* clients that were passed on, and everything else */
+    SYS_shutdown, /* the end of a busy message; what a dispatcher is sent; a Unix socket's backlog
+                   */
+    SYS_close,    /* clients that were passed on, and everything else */
 #ifdef SYS_poll
     SYS_poll, /* a client's hang-up, a client in the backlog, the end of messages */
 #endif
     SYS_ppoll, /* the same in some libcs and on some processors */
 
     /* dispatchers */
-    SYS_recvmsg,      /* answers; messages that a dead dispatcher had not read */
-    SYS_recvfrom,     /* data of refused clients and operators; the janitor's answer */
-    SYS_wait4,        /* reaping children */
-    SYS_waitid,       /* finding a child, or the rest of a group */
-    SYS_memfd_create, /* a new ledger */
-    SYS_ftruncate,    /* its length */
-    SYS_munmap,       /* the ledger of a dead dispatcher; memory */
+    SYS_recvmsg,  /* answers; messages that a dead dispatcher had not read; the keeper's reports */
+    SYS_recvfrom, /* data of refused clients and operators */
+    SYS_munmap,   /* the ledger of a dead dispatcher; memory */
 
-    /* signals, gauges, files read by dispatchers, and the log */
+    /* signals, gauges, files that the keeper had read, and the log */
     SYS_read,    /* signals; a file in memory */
     SYS_pread64, /* a load average, a pressure */
 #ifdef SYS_fstat
@@ -109,22 +106,21 @@ struct condition {
 };
 
 static const struct condition conditions[] = {
-    /* the leash; reserved descriptors; seals; not F_SETOWN, which would signal other processes */
+    /* reserved descriptors; seals; not F_SETOWN, which would signal other processes */
     {.call = SYS_fcntl,
      .argument = 1,
-     .count = 8,
-     .values = {F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_SETSIG, F_GET_SEALS,
-                F_ADD_SEALS}},
+     .count = 6,
+     .values = {F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GET_SEALS}},
     /* the busy message and the log; without an address, so only to a connected peer */
     {.call = SYS_sendto, .argument = 4, .mask = UINT32_MAX},
-    /* to dispatchers; other flags could connect */
+    /* to dispatchers and the keeper; other flags could connect */
     {.call = SYS_sendmsg, .argument = 2, .count = 1, .values = {MSG_DONTWAIT | MSG_NOSIGNAL}},
-    /* to a new dispatcher; other types could send to any address */
+    /* to a daemon that takes over; other types could send to any address */
     {.call = SYS_socketpair, .argument = 0, .count = 1, .values = {AF_UNIX}},
     {.call = SYS_socketpair, .argument = 1, .count = 1, .values = {SOCK_SEQPACKET | SOCK_CLOEXEC}},
-    /* closing without waiting, in spite of a handler's SO_LINGER */
+    /* closing without waiting, in spite of a handler's SO_LINGER; emptying a dispatcher's socket */
     {.call = SYS_setsockopt, .argument = 1, .count = 1, .values = {SOL_SOCKET}},
-    {.call = SYS_setsockopt, .argument = 2, .count = 1, .values = {SO_LINGER}},
+    {.call = SYS_setsockopt, .argument = 2, .count = 2, .values = {SO_LINGER, SO_PASSCRED}},
     /* draining: a backlog of 0 keeps new clients out */
     {.call = SYS_listen, .argument = 1, .count = 1, .values = {0}},
 /* memory and ledgers, but not executable */

@@ -1,14 +1,13 @@
 #include "supervisor/keeper/launch.h"
 
 #include "dispatcher/shared/log.h"
-#include "supervisor/base/socket.h"
-#include "supervisor/options/identity.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,19 +43,13 @@ static int open_program(void)
     return program;
 }
 
-static bool copy_path(char to[SETUP_PATH], const char *option, const char *path)
-{
-    if (path == NULL || snprintf(to, SETUP_PATH, "%s", path) < SETUP_PATH)
-        return true;
-    log_error("%s: the path is longer than %d bytes", option, SETUP_PATH - 1);
-    return false;
-}
-
 /* `identity` is empty if handlers keep that of the daemon. */
-static bool fill(struct setup *setup, const struct options *options,
-                 const struct identity *identity, int oom_score)
+static void fill(struct setup *setup, const struct options *options,
+                 const struct identity *identity, uid_t dispatcher, int oom_score)
 {
     setup->version = PROTOCOL_VERSION;
+    setup->has_dispatcher_user = dispatcher != 0;
+    setup->dispatcher_user = dispatcher;
     setup->has_identity = identity->group_count > 0;
     setup->user = identity->user;
     setup->group = identity->group;
@@ -72,10 +65,10 @@ static bool fill(struct setup *setup, const struct options *options,
     setup->group_count = (uint32_t)identity->group_count;
     for (size_t i = 0; i < identity->group_count; i++)
         setup->groups[i] = identity->groups[i];
-    return copy_path(setup->root, "--chroot", options->root) &&
-           copy_path(setup->directory, "--chdir", options->directory) &&
-           copy_path(setup->files[PROTOCOL_FILE_ACCESS], "--access-file", options->access_file) &&
-           copy_path(setup->files[PROTOCOL_FILE_BUSY], "--busy-message", options->busy_file);
+    /* command_line.h has checked their lengths. */
+    (void)snprintf(setup->root, SETUP_PATH, "%s", options->root == NULL ? "" : options->root);
+    (void)snprintf(setup->directory, SETUP_PATH, "%s",
+                   options->directory == NULL ? "" : options->directory);
 }
 
 /* Programs find their user's files by these variables; the daemon's would lead them astray. */
@@ -87,27 +80,31 @@ static bool set_environment(const struct identity *identity)
             setenv("SHELL", identity->shell, 1) == 0);
 }
 
-static bool prepare_setup(struct launch *launch, const struct options *options, uid_t supervisor,
-                          int oom_score)
+/* Writes the setup to a memory file that nobody can change any more. */
+static bool share(struct launch *launch, const struct setup *setup, size_t size)
 {
-    struct identity identity = {0};
-    bool done;
+    launch->setup = memfd_create("dampener-setup", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    /* First its size: a write that RLIMIT_FSIZE cuts short would set no errno. */
+    return launch->setup >= 0 && ftruncate(launch->setup, (off_t)size) == 0 &&
+           write(launch->setup, setup, size) == (ssize_t)size &&
+           fcntl(launch->setup, F_ADD_SEALS,
+                 F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0;
+}
 
-    if ((options->user != NULL || options->group != NULL) &&
-        !identity_of_handlers(&identity, options->user, options->group))
-        return false;
-    if ((options->user != NULL ? identity.user : geteuid()) == supervisor)
-        log_warning("handlers and the supervisor are the same user, %u: a handler can kill the "
-                    "supervisor; give --supervisor-user another user",
-                    supervisor);
-    launch->setup_size =
-        sizeof(*launch->setup) + identity.group_count * sizeof(*launch->setup->groups);
-    launch->setup = calloc(1, launch->setup_size);
-    done = launch->setup != NULL && (options->no_environment || set_environment(&identity));
+static bool prepare_setup(struct launch *launch, const struct options *options,
+                          const struct identity *identity, uid_t dispatcher, int oom_score)
+{
+    size_t size = sizeof(struct setup) + identity->group_count * sizeof(uint32_t);
+    struct setup *setup = calloc(1, size);
+    bool done = setup != NULL && (options->no_environment || set_environment(identity));
+
+    if (done)
+        fill(setup, options, identity, dispatcher, oom_score);
+    done = done && share(launch, setup, size);
     if (!done)
-        log_error("cannot prepare what handlers start with: %m");
-    done = done && fill(launch->setup, options, &identity, oom_score);
-    identity_free(&identity);
+        log_error("cannot prepare what handlers start with: %m%s",
+                  errno == ENOSYS ? "; memfd_create(2) requires Linux 3.17" : "");
+    free(setup);
     return done;
 }
 
@@ -134,63 +131,72 @@ static bool prepare_arguments(struct launch *launch, const struct options *optio
     return true;
 }
 
-int launch_prepare(struct launch *launch, const struct options *options, uid_t supervisor,
-                   int oom_score, const struct rlimit *limit)
+int launch_prepare(struct launch *launch, const struct options *options,
+                   const struct identity *handlers, uid_t dispatcher, int oom_score,
+                   const struct rlimit *limit)
 {
     *launch = (struct launch){.program = open_program(), .limit = *limit};
-    return launch->program >= 0 && prepare_setup(launch, options, supervisor, oom_score) &&
+    return launch->program >= 0 &&
+                   prepare_setup(launch, options, handlers, dispatcher, oom_score) &&
                    prepare_arguments(launch, options)
                ? 0
                : -1;
 }
 
-/* Runs in the new process.  `peer` and `memory` have numbers above PROTOCOL_LAST (descriptors.h),
- * so dup2() overwrites neither.  All other descriptors are close-on-exec. */
-static _Noreturn void become_dispatcher(const struct launch *launch, int peer, int memory)
+/* ---- starting a process ---- */
+
+/* Runs in the new process.  The descriptors have numbers above PROTOCOL_LAST (descriptors.h), so
+ * dup2() overwrites none of them.  All others are close-on-exec. */
+static _Noreturn void become_dispatcher(const struct launch *launch,
+                                        const int descriptors[LAUNCH_DESCRIPTORS])
 {
-    if (dup2(peer, PROTOCOL_SOCKET) < 0 || dup2(memory, PROTOCOL_LEDGER) < 0 ||
-        setrlimit(RLIMIT_NOFILE, &launch->limit) != 0)
+    if (dup2(descriptors[LAUNCH_PEER], PROTOCOL_SOCKET) < 0 ||
+        dup2(descriptors[LAUNCH_LEDGER], PROTOCOL_LEDGER) < 0 ||
+        dup2(launch->setup, PROTOCOL_SETUP) < 0 || setrlimit(RLIMIT_NOFILE, &launch->limit) != 0)
         log_error("cannot prepare a dispatcher: %m");
     else if (fexecve(launch->program, launch->arguments, environ) != 0)
         log_error("cannot execute the dispatcher's program: %m");
     _exit(EXIT_FAILURE);
 }
 
-/* Raises the send buffer of a socket to `size`, which only root can do: the default is that of
- * net.core.wmem_default. */
-static void make_room(int socket, size_t size)
+/* The seals keep a dispatcher from truncating it: reading it would kill the supervisor then. */
+static int open_ledger(void)
 {
-    int room = socket_get(socket, SOL_SOCKET, SO_SNDBUF);
+    int ledger = memfd_create("dampener-ledger", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-    /* The kernel doubles the value for its own needs (socket(7)). */
-    if (room >= 0 && (size_t)room / 2 < size)
-        (void)socket_set(socket, SOL_SOCKET, SO_SNDBUFFORCE, (int)size);
+    if (ledger >= 0 && ftruncate(ledger, sizeof(struct ledger)) == 0 &&
+        fcntl(ledger, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        return ledger;
+    if (ledger >= 0)
+        (void)close(ledger); /* it is empty */
+    return -1;
 }
 
-static pid_t execute(struct launch *launch, const char *role, int socket, int peer, int memory)
+static pid_t execute(struct launch *launch, const char *role, int descriptors[LAUNCH_DESCRIPTORS])
 {
-    pid_t process;
+    pid_t process = -1;
 
-    make_room(socket, launch->setup_size);
-    /* The socket holds it until the dispatcher reads it. */
-    if (send(socket, launch->setup, launch->setup_size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+    descriptors[LAUNCH_LEDGER] = open_ledger();
+    if (descriptors[LAUNCH_LEDGER] < 0)
         return -1;
     launch->arguments[ROLE] = (char *)(uintptr_t)role;
-    process = fork();
-    if (process == 0)
-        become_dispatcher(launch, peer, memory);
-    return process;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, descriptors) == 0) {
+        process = fork();
+        if (process == 0)
+            become_dispatcher(launch, descriptors);
+        if (process > 0)
+            return process;
+        (void)close(descriptors[LAUNCH_SOCKET]); /* nothing was sent */
+        (void)close(descriptors[LAUNCH_PEER]);
+    }
+    (void)close(descriptors[LAUNCH_LEDGER]); /* it is empty */
+    return -1;
 }
 
-static void close_end(int *end)
+int launch_try(struct launch *launch)
 {
-    (void)close(*end); /* no data of ours is lost */
-    *end = -1;
-}
-
-int launch_try(struct launch *launch, int *socket, int *peer, int memory)
-{
-    pid_t process = execute(launch, "try", *socket, *peer, memory);
+    int descriptors[LAUNCH_DESCRIPTORS];
+    pid_t process = execute(launch, "try", descriptors);
     ssize_t length;
     int status;
 
@@ -198,11 +204,12 @@ int launch_try(struct launch *launch, int *socket, int *peer, int memory)
         log_error("cannot try the command: %m");
         return EXIT_FAILURE;
     }
-    close_end(peer); /* so that recv() returns if the dispatcher exits without a message */
+    (void)close(descriptors[LAUNCH_LEDGER]);
+    (void)close(descriptors[LAUNCH_PEER]); /* recv() returns if it exits without a message */
     do {
-        length = recv(*socket, launch->path, sizeof(launch->path) - 1, 0);
+        length = recv(descriptors[LAUNCH_SOCKET], launch->path, sizeof(launch->path) - 1, 0);
     } while (length < 0 && errno == EINTR);
-    close_end(socket);
+    (void)close(descriptors[LAUNCH_SOCKET]);
     while (waitpid(process, &status, 0) < 0)
         if (errno != EINTR)
             log_bug("waitpid: %m");
@@ -219,14 +226,11 @@ int launch_try(struct launch *launch, int *socket, int *peer, int memory)
     return EXIT_FAILURE;
 }
 
-pid_t launch_spare(void *launch, int socket, int peer, int memory)
+pid_t launch_dispatcher(struct launch *launch, unsigned index, int descriptors[LAUNCH_DESCRIPTORS])
 {
-    return execute(launch, "spare", socket, peer, memory);
-}
+    char title[LAUNCH_TITLE];
 
-void launch_close(struct launch *launch)
-{
-    (void)close(launch->program); /* no data was written to it */
-    free(launch->arguments);
-    free(launch->setup);
+    (void)snprintf(title, sizeof(title), "socket-burst-dampener: dispatcher %u", index);
+    launch->arguments[0] = title; /* exec copies it */
+    return execute(launch, "serve", descriptors);
 }

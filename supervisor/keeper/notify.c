@@ -13,20 +13,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Bits of `owed`, in the order of sending. */
-enum {
-    OWED_READY = 1,
-    OWED_RELOADING = 2,
-    OWED_RELOADED = 4,
-    OWED_STOPPING = 8,
-    OWED_SUCCESSOR = 16,
-    OWED_STATUS = 32
-};
-
 enum {
     MESSAGE_MAXIMUM = 256,
-
-    /* Microseconds.  A shorter watchdog would keep this process busy with WATCHDOG=1 alone. */
+    /* Microseconds.  A shorter watchdog would keep the daemon busy with WATCHDOG=1 alone. */
     WATCHDOG_LEAST = 20000
 };
 
@@ -36,9 +25,8 @@ static void give_up(struct notify *notify)
 {
     (void)close(notify->descriptor); /* nothing is buffered in it */
     notify->descriptor = -1;
-    notify->watchdog_every = 0;
     notify->retry.deadline = 0;
-    notify->status_due.deadline = 0;
+    notify->unheard(notify->context);
 }
 
 static bool is_full(int error)
@@ -60,51 +48,46 @@ static bool send_text(struct notify *notify, const char *text, size_t length)
     return false;
 }
 
-static void add_state(const struct notify *notify, unsigned state, struct text *text)
+static void add_state(const struct notify *notify, enum notify_state state, struct text *text)
 {
-    if (state == OWED_READY || state == OWED_RELOADED)
+    if (state == NOTIFY_READY || state == NOTIFY_RELOADED)
         text_add(text, "READY=1\n");
-    else if (state == OWED_RELOADING)
+    else if (state == NOTIFY_RELOADING)
         text_add(text, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n", notify->reloading_since);
-    else if (state == OWED_STOPPING)
+    else if (state == NOTIFY_STOPPING)
         text_add(text, "STOPPING=1\n");
-    else if (state == OWED_SUCCESSOR)
+    else if (state == NOTIFY_SUCCESSOR)
         text_add(text, "MAINPID=%d\n", (int)notify->successor);
 }
 
-/* Sends a change of state, with the status.  Returns true if it was sent. */
-static bool tell(struct notify *notify, unsigned state)
+/* Sends a state, with the status.  Returns true if it was sent. */
+static bool send_state(struct notify *notify, enum notify_state state)
 {
     char bytes[MESSAGE_MAXIMUM];
     struct text text;
 
     text_open(&text, bytes, sizeof(bytes));
     add_state(notify, state, &text);
-    if (state == OWED_STATUS || (state != OWED_SUCCESSOR && notify->status[0] != '\0'))
+    if (state == NOTIFY_STATUS || (state != NOTIFY_SUCCESSOR && notify->status[0] != '\0'))
         text_add(&text, "STATUS=%s\n", notify->status);
     /* The last line needs no end. */
     if (!send_text(notify, text.bytes, text.length - 1))
         return false;
-    if ((notify->owed & OWED_STATUS) != 0)
-        notify->status_at = notify->loop->now + NOTIFY_STATUS_EVERY;
-    notify->owed &= ~(state | OWED_STATUS);
-    if (state == OWED_SUCCESSOR)
+    notify->owed &= ~(1u << state | 1u << NOTIFY_STATUS);
+    if (state == NOTIFY_SUCCESSOR)
         give_up(notify);
     return true;
 }
 
-/* Sends all pending messages, and sets the timer for the rest. */
+/* Sends all kept states, and sets the timer for the rest. */
 static void flush(void *context)
 {
     struct notify *notify = context;
 
-    while (notify->descriptor >= 0 && notify->owed != 0) {
-        unsigned first = notify->owed & -notify->owed;
-
-        if (tell(notify, first))
+    for (unsigned state = 0; state < NOTIFY_STATES && notify->descriptor >= 0; state++) {
+        if ((notify->owed >> state & 1) == 0 || send_state(notify, (enum notify_state)state) ||
+            notify->descriptor < 0)
             continue;
-        if (notify->descriptor < 0)
-            return;
         backoff_failed(&notify->full, notify->loop->now);
         notify->retry.deadline = notify->full.until;
         return;
@@ -177,103 +160,60 @@ static uint64_t read_watchdog(const char *period, const char *process)
     return 0;
 }
 
-void notify_open(struct notify *notify, struct loop *loop)
+void notify_open(struct notify *notify)
 {
     const char *word = getenv("NOTIFY_SOCKET");
 
     *notify = (struct notify){
-        .loop = loop,
         .descriptor = word == NULL ? -1 : connect_to(word),
         .full = BACKOFF,
         .retry = {.expired = flush, .context = notify},
     };
     if (notify->descriptor >= 0)
         notify->watchdog_every = read_watchdog(getenv("WATCHDOG_USEC"), getenv("WATCHDOG_PID"));
-    loop_add_timer(loop, &notify->retry);
-    loop_add_timer(loop, &notify->status_due);
     (void)unsetenv("NOTIFY_SOCKET"); /* cannot fail for these names */
     (void)unsetenv("WATCHDOG_USEC");
     (void)unsetenv("WATCHDOG_PID");
 }
 
-/* ---- messages ---- */
+void notify_run(struct notify *notify, struct loop *loop)
+{
+    notify->loop = loop;
+    loop_add_timer(loop, &notify->retry);
+}
 
 bool notify_is_open(const struct notify *notify)
 {
     return notify->descriptor >= 0;
 }
 
-/* Adds a change of state, and drops the changes that it makes obsolete. */
-static void owe(struct notify *notify, unsigned state, unsigned obsolete)
+void notify_tell(struct notify *notify, enum notify_state state, pid_t process, const char *text)
 {
-    notify->owed = (notify->owed & ~obsolete) | state;
-    flush(notify);
-}
-
-void notify_ready(struct notify *notify)
-{
-    notify->serving = true;
-    if (!notify->stopping) /* after a takeover, STOPPING=1 may precede it */
-        owe(notify, OWED_READY, 0);
-}
-
-/* MONOTONIC_USEC must not precede the manager's signal.  The round may have begun before it, so
- * this reads the clock. */
-void notify_reloading(struct notify *notify)
-{
-    if (notify->stopping)
-        return;
-    notify->reloading_since = loop_clock();
-    owe(notify, OWED_RELOADING, OWED_RELOADED);
-}
-
-void notify_reloaded(struct notify *notify)
-{
-    if (!notify->stopping)
-        owe(notify, OWED_RELOADED, 0);
-}
-
-void notify_stopping(struct notify *notify)
-{
-    if (notify->stopping)
-        return;
-    notify->stopping = true;
-    notify->status_at = 0; /* the next status is about the end, and urgent */
-    owe(notify, OWED_STOPPING, OWED_READY | OWED_RELOADING | OWED_RELOADED);
-}
-
-void notify_successor(struct notify *notify, pid_t process)
-{
-    notify->stopping = true;
-    notify->successor = process;
-    owe(notify, OWED_SUCCESSOR, ~0u);
-}
-
-bool notify_takes_status(struct notify *notify)
-{
-    if (notify->status_at <= notify->loop->now)
-        return true;
-    notify->status_due.deadline = notify->status_at;
-    return false;
-}
-
-void notify_status(struct notify *notify, const char *text)
-{
+    static const unsigned obsolete[NOTIFY_STATES] = {
+        [NOTIFY_RELOADING] = 1u << NOTIFY_RELOADED,
+        [NOTIFY_STOPPING] = 1u << NOTIFY_READY | 1u << NOTIFY_RELOADING | 1u << NOTIFY_RELOADED,
+        [NOTIFY_SUCCESSOR] = ~0u,
+    };
+    static const char watchdog[] = "WATCHDOG=1";
     struct text line;
 
-    if (notify->descriptor < 0 || notify->successor != 0 || strcmp(notify->status, text) == 0)
+    if (notify->descriptor < 0 || notify->successor != 0)
         return;
-    text_open(&line, notify->status, sizeof(notify->status));
-    text_add(&line, "%s", text);
-    notify->owed |= OWED_STATUS;
-    if (notify->serving && notify->retry.deadline == 0)
+    if (state == NOTIFY_WATCHDOG) {
+        (void)send_text(notify, watchdog, sizeof(watchdog) - 1); /* the next one follows soon */
+        return;
+    }
+    if (text[0] != '\0') {
+        text_open(&line, notify->status, sizeof(notify->status));
+        text_add(&line, "%s", text);
+    }
+    /* MONOTONIC_USEC must not precede the manager's signal.  The round may have begun before it, so
+     * this reads the clock. */
+    if (state == NOTIFY_RELOADING)
+        notify->reloading_since = loop_clock();
+    if (state == NOTIFY_SUCCESSOR)
+        notify->successor = process;
+    notify->owed = (notify->owed & ~obsolete[state]) | 1u << state;
+    if (state != NOTIFY_STATUS || notify->retry.deadline == 0)
         flush(notify);
-}
-
-void notify_watchdog(struct notify *notify)
-{
-    static const char message[] = "WATCHDOG=1";
-
-    if (notify->descriptor >= 0 && notify->successor == 0)
-        (void)send_text(notify, message, sizeof(message) - 1); /* the next one follows soon */
 }

@@ -73,7 +73,7 @@ static bool fill(int descriptor)
            write(descriptor, text, (size_t)length) == length;
 }
 
-static int create(const char *path, int directory, const char *name, struct janitor *janitor)
+static int create(const char *path, int directory, const char *name, struct files *files)
 {
     char temporary[NAME_MAX + 1];
     struct timespec now = {0};
@@ -89,14 +89,14 @@ static int create(const char *path, int directory, const char *name, struct jani
     }
     if (!fill(descriptor))
         log_error("--pid-file: cannot write the temporary file for %s: %m", path);
-    else if (janitor_add_temporary(janitor, temporary, path) == 0)
+    else if (files_add_temporary(files, temporary, path) == 0)
         return descriptor;
     (void)unlinkat(directory, temporary, 0); /* no remedy if it fails */
     (void)close(descriptor);                 /* nothing in it is needed */
     return -1;
 }
 
-int pid_file_open(const char *path, pid_t replaced, struct janitor *janitor)
+int pid_file_open(const char *path, pid_t replaced, struct files *files)
 {
     uint64_t until = 0;
     const char *name;
@@ -110,12 +110,12 @@ int pid_file_open(const char *path, pid_t replaced, struct janitor *janitor)
         return -1;
     }
     do {
-        /* janitor_publish() finds a process that comes in between all the same. */
+        /* files_publish() finds a process that comes in between all the same. */
         if (!file_lock_directory(directory, FILE_LOCK_WAIT) && until == 0)
             log_warning("--pid-file: cannot lock the directory of %s, going on without: %m", path);
         free = is_free(path, directory, name, replaced, &holder);
         if (free)
-            descriptor = create(path, directory, name, janitor);
+            descriptor = create(path, directory, name, files);
         file_unlock_directory(
             directory); /* the process that holds the file may have to remove it */
     } while (!free && holder != 0 && backoff_pause(&until, "--pid-file: %s", path));

@@ -253,7 +253,7 @@ int accept_open(struct acceptor *acceptor, struct loop *loop, struct listeners *
         each->acceptor = acceptor;
         each->source = (struct loop_source){
             .descriptor = each->descriptor, .ready = accept_clients, .context = each};
-        if (!each->retired && loop_watch(loop, &each->source) != 0)
+        if (each->descriptor >= 0 && !each->retired && loop_watch(loop, &each->source) != 0)
             return -1;
     }
     return 0;

@@ -42,8 +42,8 @@ struct acceptor {
     struct loop_timer retry;
 };
 
-/* Begins to watch the listeners, except retired ones.  All arguments must stay.  Returns 0, or -1
- * with errno. */
+/* Begins to watch the listeners, except retired and closed ones.  All arguments must stay.  Returns
+ * 0, or -1 with errno. */
 int accept_open(struct acceptor *acceptor, struct loop *loop, struct listeners *listeners,
                 const struct accept_events *events);
 

@@ -19,20 +19,29 @@
 
 /* ---- the list ---- */
 
-/* Returns the path that a Unix socket is bound to; NULL if there is no memory. */
-static const char *path_of(int descriptor)
+enum { PATH = sizeof(((struct sockaddr_un *)NULL)->sun_path) + 2 };
+
+/* Writes the path that a Unix socket is bound to.  Returns false with errno. */
+static bool find_path(int descriptor, char path[PATH])
 {
     struct sockaddr_un address = {0};
     socklen_t length = sizeof(address);
-    char path[sizeof(address.sun_path) + 2];
 
     /* A listening socket has a name, and an abstract name begins with 0 (unix(7)). */
     if (getsockname(descriptor, (struct sockaddr *)&address, &length) != 0)
-        return NULL;
-    (void)snprintf(path, sizeof(path), "%s%.*s", address.sun_path[0] == '\0' ? "@" : "",
+        return false;
+    (void)snprintf(path, PATH, "%s%.*s", address.sun_path[0] == '\0' ? "@" : "",
                    (int)sizeof(address.sun_path) - 1,
                    address.sun_path + (address.sun_path[0] == '\0'));
-    return strdup(path);
+    return true;
+}
+
+/* Returns the path that a Unix socket is bound to; NULL if there is no memory. */
+static const char *path_of(int descriptor)
+{
+    char path[PATH];
+
+    return find_path(descriptor, path) ? strdup(path) : NULL;
 }
 
 int listeners_add(struct listeners *listeners, struct listener listener)
@@ -83,6 +92,27 @@ static bool count_waiting(const struct listener *listener, uint32_t *waiting)
 }
 
 /* tcp_listendrop() counts in sk_drops, which SO_MEMINFO reports since Linux 4.12. */
+bool listener_has_accepted(const struct listener *listener, int connection)
+{
+    struct sockaddr_un own = {.sun_family = AF_UNSPEC};
+    struct sockaddr_un its = {.sun_family = AF_UNSPEC};
+    socklen_t own_length = sizeof(own);
+    socklen_t its_length = sizeof(its);
+    struct endpoint local;
+    char path[PATH];
+
+    if (address_of_socket(connection, &local) != 0)
+        return false;
+    if (listener->path == NULL || local.family != AF_UNIX)
+        return listener->path == NULL && local.family != AF_UNIX &&
+               local.port == listener->local.port;
+    if (listener->descriptor < 0)
+        return find_path(connection, path) && strcmp(path, listener->path) == 0;
+    return getsockname(listener->descriptor, (struct sockaddr *)&own, &own_length) == 0 &&
+           getsockname(connection, (struct sockaddr *)&its, &its_length) == 0 &&
+           own_length == its_length && memcmp(&own, &its, own_length) == 0;
+}
+
 bool listener_look(const struct listener *listener, struct listener_backlog *backlog)
 {
     uint32_t memory[SK_MEMINFO_VARS] = {0};

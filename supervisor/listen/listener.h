@@ -74,6 +74,9 @@ int listeners_add(struct listeners *listeners, struct listener listener);
  * gives EINVAL, and a Unix socket gives EAGAIN for ever. */
 int listener_accept(const struct listener *listener, struct endpoint *remote);
 
+/* Returns true if a connection was accepted from this listener, which may be closed by now. */
+bool listener_has_accepted(const struct listener *listener, int connection);
+
 /* Looks up what the kernel counts.  Returns whether it does: not for Unix sockets. */
 bool listener_look(const struct listener *listener, struct listener_backlog *backlog);
 

@@ -150,6 +150,48 @@ bool identity_of_owner(struct identity *identity, const char *option, const char
     return conclude(identity, right);
 }
 
+bool identity_of_user(struct identity *identity, const char *option, const char *word)
+{
+    const struct given given = {.option = option, .word = word};
+
+    *identity = (struct identity){0};
+    return conclude(identity, take_user(identity, &given, word, true));
+}
+
+static bool is_among(uid_t user, const uid_t *users, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (users[i] == user)
+            return true;
+    return false;
+}
+
+bool identity_of_role(struct identity *identity, const char *name, const uid_t *avoided,
+                      size_t count)
+{
+    /* Below 65536, so that containers have them; distributions give no account such a number. */
+    enum { NUMBERS_FIRST = 65100, NUMBERS = 64 };
+    const struct passwd *entry = getpwnam(name);
+
+    *identity = (struct identity){0};
+    if (entry != NULL && !is_among(entry->pw_uid, avoided, count)) {
+        identity->user = entry->pw_uid;
+        identity->group = entry->pw_gid;
+        return true;
+    }
+    for (uid_t number = NUMBERS_FIRST; number < NUMBERS_FIRST + NUMBERS; number++) {
+        if (is_among(number, avoided, count) || getpwuid(number) != NULL ||
+            getgrgid(number) != NULL)
+            continue;
+        identity->user = number;
+        identity->group = number;
+        return true;
+    }
+    log_error("there is no account %s, and no number from %d to %d is free of accounts", name,
+              NUMBERS_FIRST, NUMBERS_FIRST + NUMBERS - 1);
+    return false;
+}
+
 void identity_free(struct identity *identity)
 {
     free(identity->groups);

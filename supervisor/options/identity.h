@@ -37,6 +37,15 @@ bool identity_of_handlers(struct identity *identity, const char *user, const cha
  * own. There are no supplementary groups. */
 bool identity_of_owner(struct identity *identity, const char *option, const char *word);
 
+/* Looks up "USER", the value of `option`, where groups do not matter. */
+bool identity_of_user(struct identity *identity, const char *option, const char *word);
+
+/* Finds a user for a process of the daemon if the operator names none: the account `name`, if the
+ * system has it, or else a number that no account has.  The user is none of the `count` users in
+ * `avoided`.  There are no supplementary groups. */
+bool identity_of_role(struct identity *identity, const char *name, const uid_t *avoided,
+                      size_t count);
+
 void identity_free(struct identity *identity);
 
 #endif

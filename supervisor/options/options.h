@@ -84,6 +84,16 @@ enum options_abandon {
     OPTIONS_ABANDON_NEVER
 };
 
+/* Files that the operator may change while the service runs. */
+enum options_file {
+    OPTIONS_FILE_ACCESS, /* more access rules */
+    OPTIONS_FILE_BUSY,   /* the message for refused clients */
+    OPTIONS_FILES
+};
+
+/* Bytes of such a file that are read at most. */
+enum { OPTIONS_CONTENT_MAXIMUM = (16 << 20) + 1 };
+
 struct options {
     /* listening */
     enum options_place place;
@@ -103,22 +113,21 @@ struct options {
     const char *socket_owner;        /* as "USER" or "USER:GROUP"; NULL: not given */
 
     /* admission */
-    uint32_t processes;        /* most handlers, or UNLIMITED */
-    uint32_t queue;            /* most waiting clients, or UNLIMITED */
-    uint64_t queue_timeout;    /* 0: none */
-    bool refuse;               /* refuse clients while the queue is full */
-    struct options_busy busy;  /* for refused clients; empty with busy_file */
-    const char *busy_file;     /* holds the message for them; NULL: none */
-    bool fair;                 /* sources take turns */
-    uint32_t per_source;       /* most handlers of a source, or UNLIMITED */
-    uint32_t per_source_queue; /* most waiting clients of a source, or UNLIMITED */
-    uint32_t ipv4_prefix;      /* bits of an address that name its source */
+    uint32_t processes;               /* most handlers, or UNLIMITED */
+    uint32_t queue;                   /* most waiting clients, or UNLIMITED */
+    uint64_t queue_timeout;           /* 0: none */
+    bool refuse;                      /* refuse clients while the queue is full */
+    struct options_busy busy;         /* for refused clients; empty if a file holds it */
+    const char *files[OPTIONS_FILES]; /* NULL: none */
+    bool fair;                        /* sources take turns */
+    uint32_t per_source;              /* most handlers of a source, or UNLIMITED */
+    uint32_t per_source_queue;        /* most waiting clients of a source, or UNLIMITED */
+    uint32_t ipv4_prefix;             /* bits of an address that name its source */
     uint32_t ipv6_prefix;
     struct options_gate gates[OPTIONS_GATES];
     uint32_t rate; /* starts per period, or UNLIMITED */
     uint64_t rate_period;
-    struct access access;    /* of the command line; --access-file adds more */
-    const char *access_file; /* NULL: none */
+    struct access access; /* of the command line; a file adds more */
     enum options_abandon abandon;
 
     /* handlers */
@@ -140,6 +149,7 @@ struct options {
     uint32_t dispatchers; /* 0: not given */
     uint64_t drain_timeout;
     const char *supervisor_user; /* as "USER" or "USER:GROUP"; NULL: not given */
+    const char *dispatcher_user; /* a name or a number; NULL: not given */
     const char *control;         /* the path of a socket; NULL: none */
     const char *metrics;         /* as "ADDRESS:PORT"; NULL: none */
     const char *takeover;        /* the path of the predecessor's control socket; NULL: none */

@@ -273,7 +273,7 @@ bool value_busy_message(const struct value *value)
                                  OPTIONS_BUSY_MAXIMUM) " bytes at most, with \\n, \\r, \\\\ and "
                                                        "\\@ as the only escapes, or @FILE");
     value->options->busy = busy;
-    value->options->busy_file = file ? word + 1 : NULL;
+    value->options->files[OPTIONS_FILE_BUSY] = file ? word + 1 : NULL;
     return true;
 }
 

@@ -1,5 +1,5 @@
 /*
- * events.h - what the pool tells the rest of the supervisor, and the one thing that it asks.
+ * events.h - what the pool tells the rest of the supervisor, and what it asks of the keeper.
  *
  * Clients are known only by the handle and the ticket that travel in messages.  A callback may call
  * functions of pool.h, except where the function says otherwise.
@@ -14,13 +14,19 @@
 #include <sys/types.h>
 
 /* Instead of a dispatcher's index: the dispatcher died after it started the handler, which is a
- * child of this process now. */
+ * child of the keeper now. */
 enum { POOL_ORPHANED = 255 };
 
-/* Errors of `content` besides errnos. */
-enum {
-    POOL_READER_DIED = -1, /* the spare died, perhaps because it read this file */
-    POOL_UNREAD = -2       /* the spare died before it read this file */
+/* What the pool knows of dispatchers, in memory that outlives the supervisor; all zero at first.
+ * `process` is stored last and cleared first. */
+struct pool_books {
+    uint64_t rolls; /* roll calls so far: an answer to an earlier one may be on its way */
+    struct pool_known {
+        int32_t process; /* 0: no such dispatcher */
+        uint32_t generation;
+        uint32_t index;
+        int descriptors[3];      /* its socket, the other end of it (-1: emptied), its ledger */
+    } dispatchers[64], left[16]; /* left: dead, and some of its STARTs are not decided */
 };
 
 struct pool_events {
@@ -41,20 +47,32 @@ struct pool_events {
      * lost the connection. */
     void (*returned)(void *context, uint32_t client, uint64_t ticket, int descriptor);
 
+    /* The dispatcher is dead, and a child has the connection of this START, which is not decided
+     * yet.  The receiver closes all copies that it still has. */
+    void (*held)(void *context, uint32_t client, uint64_t ticket);
+
+    /* During a roll call: the dispatcher has this handler, or is starting it.  What it has not
+     * listed when `rolled` is called has ended. */
+    void (*listed)(void *context, unsigned dispatcher, uint32_t client, uint64_t ticket);
+    void (*rolled)(void *context, unsigned dispatcher);
+    /* Answers a START that an earlier supervisor sent: it was tried, and the answer was lost with
+     * that supervisor. */
+    void (*lost)(void *context, uint32_t client, uint64_t ticket);
+
     /* A handler has ended.  Returns false if the dispatcher has no such handler; the dispatcher is
      * killed then. */
     bool (*exited)(void *context, unsigned dispatcher, const struct message_exited *message);
     /* A dispatcher is dead and its messages are read.  Handlers that it reported as started and not
-     * as ended are children of this process now.  Its unanswered requests may be undone. */
+     * as ended are children of the keeper now.  Its unanswered requests may be undone. */
     void (*gone)(void *context, unsigned dispatcher);
-    /* Returns true if the process is a handler's, and so cannot be a dispatcher. */
-    bool (*is_handler)(void *context, pid_t process);
-    void *context;
 
-    /* Answers pool_read(), exactly once: a descriptor, which the receiver closes; or -1 and an
-     * error. */
-    void (*content)(void *reader, enum protocol_file file, int descriptor, int error);
-    void *reader;
+    /* Asks the keeper to kill a dispatcher and to start another; with `give_way`, later, because no
+     * more processes are allowed.  Called every 100 ms until pool_died(), because a request may be
+     * lost on its way. */
+    void (*kill)(void *context, unsigned dispatcher, uint32_t generation, bool give_way);
+    /* Asks the keeper to signal the process group of its child `process`. */
+    void (*signal)(void *context, int32_t process, int signal_number);
+    void *context;
 };
 
 #endif

@@ -3,119 +3,17 @@
 #include "dispatcher/shared/log.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stddef.h>
-#include <sys/wait.h>
+#include <unistd.h>
 
+/* A dispatcher that is silent for longer is stopped, or all its handlers hang in exec, on a dead
+ * file system for example.  Killing it loses nothing, and frees its clients. */
 enum {
-    READY_WITHIN = 10 * LOOP_SECOND,
-    /* A dispatcher that is silent for longer is stopped, or all its handlers hang in exec, on a
-     * dead file system for example.  Killing it loses nothing, and frees its clients. */
-    ALLOWED = 10 * LOOP_SECOND
+    ALLOWED = 10 * LOOP_SECOND,
+    SILENT = 2 * LOOP_SECOND /* after that nobody counts on it */
 };
 
-/* Gives up the dispatchers that the dead one was asked to fork. */
-static void died(struct dispatcher *dead, int status)
-{
-    struct pool *pool = dead->pool;
-    bool lost = true;
-
-    dispatcher_died(dead, status);
-    for (unsigned i = 0; i <= pool->count; i++) {
-        struct dispatcher *each = &pool->dispatchers[i];
-
-        if (each->state == DISPATCHER_STARTING)
-            dispatcher_hear(each); /* READY may have come */
-        /* Nobody knows if it exists.  If it does, it reads end of file and exits. */
-        if (each->state == DISPATCHER_STARTING && each->parent == (int)dead->index)
-            dispatcher_failed(each, ESRCH);
-        lost = lost && each->state != DISPATCHER_READY && each->state != DISPATCHER_STARTING;
-    }
-    pool->lost = lost;
-}
-
-/* ---- opening ---- */
-
-static int launch_spare(struct pool *pool, const struct pool_launch *launch)
-{
-    struct dispatcher *spare = &pool->dispatchers[pool->count];
-    struct channel *channel = &spare->channel;
-    pid_t process;
-
-    if (channel_open(channel, pool->reserve) != 0)
-        return -1;
-    process =
-        launch->spare(launch->context, channel->source.descriptor, channel->peer, channel->memory);
-    if (process <= 0) {
-        channel_close(channel);
-        return -1;
-    }
-    dispatcher_begin(spare, process, -1);
-    return 0;
-}
-
-/* Returns true if a dispatcher is dead and not reaped.  Its socket does not show that, because we
- * hold a copy of its end. */
-static bool is_dead(const struct dispatcher *dispatcher)
-{
-    siginfo_t information = {0};
-
-    return waitid(P_PID, (id_t)dispatcher->process, &information, WEXITED | WNOHANG | WNOWAIT) !=
-               0 ||
-           information.si_pid != 0;
-}
-
-/* Waits until a dispatcher is ready and owes no answer.  Returns 0, or -1 after logging that it is
- * dead, or not ready at `deadline`. */
-static int await(struct dispatcher *dispatcher, uint64_t deadline)
-{
-    enum { LOOK_AGAIN = 50 /* milliseconds */ };
-    struct pollfd event = {.fd = dispatcher->channel.source.descriptor, .events = POLLIN};
-    bool over = false;
-
-    while (dispatcher_owes(dispatcher) && !over) {
-        over = is_dead(dispatcher) || loop_clock() >= deadline;
-        if (poll(&event, 1, over ? 0 : LOOK_AGAIN) > 0)
-            dispatcher_hear(dispatcher);
-    }
-    if (dispatcher->state == DISPATCHER_READY && !dispatcher_owes(dispatcher))
-        return 0;
-    log_error("dispatcher %u, process %d, did not become ready", dispatcher->index,
-              dispatcher->process);
-    return -1;
-}
-
-static int fail_to_start(void)
-{
-    log_error("cannot start even one dispatcher and the spare: %m");
-    return -1;
-}
-
-/* The spare forks the others, so that they share the memory that it has prepared. */
-static int start_all(struct pool *pool, const struct pool_launch *launch, uint64_t deadline)
-{
-    struct dispatcher *spare = &pool->dispatchers[pool->count];
-
-    if (launch_spare(pool, launch) != 0)
-        return fail_to_start();
-    if (await(spare, deadline) != 0)
-        return -1;
-    for (unsigned i = 0; i < pool->count; i++) {
-        struct dispatcher *dispatcher = &pool->dispatchers[i];
-
-        dispatcher_restart(dispatcher);
-        if (await(spare, deadline) != 0)
-            return -1;
-        if (dispatcher->state != DISPATCHER_ABSENT)
-            continue;
-        errno = dispatcher->error;
-        if (i == 0)
-            return fail_to_start();
-        log_warning("cannot start dispatcher %u yet: %m; trying again later", i);
-        break;
-    }
-    return 0;
-}
+/* ---- beginning and end ---- */
 
 /* A dispatcher needs room for the descriptors of all STARTs in a packet. */
 static unsigned starts_at_once(rlim_t limit)
@@ -125,50 +23,184 @@ static unsigned starts_at_once(rlim_t limit)
     return limit > PROTOCOL_DESCRIPTORS ? (unsigned)(limit - PROTOCOL_DESCRIPTORS) : 1;
 }
 
-int pool_open(struct pool *pool, struct loop *loop, const struct pool_launch *launch,
-              unsigned count, const struct pool_events *events)
+void pool_open(struct pool *pool, struct loop *loop, struct pool_books *books, unsigned count,
+               rlim_t descriptors, const struct pool_events *events)
 {
-    uint64_t deadline = loop_clock() + READY_WITHIN;
-
     /* Member by member: places for dispatchers that are not used take no memory. */
     pool->loop = loop;
+    pool->books = books;
     pool->events = *events;
     pool->count = count;
     pool->allowed = ALLOWED;
-    pool->most = starts_at_once(launch->descriptors);
-    for (unsigned i = 0; i <= count; i++)
+    pool->most = starts_at_once(descriptors);
+    pool->opening = true;
+    loop_add_timer(loop, &pool->late);
+    for (unsigned i = 0; i < count; i++)
         dispatcher_open(&pool->dispatchers[i], pool, i);
-    if (start_all(pool, launch, deadline) != 0)
-        return -1;
-    for (unsigned i = 0; i <= count; i++) {
-        if (pool->dispatchers[i].state != DISPATCHER_ABSENT &&
-            await(&pool->dispatchers[i], deadline) != 0)
-            return -1;
-        pool->dispatchers[i].replaced = true;
-        if (pool->dispatchers[i].state == DISPATCHER_ABSENT)
-            dispatcher_postpone(&pool->dispatchers[i]);
+}
+
+void pool_begin(struct pool *pool, unsigned index, uint32_t generation, pid_t process,
+                const int descriptors[CHANNEL_DESCRIPTORS])
+{
+    if (pool_knows(pool, index, generation)) {
+        for (int i = 0; i < CHANNEL_DESCRIPTORS; i++)
+            (void)close(descriptors[i]); /* an earlier supervisor has left us the same */
+        return;
     }
-    channel_fill_reserve(pool->reserve);
-    return 0;
+    if (index >= pool->count || pool->dispatchers[index].state != DISPATCHER_ABSENT)
+        log_bug("the keeper started dispatcher %u, which it was not to start", index);
+    dispatcher_begin(&pool->dispatchers[index], generation, process, descriptors);
+}
+
+static bool is_same(const struct pool_known *one, const struct pool_known *other)
+{
+    return other->process != 0 && one->index == other->index &&
+           one->generation == other->generation;
+}
+
+void pool_recall(struct pool *pool)
+{
+    struct pool_books *books = pool->books;
+
+    pool->opening = false;
+    for (size_t i = 0; i < sizeof(books->left) / sizeof(*books->left); i++) {
+        struct pool_known *left = &books->left[i];
+
+        if (left->process == 0)
+            continue;
+        if (is_same(left, &books->dispatchers[left->index]))
+            left->process = 0; /* it was about to be left */
+        else if (channel_recall(pool->loop, &pool->events, left, &pool->left) == NULL)
+            log_error("cannot watch the children of a dead dispatcher: %m");
+    }
+    for (unsigned i = 0; i < pool->count; i++)
+        if (books->dispatchers[i].process != 0)
+            dispatcher_recall(&pool->dispatchers[i]);
+}
+
+bool pool_knows(const struct pool *pool, unsigned index, uint32_t generation)
+{
+    return index < pool->count && pool->dispatchers[index].state != DISPATCHER_ABSENT &&
+           pool->dispatchers[index].generation == generation;
+}
+
+bool pool_recall_start(struct pool *pool, unsigned index, uint32_t generation, unsigned slot,
+                       uint32_t client, uint64_t ticket)
+{
+    if (pool_knows(pool, index, generation))
+        return starts_recall(&pool->dispatchers[index].channel.starts, slot, client, ticket);
+    for (struct channel *left = pool->left; left != NULL; left = left->next)
+        if (left->known->index == index && left->known->generation == generation)
+            return starts_recall(&left->starts, slot, client, ticket);
+    return false;
+}
+
+bool pool_is_rolling(const struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->count; i++)
+        if (pool->dispatchers[i].state != DISPATCHER_ABSENT && pool->dispatchers[i].channel.rolling)
+            return true;
+    return false;
+}
+
+static void log_unready(const struct dispatcher *dispatcher)
+{
+    log_error("dispatcher %u, process %d, did not become ready", dispatcher->index,
+              dispatcher->process);
+}
+
+void pool_died(struct pool *pool, unsigned index, uint32_t generation, int status)
+{
+    struct dispatcher *dead = index < pool->count ? &pool->dispatchers[index] : NULL;
+
+    if (dead == NULL || dead->state == DISPATCHER_ABSENT || dead->generation != generation)
+        return;
+    if (pool->opening && !pool->failed)
+        log_unready(dead);
+    pool->failed = pool->opening;
+    dispatcher_died(dead, status);
+}
+
+static bool has_any(const struct pool *pool, enum dispatcher_state state)
+{
+    for (unsigned i = 0; i < pool->count; i++)
+        if (pool->dispatchers[i].state == state)
+            return true;
+    return false;
+}
+
+/* Returns true if a dispatcher, or the first one, may still become ready. */
+static bool is_undecided(const struct pool *pool)
+{
+    return !pool->failed && (has_any(pool, DISPATCHER_STARTING) || pool_ready(pool) == 0);
+}
+
+/* A dispatcher that is being killed was silent for too long, or violated the protocol. */
+static void look(void *context)
+{
+    struct pool *pool = context;
+
+    for (unsigned i = 0; !pool->failed && i < pool->count; i++)
+        if (pool->dispatchers[i].state == DISPATCHER_ENDING) {
+            log_unready(&pool->dispatchers[i]);
+            pool->failed = true;
+        }
+    /* Each dispatcher that has begun has a timer of its own. */
+    if (pool->late.deadline == 0 && is_undecided(pool) && !has_any(pool, DISPATCHER_STARTING)) {
+        log_error("no dispatcher has begun within %.3g s", loop_seconds(pool->allowed));
+        pool->failed = true;
+    }
+    if (!is_undecided(pool))
+        loop_stop(pool->loop);
+}
+
+int pool_await(struct pool *pool)
+{
+    loop_update(pool->loop);
+    pool_hurry(pool, pool->allowed); /* their time begins now */
+    pool->late.deadline = pool->loop->now + pool->allowed;
+    look(pool);
+    if (is_undecided(pool))
+        loop_run(pool->loop, look, pool);
+    pool->late.deadline = 0;
+    pool->opening = pool->failed || is_undecided(pool);
+    return pool->opening ? -1 : 0;
+}
+
+void pool_stopped(struct pool *pool, unsigned index, uint32_t generation, bool stopped)
+{
+    if (pool_knows(pool, index, generation))
+        pool->dispatchers[index].stopped = stopped;
+}
+
+static bool can_serve(const struct dispatcher *dispatcher)
+{
+    uint64_t now = dispatcher->pool->loop->now;
+    uint64_t left = dispatcher->due > now ? dispatcher->due - now : 0;
+
+    return dispatcher->state == DISPATCHER_READY && !dispatcher->stopped &&
+           (dispatcher->due == 0 || left + SILENT >= dispatcher->pool->allowed);
+}
+
+bool pool_can_serve(const struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->count; i++)
+        if (can_serve(&pool->dispatchers[i]))
+            return true;
+    return false;
+}
+
+int32_t pool_child(const struct pool *pool, unsigned index, const struct message_header *start)
+{
+    return index < pool->count && pool->dispatchers[index].state == DISPATCHER_READY
+               ? starts_child(&pool->dispatchers[index].channel.starts, start)
+               : 0;
 }
 
 void pool_close(struct pool *pool)
 {
-    enum { LOOKS = 100, PAUSE = 10 /* milliseconds */ };
-    bool left = true;
-
-    /* SIGKILL works at once, except in an uninterruptible system call. */
-    for (int look = 0; left && look < LOOKS; look++) {
-        if (look > 0)
-            (void)poll(NULL, 0, PAUSE);
-        left = false;
-        for (unsigned i = 0; i <= pool->count; i++)
-            left = dispatcher_close(&pool->dispatchers[i]) || left;
-    }
-    for (unsigned i = 0; left && i <= pool->count; i++)
-        if (dispatcher_close(&pool->dispatchers[i]))
-            log_error("dispatcher %u, process %d, could not be killed: leaving it", i,
-                      pool->dispatchers[i].process);
+    for (unsigned i = 0; i < pool->count; i++)
+        dispatcher_close(&pool->dispatchers[i]);
     channel_close_left(&pool->left);
 }
 
@@ -214,7 +246,7 @@ static bool is_better(const struct dispatcher *one, const struct dispatcher *oth
     return is_failing(one) == is_failing(other) ? room_of(one) > room_of(other) : is_failing(other);
 }
 
-bool pool_start(struct pool *pool, union message *start, int descriptor)
+const struct dispatcher *pool_start(struct pool *pool, union message *start, int descriptor)
 {
     struct dispatcher *best = NULL;
 
@@ -223,7 +255,7 @@ bool pool_start(struct pool *pool, union message *start, int descriptor)
             best = &pool->dispatchers[i];
     if (best != NULL)
         dispatcher_start(best, start, descriptor);
-    return best != NULL;
+    return best;
 }
 
 int pool_flush(struct pool *pool)
@@ -242,48 +274,30 @@ int pool_flush(struct pool *pool)
     return error == 0 ? 0 : -1;
 }
 
-static int ask(struct dispatcher *dispatcher, const union message *request)
-{
-    if (dispatcher != NULL && dispatcher->state == DISPATCHER_READY)
-        return dispatcher_ask(dispatcher, request, NULL);
-    errno = ESRCH;
-    return -1;
-}
-
 int pool_signal(struct pool *pool, unsigned dispatcher, const struct message_header *client,
                 int32_t process, int signal_number)
 {
-    bool orphaned = dispatcher == POOL_ORPHANED;
     union message message;
 
+    if (dispatcher >= pool->count || pool->dispatchers[dispatcher].state != DISPATCHER_READY) {
+        errno = ESRCH;
+        return -1;
+    }
     wire_header(&message, MESSAGE_SIGNAL, client->client, client->ticket);
     message.signal.process = process;
     message.signal.signal = signal_number;
-    message.signal.adopted = orphaned;
-    return ask(orphaned ? dispatcher_find_ready(pool, -1) : &pool->dispatchers[dispatcher],
-               &message);
+    return dispatcher_ask(&pool->dispatchers[dispatcher], &message);
 }
 
-void pool_signal_left(struct pool *pool, int signal_number)
+void pool_signal_left(const struct pool *pool, int signal_number)
 {
-    static const struct message_header none;
-
     for (const struct channel *left = pool->left; left != NULL; left = left->next)
         for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
             int32_t process = starts_process(&left->starts, i);
 
             if (process != 0)
-                (void)pool_signal(pool, POOL_ORPHANED, &none, process, signal_number);
+                pool->events.signal(pool->events.context, process, signal_number);
         }
-}
-
-int pool_read(struct pool *pool, enum protocol_file file)
-{
-    union message message;
-
-    wire_header(&message, MESSAGE_READ, 0, 0);
-    message.read.file = file;
-    return ask(&pool->dispatchers[pool->count], &message);
 }
 
 static bool is_idle(const struct dispatcher *dispatcher)
@@ -296,16 +310,16 @@ void pool_ping(struct pool *pool)
     union message message;
 
     wire_header(&message, MESSAGE_PING, 0, 0);
-    for (unsigned i = 0; i <= pool->count; i++)
+    for (unsigned i = 0; i < pool->count; i++)
         if (is_idle(&pool->dispatchers[i]))
-            (void)dispatcher_ask(&pool->dispatchers[i], &message, NULL); /* or the next time */
+            (void)dispatcher_ask(&pool->dispatchers[i], &message); /* or the next time */
 }
 
 bool pool_has_answered(struct pool *pool)
 {
     bool any = false;
 
-    for (unsigned i = 0; i <= pool->count; i++) {
+    for (unsigned i = 0; i < pool->count; i++) {
         struct dispatcher *each = &pool->dispatchers[i];
 
         dispatcher_hear(each); /* an answer may have come */
@@ -315,75 +329,25 @@ bool pool_has_answered(struct pool *pool)
     return any;
 }
 
-bool pool_is_signalling(const struct pool *pool)
-{
-    for (unsigned i = 0; i <= pool->count; i++)
-        /* A dispatcher that is being killed handles no more requests. */
-        if (pool->dispatchers[i].state != DISPATCHER_ENDING &&
-            pool->dispatchers[i].channel.due[CHANNEL_ADOPTED] > 0)
-            return true;
-    return false;
-}
-
-void pool_rouse(struct pool *pool)
-{
-    for (unsigned i = 0; i <= pool->count; i++)
-        if (dispatcher_has_process(&pool->dispatchers[i]))
-            channel_rouse(&pool->dispatchers[i].channel);
-}
-
 void pool_hurry(struct pool *pool, uint64_t allowed)
 {
     pool->allowed = allowed;
-    for (unsigned i = 0; i <= pool->count; i++)
+    for (unsigned i = 0; i < pool->count; i++)
         dispatcher_expect(&pool->dispatchers[i]);
 }
 
 void pool_give_way(struct pool *pool)
 {
-    bool any = pool_ready(pool) > 0; /* otherwise the next to start are the only ones */
-    bool enough = pool_ready(pool) >= 2;
-
-    for (unsigned i = pool->count; i-- > 0;) {
-        struct dispatcher *each = &pool->dispatchers[i];
-        bool idle = is_idle(each);
-
-        if ((each->state == DISPATCHER_ABSENT && any) || (idle && enough))
-            dispatcher_give_way(each);
-        enough = enough && !idle;
-    }
+    if (pool_ready(pool) < 2)
+        return;
+    for (unsigned i = pool->count; i-- > 0;)
+        if (is_idle(&pool->dispatchers[i])) {
+            dispatcher_give_way(&pool->dispatchers[i]);
+            return;
+        }
 }
 
-void pool_stop_replacing(struct pool *pool)
-{
-    for (unsigned i = 0; i < pool->count; i++) {
-        pool->dispatchers[i].replaced = false;
-        pool->dispatchers[i].restart.deadline = 0;
-    }
-}
-
-/* ---- children of this process ---- */
-
-void pool_reap(struct pool *pool)
-{
-    int status;
-
-    for (unsigned i = 0; i <= pool->count; i++)
-        if (dispatcher_has_process(&pool->dispatchers[i]) &&
-            waitpid(pool->dispatchers[i].process, &status, WNOHANG) > 0)
-            died(&pool->dispatchers[i], status);
-}
-
-bool pool_reaped(struct pool *pool, pid_t process, int status)
-{
-    struct dispatcher *found = dispatcher_find(pool, process);
-
-    if (found != NULL)
-        died(found, status);
-    return found != NULL;
-}
-
-const struct starts_slot *pool_reaped_start(struct pool *pool, pid_t process)
+const struct starts_slot *pool_ended_start(struct pool *pool, pid_t process)
 {
     const struct starts_slot *start = NULL;
 

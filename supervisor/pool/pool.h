@@ -1,22 +1,21 @@
 /*
- * pool.h - the dispatchers: gives STARTs to them, replaces dead ones, and knows their children.
+ * pool.h - the dispatchers: gives STARTs to them, and knows their handlers.
  *
  * Each START that pool_start() accepts is answered exactly once: by `started`, `failed` or
  * `returned` of struct pool_events.  That holds whichever process is killed, and whenever.  Only
  * pool_close() leaves STARTs unanswered.  A dispatcher that violates the protocol is killed and
  * replaced; it can harm only its own clients.
  *
- * One dispatcher, the spare, takes no clients, so that none holds it up.  It is the first choice
- * to fork dispatchers and to signal orphans, and the only one that reads files.
+ * The pool starts, kills and reaps no process.  The keeper does: the caller passes its reports to
+ * pool_begin() and pool_died(), and `kill` and `signal` of struct pool_events to it.  The keeper
+ * counts the dispatchers that it starts at each index; that number is the generation.
  *
  * The connection passed to pool_start() stays the caller's, and must be open until `delivered` or
  * `returned`.  Descriptors that callbacks pass are the receiver's.
  *
  * struct pool (dispatcher.h) is the caller's, must be zero before pool_open(), and must not move.
- * The caller looks at `unsignalled` and `lost` after each round of events.
  *
- * Only pool_open() and pool_close() wait, and for a bounded time.  Times are microseconds of the
- * loop's clock.
+ * Only pool_await() waits, and for a bounded time.  Times are microseconds of the loop's clock.
  *
  * The rules come from dispatcher/protocol.h, and from the manual pages that it names.
  */
@@ -27,25 +26,55 @@
 
 #include <sys/resource.h>
 
-/* How the spare is started when nothing can fork it yet. */
-struct pool_launch {
-    /* Starts the dispatcher's program with the end `peer` and the ledger `memory`, after sending
-     * its setup to `socket`.  All three stay the pool's.  Returns its process, or -1 with errno. */
-    pid_t (*spare)(void *context, int socket, int peer, int memory);
-    void *context;
-    rlim_t descriptors; /* RLIMIT_NOFILE of a dispatcher */
-};
+/* Prepares `count` dispatchers, which do not exist yet.  `descriptors` is RLIMIT_NOFILE of a
+ * dispatcher. */
+void pool_open(struct pool *pool, struct loop *loop, struct pool_books *books, unsigned count,
+               rlim_t descriptors, const struct pool_events *events);
 
-/* Starts the spare, lets it fork `count` dispatchers, and waits at most ten seconds until all are
- * ready.  If only some can be forked, one at least, they serve, and the others are forked later.
- * Returns 0, or -1 after logging why not. */
-int pool_open(struct pool *pool, struct loop *loop, const struct pool_launch *launch,
-              unsigned count, const struct pool_events *events);
+/* Takes the place of an earlier supervisor: opens the channels of all dispatchers in the books, and
+ * calls the roll.  To be called after pool_open(), and before pool_recall_start(). */
+void pool_recall(struct pool *pool);
 
-/* Kills and reaps all dispatchers, but waits no more than a second for one that does not die. */
+/* Returns true if there is this dispatcher. */
+bool pool_knows(const struct pool *pool, unsigned index, uint32_t generation);
+
+/* Takes over a START of the earlier supervisor, which it had sent or was about to send.  It will be
+ * answered.  Returns false if its dispatcher is not in the books. */
+bool pool_recall_start(struct pool *pool, unsigned index, uint32_t generation, unsigned slot,
+                       uint32_t client, uint64_t ticket);
+
+/* Returns true until all dispatchers have answered the roll call, or are dead. */
+bool pool_is_rolling(const struct pool *pool);
+
+/* Takes note that the keeper has started a dispatcher where there is none.  Takes its descriptors
+ * over (channel.h); if they cannot be used, has the dispatcher killed.  Closes them if an earlier
+ * supervisor has taken note of this dispatcher already. */
+void pool_begin(struct pool *pool, unsigned index, uint32_t generation, pid_t process,
+                const int descriptors[CHANNEL_DESCRIPTORS]);
+
+/* At the start only: runs the loop, which must watch the keeper's reports, until a dispatcher has
+ * begun and all that have begun are ready; ten seconds at most.  Returns 0; or -1, after logging
+ * which one died or did not become ready, or if anything else has stopped the loop. */
+int pool_await(struct pool *pool);
+
+/* Takes note that the keeper has reaped a dispatcher; `status` is that of wait(2).  Decides its
+ * STARTs.  Does nothing if that generation is not there. */
+void pool_died(struct pool *pool, unsigned index, uint32_t generation, int status);
+
+/* Takes note that a dispatcher was stopped or continued. */
+void pool_stopped(struct pool *pool, unsigned index, uint32_t generation, bool stopped);
+
+/* Returns true if a dispatcher can start handlers: it is ready, not stopped, and has not been
+ * silent for two seconds. */
+bool pool_can_serve(const struct pool *pool);
+
+/* Returns the process that a START has led to, as far as the ledger shows; 0: none. */
+int32_t pool_child(const struct pool *pool, unsigned index, const struct message_header *start);
+
+/* Closes all that is open.  The dispatchers exit when no process holds the supervisor's ends. */
 void pool_close(struct pool *pool);
 
-/* Returns how many dispatchers that take clients are ready. */
+/* Returns how many dispatchers are ready. */
 unsigned pool_ready(const struct pool *pool);
 
 /* ---- requests ---- */
@@ -55,25 +84,22 @@ unsigned pool_room(const struct pool *pool);
 
 /* Gives a START to the dispatcher with the fewest unanswered ones, to be sent by pool_flush(): so a
  * stuck dispatcher fills up only when the others do.  A dispatcher whose start has just failed
- * comes last.  Returns false if none has room; an event tells when one has room again. */
-bool pool_start(struct pool *pool, union message *start, int descriptor);
+ * comes last.  Returns the dispatcher; NULL if none has room; an event tells when one has room
+ * again. */
+const struct dispatcher *pool_start(struct pool *pool, union message *start, int descriptor);
 
 /* Sends all STARTs, in one packet for each dispatcher.  Returns 0, or -1 with errno if at least
  * one of them was `returned`; it may be tried again. */
 int pool_flush(struct pool *pool);
 
-/* Has the process group of a client's handler signalled: by its dispatcher, or by any, if the
- * dispatcher is POOL_ORPHANED.  Returns 0, or -1 with errno; ESRCH if that dispatcher, or none, is
- * ready. */
+/* Has a dispatcher signal the process group of a client's handler.  Returns 0, or -1 with errno;
+ * ESRCH if that dispatcher is not ready. */
 int pool_signal(struct pool *pool, unsigned dispatcher, const struct message_header *client,
                 int32_t process, int signal_number);
 
-/* Has the children of dead dispatchers that are between clone and exec signalled, as far as
- * possible. */
-void pool_signal_left(struct pool *pool, int signal_number);
-
-/* Has the spare read a file.  Returns 0, or -1 with errno; ESRCH if the spare is not ready. */
-int pool_read(struct pool *pool, enum protocol_file file);
+/* Asks the keeper, by `signal`, to signal each child of a dead dispatcher that may be between clone
+ * and exec. */
+void pool_signal_left(const struct pool *pool, int signal_number);
 
 /* Sends PING to each ready dispatcher that owes no answer. */
 void pool_ping(struct pool *pool);
@@ -81,35 +107,16 @@ void pool_ping(struct pool *pool);
 /* Returns true if any dispatcher has sent a valid message since the last call. */
 bool pool_has_answered(struct pool *pool);
 
-/* Returns true if a signal to children of this process may be on its way. */
-bool pool_is_signalling(const struct pool *pool);
-
-/* Continues dispatchers that were stopped, because handlers are signalled and reported by them. */
-void pool_rouse(struct pool *pool);
-
 /* Allows `allowed` microseconds for each answer from now on, for pending ones too.  A dispatcher
- * that takes longer is killed, and its handlers become children of this process. */
+ * that takes longer is killed, and its handlers become children of the keeper. */
 void pool_hurry(struct pool *pool, uint64_t allowed);
 
-/* Makes room for a handler when no more processes are allowed: kills an idle dispatcher, except the
- * spare and the last other one, and starts none for a minute, unless none is ready.  Must not be
- * called from a callback. */
+/* Makes room for a handler when no more processes are allowed: has an idle dispatcher killed,
+ * except the last ready one.  Must not be called from a callback. */
 void pool_give_way(struct pool *pool);
 
-/* From now on replaces no dead dispatcher except the spare, because no client will be started. */
-void pool_stop_replacing(struct pool *pool);
-
-/* ---- children of this process ---- */
-
-/* Reaps dead dispatchers.  Call it before reaping other children, so that the pool knows which of
- * them are handlers. */
-void pool_reap(struct pool *pool);
-
-/* Takes note of a reaped process; returns false if it was no dispatcher. */
-bool pool_reaped(struct pool *pool, pid_t process, int status);
-
-/* Takes note of a reaped process that was no dispatcher.  Returns the unanswered START that led to
- * it, or NULL. */
-const struct starts_slot *pool_reaped_start(struct pool *pool, pid_t process);
+/* Takes note that the keeper has reaped a process that was no dispatcher.  Returns the unanswered
+ * START that led to it, or NULL. */
+const struct starts_slot *pool_ended_start(struct pool *pool, pid_t process);
 
 #endif

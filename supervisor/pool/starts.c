@@ -118,12 +118,57 @@ void starts_decide(struct starts *starts, bool closed)
         if (process == 0)
             continue;
         let_go(slot);
+        starts->events->held(starts->events->context, slot->client, slot->ticket);
         if (!closed)
             continue;
         remove_start(starts, slot);
         starts->events->started(starts->events->context, POOL_ORPHANED, slot->client, slot->ticket,
                                 process, 0);
     }
+}
+
+bool starts_recall(struct starts *starts, unsigned slot, uint32_t client, uint64_t ticket)
+{
+    if (slot >= PROTOCOL_SLOTS || starts->slots[slot].used)
+        return false;
+    starts->slots[slot] = (struct starts_slot){
+        .used = true, .sent = true, .descriptor = -1, .client = client, .ticket = ticket};
+    starts->count++;
+    return true;
+}
+
+void starts_list(struct starts *starts, const struct message_header *header)
+{
+    struct starts_slot *slot = find(starts, header);
+
+    if (slot != NULL)
+        slot->listed = true;
+}
+
+void starts_rolled(struct starts *starts)
+{
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
+        struct starts_slot *slot = &starts->slots[i];
+        uint32_t client = slot->client;
+        uint64_t ticket = slot->ticket;
+
+        if (!slot->used || slot->listed)
+            continue;
+        if (process_in(starts, i) == 0) {
+            give_back(starts, slot);
+            continue;
+        }
+        remove_start(starts, slot);
+        starts->events->lost(starts->events->context, client, ticket);
+    }
+}
+
+int32_t starts_child(const struct starts *starts, const struct message_header *header)
+{
+    for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
+        if (starts->slots[i].used && starts->slots[i].ticket == header->ticket)
+            return process_in(starts, i);
+    return 0;
 }
 
 void starts_forget(struct starts *starts)

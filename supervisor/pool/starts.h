@@ -21,6 +21,7 @@ struct starts {
     struct starts_slot {
         bool used;
         bool sent;
+        bool listed;    /* during a roll call: the dispatcher will answer it */
         bool reaped;    /* its process was reaped, and must not be signalled any more */
         int descriptor; /* the connection, found in the socket of a dead dispatcher; else -1 */
         uint32_t client;
@@ -48,14 +49,28 @@ bool starts_answer(struct starts *starts, const struct message_header *answer);
  * `started`.  If `closed`, end of file was read and the ledger decides all of them. */
 void starts_decide(struct starts *starts, bool closed);
 
+/* Enters a START that an earlier supervisor has sent, or was about to send, in its slot.  Returns
+ * false if that is in use. */
+bool starts_recall(struct starts *starts, unsigned slot, uint32_t client, uint64_t ticket);
+
+/* Takes note that the dispatcher will answer this START. */
+void starts_list(struct starts *starts, const struct message_header *header);
+
+/* After a roll call: STARTs that the dispatcher has not listed are `returned` if there was no
+ * child, or else `lost`. */
+void starts_rolled(struct starts *starts);
+
+/* Returns the process that the ledger names for a START; 0: none. */
+int32_t starts_child(const struct starts *starts, const struct message_header *header);
+
 /* Removes all STARTs without a decision. */
 void starts_forget(struct starts *starts);
 
 /* Notes that a process was reaped.  Returns the START that led to it, or NULL. */
 const struct starts_slot *starts_reaped(struct starts *starts, pid_t process);
 
-/* Returns the process of a dead dispatcher's START, a child of this process; 0: there is none, or
- * it was reaped. */
+/* Returns the process of a dead dispatcher's START, a child of the keeper; 0: there is none, or it
+ * was reaped. */
 int32_t starts_process(const struct starts *starts, unsigned slot);
 
 #endif

@@ -2,66 +2,263 @@
 
 #include "dispatcher/shared/release.h"
 
-int clients_open(struct clients *clients, const struct options *options)
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+enum { KEPT = 512 /* records whose memory is kept when no client is there */ };
+
+/* ---- the books ---- */
+
+struct clients_books *clients_make_books(uint32_t most)
 {
-    *clients = (struct clients){0};
+    struct clients_books *books =
+        mmap(NULL, sizeof(*books) + most * sizeof(struct client), PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (books == MAP_FAILED)
+        return NULL;
+    books->most = most;
+    return books;
+}
+
+static struct client *take_record(struct clients *clients)
+{
+    struct clients_books *books = clients->books;
+    uint32_t handle = clients->unused;
+
+    clients->taken++;
+    if (handle == CLIENTS_NONE)
+        handle = books->used++;
+    else
+        clients->unused = books->records[handle].next_adopted;
+    books->records[handle].handle = handle;
+    return &books->records[handle];
+}
+
+static void add_unused(struct clients *clients, struct client *client)
+{
+    client->next_adopted = clients->unused;
+    clients->unused = client->handle;
+}
+
+/* Gives memory back once no record is in use. */
+static void forget_all(struct clients *clients)
+{
+    struct clients_books *books = clients->books;
+    const uintptr_t page = 4096;
+    uintptr_t first = ((uintptr_t)&books->records[KEPT] + page - 1) & ~(page - 1);
+    uintptr_t last = (uintptr_t)&books->records[books->used];
+
+    /* If this fails, the memory is only kept. */
+    if (last > first)
+        (void)madvise((void *)first, last - first, MADV_REMOVE);
+    books->used = 0;
+    clients->unused = CLIENTS_NONE;
+}
+
+static void return_record(struct clients *clients, struct client *client)
+{
+    client->place.entry.ticket = 0; /* no ticket is 0: it cannot be found any more */
+    clients_settle();
+    client->state = CLIENT_NONE;
+    clients_settle();
+    add_unused(clients, client);
+    if (--clients->taken == 0 && clients->books->used > KEPT)
+        forget_all(clients);
+}
+
+/* The count is a value and no increment: storing it twice does no harm. */
+static void count_end(struct clients *clients, struct client *client)
+{
+    clients->books->ended[client->end] = client->ended_after;
+    clients_settle();
+    return_record(clients, client);
+}
+
+void clients_sort_descriptors(struct clients_books *books)
+{
+    for (uint32_t i = 0; i < books->used; i++) {
+        struct client *client = &books->records[i];
+
+        if (client->state == CLIENT_NONE || client->descriptor < 0)
+            continue;
+        if (client->state == CLIENT_ENDING)
+            release(client->descriptor); /* if it is closed already, nobody else has the number */
+        if (fcntl(client->descriptor, F_GETFD) < 0)
+            client->descriptor = -1;
+    }
+}
+
+static int by_ticket(const void *one, const void *other)
+{
+    uint64_t first = clients_ticket(*(struct client *const *)one);
+    uint64_t second = clients_ticket(*(struct client *const *)other);
+
+    return (first > second) - (first < second);
+}
+
+/* Enters the client into the lists of its state. */
+static void enter(struct clients *clients, struct client *client)
+{
+    order_join(&clients->order, &client->place, &client->remote);
+    list_append(&clients->arrivals, &client->arrival);
+    if (client->state == CLIENT_QUEUED)
+        return;
+    order_activate(&clients->order, &client->place);
+    list_append(&clients->lists[client->state], &client->place.entry);
+    if (client->state == CLIENT_RUNNING)
+        list_remove(&clients->arrivals, &client->arrival);
+}
+
+/* Finds the clients, and completes what was cut off.  Returns how many there are. */
+static uint32_t collect(struct clients *clients, struct client **found)
+{
+    struct clients_books *books = clients->books;
+    uint32_t count = 0;
+
+    for (uint32_t i = books->used; i-- > 0;) {
+        struct client *client = &books->records[i];
+
+        client->handle = i; /* it may have been taken and no more */
+        if (client->state == CLIENT_ENDING) {
+            books->ended[client->end] = client->ended_after;
+            client->state = CLIENT_NONE;
+        }
+        if (client->state == CLIENT_NONE) {
+            client->place.entry.ticket = 0;
+            add_unused(clients, client);
+        } else {
+            found[count++] = client;
+        }
+    }
+    return count;
+}
+
+static int recover(struct clients *clients)
+{
+    struct clients_books *books = clients->books;
+    struct client **found = malloc((books->used + 1) * sizeof(struct client *));
+    int result = 0;
+
+    if (found == NULL)
+        return -1;
+    clients->taken = collect(clients, found);
+    qsort(found, clients->taken, sizeof(struct client *), by_ticket);
+    for (uint32_t i = 0; i < clients->taken && result == 0; i++) {
+        found[i]->watched = false;
+        found[i]->asked = false;
+        found[i]->listed = false;
+        result = order_reserve(&clients->order);
+        if (result == 0)
+            enter(clients, found[i]);
+    }
+    clients->accepted = clients->taken;
+    for (int end = 0; end < CLIENT_ENDS; end++)
+        clients->accepted += books->ended[end];
+    free(found);
+    return result;
+}
+
+int clients_open(struct clients *clients, struct clients_books *books,
+                 const struct options *options)
+{
+    *clients = (struct clients){.books = books, .unused = CLIENTS_NONE};
     for (int state = 0; state < CLIENT_STATES; state++)
         list_open(&clients->lists[state]);
     list_open(&clients->arrivals);
-    slab_open(&clients->records, sizeof(struct client));
-    return order_open(&clients->order, options);
+    return order_open(&clients->order, options) != 0 ? -1 : recover(clients);
 }
 
 void clients_close(struct clients *clients)
 {
     order_close(&clients->order);
-    slab_close(&clients->records);
 }
 
 int clients_reserve(struct clients *clients)
 {
-    return slab_reserve(&clients->records) == 0 ? order_reserve(&clients->order) : -1;
+    errno = ENOMEM;
+    return clients->unused != CLIENTS_NONE || clients->books->used < clients->books->most
+               ? order_reserve(&clients->order)
+               : -1;
 }
+
+/* ---- entering and ending ---- */
 
 struct client *clients_accept(struct clients *clients, int descriptor,
                               const struct endpoint *remote, uint64_t now)
 {
-    return clients_inherit(clients, ++clients->last_ticket, descriptor, remote, now);
+    return clients_inherit(clients, ++clients->books->last_ticket, descriptor, remote, now);
 }
 
-struct client *clients_inherit(struct clients *clients, uint64_t ticket, int descriptor,
-                               const struct endpoint *remote, uint64_t accepted)
+/* Fills in a new record, which the caller gives a state. */
+static struct client *add(struct clients *clients, uint64_t ticket, int descriptor,
+                          const struct endpoint *remote, uint64_t accepted)
 {
-    uint32_t handle;
-    struct client *client = slab_take(&clients->records, &handle);
+    struct client *client = take_record(clients);
 
+    clients->books->working = ticket;
     *client = (struct client){
         .place.entry.ticket = ticket,
         .arrival.ticket = ticket,
         .accepted = accepted,
         .remote = *remote,
-        .handle = handle,
+        .handle = client->handle,
         .descriptor = descriptor,
-        .state = CLIENT_QUEUED,
     };
-    clients->accepted++;
-    order_join(&clients->order, &client->place, remote);
-    list_append(&clients->arrivals, &client->arrival);
     return client;
+}
+
+struct client *clients_inherit(struct clients *clients, uint64_t ticket, int descriptor,
+                               const struct endpoint *remote, uint64_t accepted)
+{
+    struct client *client = add(clients, ticket, descriptor, remote, accepted);
+
+    clients_settle();
+    client->state = CLIENT_QUEUED;
+    clients_settle();
+    clients->accepted++;
+    enter(clients, client);
+    return client;
+}
+
+/* Notes how the client is about to end. */
+static void set_end(const struct clients *clients, struct client *client, enum client_end end)
+{
+    client->end = (uint8_t)end;
+    client->ended_after = clients->books->ended[end] + 1;
+    clients_settle();
+    client->state = CLIENT_ENDING;
+    clients_settle();
+}
+
+void clients_turn_away(struct clients *clients, int descriptor, const struct endpoint *remote,
+                       enum client_end end)
+{
+    struct client *client =
+        add(clients, ++clients->books->last_ticket, descriptor, remote, 0 /* it never waits */);
+
+    set_end(clients, client, end);
+    clients->accepted++;
+    clients_finish_end(clients, client);
 }
 
 struct client *clients_with_handle(const struct clients *clients, uint32_t handle)
 {
-    struct client *client = slab_at(&clients->records, handle);
+    struct client *client = &clients->books->records[handle];
 
-    return client != NULL && clients_ticket(client) != 0 ? client : NULL;
+    return handle < clients->books->used && clients_ticket(client) != 0 ? client : NULL;
 }
 
 struct client *clients_find(const struct clients *clients, uint32_t handle, uint64_t ticket)
 {
     struct client *client = clients_with_handle(clients, handle);
 
-    return client != NULL && clients_ticket(client) == ticket ? client : NULL;
+    if (client == NULL || clients_ticket(client) != ticket)
+        return NULL;
+    clients->books->working = ticket;
+    return client;
 }
 
 uint64_t clients_ticket(const struct client *client)
@@ -78,11 +275,14 @@ struct client *clients_next_turn(const struct clients *clients)
 
 void clients_move(struct clients *clients, struct client *client, enum client_state state)
 {
+    clients->books->working = clients_ticket(client);
     if (client->state == CLIENT_QUEUED)
         order_activate(&clients->order, &client->place);
     else
         list_remove(&clients->lists[client->state], &client->place.entry);
+    clients_settle();
     client->state = (uint8_t)state;
+    clients_settle();
     if (state == CLIENT_QUEUED)
         order_return(&clients->order, &client->place);
     else
@@ -91,25 +291,30 @@ void clients_move(struct clients *clients, struct client *client, enum client_st
         list_remove(&clients->arrivals, &client->arrival);
 }
 
-void clients_end(struct clients *clients, struct client *client, enum client_end end)
+void clients_begin_end(struct clients *clients, struct client *client, enum client_end end)
+{
+    const enum client_state state = (enum client_state)client->state;
+
+    clients->books->working = clients_ticket(client);
+    set_end(clients, client, end);
+    if (state != CLIENT_RUNNING)
+        list_remove(&clients->arrivals, &client->arrival);
+    if (state != CLIENT_QUEUED)
+        list_remove(&clients->lists[state], &client->place.entry);
+    order_leave(&clients->order, &client->place, state == CLIENT_QUEUED);
+}
+
+void clients_finish_end(struct clients *clients, struct client *client)
 {
     if (client->descriptor >= 0)
         release(client->descriptor);
-    if (client->state != CLIENT_RUNNING)
-        list_remove(&clients->arrivals, &client->arrival);
-    if (client->state != CLIENT_QUEUED)
-        list_remove(&clients->lists[client->state], &client->place.entry);
-    order_leave(&clients->order, &client->place, client->state == CLIENT_QUEUED);
-    clients->ended[end]++;
-    client->place.entry.ticket = 0; /* no ticket is 0: it cannot be found any more */
-    slab_return(&clients->records, client, client->handle);
+    count_end(clients, client);
 }
 
-void clients_turn_away(struct clients *clients, enum client_end end)
+void clients_end(struct clients *clients, struct client *client, enum client_end end)
 {
-    clients->accepted++;
-    clients->last_ticket++;
-    clients->ended[end]++;
+    clients_begin_end(clients, client, end);
+    clients_finish_end(clients, client);
 }
 
 /* ---- walks ---- */
@@ -172,9 +377,9 @@ bool clients_add_up(const struct clients *clients)
 {
     uint64_t sum = 0;
 
-    for (int state = 0; state < CLIENT_STATES; state++)
+    for (int state = CLIENT_QUEUED; state <= CLIENT_RUNNING; state++)
         sum += clients_count(clients, (enum client_state)state);
     for (int end = 0; end < CLIENT_ENDS; end++)
-        sum += clients->ended[end];
+        sum += clients->books->ended[end];
     return sum == clients->accepted;
 }

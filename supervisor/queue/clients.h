@@ -14,7 +14,6 @@
 
 #include "dispatcher/protocol.h"
 #include "supervisor/base/list.h"
-#include "supervisor/base/slab.h"
 #include "supervisor/queue/order.h"
 
 #include <stdbool.h>
@@ -22,9 +21,11 @@
 #include <stdint.h>
 
 enum client_state {
+    CLIENT_NONE,     /* the record is unused */
     CLIENT_QUEUED,   /* it waits; we hold its descriptor */
     CLIENT_STARTING, /* a dispatcher has it; the descriptor comes back if no handler is started */
     CLIENT_RUNNING,  /* its handler runs and has the descriptor */
+    CLIENT_ENDING,   /* between clients_begin_end() and clients_finish_end() */
     CLIENT_STATES
 };
 
@@ -42,7 +43,7 @@ enum client_end {
 
 /* For client.dispatcher. */
 enum {
-    CLIENT_ADOPTED = 255, /* its handler is our own child */
+    CLIENT_ADOPTED = 255, /* its dispatcher is dead: its handler is a child of the keeper */
     CLIENT_FOREIGN = 254  /* its handler is a child of the process before us, or is gone */
 };
 
@@ -50,40 +51,84 @@ struct client {
     struct order_member place; /* first: a list entry is the client; holds the ticket, from 1 */
     struct list_entry arrival; /* among waiting and starting clients; then timeout.h uses it */
     uint64_t accepted;         /* microseconds of the loop's clock */
-    uint64_t started;          /* when it was given to a dispatcher; then when its handler began */
+    union {
+        uint64_t started;     /* when it was given to a dispatcher; then when its handler began */
+        uint64_t ended_after; /* while it ends: the new count of its way to end */
+    };
     struct endpoint remote;
-    uint32_t handle;    /* how messages name it; see clients_find() */
-    int descriptor;     /* owned; -1 once it is given away */
-    int32_t process;    /* of the handler; 0 before it is known */
-    int32_t status;     /* as wait(2) gives it; only with `reaped` */
-    uint8_t state;      /* enum client_state */
-    uint8_t dispatcher; /* index of its dispatcher, or CLIENT_ADOPTED, or CLIENT_FOREIGN */
-    uint8_t signal;     /* due to its handler; 0: none */
-    uint8_t signalled;  /* sent to its handler */
-    uint8_t timed;      /* enum timeout_phase */
-    bool reaped : 1;  /* `status` is known: we reaped the handler ourselves, and keep the record for
-                       * another reason */
-    bool ended : 1;   /* its handler has ended, but its process group is not empty */
-    bool watched : 1; /* for signs that it gives up */
-    bool owed : 1;    /* its handler has ended, and the process that took our place must be told */
+    uint32_t handle;       /* how messages name it; see clients_find() */
+    int descriptor;        /* owned; -1 once it is given away */
+    int32_t process;       /* of the handler; 0 before it is known */
+    int32_t status;        /* as wait(2) gives it; only with `reaped` */
+    uint32_t generation;   /* of its dispatcher */
+    uint32_t next_adopted; /* running.h: the handle of the next, plus 1; 0: none.  In an unused
+                            * record: the handle of the next one */
+    uint8_t state;         /* enum client_state */
+    uint8_t dispatcher;    /* index of its dispatcher, or CLIENT_ADOPTED, or CLIENT_FOREIGN */
+    uint8_t slot;          /* in the dispatcher's ledger, while it starts */
+    uint8_t end;           /* enum client_end, while it ends */
+    uint8_t signal;        /* due to its handler; 0: none */
+    uint8_t signalled;     /* sent to its handler */
+    uint8_t timed;         /* enum timeout_phase */
+    bool returned : 1;     /* while it starts: no handler has it, and it is about to wait again */
+    bool reaped : 1;       /* `status` is known, and the record is kept for another reason */
+    bool ended : 1;        /* its handler has ended, but perhaps not its process group */
+    bool asked : 1;        /* the keeper was asked about its adopted handler, or about its group */
+    bool watched : 1;      /* for signs that it gives up */
+    bool listed : 1;       /* during a roll call: its dispatcher knows it */
+    bool owed : 1; /* its handler has ended, and the process that took our place must be told */
 };
 
+/* What outlives the supervisor, in memory that it shares with the standby: every record, and what
+ * was counted.  A record changes its state by one store, after all else in it, so that the next
+ * supervisor finds each client in one state whenever this one is killed.  Lists, and what else has
+ * pointers, are made anew. */
+struct clients_books {
+    uint64_t last_ticket; /* given by this daemon or those before it */
+    uint64_t judged;      /* queue.h: clients up to this ticket are not refused for its length */
+    uint64_t ended[CLIENT_ENDS];
+    uint64_t working; /* ticket of the client that something was done with last */
+    uint32_t most;    /* records */
+    uint32_t used;    /* records from this index on were never used */
+    struct client records[];
+};
+
+enum { CLIENTS_NONE = UINT32_MAX };
+
 struct clients {
+    struct clients_books *books;
     struct order order;               /* the waiting clients */
     struct list lists[CLIENT_STATES]; /* the others */
     struct list arrivals; /* waiting and starting clients, by ticket: a client that waits again
                            * keeps its place */
     uint64_t accepted;
-    uint64_t last_ticket; /* given by this process or those before it */
-    uint64_t ended[CLIENT_ENDS];
-    struct slab records;
+    uint32_t unused; /* handle of the first unused record that was used; CLIENTS_NONE: none */
+    uint32_t taken;  /* records in use */
 };
 
-/* Opens the books; `options` must stay.  Returns 0, or -1 with errno. */
-int clients_open(struct clients *clients, const struct options *options);
+/* Makes books for so many clients, in memory that forked processes share.  Memory is taken as
+ * records are used.  Returns NULL with errno. */
+struct clients_books *clients_make_books(uint32_t most);
 
-/* Releases all memory.  Descriptors of clients stay open: the process is about to end. */
+/* Closes the connections that an earlier supervisor was about to close, and forgets those that are
+ * closed.  To be called before anything else is opened, which would get their numbers. */
+void clients_sort_descriptors(struct clients_books *books);
+
+/* Opens the lists, with all clients that are in the books; `books` and `options` must stay.  A
+ * client that was about to end has ended.  Returns 0, or -1 with errno. */
+int clients_open(struct clients *clients, struct clients_books *books,
+                 const struct options *options);
+
+/* Releases the memory of the lists.  Descriptors of clients stay open: the process is about to end.
+ */
 void clients_close(struct clients *clients);
+
+/* Makes all stores before it in the program precede those after it, for the process that finds the
+ * books after this one was killed. */
+static inline void clients_settle(void)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
 
 /* Makes sure that one more connection can be entered.  Called before accept(2), so that no accepted
  * client is lost for want of memory.  Returns 0, or -1 with errno. */
@@ -98,6 +143,11 @@ struct client *clients_accept(struct clients *clients, int descriptor,
  * that of any waiting client.  Otherwise as clients_accept(). */
 struct client *clients_inherit(struct clients *clients, uint64_t ticket, int descriptor,
                                const struct endpoint *remote, uint64_t accepted);
+
+/* Closes a connection that must not enter, and counts it as ended, with the next ticket.  At no
+ * instant does it wait.  Otherwise as clients_accept(). */
+void clients_turn_away(struct clients *clients, int descriptor, const struct endpoint *remote,
+                       enum client_end end);
 
 /* Finds the client with this handle and ticket, as messages name it; or NULL. */
 struct client *clients_find(const struct clients *clients, uint32_t handle, uint64_t ticket);
@@ -116,8 +166,10 @@ void clients_move(struct clients *clients, struct client *client, enum client_st
 /* Closes the client's descriptor, if we still have it, and counts how the client ended. */
 void clients_end(struct clients *clients, struct client *client, enum client_end end);
 
-/* Counts a connection that was turned away before it was entered.  It uses up a ticket. */
-void clients_turn_away(struct clients *clients, enum client_end end);
+/* Does the same in two steps, between which the caller takes the descriptor out of the record. From
+ * the first step on the client has ended like this, whatever happens to this process. */
+void clients_begin_end(struct clients *clients, struct client *client, enum client_end end);
+void clients_finish_end(struct clients *clients, struct client *client);
 
 /* Walk the clients in a state, waiting clients by arrival.  NULL after the last. */
 struct client *clients_first(const struct clients *clients, enum client_state state);

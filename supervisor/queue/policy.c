@@ -17,7 +17,7 @@ static bool build_access(struct policy *policy, const struct options *options, c
     if (!access_copy(&access, &options->access)) {
         log_error("cannot read the access rules: %m");
     } else if (text != NULL && !access_add_text(&access, text, length, wrong)) {
-        log_error("--access-file: %s: %s", options->access_file, wrong);
+        log_error("--access-file: %s: %s", options->files[OPTIONS_FILE_ACCESS], wrong);
     } else if (!access_compile(&access, wrong)) {
         log_error("access rules: %s", wrong);
     } else {
@@ -33,32 +33,27 @@ static const struct {
     const char *option;
     size_t most; /* bytes */
     const char *hint;
-} files[PROTOCOL_FILES] = {
-    [PROTOCOL_FILE_ACCESS] = {"--access-file", PROTOCOL_CONTENT_MAXIMUM - 1, ""},
-    [PROTOCOL_FILE_BUSY] = {"--busy-message", OPTIONS_BUSY_MAXIMUM,
-                            "; a text that begins with @ is written \\@..."},
+} files[OPTIONS_FILES] = {
+    [OPTIONS_FILE_ACCESS] = {"--access-file", OPTIONS_CONTENT_MAXIMUM - 1, ""},
+    [OPTIONS_FILE_BUSY] = {"--busy-message", OPTIONS_BUSY_MAXIMUM,
+                           "; a text that begins with @ is written \\@..."},
 };
 
-const char *policy_file(const struct options *options, enum protocol_file file)
+void policy_unreadable(const struct options *options, enum options_file file, const char *error)
 {
-    return file == PROTOCOL_FILE_ACCESS ? options->access_file : options->busy_file;
-}
-
-void policy_unreadable(const struct options *options, enum protocol_file file, const char *error)
-{
-    log_error("%s: cannot read %s: %s%s", files[file].option, policy_file(options, file), error,
+    log_error("%s: cannot read %s: %s%s", files[file].option, options->files[file], error,
               files[file].hint);
 }
 
 /* Uses the content of a file, and frees it; without a content, logs `error`. */
-static bool use(struct policy *policy, const struct options *options, enum protocol_file file,
+static bool use(struct policy *policy, const struct options *options, enum options_file file,
                 char *text, size_t length, const char *error)
 {
     bool right = text != NULL;
 
     if (!right) {
         policy_unreadable(options, file, error);
-    } else if (file == PROTOCOL_FILE_ACCESS) {
+    } else if (file == OPTIONS_FILE_ACCESS) {
         right = build_access(policy, options, text, length);
     } else {
         memcpy(policy->busy.text, text, length);
@@ -68,7 +63,7 @@ static bool use(struct policy *policy, const struct options *options, enum proto
     return right;
 }
 
-bool policy_take(struct policy *policy, const struct options *options, enum protocol_file file,
+bool policy_take(struct policy *policy, const struct options *options, enum options_file file,
                  int descriptor)
 {
     char error[FILE_ERROR_MAXIMUM];
@@ -81,11 +76,12 @@ bool policy_take(struct policy *policy, const struct options *options, enum prot
 
 bool policy_read(struct policy *policy, const struct options *options)
 {
-    bool right = options->access_file != NULL || build_access(policy, options, NULL, 0);
+    bool right =
+        options->files[OPTIONS_FILE_ACCESS] != NULL || build_access(policy, options, NULL, 0);
 
     policy->busy = options->busy;
-    for (int file = 0; file < PROTOCOL_FILES; file++) {
-        const char *path = policy_file(options, (enum protocol_file)file);
+    for (int file = 0; file < OPTIONS_FILES; file++) {
+        const char *path = options->files[file];
         char error[FILE_ERROR_MAXIMUM];
         size_t length;
         char *text;
@@ -93,7 +89,7 @@ bool policy_read(struct policy *policy, const struct options *options)
         if (path == NULL)
             continue;
         text = file_read(path, files[file].most, &length, error);
-        right = use(policy, options, (enum protocol_file)file, text, length, error) && right;
+        right = use(policy, options, (enum options_file)file, text, length, error) && right;
     }
     return right;
 }

@@ -5,7 +5,6 @@
 #ifndef SUPERVISOR_QUEUE_POLICY_H
 #define SUPERVISOR_QUEUE_POLICY_H
 
-#include "dispatcher/protocol.h"
 #include "supervisor/options/access.h"
 #include "supervisor/options/options.h"
 
@@ -19,15 +18,12 @@ struct policy {
 /* Reads all of it by path, for the start.  Returns false after logging what is wrong. */
 bool policy_read(struct policy *policy, const struct options *options);
 
-/* The path of a file, or NULL if the options name none. */
-const char *policy_file(const struct options *options, enum protocol_file file);
-
-/* Takes a file that was read again, as a memory file that protocol.h describes, and closes it.
+/* Takes a file that was read again, as a sealed memory file, and closes it.
  * Returns false after logging what is wrong; then the old content stays. */
-bool policy_take(struct policy *policy, const struct options *options, enum protocol_file file,
+bool policy_take(struct policy *policy, const struct options *options, enum options_file file,
                  int descriptor);
 
 /* Logs that a file could not be read. */
-void policy_unreadable(const struct options *options, enum protocol_file file, const char *error);
+void policy_unreadable(const struct options *options, enum options_file file, const char *error);
 
 #endif

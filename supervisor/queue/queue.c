@@ -23,15 +23,16 @@ enum {
 static void on_signs(void *context);
 
 int queue_open(struct queue *queue, struct loop *loop, const struct options *options,
-               const struct queue_events *events)
+               struct clients_books *books, int *lingering, const struct queue_events *events)
 {
+    queue->lingering = lingering;
     queue->loop = loop;
     queue->options = options;
     queue->events = *events;
     loop_add_timer(loop, &queue->judgement);
     loop_add_timer(loop, &queue->expiry);
     queue->signs = (struct loop_source){.descriptor = -1, .ready = on_signs, .context = queue};
-    if (clients_open(&queue->clients, options) != 0)
+    if (clients_open(&queue->clients, books, options) != 0)
         return -1;
     if (options->abandon == OPTIONS_ABANDON_NEVER)
         return 0;
@@ -58,7 +59,7 @@ bool queue_divide(struct queue *queue, uint32_t descriptors, uint32_t newcomers)
 
     if (descriptors == 0 || (options->refuse && judged == 0))
         return false;
-    refusals_open(&queue->refusals, queue->loop, &queue->policy.busy, refused);
+    refusals_open(&queue->refusals, queue->loop, &queue->policy.busy, queue->lingering, refused);
     queue->capacity = descriptors - refused - returned;
     queue->possible = queue->capacity - judged;
     queue_limit(queue);
@@ -89,14 +90,13 @@ bool queue_has_room(const struct queue *queue, uint32_t startable)
 
 void queue_enter(struct queue *queue, int descriptor, const struct endpoint *remote)
 {
-    if (access_allows(&queue->policy.access, remote)) {
-        loop_update(queue->loop); /* its wait begins now */
-        (void)clients_accept(&queue->clients, descriptor, remote, queue->loop->now);
+    if (!access_allows(&queue->policy.access, remote)) {
+        queue->events.refused(queue->events.context, remote, CLIENT_DENIED);
+        clients_turn_away(&queue->clients, descriptor, remote, CLIENT_DENIED);
         return;
     }
-    queue->events.refused(queue->events.context, remote, CLIENT_DENIED);
-    clients_turn_away(&queue->clients, CLIENT_DENIED);
-    (void)close(descriptor); /* nothing was sent */
+    loop_update(queue->loop); /* its wait begins now */
+    (void)clients_accept(&queue->clients, descriptor, remote, queue->loop->now);
 }
 
 /* ---- giving up ---- */
@@ -184,14 +184,17 @@ static void refuse(struct queue *queue, struct client *client, enum client_end r
 
     queue_unwatch(queue, client);
     queue->events.refused(queue->events.context, &client->remote, reason);
-    client->descriptor = -1; /* refusals_begin() owns it */
-    clients_end(&queue->clients, client, reason);
+    /* In this order: if this process is killed in between, no handler serves a client that may have
+     * been sent the message, and its connection does not look like a new client. */
+    clients_begin_end(&queue->clients, client, reason);
     refusals_begin(&queue->refusals, descriptor);
+    client->descriptor = -1;
+    clients_finish_end(&queue->clients, client);
 }
 
 static bool is_new(const struct queue *queue, const struct client *client)
 {
-    return client != NULL && clients_ticket(client) > queue->judged;
+    return client != NULL && clients_ticket(client) > queue->clients.books->judged;
 }
 
 /* Clients that only lack room at a dispatcher start within milliseconds, so they do not count as
@@ -251,7 +254,7 @@ static void watch_new(struct queue *queue)
     const struct clients *clients = &queue->clients;
 
     if (clients_count(clients, CLIENT_QUEUED) > 0 && queue->watch_at == 0 &&
-        queue->watched < clients->last_ticket)
+        queue->watched < clients->books->last_ticket)
         queue->watch_at = queue->loop->now + WATCHED_AFTER;
     if (may_be_watched_later(queue))
         return;
@@ -260,13 +263,14 @@ static void watch_new(struct queue *queue)
          client != NULL && clients_ticket(client) > queue->watched;
          client = clients_before(clients, client))
         queue_watch(queue, client);
-    queue->watched = clients->last_ticket;
+    queue->watched = clients->books->last_ticket;
 }
 
 /* 0: nothing is to be judged or watched. */
 static uint64_t next_judgement(const struct queue *queue)
 {
-    uint64_t crowded = queue->judged < queue->clients.last_ticket ? queue->crowded_until : 0;
+    uint64_t crowded =
+        queue->clients.books->judged < queue->clients.books->last_ticket ? queue->crowded_until : 0;
 
     return crowded == 0 || (queue->watch_at != 0 && queue->watch_at < crowded) ? queue->watch_at
                                                                                : crowded;
@@ -294,7 +298,7 @@ void queue_judge(struct queue *queue, uint32_t about_to_start)
                       more > UINT32_MAX - queue->maximum ? UINT32_MAX : queue->maximum + more);
     watch_new(queue);
     if (more == 0)
-        queue->judged = queue->clients.last_ticket;
+        queue->clients.books->judged = queue->clients.books->last_ticket;
     queue->judgement.deadline = next_judgement(queue);
     queue->expiry.deadline = next_expiry(queue);
 }

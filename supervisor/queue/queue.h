@@ -47,23 +47,23 @@ struct queue {
     struct loop_source signs; /* the epoll instance; descriptor -1 with --abandon never */
     uint32_t watched_count;   /* clients in it */
     struct refusals refusals;
+    int *lingering;    /* for refusals_open() */
     uint32_t capacity; /* descriptors for waiting clients */
     uint32_t possible; /* the part of capacity that --queue may use */
     uint32_t maximum;  /* clients that may wait: --queue, or `possible` if that is less */
 
     uint64_t crowded_until; /* until then clients without a dispatcher do not count as waiting; 0:
                              * dispatchers have room */
-    uint64_t judged;        /* clients up to this ticket are not refused for the queue's length */
     uint64_t watched;       /* clients up to this ticket are watched, as far as possible */
     uint64_t watch_at;      /* when to watch the newer ones; 0: there are none */
     struct loop_timer judgement;
     struct loop_timer expiry; /* of --queue-timeout */
 };
 
-/* Opens the queue, except for its limits and its policy.  `loop`, `options` and what `events`
- * refers to must stay.  Returns 0, or -1 with errno. */
+/* Opens the queue, except for its limits and its policy.  `loop`, `options`, `books`, `lingering`
+ * and what `events` refers to must stay.  Returns 0, or -1 with errno. */
 int queue_open(struct queue *queue, struct loop *loop, const struct options *options,
-               const struct queue_events *events);
+               struct clients_books *books, int *lingering, const struct queue_events *events);
 
 /* Divides `descriptors`, all that clients may use, between waiting clients and refused ones.
  * `newcomers` clients may come before the next queue_judge().  Returns false if too few are left

@@ -17,6 +17,7 @@ static void end(struct refusal *refusal)
 
     loop_ignore(refusals->loop, &refusal->source);
     release(refusal->source.descriptor); /* the message has arrived, or never will */
+    refusals->known[refusal - refusals->list] = 0;
     list_remove(&refusals->lingering, &refusal->entry);
     list_append(&refusals->unused, &refusal->entry);
 }
@@ -67,9 +68,19 @@ static void on_timer(void *context)
         refusals->timer.deadline = refusal->until;
 }
 
-void refusals_open(struct refusals *refusals, struct loop *loop, const struct options_busy *message,
-                   unsigned most)
+void refusals_forget(int known[REFUSALS_MAXIMUM])
 {
+    for (unsigned i = 0; i < REFUSALS_MAXIMUM; i++) {
+        if (known[i] != 0)
+            release(known[i] - 1);
+        known[i] = 0;
+    }
+}
+
+void refusals_open(struct refusals *refusals, struct loop *loop, const struct options_busy *message,
+                   int known[REFUSALS_MAXIMUM], unsigned most)
+{
+    refusals->known = known;
     refusals->loop = loop;
     refusals->message = message;
     list_open(&refusals->lingering);
@@ -86,6 +97,7 @@ static void linger(struct refusals *refusals, int descriptor, uint32_t discarded
 {
     struct refusal *refusal = (struct refusal *)list_first(&refusals->unused);
 
+    refusals->known[refusal - refusals->list] = descriptor + 1;
     list_remove(&refusals->unused, &refusal->entry);
     list_append(&refusals->lingering, &refusal->entry);
     refusal->source =

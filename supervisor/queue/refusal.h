@@ -30,14 +30,19 @@ struct refusals {
     struct loop *loop;
     const struct options_busy *message;
     struct refusal list[REFUSALS_MAXIMUM];
+    int *known;            /* descriptors of `list`, plus 1; 0: none; outlives the supervisor */
     struct list lingering; /* by age */
     struct list unused;
     struct loop_timer timer;
 };
 
-/* Prepares for `most` lingering connections; `loop` and `message` must stay. */
+/* Closes what an earlier supervisor has left in `known`.  To be called before anything else is
+ * opened: it may be closed already. */
+void refusals_forget(int known[REFUSALS_MAXIMUM]);
+
+/* Prepares for `most` lingering connections; `loop`, `message` and `known` must stay. */
 void refusals_open(struct refusals *refusals, struct loop *loop, const struct options_busy *message,
-                   unsigned most);
+                   int known[REFUSALS_MAXIMUM], unsigned most);
 
 /* Refuses a client; takes over the descriptor. */
 void refusals_begin(struct refusals *refusals, int descriptor);

@@ -5,14 +5,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <sys/wait.h>
 
 enum {
-    SIGNAL_CROWDED = 10 * LOOP_MILLISECOND, /* until a dispatcher may have read its socket */
-    SIGNAL_ABSENT = 100 * LOOP_MILLISECOND  /* until there may be a dispatcher */
+    REPEAT_SOON = 10 * LOOP_MILLISECOND,  /* until the receiver may have read its socket */
+    REPEAT_LATER = 100 * LOOP_MILLISECOND /* until there may be a receiver */
 };
 
-/* ---- signals ---- */
+/* ---- requests to dispatchers and to the keeper ---- */
 
 /* Returns the stronger of the client's own signal and that of the service's end; 0: none. */
 static int signal_for(const struct running *running, const struct client *client)
@@ -29,52 +28,99 @@ static void owe(struct running *running, uint64_t delay)
         running->owed.deadline = then;
 }
 
-/* Sends the client's handler its signal, once. */
-static void signal_handler(struct running *running, struct client *client)
+/* Asks the keeper, once, about an adopted handler or the group that a handler has left. */
+static bool ask(struct running *running, const struct client *client)
 {
-    int signal_number = signal_for(running, client);
+    const struct running_events *events = &running->events;
+
+    return client->ended
+               ? events->await_group(events->context, client->process)
+               : events->adopt(events->context, client->process, (uint32_t)clients_ticket(client));
+}
+
+/* Returns false if the signal must be sent again later. */
+static bool send_signal(struct running *running, const struct client *client, int signal_number)
+{
     const struct message_header header = {.client = client->handle,
                                           .ticket = clients_ticket(client)};
 
-    if (client->signalled == signal_number || client->dispatcher == CLIENT_FOREIGN)
-        return;
-    if (pool_signal(running->pool, client->dispatcher, &header, client->process, signal_number) ==
-        0)
-        client->signalled = (uint8_t)signal_number;
-    else if (errno != ESRCH || client->dispatcher == CLIENT_ADOPTED)
-        owe(running, errno == ESRCH ? SIGNAL_ABSENT : SIGNAL_CROWDED);
-    /* Otherwise the dispatcher is dying: the handler is adopted, and signalled then. */
+    if (client->dispatcher == CLIENT_ADOPTED)
+        return running->events.signal(running->events.context, client->process, signal_number);
+    return pool_signal(running->pool, client->dispatcher, &header, client->process,
+                       signal_number) == 0;
 }
 
-void ending_signal_all(void *context)
+/* Sends what the client's handler is due: the question about it, and its signal, once. */
+static void pursue(struct running *running, struct client *client)
+{
+    int signal_number = signal_for(running, client);
+
+    if (client->dispatcher == CLIENT_FOREIGN)
+        return;
+    if (client->dispatcher == CLIENT_ADOPTED && !client->asked)
+        client->asked = ask(running, client);
+    if (client->signalled != signal_number && send_signal(running, client, signal_number))
+        client->signalled = (uint8_t)signal_number;
+    else if (client->signalled != signal_number)
+        owe(running, errno == ESRCH ? REPEAT_LATER : REPEAT_SOON);
+    if (client->dispatcher == CLIENT_ADOPTED && !client->asked)
+        owe(running, REPEAT_SOON);
+}
+
+void ending_pursue_all(void *context)
 {
     struct running *running = context;
 
     running->owed.deadline = 0;
     for (struct client *client = clients_first(running->clients, CLIENT_RUNNING); client != NULL;
          client = clients_next(running->clients, client))
-        signal_handler(running, client);
+        pursue(running, client);
 }
 
-/* A failure does no harm: the exec of these processes has not come back, and if it does, the
- * handlers are signalled again. */
-static void signal_all_left(struct running *running)
+/* A start that hangs, in an exec on a dead file system for example, has the same time as a handler.
+ * The first client in the list was given away first. */
+static void signal_expired_starts(struct running *running)
 {
-    if (running->signal != 0)
-        pool_signal_left(running->pool, running->signal);
+    uint64_t allowed = running->timeouts.timeout;
+    struct client *client = clients_first(running->clients, CLIENT_STARTING);
+
+    for (; allowed != 0 && client != NULL && client->started + allowed <= running->loop->now;
+         client = clients_next(running->clients, client)) {
+        const struct message_header header = {.client = client->handle,
+                                              .ticket = clients_ticket(client)};
+        bool last = client->started + allowed + running->timeouts.kill_after <= running->loop->now;
+        int signal_number = last ? SIGKILL : SIGTERM;
+        int32_t process = pool_child(running->pool, client->dispatcher, &header);
+
+        if (client->signalled == signal_number || process == 0 ||
+            pool_signal(running->pool, client->dispatcher, &header, process, signal_number) != 0)
+            continue;
+        client->signalled = (uint8_t)signal_number;
+        log_warning("ticket %" PRIu64 ": process %d has been starting for too long: sending %s to "
+                    "its group",
+                    clients_ticket(client), process, last ? "SIGKILL" : "SIGTERM");
+    }
 }
 
-/* A dispatcher died that was to signal adopted handlers, and may not have done so. */
-static void repeat_signals(struct running *running)
+/* Returns when a start will have taken too long; 0: none is under way. */
+static uint64_t starts_deadline(const struct running *running)
 {
-    running->pool->unsignalled = false;
-    for (struct client *client = clients_first(running->clients, CLIENT_RUNNING); client != NULL;
-         client = clients_next(running->clients, client))
-        if (client->dispatcher == CLIENT_ADOPTED && client->signalled != 0) {
-            client->signalled = 0; /* twice is better than never */
-            signal_handler(running, client);
-        }
-    signal_all_left(running);
+    const struct client *first = clients_first(running->clients, CLIENT_STARTING);
+    uint64_t allowed = running->timeouts.timeout;
+    uint64_t deadline;
+
+    if (first == NULL || allowed == 0)
+        return 0;
+    deadline = first->started + allowed;
+    if (deadline > running->loop->now)
+        return deadline;
+    deadline += running->timeouts.kill_after;
+    return deadline > running->loop->now ? deadline : running->loop->now + LOOP_SECOND;
+}
+
+static uint64_t earlier(uint64_t one, uint64_t other)
+{
+    return one == 0 || (other != 0 && other < one) ? other : one;
 }
 
 static void signal_expired(struct running *running)
@@ -85,74 +131,114 @@ static void signal_expired(struct running *running)
         log_warning("ticket %" PRIu64 ": process %d has run for too long: sending %s to its group",
                     clients_ticket(client), client->process,
                     client->signal == SIGTERM ? "SIGTERM" : "SIGKILL");
-        signal_handler(running, client);
+        pursue(running, client);
     }
+}
+
+/* A failure does no harm to children between clone and exec: once one of them runs, its handler is
+ * signalled again. */
+static void signal_all_left(struct running *running)
+{
+    if (running->signal != 0)
+        pool_signal_left(running->pool, running->signal);
 }
 
 void ending_all(struct running *running, int signal_number)
 {
     running->signal = signal_number;
     signal_all_left(running);
-    ending_signal_all(running);
+    ending_pursue_all(running);
 }
 
 void ending_advance(struct running *running)
 {
-    if (running->pool->unsignalled)
-        repeat_signals(running);
-    if (running->reaping_held && !pool_is_signalling(running->pool))
-        ending_reap(running);
     signal_expired(running);
-    running->expiry.deadline = timeouts_deadline(&running->timeouts);
+    signal_expired_starts(running);
+}
+
+void ending_set_timer(struct running *running)
+{
+    running->expiry.deadline =
+        earlier(timeouts_deadline(&running->timeouts), starts_deadline(running));
+}
+
+/* ---- adopted handlers, by their process ---- */
+
+static uint32_t *list_of(struct running *running, pid_t process)
+{
+    return &running->adopted[(unsigned)process & (RUNNING_ADOPTED - 1)];
+}
+
+/* Returns the client that a list goes on with; NULL: it ends. */
+static struct client *next(const struct running *running, uint32_t link)
+{
+    return link == 0 ? NULL : clients_with_handle(running->clients, link - 1);
+}
+
+static void enter(struct running *running, struct client *client)
+{
+    uint32_t *list = list_of(running, client->process);
+
+    client->next_adopted = *list;
+    *list = client->handle + 1;
+}
+
+/* Returns the place of the link to the client, or of the 0 behind the last. */
+static uint32_t *place_of(struct running *running, const struct client *client)
+{
+    uint32_t *place = list_of(running, client->process);
+    struct client *each;
+
+    while ((each = next(running, *place)) != NULL && each != client)
+        place = &each->next_adopted;
+    return place;
+}
+
+/* Finds the adopted client with this process, whose handler has ended or not. */
+static struct client *find(struct running *running, pid_t process, bool ended)
+{
+    struct client *client = next(running, *list_of(running, process));
+
+    while (client != NULL && (client->process != process || client->ended != ended))
+        client = next(running, client->next_adopted);
+    return client;
 }
 
 /* ---- the end of a handler ---- */
 
-/* Returns true if processes are left of the group of a handler that has ended.  They are our
- * children by now.  A process with a living parent outside of the group cannot be seen. */
-static bool is_group_left(const struct running *running, const struct client *client)
-{
-    siginfo_t information;
-
-    return dispatcher_find(running->pool, client->process) == NULL &&
-           waitid(P_PGID, (id_t)client->process, &information, WEXITED | WNOHANG | WNOWAIT) == 0;
-}
-
 static void finish(struct running *running, struct client *client, const int *status)
 {
+    uint32_t *place = place_of(running, client);
+
+    if (*place != 0)
+        *place = client->next_adopted;
     timeouts_end(&running->timeouts, client);
-    running->groups_left -= client->ended;
     client->ended = false;
     if (running->events.may_end(running->events.context, client, status))
         clients_end(running->clients, client, CLIENT_SERVED);
+}
+
+static void become_adopted(struct running *running, struct client *client)
+{
+    if (*place_of(running, client) == 0)
+        enter(running, client);
+    client->dispatcher = CLIENT_ADOPTED;
+    client->asked = false;
 }
 
 static void end(struct running *running, struct client *client, const int *status,
                 const struct usage *usage)
 {
     running->events.ended(running->events.context, client, status, usage);
-    if (signal_for(running, client) == 0 || !is_group_left(running, client)) {
+    if (signal_for(running, client) == 0 || running->alone) {
         finish(running, client, status);
         return;
     }
-    running->groups_left++;
     client->ended = true;
     client->reaped = status != NULL;
     client->status = status == NULL ? 0 : *status;
-    client->dispatcher = CLIENT_ADOPTED; /* the rest of its group are our children */
-}
-
-/* Ends the clients whose group has become empty. */
-static void finish_groups(struct running *running)
-{
-    struct client *next;
-
-    for (struct client *client = clients_first(running->clients, CLIENT_RUNNING);
-         client != NULL && running->groups_left > 0; client = next) {
-        next = clients_next(running->clients, client);
-        if (client->ended && !is_group_left(running, client))
-            finish(running, client, client->reaped ? &client->status : NULL);
-    }
+    become_adopted(running, client);
+    pursue(running, client);
 }
 
 bool ending_exited(void *context, unsigned dispatcher, const struct message_exited *message)
@@ -170,42 +256,84 @@ bool ending_exited(void *context, unsigned dispatcher, const struct message_exit
     return true;
 }
 
+void ending_lose_keeper(struct running *running)
+{
+    struct client *next = clients_first(running->clients, CLIENT_RUNNING);
+
+    running->alone = true;
+    while (next != NULL) {
+        struct client *client = next;
+
+        next = clients_next(running->clients, client);
+        if (client->dispatcher != CLIENT_ADOPTED)
+            continue;
+        if (!client->ended)
+            running->events.ended(running->events.context, client, NULL, NULL);
+        finish(running, client, client->reaped ? &client->status : NULL);
+    }
+}
+
 void ending_foreign(struct running *running, struct client *client, const int *status)
 {
     running->events.ended(running->events.context, client, status, NULL);
     finish(running, client, status);
 }
 
-/* ---- our children ---- */
+void ending_unknown(struct running *running, struct client *client)
+{
+    end(running, client, NULL, NULL);
+}
+
+/* ---- what dead dispatchers, and dead supervisors, leave ---- */
 
 static void adopt(struct running *running, struct client *client)
 {
-    siginfo_t information;
-
-    if (!client->reaped && dispatcher_find(running->pool, client->process) == NULL &&
-        waitid(P_PID, (id_t)client->process, &information, WEXITED | WNOHANG | WNOWAIT) == 0) {
-        client->dispatcher = CLIENT_ADOPTED;
-        client->signalled = 0; /* the dispatcher may not have passed the signal on */
-        log_debug("ticket %" PRIu64 ": adopted process %d", clients_ticket(client),
-                  client->process);
-        signal_handler(running, client);
+    if (client->reaped) {
+        end(running, client, &client->status, NULL);
         return;
     }
-    end(running, client, client->reaped ? &client->status : NULL, NULL);
+    log_debug("ticket %" PRIu64 ": adopted process %d", clients_ticket(client), client->process);
+    client->signalled = 0; /* the dispatcher may not have passed the signal on */
+    become_adopted(running, client);
+    pursue(running, client);
 }
 
 void ending_adopt_all(void *context, unsigned dispatcher)
 {
     struct running *running = context;
+    struct client *after;
+
+    for (struct client *client = clients_first(running->clients, CLIENT_RUNNING); client != NULL;
+         client = after) {
+        after = clients_next(running->clients, client);
+        if (client->dispatcher == dispatcher)
+            adopt(running, client);
+    }
+    signal_all_left(running);
+}
+
+void ending_recall(struct running *running)
+{
     struct client *next;
 
     for (struct client *client = clients_first(running->clients, CLIENT_RUNNING); client != NULL;
          client = next) {
         next = clients_next(running->clients, client);
-        if (client->dispatcher == dispatcher)
+        client->next_adopted = 0;
+        if (client->dispatcher == CLIENT_FOREIGN)
+            continue; /* the process that started its handler watches the time */
+        timeouts_recall(&running->timeouts, client);
+        if (client->dispatcher != CLIENT_ADOPTED && !client->ended &&
+            pool_knows(running->pool, client->dispatcher, client->generation)) {
+            client->signalled = 0; /* the dispatcher may not have been told */
+            pursue(running, client);
+        } else if (client->ended) {
+            become_adopted(running, client);
+            pursue(running, client);
+        } else {
             adopt(running, client);
+        }
     }
-    signal_all_left(running);
 }
 
 void ending_begin(struct running *running, struct client *client)
@@ -214,85 +342,32 @@ void ending_begin(struct running *running, struct client *client)
     if (client->dispatcher == CLIENT_ADOPTED)
         adopt(running, client);
     else
-        signal_handler(running, client);
+        pursue(running, client);
 }
 
-bool ending_is_handler(void *context, pid_t process)
+void ending_reaped(struct running *running, pid_t process, uint32_t mark, const int *status,
+                   const struct usage *usage)
 {
-    const struct running *running = context;
-
-    for (const struct client *client = clients_first(running->clients, CLIENT_RUNNING);
-         client != NULL; client = clients_next(running->clients, client))
-        if (client->process == process)
-            return true;
-    return false;
-}
-
-static uint64_t microseconds(struct timeval time)
-{
-    return (uint64_t)time.tv_sec * LOOP_SECOND + (uint64_t)time.tv_usec;
-}
-
-static void handler_reaped(struct running *running, struct client *client, int status,
-                           const struct rusage *usage)
-{
-    if (client->state != CLIENT_RUNNING || client->dispatcher != CLIENT_ADOPTED) {
-        /* Its dispatcher must be dying, unless it has lied: when all is heard, its end settles
-         * this. */
-        client->reaped = true;
-        client->status = status;
-    } else if (!client->ended) {
-        end(running, client, &status,
-            &(struct usage){.user_time = microseconds(usage->ru_utime),
-                            .system_time = microseconds(usage->ru_stime),
-                            .memory = (uint64_t)usage->ru_maxrss});
-    }
-}
-
-static void reaped(struct running *running, pid_t process, int status, const struct rusage *usage)
-{
-    struct client *next;
+    struct client *client = find(running, process, false);
     const struct starts_slot *start;
-    bool known = false;
 
-    if (pool_reaped(running->pool, process, status) ||
-        running->events.reaped(running->events.context, process))
+    if (client != NULL) {
+        if (status != NULL || mark == (uint32_t)clients_ticket(client))
+            end(running, client, status, usage);
         return;
-    for (struct client *client = clients_first(running->clients, CLIENT_RUNNING); client != NULL;
-         client = next) {
-        next = clients_next(running->clients, client);
-        if (client->process != process)
-            continue;
-        known = true;
-        handler_reaped(running, client, status, usage);
     }
-    if (known)
-        return;
-    start = pool_reaped_start(running->pool, process);
-    if (start != NULL)
-        handler_reaped(running, clients_find(running->clients, start->client, start->ticket),
-                       status, usage);
-    else
-        log_debug("reaped process %d, which a handler left behind", process);
+    start = status == NULL ? NULL : pool_ended_start(running->pool, process);
+    client = start == NULL ? NULL : clients_find(running->clients, start->client, start->ticket);
+    if (client == NULL)
+        return;            /* a handler left it behind */
+    client->reaped = true; /* it was cloned, and whether its exec succeeded is not decided yet */
+    client->status = *status;
 }
 
-void ending_reap(struct running *running)
+void ending_group_empty(struct running *running, pid_t process)
 {
-    pool_reap(running->pool);
-    running->reaping_held = pool_is_signalling(running->pool);
-    while (!running->reaping_held) {
-        struct rusage usage;
-        int status;
-        pid_t process = wait4(-1, &status, WNOHANG, &usage);
+    struct client *client = find(running, process, true);
 
-        if (process > 0)
-            reaped(running, process, status, &usage);
-        else if (process == 0 || errno == ECHILD)
-            break;
-        else if (errno != EINTR)
-            log_bug("wait4: %m");
-        /* The end of one child may have had another signalled. */
-        running->reaping_held = pool_is_signalling(running->pool);
-    }
-    finish_groups(running);
+    if (client != NULL)
+        finish(running, client, client->reaped ? &client->status : NULL);
 }

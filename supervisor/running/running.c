@@ -12,16 +12,18 @@
 static_assert((int)POOL_ORPHANED == (int)CLIENT_ADOPTED, "both are one index of a dispatcher");
 
 void running_open(struct running *running, struct loop *loop, const struct options *options,
-                  struct queue *queue, struct pool *pool, const struct running_events *events)
+                  struct queue *queue, struct pool *pool, struct strays *strays,
+                  const struct running_events *events)
 {
     *running = (struct running){
         .loop = loop,
         .queue = queue,
         .clients = &queue->clients,
         .pool = pool,
+        .strays = strays,
         .events = *events,
         .starting = BACKOFF,
-        .owed = {.expired = ending_signal_all, .context = running},
+        .owed = {.expired = ending_pursue_all, .context = running},
     };
     timeouts_open(&running->timeouts, options->timeout, options->kill_after);
     loop_add_timer(loop, &running->owed);
@@ -35,8 +37,10 @@ void running_open(struct running *running, struct loop *loop, const struct optio
 static bool give(struct running *running, struct client *client)
 {
     struct clients *clients = running->clients;
+    const struct dispatcher *dispatcher;
     union message message;
 
+    clients->books->working = clients_ticket(client);
     wire_header(&message, MESSAGE_START, client->handle, clients_ticket(client));
     message.start.waited = (uint32_t)((running->loop->now - client->accepted) / LOOP_MILLISECOND);
     message.start.queued = clients_count(clients, CLIENT_QUEUED) - 1;
@@ -45,8 +49,15 @@ static bool give(struct running *running, struct client *client)
     /* It fails for no connected socket.  If it ever does, this client must not hold up the others:
      * its handler is told no local address. */
     (void)address_of_socket(client->descriptor, &message.start.local);
-    if (!pool_start(running->pool, &message, client->descriptor))
+    dispatcher = pool_start(running->pool, &message, client->descriptor);
+    if (dispatcher == NULL)
         return false;
+    client->dispatcher = (uint8_t)dispatcher->index;
+    client->generation = dispatcher->generation;
+    client->slot = (uint8_t)message.start.slot;
+    client->returned = false;
+    client->signalled = 0;
+    client->started = running->loop->now; /* it was given away; on_started() corrects it */
     clients_move(clients, client, CLIENT_STARTING);
     queue_unwatch(running->queue, client);
     backoff_attempted(&running->starting, running->loop->now);
@@ -110,6 +121,7 @@ static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint
 
     client->started = running->loop->now - (age < given ? age : given);
     client->process = process;
+    client->signalled = 0; /* as a handler it has its time anew */
     client->dispatcher = (uint8_t)dispatcher;
     clients_move(running->clients, client, CLIENT_RUNNING);
     backoff_succeeded(&running->starting);
@@ -130,8 +142,12 @@ static void on_delivered(void *context, uint32_t handle, uint64_t ticket)
 }
 
 /* Takes the connection back, unless we have it still.  Without it, nobody is left to serve. */
-static bool has_connection(struct client *client, int descriptor)
+static bool has_connection(struct running *running, struct client *client, int descriptor)
 {
+    if (descriptor < 0 && client->descriptor < 0)
+        descriptor = strays_take(running->strays, &client->remote);
+    client->returned = true;
+    clients_settle();
     if (descriptor >= 0 && client->descriptor < 0 && address_is_from(descriptor, &client->remote))
         client->descriptor = descriptor;
     else if (descriptor >= 0)
@@ -146,7 +162,7 @@ static bool has_connection(struct client *client, int descriptor)
 static void put_back(struct running *running, struct client *client, int descriptor)
 {
     client->reaped = false;
-    if (!has_connection(client, descriptor) || running->signal != 0) {
+    if (!has_connection(running, client, descriptor) || running->signal != 0) {
         clients_end(running->clients, client, CLIENT_DROPPED);
         return;
     }
@@ -175,6 +191,120 @@ static void on_returned(void *context, uint32_t handle, uint64_t ticket, int des
     put_back(running, starting_client(running, handle, ticket), descriptor);
 }
 
+static void on_kill(void *context, unsigned dispatcher, uint32_t generation, bool give_way)
+{
+    struct running *running = context;
+
+    running->events.kill(running->events.context, dispatcher, generation, give_way);
+}
+
+/* A signal that is lost is sent again once the handler is known to run. */
+static void on_signal(void *context, int32_t process, int signal_number)
+{
+    struct running *running = context;
+
+    (void)running->events.signal(running->events.context, process, signal_number);
+}
+
+/* ---- the roll call ---- */
+
+/* The answer was lost with an earlier supervisor.  If that had read FAILED, it has left the
+ * connection open; otherwise the handler has ended. */
+static void on_lost(void *context, uint32_t handle, uint64_t ticket)
+{
+    struct running *running = context;
+    struct client *client = starting_client(running, handle, ticket);
+    int stray = strays_take(running->strays, &client->remote);
+
+    if (stray >= 0 || client->returned) {
+        put_back(running, client, stray);
+        return;
+    }
+    if (client->descriptor >= 0)
+        release(client->descriptor);
+    client->descriptor = -1;
+    clients_move(running->clients, client, CLIENT_RUNNING);
+    running->events.started(running->events.context, client);
+    ending_unknown(running, client);
+}
+
+/* A stray is a copy that an earlier supervisor took out of the socket of the dead dispatcher. */
+static void on_held(void *context, uint32_t handle, uint64_t ticket)
+{
+    const struct running *running = context;
+    struct client *client = starting_client(running, handle, ticket);
+    int stray = strays_take(running->strays, &client->remote);
+
+    if (stray >= 0)
+        release(stray);
+    if (client->descriptor >= 0)
+        release(client->descriptor);
+    client->descriptor = -1;
+}
+
+static void on_listed(void *context, unsigned dispatcher, uint32_t handle, uint64_t ticket)
+{
+    const struct running *running = context;
+    struct client *client = clients_find(running->clients, handle, ticket);
+
+    if (client == NULL || client->dispatcher != dispatcher)
+        return; /* it has ended meanwhile */
+    client->listed = true;
+    if (client->state == CLIENT_STARTING && client->descriptor >= 0) {
+        release(client->descriptor); /* the dispatcher has it */
+        client->descriptor = -1;
+    }
+}
+
+static void on_rolled(void *context, unsigned dispatcher)
+{
+    struct running *running = context;
+    struct client *next;
+
+    for (struct client *client = clients_first(running->clients, CLIENT_RUNNING); client != NULL;
+         client = next) {
+        next = clients_next(running->clients, client);
+        if (client->dispatcher == dispatcher && !client->listed && !client->ended)
+            ending_unknown(running, client);
+        else if (client->dispatcher == dispatcher)
+            client->listed = false;
+    }
+}
+
+static void recall_start(struct running *running, struct client *client)
+{
+    if (client->returned && client->descriptor >= 0) {
+        put_back(running, client, -1);
+        return;
+    }
+    client->returned = false;
+    if (!pool_recall_start(running->pool, client->dispatcher, client->generation, client->slot,
+                           client->handle, clients_ticket(client)))
+        put_back(running, client, -1); /* its dispatcher is unknown */
+}
+
+uint32_t running_recall(struct running *running)
+{
+    struct client *next;
+    uint32_t lost = 0;
+
+    for (struct client *client = clients_first(running->clients, CLIENT_QUEUED); client != NULL;
+         client = next) {
+        next = clients_next(running->clients, client);
+        if (client->descriptor >= 0)
+            continue;
+        clients_end(running->clients, client, CLIENT_DROPPED);
+        lost++;
+    }
+    for (struct client *client = clients_first(running->clients, CLIENT_STARTING); client != NULL;
+         client = next) {
+        next = clients_next(running->clients, client);
+        recall_start(running, client);
+    }
+    ending_recall(running);
+    return lost;
+}
+
 struct pool_events running_pool_events(struct running *running)
 {
     return (struct pool_events){
@@ -182,9 +312,14 @@ struct pool_events running_pool_events(struct running *running)
         .started = on_started,
         .failed = on_failed,
         .returned = on_returned,
+        .held = on_held,
+        .listed = on_listed,
+        .rolled = on_rolled,
+        .lost = on_lost,
         .exited = ending_exited,
         .gone = ending_adopt_all,
-        .is_handler = ending_is_handler,
+        .kill = on_kill,
+        .signal = on_signal,
         .context = running,
     };
 }

@@ -6,12 +6,12 @@
  * gives them to dispatchers, in the queue's order.  The pool answers each start exactly once: the
  * handler runs, or the client waits again in its old place.
  *
- * Handlers are signalled through dispatchers, because this process has no kill(2), and always with
- * their whole process group.  While a handler is a child of its dispatcher, the dispatcher knows
- * whether it lives.  Once it is a child of ours, we reap nothing until the signal is sent.  So no
- * process id is signalled after it was reaped.
+ * Handlers are signalled with their whole process group, by their dispatcher; or, once that is
+ * dead, by the keeper.  Each is the handler's parent, so no process id is signalled after it was
+ * reaped.
  *
- * A handler that was signalled counts as running until its process group is empty.
+ * A handler that was signalled counts as running until its process group is empty: what it leaves
+ * behind are children of the keeper.
  *
  * A client's descriptor is closed here once the packet to the dispatcher holds the connection.
  * Nothing here blocks.
@@ -25,6 +25,7 @@
 #include "supervisor/options/options.h"
 #include "supervisor/pool/pool.h"
 #include "supervisor/queue/queue.h"
+#include "supervisor/running/strays.h"
 #include "supervisor/running/timeout.h"
 
 #include <stdbool.h>
@@ -49,11 +50,21 @@ struct running_events {
     /* The handler, and its process group if it was signalled, are gone.  Returns false to keep
      * the client's record; the receiver ends it later. */
     bool (*may_end)(void *context, struct client *client, const int *status);
-    /* A child was reaped that is neither a dispatcher nor a known handler.  Returns true if
-     * the receiver knows it. */
-    bool (*reaped)(void *context, pid_t process);
+
+    /* These ask the keeper.  Each returns false if the request must be repeated later.
+     *
+     * To say if it has no such child, by ending_reaped() with this `mark`. */
+    bool (*adopt)(void *context, pid_t process, uint32_t mark);
+    /* To signal a process group. */
+    bool (*signal)(void *context, pid_t process, int signal_number);
+    /* To say when none of its children is in a process group, by ending_group_empty(). */
+    bool (*await_group)(void *context, pid_t process);
+    /* As `kill` of struct pool_events. */
+    void (*kill)(void *context, unsigned dispatcher, uint32_t generation, bool give_way);
     void *context;
 };
+
+enum { RUNNING_ADOPTED = 1024 /* lists; a power of two */ };
 
 struct running {
     struct loop *loop;
@@ -66,18 +77,25 @@ struct running {
     bool no_process;         /* for want of a process */
 
     struct timeouts timeouts;
-    int signal;               /* for every handler; 0: the service goes on */
-    struct loop_timer owed;   /* when to send signals that no dispatcher could take */
-    struct loop_timer expiry; /* when the next handler has run for too long */
-    uint32_t groups_left;     /* clients whose handler has ended, but not its process group */
-    bool reaping_held;        /* our children are being signalled, and must not be reaped */
+    int signal;                        /* for every handler; 0: the service goes on */
+    bool alone;                        /* the keeper is dead */
+    struct loop_timer owed;            /* when to repeat requests that could not be sent */
+    struct loop_timer expiry;          /* when the next handler has run for too long */
+    uint32_t adopted[RUNNING_ADOPTED]; /* by the process of their handler: lists, as next_adopted */
+    struct strays *strays;
 };
 
 /* Opens the room; what is passed must stay, and the pool is not used before running_start(). */
 void running_open(struct running *running, struct loop *loop, const struct options *options,
-                  struct queue *queue, struct pool *pool, const struct running_events *events);
+                  struct queue *queue, struct pool *pool, struct strays *strays,
+                  const struct running_events *events);
 
-/* Returns what the pool calls, except `content`. */
+/* Takes the place of an earlier supervisor, with the clients that are in the books: their starts
+ * and handlers become known to the pool, which is about to call the roll.  Clients whose connection
+ * is gone are dropped.  Returns how many.  `strays` holds the connections that no client has. */
+uint32_t running_recall(struct running *running);
+
+/* Returns what the pool calls. */
 struct pool_events running_pool_events(struct running *running);
 
 /* Gives up to `count` waiting clients to dispatchers.  Returns 0, or -1 with errno if at
@@ -97,16 +115,27 @@ void ending_begin(struct running *running, struct client *client);
 /* Sends every handler this signal, including handlers that are only being started. */
 void ending_all(struct running *running, int signal_number);
 
-/* Sends every handler the signal that it must get and has not got. */
-void ending_signal_all(void *context);
+/* Sends every request that is due to a dispatcher or to the keeper. */
+void ending_pursue_all(void *context);
 
-/* Does what is due, after each round of events: sends signals that are owed or must be repeated,
- * reaps what had to wait, and signals handlers whose time is over. */
+/* Signals handlers whose time is over; to be called after each round of events. */
 void ending_advance(struct running *running);
 
-/* Reaps all children that have ended: dispatchers, adopted handlers, and what handlers left behind.
- * While our children are being signalled, reaps dispatchers only. */
-void ending_reap(struct running *running);
+/* Sets the timer for the next such signal; to be called after each round in which clients may have
+ * been given to dispatchers. */
+void ending_set_timer(struct running *running);
+
+/* Takes the keeper's report that a child has ended, with its status, as of wait(2), and its usage;
+ * or with neither, its answer to `adopt` with that mark. */
+void ending_reaped(struct running *running, pid_t process, uint32_t mark, const int *status,
+                   const struct usage *usage);
+
+/* Takes the keeper's answer to `await_group`. */
+void ending_group_empty(struct running *running, pid_t process);
+
+/* The keeper is dead: ends the clients about whose handlers only the keeper could say more, and no
+ * longer waits for the group of a handler that has ended. */
+void ending_lose_keeper(struct running *running);
 
 /* Ends the client of a handler that was a child of the process before this one. */
 void ending_foreign(struct running *running, struct client *client, const int *status);
@@ -114,11 +143,14 @@ void ending_foreign(struct running *running, struct client *client, const int *s
 /* `exited` of struct pool_events. */
 bool ending_exited(void *context, unsigned dispatcher, const struct message_exited *message);
 
+/* Ends the client of a handler whose end was not reported. */
+void ending_unknown(struct running *running, struct client *client);
+
+/* Takes over the handlers of an earlier supervisor. */
+void ending_recall(struct running *running);
+
 /* `gone`: adopts the handlers of a dead dispatcher, or ends their clients if they have ended.  If
  * the service ends, signals its other children as well. */
 void ending_adopt_all(void *context, unsigned dispatcher);
-
-/* `is_handler` of struct pool_events. */
-bool ending_is_handler(void *context, pid_t process);
 
 #endif

@@ -31,6 +31,24 @@ void timeouts_begin(struct timeouts *timeouts, struct client *client)
     list_insert(queue, before, &client->arrival);
 }
 
+void timeouts_recall(struct timeouts *timeouts, struct client *client)
+{
+    struct list *queue = &timeouts->queues[TIMEOUT_TERMINATED];
+    struct list_entry *before = list_last(queue);
+
+    if (client->signal == SIGKILL) {
+        client->timed = TIMEOUT_NONE;
+        return;
+    }
+    if (client->timed != TIMEOUT_TERMINATED) {
+        timeouts_begin(timeouts, client);
+        return;
+    }
+    while (before != NULL && owner(before)->accepted > client->accepted)
+        before = list_previous(queue, before);
+    list_insert(queue, before, &client->arrival);
+}
+
 void timeouts_end(struct timeouts *timeouts, struct client *client)
 {
     if (client->timed != TIMEOUT_NONE)
@@ -54,17 +72,19 @@ struct client *timeouts_next(struct timeouts *timeouts, uint64_t now)
     struct client *client;
 
     if (first_end(timeouts, TIMEOUT_TERMINATED, &client) <= now && client != NULL) {
-        timeouts_end(timeouts, client);
         client->signal = SIGKILL;
+        clients_settle();
+        timeouts_end(timeouts, client);
         return client;
     }
     if (first_end(timeouts, TIMEOUT_RUNNING, &client) > now || client == NULL)
         return NULL;
     timeouts_end(timeouts, client);
-    client->timed = TIMEOUT_TERMINATED;
-    list_append(&timeouts->queues[TIMEOUT_TERMINATED], &client->arrival);
     client->accepted = now;
     client->signal = SIGTERM;
+    clients_settle();
+    client->timed = TIMEOUT_TERMINATED;
+    list_append(&timeouts->queues[TIMEOUT_TERMINATED], &client->arrival);
     return client;
 }
 

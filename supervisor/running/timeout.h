@@ -27,6 +27,9 @@ struct timeouts {
 
 void timeouts_open(struct timeouts *timeouts, uint64_t timeout, uint64_t kill_after);
 
+/* Takes over a client whose handler an earlier supervisor started. */
+void timeouts_recall(struct timeouts *timeouts, struct client *client);
+
 /* Takes note that the client's handler runs; or that it has ended. */
 void timeouts_begin(struct timeouts *timeouts, struct client *client);
 void timeouts_end(struct timeouts *timeouts, struct client *client);

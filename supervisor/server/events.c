@@ -1,6 +1,8 @@
 #include "supervisor/server/events.h"
 
-#include "supervisor/server/reload.h"
+#include "dispatcher/shared/log.h"
+#include "supervisor/server/reports.h"
+#include "supervisor/server/requests.h"
 #include "supervisor/server/shutdown.h"
 #include "supervisor/server/starting.h"
 
@@ -10,6 +12,9 @@ static bool has_room(void *context)
 {
     struct server *server = context;
 
+    if (server->reload.resuming || /* the access rules may have changed */
+        (server->rolling && server->strays.count > 0))
+        return false;
     return queue_has_room(&server->queue, 0) ||
            queue_has_room(&server->queue, starting_admission(server, 1).start);
 }
@@ -65,7 +70,7 @@ static void on_refused(void *context, const struct endpoint *remote, enum client
     };
     struct server *server = context;
 
-    report_refused(&server->report, remote, refusals[reason]);
+    report_refused(&server->lasting->report, remote, refusals[reason]);
 }
 
 struct queue_events events_of_queue(struct server *server)
@@ -96,7 +101,8 @@ static void on_started(void *context, const struct client *client)
     struct server *server = context;
     const struct report_client reported = described(client);
 
-    report_started(&server->report, &reported, client->started - client->accepted,
+    server->lasting->standby.served++;
+    report_started(&server->lasting->report, &reported, client->started - client->accepted,
                    clients_count(&server->queue.clients, CLIENT_QUEUED));
 }
 
@@ -104,7 +110,7 @@ static void on_failed(void *context, uint64_t ticket, uint64_t delay)
 {
     struct server *server = context;
 
-    report_start_failed(&server->report, ticket, delay);
+    report_start_failed(&server->lasting->report, ticket, delay);
 }
 
 static void on_ended(void *context, const struct client *client, const int *status,
@@ -113,21 +119,15 @@ static void on_ended(void *context, const struct client *client, const int *stat
     struct server *server = context;
     const struct report_client reported = described(client);
 
-    report_ended(&server->report, &reported, server->loop.now - client->started, status, usage);
+    report_ended(&server->lasting->report, &reported, server->loop.now - client->started, status,
+                 usage);
 }
 
 static bool may_end(void *context, struct client *client, const int *status)
 {
     struct server *server = context;
 
-    return handover_ended(&server->handover, client, status);
-}
-
-static bool on_reaped(void *context, pid_t process)
-{
-    struct server *server = context;
-
-    return janitor_reaped(server->janitor, process);
+    return handover_ended(&server->lasting->handover, client, status);
 }
 
 struct running_events events_of_running(struct server *server)
@@ -139,37 +139,38 @@ struct running_events events_of_running(struct server *server)
         .failed = on_failed,
         .ended = on_ended,
         .may_end = may_end,
-        .reaped = on_reaped,
+        .adopt = requests_adopt,
+        .signal = requests_signal,
+        .await_group = requests_await_group,
+        .kill = requests_kill,
         .context = server,
     };
 }
 
-/* ---- pool/ ---- */
-
-struct pool_events events_of_pool(struct server *server)
-{
-    struct pool_events events = running_pool_events(&server->running);
-
-    events.content = reload_content;
-    events.reader = server;
-    return events;
-}
-
 /* ---- takeover/ ---- */
 
+/* Sockets that a service manager passed have no file that the keeper would remove. */
 static void on_lend(void *context, const char *path, bool lent)
 {
     struct server *server = context;
+    const struct link_message request = {
+        .type = LINK_LEND, .index = files_find(server->files, path), .value = lent};
 
-    janitor_lend_path(server->janitor, path, lent);
+    if (request.index < server->files->count && !requests_send(server, &request))
+        log_warning("cannot tell the keeper that %s was %s: %m; it may remove the file too early, "
+                    "or not at all",
+                    path, lent ? "lent" : "returned");
 }
 
 static void on_handed_over(void *context, pid_t successor)
 {
     struct server *server = context;
 
-    server->shutdown.stage = SERVER_HANDED_OVER;
-    notify_successor(&server->notify, successor);
+    (void)successor; /* requests_notify() finds it */
+    if (server->lasting->shutdown.stage == SERVER_SERVING)
+        server->lasting->shutdown.stage = SERVER_HANDED_OVER;
+    requests_notify(server, NOTIFY_SUCCESSOR, "");
+    requests_retire(server);
 }
 
 static void on_foreign_ended(void *context, struct client *client, const int *status)
@@ -179,6 +180,22 @@ static void on_foreign_ended(void *context, struct client *client, const int *st
     ending_foreign(&server->running, client, status);
 }
 
+static void on_serves(void *context)
+{
+    struct server *server = context;
+
+    server->lasting->paused = server->takeover->paused;
+    clients_settle();
+    server->lasting->standby.begun = true;
+}
+
+static void on_link_closed(void *context)
+{
+    struct server *server = context;
+
+    server->lasting->takeover_closed = true;
+}
+
 struct takeover_events events_of_takeover(struct server *server)
 {
     return (struct takeover_events){
@@ -186,6 +203,10 @@ struct takeover_events events_of_takeover(struct server *server)
         .handed_over = on_handed_over,
         .end_handlers = shutdown_end,
         .ended = on_foreign_ended,
+        .closed = on_link_closed,
+        .serves = on_serves,
+        .is_to_end = reports_end_early,
+        .process = server->keeper,
         .context = server,
     };
 }

@@ -9,7 +9,6 @@
 
 struct accept_events events_of_acceptor(struct server *server);
 struct queue_events events_of_queue(struct server *server);
-struct pool_events events_of_pool(struct server *server);
 struct running_events events_of_running(struct server *server);
 struct takeover_events events_of_takeover(struct server *server);
 

@@ -3,23 +3,28 @@
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/text.h"
 #include "supervisor/figures/figures.h"
+#include "supervisor/server/requests.h"
 #include "supervisor/server/snapshot.h"
 
 #include <string.h>
+
+enum { STATUS_EVERY = LOOP_SECOND };
 
 /* The struct has no padding, because it is compared as bytes. */
 static struct server_standing standing(const struct server *server)
 {
     return (struct server_standing){
-        .stage = server->shutdown.stage,
-        .paused = server->starting.paused,
+        .stage = server->lasting->shutdown.stage,
+        .paused = server->lasting->paused,
+        .serving = pool_can_serve(&server->pool),
         .waiting = clients_count(&server->queue.clients, CLIENT_QUEUED),
         .running = clients_active(&server->queue.clients),
         .permitted = server->options->processes,
     };
 }
 
-static void tell(struct server *server, const struct server_standing *now)
+/* Has the manager told of a state, with the present status. */
+static void tell(struct server *server, enum notify_state state)
 {
     char line[NOTIFY_STATUS_MAXIMUM];
     struct snapshot snapshot;
@@ -28,8 +33,9 @@ static void tell(struct server *server, const struct server_standing *now)
     snapshot_count(server, &snapshot);
     text_open(&text, line, sizeof(line));
     figures_summary(&text, &snapshot);
-    notify_status(&server->notify, line);
-    server->told = *now;
+    requests_notify(server, state, line);
+    server->told = standing(server);
+    server->lasting->manager.status_at = server->loop.now + STATUS_EVERY;
 }
 
 /* The loop runs, so the supervisor lives.  The manager's watchdog hears of that only if a
@@ -37,47 +43,82 @@ static void tell(struct server *server, const struct server_standing *now)
 static void on_watchdog(void *context)
 {
     struct server *server = context;
-    struct watchdog *watchdog = &server->watchdog;
-    bool alive = pool_has_answered(&server->pool) || !watchdog->asked;
+    struct manager *manager = &server->lasting->manager;
+    bool answered = pool_has_answered(&server->pool) || !manager->asked;
+    bool alive = answered && pool_can_serve(&server->pool);
 
     if (alive)
-        notify_watchdog(&server->notify);
-    if (!alive && !watchdog->silent)
+        requests_notify(server, NOTIFY_WATCHDOG, "");
+    if (!alive && !manager->silent)
         log_warning("no dispatcher answers: not telling the service manager's watchdog that the "
                     "service lives");
-    watchdog->silent = !alive;
-    if (server->notify.watchdog_every == 0)
+    manager->silent = !alive;
+    if (manager->watchdog_every == 0)
         return; /* the service manager is gone */
     pool_ping(&server->pool);
-    watchdog->asked = true;
-    watchdog->timer.deadline = server->loop.now + server->notify.watchdog_every;
+    manager->asked = true;
+    manager->watchdog.deadline = server->loop.now + manager->watchdog_every;
+}
+
+void manager_open(struct server *server, const struct notify *notify)
+{
+    struct manager *manager = &server->lasting->manager;
+
+    if (!server->lasting->standby.begun) {
+        manager->open = notify_is_open(notify);
+        manager->watchdog_every = notify->watchdog_every;
+    }
+    manager->asked = false; /* the answers may have gone to an earlier supervisor */
+    if (manager->serving && manager->watchdog_every != 0 && manager->watchdog.deadline == 0)
+        manager->watchdog.deadline = loop_clock() + manager->watchdog_every / 4;
+    manager->watchdog.expired = on_watchdog;
+    manager->watchdog.context = server;
+    loop_add_timer(&server->loop, &manager->watchdog);
+    loop_add_timer(&server->loop, &manager->status); /* it only begins a round */
 }
 
 void manager_begin(struct server *server)
 {
-    struct server_standing now = standing(server);
+    struct manager *manager = &server->lasting->manager;
 
-    tell(server, &now);
-    notify_ready(&server->notify);
-    if (server->notify.watchdog_every == 0)
+    if (!manager->open || manager->serving)
         return;
-    server->watchdog.timer = (struct loop_timer){
-        .expired = on_watchdog,
-        .context = server,
-        .deadline = loop_clock() + server->notify.watchdog_every,
-    };
-    loop_add_timer(&server->loop, &server->watchdog.timer);
+    /* After a takeover, STOPPING=1 may precede it. */
+    tell(server, manager->stopping ? NOTIFY_STATUS : NOTIFY_READY);
+    if (manager->watchdog_every != 0)
+        manager->watchdog.deadline = loop_clock() + manager->watchdog_every;
+    clients_settle();
+    manager->serving = true;
+}
+
+void manager_stopping(struct server *server)
+{
+    if (!server->lasting->manager.stopping)
+        tell(server, NOTIFY_STOPPING);
+    server->lasting->manager.stopping = true;
+    server->lasting->manager.status_at = 0; /* the next status is about the end, and urgent */
+}
+
+void manager_reload(struct server *server, enum notify_state state)
+{
+    if (!server->lasting->manager.stopping)
+        requests_notify(server, state, "");
 }
 
 void manager_look(struct server *server)
 {
+    struct manager *manager = &server->lasting->manager;
     struct server_standing now;
 
-    if (!notify_is_open(&server->notify))
+    if (!manager->open)
         return;
-    if (!server->notify.serving && server->takeover != NULL && server->takeover->left)
+    if (!manager->serving && server->takeover != NULL && server->takeover->left)
         manager_begin(server);
     now = standing(server);
-    if (memcmp(&now, &server->told, sizeof(now)) != 0 && notify_takes_status(&server->notify))
-        tell(server, &now);
+    if (!manager->serving || memcmp(&now, &server->told, sizeof(now)) == 0)
+        return;
+    if (manager->status_at <= server->loop.now)
+        tell(server, NOTIFY_STATUS);
+    else
+        manager->status.deadline = manager->status_at;
 }

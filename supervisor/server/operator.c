@@ -29,7 +29,7 @@ struct call {
 /* Reports whether another process has the clients now, and would not hear of a change. */
 static bool is_handed_over(const struct server *server, const struct call *call)
 {
-    if (!handover_holds_clients(&server->handover))
+    if (!handover_holds_clients(&server->lasting->handover))
         return false;
     text_add(call->text, "error: another process is just taking over; try again\n");
     return true;
@@ -40,7 +40,7 @@ static bool may_pause(const struct server *server, const struct call *call, cons
 {
     if (is_handed_over(server, call))
         return false;
-    if (server->shutdown.stage == SERVER_SERVING)
+    if (server->lasting->shutdown.stage == SERVER_SERVING)
         return true;
     text_add(call->text, "error: the service is %s: %s\n", snapshot_state(server), why_not);
     return false;
@@ -50,9 +50,9 @@ static void command_pause(struct server *server, const struct call *call)
 {
     if (!may_pause(server, call, "it cannot be paused"))
         return;
-    if (!server->starting.paused)
+    if (!server->lasting->paused)
         log_info("paused by the operator: clients wait");
-    server->starting.paused = true;
+    server->lasting->paused = true;
     text_add(call->text, "paused: %u handlers run on, clients wait until resume\n",
              clients_active(&server->queue.clients));
 }
@@ -61,16 +61,16 @@ static void command_resume(struct server *server, const struct call *call)
 {
     if (!may_pause(server, call, "it is not paused"))
         return;
-    if (server->starting.paused)
+    if (server->lasting->paused)
         log_info("resumed by the operator");
-    server->starting.paused = false;
+    server->lasting->paused = false;
     text_add(call->text, "serving: %u clients have waited\n",
              clients_count(&server->queue.clients, CLIENT_QUEUED));
 }
 
 static void command_drain(struct server *server, const struct call *call)
 {
-    if (server->handover.phase >= HANDOVER_COMMITTED && is_handed_over(server, call))
+    if (server->lasting->handover.phase >= HANDOVER_COMMITTED && is_handed_over(server, call))
         return; /* the service would not end with this process */
     shutdown_drain(server);
     text_add(call->text, "%s: %u clients wait, %u handlers run\n", snapshot_state(server),
@@ -92,7 +92,7 @@ static void command_takeover(struct server *server, const struct call *call)
         text_add(call->text, "error: that is for another daemon to say, with --takeover\n");
         return;
     }
-    call->answer->descriptor = handover_begin(&server->handover, version, &error);
+    call->answer->descriptor = handover_begin(&server->lasting->handover, version, &error);
     if (call->answer->descriptor < 0)
         text_add(call->text, "error: cannot be taken over now: %s\n", error);
     else
@@ -174,7 +174,7 @@ static void command_set(struct server *server, const struct call *call)
 
 static void get_health(struct server *server, const struct call *call)
 {
-    if (server->shutdown.stage != SERVER_SERVING || server->starting.paused)
+    if (!snapshot_is_serving(server))
         call->answer->status = 503;
     text_add(call->text, "%s\n", snapshot_state(server));
 }
@@ -260,51 +260,69 @@ void operator_answer(void *context, const struct control_request *request,
 
 /* ---- the sockets ---- */
 
-/* Opens a socket, or takes that of the daemon before, and serves it.  Offers it to a process that
- * takes over.  The janitor removes the file of a Unix socket on exit. */
+/* Opens a socket, or takes that of the daemon before.  The keeper removes the file of a Unix socket
+ * on exit.  Returns it, or -1 after logging why. */
+static int listen_at(struct takeover *takeover, struct files *files, enum inheritance_kind kind,
+                     const char *place, uid_t user)
+{
+    int listener = takeover == NULL ? -1 : takeover_take(takeover, kind, place);
+    bool taken = listener >= 0;
+
+    if (kind == INHERITANCE_METRICS)
+        return taken ? listener : binding_open_metrics(place);
+    if (!taken)
+        listener = unix_socket_open("--control", place, 0600, user, (gid_t)-1);
+    if (listener < 0 || (taken ? files_borrow(files, place) : files_add(files, place)) != 0)
+        return -1;
+    return listener;
+}
+
+bool operator_listen(struct server *server, struct files *files, uid_t user)
+{
+    const char *control = server->options->control;
+    const char *metrics = server->options->metrics;
+    int *listener[] = {&server->control.source.descriptor, &server->metrics.source.descriptor};
+
+    *listener[0] = control == NULL
+                       ? -1
+                       : listen_at(server->takeover, files, INHERITANCE_CONTROL, control, user);
+    *listener[1] = metrics == NULL
+                       ? -1
+                       : listen_at(server->takeover, files, INHERITANCE_METRICS, metrics, user);
+    return (control == NULL || *listener[0] >= 0) && (metrics == NULL || *listener[1] >= 0);
+}
+
+/* Serves a socket, and offers it to a process that takes over. */
 static int open_socket(struct server *server, struct control *control, enum inheritance_kind kind,
                        const char *place, uid_t user)
 {
     bool metrics = kind == INHERITANCE_METRICS;
-    int listener = -1;
-    int item = 0;
 
-    if (server->takeover != NULL)
-        listener = takeover_take(server->takeover, kind, place);
-    if (listener >= 0 && !metrics) {
-        item = janitor_borrow(server->janitor, place);
-    } else if (listener < 0 && metrics) {
-        listener = binding_open_metrics(place);
-    } else if (listener < 0) {
-        listener = unix_socket_open("--control", place, 0600, user, (gid_t)-1);
-        if (listener >= 0)
-            item = janitor_add(server->janitor, place);
-    }
-    if (listener < 0 || item < 0)
-        return -1;
-    if (control_open(control, &server->loop, listener, metrics, user, operator_answer, server) !=
-        0) {
+    if (control->source.descriptor < 0)
+        return 0; /* an earlier supervisor has closed it: the service ends */
+    if (control_open(control, &server->loop, control->source.descriptor, metrics, user,
+                     operator_answer, server) != 0) {
         log_error("%s: cannot serve its socket: %m", metrics ? "--metrics" : "--control");
         return -1;
     }
-    handover_add(&server->handover,
+    handover_add(&server->lasting->handover,
                  (struct handover_socket){
                      .kind = kind, .descriptor = &control->source.descriptor, .place = place});
     return 0;
 }
 
+/* A socket without a descriptor was not asked for, or an earlier supervisor has closed it for good.
+ */
 int operator_open(struct server *server, uid_t user)
 {
-    const char *control = server->options->control;
-    const char *metrics = server->options->metrics;
-
-    server->starter = geteuid();
-    if (control != NULL &&
-        open_socket(server, &server->control, INHERITANCE_CONTROL, control, user) != 0)
+    if (server->control.source.descriptor >= 0 &&
+        open_socket(server, &server->control, INHERITANCE_CONTROL, server->options->control,
+                    user) != 0)
         return -1;
-    return metrics == NULL
+    return server->metrics.source.descriptor < 0
                ? 0
-               : open_socket(server, &server->metrics, INHERITANCE_METRICS, metrics, user);
+               : open_socket(server, &server->metrics, INHERITANCE_METRICS,
+                             server->options->metrics, user);
 }
 
 void operator_close(struct server *server)

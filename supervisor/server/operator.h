@@ -9,8 +9,12 @@
 
 #include "supervisor/server/state.h"
 
-/* Opens the sockets of --control and --metrics, if given, and serves them from now on.  Only root
- * and `user` may use the control socket.  Returns 0, or -1 after logging why. */
+/* Opens the sockets of --control and --metrics, if given, with the privileges of the start; adds
+ * the files to be removed on exit.  Only root and `user` may use the control socket.  Returns false
+ * after logging why. */
+bool operator_listen(struct server *server, struct files *files, uid_t user);
+
+/* Serves these sockets from now on.  Returns 0, or -1 after logging why. */
 int operator_open(struct server *server, uid_t user);
 
 /* Does what a request asks for, and fills in the answer; `context` is the server. */

@@ -1,10 +1,12 @@
 #include "supervisor/server/reload.h"
 
 #include "dispatcher/shared/log.h"
-#include "supervisor/server/state.h"
+#include "supervisor/server/manager.h"
+#include "supervisor/server/requests.h"
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { ASK_AGAIN = 100 * LOOP_MILLISECOND };
 
@@ -12,28 +14,31 @@ static void finish_if_last(struct server *server)
 {
     struct reload *reload = &server->reload;
 
-    for (int file = 0; file < PROTOCOL_FILES; file++)
+    for (int file = 0; file < OPTIONS_FILES; file++)
         if (reload->asked[file])
             return;
+    if (reload->resuming) {
+        reload->resuming = false;
+        return;
+    }
     if (reload->wrong)
         log_warning("SIGHUP: a file that could not be read keeps its old content");
     else
         log_info("SIGHUP: files were read again");
-    notify_reloaded(&server->notify);
+    manager_reload(server, NOTIFY_RELOADED);
 }
 
-static void owe(struct server *server, enum protocol_file file)
+static void owe(struct server *server, enum options_file file)
 {
     server->reload.owed[file] = true;
     server->reload.retry.deadline = server->loop.now + ASK_AGAIN;
 }
 
-/* Asks the spare only: a file system that does not answer holds its reader up. */
-static void ask(struct server *server, enum protocol_file file)
+static void ask(struct server *server, enum options_file file)
 {
     server->reload.asked[file] = true;
     server->reload.owed[file] = false;
-    if (pool_read(&server->pool, file) != 0)
+    if (!requests_send(server, &(struct link_message){.type = LINK_READ, .index = file}))
         owe(server, file);
 }
 
@@ -41,9 +46,9 @@ static void on_retry(void *context)
 {
     struct server *server = context;
 
-    for (int file = 0; file < PROTOCOL_FILES; file++)
+    for (int file = 0; file < OPTIONS_FILES; file++)
         if (server->reload.owed[file])
-            ask(server, (enum protocol_file)file);
+            ask(server, (enum options_file)file);
 }
 
 void reload_open(struct server *server)
@@ -52,24 +57,36 @@ void reload_open(struct server *server)
     loop_add_timer(&server->loop, &server->reload.retry);
 }
 
-void reload_begin(struct server *server)
+/* Returns true if there are any. */
+static bool ask_all(struct server *server)
 {
     bool any = false;
 
-    notify_reloading(&server->notify);
     server->reload.wrong = false;
-    for (int file = 0; file < PROTOCOL_FILES; file++) {
-        if (policy_file(server->options, (enum protocol_file)file) == NULL)
+    for (int file = 0; file < OPTIONS_FILES; file++) {
+        if (server->options->files[file] == NULL)
             continue;
         any = true;
         server->reload.again[file] = server->reload.asked[file] && !server->reload.owed[file];
         if (!server->reload.asked[file])
-            ask(server, (enum protocol_file)file);
+            ask(server, (enum options_file)file);
     }
-    if (any)
+    return any;
+}
+
+void reload_resume(struct server *server)
+{
+    server->reload.resuming = ask_all(server);
+}
+
+void reload_begin(struct server *server)
+{
+    server->reload.resuming = false;
+    manager_reload(server, NOTIFY_RELOADING);
+    if (ask_all(server))
         return;
     log_info("SIGHUP: there are no files to read again");
-    notify_reloaded(&server->notify);
+    manager_reload(server, NOTIFY_RELOADED);
 }
 
 static const char *sentence(int error)
@@ -77,27 +94,26 @@ static const char *sentence(int error)
     switch (error) {
     case EINVAL:
         return "it is not a regular file";
-    case POOL_READER_DIED:
-        return "two dispatchers have died reading it";
+    case -1:
+        return "its file system does not answer, or its reader was killed";
     default:
         return strerror(error);
     }
 }
 
-void reload_content(void *reader, enum protocol_file file, int descriptor, int error)
+void reload_content(struct server *server, enum options_file file, int descriptor, int error)
 {
-    struct server *server = reader;
     struct reload *reload = &server->reload;
     bool right = false;
 
-    /* The next dispatcher is asked, but not a third: the file may be what kills them. */
-    if (error == POOL_UNREAD || (error == POOL_READER_DIED && !reload->died[file])) {
-        reload->died[file] = reload->died[file] || error == POOL_READER_DIED;
-        owe(server, file);
+    if (file >= OPTIONS_FILES)
+        log_bug("the keeper brings file %u, which there is not", file);
+    if (!reload->asked[file]) { /* the reader was killed after it had answered */
+        if (descriptor >= 0)
+            (void)close(descriptor); /* it was only read */
         return;
     }
     reload->asked[file] = false;
-    reload->died[file] = false;
     if (descriptor >= 0)
         right = policy_take(&server->queue.policy, server->options, file, descriptor);
     else

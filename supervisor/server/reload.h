@@ -1,7 +1,7 @@
 /*
  * reload.h - the files of the command line, read again at SIGHUP.
  *
- * The spare dispatcher reads them: this process may not open anything, and a file system may block
+ * A child of the keeper reads them: this process may not open anything, and a file system may block
  * its reader.  A file that cannot be read, or is not right, keeps its old content.
  */
 #ifndef SUPERVISOR_SERVER_RELOAD_H
@@ -12,10 +12,14 @@
 /* Opens the module. */
 void reload_open(struct server *server);
 
+/* Has all files read again in the place of an earlier supervisor, which may have read newer ones
+ * than this one has: no client is accepted meanwhile. */
+void reload_resume(struct server *server);
+
 /* Has all files read again. */
 void reload_begin(struct server *server);
 
-/* Takes the answer to READ, as `content` of struct pool_events, with the server as reader. */
-void reload_content(void *reader, enum protocol_file file, int descriptor, int error);
+/* Takes the answer to READ: a sealed memory file; or -1 and an errno, or -1 if its reader died. */
+void reload_content(struct server *server, enum options_file file, int descriptor, int error);
 
 #endif

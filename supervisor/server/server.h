@@ -4,21 +4,23 @@
 #ifndef SUPERVISOR_SERVER_SERVER_H
 #define SUPERVISOR_SERVER_SERVER_H
 
-#include "supervisor/keeper/launch.h"
+#include "supervisor/keeper/keeper.h"
 #include "supervisor/listen/listener.h"
 #include "supervisor/options/options.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct server;
 
-/* Opens all that requires privileges, except listeners and policy, which are open already: rooms,
- * operators' sockets, dispatchers.  `options` and `listeners` must stay; the operator may change
- * options.  `limit` is the limit on descriptors of this process.  Besides root, `user` may steer
- * the service over the control socket.  Returns 0, or -1 after logging why. */
-int server_open(struct server *server, struct options *options, struct listeners *listeners,
-                struct launch *launch, uint32_t limit, uid_t user);
+/* Opens the rooms, and waits until the dispatchers that the keeper has started are ready; or, if an
+ * earlier supervisor has served, takes its place.  `lasting`, `gates`, policy and listening sockets
+ * are open already.  `listeners` and `keeper` must stay.  `link` leads to the keeper.  Besides
+ * root, `user` may steer the service over the control socket.  Returns 0, or -1 after logging why.
+ */
+int server_open(struct server *server, struct listeners *listeners, const struct keeper *keeper,
+                int link, uid_t user, bool alone);
 
 /* Counts the descriptors of this process, except --ready-fd.  Call it once all are open that stay
  * open. */
@@ -28,8 +30,7 @@ void server_count_descriptors(struct server *server);
  * except those that could not be killed. */
 void server_run(struct server *server);
 
-/* Removes the files of the service.  Returns the exit status; but if SIGINT ended the service, dies
- * of SIGINT. */
+/* Returns the exit status; but if SIGINT ended the service, dies of SIGINT. */
 int server_end(const struct server *server);
 
 #endif

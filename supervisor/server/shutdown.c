@@ -1,8 +1,11 @@
 #include "supervisor/server/shutdown.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/server/manager.h"
+#include "supervisor/server/requests.h"
 
 #include <signal.h>
+#include <stdlib.h>
 
 enum {
     KILL_AFTER = 5 * LOOP_SECOND,    /* from SIGTERM to SIGKILL */
@@ -12,34 +15,33 @@ enum {
 
 void shutdown_drain(struct server *server)
 {
-    if (server->shutdown.stage >= SERVER_DRAINING)
+    if (server->lasting->shutdown.stage >= SERVER_DRAINING)
         return;
-    handover_end(&server->handover);
+    server->lasting->shutdown.stage = SERVER_DRAINING; /* before all else: shutdown_resume() */
+    handover_end(&server->lasting->handover);
     log_info("ending: waiting for %u clients in the queue and %u handlers",
              clients_count(&server->queue.clients, CLIENT_QUEUED),
              clients_active(&server->queue.clients));
-    server->shutdown.stage = SERVER_DRAINING;
-    server->starting.paused = false; /* waiting clients must be served */
-    notify_stopping(&server->notify);
+    server->lasting->paused = false; /* waiting clients must be served */
+    manager_stopping(server);
+    requests_retire(server);
     accept_drain(&server->acceptor);
-    pool_rouse(&server->pool); /* a stopped dispatcher may know of handlers that have ended */
     /* Later than now: even with no time allowed, a service that is drained already ends well. */
-    server->shutdown.next.deadline = server->loop.now + server->options->drain_timeout + 1;
+    server->lasting->shutdown.next.deadline = server->loop.now + server->options->drain_timeout + 1;
 }
 
 static void end_handlers(struct server *server, enum server_stage stage, int signal_number)
 {
     uint32_t dropped;
 
-    server->shutdown.stage = stage;
-    notify_stopping(&server->notify);
-    server->shutdown.next.deadline = 0;
+    server->lasting->shutdown.stage = stage;
+    manager_stopping(server);
+    server->lasting->shutdown.next.deadline = 0;
+    requests_retire(server);
     accept_stop(&server->acceptor);
     dropped = queue_drop(&server->queue);
     if (dropped > 0)
         log_warning("closed %u waiting connection%s", dropped, dropped == 1 ? "" : "s");
-    pool_stop_replacing(&server->pool);
-    pool_rouse(&server->pool);
     ending_all(&server->running, signal_number);
     if (server->takeover != NULL)
         takeover_end(server->takeover, signal_number);
@@ -47,13 +49,12 @@ static void end_handlers(struct server *server, enum server_stage stage, int sig
 
 static void kill_handlers(struct server *server)
 {
-    server->shutdown.forced = true;
+    server->lasting->shutdown.forced = true;
     end_handlers(server, SERVER_KILLING, SIGKILL);
-    /* Handlers are signalled through dispatchers, and a dispatcher may be stuck in an exec.  It is
-     * killed; then its handlers are our children, and another dispatcher signals them.  The ledger
-     * makes this safe. */
+    /* Handlers are signalled by their dispatcher, which may be stuck in an exec.  It is killed;
+     * then the keeper signals its handlers.  The ledger makes this safe. */
     pool_hurry(&server->pool, ANSWER_WITHIN);
-    server->shutdown.next.deadline = server->loop.now + GIVE_UP_AFTER;
+    server->lasting->shutdown.next.deadline = server->loop.now + GIVE_UP_AFTER;
 }
 
 /* Returns true if all clients have been served. */
@@ -68,7 +69,7 @@ static void on_stage_end(void *context)
 {
     struct server *server = context;
 
-    switch (server->shutdown.stage) {
+    switch (server->lasting->shutdown.stage) {
     case SERVER_SERVING:
     case SERVER_HANDED_OVER:
         break;
@@ -79,9 +80,9 @@ static void on_stage_end(void *context)
         }
         log_warning("not drained within the time allowed: ending %u handlers",
                     clients_active(&server->queue.clients));
-        server->shutdown.forced = true;
+        server->lasting->shutdown.forced = true;
         end_handlers(server, SERVER_TERMINATING, SIGTERM);
-        server->shutdown.next.deadline = server->loop.now + KILL_AFTER;
+        server->lasting->shutdown.next.deadline = server->loop.now + KILL_AFTER;
         break;
     case SERVER_TERMINATING:
         kill_handlers(server);
@@ -95,20 +96,52 @@ static void on_stage_end(void *context)
 
 void shutdown_open(struct server *server)
 {
-    server->shutdown.next = (struct loop_timer){.expired = on_stage_end, .context = server};
-    loop_add_timer(&server->loop, &server->shutdown.next);
+    server->lasting->shutdown.next.expired = on_stage_end;
+    server->lasting->shutdown.next.context = server;
+    loop_add_timer(&server->loop, &server->lasting->shutdown.next);
+}
+
+void shutdown_resume(struct server *server)
+{
+    uint64_t deadline = server->lasting->shutdown.next.deadline;
+
+    switch (server->lasting->shutdown.stage) {
+    case SERVER_SERVING:
+        break;
+    case SERVER_HANDED_OVER:
+        requests_retire(server);
+        accept_stop(&server->acceptor);
+        break;
+    case SERVER_DRAINING:
+        requests_retire(server);
+        accept_drain(&server->acceptor);
+        break;
+    case SERVER_TERMINATING:
+        end_handlers(server, SERVER_TERMINATING, SIGTERM);
+        break;
+    case SERVER_KILLING:
+        kill_handlers(server);
+        break;
+    }
+    /* The predecessor may have been killed before it had set the time. */
+    if (server->lasting->shutdown.stage >= SERVER_DRAINING)
+        server->lasting->shutdown.next.deadline =
+            deadline != 0 ? deadline
+                          : loop_clock() + (server->lasting->shutdown.stage == SERVER_DRAINING
+                                                ? server->options->drain_timeout
+                                                : (uint64_t)KILL_AFTER);
 }
 
 void shutdown_signal(struct server *server, int signal_number)
 {
     if (signal_number == SIGINT)
-        server->shutdown.interrupted = true;
-    handover_end(&server->handover);
-    if (signal_number == SIGINT && server->shutdown.stage < SERVER_TERMINATING)
+        server->lasting->shutdown.interrupted = true;
+    handover_end(&server->lasting->handover);
+    if (signal_number == SIGINT && server->lasting->shutdown.stage < SERVER_TERMINATING)
         end_handlers(server, SERVER_TERMINATING, SIGTERM);
-    else if (server->shutdown.stage < SERVER_DRAINING)
+    else if (server->lasting->shutdown.stage < SERVER_DRAINING)
         shutdown_drain(server);
-    else if (server->shutdown.stage < SERVER_KILLING)
+    else if (server->lasting->shutdown.stage < SERVER_KILLING)
         kill_handlers(server);
 }
 
@@ -116,51 +149,54 @@ void shutdown_end(void *context, int signal_number)
 {
     struct server *server = context;
 
-    if (signal_number == SIGKILL && server->shutdown.stage < SERVER_KILLING) {
+    if (signal_number == SIGKILL && server->lasting->shutdown.stage < SERVER_KILLING) {
         kill_handlers(server);
-    } else if (server->shutdown.stage < SERVER_TERMINATING) {
+    } else if (server->lasting->shutdown.stage < SERVER_TERMINATING) {
         /* The new process decides how long they have. */
         end_handlers(server, SERVER_TERMINATING, SIGTERM);
     }
-}
-
-/* No dispatcher is left to fork another: ends the service at once. */
-static void give_up(struct server *server)
-{
-    log_error("all dispatchers are dead, and there is nobody left to start another: leaving %u "
-              "handlers alone and closing %u waiting connections",
-              clients_active(&server->queue.clients),
-              clients_count(&server->queue.clients, CLIENT_QUEUED));
-    notify_stopping(&server->notify);
-    server->shutdown.forced = true;
-    loop_stop(&server->loop);
 }
 
 /* Returns true if nobody needs this process after a handover.  A manager that did not know of the
  * new process would take our end for the end of the service. */
 static bool may_leave(const struct server *server)
 {
-    return handover_is_over(&server->handover) && !notify_is_open(&server->notify);
+    return handover_is_over(&server->lasting->handover) && !server->lasting->manager.open;
 }
 
 /* Returns true if nothing is awaited any more. */
 static bool is_complete(const struct server *server)
 {
-    enum server_stage stage = server->shutdown.stage;
+    enum server_stage stage = server->lasting->shutdown.stage;
 
     return stage != SERVER_SERVING && is_drained(server) &&
            (stage > SERVER_HANDED_OVER || may_leave(server)) &&
            (stage > SERVER_DRAINING || server->queue.refusals.lingering.length == 0);
 }
 
+/* Returns true if nothing is lost with this process: dispatchers are started anew, and the keeper
+ * adopts handlers. */
+static bool may_be_renewed(const struct server *server)
+{
+    const struct clients *clients = &server->queue.clients;
+
+    return server->renew && server->lasting->shutdown.stage == SERVER_SERVING &&
+           server->lasting->handover.phase == HANDOVER_NONE && !server->rolling &&
+           clients_count(clients, CLIENT_QUEUED) == 0 &&
+           clients_count(clients, CLIENT_STARTING) == 0 &&
+           server->queue.refusals.lingering.length == 0;
+}
+
 void shutdown_advance(struct server *server)
 {
-    if (server->shutdown.stage == SERVER_SERVING && accept_is_deaf(&server->acceptor)) {
-        server->shutdown.forced = true;
+    if (may_be_renewed(server)) {
+        log_info("no client waits: making room for another supervisor with a standby");
+        exit(LINK_EXIT_RENEW);
+    }
+    if (server->lasting->shutdown.stage == SERVER_SERVING && accept_is_deaf(&server->acceptor)) {
+        server->lasting->shutdown.forced = true;
         shutdown_drain(server);
     }
     if (is_complete(server))
         loop_stop(&server->loop);
-    else if (server->pool.lost && !server->loop.stopped)
-        give_up(server);
 }

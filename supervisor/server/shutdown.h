@@ -14,6 +14,9 @@
 /* Opens the module. */
 void shutdown_open(struct server *server);
 
+/* Goes on with what an earlier supervisor has begun. */
+void shutdown_resume(struct server *server);
+
 /* Takes SIGTERM or SIGINT. */
 void shutdown_signal(struct server *server, int signal_number);
 
@@ -23,8 +26,7 @@ void shutdown_drain(struct server *server);
 /* The new process ends the service: sends our handlers this signal. */
 void shutdown_end(void *context, int signal_number);
 
-/* To be called after each round: ends the service once nothing is awaited any more, or all
- * dispatchers are dead. */
+/* To be called after each round: ends the service once nothing is awaited any more. */
 void shutdown_advance(struct server *server);
 
 #endif

@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum {
     /* To find the busiest sources takes a look at every source.  Anybody may ask over the metrics
@@ -19,11 +18,12 @@ static_assert((int)SNAPSHOT_NAME >= (int)SOURCE_TEXT, "the name of a source fits
 
 /* ---- vocabularies ---- */
 
-enum state { SERVING, PAUSED, DRAINING, ENDING, HANDED_OVER };
+enum state { SERVING, NOT_SERVING, PAUSED, DRAINING, ENDING, HANDED_OVER };
 
 /* Capitals warn people: only the first state is the usual one. */
 static const struct snapshot_word states[] = {
     [SERVING] = {"serving", "serving"},
+    [NOT_SERVING] = {"not serving", "NOT SERVING"}, /* no dispatcher can start a handler */
     [PAUSED] = {"paused", "PAUSED"},
     [DRAINING] = {"draining", "DRAINING"},
     [ENDING] = {"ending", "ENDING"},
@@ -49,9 +49,11 @@ static const struct snapshot_word reasons[ADMISSION_REASONS] = {
 
 static enum state state_of(const struct server *server)
 {
-    switch (server->shutdown.stage) {
+    switch (server->lasting->shutdown.stage) {
     case SERVER_SERVING:
-        return server->starting.paused ? PAUSED : SERVING;
+        return server->lasting->paused         ? PAUSED
+               : pool_can_serve(&server->pool) ? SERVING
+                                               : NOT_SERVING;
     case SERVER_HANDED_OVER:
         return HANDED_OVER;
     case SERVER_DRAINING:
@@ -66,6 +68,11 @@ const char *snapshot_state(const struct server *server)
     return states[state_of(server)].name;
 }
 
+bool snapshot_is_serving(const struct server *server)
+{
+    return state_of(server) == SERVING;
+}
+
 /* ---- numbers ---- */
 
 static double limit(bool given, double number)
@@ -76,7 +83,7 @@ static double limit(bool given, double number)
 static void count_clients(const struct clients *clients, uint64_t now, struct snapshot *snapshot)
 {
     const struct client *oldest = clients_first(clients, CLIENT_QUEUED);
-    const uint64_t *ended = clients->ended;
+    const uint64_t *ended = clients->books->ended;
 
     snapshot->accepted = (double)clients->accepted;
     snapshot->queued = clients_count(clients, CLIENT_QUEUED);
@@ -111,7 +118,7 @@ static void count_limits(const struct server *server, struct snapshot *snapshot)
 
 static void count_handlers(const struct server *server, struct snapshot *snapshot)
 {
-    const struct report *report = &server->report;
+    const struct report *report = &server->lasting->report;
     const struct pool *pool = &server->pool;
 
     snapshot->wait_histogram = &report->waits;
@@ -119,9 +126,9 @@ static void count_handlers(const struct server *server, struct snapshot *snapsho
     snapshot->counts = report->counts;
     snapshot->dispatchers.wanted = pool->count;
     snapshot->dispatchers.ready = pool_ready(pool);
-    for (unsigned i = 0; i <= pool->count; i++)
-        if (pool->dispatchers[i].generation > 0)
-            snapshot->dispatchers.restarts += (double)(pool->dispatchers[i].generation - 1);
+    for (unsigned i = 0; i < pool->count; i++)
+        if (pool->books->dispatchers[i].generation > 0)
+            snapshot->dispatchers.restarts += (double)(pool->books->dispatchers[i].generation - 1);
 }
 
 static uint32_t descriptors_open(const struct server *server)
@@ -130,7 +137,8 @@ static uint32_t descriptors_open(const struct server *server)
 
     for (size_t i = 0; i < server->acceptor.count; i++)
         closed += server->acceptor.listeners[i].descriptor < 0;
-    return server->descriptors_own - closed + clients_count(&server->queue.clients, CLIENT_QUEUED) +
+    return server->lasting->descriptors_own - closed +
+           clients_count(&server->queue.clients, CLIENT_QUEUED) +
            server->queue.refusals.lingering.length + control_descriptors(&server->control) +
            control_descriptors(&server->metrics);
 }
@@ -142,13 +150,13 @@ void snapshot_count(const struct server *server, struct snapshot *snapshot)
         .command = server->options->command[0],
         .state = {states, sizeof(states) / sizeof(*states), state_of(server)},
         .held_back_by = {reasons, ADMISSION_REASONS, server->starting.held_back_by},
-        .process = getpid(),
-        .began_at = (double)server->began_at,
-        .uptime = loop_seconds(server->loop.now - server->began),
+        .process = server->keeper,
+        .began_at = (double)server->lasting->began_at,
+        .uptime = loop_seconds(server->loop.now - server->lasting->began),
         .lingering = server->queue.refusals.lingering.length,
-        .descriptors = {descriptors_open(server), server->descriptors_allowed},
-        .log_lines_dropped = (double)log_dropped(),
-        .control_refused = (double)server->control.refused,
+        .descriptors = {descriptors_open(server), server->lasting->descriptors_allowed},
+        .log_lines_dropped = (double)(server->lines_dropped + log_dropped()),
+        .control_refused = (double)(server->strangers + server->control.refused),
     };
     count_clients(&server->queue.clients, server->loop.now, snapshot);
     count_limits(server, snapshot);

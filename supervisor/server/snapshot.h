@@ -19,4 +19,7 @@ void snapshot_count(const struct server *server, struct snapshot *snapshot);
 /* What the service does now, in the words of the field "state". */
 const char *snapshot_state(const struct server *server);
 
+/* Returns true if clients are served now. */
+bool snapshot_is_serving(const struct server *server);
+
 #endif

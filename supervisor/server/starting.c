@@ -15,7 +15,7 @@ struct admission starting_admission(struct server *server, uint32_t newcomers)
         .starts_failed = backoff_failing(&running->starting),
         .starts_held = backoff_holds(&running->starting, server->loop.now),
         .ending = running->signal != 0,
-        .paused = server->starting.paused || handover_holds_starts(&server->handover),
+        .paused = server->lasting->paused || handover_holds_starts(&server->lasting->handover),
     };
 
     if (facts.queued == 0)
@@ -45,7 +45,7 @@ void starting_set_timer(struct server *server)
     uint32_t backlog;
 
     server->starting.next.deadline = 0;
-    if (handover_holds_starts(&server->handover))
+    if (handover_holds_starts(&server->lasting->handover))
         return;
     /* The backlog only matters if no client is nearer. */
     backlog = queued > 0 ? server->acceptor.backlog_waits : accept_backlog_waits(&server->acceptor);

@@ -2,24 +2,32 @@
 
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/oom.h"
+#include "dispatcher/shared/privileges.h"
 #include "supervisor/base/address.h"
 #include "supervisor/base/descriptors.h"
+#include "supervisor/base/signals.h"
+#include "supervisor/base/title.h"
 #include "supervisor/jail/confinement.h"
-#include "supervisor/keeper/launch.h"
+#include "supervisor/jail/filter.h"
+#include "supervisor/keeper/keeper.h"
 #include "supervisor/keeper/pid_file.h"
 #include "supervisor/listen/binding.h"
 #include "supervisor/listen/passed.h"
 #include "supervisor/options/identity.h"
 #include "supervisor/server/events.h"
+#include "supervisor/server/operator.h"
+#include "supervisor/server/reports.h"
 #include "supervisor/server/server.h"
-#include "supervisor/server/signals.h"
 #include "supervisor/server/state.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* What the start needs.  The service uses some of it afterwards. */
@@ -28,9 +36,14 @@ struct startup {
     struct options *options;
     struct listeners passed; /* by a service manager */
     struct listeners listeners;
-    struct launch launch;
-    struct identity identity; /* of the supervisor, if it changes its user */
-    struct janitor janitor;
+    struct keeper keeper;
+    struct identity handlers; /* empty if they keep the user of the daemon */
+    bool changes_user;        /* the daemon is root, and can become another user */
+    struct identity identity; /* of the supervisor, if the daemon changes its user */
+    uid_t dispatcher;         /* user of dispatchers; 0: that of the handlers */
+    uid_t operator;           /* may steer the service, besides root */
+    int link;                 /* to the keeper, in the standby and the supervisor */
+    int pid_file;             /* its lock is held as long as it is open; -1: none */
     struct takeover takeover;
     struct rlimit original; /* of descriptors */
     uint32_t descriptors;   /* the raised limit */
@@ -61,7 +74,7 @@ static void open_log(const struct options *options)
     log_open(options->verbosity == 0   ? LOG_LEVEL_WARNING
              : options->verbosity == 1 ? LOG_LEVEL_INFO
                                        : LOG_LEVEL_DEBUG,
-             options->log_format, "supervisor");
+             options->log_format, "keeper");
 }
 
 static void warn(const struct options *options)
@@ -76,46 +89,89 @@ static void warn(const struct options *options)
                     options->queue);
 }
 
-/* Finds the user that the supervisor becomes. */
-static bool find_identity(struct startup *startup)
+/* Tries to become a user, in a process of its own. */
+static bool can_become(const struct identity *identity)
 {
-    const char *user = startup->options->supervisor_user;
+    pid_t process = fork();
+    int status = -1;
 
-    if (confinement_changes_user())
-        return identity_of_owner(&startup->identity, "--supervisor-user",
-                                 user == NULL ? "nobody" : user);
-    if (user != NULL)
-        log_warning("--supervisor-user is ignored: only root can become another user");
+    if (process == 0)
+        _exit(privileges_become(identity->user, identity->group, NULL, 0) != 0);
+    while (process > 0 && waitpid(process, &status, 0) < 0)
+        if (errno != EINTR)
+            log_bug("waitpid: %m");
+    return status == 0;
+}
+
+static bool find_supervisor(struct startup *startup)
+{
+    const char *word = startup->options->supervisor_user;
+    struct identity *identity = &startup->identity;
+
+    if (!(word == NULL
+              ? identity_of_role(identity, "dampener-supervisor", &startup->handlers.user, 1)
+              : identity_of_owner(identity, "--supervisor-user", word)))
+        return false;
+    startup->changes_user = word != NULL || can_become(identity);
+    if (!startup->changes_user)
+        log_warning("root may not become another user here: every process runs as root, and a "
+                    "handler can kill the daemon");
+    else if (identity->user == startup->handlers.user)
+        log_warning("handlers and the supervisor are the same user, %u: a handler can kill the "
+                    "supervisor; give --supervisor-user another user",
+                    identity->user);
     return true;
 }
 
-/* Returns EXIT_SUCCESS, or the status to exit with after logging why. */
-static int try_command(struct launch *launch)
+/* Handlers that are root cannot be kept from anything. */
+static bool find_dispatcher(struct startup *startup)
 {
-    int none[CHANNEL_RESERVE] = {0};
-    struct channel channel = {0};
+    const char *word = startup->options->dispatcher_user;
+    const uid_t avoided[] = {startup->handlers.user, startup->identity.user};
+    struct identity identity;
 
-    if (channel_open(&channel, none) == 0) {
-        int status = launch_try(launch, &channel.source.descriptor, &channel.peer, channel.memory);
+    if (!startup->changes_user || startup->options->user == NULL || startup->handlers.user == 0)
+        return true;
+    if (!(word == NULL ? identity_of_role(&identity, "dampener-dispatcher", avoided, 2)
+                       : identity_of_user(&identity, "--dispatcher-user", word)))
+        return false;
+    startup->dispatcher = identity.user;
+    if (identity.user == 0)
+        log_error("--dispatcher-user: '%s': expected a user other than root", word);
+    if (identity.user == startup->handlers.user)
+        log_warning("handlers and dispatchers are the same user, %u: a handler can kill its "
+                    "dispatcher; give --dispatcher-user another user",
+                    identity.user);
+    identity_free(&identity);
+    return startup->dispatcher != 0;
+}
 
-        channel_close(&channel);
-        return status;
-    }
-    log_error("cannot try the command, because a dispatcher needs a socket and a memory file: %m%s",
-              errno == ENOSYS ? "; memfd_create(2) requires Linux 3.17" : "");
-    return EXIT_FAILURE;
+/* Finds the users that processes become. */
+static bool find_identities(struct startup *startup)
+{
+    const struct options *options = startup->options;
+
+    if ((options->user != NULL || options->group != NULL) &&
+        !identity_of_handlers(&startup->handlers, options->user, options->group))
+        return false;
+    if (geteuid() == 0)
+        return find_supervisor(startup) && find_dispatcher(startup);
+    if (options->supervisor_user != NULL)
+        log_warning("--supervisor-user is ignored: only root can become another user");
+    if (options->dispatcher_user != NULL)
+        log_warning("--dispatcher-user is ignored: only root can become another user");
+    return true;
 }
 
 /* Prepares what dispatchers start with, and tries CMD, before anything listens. */
 static int prepare_launch(struct startup *startup)
 {
     int original = oom_score();
-    uid_t supervisor = confinement_changes_user() ? startup->identity.user : (uid_t)-1;
     int status = EXIT_FAILURE;
 
-    if (launch_prepare(&startup->launch, startup->options, supervisor, original,
-                       &startup->original) == 0)
-        status = try_command(&startup->launch);
+    if (launch_prepare(&startup->keeper.launch, startup->options, &startup->handlers,
+                       startup->dispatcher, original, &startup->original) == 0)
+        status = launch_try(&startup->keeper.launch);
     if (status != EXIT_SUCCESS)
         return status;
     oom_open(original, true);
@@ -142,49 +198,99 @@ static bool listen_for_clients(struct startup *startup)
  * is root, the user of --supervisor-user. */
 static uid_t operator_user(const struct startup *startup)
 {
-    if (!confinement_changes_user())
+    if (!startup->changes_user)
         return geteuid();
     return startup->options->supervisor_user == NULL ? 0 : startup->identity.user;
 }
 
-/* Makes the janitor remove the files of our Unix sockets on exit. */
-static int leave_files(struct janitor *janitor, const struct listeners *listeners)
+/* Makes the keeper remove the files of our Unix sockets on exit. */
+static int add_files(struct files *files, const struct listeners *listeners)
 {
     for (size_t i = 0; i < listeners->count; i++) {
         const struct listener *each = &listeners->list[i];
         bool ours = each->path != NULL && !each->passed && !each->retired;
 
-        if (ours && (each->inherited ? janitor_borrow(janitor, each->path)
-                                     : janitor_add(janitor, each->path)) < 0)
+        if (ours &&
+            (each->inherited ? files_borrow(files, each->path) : files_add(files, each->path)) < 0)
             return -1;
     }
     return 0;
 }
 
-/* Does the rest that requires privileges, and gives them up. */
-static bool open_service(struct startup *startup, char **argv)
+static unsigned default_dispatchers(void)
+{
+    enum { LEAST = 2, MOST = 8 };
+    cpu_set_t processors;
+    int count = 0;
+
+    if (sched_getaffinity(0, sizeof(processors), &processors) == 0)
+        count = CPU_COUNT(&processors);
+    return count < LEAST ? LEAST : count > MOST ? MOST : (unsigned)count;
+}
+
+/* Opens what both processes need, with the privileges of the start. */
+static bool open_files(struct startup *startup)
 {
     struct server *server = &startup->server;
+    struct files *files = &startup->keeper.files;
     const char *pid_file = startup->options->pid_file;
 
-    server->janitor = &startup->janitor;
+    startup->operator= operator_user(startup);
+    server->options = startup->options;
+    server->control.source.descriptor = -1;
+    server->metrics.source.descriptor = -1;
     server->takeover = startup->options->takeover == NULL ? NULL : &startup->takeover;
     /* Reading may take long, so a signal may still end the process; later there are files to
      * remove. */
     if (!policy_read(&server->queue.policy, startup->options))
         return false;
     signals_hold();
-    /* The descriptor of the pid file has its lock, and stays open for good. */
-    if (leave_files(&startup->janitor, &startup->listeners) != 0 ||
-        (pid_file != NULL &&
-         pid_file_open(pid_file, startup->takeover.process, &startup->janitor) < 0) ||
-        server_open(server, startup->options, &startup->listeners, &startup->launch,
-                    startup->descriptors, operator_user(startup)) != 0 ||
-        janitor_start(&startup->janitor, argv) != 0)
+    notify_open(&startup->keeper.notify); /* without a service manager we serve as well */
+    if (add_files(files, &startup->listeners) != 0)
         return false;
-    launch_close(&startup->launch);
-    server_count_descriptors(server);
-    return confinement_enter(&startup->identity) == 0;
+    startup->pid_file =
+        pid_file == NULL ? -1 : pid_file_open(pid_file, startup->takeover.process, files);
+    return (pid_file == NULL || startup->pid_file >= 0) &&
+           operator_listen(server, files, startup->operator);
+}
+
+static void close_one(int *descriptor)
+{
+    if (*descriptor >= 0)
+        (void)close(*descriptor); /* the supervisor has it, or needs it no more */
+    *descriptor = -1;
+}
+
+/* Closes the keeper's copies of what clients connect to, which are for another pair. */
+static void retire(void *context)
+{
+    struct startup *startup = context;
+
+    for (size_t i = 0; i < startup->listeners.count; i++)
+        close_one(&startup->listeners.list[i].descriptor);
+    close_one(&startup->server.control.source.descriptor);
+    close_one(&startup->server.metrics.source.descriptor);
+}
+
+/* What the daemon before had, and this one does not want, is closed once its backlog is served. */
+static void retire_unwanted(struct startup *startup)
+{
+    for (size_t i = 0; i < startup->listeners.count; i++)
+        if (startup->listeners.list[i].retired)
+            close_one(&startup->listeners.list[i].descriptor);
+}
+
+/* The supervisor starts no process, and speaks to no service manager: it closes what only the
+ * keeper uses. */
+static void leave_keeper(struct keeper *keeper, int pid_file)
+{
+    files_close(&keeper->files);
+    (void)close(keeper->launch.program);
+    (void)close(keeper->launch.setup);
+    if (keeper->notify.descriptor >= 0)
+        (void)close(keeper->notify.descriptor);
+    if (pid_file >= 0)
+        (void)close(pid_file); /* the lock is the keeper's */
 }
 
 /* Serves in place of the old process. */
@@ -195,24 +301,18 @@ static bool take_over(struct startup *startup)
 
     if (takeover_finish(server->takeover, &server->loop, &server->queue, &events) != 0)
         return false;
-    /* There is no way back. */
     accept_retire(&server->acceptor);
-    server->starting.paused = server->takeover->paused;
-    server->starting.next.deadline =
-        loop_clock(); /* no event says that waiting clients may start */
-    if (janitor_publish(&startup->janitor) != 0)
-        log_warning("going on without this file");
-    takeover_settled(server->takeover);
     return true;
 }
 
-/* Removes what was made so far, dispatchers included: another attempt may need their places among
- * the processes. */
-static int give_up(struct startup *startup)
+/* Completes a takeover that there is no way back from. */
+static void settle(struct server *server, bool resumes)
 {
-    pool_close(&startup->server.pool);
-    janitor_close(&startup->janitor);
-    return EXIT_FAILURE;
+    if (resumes)
+        takeover_serving(server->takeover);
+    if (reports_publish(server) != 0)
+        log_warning("going on without this file");
+    takeover_settled(server->takeover);
 }
 
 /* Writes a line to the descriptor of --ready-fd.  A slow reader must not delay the service, and
@@ -235,9 +335,9 @@ static void announce(const struct listener *listener, const char *text, int desc
         log_warning("--ready-fd: cannot write to it: %m; going on");
 }
 
-static void tell_listening(const struct startup *startup)
+static void tell_listening(struct startup *startup)
 {
-    int ready = startup->options->ready_descriptor;
+    int ready = startup->server.options->ready_descriptor;
     char text[LISTENER_TEXT];
 
     for (size_t i = 0; i < startup->listeners.count; i++) {
@@ -249,32 +349,125 @@ static void tell_listening(const struct startup *startup)
         if (ready >= 0)
             announce(each, text, ready);
     }
+    startup->server.options->ready_descriptor = -1;
+    clients_settle();
     if (ready >= 0 && close(ready) != 0)
         log_warning("--ready-fd: cannot close it: %m; going on");
 }
 
-int startup(struct server **server, struct options *options, char **argv)
+/* Runs in the supervisor.  Returns the exit status. */
+static int supervise(void *context, unsigned life)
+{
+    struct startup *startup = context;
+    struct server *server = &startup->server;
+    bool resumes = server->lasting->standby.begun;
+
+    log_set_program("supervisor");
+    title_set("supervisor");
+    (void)prctl(PR_SET_NAME, "supervisor"); /* only people read it */
+    if (server_open(server, &startup->listeners, &startup->keeper, startup->link, startup->operator,
+                    life == 0) != 0)
+        return resumes ? STANDBY_AGAIN : EXIT_FAILURE;
+    if (!resumes)
+        server_count_descriptors(server);
+    if (filter_install() != 0)
+        return resumes ? STANDBY_AGAIN : EXIT_FAILURE;
+    if (!resumes &&
+        !(startup->options->takeover == NULL ? reports_publish(server) == 0 : take_over(startup)))
+        return EXIT_FAILURE;
+    server->lasting->standby.begun = true;
+    if (!server->lasting->announced) {
+        if (startup->options->takeover != NULL)
+            settle(server, resumes);
+        tell_listening(startup);
+        server->lasting->announced = true;
+    }
+    server_run(server);
+    return server_end(server);
+}
+
+/* Runs in the standby. */
+__attribute__((noreturn)) static void stand_by(void *context, int link)
+{
+    struct startup *startup = context;
+    struct server *server = &startup->server;
+
+    log_set_program("standby");
+    title_set("standby");
+    (void)prctl(PR_SET_NAME, "standby"); /* only people read it */
+    (void)setsid();                      /* cannot fail: a forked process leads no group */
+    startup->link = link;
+    leave_keeper(&startup->keeper, startup->pid_file);
+    if (gates_open(&server->gates, &server->lasting->options, loop_clock()) != 0 ||
+        confinement_enter(startup->changes_user ? &startup->identity : NULL) != 0)
+        exit(EXIT_FAILURE);
+    identity_free(&startup->identity);
+    standby_grow(server->lasting->descriptors_allowed);
+    standby_run(&server->lasting->standby, supervise, startup);
+}
+
+/* Makes the memory that the pair shares.  Handlers that run count as clients without a descriptor.
+ */
+static struct lasting *make_lasting(const struct startup *startup)
+{
+    enum { HANDLERS_MOST = 1 << 18 };
+    uint32_t handlers = startup->options->processes;
+    struct lasting *lasting =
+        mmap(NULL, sizeof(*lasting), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (lasting == MAP_FAILED)
+        return NULL;
+    lasting->options = *startup->options;
+    lasting->descriptors_allowed = startup->descriptors;
+    lasting->clients = clients_make_books(startup->descriptors +
+                                          (handlers < HANDLERS_MOST ? handlers : HANDLERS_MOST));
+    return lasting->clients == NULL ? NULL : lasting;
+}
+
+static int keep(struct startup *startup)
+{
+    uint32_t dispatchers = startup->options->dispatchers;
+    struct keeper *keeper = &startup->keeper;
+    struct lasting *lasting = make_lasting(startup);
+
+    if (lasting == NULL) {
+        log_error("cannot make the memory of the supervisor: %m");
+        return EXIT_FAILURE;
+    }
+    startup->server.lasting = lasting;
+    startup->server.keeper = getpid();
+    startup->server.starter = geteuid();
+    keeper->options = startup->options;
+    keeper->begun = &lasting->standby.begun;
+    keeper->ended = &lasting->standby.ended;
+    keeper->cloned = &lasting->standby.process;
+    keeper->events =
+        (struct keeper_events){.stand_by = stand_by, .retire = retire, .context = startup};
+    if (!open_files(startup) ||
+        keeper_open(keeper, dispatchers == 0 ? default_dispatchers() : dispatchers) != 0)
+        return keeper_end(keeper);
+    takeover_forsake(&startup->takeover);
+    retire_unwanted(startup);
+    close_one(&startup->options->ready_descriptor);
+    title_set("keeper");
+    return keeper_run(keeper);
+}
+
+int startup(struct options *options)
 {
     static struct startup startup;
     int status;
 
     startup.options = options;
+    startup.keeper.status = EXIT_FAILURE << 8; /* until there is a supervisor */
     if (keep_descriptors(options, &startup.passed) != 0)
         return EXIT_FAILURE;
     open_log(options);
     warn(options);
     startup.descriptors = descriptors_raise(&startup.original);
-    if (!find_identity(&startup))
+    if (!find_identities(&startup))
         return EXIT_FAILURE;
     if ((status = prepare_launch(&startup)) != EXIT_SUCCESS)
         return status;
-    if (!listen_for_clients(&startup))
-        return EXIT_FAILURE;
-    if (!open_service(&startup, argv) ||
-        !(options->takeover == NULL ? janitor_publish(&startup.janitor) == 0 : take_over(&startup)))
-        return give_up(&startup);
-    identity_free(&startup.identity);
-    tell_listening(&startup);
-    *server = &startup.server;
-    return EXIT_SUCCESS;
+    return listen_for_clients(&startup) ? keep(&startup) : EXIT_FAILURE;
 }

@@ -1,17 +1,14 @@
 /*
- * startup.h - from the command line to a service that serves.
+ * startup.h - from the command line to a service: opens everything with the privileges of the
+ * start, starts dispatchers and supervisor, and becomes the keeper.
  */
 #ifndef SUPERVISOR_SERVER_STARTUP_H
 #define SUPERVISOR_SERVER_STARTUP_H
 
 #include "supervisor/options/options.h"
 
-struct server;
-
-/* Opens the service as `options` say, and gives up all privileges; `options` and `argv`, the
- * arguments of main(), must stay.  May wait: for files, for name look-ups, and for the process
- * that it replaces.  Returns EXIT_SUCCESS, or the status to exit with after logging why.
- */
-int startup(struct server **server, struct options *options, char **argv);
+/* Serves until the service has ended.  Logs what goes wrong.  Returns the exit status; the operator
+ * may change `options` meanwhile. */
+int startup(struct options *options);
 
 #endif

@@ -13,8 +13,8 @@
 #include "supervisor/control/control.h"
 #include "supervisor/figures/report.h"
 #include "supervisor/figures/snapshot.h"
-#include "supervisor/keeper/janitor.h"
-#include "supervisor/keeper/notify.h"
+#include "supervisor/keeper/files.h"
+#include "supervisor/keeper/standby.h"
 #include "supervisor/listen/accept.h"
 #include "supervisor/options/options.h"
 #include "supervisor/pool/pool.h"
@@ -48,25 +48,30 @@ struct shutdown {
 struct starting {
     enum admission_reason held_back_by; /* why no more clients were started */
     uint32_t permitted;                 /* clients that may start once a dispatcher has room */
-    bool paused;                        /* by the operator */
     struct loop_timer next;             /* when to decide again, because no event will tell */
 };
 
 /* The files of the command line, read again: reload.h. */
 struct reload {
-    bool asked[PROTOCOL_FILES]; /* a read is pending; while `owed`, its READ is not sent */
-    bool again[PROTOCOL_FILES]; /* another SIGHUP came while this read was pending: read again */
-    bool owed[PROTOCOL_FILES];  /* no READ could be sent */
-    bool died[PROTOCOL_FILES];  /* a dispatcher died while it read this file */
-    struct loop_timer retry;    /* when to send the READs that are owed */
-    bool wrong;                 /* a file could not be read, or has an error */
+    bool asked[OPTIONS_FILES]; /* a read is pending; while `owed`, its READ is not sent */
+    bool again[OPTIONS_FILES]; /* another SIGHUP came while this read was pending: read again */
+    bool owed[OPTIONS_FILES];  /* no READ could be sent */
+    struct loop_timer retry;   /* when to send the READs that are owed */
+    bool wrong;                /* a file could not be read, or has an error */
+    bool resuming;             /* reload_resume() has begun this, and no signal */
 };
 
-/* When the service manager's watchdog hears that the service lives: manager.h. */
-struct watchdog {
-    struct loop_timer timer; /* not set if the manager has no watchdog */
-    bool asked;              /* dispatchers were asked for an answer at least once */
-    bool silent;             /* the log says that no answer came */
+/* What the service manager hears, and when: manager.h. */
+struct manager {
+    bool open;                /* there is a manager, and the keeper can tell it something */
+    bool serving;             /* READY=1 was sent: a status may be sent */
+    bool stopping;            /* STOPPING=1 was sent */
+    struct loop_timer status; /* when the next status may be sent */
+    uint64_t status_at;
+    uint64_t watchdog_every; /* interval of WATCHDOG=1; 0: the manager wants none */
+    struct loop_timer watchdog;
+    bool asked;  /* dispatchers were asked for an answer at least once */
+    bool silent; /* the log says that no answer came */
 };
 
 /* What the service manager was told last: manager.h. */
@@ -76,6 +81,7 @@ struct server_standing {
     uint32_t running;
     uint32_t permitted; /* handlers, or UNLIMITED */
     uint32_t paused;
+    uint32_t serving; /* a dispatcher can start handlers */
 };
 
 /* The busiest sources, as the last snapshot found them. */
@@ -85,11 +91,40 @@ struct server_busiest {
     struct snapshot_row rows[SNAPSHOT_BUSIEST];
 };
 
+/* What outlives the supervisor, in memory that it shares with the standby (standby.h).  The next
+ * supervisor finds it as it was, and opens the rest anew; pointers and timers in these structures
+ * are set when they are opened. */
+struct lasting {
+    struct standby standby;
+    bool paused;                    /* by the operator */
+    bool announced;                 /* where the service listens */
+    bool takeover_closed;           /* the link to the process before us */
+    uint32_t descriptors_allowed;   /* to the supervisor */
+    uint32_t descriptors_own;       /* of the supervisor, apart from clients */
+    uint32_t descriptors_left;      /* for clients */
+    uint64_t heard;                 /* the last report of the keeper that was acted on: link.h */
+    uint32_t pending;               /* signals to be acted on: bit N is signal N */
+    int32_t acting_on;              /* a signal; 0: none */
+    enum server_stage stage_before; /* that signal */
+    uint64_t began;                 /* of the loop's clock */
+    int64_t began_at;               /* seconds since 1970 */
+    uint64_t lines_dropped;         /* of the log */
+    uint64_t strangers;             /* refused on the control socket */
+    uint64_t suspect;       /* ticket of the client on which the last supervisor died of a fault */
+    struct options options; /* the operator may change some while the service runs */
+    struct report report;
+    struct shutdown shutdown;
+    struct handover handover;
+    struct manager manager;
+    struct pool_books pool;
+    int lingering[REFUSALS_MAXIMUM]; /* descriptors of refused clients, plus 1; 0: none */
+    struct clients_books *clients;
+};
+
 struct server {
-    struct options *options; /* the operator may change some while the service runs */
+    struct lasting *lasting;
+    struct options *options; /* of `lasting` */
     struct loop loop;
-    uint64_t began;   /* of the loop's clock */
-    int64_t began_at; /* seconds since 1970 */
 
     struct acceptor acceptor;
     struct queue queue;
@@ -97,29 +132,36 @@ struct server {
     struct starting starting;
     struct pool pool;
     struct running running;
-    struct shutdown shutdown;
+    struct strays strays; /* found by rollcall.h */
 
     struct takeover *takeover; /* not owned; NULL without --takeover */
-    struct handover handover;
 
-    struct report report;
     struct server_busiest busiest;
 
     struct control control; /* all zero without --control */
     struct control metrics; /* all zero without --metrics */
     uid_t starter;          /* the user that started this process */
 
-    struct janitor *janitor; /* not owned */
-    struct notify notify;
-    struct watchdog watchdog;
+    struct loop_source link;       /* to the keeper: reports.h */
+    bool introduced;               /* ROLL was sent */
+    uint64_t acknowledged;         /* the last report that the keeper was told of */
+    struct loop_timer acknowledge; /* when to tell it again */
+    struct loop_source signals;    /* heard only once the keeper is dead */
+    pid_t keeper;                  /* the process that operators know */
+    const struct files *files;     /* not owned; the keeper removes them */
+    bool published;                /* the keeper has answered PUBLISH, with this errno or 0 */
+    int publish_error;
+    bool begun_all;     /* the keeper has started the dispatchers */
+    bool hears_signals; /* they are acted on at once */
+
+    uint64_t lines_dropped; /* by earlier supervisors, as the next */
+    uint64_t strangers;
+    bool rolling; /* rollcall.h */
+    bool renew;   /* the standby is dead: another pair is to begin */
     struct server_standing told;
     struct reload reload;
 
-    struct loop_source signals;
-    uint32_t descriptors_allowed; /* to this process */
-    uint32_t descriptors_own;     /* of this process, apart from clients */
-    struct loop_timer rouse;      /* when to wake dispatchers, in case one was stopped */
-    bool status_asked;            /* by SIGUSR1 */
+    bool status_asked; /* by SIGUSR1 */
 };
 
 #endif

@@ -1,7 +1,6 @@
 #include "supervisor/takeover/handover.h"
 
 #include "dispatcher/shared/log.h"
-#include "dispatcher/shared/release.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -17,11 +16,15 @@ enum {
     UNTAKEN_MOST = 4
 };
 
+/* In this order: another supervisor must not find a number that is free. */
 static void close_link(struct handover *handover)
 {
+    int link = handover->source.descriptor;
+
     loop_ignore(handover->loop, &handover->source);
-    (void)close(handover->source.descriptor); /* messages that were sent can still be read */
     handover->source.descriptor = -1;
+    clients_settle();
+    (void)close(link); /* messages that were sent can still be read */
 }
 
 /* ---- the sockets ---- */
@@ -49,7 +52,7 @@ static int send_socket(const struct handover *handover, const struct handover_so
 static int send_sockets(const struct handover *handover)
 {
     union inheritance message = {
-        .hello = {.process = getpid(), .listeners = handover->socket_count}};
+        .hello = {.process = handover->events.process, .listeners = handover->socket_count}};
 
     if (inheritance_send(handover->source.descriptor, INHERITANCE_HELLO, &message, NULL) != 0)
         return -1;
@@ -143,25 +146,29 @@ static void end_waiting(struct queue *queue)
 
     while ((client = clients_first(&queue->clients, CLIENT_QUEUED)) != NULL) {
         queue_unwatch(queue, client);
-        release(client->descriptor); /* the new process may have served it, and closed it first */
-        client->descriptor = -1;
         clients_end(&queue->clients, client, CLIENT_HANDED_OVER);
     }
+}
+
+/* Gives everything up that the new process has. */
+static void leave_all(struct handover *handover)
+{
+    handover->events.handed_over(handover->events.context, handover->successor);
+    lend(handover, ~handover->used, false);
+    accept_stop(handover->acceptor);
+    end_waiting(handover->queue);
+    report(handover);
 }
 
 static void finish(struct handover *handover)
 {
     const struct clients *clients = &handover->queue->clients;
 
+    handover->phase = HANDOVER_DONE; /* before all else: handover_resume() */
     log_warning("process %d took over; waiting clients: %u; handlers still to end here: %u",
                 handover->successor, clients_count(clients, CLIENT_QUEUED),
                 clients_count(clients, CLIENT_RUNNING) - handover->owed);
-    handover->phase = HANDOVER_DONE;
-    handover->events.handed_over(handover->events.context, handover->successor);
-    lend(handover, ~handover->used, false);
-    accept_stop(handover->acceptor);
-    end_waiting(handover->queue);
-    report(handover);
+    leave_all(handover);
 }
 
 /* ---- from phase to phase ---- */
@@ -206,8 +213,8 @@ static int send_batch(struct handover *handover)
 static int send_all(struct handover *handover)
 {
     union inheritance message = {
-        .all = {.last_ticket = handover->queue->clients.last_ticket,
-                .judged = handover->queue->judged,
+        .all = {.last_ticket = handover->queue->clients.books->last_ticket,
+                .judged = handover->queue->clients.books->judged,
                 .paused = *handover->paused},
     };
 
@@ -231,17 +238,30 @@ static void send_clients(struct handover *handover)
     }
 }
 
-/* If the new process is gone already, this process alone serves. */
+/* If the new process is gone already, this process alone serves.  The phase comes first: another
+ * supervisor must not serve clients that may be the new process's. */
 static void commit(struct handover *handover, const struct inheritance_ready *ready)
 {
-    if (inheritance_say(handover->source.descriptor, INHERITANCE_COMMITTED) != 0) {
-        abort_it(handover, "could not be told to serve");
-        return;
-    }
-    handover->phase = HANDOVER_COMMITTED;
     handover->deadline.deadline = 0;
     handover->successor = ready->process;
     handover->used = ready->used;
+    clients_settle();
+    handover->phase = HANDOVER_COMMITTED;
+    clients_settle();
+    if (inheritance_say(handover->source.descriptor, INHERITANCE_COMMITTED) == 0)
+        return;
+    handover->phase = HANDOVER_SENT;
+    abort_it(handover, "could not be told to serve");
+}
+
+/* An earlier supervisor may not have said it, or the answer was lost with that supervisor.  If the
+ * new process is dead, an event will say so. */
+static void commit_again(struct handover *handover)
+{
+    handover->unsaid = inheritance_say(handover->source.descriptor, INHERITANCE_COMMITTED) != 0 &&
+                       errno != EPIPE && errno != ECONNRESET;
+    if (handover->unsaid)
+        handover->deadline.deadline = handover->loop->now + TRY_AGAIN;
 }
 
 void handover_advance(struct handover *handover)
@@ -265,7 +285,8 @@ static const unsigned permitted[] = {
     [HANDOVER_SENDING] = INHERITANCE_SET(INHERITANCE_TAKEN),
     [HANDOVER_SENT] = INHERITANCE_SET(INHERITANCE_TAKEN) | INHERITANCE_SET(INHERITANCE_READY),
     [HANDOVER_COMMITTED] = INHERITANCE_SET(INHERITANCE_SERVING),
-    [HANDOVER_DONE] = INHERITANCE_SET(INHERITANCE_SETTLED) | INHERITANCE_SET(INHERITANCE_END),
+    [HANDOVER_DONE] = INHERITANCE_SET(INHERITANCE_SERVING) | INHERITANCE_SET(INHERITANCE_SETTLED) |
+                      INHERITANCE_SET(INHERITANCE_END),
 };
 
 /* Takes a message that is permitted in this phase.  Returns false if it violates the protocol. */
@@ -288,7 +309,8 @@ static bool take(struct handover *handover, const union inheritance *message)
         commit(handover, &message->ready);
         break;
     case INHERITANCE_SERVING:
-        finish(handover);
+        if (handover->phase != HANDOVER_DONE) /* otherwise it answers commit_again() */
+            finish(handover);
         break;
     case INHERITANCE_SETTLED:
         handover->settled = true;
@@ -332,11 +354,13 @@ static void on_deadline(void *context)
 {
     struct handover *handover = context;
 
+    if (handover->unsaid)
+        commit_again(handover);
     if (handover->phase == HANDOVER_DONE)
         report(handover);
     else if (handover->phase == HANDOVER_SETTLING)
         abort_it(handover, "waited too long for a handler to start");
-    else
+    else if (handover->phase != HANDOVER_COMMITTED)
         abort_it(handover, "was not ready in time");
 }
 
@@ -412,9 +436,13 @@ void handover_open(struct handover *handover, struct loop *loop, struct queue *q
     handover->paused = paused;
     handover->events = *events;
     handover->queue = queue;
-    handover->source =
-        (struct loop_source){.descriptor = -1, .ready = on_message, .context = handover};
-    handover->deadline = (struct loop_timer){.expired = on_deadline, .context = handover};
+    handover->source = (struct loop_source){
+        .descriptor = handover->phase == HANDOVER_NONE ? -1 : handover->source.descriptor,
+        .ready = on_message,
+        .context = handover};
+    handover->socket_count = 0;
+    handover->deadline.expired = on_deadline;
+    handover->deadline.context = handover;
     loop_add_timer(loop, &handover->deadline);
     for (size_t i = 0; i < acceptor->count; i++) {
         const struct listener *each = &acceptor->listeners[i];
@@ -426,6 +454,36 @@ void handover_open(struct handover *handover, struct loop *loop, struct queue *q
                                                             .name = each->name,
                                                             .passed = each->passed});
     }
+}
+
+void handover_resume(struct handover *handover)
+{
+    const struct clients *clients = &handover->queue->clients;
+
+    if (handover->phase == HANDOVER_NONE)
+        return;
+    handover->owed = 0;
+    handover->unsaid = false;
+    for (const struct client *client = clients_first(clients, CLIENT_RUNNING); client != NULL;
+         client = clients_next(clients, client))
+        handover->owed += client->owed;
+    if (handover->source.descriptor >= 0 && loop_watch(handover->loop, &handover->source) != 0) {
+        log_error("cannot hear the new process: %m");
+        close_link(handover);
+    }
+    if (handover->phase == HANDOVER_DONE) {
+        leave_all(handover);
+    } else if (handover->source.descriptor < 0) { /* it was being given up */
+        give_up(handover, "is gone");
+    } else if (handover->phase == HANDOVER_COMMITTED) {
+        accept_hold(handover->acceptor, true);
+        loop_ignore(handover->loop, &handover->queue->signs);
+    } else {
+        abort_it(handover, "met another supervisor");
+    }
+    if (handover->phase >= HANDOVER_COMMITTED && handover->source.descriptor >= 0 &&
+        !handover->settled)
+        commit_again(handover);
 }
 
 /* Opens the link and sends the sockets, which fit into it at once.  Returns the end for the new

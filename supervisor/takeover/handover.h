@@ -60,16 +60,20 @@ struct handover {
     uint32_t owed;              /* handlers whose end has to be reported */
     int32_t successor;          /* process id of the new process, from READY on */
     uint64_t used;              /* the sockets that it keeps, from READY on */
+    bool unsaid;                /* COMMITTED is to be said again */
     bool left;                  /* LEFT was sent */
     bool settled;               /* SETTLED was received */
     bool ending;                /* the service ends: no process may take over any more */
     const char *reason;         /* why the handover is being aborted; NULL: it is not */
 };
 
-/* Opens the module; what is passed must stay. */
+/* Opens the module, all zero or from an earlier supervisor; what is passed must stay. */
 void handover_open(struct handover *handover, struct loop *loop, struct queue *queue,
                    struct acceptor *acceptor, const bool *paused,
                    const struct takeover_events *events);
+
+/* Goes on with the handover of an earlier supervisor, or aborts it. */
+void handover_resume(struct handover *handover);
 
 /* Adds a socket to those of the acceptor. */
 void handover_add(struct handover *handover, struct handover_socket socket);

@@ -31,6 +31,9 @@
  * After READY the new process waits without a deadline.  It may serve when COMMITTED comes, or when
  * the messages end: then the old process is dead.
  *
+ * Another supervisor of the old daemon may say COMMITTED again.  The new process answers with
+ * SERVING, and with SETTLED and END if it has said them: they may have been lost.
+ *
  * The two may be of different builds.  Therefore messages have a fixed size and never change within
  * a version.  Times are microseconds of CLOCK_MONOTONIC, which both processes read.
  */
@@ -195,7 +198,14 @@ struct takeover_events {
     /* In the new process: the client's handler has ended in the old process, or died with it.
      * `status` is NULL if it is unknown. */
     void (*ended)(void *context, struct client *client, const int *status);
+    /* In the new process: the link to the old process is closed. */
+    void (*closed)(void *context);
+    /* In the new process: there is no way back, this process serves. */
+    void (*serves)(void *context);
+    /* In the new process, before it serves: returns true if it has been told to end. */
+    bool (*is_to_end)(void *context);
     void *context;
+    pid_t process; /* of this daemon, as operators and service managers know it */
 };
 
 #endif

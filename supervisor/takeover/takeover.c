@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -104,13 +103,11 @@ static int introduce(const char *path)
 
 /* ---- messages before this process serves ---- */
 
-/* Returns whether SIGTERM or SIGINT is pending.  Both are blocked until this process serves. */
-static bool is_to_end(void)
+/* Before takeover_finish() a signal ends this process by itself. */
+static bool is_to_end(const struct takeover *takeover)
 {
-    sigset_t pending;
-
-    return sigpending(&pending) == 0 &&
-           (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+    return takeover->events.is_to_end != NULL &&
+           takeover->events.is_to_end(takeover->events.context);
 }
 
 /* Waits for a message, but only until it is time to look for signals again.  Returns 0, or -1 with
@@ -125,7 +122,7 @@ static int await(const struct takeover *takeover, uint64_t deadline)
     if (loop_clock() >= deadline)
         return -1;
     errno = ECANCELED;
-    if (!for_ever && is_to_end())
+    if (!for_ever && is_to_end(takeover))
         return -1;
     return poll(&event, 1, for_ever ? -1 : LOOK_EVERY) < 0 && errno != EINTR ? -1 : 0;
 }
@@ -257,6 +254,13 @@ static void close_left(struct takeover *takeover)
             listener_close(&takeover->listeners.list[i]);
 }
 
+void takeover_forsake(struct takeover *takeover)
+{
+    close_left(takeover);
+    if (takeover->source.descriptor > 0)
+        (void)close(takeover->source.descriptor); /* the supervisor has the link */
+}
+
 /* ---- the clients ---- */
 
 static bool is_sound(const struct clients *clients, const struct inheritance_client *each)
@@ -310,8 +314,8 @@ static int conclude(struct takeover *takeover, const struct inheritance_all *mes
     if (message->judged > message->last_ticket ||
         (newest != NULL && clients_ticket(newest) > message->last_ticket))
         return -1;
-    queue->clients.last_ticket = message->last_ticket;
-    queue->judged = message->judged;
+    queue->clients.books->last_ticket = message->last_ticket;
+    queue->clients.books->judged = message->judged;
     takeover->paused = message->paused != 0;
     return 0;
 }
@@ -349,19 +353,20 @@ static int be_ready(const struct takeover *takeover)
 {
     const unsigned permitted = INHERITANCE_SET(INHERITANCE_COMMITTED);
     int link = takeover->source.descriptor;
-    union inheritance message = {.ready = {.process = getpid(), .used = kept(takeover)}};
+    union inheritance message = {
+        .ready = {.process = takeover->events.process, .used = kept(takeover)}};
     int none[INHERITANCE_BATCH];
 
-    errno = ECANCELED;
-    if (is_to_end())
+    if (is_to_end(takeover)) {
+        errno = ECANCELED;
         return -1;
+    }
     if (inheritance_send(link, INHERITANCE_READY, &message, NULL) != 0 && !is_dead(errno))
         return -1;
-    return (receive(takeover, permitted, &message, none, FOR_EVER) != 0 &&
-            inheritance_say(link, INHERITANCE_SERVING) == 0) ||
-                   is_dead(errno)
-               ? 0
-               : -1;
+    if (receive(takeover, permitted, &message, none, FOR_EVER) == 0 && !is_dead(errno))
+        return -1;
+    takeover->events.serves(takeover->events.context);
+    return inheritance_say(link, INHERITANCE_SERVING) == 0 || is_dead(errno) ? 0 : -1;
 }
 
 /* ---- the handlers of the old process ---- */
@@ -389,24 +394,49 @@ static uint32_t end_clients(struct takeover *takeover, const struct inheritance_
 
 /* ---- the link ---- */
 
-static void close_link(struct takeover *takeover)
+/* Ends what only the old process could say more about. */
+static void lose_old_process(struct takeover *takeover)
 {
-    uint32_t lost;
+    uint32_t lost = end_clients(takeover, NULL);
 
-    loop_ignore(takeover->loop, &takeover->source);
-    (void)close(takeover->source.descriptor); /* there is nothing left to send */
     takeover->source.descriptor = -1;
-    takeover->again.deadline = 0;
     takeover->left = true;
-    lost = end_clients(takeover, NULL);
     if (lost > 0)
         log_warning("the old process died; handlers whose end remains unknown: %u", lost);
 }
 
+/* In this order: another supervisor must not find a number that is free. */
+static void close_link(struct takeover *takeover)
+{
+    loop_ignore(takeover->loop, &takeover->source);
+    takeover->events.closed(takeover->events.context);
+    (void)close(takeover->source.descriptor); /* there is nothing left to send */
+    takeover->again.deadline = 0;
+    lose_old_process(takeover);
+}
+
+static void say_end(void *context);
+
+void takeover_serving(const struct takeover *takeover)
+{
+    if (takeover->source.descriptor >= 0)
+        (void)inheritance_say(takeover->source.descriptor, INHERITANCE_SERVING);
+}
+
+/* The old daemon has another supervisor, which may have missed something. */
+static void repeat(struct takeover *takeover)
+{
+    takeover_serving(takeover);
+    takeover_settled(takeover);
+    if (takeover->owed != 0)
+        say_end(takeover);
+}
+
 static void on_message(void *context)
 {
-    const unsigned permitted =
-        INHERITANCE_SET(INHERITANCE_ENDED) | INHERITANCE_SET(INHERITANCE_LEFT);
+    const unsigned permitted = INHERITANCE_SET(INHERITANCE_ENDED) |
+                               INHERITANCE_SET(INHERITANCE_LEFT) |
+                               INHERITANCE_SET(INHERITANCE_COMMITTED);
     struct takeover *takeover = context;
     union inheritance message;
     int none[INHERITANCE_BATCH];
@@ -416,6 +446,8 @@ static void on_message(void *context)
            0) {
         if (type == INHERITANCE_LEFT)
             takeover->left = true;
+        else if (type == INHERITANCE_COMMITTED)
+            repeat(takeover);
         else if (end_clients(takeover, &message.ended) == 0)
             log_warning("the old process reported the end of ticket %" PRIu64
                         ", which does not run there: ignoring it",
@@ -451,17 +483,16 @@ void takeover_end(struct takeover *takeover, int signal_number)
 
 void takeover_settled(struct takeover *takeover)
 {
-    if (inheritance_say(takeover->source.descriptor, INHERITANCE_SETTLED) != 0 && !is_dead(errno))
+    if (takeover->source.descriptor >= 0 &&
+        inheritance_say(takeover->source.descriptor, INHERITANCE_SETTLED) != 0 && !is_dead(errno))
         log_warning("cannot tell the old process to leave: %m; it stays as long as this process");
 }
 
 /* ---- from the old process to this one ---- */
 
-int takeover_finish(struct takeover *takeover, struct loop *loop, struct queue *queue,
-                    const struct takeover_events *events)
+static void open_link(struct takeover *takeover, struct loop *loop, struct queue *queue,
+                      const struct takeover_events *events)
 {
-    int link = takeover->source.descriptor;
-
     takeover->loop = loop;
     takeover->queue = queue;
     takeover->events = *events;
@@ -469,6 +500,27 @@ int takeover_finish(struct takeover *takeover, struct loop *loop, struct queue *
     takeover->source.context = takeover;
     takeover->again = (struct loop_timer){.expired = say_end, .context = takeover};
     loop_add_timer(loop, &takeover->again);
+}
+
+void takeover_resume(struct takeover *takeover, struct loop *loop, struct queue *queue,
+                     const struct takeover_events *events, bool closed)
+{
+    open_link(takeover, loop, queue, events);
+    takeover->left = false;
+    if (closed)
+        lose_old_process(takeover);
+    else if (loop_watch(loop, &takeover->source) != 0) {
+        log_error("cannot hear the old process: %m");
+        close_link(takeover);
+    }
+}
+
+int takeover_finish(struct takeover *takeover, struct loop *loop, struct queue *queue,
+                    const struct takeover_events *events)
+{
+    int link = takeover->source.descriptor;
+
+    open_link(takeover, loop, queue, events);
     if (loop_watch(loop, &takeover->source) != 0 || inheritance_say(link, INHERITANCE_GO) != 0 ||
         take_clients(takeover) != 0 || be_ready(takeover) != 0) {
         log_error("--takeover: cannot take over from process %d: %m", takeover->process);

@@ -55,8 +55,20 @@ int takeover_retire(const struct takeover *takeover, struct listeners *listeners
 int takeover_finish(struct takeover *takeover, struct loop *loop, struct queue *queue,
                     const struct takeover_events *events);
 
+/* Goes on hearing the old process, in the place of an earlier supervisor of this daemon.  `closed`:
+ * it has closed the link. */
+void takeover_resume(struct takeover *takeover, struct loop *loop, struct queue *queue,
+                     const struct takeover_events *events, bool closed);
+
+/* Tells the old process again that this one serves: an earlier supervisor may not have. */
+void takeover_serving(const struct takeover *takeover);
+
 /* Tells the old process that it may remove its files and leave: ours are in their places. */
 void takeover_settled(struct takeover *takeover);
+
+/* Closes the link, and the sockets that are left to the old process, in a process that does not
+ * take over. */
+void takeover_forsake(struct takeover *takeover);
 
 /* Makes the old process send a signal to its handlers, because the service ends.  Tries again later
  * if the link takes nothing now. */

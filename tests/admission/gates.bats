@@ -73,10 +73,10 @@ start_under_load() {
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     await status_is served 1
     local before
-    await is_asleep "$DAEMON" # the daemon has written the line, and goes to sleep next
-    before=$(switches "$DAEMON")
+    await is_asleep "$(supervisor)" # the daemon has written the line, and goes to sleep next
+    before=$(switches "$(supervisor)")
     sleep 2.5 # time for two readings of the load, if there were any
-    [[ $(switches "$DAEMON") == "$before" ]]
+    [[ $(switches "$(supervisor)") == "$before" ]]
 }
 
 @test "when the load falls, the queue moves without any other event" {

@@ -8,9 +8,7 @@
  *     noise    COUNT packets: random bytes, or valid messages with random changes; SEED, which is
  *              printed, repeats the run
  *     tickets  signals to a handler, with the tickets of other handlers
- *     forked   asks a forked dispatcher to signal a handler of the dispatcher that forked it
  *     forgery  the ledger names another process while a handler is being started
- *     orphan   the dispatcher reads its requests only after this process is dead
  *
  * At the end the dispatcher must live and serve, have no more descriptors than before, and have
  * started only the command, once for each valid START.  Run this in a process id namespace of its
@@ -69,10 +67,6 @@ int main(int argc, char **argv)
         return 2;
     (void)setpgid(0, 0); /* a signal to our group reaches no other process */
     (void)signal(SIGPIPE, SIG_IGN);
-    if (strcmp(argv[1], "orphan") == 0) {
-        orphan(argv[2]);
-        return CHECK_RESULT();
-    }
     open_kinds();
     start_bystanders();
     start_dispatcher(argv[2]);
@@ -88,8 +82,6 @@ int main(int argc, char **argv)
                    argc > 4 ? strtoul(argv[4], NULL, 10) : 100000);
     else if (strcmp(argv[1], "tickets") == 0)
         try_tickets();
-    else if (strcmp(argv[1], "forked") == 0)
-        try_forked();
     else if (strcmp(argv[1], "forgery") == 0)
         forge();
     else

@@ -102,14 +102,14 @@ static void until_over(unsigned slot)
 static void expect(enum message_type type, unsigned count, uint64_t first, int32_t *processes)
 {
     bool came[ANSWERS] = {false};
-    int descriptors[WIRE_DESCRIPTORS];
+    int descriptor;
     union message message;
 
     reply_flush();
     for (unsigned i = 0; i < count; i++) {
         uint64_t at;
 
-        CHECK(wire_receive(&inbox, supervisor, ~0u, &message, descriptors, MSG_DONTWAIT) ==
+        CHECK(wire_receive(&inbox, supervisor, ~0u, &message, &descriptor, MSG_DONTWAIT) ==
               WIRE_MESSAGE);
         at = message.header.ticket - first;
         CHECK(message.header.type == type && at < count && !came[at]);
@@ -120,12 +120,12 @@ static void expect(enum message_type type, unsigned count, uint64_t first, int32
         CHECK(wire_is_left(&inbox) == (type == MESSAGE_STARTED && i + 1 < count));
         if (type == MESSAGE_FAILED) {
             CHECK(message.failed.error == ENOENT);
-            CHECK(descriptors[0] >= 0 && close(descriptors[0]) == 0);
+            CHECK(descriptor >= 0 && close(descriptor) == 0);
         }
         if (processes != NULL)
             processes[at] = message.started.process;
     }
-    CHECK(wire_receive(&inbox, supervisor, ~0u, &message, descriptors, MSG_DONTWAIT) == WIRE_EMPTY);
+    CHECK(wire_receive(&inbox, supervisor, ~0u, &message, &descriptor, MSG_DONTWAIT) == WIRE_EMPTY);
 }
 
 /* The handler of this ticket runs, or has ended and was not reaped. */
@@ -361,7 +361,6 @@ static int die(void)
     int32_t process;
 
     (void)fill_socket();
-    children_forget();
     (void)begin(&bad, 2, 550);
     process = ledger.slots[2].process;
     await_error(2);
@@ -382,48 +381,6 @@ static void killed_failing(void)
         ;
 }
 
-/* In a process that was forked off: what is under way is neither waited for nor answered. */
-static int forget(void)
-{
-    children_forget();
-    start_forget();
-    CHECK(start_timeout() == -1);
-    start_rest();
-    start_collect();
-    expect(MESSAGE_STARTED, 0, 0, NULL);
-    for (unsigned slot = 0; slot < 2; slot++) {
-        CHECK(spawn_is_over(slot));
-        (void)close(begin(&bad, slot, 600 + slot));
-    }
-    until_idle();
-    expect(MESSAGE_FAILED, 2, 600, NULL);
-    return CHECK_RESULT();
-}
-
-static void forgotten(void)
-{
-    int hold = program_hold(name);
-    int clients[2] = {begin(&good, 0, 700), begin(&good, 1, 701)};
-    int32_t processes[2] = {0};
-    int status = -1;
-    pid_t successor = fork();
-
-    if (successor == 0) {
-        /* The ledger is a copy here, as its own would be. */
-        _exit(forget());
-    }
-    CHECK(waitpid(successor, &status, 0) == successor && status == 0);
-    CHECK(start_timeout() != -1);
-    program_release(hold);
-    until_idle();
-    expect(MESSAGE_STARTED, 2, 700, processes);
-    for (int i = 0; i < 2; i++) {
-        reap(processes[i], 700 + (uint64_t)i, 0);
-        (void)close(clients[i]);
-    }
-    check_nobody_left();
-}
-
 int main(int argc, char **argv)
 {
     (void)argc;
@@ -442,7 +399,6 @@ int main(int argc, char **argv)
         given_again_stopped();
         killed();
         killed_failing();
-        forgotten();
     }
     return CHECK_RESULT();
 }

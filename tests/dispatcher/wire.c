@@ -32,28 +32,25 @@ static const int zeros[4] = {0}; /* descriptor 0, so many times */
 
 struct received {
     union message message;
-    int descriptors[WIRE_DESCRIPTORS];
+    int descriptor;
 };
 
 static enum wire_result receive(struct received *received)
 {
-    return wire_receive(&inbox, theirs, any, &received->message, received->descriptors,
+    return wire_receive(&inbox, theirs, any, &received->message, &received->descriptor,
                         MSG_DONTWAIT);
 }
 
-/* How many descriptors came: those first in the array, and close-on-exec; closes them. */
+/* Returns how many descriptors came, close-on-exec, and closes it. */
 static int take(const struct received *received)
 {
-    int count = 0;
-
-    while (count < WIRE_DESCRIPTORS && received->descriptors[count] >= 0) {
-        CHECK((fcntl(received->descriptors[count], F_GETFD) & FD_CLOEXEC) != 0);
-        (void)close(received->descriptors[count]);
-        count++;
+    if (received->descriptor < 0) {
+        CHECK(received->descriptor == -1);
+        return 0;
     }
-    for (int i = count; i < WIRE_DESCRIPTORS; i++)
-        CHECK(received->descriptors[i] == -1);
-    return count;
+    CHECK((fcntl(received->descriptor, F_GETFD) & FD_CLOEXEC) != 0);
+    (void)close(received->descriptor);
+    return 1;
 }
 
 /* Whether what is there is this, and brings nothing. */
@@ -97,52 +94,26 @@ static void check_round_trip(void)
     CHECK(receive(&received) == WIRE_MESSAGE && take(&received) == 0);
 }
 
-/* The descriptors that come are those that were sent, in that order. */
-static void check_order(void)
-{
-    union message sent;
-    struct received received;
-    struct stat pipe_status = {0};
-    struct stat first = {0};
-    struct stat second = {0};
-    int ends[2];
-
-    CHECK(pipe2(ends, O_CLOEXEC) == 0);
-    wire_header(&sent, MESSAGE_FORK, 1, 2);
-    CHECK(wire_send(ours, &sent, (const int[]){ours, ends[0]}, 0) == 0);
-    CHECK(receive(&received) == WIRE_MESSAGE);
-    CHECK(fstat(ends[0], &pipe_status) == 0 && fstat(received.descriptors[0], &first) == 0 &&
-          fstat(received.descriptors[1], &second) == 0);
-    CHECK(S_ISSOCK(first.st_mode));
-    CHECK(second.st_ino == pipe_status.st_ino && second.st_dev == pipe_status.st_dev);
-    CHECK(take(&received) == 2);
-    (void)close(ends[0]);
-    (void)close(ends[1]);
-}
-
 /* Every type, with every number of descriptors. */
 static void check_numbers(void)
 {
     static const struct {
-        enum message_type type;
         size_t length;
-        unsigned least;
-        unsigned most;
+        enum message_type type;
+        unsigned brings;
     } types[] = {
-        {MESSAGE_READY, sizeof(struct message_ready), 0, 0},
-        {MESSAGE_START, sizeof(struct message_start), 1, 1},
-        {MESSAGE_STARTED, sizeof(struct message_started), 0, 0},
-        {MESSAGE_FAILED, sizeof(struct message_failed), 1, 1},
-        {MESSAGE_EXITED, sizeof(struct message_exited), 0, 0},
-        {MESSAGE_SIGNAL, sizeof(struct message_signal), 0, 0},
-        {MESSAGE_SIGNALLED, sizeof(struct message_signalled), 0, 0},
-        {MESSAGE_FORK, sizeof(struct message_fork), 2, 2},
-        {MESSAGE_FORKED, sizeof(struct message_forked), 0, 0},
-        {MESSAGE_READ, sizeof(struct message_read), 0, 0},
-        {MESSAGE_CONTENT, sizeof(struct message_content), 0, 1},
-        {MESSAGE_PING, sizeof(struct message_header), 0, 0},
-        {MESSAGE_PONG, sizeof(struct message_header), 0, 0},
-        {MESSAGE_ROUSE, sizeof(struct message_header), 0, 0},
+        {sizeof(struct message_header), MESSAGE_READY, 0},
+        {sizeof(struct message_start), MESSAGE_START, 1},
+        {sizeof(struct message_started), MESSAGE_STARTED, 0},
+        {sizeof(struct message_failed), MESSAGE_FAILED, 1},
+        {sizeof(struct message_exited), MESSAGE_EXITED, 0},
+        {sizeof(struct message_signal), MESSAGE_SIGNAL, 0},
+        {sizeof(struct message_header), MESSAGE_SIGNALLED, 0},
+        {sizeof(struct message_header), MESSAGE_PING, 0},
+        {sizeof(struct message_header), MESSAGE_PONG, 0},
+        {sizeof(struct message_header), MESSAGE_ROLL, 0},
+        {sizeof(struct message_listed), MESSAGE_LISTED, 0},
+        {sizeof(struct message_header), MESSAGE_ROLLED, 0},
     };
     int before = lowest_free();
 
@@ -151,7 +122,7 @@ static void check_numbers(void)
         for (unsigned count = 0; count <= 4; count++) {
             union message message;
             struct received received;
-            bool right = count >= types[i].least && count <= types[i].most;
+            bool right = count == types[i].brings;
 
             wire_header(&message, types[i].type, 1, 1);
             send_raw(&message, types[i].length, count);
@@ -209,15 +180,15 @@ static void check_malformed(void)
     message.header.type = 0;
     send_raw(&message, 0, 0);
     CHECK(brings_nothing(WIRE_MALFORMED));
-    wire_header(&message, MESSAGE_FORK, 1, 1);
-    send_raw(&message, sizeof(message.fork), 2);
-    CHECK(wire_receive(&inbox, theirs, any & ~WIRE_TYPE(MESSAGE_FORK), &received.message,
-                       received.descriptors, MSG_DONTWAIT) == WIRE_MALFORMED);
+    wire_header(&message, MESSAGE_START, 1, 1);
+    send_raw(&message, sizeof(message.start), 1);
+    CHECK(wire_receive(&inbox, theirs, any & ~WIRE_TYPE(MESSAGE_START), &received.message,
+                       &received.descriptor, MSG_DONTWAIT) == WIRE_MALFORMED);
     CHECK(take(&received) == 0); /* sound, but not permitted now */
     CHECK(lowest_free() == before);
 }
 
-static void check_without_room(enum message_type type, unsigned count, unsigned room)
+static void check_without_room(enum message_type type, unsigned room)
 {
     struct rlimit limit;
     union message message;
@@ -232,8 +203,8 @@ static void check_without_room(enum message_type type, unsigned count, unsigned 
                                                     .rlim_max = limit.rlim_max}) == 0);
     result = receive(&received);
     CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-    CHECK(result == (room < count ? WIRE_NO_DESCRIPTOR : WIRE_MESSAGE));
-    CHECK(take(&received) == (room < count ? 0 : (int)count));
+    CHECK(result == (room == 0 ? WIRE_NO_DESCRIPTOR : WIRE_MESSAGE));
+    CHECK(take(&received) == (int)room);
     /* So that it can be answered. */
     CHECK(received.message.header.type == type && received.message.header.client == 7 &&
           received.message.header.ticket == 8);
@@ -242,12 +213,9 @@ static void check_without_room(enum message_type type, unsigned count, unsigned 
 
 static void check_no_room_for_descriptors(void)
 {
-    check_without_room(MESSAGE_START, 1, 0);
-    check_without_room(MESSAGE_START, 1, 1);
-    check_without_room(MESSAGE_CONTENT, 1, 0);
-    check_without_room(MESSAGE_FORK, 2, 0);
-    check_without_room(MESSAGE_FORK, 2, 1);
-    check_without_room(MESSAGE_FORK, 2, 2);
+    check_without_room(MESSAGE_START, 0);
+    check_without_room(MESSAGE_START, 1);
+    check_without_room(MESSAGE_FAILED, 0);
 }
 
 /* ---- several messages in a packet ---- */
@@ -349,7 +317,7 @@ static void check_batch(void)
 
         CHECK(is_next(&received, WIRE_MESSAGE, types[i], i + 1));
         CHECK(wire_is_left(&inbox) == (i < 4));
-        CHECK(!brings || is_same(received.descriptors[0], *next));
+        CHECK(!brings || is_same(received.descriptor, *next));
         CHECK(take(&received) == (int)brings);
         next += brings ? 2 : 0;
     }
@@ -358,18 +326,13 @@ static void check_batch(void)
         (void)close(pipes[i]);
 }
 
-/* So many fit in, and no more; some travel alone. */
+/* So many fit in, and no more. */
 static void check_full_batch(void)
 {
     struct wire_outbox outbox = {.count = 0};
     union message message;
     struct received received;
 
-    wire_header(&message, MESSAGE_FORK, 9, 1);
-    CHECK(!wire_add(&outbox, &message, zeros));
-    wire_header(&message, MESSAGE_CONTENT, 9, 1);
-    CHECK(!wire_add(&outbox, &message, NULL) && !wire_add(&outbox, &message, zeros));
-    CHECK(outbox.count == 0);
     for (uint64_t i = 0; i < PROTOCOL_BATCH; i++) {
         wire_header(&message, MESSAGE_START, 9, i + 1);
         CHECK(wire_add(&outbox, &message, zeros));
@@ -499,36 +462,6 @@ static void check_cut_batch(void)
     }
 }
 
-/* Those that travel alone do so, wherever they stand. */
-static void check_alone(void)
-{
-    static const struct {
-        enum message_type type;
-        size_t length;
-        unsigned most;
-    } types[] = {
-        {MESSAGE_FORK, sizeof(struct message_fork), 2},
-        {MESSAGE_CONTENT, sizeof(struct message_content), 1},
-    };
-
-    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
-        for (unsigned count = 0; count <= 2 * types[i].most + 1; count++) {
-            struct packet packet = {.length = 0};
-
-            (void)append(&packet, types[i].type, types[i].length);
-            append_ping(&packet);
-            check_given_up(&packet, count);
-            packet = (struct packet){.length = 0};
-            append_start(&packet);
-            (void)append(&packet, types[i].type, types[i].length);
-            check_given_up(&packet, count);
-            packet = (struct packet){.length = 0};
-            (void)append(&packet, types[i].type, types[i].length);
-            (void)append(&packet, types[i].type, types[i].length);
-            check_given_up(&packet, count);
-        }
-}
-
 /* One that is sound, and not permitted now, takes the others along. */
 static void check_not_permitted_in_batch(void)
 {
@@ -538,7 +471,7 @@ static void check_not_permitted_in_batch(void)
 
     send_packet(&packet, 3);
     CHECK(wire_receive(&inbox, theirs, any & ~WIRE_TYPE(MESSAGE_EXITED), &received.message,
-                       received.descriptors, MSG_DONTWAIT) == WIRE_MALFORMED);
+                       &received.descriptor, MSG_DONTWAIT) == WIRE_MALFORMED);
     CHECK(take(&received) == 0 && lowest_free() == before && brings_nothing(WIRE_EMPTY));
 }
 
@@ -599,7 +532,6 @@ static void check_batches(void)
     check_numbers_in_batch();
     check_malformed_in_batch();
     check_cut_batch();
-    check_alone();
     check_not_permitted_in_batch();
     for (unsigned room = 0; room <= 3; room++)
         check_batch_without_room(room);
@@ -662,7 +594,7 @@ static void check_other_ends(void)
 
 static enum wire_result look(struct received *received)
 {
-    return wire_receive(&inbox, theirs, any, &received->message, received->descriptors,
+    return wire_receive(&inbox, theirs, any, &received->message, &received->descriptor,
                         MSG_DONTWAIT | MSG_PEEK);
 }
 
@@ -848,7 +780,6 @@ int main(void)
     close_inherited();
     open_pair();
     check_round_trip();
-    check_order();
     check_numbers();
     check_malformed();
     check_no_room_for_descriptors();

@@ -33,14 +33,23 @@ require_mounts() {
 
 answers() { [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]; }
 
-# Sets NUMBER: which prctl(2) of the supervisor has the argument $1, counted from 1.
+# Sets NUMBER: which prctl(2) of its process has the argument $1, counted from 1.
 number_of_prctl() {
     command -v strace >/dev/null || skip "strace is not installed"
-    WRAPPER=(strace -D -qq -o prctl -e trace=prctl)
+    local process
+    WRAPPER=(strace -D -f -b execve -qq -o prctl -e trace=prctl)
     start --address 127.0.0.1 0 cat
     check_and_end
-    NUMBER=$(grep '^prctl(' prctl | grep -n -m 1 -- "$1" | cut -d: -f1)
-    [[ -n $NUMBER ]] || skip "this build does not call prctl like that"
+    process=$(grep -m 1 " prctl($1" prctl | cut -d ' ' -f 1)
+    [[ -n $process ]] || skip "this build does not call prctl like that"
+    NUMBER=$(grep "^$process  *prctl(" prctl | grep -n -m 1 -- "prctl($1" | cut -d: -f1)
+}
+
+# Starts a daemon whose keeper and supervisor have prctl(2) number NUMBER failing.
+start_without_prctl() {
+    WRAPPER=(strace -D -f -b execve -qq -o /dev/null -e trace=prctl
+        -e "inject=prctl:error=EINVAL:when=$NUMBER")
+    start --address 127.0.0.1 0 cat
 }
 
 # Prints the numbers of the descriptors that a handler finds open.
@@ -76,10 +85,10 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
     for error in ENOSYS EOPNOTSUPP EPERM; do
         mkfifo pipe
         cat pipe >"$LOG" 3>&- 4>&- &
-        WRAPPER=(strace -D -qq -o trace -P /proc/self/fd/2 -e "trace=openat,pwritev2"
+        WRAPPER=(strace -D -f -b execve -qq -o trace -P /proc/self/fd/2 -e "trace=openat,pwritev2"
             -e inject=openat:error=EACCES -e "inject=pwritev2:error=$error")
         LOG=pipe start -v --address 127.0.0.1 0 cat
-        grep -q "^pwritev2.*$error.*INJECTED" trace
+        grep -q " pwritev2.*$error.*INJECTED" trace
         answers
         await has_line 'started process' "$LOG"
         check_and_end
@@ -97,8 +106,7 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
 # A kernel without CONFIG_SECCOMP_FILTER lacks filters.
 @test "without filters of system calls, the daemon warns, and serves" {
     number_of_prctl PR_SET_SECCOMP
-    WRAPPER=(strace -D -qq -o /dev/null -e trace=prctl -e "inject=prctl:error=EINVAL:when=$NUMBER")
-    start --address 127.0.0.1 0 cat
+    start_without_prctl
     answers
     grep -q 'this kernel cannot filter system calls: Invalid argument' "$LOG"
 }
@@ -106,8 +114,7 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
 # Linux before 3.4 lacks child subreapers.
 @test "without child subreapers, the daemon says so, and does not start" {
     number_of_prctl PR_SET_CHILD_SUBREAPER
-    WRAPPER=(strace -D -qq -o /dev/null -e trace=prctl -e "inject=prctl:error=EINVAL:when=$NUMBER")
-    refute start 0 cat
+    refute start_without_prctl
     grep -q 'cannot become the reaper of orphaned handlers: Invalid argument' "$LOG"
 }
 

@@ -18,7 +18,7 @@ answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello
     require_tracer
     local fault
     start_small
-    for fault in memfd_create:error=ENFILE:when=1..2 sendmsg:error=EPERM:when=1; do
+    for fault in memfd_create:error=ENFILE:when=1..2 clone:error=EAGAIN:when=1; do
         : >"$LOG"
         inject "$DAEMON" "$fault"
         kill -KILL "$(dispatchers)"
@@ -42,6 +42,17 @@ answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello
     [[ $(cat answer) == hello ]]
     grep -q '^\[ERROR\] dispatcher: cannot receive the descriptors of clients; is its limit too low?$' "$LOG"
     [[ $(dispatchers) != "$dispatcher" ]]
+}
+
+@test "a dispatcher for which the supervisor has no descriptors is replaced until it has some" {
+    command -v prlimit >/dev/null || skip "prlimit is not installed"
+    [[ $(id -u) == 0 ]] || skip "the supervisor must run as root, so that the test may change its limit"
+    start_small --supervisor-user root
+    prlimit --pid "$(supervisor)" --nofile=5:20000
+    kill -KILL "$(dispatchers)"
+    await has_line 'there is no room for the descriptors of dispatcher 0' "$LOG"
+    prlimit --pid "$(supervisor)" --nofile=20000:20000
+    answers_hello
 }
 
 @test "a dispatcher lives if poll fails for a moment, and is replaced if recvmsg always fails" {
@@ -76,9 +87,9 @@ answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello
     echo 'deny 127.0.1.1' >rules
     start_small --supervisor-user root --access-file rules
     echo 'deny 127.0.0.1' >rules
-    prlimit --pid "$DAEMON" --nofile=5:20000
+    prlimit --pid "$(supervisor)" --nofile=5:20000
     kill -HUP "$DAEMON"
     await has_line 'cannot read rules: Too many open files' "$LOG"
-    prlimit --pid "$DAEMON" --nofile=20000:20000
+    prlimit --pid "$(supervisor)" --nofile=20000:20000
     answers_hello
 }

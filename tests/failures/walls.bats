@@ -2,15 +2,16 @@
 # A wall is the end of a resource.  Some come and go while the daemon serves; others stand at its start.
 
 load ../shared/helpers
+load ../shared/control
 load ../shared/walls
 
 is_long() { [[ -n ${DAMPENER_LONG:-} ]] || skip "scripts/check --long runs it"; }
 
-@test "when dispatchers have no descriptors left, clients wait, and are served later" {
+@test "when dispatchers have no descriptors left, others replace them, and clients are served" {
     is_long
     wall_dispatchers_descriptors
     is_calm
-    is_quiet 'cannot start a handler'
+    is_quiet 'cannot receive the descriptors'
 }
 
 @test "when the supervisor has no memory left, clients wait in the backlog, and none is lost" {
@@ -63,8 +64,8 @@ is_long() { [[ -n ${DAMPENER_LONG:-} ]] || skip "scripts/check --long runs it"; 
 # ---- walls that stand at the start ----
 
 @test "with few descriptors, the daemon serves, or says why not and exits with status 1" {
-    walls_of_descriptors 4 6 10 13 17 21 22 25 40
-    ((ENOUGH <= 22))
+    walls_of_descriptors 4 6 10 13 17 21 22 23 24 40
+    ((ENOUGH <= 23))
 }
 
 @test "with little memory for each process, the daemon serves, or says why not" {
@@ -73,8 +74,8 @@ is_long() { [[ -n ${DAMPENER_LONG:-} ]] || skip "scripts/check --long runs it"; 
 
 @test "with few processes, the daemon serves, lets dispatchers give way to handlers, or says why not" {
     DISPATCHERS=4
-    walls_of_processes 1 2 4 6 8
-    ((ENOUGH == 4))
+    walls_of_processes 1 2 3 4 5 6 8
+    ((ENOUGH == 5))
 }
 
 @test "with few processes in a control group, the daemon serves, or says why not" {
@@ -87,36 +88,41 @@ has_state() { [[ $(awk '/^State:/ { print $2 }' "/proc/$1/status") == "$2" ]]; }
 @test "with few processes, the successor of the only dispatcher does not give way" {
     unless_sanitized
     become_wall_user
-    start --address 127.0.0.1 --dispatchers 1 0 ./answer "$ANSWERS" "$COUNTER"
+    start --address 127.0.0.1 --dispatchers 1 --control control 0 ./answer "$ANSWERS" "$COUNTER"
     local dispatcher client
     dispatcher=$(dispatchers)
     limit_of "$dispatcher" nproc 1
-    kill -STOP "$dispatcher"
+    hold_dispatchers
     (close_descriptors; exec "$BURST" "$ADDRESS" "$PORT" 1 >burst) &
     client=$!
-    await status_is starting 1
+    await field_is starting 1
     # The supervisor must read two events at once: no process for a handler, and the dispatcher's death.
-    kill -STOP "$DAEMON"
-    await has_state "$DAEMON" T
+    kill -STOP "$(supervisor)"
+    await has_state "$(supervisor)" T
     kill -CONT "$dispatcher"
     await has_state "$dispatcher" S
     kill -KILL "$dispatcher"
-    await has_state "$dispatcher" Z
     kill -CONT "$DAEMON"
+    await is_gone "$dispatcher" # the keeper has reaped it
+    kill -CONT "$(supervisor)"
     await status_is served 1
     wait "$client"
     has_line 'cannot start a handler.*Resource temporarily unavailable' "$LOG"
 }
 
-@test "a start that fails leaves no dispatcher behind" {
+@test "a start that fails leaves no process behind" {
     unless_sanitized
     become_wall_user
-    # The limit allows two dispatchers and the spare, but no janitor.
-    run "${WRAPPER[@]}" prlimit --nproc=4 \
-        "$DAMPENER" --address 127.0.0.1 --dispatchers 2 --pid-file pid 0 cat
-    ((status == 1))
-    [[ $output == *"cannot start the process that removes files on exit: Resource temporarily unavailable" ]]
-    await wall_user_has_no_process || { ps -u "$WALL_USER" -o pid=,stat=,comm=; return 1; }
+    # The limit allows keeper and standby, but no supervisor; then a supervisor, but no dispatcher.
+    local processes what
+    for processes in 2 3; do
+        run "${WRAPPER[@]}" prlimit "--nproc=$processes" \
+            "$DAMPENER" --address 127.0.0.1 --dispatchers 2 --pid-file pid 0 cat
+        ((status == 1))
+        what=$([[ $processes == 2 ]] && echo "create the supervisor" || echo "start even one dispatcher")
+        [[ $output == *"cannot $what: Resource temporarily unavailable"* && ! -e pid ]]
+        await wall_user_has_no_process || { ps -u "$WALL_USER" -o pid=,stat=,comm=; return 1; }
+    done
 }
 
 wall_user_has_no_process() { [[ -z $(ps -u "$WALL_USER" -o pid=) ]]; }
@@ -162,7 +168,7 @@ wall_user_has_no_process() { [[ -z $(ps -u "$WALL_USER" -o pid=) ]]; }
     PORT=$(sed -n 's/.*listening on .* port //p' "$LOG")
     exec 8>&-
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
-    DESCRIPTORS=$(open_descriptors "$DAEMON")
+    count_descriptors
 }
 
 close_but() {

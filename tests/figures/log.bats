@@ -87,7 +87,8 @@ comes_to() {
     echo "$before $time $after"
     [[ ! $time < $before && ! $time > $after ]]
     [[ $time =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$ ]]
-    [[ $(event listening info | member process) == "$DAEMON" ]]
+    [[ $(event listening info | member process) == "$(supervisor)" ]]
+    [[ $(event listening info | member program) == '"supervisor"' ]]
 }
 
 @test "--log-format json: hostile names stay within their strings, and long ones are cut" {
@@ -182,4 +183,24 @@ misses() {
         JOURNAL_STREAM=$stream misses 2>other
         [[ $(<other) == "[ERROR] CMD: cannot execute './missing': No such file or directory" ]]
     done
+}
+
+have_died() { [[ $(grep -c 'the supervisor, process .* was killed by signal 9: another takes its place$' "$LOG") == "$1" ]]; }
+
+@test "the log stays open while supervisors replace one another, also if it is a pipe" {
+    mkfifo pipe
+    cat <pipe >>"$LOG" 3>&- 4>&- &
+    local reader=$! i
+    # shellcheck disable=SC2016
+    WRAPPER=(bash -c 'exec "$@" 2>pipe' bash)
+    start -v --address 127.0.0.1 0 cat
+    for i in 1 2 3; do
+        kill -KILL "$(supervisor)"
+        await have_died "$i" # the standby says so
+        # Clients may get the numbers of descriptors that were closed.
+        [[ $(echo hello | timeout 10 nc -N 127.0.0.1 "$PORT") == hello ]]
+        await status_is served "$i" # the supervisor says so
+    done
+    stop
+    wait "$reader"
 }

@@ -31,6 +31,7 @@ static int file;
 static void begin(void)
 {
     loop = (struct loop){.now = LOOP_SECOND};
+    report = (struct report){0};
     report_open(&report, &loop, "cmd");
 }
 

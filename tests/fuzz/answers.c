@@ -1,8 +1,8 @@
 /*
  * Dispatchers that may say anything at any time, to a supervisor that has given them work.
  *
- * The input is a list of steps: clients come and go, dispatchers answer as they should, or
- * something else, or die with whatever in the ledger, and timers expire.
+ * The input is a list of steps: clients come and go; dispatchers answer truly, or anything else, or
+ * die with any content of the ledger; timers expire; the keeper dies.
  */
 #include "dispatcher/shared/wire.h"
 #include "supervisor/server/reload.h"
@@ -12,8 +12,6 @@
 #include "tests/fuzz/shared/stage.h"
 #include "tests/shared/raw.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -22,10 +20,12 @@ enum { STEPS = 200, ASKED = 64, FIRST_HANDLER = 0x30000000 };
 
 static struct server *server;
 static struct wire_inbox inboxes[STAGE_DISPATCHERS];
+static uint32_t generations[STAGE_DISPATCHERS]; /* that were greeted, or were not to be */
 
 /* What was asked of whom. */
 static struct asked {
     unsigned dispatcher;
+    uint32_t generation;
     bool answered;
     union message message;
 } asked[ASKED];
@@ -45,17 +45,17 @@ static void hear(unsigned dispatcher)
     const int socket = stage_dispatcher(dispatcher);
     bool more = socket >= 0;
     union message message;
-    int descriptors[WIRE_DESCRIPTORS];
+    int descriptor;
 
     if (more)
         (void)wire_consume(inbox, socket);
-    while (more && wire_receive(inbox, socket, ~0u, &message, descriptors,
+    while (more && wire_receive(inbox, socket, ~0u, &message, &descriptor,
                                 MSG_DONTWAIT | MSG_PEEK) == WIRE_MESSAGE) {
-        for (int i = 0; i < WIRE_DESCRIPTORS; i++)
-            if (descriptors[i] >= 0)
-                (void)close(descriptors[i]);
+        if (descriptor >= 0)
+            (void)close(descriptor);
         if (asked_count < ASKED)
-            asked[asked_count++] = (struct asked){dispatcher, false, message};
+            asked[asked_count++] =
+                (struct asked){dispatcher, stage_generation(dispatcher), false, message};
         more = wire_is_left(inbox) || message.header.ticket % 2 == 0;
         if (more && !wire_is_left(inbox))
             (void)wire_consume(inbox, socket);
@@ -64,61 +64,48 @@ static void hear(unsigned dispatcher)
 
 /* ---- what is true ---- */
 
-static int content(void)
+static void say(unsigned dispatcher, const union message *message)
 {
-    static const char text[] = "allow all\n";
-    int memory = memfd_create("content", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-    HOLDS(memory >= 0 && write(memory, text, sizeof(text) - 1) == sizeof(text) - 1);
-    HOLDS(fcntl(memory, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) ==
-          0);
-    return memory;
-}
-
-static void say(unsigned dispatcher, const union message *message, int descriptor)
-{
-    (void)wire_send(stage_dispatcher(dispatcher), message, descriptor < 0 ? NULL : &descriptor,
-                    MSG_DONTWAIT);
+    (void)wire_send(stage_dispatcher(dispatcher), message, NULL, MSG_DONTWAIT);
 }
 
 static void answer(struct asked *request)
 {
     const struct message_header *header = &request->message.header;
     union message message;
-    int descriptor = -1;
 
     request->answered = true;
     wire_header(&message, (enum message_type)(header->type + 1), header->client, header->ticket);
     if (header->type == MESSAGE_START)
         message.started.process = FIRST_HANDLER + ++handlers;
-    if (header->type == MESSAGE_SIGNAL)
-        message.signalled.adopted = request->message.signal.adopted;
-    if (header->type == MESSAGE_FORK)
-        message.forked.error = EAGAIN;
-    if (header->type == MESSAGE_READ) {
-        message.content.file = request->message.read.file;
-        descriptor = content();
-    }
-    if (header->type != MESSAGE_ROUSE)
-        say(request->dispatcher, &message, descriptor);
-    if (descriptor >= 0)
-        (void)close(descriptor);
+    say(request->dispatcher, &message);
+}
+
+static bool may_answer(const struct asked *request)
+{
+    return stage_dispatcher(request->dispatcher) >= 0 &&
+           stage_generation(request->dispatcher) == request->generation;
 }
 
 static void answer_all(void)
 {
     for (unsigned i = 0; i < asked_count; i++)
-        if (!asked[i].answered && stage_dispatcher(asked[i].dispatcher) >= 0)
+        if (!asked[i].answered && may_answer(&asked[i]))
             answer(&asked[i]);
 }
 
+/* Greets the supervisor once; some dispatchers never do. */
 static void be_ready(unsigned dispatcher)
 {
     union message message;
 
+    if (stage_dispatcher(dispatcher) < 0 || stage_generation(dispatcher) == generations[dispatcher])
+        return;
+    inboxes[dispatcher] = (struct wire_inbox){0}; /* all that it held was closed */
+    generations[dispatcher] = stage_generation(dispatcher);
     wire_header(&message, MESSAGE_READY, 0, 0);
-    message.ready.process = stage_process(dispatcher);
-    say(dispatcher, &message, -1);
+    if (generations[dispatcher] % 4 != 3)
+        say(dispatcher, &message);
 }
 
 /* The handler of one that was started has ended. */
@@ -132,7 +119,7 @@ static void end_handler(unsigned number)
     message.header.type = MESSAGE_EXITED;
     memset((char *)&message + sizeof(message.header), 0, sizeof(message) - sizeof(message.header));
     if (stage_dispatcher(asked[number % asked_count].dispatcher) >= 0)
-        say(asked[number % asked_count].dispatcher, &message, -1);
+        say(asked[number % asked_count].dispatcher, &message);
 }
 
 /* ---- what is not ---- */
@@ -173,7 +160,7 @@ static void send_packet(struct fuzz_input *input)
 {
     unsigned dispatcher = fuzz_take_byte(input) % STAGE_DISPATCHERS;
     uint8_t kind = fuzz_take_byte(input);
-    int descriptor = (kind & 1) != 0 ? content() : dup(STDIN_FILENO);
+    int descriptor = (kind & 1) != 0 ? memfd_create("stray", MFD_CLOEXEC) : dup(STDIN_FILENO);
 
     if (stage_dispatcher(dispatcher) >= 0)
         (void)raw_send(stage_dispatcher(dispatcher), packet, packet_length, descriptor,
@@ -221,6 +208,8 @@ static void end_service(uint8_t byte)
 {
     if (byte < 32)
         shutdown_signal(server, byte % 4 == 0 ? SIGINT : SIGTERM);
+    else if (byte >= 248)
+        stage_kill_keeper();
 }
 
 static void act(struct fuzz_input *input)
@@ -277,8 +266,10 @@ static bool step(void *context)
 {
     struct play *play = context;
 
-    for (unsigned i = 0; i < STAGE_DISPATCHERS; i++)
+    for (unsigned i = 0; i < STAGE_DISPATCHERS; i++) {
+        be_ready(i);
         hear(i);
+    }
     if (play->input.left == 0 || play->steps++ == STEPS)
         return false;
     act(&play->input);
@@ -296,10 +287,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     packet_length = 0;
     handlers = 0;
     for (unsigned i = 0; i < STAGE_DISPATCHERS; i++)
-        be_ready(i);
+        generations[i] = 0;
     stage_run(step, &play);
-    for (unsigned i = 0; i < STAGE_DISPATCHERS; i++)
-        inboxes[i] = (struct wire_inbox){0}; /* all that it held was closed */
     stage_close();
     return 0;
 }

@@ -104,10 +104,9 @@ static void check_passed(void)
 
 static void check_notify(void)
 {
-    struct loop loop = {.epoll = -1};
     struct notify notify;
 
-    notify_open(&notify, &loop);
+    notify_open(&notify);
     HOLDS(notify.descriptor >= 0 || notify.watchdog_every == 0);
     HOLDS(notify.watchdog_every == 0 || notify.watchdog_every >= 10000);
     if (notify.descriptor >= 0)

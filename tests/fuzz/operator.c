@@ -137,7 +137,7 @@ static bool step(void *context)
     struct talk *talk = context;
 
     options_check(server->options);
-    if (talk->rounds++ == ROUNDS || server->shutdown.stage != SERVER_SERVING)
+    if (talk->rounds++ == ROUNDS || server->lasting->shutdown.stage != SERVER_SERVING)
         return false;
     if (talk->ours < 0 && (talk->input.left == 0 || talk->connections == CONNECTIONS))
         return control_descriptors(&server->control) > 0;

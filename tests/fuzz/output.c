@@ -75,15 +75,15 @@ static void fill(struct server *server, struct fuzz_input *input)
     fuzz_take(input, &options->queue_timeout, sizeof(options->queue_timeout));
     fuzz_take(input, &options->rate, sizeof(options->rate));
     fuzz_take(input, &options->rate_period, sizeof(options->rate_period));
-    fuzz_take(input, &server->queue.clients.ended, sizeof(server->queue.clients.ended));
+    fuzz_take(input, server->lasting->clients->ended, sizeof(server->lasting->clients->ended));
     for (int i = 0; i < REPORT_EXITS; i++)
-        server->report.counts.exits[i] = (double)fuzz_take_number(input);
-    fuzz_take(input, &server->began_at, sizeof(server->began_at));
-    server->starting.paused = fuzz_take_byte(input) % 2 != 0;
+        server->lasting->report.counts.exits[i] = (double)fuzz_take_number(input);
+    fuzz_take(input, &server->lasting->began_at, sizeof(server->lasting->began_at));
+    server->lasting->paused = fuzz_take_byte(input) % 2 != 0;
     server->starting.held_back_by =
         (enum admission_reason)(fuzz_take_byte(input) % ADMISSION_REASONS);
     while (input->left > 0)
-        histogram_add(&server->report.waits, fuzz_take_number(input));
+        histogram_add(&server->lasting->report.waits, fuzz_take_number(input));
 }
 
 static void check_status(struct server *server, const char *command, const char *path)
@@ -176,7 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     sum = server->queue.clients.accepted;
     for (int i = 0; i < CLIENT_ENDS; i++)
-        sum += server->queue.clients.ended[i];
+        sum += server->lasting->clients->ended[i];
     server->queue.clients.accepted = sum; /* as it should be */
     stage_run(no_step, NULL);
     stage_close();

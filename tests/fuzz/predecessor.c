@@ -194,8 +194,8 @@ static void check_taken(const struct takeover *takeover)
         HOLDS(clients_ticket(client) > last && client->accepted <= loop_clock());
         last = clients_ticket(client);
     }
-    HOLDS(last <= server->queue.clients.last_ticket &&
-          server->queue.judged <= server->queue.clients.last_ticket);
+    HOLDS(last <= server->lasting->clients->last_ticket &&
+          server->lasting->clients->judged <= server->lasting->clients->last_ticket);
 }
 
 static void forget(const struct takeover *takeover)
@@ -217,12 +217,14 @@ static void take_over(struct takeover *takeover)
     while (sem_wait(&answered) != 0)
         HOLDS(errno == EINTR);                   /* libFuzzer has a clock that interrupts */
     HOLDS(dup2(STDIN_FILENO, passed) == passed); /* the number is not free for another */
+    server->takeover = takeover;
     taken = opened && takeover_finish(takeover, &server->loop, &server->queue, &events) == 0;
-    if (taken)
+    if (taken) {
         check_taken(takeover);
-    else
+    } else {
         stage_forgive(); /* the process would end */
-    server->takeover = taken ? takeover : NULL;
+        server->takeover = NULL;
+    }
     forget(takeover);
     stage_run(step, &rounds);
 }

@@ -2,7 +2,7 @@
  * A supervisor that may ask a dispatcher anything: each request that is one is answered once, a
  * START at most once, and nobody is signalled but who was started and has not been reaped.
  *
- * The input is packet after packet.  Handlers, forks and signals are only told of here: the linker
+ * The input is packet after packet.  Handlers and signals are only told of here: the linker
  * has the calls come to the functions whose names begin with __wrap_.
  */
 #include "dispatcher/children.h"
@@ -22,7 +22,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-enum { PACKETS = 24, FIRST_PROCESS = 0x20000000, PROCESSES = 256, KIN = 0x10000000 };
+enum { PACKETS = 24, FIRST_PROCESS = 0x20000000, PROCESSES = 256 };
 
 static struct service service;
 static struct setup setup;
@@ -49,10 +49,6 @@ int32_t __wrap_spawn_begin(const struct spawn_command *command, unsigned place,
 bool __wrap_spawn_is_over(unsigned place);
 int __wrap_spawn_error(unsigned place);
 void __wrap_spawn_forget(unsigned place);
-int32_t __wrap_successor_fork(void);
-bool __wrap_kin_is_group(int32_t process);
-long __wrap_privileges_wake(void);
-void __wrap_setup_rest(void);
 int __wrap_kill(pid_t process, int signal_number);
 pid_t __wrap_wait4(pid_t process, int *status, int options, struct rusage *usage);
 pid_t __wrap_waitpid(pid_t process, int *status, int options);
@@ -102,26 +98,6 @@ void __wrap_spawn_forget(unsigned place)
     in_place[place] = 0;
 }
 
-int32_t __wrap_successor_fork(void)
-{
-    errno = EAGAIN;
-    return fate % 2 == 0 ? -1 : 12345;
-}
-
-bool __wrap_kin_is_group(int32_t process)
-{
-    return process == KIN;
-}
-
-long __wrap_privileges_wake(void)
-{
-    return 0;
-}
-
-void __wrap_setup_rest(void)
-{
-}
-
 int __wrap_kill(pid_t process, int signal_number)
 {
     const struct process *target = process_of(-process);
@@ -132,7 +108,7 @@ int __wrap_kill(pid_t process, int signal_number)
         return 0;
     }
     HOLDS(signal_number == SIGTERM || signal_number == SIGKILL);
-    HOLDS(process == -KIN || (target != NULL && !target->reaped));
+    HOLDS(target != NULL && !target->reaped);
     return 0;
 }
 
@@ -171,23 +147,17 @@ _Noreturn void __wrap_reply_leave(void)
 static struct books {
     unsigned started; /* or failed: at most so many, as a slot may be in use */
     unsigned signalled;
-    unsigned forked;
-    unsigned content;
     unsigned pongs;
 } due, came;
 
 static const struct shape {
     size_t length;
     unsigned descriptors;
-    bool alone;
     unsigned *due;
 } shapes[MESSAGE_TYPES] = {
-    [MESSAGE_START] = {sizeof(struct message_start), 1, false, &due.started},
-    [MESSAGE_SIGNAL] = {sizeof(struct message_signal), 0, false, &due.signalled},
-    [MESSAGE_FORK] = {sizeof(struct message_fork), 2, true, &due.forked},
-    [MESSAGE_READ] = {sizeof(struct message_read), 0, false, &due.content},
-    [MESSAGE_PING] = {sizeof(struct message_header), 0, false, &due.pongs},
-    [MESSAGE_ROUSE] = {sizeof(struct message_header), 0, false, NULL},
+    [MESSAGE_START] = {sizeof(struct message_start), 1, &due.started},
+    [MESSAGE_SIGNAL] = {sizeof(struct message_signal), 0, &due.signalled},
+    [MESSAGE_PING] = {sizeof(struct message_header), 0, &due.pongs},
 };
 
 /* By protocol.h alone. */
@@ -208,35 +178,31 @@ static void expect(const char *bytes, size_t length, unsigned descriptors)
         if (header.version != PROTOCOL_VERSION || header.type >= MESSAGE_TYPES)
             return;
         shape = &shapes[header.type];
-        if (shape->length == 0 || length - at < shape->length ||
-            (shape->alone && length != shape->length))
+        if (shape->length == 0 || length - at < shape->length)
             return;
         answers[count++] = shape->due;
         brought += shape->descriptors;
         at += shape->length;
     }
     for (unsigned i = 0; brought == descriptors && i < count; i++)
-        if (answers[i] != NULL)
-            ++*answers[i];
+        ++*answers[i];
 }
 
 static void hear(void)
 {
     static struct wire_inbox inbox;
     union message message;
-    int descriptors[WIRE_DESCRIPTORS];
+    int descriptor;
 
-    while (wire_receive(&inbox, supervisor, ~0u, &message, descriptors, MSG_DONTWAIT) ==
+    while (wire_receive(&inbox, supervisor, ~0u, &message, &descriptor, MSG_DONTWAIT) ==
            WIRE_MESSAGE) {
         const unsigned type = message.header.type;
 
         HOLDS(type != MESSAGE_EXITED || message.exited.status == 0);
-        if (descriptors[0] >= 0)
-            (void)close(descriptors[0]);
+        if (descriptor >= 0)
+            (void)close(descriptor);
         came.started += type == MESSAGE_STARTED || type == MESSAGE_FAILED;
         came.signalled += type == MESSAGE_SIGNALLED;
-        came.forked += type == MESSAGE_FORKED;
-        came.content += type == MESSAGE_CONTENT;
         came.pongs += type == MESSAGE_PONG;
     }
 }
@@ -245,8 +211,7 @@ static void hear(void)
 
 static size_t add_message(char *bytes, size_t length, struct fuzz_input *input)
 {
-    static const uint8_t types[] = {MESSAGE_START, MESSAGE_START, MESSAGE_SIGNAL, MESSAGE_FORK,
-                                    MESSAGE_READ,  MESSAGE_PING,  MESSAGE_ROUSE};
+    static const uint8_t types[] = {MESSAGE_START, MESSAGE_START, MESSAGE_SIGNAL, MESSAGE_PING};
     uint8_t byte = fuzz_take_byte(input);
     union message message = {.header = {.version = PROTOCOL_VERSION}};
     const struct shape *shape;
@@ -261,9 +226,6 @@ static size_t add_message(char *bytes, size_t length, struct fuzz_input *input)
         message.signal.process = (byte & 0x40) != 0 ? (int32_t)fuzz_take_number(input)
                                                     : FIRST_PROCESS + fuzz_take_byte(input) % 8;
         message.signal.signal = (byte & 0x20) != 0 ? fuzz_take_byte(input) : SIGTERM;
-        message.signal.adopted = byte >> 7;
-    } else if (message.header.type == MESSAGE_READ) {
-        message.read.file = fuzz_take_byte(input);
     }
     memcpy(bytes + length, &message, shape->length == 0 ? 16 : shape->length);
     return length + (shape->length == 0 ? 16 : shape->length);
@@ -356,7 +318,7 @@ static void finish(void)
     reply_flush();
     hear();
     HOLDS(came.started <= due.started && came.signalled == due.signalled);
-    HOLDS(came.forked == due.forked && came.content == due.content && came.pongs == due.pongs);
+    HOLDS(came.pongs == due.pongs);
 }
 
 static void begin(void)
@@ -394,8 +356,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (setjmp(left) == 0)
         service_run(&service);
     finish();
-    children_forget();
-    start_forget();
+    for (unsigned i = 0; i < process_count; i++)
+        children_remove(FIRST_PROCESS + (int32_t)i);
     (void)close(supervisor);
     keep_numbers();
     HOLDS(fuzz_descriptors() == before);

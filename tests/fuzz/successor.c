@@ -71,7 +71,7 @@ static void begin(void)
     const char *error = NULL;
 
     hang_up();
-    link_end = handover_begin(&server->handover, INHERITANCE_VERSION, &error);
+    link_end = handover_begin(&server->lasting->handover, INHERITANCE_VERSION, &error);
     HOLDS((link_end < 0) == (error != NULL));
 }
 
@@ -143,7 +143,7 @@ static void act(struct fuzz_input *input)
         shutdown_drain(server);
         break;
     case 15:
-        server->starting.paused = !server->starting.paused;
+        server->lasting->paused = !server->lasting->paused;
         break;
     default:
         say(sound[kind - 4]);

@@ -118,7 +118,7 @@ static void check_message(char *word)
     const struct options_busy *busy = &options.busy;
     size_t length = 0;
 
-    if (!enters(&options, "busy-message", word) || options.busy_file != NULL)
+    if (!enters(&options, "busy-message", word) || options.files[OPTIONS_FILE_BUSY] != NULL)
         return;
     for (size_t i = 0; i < busy->length; i++) {
         char byte = busy->text[i];
@@ -128,7 +128,7 @@ static void check_message(char *word)
         escaped[length++] = (char)(byte == '\n' ? 'n' : byte == '\r' ? 'r' : byte);
     }
     escaped[length] = '\0';
-    HOLDS(enters(&again, "busy-message", escaped) && again.busy_file == NULL);
+    HOLDS(enters(&again, "busy-message", escaped) && again.files[OPTIONS_FILE_BUSY] == NULL);
     HOLDS(again.busy.length == busy->length &&
           memcmp(again.busy.text, busy->text, busy->length) == 0);
 }

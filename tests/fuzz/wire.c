@@ -16,49 +16,46 @@ static struct wire_inbox inbox;
 /* What the protocol says of a message. */
 static unsigned brings(unsigned type)
 {
-    return type == MESSAGE_START || type == MESSAGE_CONTENT ? 1 : type == MESSAGE_FORK ? 2 : 0;
+    return type == MESSAGE_START || type == MESSAGE_FAILED;
 }
 
-static unsigned close_all(const int *descriptors)
+static unsigned close_one(int descriptor)
 {
-    unsigned count = 0;
-
-    while (count < WIRE_DESCRIPTORS && descriptors[count] >= 0) {
-        HOLDS((fcntl(descriptors[count], F_GETFD) & FD_CLOEXEC) != 0);
-        (void)close(descriptors[count++]);
+    if (descriptor < 0) {
+        HOLDS(descriptor == -1);
+        return 0;
     }
-    for (unsigned i = count; i < WIRE_DESCRIPTORS; i++)
-        HOLDS(descriptors[i] == -1);
-    return count;
+    HOLDS((fcntl(descriptor, F_GETFD) & FD_CLOEXEC) != 0);
+    (void)close(descriptor);
+    return 1;
 }
 
 /* All that has come out is what was sent, from its beginning to its end. */
 static void take_messages(int socket, unsigned permitted, const uint8_t *sent, size_t length)
 {
     union message message;
-    int descriptors[WIRE_DESCRIPTORS];
+    int descriptor;
     size_t at = 0;
     enum wire_result result =
-        wire_receive(&inbox, socket, permitted, &message, descriptors, MSG_DONTWAIT);
+        wire_receive(&inbox, socket, permitted, &message, &descriptor, MSG_DONTWAIT);
 
     HOLDS(result == WIRE_MESSAGE || result == WIRE_MALFORMED);
     for (unsigned count = 0; result == WIRE_MESSAGE; count++) {
-        unsigned came = close_all(descriptors);
+        unsigned came = close_one(descriptor);
         size_t end = wire_is_left(&inbox) ? inbox.taken : length;
 
         HOLDS(count < PROTOCOL_BATCH && end <= length && end > at);
         HOLDS(memcmp(&message, sent + at, end - at) == 0);
         HOLDS(message.header.version == PROTOCOL_VERSION);
         HOLDS((permitted & WIRE_TYPE(message.header.type)) != 0);
-        HOLDS(came == brings(message.header.type) ||
-              (came == 0 && message.header.type == MESSAGE_CONTENT));
+        HOLDS(came == brings(message.header.type));
         at = end;
         if (!wire_is_left(&inbox))
             return;
-        result = wire_receive(&inbox, socket, permitted, &message, descriptors, MSG_DONTWAIT);
+        result = wire_receive(&inbox, socket, permitted, &message, &descriptor, MSG_DONTWAIT);
     }
     HOLDS(result == WIRE_MALFORMED && at == 0 && !wire_is_left(&inbox));
-    HOLDS(close_all(descriptors) == 0);
+    HOLDS(close_one(descriptor) == 0);
 }
 
 static void send_packet(const int *pair, struct fuzz_input *input, unsigned permitted)

@@ -1,6 +1,6 @@
 /*
- * What a service manager is told: in order, not too often, and nothing behind the end; with a
- * manager that reads nothing, later; and what the environment may say.
+ * Tests notify.h: what a service manager hears, in order, and nothing after the end; later, if the
+ * manager does not read; and what the environment may say.
  */
 #include "supervisor/keeper/notify.h"
 
@@ -18,6 +18,7 @@
 
 static struct loop loop;
 static struct notify notify;
+static unsigned unheard; /* how often the manager was given up */
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
 static socklen_t address_length;
 static int manager;
@@ -33,13 +34,23 @@ static void open_manager(void)
     CHECK(bind(manager, (struct sockaddr *)&address, address_length) == 0);
 }
 
+static void on_unheard(void *context)
+{
+    CHECK(context == &unheard);
+    unheard++;
+}
+
 static void begin_with(const char *path, const char *period, const char *process)
 {
     loop = (struct loop){.now = 10 * LOOP_SECOND};
     (void)(path == NULL ? unsetenv("NOTIFY_SOCKET") : setenv("NOTIFY_SOCKET", path, 1));
     (void)(period == NULL ? unsetenv("WATCHDOG_USEC") : setenv("WATCHDOG_USEC", period, 1));
     (void)(process == NULL ? unsetenv("WATCHDOG_PID") : setenv("WATCHDOG_PID", process, 1));
-    notify_open(&notify, &loop);
+    notify_open(&notify);
+    notify.unheard = on_unheard;
+    notify.context = &unheard;
+    notify_run(&notify, &loop);
+    unheard = 0;
 }
 
 static void begin(void)
@@ -50,11 +61,17 @@ static void begin(void)
 
 static void end(void)
 {
+    CHECK(unheard == 0);
     if (notify.descriptor >= 0)
         (void)close(notify.descriptor);
 }
 
-/* Whether the next message is this; with NULL, whether there is none. */
+static void tell(enum notify_state state, const char *text)
+{
+    notify_tell(&notify, state, 0, text);
+}
+
+/* Returns true if the next message is this; with NULL, if there is none. */
 static bool hears(const char *expected)
 {
     char text[512];
@@ -82,9 +99,19 @@ static void pass(uint64_t time)
     }
 }
 
-static bool no_timer_is_set(void)
+static bool waits(void)
 {
-    return notify.retry.deadline == 0 && notify.status_due.deadline == 0;
+    return notify.retry.deadline != 0;
+}
+
+/* Returns true if the next message is RELOADING=1 with the present time and this end. */
+static bool hears_reloading(const char *rest)
+{
+    char expected[80];
+
+    (void)snprintf(expected, sizeof(expected), "RELOADING=1\nMONOTONIC_USEC=%llu%s",
+                   (unsigned long long)notify.reloading_since, rest);
+    return notify.reloading_since + 10 * (uint64_t)LOOP_SECOND > loop_clock() && hears(expected);
 }
 
 static void fill(void)
@@ -157,175 +184,150 @@ static void check_watchdog_period(void)
 
 static void check_order(void)
 {
-    char expected[80];
-
     begin();
-    notify_status(&notify, "one");
-    CHECK(hears(NULL)); /* nothing before it serves */
-    notify_ready(&notify);
+    tell(NOTIFY_READY, "one");
     CHECK(hears("READY=1\nSTATUS=one"));
-    notify_reloading(&notify);
-    (void)snprintf(expected, sizeof(expected), "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=one",
-                   (unsigned long long)notify.reloading_since);
-    CHECK(notify.reloading_since + 10 * (uint64_t)LOOP_SECOND > loop_clock());
-    CHECK(hears(expected));
-    notify_reloaded(&notify);
+    tell(NOTIFY_RELOADING, "");
+    CHECK(hears_reloading("\nSTATUS=one"));
+    tell(NOTIFY_RELOADED, "");
     CHECK(hears("READY=1\nSTATUS=one"));
-    notify_watchdog(&notify);
+    tell(NOTIFY_WATCHDOG, "");
     CHECK(hears("WATCHDOG=1"));
-    notify_stopping(&notify);
-    CHECK(hears("STOPPING=1\nSTATUS=one"));
-    notify_stopping(&notify);
-    notify_reloading(&notify);
-    notify_reloaded(&notify);
-    CHECK(hears(NULL));
-    CHECK(notify_takes_status(&notify));
-    notify_status(&notify, "draining");
-    CHECK(hears("STATUS=draining"));
-    CHECK(no_timer_is_set());
+    tell(NOTIFY_STATUS, "two");
+    CHECK(hears("STATUS=two"));
+    tell(NOTIFY_STOPPING, "");
+    CHECK(hears("STOPPING=1\nSTATUS=two"));
+    tell(NOTIFY_STATUS, "draining");
+    CHECK(hears("STATUS=draining") && hears(NULL) && !waits());
     end();
 }
 
-static void check_status(void)
+static void check_without_status(void)
 {
     begin();
-    notify_ready(&notify);
+    tell(NOTIFY_READY, "");
     CHECK(hears("READY=1"));
-    CHECK(notify_takes_status(&notify));
-    notify_status(&notify, "one");
-    CHECK(hears("STATUS=one"));
-    notify_status(&notify, "one");
-    CHECK(hears(NULL) && no_timer_is_set()); /* nobody has anything to say */
-    loop.now += 300 * LOOP_MILLISECOND;
-    CHECK(!notify_takes_status(&notify));
-    CHECK(notify.status_due.deadline == loop.now + 700 * LOOP_MILLISECOND);
-    pass(700 * LOOP_MILLISECOND);
-    CHECK(no_timer_is_set());
-    CHECK(notify_takes_status(&notify));
-    notify_status(&notify, "two");
-    CHECK(hears("STATUS=two") && hears(NULL) && no_timer_is_set());
+    tell(NOTIFY_RELOADING, "");
+    CHECK(hears_reloading(""));
+    tell(NOTIFY_STOPPING, "");
+    CHECK(hears("STOPPING=1") && hears(NULL));
     end();
 }
 
-/* With no room, nothing that changes the state is lost, and the last status is told. */
+/* Without room, no change of the state is lost, and the last status is sent. */
 static void check_full(void)
 {
-    char expected[80];
-
     begin();
-    notify_status(&notify, "one");
     fill();
-    notify_ready(&notify);
-    notify_reloading(&notify);
-    notify_reloaded(&notify);
-    notify_reloading(&notify); /* once more: what was before it does not matter */
-    notify_reloaded(&notify);
-    notify_status(&notify, "two");
-    notify_watchdog(&notify);
+    tell(NOTIFY_READY, "one");
+    tell(NOTIFY_RELOADING, "");
+    tell(NOTIFY_RELOADED, "");
+    tell(NOTIFY_RELOADING, ""); /* what was before it does not matter */
+    tell(NOTIFY_RELOADED, "");
+    tell(NOTIFY_STATUS, "two");
+    tell(NOTIFY_WATCHDOG, ""); /* is lost: the next one follows soon */
     for (int i = 0; i < 5; i++) {
         CHECK(notify.retry.deadline > loop.now);
         CHECK(notify.retry.deadline <= loop.now + 5 * LOOP_SECOND);
         pass(notify.retry.deadline - loop.now);
     }
     empty();
-    (void)snprintf(expected, sizeof(expected), "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=two",
-                   (unsigned long long)notify.reloading_since);
     pass(6 * LOOP_SECOND);
     CHECK(hears("READY=1\nSTATUS=two"));
-    CHECK(hears(expected));
+    CHECK(hears_reloading("\nSTATUS=two"));
     CHECK(hears("READY=1\nSTATUS=two"));
-    CHECK(hears(NULL));
-    CHECK(no_timer_is_set());
+    CHECK(hears(NULL) && !waits());
 
     fill();
-    notify_stopping(&notify);
+    tell(NOTIFY_RELOADING, "");
+    tell(NOTIFY_STOPPING, "");
     empty();
     pass(LOOP_SECOND);
-    CHECK(hears("STOPPING=1\nSTATUS=two") && hears(NULL));
+    CHECK(hears("STOPPING=1\nSTATUS=two") && hears(NULL) && !waits());
     end();
 }
 
 /* A reload that has begun again is not over. */
 static void check_full_reload(void)
 {
-    char expected[80];
-
     begin();
     fill();
-    notify_reloading(&notify);
-    notify_reloaded(&notify);
-    notify_reloading(&notify);
+    tell(NOTIFY_RELOADING, "");
+    tell(NOTIFY_RELOADED, "");
+    tell(NOTIFY_RELOADING, "");
     empty();
     pass(LOOP_SECOND);
-    (void)snprintf(expected, sizeof(expected), "RELOADING=1\nMONOTONIC_USEC=%llu",
-                   (unsigned long long)notify.reloading_since);
-    CHECK(hears(expected) && hears(NULL));
+    CHECK(hears_reloading("") && hears(NULL));
     end();
 }
 
 static void check_full_status(void)
 {
     begin();
-    notify_ready(&notify);
     fill();
-    notify_status(&notify, "one");
-    notify_status(&notify, "two");
-    CHECK(notify.retry.deadline != 0);
+    tell(NOTIFY_STATUS, "one");
+    tell(NOTIFY_STATUS, "two");
+    CHECK(waits());
     empty();
+    tell(NOTIFY_STATUS, "three"); /* no status is urgent */
+    CHECK(hears(NULL));
     pass(LOOP_SECOND);
-    CHECK(hears("STATUS=two") && hears(NULL) && no_timer_is_set());
+    CHECK(hears("STATUS=three") && hears(NULL) && !waits());
     end();
 }
 
 static void check_successor(void)
 {
     begin();
-    notify_ready(&notify);
+    tell(NOTIFY_READY, "");
     CHECK(hears("READY=1"));
     fill();
-    notify_reloading(&notify);
-    notify_successor(&notify, 77);
-    notify_status(&notify, "two");
-    notify_watchdog(&notify);
-    notify_stopping(&notify);
-    notify_reloaded(&notify);
+    tell(NOTIFY_RELOADING, "");
+    notify_tell(&notify, NOTIFY_SUCCESSOR, 77, "");
+    tell(NOTIFY_STATUS, "two");
+    tell(NOTIFY_WATCHDOG, "");
+    tell(NOTIFY_STOPPING, "");
+    tell(NOTIFY_RELOADED, "");
+    CHECK(unheard == 0); /* MAINPID= is still to be sent */
     empty();
     pass(LOOP_SECOND);
-    CHECK(hears("MAINPID=77"));
-    CHECK(!notify_is_open(&notify) && notify.watchdog_every == 0);
-    notify_ready(&notify);
-    notify_status(&notify, "three");
-    notify_watchdog(&notify);
+    CHECK(hears("MAINPID=77") && unheard == 1);
+    CHECK(!notify_is_open(&notify));
+    tell(NOTIFY_READY, "");
+    tell(NOTIFY_STATUS, "three");
+    tell(NOTIFY_WATCHDOG, "");
     pass(LOOP_SECOND);
-    CHECK(hears(NULL) && no_timer_is_set());
+    CHECK(hears(NULL) && !waits() && unheard == 1);
 }
 
 /* A manager that is gone does not come back to this socket. */
-static void check_gone(void)
+static void check_gone(enum notify_state state)
 {
     begin();
-    notify_ready(&notify);
+    tell(NOTIFY_READY, "");
     CHECK(hears("READY=1"));
     (void)close(manager);
-    notify_status(&notify, "one");
-    CHECK(!notify_is_open(&notify) && no_timer_is_set());
-    notify_stopping(&notify);
-    notify_successor(&notify, 77);
-    CHECK(no_timer_is_set());
+    tell(state, "one");
+    CHECK(!notify_is_open(&notify) && !waits() && unheard == 1);
+    tell(NOTIFY_STOPPING, "");
+    notify_tell(&notify, NOTIFY_SUCCESSOR, 77, "");
+    CHECK(!waits() && unheard == 1);
+    open_manager();
 }
 
 int main(void)
 {
-    log_open(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT, "supervisor");
+    log_open(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT, "keeper");
     open_manager();
     check_environment();
     check_watchdog_period();
     check_order();
-    check_status();
+    check_without_status();
     check_full();
     check_full_reload();
     check_full_status();
     check_successor();
-    check_gone();
+    check_gone(NOTIFY_STATUS);
+    check_gone(NOTIFY_WATCHDOG);
     return CHECK_RESULT();
 }

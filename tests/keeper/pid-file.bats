@@ -1,13 +1,11 @@
 #!/usr/bin/env bats
-# --pid-file, and the janitor that publishes and removes the file.
+# Tests --pid-file: the keeper publishes the file, holds its lock, and removes it.
 
 load ../shared/helpers
 load ../shared/privileges
 
 # True if directory $1 has neither a pid file nor a temporary one.
 is_clean() { [[ -z $(find "$1" -maxdepth 1 -name '*pid*') ]]; }
-
-is_absent() { [[ ! -e $1 ]]; }
 
 is_locked() { ! flock -n "$1" true; }
 
@@ -36,13 +34,12 @@ refuses_to_start() {
     [[ ! -s $LOG ]]
 }
 
-@test "--pid-file: the file is removed at every end: SIGTERM, SIGINT, forced or SIGKILL" {
+@test "--pid-file: the file is removed at every end: SIGTERM, SIGINT or forced" {
     local end
-    for end in TERM INT KILL; do
+    for end in TERM INT; do
         start --address 127.0.0.1 --pid-file "$PWD/pid" 0 cat
         [[ -e pid ]]
         stop "$end"
-        if [[ $end == KILL ]]; then await is_absent pid; fi # otherwise the file is gone before the daemon
         is_clean .
     done
     start --address 127.0.0.1 --drain-timeout 0 --pid-file pid 0 sleep 60
@@ -53,20 +50,26 @@ refuses_to_start() {
     is_clean .
 }
 
-@test "--pid-file: SIGKILL of the supervisor releases the lock, even while handlers live on" {
-    start --address 127.0.0.1 --pid-file pid 0 sleep 60
+@test "--pid-file: SIGKILL to the keeper releases the lock, even while supervisor and handlers live on" {
+    start --address 127.0.0.1 --pid-file pid 0 cat
     connect_silently
     await status_is running 1
-    local janitor
-    janitor=$(janitor)
-    kill -STOP "$janitor"
+    local first=$DAEMON
     stop KILL
-    [[ -e pid ]]
+    [[ $(<pid) == "$first" ]]
     refute is_locked pid
-    kill -CONT "$janitor"
-    await is_absent pid
-    end_by_force
+    has_line ': supervisor' <(processes_of_test)
+    # The file of the dead keeper is replaced.
+    start --address 127.0.0.1 --pid-file pid 0 cat
+    [[ $(<pid) == "$DAEMON" ]]
+    is_locked pid
+    exec {CLIENT}>&- # now the first supervisor ends
+    await is_left_alone
+    [[ $(<pid) == "$DAEMON" ]]
 }
+
+# True if only one supervisor is left.
+is_left_alone() { [[ $(processes_of_test | grep -c ': supervisor') == 1 ]]; }
 
 @test "--pid-file: the file of a living daemon stops a second daemon, which names the first" {
     start --address 127.0.0.1 --pid-file pid 0 cat
@@ -167,12 +170,21 @@ one_is_left() { (($(living "$@" | wc -l) == 1)) && has_content pid; }
     [[ $(find . -name '*pid*') == ./pid ]]
 }
 
-@test "as root, the supervisor runs as nobody, and the file is removed from root's directory" {
+@test "as root, the file is removed from a directory that the supervisor cannot enter" {
     require_root
     mkdir -m 700 run
     start --address 127.0.0.1 --pid-file run/pid 0 cat
-    has_field "$DAEMON" Uid "$(id -u nobody) $(id -u nobody) $(id -u nobody) $(id -u nobody)"
-    refute run_as nobody test -e run/pid
+    refute grep -q '^Uid:.*[[:space:]]0[[:space:]]' "/proc/$(supervisor)/status"
+    stop
+    is_clean run
+}
+
+@test "as root, the file is removed from another user's directory" {
+    require_root
+    open_to_others
+    mkdir -m 700 run
+    chown "$HANDLERS" run
+    start --address 127.0.0.1 --pid-file run/pid 0 cat
     stop
     is_clean run
 }
@@ -187,17 +199,16 @@ one_is_left() { (($(living "$@" | wc -l) == 1)) && has_content pid; }
 
 has_slept_more_than() { (($(switches "$1") > $2)); }
 
-@test "a file that replaces the pid file while the janitor waits for the lock is left alone" {
+@test "a file that replaces the pid file while the keeper waits for the lock is left alone" {
     start --address 127.0.0.1 --pid-file pid 0 cat
-    local janitor slept
-    janitor=$(janitor)
-    await is_asleep "$janitor"
-    slept=$(switches "$janitor")
+    local slept
+    await is_asleep "$DAEMON"
+    slept=$(switches "$DAEMON")
     echo other >new
     exec 9<.
     flock 9
     kill -TERM "$DAEMON"
-    await has_slept_more_than "$janitor" $((slept + 5)) # it has looked at the file, and looks at the lock again and again
+    await has_slept_more_than "$DAEMON" $((slept + 10)) # it has looked at the file, and tries the lock again and again
     mv new pid
     exec 9<&-
     finish
@@ -212,76 +223,8 @@ has_slept_more_than() { (($(switches "$1") > $2)); }
     [[ $(<pid) == "$DAEMON" ]]
     has_line '^\[WARNING\] --pid-file: cannot lock the directory of pid, going on without' "$LOG"
     stop
-    await is_clean . # the janitor waits for one of its two seconds
+    is_clean .
     kill "$(children "$holder")" "$holder"
-}
-
-@test "the janitor has few descriptors and rights, and blocks all signals" {
-    require_ptrace
-    # shellcheck disable=SC2016
-    WRAPPER=(bash -c 'exec 3</ 9</; exec "$@"' bash)
-    start --address 127.0.0.1 --pid-file pid 0 cat
-    local janitor set
-    janitor=$(janitor)
-    find "/proc/$janitor/fd" -type l -printf '%l\n' | sed 's/\[.*//' | sort >open
-    cat open
-    [[ $(<open) == "$(printf '%s\n' "$PWD" "$PWD/pid" /dev/null /dev/null "$LOG" socket: | sort)" ]]
-    has_field "$janitor" Uid "0 0 0 0"
-    # CAP_DAC_OVERRIDE and CAP_FOWNER
-    for set in CapEff CapPrm; do has_field "$janitor" "$set" 000000000000000a; done
-    for set in CapInh CapAmb CapBnd; do has_field "$janitor" "$set" "$NO_CAPABILITY"; done
-    has_field "$janitor" NoNewPrivs 1
-    is_hidden "$janitor"
-    [[ $(tr -d '\0' <"/proc/$janitor/cmdline") == janitor ]]
-    [[ $(readlink "/proc/$janitor/cwd") == / ]]
-    kill -TERM "$janitor"
-    kill -INT "$janitor"
-    kill -HUP "$janitor"
-    stop
-    is_clean .
-}
-
-@test "without root, the janitor has no capability" {
-    require_root
-    open_to_others
-    chmod 777 .
-    WRAPPER=(setpriv --reuid=65534 --regid=65534 --clear-groups --)
-    start --address 127.0.0.1 --pid-file pid 0 cat
-    local janitor set
-    janitor=$(janitor)
-    has_field "$janitor" Uid "65534 65534 65534 65534"
-    for set in CapEff CapPrm CapInh CapAmb; do has_field "$janitor" "$set" "$NO_CAPABILITY"; done
-    stop
-    is_clean .
-}
-
-@test "without files to remove, there is no janitor" {
-    start --address 127.0.0.1 0 cat
-    [[ -z $(janitor) ]]
-}
-
-@test "a janitor that dies is logged once, and the service goes on" {
-    start --address 127.0.0.1 --pid-file pid 0 cat
-    local janitor
-    janitor=$(janitor)
-    kill -KILL "$janitor"
-    await has_line "^\[WARNING\] the janitor, process $janitor, is dead: files will be left behind" "$LOG"
-    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
-    stop
-    ((STATUS == 0))
-    [[ -e pid ]]
-    (($(wc -l <"$LOG") == 1))
-}
-
-@test "a stopped janitor delays the end for two seconds at most" {
-    start --address 127.0.0.1 --pid-file pid 0 cat
-    local janitor begin=$SECONDS
-    janitor=$(janitor)
-    kill -STOP "$janitor"
-    stop
-    ((SECONDS - begin <= 8 && STATUS == 0)) # with time for a slow machine
-    kill -CONT "$janitor"
-    await is_absent pid
 }
 
 @test "SIGTERM right after the file was made removes the file" {

@@ -105,12 +105,13 @@ answers_at() { [[ $(echo hello | timeout 20 nc -NU "$1") == hello ]]; }
     is_non_blocking "$(ss -Hlx | awk -v path="$PWD/socket" '$5 == path { print $6 }')"
 }
 
-# Succeeds if the daemon's socket with inode $1 is non-blocking (proc_pid_fdinfo(5)).
+# Succeeds if the supervisor's socket with inode $1 is non-blocking (proc_pid_fdinfo(5)).
 is_non_blocking() {
-    local descriptor
-    for descriptor in "/proc/$DAEMON/fd/"*; do
+    local descriptor process
+    process=$(supervisor)
+    for descriptor in "/proc/$process/fd/"*; do
         if [[ $(readlink "$descriptor") == "socket:[$1]" ]]; then
-            (($(sed -n 's/^flags:\t//p' "/proc/$DAEMON/fdinfo/${descriptor##*/}") & 04000))
+            (($(sed -n 's/^flags:\t//p' "/proc/$process/fdinfo/${descriptor##*/}") & 04000))
             return
         fi
     done
@@ -205,7 +206,7 @@ END
 # Ends the second daemon, and thereby its manager.
 end_second() {
     DAEMON=$(sed -n 2p children)
-    DESCRIPTORS=$(open_descriptors "$DAEMON")
+    count_descriptors
     stop
     await is_gone "$MANAGER"
 }
@@ -216,7 +217,7 @@ start_kept() {
     MANAGER=$DAEMON
     await has_content children # the manager may write this after the daemon is ready
     DAEMON=$(sed -n 1p children)
-    DESCRIPTORS=$(open_descriptors "$DAEMON")
+    count_descriptors
 }
 
 second_serves() { [[ $(wc -l <"$READY") == "$1" && $(wc -l <children) == 2 ]]; }
@@ -229,6 +230,7 @@ second_serves() { [[ $(wc -l <"$READY") == "$1" && $(wc -l <children) == 2 ]]; }
     limit=$(backlog_limit)
     exec 9<>"/dev/tcp/127.0.0.1/$PORT"
     await status_is running 1
+    FIRST=$(supervisor)
     kill -TERM "$DAEMON"
     await has_only_other_sockets
     # This client comes after the daemon has stopped accepting, so the next daemon serves it.
@@ -243,9 +245,9 @@ second_serves() { [[ $(wc -l <"$READY") == "$1" && $(wc -l <children) == 2 ]]; }
     end_second
 }
 
-# Succeeds once the daemon no longer listens on PORT.
+# Succeeds once the supervisor of the first daemon no longer listens on PORT.
 has_only_other_sockets() {
-    ! ss -Hltpn "sport = :$PORT" | grep -q "pid=$DAEMON,"
+    ! ss -Hltpn "sport = :$PORT" | grep -q "pid=$FIRST,"
 }
 
 backlog_limit() { ss -Hltn "sport = :$PORT" | awk '{ print $3 }'; }
@@ -328,14 +330,14 @@ backlogs_are() {
     local address second before
     await has_lines 2 "$READY"
     read -r address second < <(tail -n 1 "$READY")
-    before=$(processor_time "$DAEMON")
+    before=$(processor_time "$(supervisor)")
     touch go
     await has_line "shut down the socket that listened on unix:$PWD/socket: nobody" "$LOG"
     for ((i = 0; i < 40; i++)); do answers "$address" "$second"; done
     has_lines 1 "$LOG"
     # A busy loop would use the whole second.
     sleep 1
-    (($(processor_time "$DAEMON") - before <= 20))
+    (($(processor_time "$(supervisor)") - before <= 20))
     stop
     ((STATUS == 0))
 }
@@ -367,7 +369,7 @@ backlogs_are() {
     await has_state socket
     says "environment IPCLOCALPATH=$PWD/socket"
     refute grep LISTEN_ state
-    DESCRIPTORS=$(open_descriptors "$DAEMON")
+    count_descriptors
     await has_state other
     says "environment IPCLOCALPATH=$PWD/other"
     grep -qxF "[INFO] listening on unix:$PWD/other" "$LOG"

@@ -22,14 +22,14 @@ static bool enters(const char *word)
 
 static bool is_text(const char *word, const char *text, size_t length)
 {
-    return enters(word) && options.busy_file == NULL && options.busy.length == length &&
-           memcmp(options.busy.text, text, length) == 0;
+    return enters(word) && options.files[OPTIONS_FILE_BUSY] == NULL &&
+           options.busy.length == length && memcmp(options.busy.text, text, length) == 0;
 }
 
 static bool is_file(const char *word)
 {
-    return enters(word) && options.busy_file != NULL && strcmp(options.busy_file, word + 1) == 0 &&
-           options.busy.length == 0;
+    return enters(word) && options.files[OPTIONS_FILE_BUSY] != NULL &&
+           strcmp(options.files[OPTIONS_FILE_BUSY], word + 1) == 0 && options.busy.length == 0;
 }
 
 int main(void)
@@ -50,7 +50,7 @@ int main(void)
     CHECK(!enters("\\"));
     CHECK(!enters("a\\"));
     CHECK(!enters("\\t"));
-    CHECK(options.busy.length == 4 && options.busy_file == NULL); /* as it was */
+    CHECK(options.busy.length == 4 && options.files[OPTIONS_FILE_BUSY] == NULL); /* as it was */
     memset(longest, 'x', OPTIONS_BUSY_MAXIMUM);
     CHECK(is_text(longest, longest, OPTIONS_BUSY_MAXIMUM));
     longest[OPTIONS_BUSY_MAXIMUM] = 'x';

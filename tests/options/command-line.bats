@@ -316,7 +316,7 @@ serves() {
     [[ ${#lines[@]} == 2 ]]
     [[ ${lines[0]} =~ ^127\.0\.0\.1\ [1-9][0-9]*$ ]]
     [[ ${lines[1]} =~ ^::1\ [1-9][0-9]*$ ]]
-    DESCRIPTORS=$(open_descriptors "$DAEMON")
+    count_descriptors
 }
 
 @test "--ready-fd may be a descriptor number that the dispatchers use" {

@@ -5,6 +5,7 @@
 #include "supervisor/pool/channel.h"
 
 #include "dispatcher/shared/wire.h"
+#include "tests/pool/ends.h"
 #include "tests/shared/check.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@
 
 static struct ledger ledger;
 static struct channel channel;
+static struct pool_known known;
 static int ends[2]; /* of the socket */
 
 /* Sets of clients, with tickets 100 above them. */
@@ -49,8 +51,7 @@ static bool nothing_is_open(void)
 
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
         used = used || channel.starts.slots[i].used;
-    return !used && channel.starts.count == 0 && channel.due[CHANNEL_ADOPTED] == 0 &&
-           !channel_owes(&channel);
+    return !used && channel.starts.count == 0 && !channel_owes(&channel);
 }
 
 static void ask_start(uint32_t client, uint64_t ticket)
@@ -63,21 +64,12 @@ static void ask_start(uint32_t client, uint64_t ticket)
     CHECK(ledger.slots[message.start.slot].process == 0);
 }
 
-static void ask_signal(uint32_t adopted)
-{
-    union message message;
-
-    wire_header(&message, MESSAGE_SIGNAL, 1, 1);
-    message.signal.adopted = adopted;
-    CHECK(channel_ask(&channel, &message, NULL) == 0);
-}
-
 static void ask(enum message_type type)
 {
     union message message;
 
     wire_header(&message, type, 1, 1);
-    CHECK(channel_ask(&channel, &message, NULL) == 0);
+    CHECK(channel_ask(&channel, &message) == 0);
 }
 
 /* ---- answers ---- */
@@ -100,41 +92,22 @@ static bool failed(uint32_t client, uint64_t ticket, int32_t error)
     return channel_answered(&channel, &message);
 }
 
-static bool signalled(uint32_t adopted)
+static bool heard(enum message_type type)
 {
     union message message;
 
-    wire_header(&message, MESSAGE_SIGNALLED, 1, 1);
-    message.signalled.adopted = adopted;
+    wire_header(&message, type, 1, 1);
     return channel_answered(&channel, &message);
 }
 
-static bool forked(int32_t process, int32_t error)
+static bool signalled(void)
 {
-    union message message;
-
-    wire_header(&message, MESSAGE_FORKED, 1, 1);
-    message.forked.process = process;
-    message.forked.error = error;
-    return channel_answered(&channel, &message);
-}
-
-static bool content(uint32_t file, int32_t error)
-{
-    union message message;
-
-    wire_header(&message, MESSAGE_CONTENT, 0, 0);
-    message.content.file = file;
-    message.content.error = error;
-    return channel_answered(&channel, &message);
+    return heard(MESSAGE_SIGNALLED);
 }
 
 static bool pong(void)
 {
-    union message message;
-
-    wire_header(&message, MESSAGE_PONG, 0, 0);
-    return channel_answered(&channel, &message);
+    return heard(MESSAGE_PONG);
 }
 
 /* ---- what is checked ---- */
@@ -145,32 +118,22 @@ static void check_unasked(void)
     CHECK(nothing_is_open());
     CHECK(!started(0, 0, 100) && !started(1, 1, 100));
     CHECK(!failed(0, 0, EIO) && !failed(1, 1, EIO));
-    CHECK(!signalled(0) && !signalled(1));
-    CHECK(!forked(100, 0) && !forked(0, EAGAIN));
-    CHECK(!content(PROTOCOL_FILE_ACCESS, 0) && !content(PROTOCOL_FILE_BUSY, EIO));
-    CHECK(!pong());
+    CHECK(!signalled() && !pong());
     CHECK(nothing_is_open());
 }
 
 /* No request is taken for an answer to one, nor is what is heard apart from these. */
 static void check_types(void)
 {
-    union message message;
-
     begin();
     ask_start(1, 1);
-    ask_signal(0);
-    ask(MESSAGE_FORK);
-    ask(MESSAGE_READ);
+    ask(MESSAGE_SIGNAL);
     ask(MESSAGE_PING);
-    for (unsigned type = 0; type <= MESSAGE_TYPES; type++) {
-        if (type == MESSAGE_STARTED || type == MESSAGE_FAILED || type == MESSAGE_SIGNALLED ||
-            type == MESSAGE_FORKED || type == MESSAGE_CONTENT || type == MESSAGE_PONG)
-            continue;
-        wire_header(&message, (enum message_type)type, 1, 1);
-        CHECK(!channel_answered(&channel, &message));
-    }
-    CHECK(started(1, 1, 100) && signalled(0) && forked(100, 0) && content(0, 0));
+    for (unsigned type = 0; type <= MESSAGE_TYPES; type++)
+        if (type != MESSAGE_STARTED && type != MESSAGE_FAILED && type != MESSAGE_SIGNALLED &&
+            type != MESSAGE_PONG)
+            CHECK(!heard((enum message_type)type));
+    CHECK(started(1, 1, 100) && signalled());
     CHECK(channel_owes(&channel) && pong());
     CHECK(nothing_is_open());
 }
@@ -250,95 +213,70 @@ static void check_withdrawn(void)
     CHECK(withdraw() == 1u << 6 && nothing_is_open());
 }
 
-/* Those to children of the supervisor's are counted apart, as nothing is reaped until they are
- * answered: one kind must not be taken for the other. */
-static void check_signals(void)
+/* The two kinds are counted apart. */
+static void check_others(void)
 {
     begin();
-    ask_signal(0);
-    CHECK(channel.due[CHANNEL_ADOPTED] == 0 && channel_owes(&channel));
-    CHECK(!signalled(1));
-    CHECK(signalled(0));
-    CHECK(!signalled(0) && nothing_is_open());
-
-    ask_signal(1);
-    CHECK(channel.due[CHANNEL_ADOPTED] == 1);
-    CHECK(!signalled(0));
-    CHECK(channel.due[CHANNEL_ADOPTED] == 1 && channel_owes(&channel));
-    CHECK(signalled(1));
-    CHECK(!signalled(1) && !signalled(0) && nothing_is_open());
-
-    ask_signal(1);
-    ask_signal(0);
-    ask_signal(1);
-    CHECK(channel.due[CHANNEL_ADOPTED] == 2);
-    CHECK(signalled(1) && signalled(1) && channel.due[CHANNEL_ADOPTED] == 0);
-    CHECK(!signalled(1));
-    CHECK(signalled(0) && nothing_is_open());
-
-    ask_signal(1);
-    ask_signal(0);
-    CHECK(signalled(0) && !signalled(0) && channel.due[CHANNEL_ADOPTED] == 1 &&
-          channel_owes(&channel));
-    CHECK(signalled(1) && nothing_is_open());
-}
-
-static void check_forks(void)
-{
-    begin();
-    ask(MESSAGE_FORK);
-    ask(MESSAGE_FORK);
-    CHECK(!forked(0, 0));        /* neither a process nor an error */
-    CHECK(!forked(100, EAGAIN)); /* both */
-    CHECK(!forked(1, 0) && !forked(-1, 0) && !forked(INT32_MIN, 0));
-    CHECK(channel_owes(&channel));
-    CHECK(forked(2, 0) && forked(0, EAGAIN));
-    CHECK(!forked(2, 0) && !forked(0, EAGAIN));
-    CHECK(nothing_is_open());
-}
-
-static void ask_read(uint32_t file)
-{
-    union message message;
-
-    wire_header(&message, MESSAGE_READ, 0, 0);
-    message.read.file = file;
-    CHECK(channel_ask(&channel, &message, NULL) == 0);
-}
-
-/* Of each file on its own: with another's answer taken for it, nobody would ask again. */
-static void check_reads(void)
-{
-    begin();
-    ask_read(PROTOCOL_FILE_BUSY);
-    CHECK(!content(PROTOCOL_FILE_BUSY, -1));
-    CHECK(!content(PROTOCOL_FILES, 0) && !content(UINT32_MAX, 0));
-    CHECK(!content(PROTOCOL_FILE_ACCESS, 0));
-    CHECK(channel_owes(&channel));
-    CHECK(content(PROTOCOL_FILE_BUSY, 0));
-    CHECK(!content(PROTOCOL_FILE_BUSY, 0) && nothing_is_open());
-
-    ask_read(PROTOCOL_FILE_ACCESS);
-    ask_read(PROTOCOL_FILE_BUSY);
-    ask_read(PROTOCOL_FILE_BUSY); /* again, as another dispatcher died meanwhile */
-    CHECK(content(PROTOCOL_FILE_BUSY, EIO) && content(PROTOCOL_FILE_BUSY, 0));
-    CHECK(!content(PROTOCOL_FILE_BUSY, 0));
-    CHECK(content(PROTOCOL_FILE_ACCESS, 0) && nothing_is_open());
-}
-
-static void check_pings(void)
-{
-    begin();
-    ask(MESSAGE_PING);
-    CHECK(channel_owes(&channel));
-    CHECK(!content(PROTOCOL_FILE_ACCESS, 0) && !signalled(0));
-    CHECK(pong());
-    CHECK(!pong() && nothing_is_open());
+    ask(MESSAGE_SIGNAL);
+    CHECK(channel_owes(&channel) && !pong());
+    CHECK(signalled() && !signalled() && nothing_is_open());
 
     ask(MESSAGE_PING);
+    CHECK(channel_owes(&channel) && !signalled());
+    CHECK(pong() && !pong() && nothing_is_open());
+
     ask(MESSAGE_PING);
-    CHECK(pong() && channel_owes(&channel) && pong());
-    CHECK(!pong() && nothing_is_open());
+    ask(MESSAGE_SIGNAL);
+    ask(MESSAGE_SIGNAL);
+    CHECK(signalled() && pong() && channel_owes(&channel) && !pong());
+    CHECK(signalled() && !signalled() && nothing_is_open());
+}
+
+/* ---- opening ---- */
+
+static int count_open(void)
+{
+    int count = 0;
+
+    for (int descriptor = 0; descriptor < 256; descriptor++)
+        count += fcntl(descriptor, F_GETFD) >= 0;
+    return count;
+}
+
+static void ignore(void *context)
+{
+    (void)context;
+}
+
+/* If the socket or the ledger is missing, the others are closed.  The dispatcher's end is missing
+ * if an earlier supervisor has emptied it. */
+static void check_opened(void)
+{
+    struct loop loop;
+    int before;
+
+    CHECK(loop_open(&loop) == 0);
+    channel_prepare(&channel, &loop, &events, &known, ignore, NULL);
+    before = count_open();
+    for (int missing = 0; missing <= CHANNEL_DESCRIPTORS; missing++) {
+        int descriptors[CHANNEL_DESCRIPTORS];
+        bool whole = missing == CHANNEL_DESCRIPTORS || missing == CHANNEL_PEER;
+
+        known.process = 1;
+        (void)close(ends_open(descriptors));
+        if (missing < CHANNEL_DESCRIPTORS) {
+            (void)close(descriptors[missing]);
+            descriptors[missing] = -1;
+        }
+        CHECK(channel_open(&channel, descriptors) == (whole ? 0 : -1));
+        CHECK((channel.starts.ledger != NULL) == whole && channel.source.watched == whole);
+        CHECK(channel.ledger == (whole ? descriptors[CHANNEL_LEDGER] : -1));
+        CHECK(count_open() ==
+              before + (whole ? CHANNEL_DESCRIPTORS - (missing == CHANNEL_PEER) : 0));
+        channel_close(&channel);
+        CHECK(count_open() == before && channel.source.descriptor == -1 && known.process == 0);
+    }
+    loop_close(&loop);
 }
 
 int main(void)
@@ -351,9 +289,7 @@ int main(void)
     check_types();
     check_starts();
     check_withdrawn();
-    check_signals();
-    check_forks();
-    check_reads();
-    check_pings();
+    check_others();
+    check_opened();
     return CHECK_RESULT();
 }

@@ -35,17 +35,11 @@ hostile() {
 
 @test "a dispatcher signals a handler only if the request has the handler's ticket" { hostile tickets; }
 
-@test "a forked dispatcher signals no handler of the dispatcher that forked it" { hostile forked; }
-
 @test "a dispatcher signals the handler that it started, even if the ledger shows another process" { hostile forgery; }
-
-@test "an orphaned dispatcher does not adopt the children of other processes" {
-    hostile orphan
-}
 
 # ---- a hostile dispatcher and the real supervisor: tests/dispatcher/liar.c ----
 
-# Makes a folder of programs in which the supervisor finds a liar as its dispatcher.
+# Makes a folder of programs in which the keeper finds a liar as its dispatcher.
 prepare_liars() {
     mkdir -p programs
     cp "$BUILD/socket-burst-dampener" programs/
@@ -53,14 +47,15 @@ prepare_liars() {
     cp "$BUILD/dispatcher" programs/honest
     DAMPENER=$PWD/programs/socket-burst-dampener
     (close_descriptors; exec sleep 1000) &
-    export BYSTANDER=$! LIARS='' LIAR_SPARE=''
+    export BYSTANDER=$! LIARS=''
 }
 
-# Starts the daemon with the words in $@, a new log and no answers.
+# Starts the daemon with the words in $@, a new log and no answers.  Its dispatchers take the lies in
+# LIARS.
 start_liars() {
     RUN=$((${RUN:-0} + 1))
     LOG=$PWD/log.$RUN
-    rm -f answers counter
+    rm -f answers counter lie.*
     : >"$LOG"
     : >answers
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 4 "$@"
@@ -83,11 +78,14 @@ nobody_is_left() {
     grep '^\[INFO\] status: ' "$LOG" | tail -n 1 | grep -q 'queued 0, starting 0, running 0,'
 }
 
+# Keeper and supervisor together.
+work() { echo $(($(processor_time "$DAEMON") + $(processor_time "$(supervisor)"))); }
+
 is_idle() {
     local before
-    before=$(processor_time "$DAEMON")
+    before=$(work)
     sleep 0.1
-    (($(processor_time "$DAEMON") - before <= 3))
+    (($(work) - before <= 3))
 }
 
 # Checks, as soon as the liar is gone, that the daemon serves with all dispatchers, counts correctly,
@@ -151,11 +149,10 @@ said_what_none_may_say() {
     prepare_liars
     local lies
     for lies in "unasked-started unknown-client started-0" "started-1 started-minus exited-unknown" \
-        "exited-zero exited-others exited-before" "ready-twice ready-other unasked-signalled" \
-        "unasked-forked unasked-content empty" "empty-with-descriptors stray strays" \
-        "request noise started-twice" "started-then-failed exited-twice started-0" \
-        "unasked-pong unasked-pong unasked-pong" "truth-then-lie lie-then-truth twice-at-once" \
-        "cut-packet one-too-many long-packet" "strays-at-once content-in-company cut-packet"; do
+        "exited-zero exited-others exited-before" "ready-twice unasked-signalled unasked-pong" \
+        "unknown-type other-version empty" "empty-with-descriptors stray strays" \
+        "request noise started-twice" "started-then-failed exited-twice strays-at-once" \
+        "truth-then-lie lie-then-truth twice-at-once" "cut-packet one-too-many long-packet"; do
         lie_at_start "$lies" 0
         said_what_none_may_say 3
     done
@@ -165,7 +162,7 @@ said_what_none_may_say() {
 @test "a dispatcher that claims to have started a foreign process harms one client only" {
     prepare_liars
     lie_at_start "started-supervisor started-dispatcher started-itself" 3
-    lie_at_start started-bystander 1
+    lie_at_start "started-keeper started-bystander" 2
     # The liar may get the client again for which it reported FAILED; then the lie has become an answer.
     lie_at_start failed-then-started 1
     end_bystander
@@ -177,49 +174,56 @@ said_what_none_may_say() {
     end_bystander
 }
 
-@test "a dispatcher cannot truncate the ledger of the supervisor" {
+@test "a dispatcher can neither truncate the ledger nor change the setup of other dispatchers" {
     prepare_liars
-    lie_at_start cut-ledger 0
+    lie_at_start "cut-ledger change-setup" 0
     end_bystander
 }
 
-@test "the supervisor kills dispatchers that are silent for 10 s or have closed their socket" {
+@test "children that a dispatcher leaves behind count as no handlers" {
     prepare_liars
-    LIARS="silent closed"
+    lie_at_start orphans 0
+    end_bystander
+}
+
+@test "the keeper kills dispatchers that are silent for 10 s, are stopped or have closed their socket" {
+    prepare_liars
+    LIARS="silent closed stopped"
     start_liars 0 "$ANSWER" answers counter 1
     "$BURST" "$ADDRESS" "$PORT" 60 >burst
     [[ $(<burst) == "connected 60 answered 60 failed 0" ]]
-    [[ $(grep -c 'has not answered for 10 s: killing it' "$LOG") == 2 ]]
+    # The stopped one is killed for either reason.
+    [[ $(grep -c -e 'has not answered for 10 s: killing it' -e 'was stopped 10 s ago: killing it' "$LOG") -ge 3 ]]
+    [[ $(grep -c 'was killed by signal 9: replacing it$' "$LOG") == 3 ]]
     check_after_lie
     end_bystander
 }
 
-# The supervisor loses the clients that such a dispatcher holds, and no others.
-@test "dispatchers that cannot be killed delay neither the service nor its exit" {
+# Kills the first dispatcher; its successor tells lie $1 before it says that it is ready.
+lie_before_ready() {
+    echo "lie: $1"
+    LIARS="honest honest honest honest $1"
+    start_liars 0 "$ANSWER" answers counter 10
+    kill -KILL "$(dispatchers | head -n 1)"
+    "$BURST" -t 8000 "$ADDRESS" "$PORT" 60 >burst
+    [[ $(<burst) == "connected 60 answered 60 failed 0" ]]
+    await has_line "^\[WARNING\] liar: $1$" "$LOG"
+}
+
+@test "a dispatcher that lies before it is ready, or never is, is replaced" {
     prepare_liars
-    LIARS="unleashed unleashed-noise"
-    start_liars 0 "$ANSWER" answers counter 1
-    local liars
-    liars=$(sed -n 's/.* dispatcher [01]: ready, process //p' "$LOG")
-    [[ $(wc -l <<<"$liars") == 2 ]]
-    # Both liars tell their lies; they hold at most as many clients as handlers may run.
-    "$BURST" -t 5000 "$ADDRESS" "$PORT" 60 >burst 2>burst.errors || true
-    cat burst
-    [[ $(grep -c '^\[WARNING\] liar: unleashed' "$LOG") == 2 ]]
-    [[ $(<burst) =~ ^connected\ 60\ answered\ ([0-9]+)\ failed\ ([0-9]+)$ ]]
-    ((BASH_REMATCH[2] <= 8))
-    await status_is running 0
-    adds_up
-    await is_idle
-    # The daemon ends at once: the second SIGTERM kills handlers.
-    kill -TERM "$DAEMON"
-    await has_line '^\[INFO\] ending: ' "$LOG"
-    stop
-    ((STATUS == 1))
-    grep -q '^\[ERROR\] dispatcher [0-9], process [0-9]*, could not be killed: leaving it$' "$LOG"
-    is_alive "$BYSTANDER"
-    # shellcheck disable=SC2086
-    kill -KILL $liars 2>/dev/null || true
+    local lie
+    for lie in exited-unready signalled-unready noise-unready; do
+        lie_before_ready "$lie"
+        check_after_lie
+        grep -q '^\[ERROR\] dispatcher [0-9]* violated the protocol: killing it$' "$LOG"
+    done
+    lie_before_ready exit-unready
+    check_after_lie
+    grep -q '^\[WARNING\] dispatcher [0-9], process [0-9]*, exited with status 3: replacing it$' "$LOG"
+    lie_before_ready never-ready
+    await has_line 'has not answered for 10 s: killing it' "$LOG"
+    check_after_lie
     end_bystander
 }
 
@@ -266,153 +270,33 @@ can_refuse_descriptors() { [[ $(printf '%s\n' 6.16 "$(uname -r)" | sort -V | hea
     end_bystander
 }
 
-@test "a dispatcher that accepts no messages and cannot be killed keeps no client" {
+@test "a dispatcher that accepts no messages is killed and keeps no client" {
     prepare_liars
-    LIARS=deaf
-    start_liars 0 "$ANSWER" answers counter 1
-    local liar
-    liar=$(sed -n 's/.* dispatcher 0: ready, process //p' "$LOG")
-    "$BURST" -t 5000 "$ADDRESS" "$PORT" 60 >burst
-    [[ $(<burst) == "connected 60 answered 60 failed 0" ]]
-    grep -q '^\[WARNING\] liar: deaf$' "$LOG"
+    lie_at_start deaf 0
     grep -q 'cannot give a client to a dispatcher: Broken pipe' "$LOG"
-    adds_up
-    await is_idle
-    kill -KILL "$liar"
-    check_after_lie
-    end_bystander
-}
-
-# Lets the spare dispatcher tell lie $1 when the supervisor requests a successor.
-lie_at_fork() {
-    echo "lie: $1"
-    LIARS='' LIAR_SPARE=$1
-    start_liars 0 "$ANSWER" answers counter 10
-    "$BURST" -t 8000 "$ADDRESS" "$PORT" 150 >burst &
-    local client=$!
-    kill -KILL "$(dispatchers | head -n 1)"
-    wait "$client" || true
-    cat burst
-    await has_line "^\[WARNING\] liar: $1$" "$LOG" # on a loaded machine the kill comes late
-    [[ $(<burst) == "connected 150 answered 150 failed 0" ]]
-    [[ -z $(sort answers | uniq -d) ]]
-    check_after_lie
-}
-
-@test "the supervisor recognizes a spare dispatcher's lies about successors and loses no client" {
-    prepare_liars
-    local lie
-    for lie in forked-supervisor forked-dispatcher forked-bystander forked-dead \
-        successor-ready-other successor-ready-twice; do
-        lie_at_fork "$lie"
-    done
-    for lie in forked-both forked-neither forked-twice; do
-        lie_at_fork "$lie"
-        grep -q '^\[ERROR\] dispatcher [0-9]* violated the protocol: killing it$' "$LOG"
-    done
-    end_bystander
-}
-
-times_ready() { grep -c "$1: ready, process" "$LOG" || true; }
-were_ready() { [[ $(times_ready "$1") == "$2" ]]; }
-
-kill_first_dispatcher() { kill -KILL "$(dispatchers | head -n 1)"; }
-
-@test "the supervisor does without a spare dispatcher that forks no successor or accepts no descriptors" {
-    prepare_liars
-    lie_at_fork forked-never
-    LIAR_SPARE=forked-deaf
-    start_liars 0 "$ANSWER" answers counter 1
-    kill_first_dispatcher
-    await were_ready '\] dispatcher [0-3]' 5
-    kill_first_dispatcher
-    await were_ready '\] dispatcher [0-3]' 6
-    if can_refuse_descriptors; then has_line 'cannot start dispatcher [0-9]*: Operation not permitted; trying again' "$LOG"; fi
-    check_after_lie
-    end_bystander
-}
-
-@test "a spare dispatcher that denies a serving successor takes no client from the successor" {
-    prepare_liars
-    lie_at_fork forked-none
-    lie_at_fork forked-another
-    end_bystander
-}
-
-times_read() { grep -c '^\[INFO\] SIGHUP: files were read again' "$LOG" || true; }
-
-was_read_again() { (($(times_read) > $1)); }
-
-# Lets the spare dispatcher tell lie $1 when the supervisor requests a file.
-lie_at_read() {
-    echo "lie: $1"
-    LIARS='' LIAR_SPARE=$1
-    : >rules
-    chmod 644 rules
-    start_liars --access-file "$PWD/rules" 0 "$ANSWER" answers counter 1
-    kill -HUP "$DAEMON"
-    await has_line "^\[WARNING\] liar: $1$" "$LOG"
-    await has_line '^\[[A-Z]*\] SIGHUP: ' "$LOG"
-    # The service goes on as before.
-    "$BURST" "$ADDRESS" "$PORT" 5 >burst
-    [[ $(<burst) == "connected 5 answered 5 failed 0" ]]
-    # The daemon uses the new file once an honest spare has read it.  Another spare may have read the
-    # old file by then.
-    local before
-    before=$(times_read)
-    echo 'deny 127.0.0.9' >rules
-    kill -HUP "$DAEMON"
-    await was_read_again "$before"
-    await is_denied_at 127.0.0.9
-    check_after_lie
-}
-
-is_denied_at() {
-    "$BURST" -f "$1" "$ADDRESS" "$PORT" 1 >burst 2>burst.errors || true
-    [[ $(<burst) == "connected 1 answered 0 failed 1" ]]
-}
-
-@test "the supervisor refuses file content that could change or block, and keeps the old content" {
-    prepare_liars
-    local lie
-    for lie in content-pipe content-unsealed content-huge content-directory content-path \
-        content-nothing; do
-        lie_at_read "$lie"
-        grep -q '^\[ERROR\] --access-file: ' "$LOG"
-    done
-    for lie in content-negative content-no-file content-other-file content-twice content-two; do
-        lie_at_read "$lie"
-        grep -q 'dispatcher [0-9]* violated the protocol: killing it' "$LOG"
-    done
+    grep -q 'was killed by signal 9: replacing it$' "$LOG"
     end_bystander
 }
 
 has_adopted() { grep -q 'adopted process' "$LOG"; }
 
-# Lets the spare dispatcher tell lie $1 when the supervisor requests a signal to a handler of a dead
-# dispatcher.
+# Lets the only liar tell lie $1 when it must signal its handler, whose time is over.
 lie_at_signal() {
     echo "lie: $1"
-    LIARS='' LIAR_SPARE=$1
-    local all
-    start_liars --timeout 3s --kill-after 300ms 0 "$ANSWER" answers counter 1
-    mapfile -t all < <(dispatchers) # looked up before the handler's time begins, which must end later
-    # This client sends nothing, so its handler waits.
-    connect_silently
-    await status_is running 1
-    kill -KILL "${all[@]}"
-    await has_adopted
+    LIARS=$1 # the first dispatcher, which gets the only client
+    start_liars --timeout 1s --kill-after 300ms 0 "$ANSWER" answers counter 1
+    connect_silently # so its handler waits
     await has_line "^\[WARNING\] liar: $1$" "$LOG"
+    await has_line "$2" "$LOG"
     exec {CLIENT}>&-
     check_after_lie
 }
 
-@test "a spare dispatcher that lies about signals does not keep handlers from being reaped" {
+@test "a handler is signalled even if its dispatcher lies about signals or does not signal" {
     prepare_liars
-    local lie
-    for lie in signalled-otherwise signalled-twice; do
-        lie_at_signal "$lie"
-        grep -q 'dispatcher [0-9]* violated the protocol: killing it' "$LOG"
-    done
+    lie_at_signal signalled-twice '^\[ERROR\] dispatcher [0-9]* violated the protocol: killing it$'
+    await has_adopted
+    lie_at_signal signalled-never 'has not answered for 10 s: killing it'
+    await has_adopted
     end_bystander
 }

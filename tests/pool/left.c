@@ -7,6 +7,7 @@
 #include "supervisor/pool/channel.h"
 
 #include "dispatcher/shared/wire.h"
+#include "tests/pool/ends.h"
 #include "tests/shared/check.h"
 #include "tests/shared/raw.h"
 
@@ -20,6 +21,7 @@ enum { CLIENTS = 4 };
 
 static struct loop loop;
 static struct channel *list;
+static struct pool_books books;
 
 /* ---- what becomes of each ---- */
 
@@ -69,10 +71,16 @@ static void on_delivered(void *context, uint32_t client, uint64_t ticket)
     CHECK(context == fates && client < CLIENTS && ticket == 100 + client);
 }
 
+static void on_held(void *context, uint32_t client, uint64_t ticket)
+{
+    CHECK(context == fates && client < CLIENTS && ticket == 100 + client);
+}
+
 static const struct pool_events events = {.delivered = on_delivered,
                                           .returned = on_returned,
                                           .failed = on_failed,
                                           .started = on_started,
+                                          .held = on_held,
                                           .context = fates};
 
 static bool was_orphaned(uint32_t client)
@@ -95,14 +103,13 @@ static unsigned told(void)
 /* Leaves `count` starts, of clients from `first` on; returns the children's end of the socket. */
 static int leave(uint32_t first, uint32_t count)
 {
-    struct channel channel = {.loop = &loop, .starts = {.events = &events}};
-    int none[CHANNEL_RESERVE] = {0};
-    int end;
+    static struct pool_known known;
+    struct channel channel;
+    int descriptors[CHANNEL_DESCRIPTORS];
+    int end = ends_open(descriptors);
 
-    if (channel_open(&channel, none) != 0) {
-        perror("left");
-        exit(1);
-    }
+    channel_prepare(&channel, &loop, &events, &known, NULL, NULL);
+    CHECK(channel_open(&channel, descriptors) == 0);
     for (uint32_t client = first; client < first + count; client++) {
         struct message_start start = {.header = {.client = client, .ticket = 100 + client}};
 
@@ -110,11 +117,9 @@ static int leave(uint32_t first, uint32_t count)
         channel.starts.ledger->slots[start.slot].process = 1000 + (int32_t)client;
     }
     starts_sent(&channel.starts);
-    end = fcntl(channel.peer, F_DUPFD_CLOEXEC, 0);
-    (void)close(channel.memory);
-    channel.memory = -1;
     channel_empty(&channel);
-    CHECK(channel_leave(&channel, &list) == 0 && list != NULL && list->starts.count == count);
+    CHECK(channel_leave(&channel, &list, &books) == 0 && list != NULL &&
+          list->starts.count == count);
     CHECK(channel.source.descriptor == -1 && !channel_owes(&channel));
     return end;
 }

@@ -23,6 +23,7 @@ static struct {
     enum fate fate;
     int descriptor;
     int32_t process;
+    unsigned held;
 } fates[PROTOCOL_SLOTS];
 
 static void enter(void *context, enum fate fate, uint32_t client, uint64_t ticket)
@@ -61,10 +62,18 @@ static void on_delivered(void *context, uint32_t client, uint64_t ticket)
     CHECK(context == fates && ticket == 100 + client);
 }
 
+/* Before a start is decided. */
+static void on_held(void *context, uint32_t client, uint64_t ticket)
+{
+    CHECK(context == fates && ticket == 100 + client && fates[client].fate == NOTHING);
+    fates[client].held++;
+}
+
 static const struct pool_events events = {.delivered = on_delivered,
                                           .returned = on_returned,
                                           .failed = on_failed,
                                           .started = on_started,
+                                          .held = on_held,
                                           .context = fates};
 
 /* ---- the beginning ---- */
@@ -168,6 +177,7 @@ static void check_orphaned(void)
     client = recover(1);
     starts_decide(&starts, false);
     CHECK(starts.count == 2 && fates[0].fate == NOTHING && fates[1].fate == NOTHING);
+    CHECK(fates[0].held == 1 && fates[1].held == 1);
     CHECK(is_closed(client));
     starts_decide(&starts, true);
     CHECK(starts.count == 0);

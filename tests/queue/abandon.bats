@@ -2,6 +2,7 @@
 # Tests clients that leave while they wait: --abandon.
 
 load ../shared/helpers
+load ../shared/control
 
 @test "100 handlers start when 500 clients connect and 400 of them reset at once" {
     start --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
@@ -28,12 +29,12 @@ load ../shared/helpers
     await has_line waiting burst
     await status_is queued 300
     # The daemon finds all events at once when it continues.
-    kill -STOP "$DAEMON"
-    await is_stopped "$DAEMON"
+    kill -STOP "$(supervisor)"
+    await is_stopped "$(supervisor)"
     kill -USR1 "$client"
     echo >&"$CLIENT"
     await has_line hungup burst
-    kill -CONT "$DAEMON"
+    kill -CONT "$(supervisor)"
     wait "$client"
     await status_is abandoned 300
     await status_is served 1 # of 301 clients; this handler may end after the daemon has found the others gone
@@ -41,9 +42,9 @@ load ../shared/helpers
 
 @test "the daemon does not serve a client that resets before it is accepted" {
     start --address 127.0.0.1 --processes 4 0 "$ANSWER" "$ANSWERS" "$COUNTER"
-    kill -STOP "$DAEMON"
+    kill -STOP "$(supervisor)"
     "$BURST" -h 20 "$ADDRESS" "$PORT" 20 >burst
-    kill -CONT "$DAEMON"
+    kill -CONT "$(supervisor)"
     await status_is abandoned 20
     status_is served 0
     [[ $(cat burst) == "connected 20 answered 0 refused 0 hungup 20 failed 0" ]]
@@ -89,14 +90,14 @@ load ../shared/helpers
 }
 
 # Prints how many descriptors all epoll instances of the daemon watch.
-watches() { cat "/proc/$DAEMON/fdinfo/"* | grep -c '^tfd:'; }
+watches() { cat "/proc/$(supervisor)/fdinfo/"* | grep -c '^tfd:'; }
 
 watches_are() { [[ $(watches) == "$1" ]]; }
 
 # Waits until the daemon sleeps and prints how often it has slept so far.
 daemon_switches() {
-    await is_asleep "$DAEMON" >&2
-    switches "$DAEMON"
+    await is_asleep "$(supervisor)" >&2
+    switches "$(supervisor)"
 }
 
 @test "data from waiting clients does not wake the daemon" {
@@ -192,13 +193,13 @@ notices_reset_of() {
 }
 
 @test "the daemon removes a client that leaves while it waits for a full dispatcher" {
-    start -v --address 127.0.0.1 --processes 0 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
-    local dispatcher crowd ticket noticed=
-    dispatcher=$(dispatchers)
-    kill -STOP "$dispatcher"
+    start -v --address 127.0.0.1 --processes 0 --dispatchers 1 --control control 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER"
+    local crowd ticket noticed=
+    hold_dispatchers
     "$BURST" "$ADDRESS" "$PORT" 16 >burst & # PROTOCOL_SLOTS in dispatcher/protocol.h
     crowd=$!
-    await status_is starting 16
+    await field_is starting 16
     # A loaded machine may delay an attempt.
     for ticket in 17 18 19; do
         if notices_reset_of "$ticket"; then
@@ -206,7 +207,7 @@ notices_reset_of() {
             break
         fi
     done
-    kill -CONT "$dispatcher"
+    release_dispatchers
     wait "$crowd"
     [[ -n $noticed ]]
 }
@@ -215,7 +216,7 @@ notices_reset_of() {
     command -v strace >/dev/null || skip "strace is not installed"
     local crowd attempt before calls least=
     start_with_crowd
-    trace "$DAEMON" -e trace=epoll_ctl
+    trace "$(supervisor)" -e trace=epoll_ctl
     # All clients but the first wait until the client before them is served.
     for ((attempt = 0; attempt < 100 && ${least:-8} >= 8; attempt++)); do
         before=$(wc -l <traced)
@@ -249,7 +250,7 @@ notices_reset_of() {
     sleep 0.3
     after=$(daemon_switches)
     [[ $after == "$before" ]]
-    (($(processor_time "$DAEMON") < 20))
+    (($(processor_time "$(supervisor)") < 20))
     exec {first}>&-
     stop INT
 }
@@ -275,7 +276,7 @@ notices_reset_of() {
     start --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     connect_silently
     await status_is running 1
-    inject "$DAEMON" epoll_ctl:error=ENOSPC
+    inject "$(supervisor)" epoll_ctl:error=ENOSPC
     "$BURST" -h 20 "$ADDRESS" "$PORT" 30 >burst &
     local client=$!
     await status_is accepted 31 # clients that reset before that may skip the queue
@@ -367,20 +368,20 @@ failed_starts_exceed() { (($(failed_starts) > $1)); }
     await status_is running 100
     kill -USR1 "$client"
     wait "$client"
-    before=$(processor_time "$DAEMON")
+    before=$(processor_time "$(supervisor)")
     sleep 1
-    after=$(processor_time "$DAEMON")
+    after=$(processor_time "$(supervisor)")
     ((after - before <= 10))
     stop INT
 }
 
 @test "--abandon half-close does not serve a client that sent FIN before it is accepted" {
     start --abandon half-close --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
-    kill -STOP "$DAEMON"
+    kill -STOP "$(supervisor)"
     "$BURST" -c -m '' "$ADDRESS" "$PORT" 1 >burst &
     local client=$!
     await has_fin_in_backlog
-    kill -CONT "$DAEMON"
+    kill -CONT "$(supervisor)"
     wait "$client"
     await status_is abandoned 1
     status_is served 0

@@ -6,12 +6,13 @@
 
 #include "tests/shared/check.h"
 
+#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum { STEPS = 200000, MODEL_MAXIMUM = 3000 };
+enum { STEPS = 200000, MODEL_MAXIMUM = 3000, FEW = 2000 };
 
 static struct clients clients;
+static struct clients_books *books;
 static const struct endpoint remote;
 
 static struct client *enter(void)
@@ -62,18 +63,6 @@ static void check_handles(void)
     CHECK(clients_find(&clients, handle, 0) == NULL);
 }
 
-/* A client that is turned away uses up a ticket, so that log lines number every connection. */
-static void check_ticket_of_denied(void)
-{
-    struct client *before = enter();
-    struct client *after;
-
-    clients_turn_away(&clients, CLIENT_DENIED);
-    after = enter();
-    CHECK(clients_ticket(after) == clients_ticket(before) + 2);
-    CHECK(clients_add_up(&clients));
-}
-
 static void end_all(void)
 {
     for (int state = 0; state < CLIENT_STATES; state++) {
@@ -86,11 +75,24 @@ static void end_all(void)
 
 static void check_memory_is_given_back(void)
 {
-    for (int i = 0; i < 2000; i++)
+    for (uint32_t i = 0; i < FEW; i++)
         (void)enter();
-    CHECK(clients.records.chunk_count > 1);
+    CHECK(books->used == FEW && books->records[FEW - 1].handle == FEW - 1);
     end_all();
-    CHECK(clients.records.chunk_count == 0);
+    CHECK(books->used == 0 && books->records[FEW - 1].handle == 0); /* the page is a new one */
+}
+
+static void check_full(void)
+{
+    struct client *last = NULL;
+
+    for (uint32_t i = 0; i < MODEL_MAXIMUM; i++)
+        last = enter();
+    errno = 0;
+    CHECK(clients_reserve(&clients) == -1 && errno == ENOMEM);
+    clients_end(&clients, last, CLIENT_ABANDONED);
+    CHECK(clients_reserve(&clients) == 0);
+    end_all();
 }
 
 /* Along one of the ways that there are. */
@@ -136,12 +138,13 @@ int main(void)
 {
     static const struct options options = {.per_source = UNLIMITED, .per_source_queue = UNLIMITED};
 
-    CHECK(clients_open(&clients, &options) == 0);
+    books = clients_make_books(MODEL_MAXIMUM);
+    CHECK(books != NULL && clients_open(&clients, books, &options) == 0);
     check_order();
     check_handles();
-    check_ticket_of_denied();
     end_all();
     check_memory_is_given_back();
+    check_full();
     check_random_steps();
     end_all();
     return CHECK_RESULT();

@@ -6,7 +6,7 @@ load ../shared/helpers
 # Prints the daemon's processor time in microseconds.
 microseconds_used() {
     local nanoseconds
-    read -r nanoseconds _ <"/proc/$DAEMON/schedstat"
+    read -r nanoseconds _ <"/proc/$(supervisor)/schedstat"
     echo $((nanoseconds / 1000))
 }
 
@@ -38,7 +38,7 @@ measure() {
     crowd=$!
     await_crowd status_is queued "$2"
     FULL=$(lesser "$(cost_of_more 5)" "$FULL")
-    MEMORY=$(awk '/^VmRSS/ { print $2 }' "/proc/$DAEMON/status")
+    MEMORY=$(awk '/^VmRSS/ { print $2 }' "/proc/$(supervisor)/status")
     status_is queued "$2"
     kill "$crowd"
     wait "$crowd" || true

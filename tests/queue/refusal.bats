@@ -3,6 +3,7 @@
 # --per-source-queue.
 
 load ../shared/helpers
+load ../shared/control
 
 BUSY='sorry, busy\r\n'
 
@@ -48,10 +49,10 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
         "$ANSWER" "$ANSWERS" "$COUNTER" 1500
     for round in 1 2; do
         # The daemon finds all clients at once, more than its dispatcher has room for.
-        kill -STOP "$DAEMON"
+        kill -STOP "$(supervisor)"
         "$BURST" -m '' "$ADDRESS" "$PORT" 20 >burst &
         await backlog_is "$PORT" 20
-        kill -CONT "$DAEMON"
+        kill -CONT "$(supervisor)"
         wait $!
         echo "burst $round: $(cat burst)"
         refuses_the_rest "$(cat burst)" 20 20 0
@@ -127,7 +128,7 @@ refuses_the_rest() { [[ $1 == "connected $2 answered $3 refused $4 hungup 0 fail
     done
     await status_is refused-queue 400
     (($(status_of lingering) <= 256))
-    (($(open_descriptors "$DAEMON") <= DESCRIPTORS + 256))
+    (($(open_descriptors "$(supervisor)") <= DESCRIPTORS + 256))
     local begin
     begin=$(milliseconds)
     await status_is lingering 0
@@ -360,23 +361,23 @@ leave_one_lingering() {
 }
 
 @test "the queue stays bounded and lets clients leave while dispatchers are stuck" {
-    start --address 127.0.0.1 --queue 5 --when-full refuse --processes 40 --dispatchers 2 0 \
-        "$ANSWER" "$ANSWERS" "$COUNTER"
-    local process client
-    for process in $(dispatchers); do kill -STOP "$process"; done
+    start --address 127.0.0.1 --queue 5 --when-full refuse --processes 40 --dispatchers 2 \
+        --control control 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local client
+    hold_dispatchers
     # Dispatchers hold 32 clients; 8 more may start, and 5 may wait.
     "$BURST" -H -h 60 -m '' "$ADDRESS" "$PORT" 60 >burst &
     client=$!
-    await status_is accepted 60
-    (($(status_of queued) <= 13))
+    await field_is accepted 60
+    (($(field queued) <= 13))
     # A client that may start but cannot is refused after a moment.
-    await status_is queued 5
-    status_is starting 32
+    await field_is queued 5
+    field_is starting 32
     await has_line waiting burst
     kill -USR1 "$client"
     wait "$client"
-    await status_is abandoned 5
-    for process in $(dispatchers); do kill -CONT "$process"; done
+    await field_is abandoned 5
+    release_dispatchers
     await status_is starting 0
 }
 
@@ -394,14 +395,14 @@ leave_one_lingering() {
         "$ANSWER" "$ANSWERS" "$COUNTER" 5
     connect_silently
     await status_is running 1
-    kill -STOP "$DAEMON" # the daemon finds all clients in one round
+    kill -STOP "$(supervisor)" # the daemon finds all clients in one round
     "$BURST" -f 127.0.0.2 -m '' "$ADDRESS" "$PORT" 5 >first &
     local first=$!
     sleep 0.3
     "$BURST" -f 127.0.0.3 -m '' "$ADDRESS" "$PORT" 1 >second &
     local second=$!
     sleep 0.3
-    kill -CONT "$DAEMON"
+    kill -CONT "$(supervisor)"
     await status_is accepted 7
     status_is refused-source 4
     status_is refused-queue 0
@@ -417,10 +418,10 @@ leave_one_lingering() {
     "$BURST" -H -h 200 "$ADDRESS" "$PORT" 200 >burst &
     local client=$!
     await status_is refused-timeout 200
-    kill -STOP "$DAEMON"
+    kill -STOP "$(supervisor)"
     kill -USR1 "$client"
     await has_line hungup burst
-    kill -CONT "$DAEMON"
+    kill -CONT "$(supervisor)"
     await status_is lingering 0
     wait "$client"
     stop INT

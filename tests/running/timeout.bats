@@ -236,56 +236,20 @@ adopted() { grep -q "ticket $1: adopted process" "$LOG"; }
     is_cut_off "$begin" 5950 1
 }
 
-# Prints the parent of process $1: the dispatcher that started it.
-parent() { ps -o ppid= -p "$1" | tr -d ' '; }
-
-spare() {
-    local process
-    for process in $(children "$DAEMON"); do
-        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == dispatcher-spar* ]]; then echo "$process"; fi
-    done
-}
-
-has_spare() { [[ -n $(spare) ]]; }
-
-@test "a dispatcher and the spare dispatcher that die do not change the time-out" {
-    make_family
-    start -vv --address 127.0.0.1 --dispatchers 2 --timeout 8 --kill-after 1 0 \
-        ./family gentle stubborn stubborn
-    local begin members
-    begin=$(milliseconds)
-    connect_served
-    read -r -a members <<<"$SAID"
-    local mother spare
-    mother=$(parent "${members[0]}")
-    await has_spare # the process gets this name with its exec
-    spare=$(spare)
-    kill -KILL "$mother" "$spare"
-    await adopted 1
-    is_cut_off "$begin" 8950 1
-    await is_gone "${members[1]}"
-}
-
-is_ready_again() { (($(grep -c "] dispatcher 0: ready" "$LOG") == 2)); }
-
-@test "SIGTERM to an adopted handler is repeated if the spare dispatcher dies before it sends the signal" {
+@test "the keeper sends SIGTERM if the handler's dispatcher dies before it does" {
     make_noting_handler
-    start -vv --address 127.0.0.1 --dispatchers 1 --timeout 5 --kill-after 100 0 ./handler
+    start -vv --address 127.0.0.1 --dispatchers 1 --timeout 2 --kill-after 100 0 ./handler
     connect_silently
     read -r -u "$CLIENT" _
-    # shellcheck disable=SC2046
-    kill -KILL $(dispatchers)
-    await adopted 1
-    await is_ready_again
-    await has_spare
-    local spare
-    spare=$(spare)
-    kill -STOP "$spare"
+    local dispatcher
+    dispatcher=$(dispatchers)
+    kill -STOP "$dispatcher"
     await has_line 'SIGTERM to its group' "$LOG"
-    [[ ! -e terminated ]] # the spare dispatcher has the request
-    kill -KILL "$spare"
+    [[ ! -e terminated ]] # the dispatcher has the request
+    kill -KILL "$dispatcher"
     await has_content terminated
     await is_served 1
+    has_lines 1 terminated
 }
 
 @test "20 handlers whose time is over end even if all dispatchers die at that moment" {

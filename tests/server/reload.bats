@@ -1,13 +1,9 @@
 #!/usr/bin/env bats
-# Tests files that the daemon reads again at SIGHUP, although it cannot open files itself.
+# Tests files that are read again at SIGHUP.  The supervisor cannot open files, so a child of the keeper
+# reads them.
 
 load ../shared/helpers
 load ../shared/privileges
-
-has_spare() { [[ -n $(spare) ]]; }
-
-# Reports whether the daemon has ended so many reloads, all without an error.
-has_reloaded() { [[ $(grep -c 'SIGHUP: files were read again' "$LOG") == "$1" ]]; }
 
 @test "SIGHUP reads files again, without root and even if another file has taken their name" {
     echo 'deny 127.0.1.1' >rules
@@ -53,7 +49,7 @@ make_jail() {
     echo 'deny 127.0.1.9' >jail/within/rules
     start_as_others -v --chroot jail --chdir /within --access-file sub/rules 0 "$(command -v cat)"
     local process
-    for process in $(all_dispatchers); do
+    for process in $(dispatchers); do
         [[ $(readlink "/proc/$process/root") == "$PWD/jail" ]]
         [[ $(readlink "/proc/$process/cwd") == "$PWD/jail/within" ]]
     done
@@ -65,22 +61,35 @@ make_jail() {
     is_served_from 127.0.1.1
     is_served_from 127.0.1.9
     is_denied_from 127.0.1.2
-    # A successor of the spare dispatcher reads them too.
-    kill_dispatchers "$(spare)"
-    await has_processes 3
-    echo 'deny 127.0.1.3' >sub/rules
-    hang_up
-    is_served_from 127.0.1.2
-    is_denied_from 127.0.1.3
 }
 
-@test "a file that only root can read causes a warning at the start, and at SIGHUP the old rules stay" {
+@test "SIGHUP reads files that only root can read, and files of other users" {
+    local owner
+    for owner in root "$HANDLERS"; do
+        echo 'deny 127.0.1.1' >rules
+        chmod 600 rules
+        chown "$owner" rules 2>/dev/null || skip "requires root"
+        start_as_others -v --access-file rules 0 cat
+        is_denied_from 127.0.1.1
+        echo 'deny 127.0.1.2' >rules
+        hang_up
+        has_line 'SIGHUP: files were read again' said
+        is_denied_from 127.0.1.2
+        is_served_from 127.0.1.1
+        stop
+    done
+}
+
+@test "a file that the daemon's user cannot read keeps its old rules at SIGHUP" {
+    require_root
+    open_to_others
+    chmod 777 .
     echo 'deny 127.0.1.1' >rules
-    chmod 600 rules
-    start_as_others -v --access-file rules 0 cat
-    has_line "SIGHUP will not be able to read rules again, as user $HANDLERS_ID: Permission denied" "$LOG"
-    is_denied_from 127.0.1.1
+    chmod 644 rules
+    WRAPPER=(setpriv --reuid=65534 --regid=65534 --clear-groups --)
+    start -v --address 127.0.0.1 --access-file rules 0 cat
     echo 'deny 127.0.1.2' >rules
+    chmod 600 rules
     hang_up
     has_line 'cannot read rules: Permission denied' said
     has_line 'SIGHUP: a file that could not be read keeps its old content' said
@@ -90,21 +99,6 @@ make_jail() {
     hang_up
     refute grep ERROR said
     is_denied_from 127.0.1.2
-    is_served_from 127.0.1.1
-}
-
-@test "SIGHUP reads any file that root could read at the start" {
-    require_root
-    echo 'deny 127.0.1.1' >rules
-    chmod 600 rules
-    chown "$HANDLERS" rules
-    start -v --access-file rules --address 127.0.0.1 0 cat
-    is_denied_from 127.0.1.1
-    echo 'deny 127.0.1.2' >rules
-    hang_up
-    has_line 'SIGHUP: files were read again' said
-    is_denied_from 127.0.1.2
-    has_field "$(spare)" CapEff 0000000000000020
 }
 
 @test "with --chroot no symbolic link leads SIGHUP to files that handlers can write" {
@@ -115,10 +109,10 @@ make_jail() {
     echo 'deny 127.0.1.9' >"jail$PWD/real"
     ln -s "$PWD/real" rules
     start_as_others -v --chroot jail --access-file rules 0 "$(command -v cat)"
-    has_line 'SIGHUP will not be able to read rules again' "$LOG"
+    echo 'deny 127.0.1.2' >real
     hang_up
-    has_line 'SIGHUP: a file that could not be read keeps its old content' said
-    is_denied_from 127.0.1.1
+    has_line 'SIGHUP: files were read again' said
+    is_denied_from 127.0.1.2
     is_served_from 127.0.1.9
 }
 
@@ -155,35 +149,35 @@ make_jail() {
     is_denied_from 127.0.1.1
 }
 
+# Sends SIGHUP and stops the process that reads the file, once it has opened it.  Sets READER.
+hang_up_and_stop_reader() {
+    local reason
+    reason=$(no_tracer)
+    if [[ -n $reason ]]; then skip "$reason"; fi
+    trace "$DAEMON" -e trace=openat -e inject=openat:signal=STOP:when=1
+    kill -HUP "$DAEMON"
+    await has_line 'stopped by SIGSTOP' traced
+    READER=$(sed -n 's/^\([0-9]*\) .*stopped by SIGSTOP.*/\1/p' traced)
+    has_line "^$READER .*\"rules\"" traced
+    end_trace
+    await is_stopped "$READER"
+}
+
 @test "a second SIGHUP during a reload makes the daemon read the latest content" {
     echo 'deny 127.0.1.1' >rules
     start_as_others -v --access-file rules 0 cat
-    local process switches
-    process=$(spare)
-    kill -STOP "$process"
-    await is_stopped "$process"
     echo 'deny 127.0.1.2' >rules
+    hang_up_and_stop_reader
+    echo 'deny 127.0.1.3' >rules.new
+    mv rules.new rules
     kill -HUP "$DAEMON"
-    status_of served # signals are handled in the order of their numbers, so the daemon has requested the file
-    # The second SIGHUP comes before the daemon looks at the content for the first.
-    kill -STOP "$DAEMON"
-    await is_stopped "$DAEMON"
-    kill -USR1 "$DAEMON"
-    switches=$(field "$process" voluntary_ctxt_switches)
-    kill -CONT "$process"
-    await sleeps_again "$process" "$switches"
-    echo 'deny 127.0.1.3' >rules
-    kill -HUP "$DAEMON"
-    kill -CONT "$DAEMON"
+    status_of served # signals are handled in order, so the supervisor knows of the second
+    kill -CONT "$READER"
     await has_line 'SIGHUP: files were read again' "$LOG"
-    is_served_from 127.0.1.1
     is_served_from 127.0.1.2
     is_denied_from 127.0.1.3
+    [[ $(grep -c 'SIGHUP: ' "$LOG") == 1 ]]
 }
-
-is_stopped() { [[ $(field "$1" State) == T* ]]; }
-
-sleeps_again() { [[ $(field "$1" State) == S* ]] && (($(field "$1" voluntary_ctxt_switches) > $2)); }
 
 @test "the last of many SIGHUPs counts" {
     echo 'deny 127.0.1.1' >rules
@@ -198,53 +192,58 @@ sleeps_again() { [[ $(field "$1" State) == S* ]] && (($(field "$1" voluntary_ctx
     is_served_from 127.0.3.99
 }
 
-@test "files are read even if the dispatcher with the request stops and is killed" {
+@test "a reload for which the file system does not answer ends after 10 s with the old rules, and the service goes on" {
     echo 'deny 127.0.1.1' >rules
     start_as_others -v --access-file rules 0 cat
-    local process
-    process=$(spare)
-    kill -STOP "$process"
+    local begin=$SECONDS
     echo 'deny 127.0.1.2' >rules
-    kill -HUP "$DAEMON"
+    hang_up_and_stop_reader
     is_denied_from 127.0.1.1 # the service goes on meanwhile
     is_served_from 127.0.1.2
-    refute has_line 'SIGHUP: ' "$LOG"
-    kill -KILL "$process"
-    await has_line 'SIGHUP: files were read again' "$LOG"
+    await has_line 'SIGHUP: a file that could not be read keeps its old content' "$LOG"
+    ((SECONDS - begin >= 9))
+    has_line 'cannot read rules: its file system does not answer, or its reader was killed' "$LOG"
+    await is_gone "$READER"
+    is_denied_from 127.0.1.1
+    hang_up
+    has_line 'SIGHUP: files were read again' said
     is_denied_from 127.0.1.2
-    is_served_from 127.0.1.1
 }
 
-@test "a dispatcher that died with the request of an earlier reload does not count in the next reload" {
+@test "a reload whose reader is killed ends with the old rules, and the next one succeeds" {
     echo 'deny 127.0.1.1' >rules
     start_as_others -v --access-file rules 0 cat
-    local process last
-    for last in 2 3; do
-        await has_spare
-        process=$(spare)
-        kill -STOP "$process"
-        echo "deny 127.0.1.$last" >rules
-        kill -HUP "$DAEMON"
-        status_of served # signals are handled in the order of their numbers, so the daemon has requested the file
-        kill -KILL "$process"
-        await has_reloaded $((last - 1))
-        is_denied_from "127.0.1.$last"
+    echo 'deny 127.0.1.2' >rules
+    hang_up_and_stop_reader
+    kill -KILL "$READER"
+    await has_line 'SIGHUP: a file that could not be read keeps its old content' "$LOG"
+    is_denied_from 127.0.1.1
+    hang_up
+    has_line 'SIGHUP: files were read again' said
+    is_denied_from 127.0.1.2
+}
+
+@test "the reader of a file dies with the keeper, and releases the lock of the pid file" {
+    local end
+    for end in TERM KILL; do
+        echo 'deny 127.0.1.1' >rules
+        start_as_others -v --access-file rules --pid-file "$PWD/pid" 0 cat
+        hang_up_and_stop_reader
+        stop "$end"
+        await is_gone "$READER"
+        await nothing_is_left
+        if [[ -e pid ]]; then flock -n pid true; fi
     done
 }
 
-@test "the daemon reads both of two files even if the dispatcher with the request is killed" {
+@test "SIGHUP reads both of two files" {
     echo 'deny 127.0.1.1' >rules
     echo first >message
     start_as_others -v --access-file rules --queue 1 --when-full refuse --busy-message @message 0 cat
-    local process
-    process=$(spare)
-    kill -STOP "$process"
     echo 'deny 127.0.1.2' >rules
     echo second >message
-    kill -HUP "$DAEMON"
-    status_of served # signals are handled in the order of their numbers, so the daemon has requested the files
-    kill -KILL "$process"
-    await has_line 'SIGHUP: files were read again' "$LOG"
+    hang_up
+    has_line 'SIGHUP: files were read again' said
     is_denied_from 127.0.1.2
     connect_silently
     await status_is running 1

@@ -70,12 +70,12 @@ close_descriptors() {
 
 is_alive() { kill -0 "$1" 2>/dev/null; }
 is_gone() { ! is_alive "$1"; }
-is_stopped() { grep -q "^State:.T" "/proc/$1/status"; }
+is_stopped() { grep -q "^State:.[Tt]" "/proc/$1/status"; } # "t" while strace looks on
 has_content() { [[ -s $1 ]]; }
 has_line() { grep -q -- "$1" "$2"; }
 
-# Starts the daemon with the given arguments, and waits until it serves.  Sets DAEMON, DESCRIPTORS, and
-# ADDRESS and PORT of the first listener.  WRAPPER may hold a command that executes the daemon.
+# Starts the daemon with the given arguments, and waits until it serves.  Sets DAEMON, the process of
+# the keeper, and ADDRESS and PORT of the first listener; counts its descriptors.  WRAPPER may hold a command that executes the daemon.
 start() {
     rm -f "$READY"
     (
@@ -88,7 +88,7 @@ start() {
     is_alive "$DAEMON" || return 1
     mv "$READY.new" "$READY"
     read -r ADDRESS PORT <"$READY"
-    DESCRIPTORS=$(open_descriptors "$DAEMON")
+    count_descriptors
 }
 
 # Starts a daemon that needs $1, which the present daemon uses.  Ends the present daemon once the new
@@ -120,7 +120,7 @@ start_unread() {
     DAEMON=$!
     await has_content "$READY"
     read -r ADDRESS PORT <"$READY"
-    DESCRIPTORS=$(open_descriptors "$DAEMON")
+    count_descriptors
 }
 
 is_ready_or_gone() { [[ -s $READY.new ]] || is_gone "$DAEMON"; }
@@ -132,21 +132,30 @@ open_descriptors() {
 
 # Prints the processes of the dispatchers.  (ready_dispatchers() in tests/pool/dispatchers.bats is
 # stricter.)
-dispatchers() {
-    local process
-    for process in $(children "$DAEMON"); do
-        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == dispatcher ]]; then echo "$process"; fi
-    done
-}
+dispatchers() { children_named "$DAEMON" dispatcher; }
 
 has_dispatchers() { [[ $(dispatchers | wc -l) == "$1" ]]; }
 
-# Prints the process of the janitor, if there is one.
-janitor() {
+# Prints those children of a process that have this name.
+children_named() {
     local process
-    for process in $(children "$DAEMON"); do
-        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == janitor ]]; then echo "$process"; fi
+    for process in $(children "$1"); do
+        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == "$2" ]]; then echo "$process"; fi
     done
+}
+
+# Print the process of the standby, or of the supervisor, of a daemon, $DAEMON by default.  The
+# supervisor is a child of the standby, or of the keeper if that has died.
+standby() { children_named "${1:-$DAEMON}" standby; }
+supervisor() {
+    local parent
+    for parent in "${1:-$DAEMON}" $(standby "$@"); do children_named "$parent" supervisor; done
+}
+
+# Remembers how many descriptors the daemon has open while it is idle.
+count_descriptors() {
+    DESCRIPTORS=$(open_descriptors "$(supervisor)")
+    KEPT_DESCRIPTORS=$(open_descriptors "$DAEMON")
 }
 
 children() { cat "/proc/$1/task/$1/children" 2>/dev/null || true; }
@@ -212,6 +221,22 @@ kill_dispatchers() {
     for process; do await is_gone "$process"; done
 }
 
+# Stops all dispatchers so that the supervisor still gives them clients: the keeper, which would report
+# them, is stopped first.  So ask for the status by the control socket only.
+hold_dispatchers() {
+    local process
+    for process in "$DAEMON" $(dispatchers); do
+        kill -STOP "$process"
+        await is_stopped "$process"
+    done
+}
+
+# Continues the dispatchers, or kills them, before the keeper looks at them.
+release_dispatchers() {
+    dispatchers | xargs kill -"${1:-CONT}"
+    kill -CONT "$DAEMON"
+}
+
 # Makes strace trace a process and its future children, with the given options.  Sets TRACER.  The file
 # "traced" shows each call as soon as it begins.
 trace() {
@@ -262,7 +287,10 @@ has_no_zombies() {
     done
 }
 
-has_its_descriptors() { (($(open_descriptors "$DAEMON") <= DESCRIPTORS)); }
+has_its_descriptors() {
+    (($(open_descriptors "$(supervisor)") <= DESCRIPTORS &&
+        $(open_descriptors "$DAEMON") <= KEPT_DESCRIPTORS))
+}
 
 nothing_is_left() { [[ -z $(processes_of_test) ]]; }
 
@@ -272,8 +300,9 @@ check_and_end() {
         await has_no_zombies || { echo "zombies were left" >&2; return 1; }
         await has_its_descriptors || {
             echo "descriptors were left:" >&2
-            open_descriptors "$DAEMON" >&2
-            find "/proc/$DAEMON/fd" -printf '%f %l\n' 2>/dev/null | head -n 50 >&2
+            echo "supervisor: $DESCRIPTORS at first; keeper: $KEPT_DESCRIPTORS" >&2
+            find "/proc/$(supervisor)/fd" "/proc/$DAEMON/fd" -printf '%p %l\n' 2>/dev/null |
+                head -n 50 >&2
             return 1
         }
         stop || return 1

@@ -4,6 +4,7 @@
 # Users that every Debian has.  Replace them on other systems.
 HANDLERS=nobody
 SUPERVISOR=daemon
+DISPATCHER=bin
 
 require_root() {
     ((EUID == 0)) || skip "becoming another user requires root"
@@ -11,6 +12,7 @@ require_root() {
     HANDLERS_GROUP=$(id -g "$HANDLERS")
     SUPERVISOR_ID=$(id -u "$SUPERVISOR")
     SUPERVISOR_GROUP=$(id -g "$SUPERVISOR")
+    DISPATCHER_ID=$(id -u "$DISPATCHER")
 }
 
 # Root sees and changes little of a hidden process without CAP_SYS_PTRACE.
@@ -19,12 +21,12 @@ require_ptrace() {
     ((0x$(field $$ CapEff) >> 19 & 1)) || skip "this requires CAP_SYS_PTRACE"
 }
 
-# Starts the service as these two users, and opens the test's files to them.
+# Starts the service as these users, and opens the test's files to them.
 start_as_others() {
     require_root
     open_directories
-    start --user "$HANDLERS" --supervisor-user "$SUPERVISOR" --dispatchers 2 \
-        --address 127.0.0.1 "$@"
+    start --user "$HANDLERS" --supervisor-user "$SUPERVISOR" --dispatcher-user "$DISPATCHER" \
+        --dispatchers 2 --address 127.0.0.1 "$@"
 }
 
 # Opens the test's own directories to other users, and copies what they execute.
@@ -41,16 +43,6 @@ open_directories() {
     chmod 666 answers counter
     chmod 755 answer
 }
-
-spare() {
-    local process
-    for process in $(children "$DAEMON"); do
-        # The kernel cuts a name to 15 letters.
-        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == dispatcher-spar ]]; then echo "$process"; fi
-    done
-}
-
-all_dispatchers() { dispatchers; spare; }
 
 # Prints the value of a line of /proc/PID/status, with one blank between its words.
 field() { awk -v "name=$2:" '$1 == name { $1 = ""; sub("^ +", ""); print }' "/proc/$1/status"; }
@@ -71,7 +63,27 @@ is_user() {
     has_field "$1" Groups "$4"
 }
 
+# Fails unless this is a dispatcher with a user of its own, which acts as the user of handlers.
+is_apart() {
+    has_field "$1" Uid "$DISPATCHER_ID $HANDLERS_ID $DISPATCHER_ID $HANDLERS_ID"
+    has_field "$1" Gid "$HANDLERS_GROUP $HANDLERS_GROUP $HANDLERS_GROUP $HANDLERS_GROUP"
+    has_field "$1" Groups "$(id -G "$HANDLERS")"
+    has_no_capability "$1"
+    is_hidden "$1"
+}
+
 NO_CAPABILITY=0000000000000000
+# CAP_DAC_OVERRIDE, CAP_FOWNER and CAP_KILL; and for another pair CAP_SETGID, CAP_SETUID, CAP_SETPCAP
+# and CAP_SYS_CHROOT
+KEEPERS_CAPABILITIES=00000000000401ea
+
+# Fails unless the keeper of root has these capabilities only.
+is_limited() {
+    local set
+    for set in CapPrm CapEff; do has_field "$1" "$set" "$KEEPERS_CAPABILITIES"; done
+    for set in CapInh CapAmb; do has_field "$1" "$set" "$NO_CAPABILITY"; done
+    is_hidden "$1"
+}
 
 has_no_capability() {
     local set
@@ -80,12 +92,22 @@ has_no_capability() {
 
 has_filter() { ! is_sanitized && ! grep -q 'no filter of system calls' "$LOG"; }
 
-# Fails unless the supervisor has lost its privileges, whatever its user.
-is_confined() {
-    has_no_capability "$1"
-    has_field "$1" NoNewPrivs 1
-    if has_filter; then has_field "$1" Seccomp 2; fi
-    is_hidden "$1"
+# Fails unless supervisor and standby have lost their privileges, whatever their user.  The standby has
+# no filter of system calls: it has to clone.
+pair_is_confined() {
+    local process
+    for process in "$(standby)" "$(supervisor)"; do
+        has_no_capability "$process"
+        has_field "$process" NoNewPrivs 1
+        is_hidden "$process"
+    done
+    if has_filter; then has_field "$(supervisor)" Seccomp 2; fi
+}
+
+# Prints the processes of the service, without handlers.
+processes_of_service() {
+    # shellcheck disable=SC2046
+    printf '%s\n' "$DAEMON" $(standby) $(supervisor) $(dispatchers) | sort -n
 }
 
 # Fails unless the private files of a process in /proc belong to root.
@@ -133,8 +155,6 @@ refuses_to_start() {
     [[ $status == 1 ]]
     [[ $output == *"$expected"* ]]
 }
-
-has_processes() { (($(all_dispatchers | wc -l) == $1)) || ! is_alive "$DAEMON"; }
 
 # The client shuts down its side, so that cat ends.
 is_served_from() { [[ $("$BURST" -c -f "$1" -m '' "$ADDRESS" "$PORT" 1) == *" answered 1 "* ]]; }

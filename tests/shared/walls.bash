@@ -9,7 +9,7 @@ WALL_USER=64125 # a user with no other processes or descriptors
 # What happened at the latest wall.
 HAPPENED= # one word or a few
 REASON=   # the reason in the log
-BUSY=     # processor time of supervisor and dispatchers at the wall, in milliseconds a second
+BUSY=     # processor time of keeper, supervisor and dispatchers at the wall, in milliseconds a second
 RECOVERED= # milliseconds from the wall's end until all clients were served
 ENOUGH=   # of a wall that stood at the start: the lowest value with which the daemon serves
 
@@ -62,19 +62,15 @@ limit_dispatchers() {
     for process in $(dispatchers); do limit_of "$process" "$1" "$2"; done
 }
 
-# Prints the processor time of the supervisor and its living dispatchers, in clock ticks.
+# Prints the processor time of keeper, supervisor and living dispatchers, in clock ticks.
 ticks_of_all() {
     local process sum=0 ticks
-    for process in "$DAEMON" $(dispatchers); do
+    for process in "$DAEMON" $(supervisor) $(dispatchers); do
         ticks=$(processor_time "$process" 2>/dev/null) || ticks=0
         sum=$((sum + ticks))
     done
     echo "$sum"
 }
-
-hold_dispatchers() { dispatchers | xargs kill -STOP; }
-release_dispatchers() { dispatchers | xargs kill -CONT; }
-
 
 # Count the lines of the log with these words, or print the last one from these words on.
 lines_like() { grep -c -- "$1" "$LOG" || true; }
@@ -95,13 +91,13 @@ look_how_busy() {
 
 # ---- a wall that comes and goes ----
 
-# at_wall RAISE LIFT COUNT WORDS: raises the wall, starts COUNT clients, and waits until the log has
-# WORDS.  Measures how busy the daemon is, and lifts the wall.  The same daemon must then serve each
+# at_wall RAISE LIFT COUNT WORDS [OPTION]...: raises the wall, starts COUNT clients with these options
+# of burst, and waits until the log has WORDS.  Measures how busy the daemon is, and lifts the wall.  The same daemon must then serve each
 # client once.
 at_wall() {
     local raise=$1 lift=$2 count=$3 words=$4 begin client
     "$raise"
-    "$BURST" -t 60000 "$ADDRESS" "$PORT" "$count" >burst 2>complaints &
+    "$BURST" -t 60000 "${@:5}" "$ADDRESS" "$PORT" "$count" >burst 2>complaints &
     client=$!
     await has_line "$words" "$LOG"
     look_how_busy
@@ -134,17 +130,18 @@ is_quiet() {
 
 wall_descriptors() {
     start --address 127.0.0.1 --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
-    raise() { limit_of "$DAEMON" nofile 5; }
-    lift() { limit_of "$DAEMON" nofile 4096; }
+    raise() { limit_of "$(supervisor)" nofile 5; }
+    lift() { limit_of "$(supervisor)" nofile 4096; }
     at_wall raise lift 50 "cannot accept connections: Too many open files"
 }
 
+# Dispatchers end, and others with the daemon's own limit replace them.
 wall_dispatchers_descriptors() {
     require_dispatchers
     start --address 127.0.0.1 --processes 8 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     raise() { limit_dispatchers nofile 4; }
     lift() { limit_dispatchers nofile 1024; }
-    at_wall raise lift 50 "cannot start a handler, '.*': Too many open files"
+    at_wall raise lift 50 "cannot receive the descriptors of clients"
 }
 
 # A sanitizer needs a large address space, and processes and descriptors of its own.
@@ -156,14 +153,14 @@ unless_counted() {
 wall_address_space() {
     unless_sanitized
     require_dispatchers
-    start --address 127.0.0.1 --processes 8 0 "$ANSWER" "$ANSWERS" "$COUNTER"
-    raise() { limit_of "$DAEMON" as $((1024 * $(awk '/^VmSize:/ { print $2 }' "/proc/$DAEMON/status"))); }
-    lift() { limit_of "$DAEMON" as unlimited; }
-    # Stop the dispatchers: more clients wait than fit into the memory of the supervisor, so that it
+    start --address 127.0.0.1 --processes 8 --order fair 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    raise() { limit_of "$(supervisor)" as $((1024 * $(awk '/^VmSize:/ { print $2 }' "/proc/$(supervisor)/status"))); }
+    lift() { limit_of "$(supervisor)" as unlimited; }
+    # Stop the dispatchers: more sources wait than fit into the memory of the supervisor, so that it
     # must ask for more.
     hold_dispatchers
     release() { lift && release_dispatchers; }
-    at_wall raise release 2000 "cannot accept connections: Cannot allocate memory"
+    at_wall raise release 2000 "cannot accept connections: Cannot allocate memory" -f 127.0.1.1 -s 2000
 }
 
 # Limits the processes of the dispatchers only, because only they start processes.
@@ -195,13 +192,13 @@ wall_in_flight() {
     exec 5>orders
     await operator_is_there
     hold_dispatchers
-    limit_of "$DAEMON" nofile 5
+    limit_of "$(supervisor)" nofile 5
     echo resume >&5
     exec 5>&-
     await has_line "cannot give a client to a dispatcher: Too many references" "$LOG"
     look_how_busy
     REASON=$(line_like "cannot give a client to a dispatcher")
-    limit_of "$DAEMON" nofile 1024
+    limit_of "$(supervisor)" nofile 1024
     release_dispatchers
     begin=$(milliseconds)
     wait "$client" || true
@@ -211,7 +208,7 @@ wall_in_flight() {
     all_were_served 80
 }
 
-operator_is_there() { (($(open_descriptors "$DAEMON") > DESCRIPTORS + 80)); }
+operator_is_there() { (($(open_descriptors "$(supervisor)") > DESCRIPTORS + 80)); }
 
 # ---- no descriptor in the whole system ----
 
@@ -229,7 +226,8 @@ wall_files() {
     start --address 127.0.0.1 --processes 4 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local calls=accept4,socketpair,memfd_create,openat,epoll_create1
     raise() {
-        inject "$DAEMON" "$calls:error=ENFILE"
+        trace "$DAEMON" -p "$(supervisor)" -e "trace=$calls" -e "inject=$calls:error=ENFILE"
+        await has_line "Process $(supervisor) attached" attached
         kill -KILL "$(dispatchers | head -n 1)"
     }
     at_wall raise end_tracer 50 "cannot accept connections: Too many open files in system"
@@ -290,7 +288,7 @@ wall_watches() {
     }
     lift() { echo 0 1<>wall; }
     at_wall raise lift 100 "cannot accept connections: No space left on device"
-    grep -q 'cannot watch dispatcher [0-9]*: No space left on device' "$LOG"
+    grep -q 'cannot talk to dispatcher [0-9]*: No space left on device; killing it' "$LOG"
     await has_dispatchers 2
 }
 

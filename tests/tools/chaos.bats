@@ -64,6 +64,8 @@ answered_client() { awk '$9 == "answered" { print $2; exit }' kept/clients; }
     judge_sees 5a observed awk '$1 == "sample" && ++count == 20 { $3 = 9000 } { print }'
     judge_sees 6a observed awk '$1 == "used" && $2 > 1 { $3 += 60000 } { print }'
     judge_sees 6b observed awk '$1 == "alive" { last = $0 } { print } END { print last " 77" }'
+    judge_sees 6b observed awk '$1 == "process" && $3 == "keeper" { $5 += int($2) } { print }'
+    judge_sees 6b observed awk '$1 == "process" && $3 == "supervisor" { $5 += int($2) } { print }'
     judge_sees 6c notes awk '$1 == "exit" { $3 = 1 } { print }'
 
     # A limit per source permits overtaking, and in some plans there is always such a limit.

@@ -30,12 +30,16 @@ holds() {
 @test "the service survives system calls whose failures once ended it or left files behind" {
     local -a faults=(
         # On exit the supervisor took a lack of memory for a bug of its own.
-        supervisor:end:fcntl:{ENOMEM:1,ENOMEM:2,EPERM:1}
         supervisor:end:getsockopt:{ENOMEM,EPERM}:1
-        supervisor:start:getsockname:ENOBUFS:2
-        # The janitor silently left files behind, or removed files in use.
-        janitor:end:newfstatat:{EACCES:1,EIO:2,EACCES:3}
-        janitor:start:recvfrom:{ENOMEM,EAGAIN}:2
+        keeper:start:getsockname:ENOBUFS:2
+        # Files were silently left behind, or removed while in use.
+        keeper:end:newfstatat:{EACCES:1,EIO:2,EACCES:3}
+        # The keeper took a lack of memory for a bug of its own.
+        keeper:start:epoll_ctl:{ENOMEM:1,ENOSPC:2}
+        # The supervisor took a lack of memory for a bug of its own.
+        supervisor:start:recvmsg:{ENOMEM,ENOBUFS}:1
+        # No later SIGHUP was acted on.
+        launch:serving:sendmsg:{ENOBUFS,EPIPE}:2
         # The message showed a wrong reason.
         dispatcher:start:newfstatat:{EACCES,ENOMEM}:2
         dampenerctl:serving:sendto:{ENOBUFS,ENOMEM}:1
@@ -43,12 +47,17 @@ holds() {
     holds "${faults[@]}"
 }
 
-# The libc decides which occurrence is the janitor's look at the socket.
-@test "a start that fails because a file cannot be opened leaves no control socket" {
-    local occurrence
+# The libc, and where it looks for users, decide which occurrences are the last ones of the start.
+@test "a start that fails because a file cannot be opened leaves no file behind" {
+    require_root
+    open_to_others
+    cp "$BUILD/tests/tools/faults/handler" .
+    local occurrence count
     local -a faults=()
-    for ((occurrence = 10; occurrence < 22; occurrence++)); do
-        faults+=("supervisor:start:openat:EMFILE:$occurrence")
+    "$BUILD/tests/tools/faults/run" record "$BUILD" >calls
+    count=$(awk '$1 == "keeper" && $2 == "start" && $3 == "openat" { print $4 }' calls)
+    for ((occurrence = count - 14; occurrence <= count; occurrence++)); do
+        faults+=("keeper:start:openat:EMFILE:$occurrence")
     done
     holds "${faults[@]}"
 }

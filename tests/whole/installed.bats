@@ -128,7 +128,7 @@ CONFIG
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     # The daemon logs to standard output.
     grep -q '^\[INFO\] listening on 127.0.0.1' "$LOG"
-    DESCRIPTORS=$(open_descriptors "$DAEMON")
+    count_descriptors
 }
 
 @test "runit: the run script works without a descriptor for readiness" {
@@ -138,7 +138,7 @@ CONFIG
     await has_line '^\[INFO\] listening on ' "$LOG"
     PORT=$(sed -n 's/^\[INFO\] listening on .* port //p' "$LOG")
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
-    DESCRIPTORS=$(open_descriptors "$DAEMON")
+    count_descriptors
 }
 
 @test "s6: a service without a port or with wrong options stays down" {

@@ -46,7 +46,7 @@ log_in() {
     require_sshd
     start_sshd
     # The supervisor has no privileges, but the session has all those of root.
-    grep -q '^CapEff:[[:space:]]*0*$' "/proc/$DAEMON/status"
+    grep -q '^CapEff:[[:space:]]*0*$' "/proc/$(supervisor)/status"
     local said
     # shellcheck disable=SC2016
     said=$(echo "from the client" |

@@ -53,7 +53,7 @@ complete -c socket-burst-dampener -n 'not __socket_burst_dampener_takes_options'
     -a '(__socket_burst_dampener_complete_command)'
 
 # BEGIN options: scripts/lint.d/options --write makes these lines
-set -g __socket_burst_dampener_valued --address --defer-accept --bind-to-device --socket-mode --socket-owner --processes --queue --queue-timeout --when-full --busy-message --order --per-source --per-source-queue --source-prefix --load-average --pressure --rate --allow --deny --access-file --abandon --user --group --chroot --chdir --umask --nice --limit --timeout --kill-after --stderr --dispatchers --drain-timeout --supervisor-user --control --metrics --takeover --ready-fd --pid-file --log-format --backlog
+set -g __socket_burst_dampener_valued --address --defer-accept --bind-to-device --socket-mode --socket-owner --processes --queue --queue-timeout --when-full --busy-message --order --per-source --per-source-queue --source-prefix --load-average --pressure --rate --allow --deny --access-file --abandon --user --group --chroot --chdir --umask --nice --limit --timeout --kill-after --stderr --dispatchers --drain-timeout --supervisor-user --dispatcher-user --control --metrics --takeover --ready-fd --pid-file --log-format --backlog
 __socket_burst_dampener_option -l address -x -a '(__fish_print_hostnames)' -d 'bind to ADDRESS'
 __socket_burst_dampener_option -l ipv4 -d 'listen on IPv4 addresses only'
 __socket_burst_dampener_option -l ipv6 -d 'listen on IPv6 addresses only'
@@ -95,6 +95,7 @@ __socket_burst_dampener_option -l no-new-privs -d 'let set-user-ID programs give
 __socket_burst_dampener_option -l dispatchers -x -d 'start handlers from N processes'
 __socket_burst_dampener_option -l drain-timeout -x -d 'let SIGTERM wait at most TIME for queue and handlers'
 __socket_burst_dampener_option -l supervisor-user -x -a '(__fish_complete_users)' -d 'run the supervisor as USER if root starts it'
+__socket_burst_dampener_option -l dispatcher-user -x -a '(__fish_complete_users)' -d 'keep dispatchers apart from --user as USER'
 __socket_burst_dampener_option -l control -r -F -d 'make a Unix socket for the operator at PATH'
 __socket_burst_dampener_option -l metrics -x -d 'show metrics and status over HTTP'
 __socket_burst_dampener_option -l takeover -r -F -d 'take listeners and queue over from the daemon with the control socket PATH'

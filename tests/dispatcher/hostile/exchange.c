@@ -7,39 +7,34 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 
 const struct shape shapes[MESSAGE_TYPES] = {
-    [MESSAGE_READY] = {sizeof(struct message_ready), false, 0, 0},
+    [MESSAGE_READY] = {sizeof(struct message_header), false, 0, 0},
     [MESSAGE_START] = {sizeof(struct message_start), true, 1, MESSAGE_STARTED},
     [MESSAGE_STARTED] = {sizeof(struct message_started), false, 0, 0},
     [MESSAGE_FAILED] = {sizeof(struct message_failed), false, 0, 0},
     [MESSAGE_EXITED] = {sizeof(struct message_exited), false, 0, 0},
     [MESSAGE_SIGNAL] = {sizeof(struct message_signal), true, 0, MESSAGE_SIGNALLED},
-    [MESSAGE_SIGNALLED] = {sizeof(struct message_signalled), false, 0, 0},
-    [MESSAGE_FORK] = {sizeof(struct message_fork), true, 2, MESSAGE_FORKED},
-    [MESSAGE_FORKED] = {sizeof(struct message_forked), false, 0, 0},
-    [MESSAGE_READ] = {sizeof(struct message_read), true, 0, MESSAGE_CONTENT},
-    [MESSAGE_CONTENT] = {sizeof(struct message_content), false, 0, 0},
+    [MESSAGE_SIGNALLED] = {sizeof(struct message_header), false, 0, 0},
     [MESSAGE_PING] = {sizeof(struct message_header), true, 0, MESSAGE_PONG},
     [MESSAGE_PONG] = {sizeof(struct message_header), false, 0, 0},
-    [MESSAGE_ROUSE] = {sizeof(struct message_header), true, 0, 0},
+    [MESSAGE_ROLL] = {sizeof(struct message_header), true, 0, MESSAGE_ROLLED},
+    [MESSAGE_LISTED] = {sizeof(struct message_listed), false, 0, 0},
+    [MESSAGE_ROLLED] = {sizeof(struct message_header), false, 0, 0},
 };
 
 static struct wire_inbox inbox;
-static uint32_t busy;       /* a set: slots whose STARTs may be unanswered */
-static unsigned successors; /* dispatchers that were forked, and not reaped yet */
+static uint32_t busy; /* a set: slots whose STARTs may be unanswered */
 
 /* ---- answers ---- */
 
 void await_ready(void)
 {
     union message message;
-    int descriptors[WIRE_DESCRIPTORS];
+    int descriptor;
 
-    CHECK(wire_receive(&inbox, hostile.channel, WIRE_TYPE(MESSAGE_READY), &message, descriptors,
+    CHECK(wire_receive(&inbox, hostile.channel, WIRE_TYPE(MESSAGE_READY), &message, &descriptor,
                        0) == WIRE_MESSAGE);
-    CHECK(message.ready.process == (int32_t)hostile.dispatcher);
 }
 
 bool await_readable(int descriptor)
@@ -53,13 +48,13 @@ static void enter(const union message *message)
 {
     unsigned type = message->header.type;
 
+    if (type == MESSAGE_LISTED)
+        return; /* as many as there are handlers at that moment */
     if (type == MESSAGE_STARTED) {
         hostile.started = message->started;
         hostile.due[MESSAGE_EXITED]++;
     } else if (type == MESSAGE_EXITED) {
         hostile.exited = message->exited;
-    } else if (type == MESSAGE_FORKED) {
-        successors += message->forked.process > 0;
     }
     hostile.came[type == MESSAGE_FAILED ? MESSAGE_STARTED : type]++;
 }
@@ -69,22 +64,22 @@ static void hear(void)
 {
     const unsigned permitted = WIRE_TYPE(MESSAGE_STARTED) | WIRE_TYPE(MESSAGE_FAILED) |
                                WIRE_TYPE(MESSAGE_EXITED) | WIRE_TYPE(MESSAGE_SIGNALLED) |
-                               WIRE_TYPE(MESSAGE_FORKED) | WIRE_TYPE(MESSAGE_CONTENT) |
-                               WIRE_TYPE(MESSAGE_PONG);
+                               WIRE_TYPE(MESSAGE_PONG) | WIRE_TYPE(MESSAGE_LISTED) |
+                               WIRE_TYPE(MESSAGE_ROLLED);
 
     for (;;) {
         union message message;
-        int descriptors[WIRE_DESCRIPTORS];
+        int descriptor;
         enum wire_result result =
-            wire_receive(&inbox, hostile.channel, permitted, &message, descriptors, MSG_DONTWAIT);
+            wire_receive(&inbox, hostile.channel, permitted, &message, &descriptor, MSG_DONTWAIT);
 
         if (result == WIRE_EMPTY)
             return;
         CHECK(result == WIRE_MESSAGE);
         if (result != WIRE_MESSAGE)
             exit(1); /* the dispatcher is dead or has violated the protocol */
-        if (descriptors[0] >= 0)
-            (void)close(descriptors[0]);
+        if (descriptor >= 0)
+            (void)close(descriptor);
         enter(&message);
     }
 }
@@ -96,21 +91,6 @@ void await_answers(enum message_type type)
     CHECK(hostile.came[type] == hostile.due[type]);
 }
 
-/* Reaps the successors, which exit because their socket is closed. */
-static void reap_successors(void)
-{
-    renew_sink();
-    for (; successors > 0; successors--) {
-        int status;
-        pid_t process = wait(&status);
-        bool is_successor = process > 0 && process != hostile.dispatcher;
-
-        CHECK(is_successor && process != hostile.bystanders[1]);
-        if (!is_successor)
-            exit(1);
-    }
-}
-
 void settle(void)
 {
     for (unsigned type = 0; type < MESSAGE_TYPES; type++)
@@ -118,7 +98,6 @@ void settle(void)
     hear();
     CHECK(memcmp(hostile.due, hostile.came, sizeof(hostile.due)) == 0);
     CHECK(count_handled() == hostile.due[MESSAGE_EXITED]);
-    reap_successors();
 }
 
 /* ---- requests ---- */
@@ -176,10 +155,7 @@ static struct effect effect_of(const char *bytes, size_t length, unsigned descri
             return none;
         add_effect(&effect, &message);
     }
-    return effect.count > PROTOCOL_BATCH || effect.brought != descriptors ||
-                   (effect.answers[MESSAGE_FORKED] > 0 && effect.count > 1)
-               ? none
-               : effect;
+    return effect.count > PROTOCOL_BATCH || effect.brought != descriptors ? none : effect;
 }
 
 /* Records which answers the packet requires. */
@@ -233,21 +209,13 @@ void ask_start(uint32_t slot)
     ask(&message, hostile.kinds);
 }
 
-void ask_signal(int32_t process, int32_t signal_number, uint32_t adopted)
+void ask_signal(int32_t process, int32_t signal_number)
 {
     union message message = request(MESSAGE_SIGNAL);
 
     message.signal.process = process;
     message.signal.signal = signal_number;
-    message.signal.adopted = adopted;
     ask(&message, hostile.kinds);
-}
-
-void ask_fork(int socket, int ledger)
-{
-    union message message = request(MESSAGE_FORK);
-
-    ask(&message, (const int[]){socket, ledger});
 }
 
 void append(struct packet *packet, const union message *message)

@@ -18,8 +18,8 @@ enum {
     DESCRIPTORS_MAXIMUM = PROTOCOL_BATCH + 2
 };
 
-/* Descriptors to send.  FORK requires the last two; the others are wrong there. */
-enum kind { KIND_NULL, KIND_PIPE, KIND_FOLDER, KIND_PATH, KIND_SINK, KIND_LEDGER, KINDS };
+/* Descriptors to send. */
+enum kind { KIND_NULL, KIND_PIPE, KIND_FOLDER, KIND_PATH, KIND_MEMORY, KINDS };
 
 extern struct hostile {
     pid_t dispatcher;
@@ -42,11 +42,7 @@ _Noreturn void give_up(const char *what);
 pid_t fork_or_give_up(void);
 
 void open_pipe(int ends[2]);
-void open_pair(int ends[2]);
 void open_kinds(void);
-
-/* Replaces KIND_SINK, the socket of successors, and so ends all of them. */
-void renew_sink(void);
 
 /* Executes the dispatcher as protocol.h requires; its handler is this program. */
 void start_dispatcher(const char *program);
@@ -90,8 +86,7 @@ union message request(enum message_type type);
 void ask(const union message *message, const int *descriptors);
 
 void ask_start(uint32_t slot);
-void ask_signal(int32_t process, int32_t signal_number, uint32_t adopted);
-void ask_fork(int socket, int ledger);
+void ask_signal(int32_t process, int32_t signal_number);
 
 struct packet {
     char bytes[PACKET_MAXIMUM];
@@ -106,7 +101,7 @@ bool await_readable(int descriptor);
 /* Waits until all answers of that type have come. */
 void await_answers(enum message_type type);
 
-/* Waits until all answers have come, checks that no others have, and ends all successors. */
+/* Waits until all answers have come, and checks that no others have. */
 void settle(void);
 
 /* ---- the kinds of hostility ---- */
@@ -114,8 +109,6 @@ void settle(void);
 void give_orders(void);                              /* orders.c */
 void make_noise(uint64_t seed, unsigned long count); /* noise.c */
 void try_tickets(void);                              /* signals.c, from here on */
-void try_forked(void);
 void forge(void);
-void orphan(const char *program);
 
 #endif

@@ -66,10 +66,8 @@ static unsigned draw_message(struct packet *packet, enum message_type type)
     wire_header(&message, type, draw(), draw());
     if (type == MESSAGE_START)
         message.start.slot = below(PROTOCOL_SLOTS);
-    if (type == MESSAGE_SIGNAL) {
+    if (type == MESSAGE_SIGNAL)
         message.signal.signal = below(2) == 0 ? SIGTERM : SIGKILL;
-        message.signal.adopted = below(2);
-    }
     append(packet, &message);
     return shapes[type].descriptors;
 }
@@ -100,12 +98,12 @@ static void mutate(struct packet *packet, uint32_t changes)
 static unsigned draw_mutated_packet(struct packet *packet)
 {
     static const enum message_type asked[] = {MESSAGE_START, MESSAGE_START, MESSAGE_SIGNAL,
-                                              MESSAGE_READ,  MESSAGE_PING,  MESSAGE_ROUSE};
+                                              MESSAGE_PING, MESSAGE_ROLL};
     unsigned count = 1 + below(below(4) == 0 ? PROTOCOL_BATCH + 1 : 4);
     unsigned brought = 0;
 
     while (count-- > 0)
-        brought += draw_message(packet, below(32) == 0 ? draw_type() : asked[below(6)]);
+        brought += draw_message(packet, below(32) == 0 ? draw_type() : asked[below(5)]);
     mutate(packet, below(2) * below(3));
     return brought;
 }
@@ -148,7 +146,6 @@ void make_noise(uint64_t seed, unsigned long count)
         if (i % BATCH == 0 || i == count)
             settle();
     }
-    printf("answered: %u starts, %u signals, %u forks, %u reads, %u pings\n",
-           hostile.came[MESSAGE_STARTED], hostile.came[MESSAGE_SIGNALLED],
-           hostile.came[MESSAGE_FORKED], hostile.came[MESSAGE_CONTENT], hostile.came[MESSAGE_PONG]);
+    printf("answered: %u starts, %u signals, %u pings\n", hostile.came[MESSAGE_STARTED],
+           hostile.came[MESSAGE_SIGNALLED], hostile.came[MESSAGE_PONG]);
 }

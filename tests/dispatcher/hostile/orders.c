@@ -14,7 +14,7 @@ static void say_packet(const struct packet *packet, unsigned count)
     int descriptors[DESCRIPTORS_MAXIMUM];
 
     for (unsigned i = 0; i < count; i++)
-        descriptors[i] = hostile.kinds[i % KIND_SINK];
+        descriptors[i] = hostile.kinds[i % KINDS];
     say(packet->bytes, packet->length, descriptors, count);
 }
 
@@ -122,18 +122,12 @@ static void order_shapes(void)
     settle();
 }
 
-static void order_values(void)
+static void order_slots(void)
 {
-    static const uint32_t numbers[] = {PROTOCOL_SLOTS, PROTOCOL_FILES,      255, INT32_MAX,
-                                       UINT32_MAX,     PROTOCOL_FILE_ACCESS /* there is none */};
-    union message message = request(MESSAGE_READ);
+    static const uint32_t slots[] = {PROTOCOL_SLOTS, 255, INT32_MAX, UINT32_MAX};
 
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
-        if (numbers[i] >= PROTOCOL_SLOTS)
-            ask_start(numbers[i]);
-        message.read.file = numbers[i];
-        ask(&message, hostile.kinds);
-    }
+    for (size_t i = 0; i < sizeof(slots) / sizeof(*slots); i++)
+        ask_start(slots[i]);
     settle();
 }
 
@@ -148,27 +142,8 @@ static void order_signals(void)
 
     for (size_t i = 0; i < sizeof(processes) / sizeof(*processes); i++)
         for (size_t j = 0; j < sizeof(signals) / sizeof(*signals); j++)
-            for (uint32_t adopted = 0; adopted <= 2; adopted++)
-                ask_signal((int32_t)processes[i], signals[j], adopted);
-    ask_signal((int32_t)dispatcher, SIGKILL, 0); /* as if it were its own handler */
-    settle();
-}
-
-/* All wrong pairs of descriptors, and then a valid pair. */
-static void order_forks(void)
-{
-    int ends[2];
-
-    for (enum kind first = 0; first <= KIND_SINK; first++)
-        for (enum kind second = 0; second < KINDS; second++)
-            if (first != KIND_SINK || second != KIND_LEDGER)
-                ask_fork(hostile.kinds[first], hostile.kinds[second]);
-    settle();
-    open_pair(ends);
-    ask_fork(ends[1], hostile.kinds[KIND_LEDGER]);
-    (void)close(ends[1]);
-    CHECK(await_readable(ends[0]));
-    (void)close(ends[0]);
+            ask_signal((int32_t)processes[i], signals[j]);
+    ask_signal((int32_t)dispatcher, SIGKILL); /* as if it were its own handler */
     settle();
 }
 
@@ -178,7 +153,6 @@ void give_orders(void)
     order_cut();
     order_company();
     order_shapes();
-    order_values();
+    order_slots();
     order_signals();
-    order_forks();
 }

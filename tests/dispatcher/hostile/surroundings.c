@@ -14,8 +14,6 @@
 
 struct hostile hostile;
 
-static int sink = -1; /* our end of KIND_SINK */
-
 void give_up(const char *what)
 {
     perror(what);
@@ -37,32 +35,19 @@ void open_pipe(int ends[2])
         give_up("pipe");
 }
 
-void open_pair(int ends[2])
+static void open_pair(int ends[2])
 {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         give_up("socketpair");
 }
 
-static int make_ledger(void)
+static int make_memory(size_t length)
 {
-    int memory = memfd_create("ledger", MFD_CLOEXEC);
+    int memory = memfd_create("hostile", MFD_CLOEXEC);
 
-    if (memory < 0 || ftruncate(memory, sizeof(struct ledger)) != 0)
+    if (memory < 0 || ftruncate(memory, (off_t)length) != 0)
         give_up("memfd_create");
     return memory;
-}
-
-void renew_sink(void)
-{
-    int ends[2];
-
-    if (sink >= 0) {
-        (void)close(sink);
-        (void)close(hostile.kinds[KIND_SINK]);
-    }
-    open_pair(ends);
-    sink = ends[0];
-    hostile.kinds[KIND_SINK] = ends[1];
 }
 
 void open_kinds(void)
@@ -71,22 +56,34 @@ void open_kinds(void)
 
     open_pipe(ends);
     (void)close(ends[1]);
-    renew_sink();
     hostile.kinds[KIND_NULL] = open("/dev/null", O_RDWR | O_CLOEXEC);
     hostile.kinds[KIND_PIPE] = ends[0];
     hostile.kinds[KIND_FOLDER] = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     hostile.kinds[KIND_PATH] = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    hostile.kinds[KIND_LEDGER] = make_ledger();
+    hostile.kinds[KIND_MEMORY] = make_memory(sizeof(struct ledger));
     for (enum kind kind = 0; kind < KINDS; kind++)
         if (hostile.kinds[kind] < 0)
             give_up("descriptors to send");
+}
+
+/* Gives the descriptors the numbers that protocol.h requires; the others close on exec. */
+static void pass(int socket, int ledger, int setup)
+{
+    const int numbers[] = {PROTOCOL_SOCKET, PROTOCOL_LEDGER, PROTOCOL_SETUP};
+    const int high[] = {fcntl(socket, F_DUPFD_CLOEXEC, 10), fcntl(ledger, F_DUPFD_CLOEXEC, 10),
+                        fcntl(setup, F_DUPFD_CLOEXEC, 10)};
+
+    for (int i = 0; i < 3; i++)
+        if (dup2(high[i], numbers[i]) < 0)
+            give_up("dup2");
 }
 
 void start_dispatcher(const char *program)
 {
     static const struct setup setup = {.version = PROTOCOL_VERSION};
     static char self[4096];
-    int memory = make_ledger();
+    int memory = make_memory(sizeof(struct ledger));
+    int prepared = make_memory(0);
     int ends[2];
 
     if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
@@ -94,22 +91,19 @@ void start_dispatcher(const char *program)
     open_pair(ends);
     hostile.ledger =
         mmap(NULL, sizeof(*hostile.ledger), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
-    if (hostile.ledger == MAP_FAILED || send(ends[0], &setup, sizeof(setup), 0) != sizeof(setup))
+    if (hostile.ledger == MAP_FAILED || write(prepared, &setup, sizeof(setup)) != sizeof(setup))
         give_up("a dispatcher");
     hostile.channel = ends[0];
     hostile.dispatcher = fork_or_give_up();
     if (hostile.dispatcher == 0) {
-        int high[2] = {fcntl(ends[1], F_DUPFD, 10), fcntl(memory, F_DUPFD, 10)};
-        if (dup2(high[0], PROTOCOL_SOCKET) < 0 || dup2(high[1], PROTOCOL_LEDGER) < 0)
-            give_up("dup2");
-        (void)close(high[0]);
-        (void)close(high[1]);
-        (void)execl(program, "dispatcher", "spare", "text", self, "handler", "handle", "handled",
+        pass(ends[1], memory, prepared);
+        (void)execl(program, "dispatcher", "serve", "text", self, "handler", "handle", "handled",
                     NULL);
         give_up(program);
     }
     (void)close(ends[1]);
     (void)close(memory);
+    (void)close(prepared);
 }
 
 void stay(void)

@@ -6,18 +6,20 @@
 #include "tests/dispatcher/liar/surroundings.h"
 #include "tests/dispatcher/liar/truth.h"
 
-#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { ORPHANS = 200 };
+
 #ifndef SO_PASSPIDFD
 #define SO_PASSPIDFD 76
 #endif
 
-static _Noreturn void noise(void)
+static void noise(void)
 {
     int stray_one = open_pipe();
 
@@ -30,11 +32,6 @@ static _Noreturn void noise(void)
             bytes[i] = (char)random();
         say_raw(bytes, length, stray_one, (unsigned)random() % 4);
     }
-}
-
-static void noise_forever(void)
-{
-    noise();
 }
 
 static void write_ledger(void)
@@ -58,6 +55,16 @@ static void cut_ledger(void)
     exit(0);
 }
 
+/* All other dispatchers have the same file. */
+static void change_setup(void)
+{
+    const uint32_t version = 0;
+
+    if (pwrite(liar.setup, &version, sizeof(version), 0) >= 0 || ftruncate(liar.setup, 0) == 0)
+        say_failed();
+    exit(0);
+}
+
 static void half_closed(void)
 {
     (void)shutdown(PROTOCOL_SOCKET, SHUT_WR);
@@ -75,42 +82,40 @@ static void dead(void)
     _exit(0);
 }
 
-/* From now on the supervisor cannot have it killed. */
-static void slip_the_leash(void)
+static void stopped(void)
 {
-    (void)fcntl(PROTOCOL_SOCKET, F_SETOWN, 0);
-}
-
-static void unleashed(void)
-{
-    slip_the_leash();
-    say_started(0);
+    (void)raise(SIGSTOP);
     stay();
 }
 
-static void unleashed_noise(void)
+/* The keeper reaps children that lead sessions, as handlers do, and are none. */
+static void leave_orphans(void)
 {
-    slip_the_leash();
-    noise();
+    for (int i = 0; i < ORPHANS; i++)
+        if (fork() == 0) {
+            (void)setsid();
+            _exit(0);
+        }
+    exit(0);
 }
 
-/* Puts off whoever closes the connection last, for a minute, if not asked to let it be. */
+/* The last close of the connection takes a minute, unless SO_LINGER is cleared first. */
 static void failed_lingering(void)
 {
     static const char bytes[1 << 16];
     const struct linger linger = {.l_onoff = 1, .l_linger = 60};
 
     pause_for(500);
-    (void)setsockopt(liar.given[0], SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-    while (send(liar.given[0], bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+    (void)setsockopt(liar.given, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    while (send(liar.given, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
         ;
     say_failed();
-    (void)close(liar.given[0]);
+    (void)close(liar.given);
     (void)wire_consume(&liar.service.inbox, PROTOCOL_SOCKET);
     exit(0);
 }
 
-/* Answers this START, and all that come, in the same way, until none can come. */
+/* Answers this START and all further ones in the same way, until end of file. */
 static void answer_all(void (*answer_start)(void))
 {
     const int socket = PROTOCOL_SOCKET;
@@ -122,14 +127,14 @@ static void answer_all(void (*answer_start)(void))
         if (!wire_is_left(&liar.service.inbox))
             (void)wire_consume(&liar.service.inbox, socket);
         result =
-            wire_receive(&liar.service.inbox, socket, ~0u, &liar.request, liar.given, MSG_PEEK);
+            wire_receive(&liar.service.inbox, socket, ~0u, &liar.request, &liar.given, MSG_PEEK);
     }
 }
 
 static void fail(void)
 {
     say_failed();
-    (void)close(liar.given[0]);
+    (void)close(liar.given);
 }
 
 static void failed_always(void)
@@ -148,7 +153,7 @@ static void with_processes(void)
     (void)setsockopt(PROTOCOL_SOCKET, SOL_SOCKET, SO_PASSPIDFD, &yes, sizeof(yes));
     serve_to_the_end();
     while (wire_is_left(&liar.service.inbox) &&
-           wire_receive(&liar.service.inbox, PROTOCOL_SOCKET, ~0u, &liar.request, liar.given, 0) ==
+           wire_receive(&liar.service.inbox, PROTOCOL_SOCKET, ~0u, &liar.request, &liar.given, 0) ==
                WIRE_MESSAGE)
         serve_to_the_end();
     (void)wire_consume(&liar.service.inbox, PROTOCOL_SOCKET);
@@ -163,19 +168,19 @@ static void without_rights(void)
     exit(0);
 }
 
-/* Can be sent nothing more, and cannot be killed either. */
+/* Can be sent nothing more. */
 static void deaf(void)
 {
-    slip_the_leash();
     (void)shutdown(PROTOCOL_SOCKET, SHUT_RD);
     answer_all(serve_to_the_end);
     stay();
 }
 
 const struct lie conduct_lies[] = {
-    {"noise", MESSAGE_START, noise_forever},
+    {"noise", MESSAGE_START, noise},
     {"ledger", MESSAGE_START, write_ledger},
     {"cut-ledger", MESSAGE_START, cut_ledger},
+    {"change-setup", MESSAGE_START, change_setup},
     {"half-closed", MESSAGE_START, half_closed},
     {"closed", MESSAGE_START, closed},
     {"silent", MESSAGE_START, stay},
@@ -185,7 +190,7 @@ const struct lie conduct_lies[] = {
     {"with-processes", MESSAGE_START, with_processes},
     {"without-rights", MESSAGE_START, without_rights},
     {"deaf", MESSAGE_START, deaf},
-    {"unleashed", MESSAGE_START, unleashed},
-    {"unleashed-noise", MESSAGE_START, unleashed_noise},
+    {"stopped", MESSAGE_START, stopped},
+    {"orphans", MESSAGE_START, leave_orphans},
     {NULL, 0, NULL},
 };

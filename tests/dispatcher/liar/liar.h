@@ -1,19 +1,18 @@
 /*
- * liar.h - what a dispatcher that lies goes by.
+ * liar.h - what a dispatcher that lies knows.
  */
 #ifndef TESTS_DISPATCHER_LIAR_LIAR_H
 #define TESTS_DISPATCHER_LIAR_LIAR_H
 
 #include "dispatcher/protocol.h"
 #include "dispatcher/service.h"
-#include "dispatcher/shared/wire.h"
 
 extern struct liar {
-    const struct lie *lie;       /* that this process has to tell; NULL: none */
-    struct service service;      /* as that of one that is honest */
-    union message request;       /* the one that is answered by a lie */
-    int given[WIRE_DESCRIPTORS]; /* the descriptors that came with it */
-    int ledger;                  /* the memory file */
+    struct service service; /* as an honest dispatcher has it */
+    union message request;  /* the last */
+    int given;              /* the descriptor that came with it; -1: none */
+    int ledger;             /* the memory file */
+    int setup;              /* the memory file */
 } liar;
 
 #endif

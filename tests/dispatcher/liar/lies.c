@@ -8,8 +8,8 @@
 
 static const struct lie *find(const char *word)
 {
-    static const struct lie *const lists[] = {start_lies, packet_lies,   conduct_lies, fork_lies,
-                                              read_lies,  question_lies, NULL};
+    static const struct lie *const lists[] = {ready_lies,   start_lies,    packet_lies,
+                                              conduct_lies, question_lies, NULL};
 
     for (const struct lie *const *list = lists; *list != NULL; list++)
         for (const struct lie *each = *list; each->word != NULL; each++)
@@ -18,9 +18,9 @@ static const struct lie *find(const char *word)
     log_die(2, "liar: no such lie: %s", word);
 }
 
-const struct lie *lie_of(const char *variable, unsigned place)
+const struct lie *lie_of(unsigned place)
 {
-    const char *words = getenv(variable);
+    const char *words = getenv("LIARS");
     char *rest = words == NULL ? NULL : strdup(words);
     char *word = rest == NULL ? NULL : strtok(rest, " ");
     const struct lie *found;

@@ -46,7 +46,7 @@ static int32_t start_silently(void)
 {
     int32_t process = start_handler();
 
-    (void)close(liar.given[0]);
+    (void)close(liar.given);
     return process;
 }
 
@@ -122,20 +122,9 @@ static void strays_at_once(void)
     stay();
 }
 
-static void content_in_company(void)
-{
-    struct packet packet = {.length = 0};
-    union message message = answer(MESSAGE_CONTENT);
-
-    append_started(&packet, getpid());
-    append(&packet, &message, sizeof(message.content));
-    say_packet(&packet, open_pipe(), 1);
-    stay();
-}
-
 static void request_of_ours(void)
 {
-    say_raw(&liar.request, sizeof(liar.request.start), liar.given[0], 1);
+    say_raw(&liar.request, sizeof(liar.request.start), liar.given, 1);
     stay();
 }
 
@@ -147,7 +136,6 @@ const struct lie packet_lies[] = {
     {"one-too-many", MESSAGE_START, one_too_many},
     {"long-packet", MESSAGE_START, long_packet},
     {"strays-at-once", MESSAGE_START, strays_at_once},
-    {"content-in-company", MESSAGE_START, content_in_company},
     {"request", MESSAGE_START, request_of_ours},
     {NULL, 0, NULL},
 };

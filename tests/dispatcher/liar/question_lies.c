@@ -1,20 +1,18 @@
 #include "tests/dispatcher/liar/lies.h"
 
-#include "tests/dispatcher/liar/liar.h"
 #include "tests/dispatcher/liar/speech.h"
 #include "tests/dispatcher/liar/truth.h"
 
-#include <errno.h>
-
-static void signalled_otherwise(void)
-{
-    say_signalled(liar.request.signal.adopted == 0);
-}
-
 static void signalled_twice(void)
 {
-    say_signalled(liar.request.signal.adopted);
-    say_signalled(liar.request.signal.adopted);
+    say_signalled();
+    say_signalled();
+    stay();
+}
+
+static void signalled_falsely(void)
+{
+    say_signalled();
 }
 
 static void pong_twice(void)
@@ -26,13 +24,14 @@ static void pong_twice(void)
 
 static void pong_otherwise(void)
 {
-    say_content(PROTOCOL_FILE_ACCESS, EIO, -1);
+    say_signalled();
     stay();
 }
 
 const struct lie question_lies[] = {
-    {"signalled-otherwise", MESSAGE_SIGNAL, signalled_otherwise},
     {"signalled-twice", MESSAGE_SIGNAL, signalled_twice},
+    {"signalled-falsely", MESSAGE_SIGNAL, signalled_falsely},
+    {"signalled-never", MESSAGE_SIGNAL, stay},
     {"pong-twice", MESSAGE_PING, pong_twice},
     {"pong-otherwise", MESSAGE_PING, pong_otherwise},
     {"pong-never", MESSAGE_PING, stay},

@@ -40,8 +40,8 @@ void say_failed(void)
     union message message = answer(MESSAGE_FAILED);
 
     message.failed.error = EIO;
-    /* The client, if we have it still; else whatever is a socket. */
-    if (wire_send(PROTOCOL_SOCKET, &message, liar.given, 0) != 0)
+    /* The client, if we still have it; else any socket. */
+    if (wire_send(PROTOCOL_SOCKET, &message, &liar.given, 0) != 0)
         (void)wire_send(PROTOCOL_SOCKET, &message, (const int[]){PROTOCOL_SOCKET}, 0);
 }
 
@@ -53,39 +53,19 @@ void say_exited(uint32_t client, uint64_t ticket)
     say(&message);
 }
 
-void say_ready(int32_t process)
+void say_ready(void)
 {
     union message message;
 
     wire_header(&message, MESSAGE_READY, 0, 0);
-    message.ready.process = process;
     say(&message);
 }
 
-void say_signalled(uint32_t adopted)
+void say_signalled(void)
 {
     union message message = answer(MESSAGE_SIGNALLED);
 
-    message.signalled.adopted = adopted;
     say(&message);
-}
-
-void say_forked(int32_t process, int32_t error)
-{
-    union message message = answer(MESSAGE_FORKED);
-
-    message.forked.process = process;
-    message.forked.error = error;
-    say(&message);
-}
-
-void say_content(uint32_t file, int32_t error, int descriptor)
-{
-    union message message = answer(MESSAGE_CONTENT);
-
-    message.content.file = file;
-    message.content.error = error;
-    (void)wire_send(PROTOCOL_SOCKET, &message, descriptor < 0 ? NULL : &descriptor, 0);
 }
 
 void say_pong(void)

@@ -61,9 +61,16 @@ static void started_minus(void)
     stay();
 }
 
-static void started_supervisor(void)
+static void started_keeper(void)
 {
     say_started(getppid());
+    pause_for(100);
+    exit(0);
+}
+
+static void started_supervisor(void)
+{
+    say_started(supervisor());
     pause_for(100);
     exit(0);
 }
@@ -124,32 +131,34 @@ static void exited_twice(void)
 
 static void ready_twice(void)
 {
-    say_ready(getpid());
-    stay();
-}
-
-static void ready_other(void)
-{
-    say_ready(other_dispatcher());
+    say_ready();
     stay();
 }
 
 static void unasked_signalled(void)
 {
-    say_signalled(1);
+    say_signalled();
     stay();
 }
 
-static void unasked_forked(void)
+static void say_header(uint16_t version, uint16_t type)
 {
-    say_forked(getpid(), 0);
+    union message message = answer(MESSAGE_PONG);
+
+    message.header.version = version;
+    message.header.type = type;
+    say_raw(&message, sizeof(message.header), -1, 0);
     stay();
 }
 
-static void unasked_content(void)
+static void unknown_type(void)
 {
-    say_content(PROTOCOL_FILE_ACCESS, 0, open_pipe());
-    stay();
+    say_header(PROTOCOL_VERSION, MESSAGE_TYPES);
+}
+
+static void other_version(void)
+{
+    say_header(PROTOCOL_VERSION - 1, MESSAGE_READY);
 }
 
 static void unasked_pong(void)
@@ -197,6 +206,7 @@ const struct lie start_lies[] = {
     {"started-0", MESSAGE_START, started_0},
     {"started-1", MESSAGE_START, started_1},
     {"started-minus", MESSAGE_START, started_minus},
+    {"started-keeper", MESSAGE_START, started_keeper},
     {"started-supervisor", MESSAGE_START, started_supervisor},
     {"started-dispatcher", MESSAGE_START, started_dispatcher},
     {"started-itself", MESSAGE_START, started_itself},
@@ -207,10 +217,9 @@ const struct lie start_lies[] = {
     {"exited-before", MESSAGE_START, exited_before},
     {"exited-twice", MESSAGE_START, exited_twice},
     {"ready-twice", MESSAGE_START, ready_twice},
-    {"ready-other", MESSAGE_START, ready_other},
     {"unasked-signalled", MESSAGE_START, unasked_signalled},
-    {"unasked-forked", MESSAGE_START, unasked_forked},
-    {"unasked-content", MESSAGE_START, unasked_content},
+    {"unknown-type", MESSAGE_START, unknown_type},
+    {"other-version", MESSAGE_START, other_version},
     {"unasked-pong", MESSAGE_START, unasked_pong},
     {"empty", MESSAGE_START, empty},
     {"empty-with-descriptors", MESSAGE_START, empty_with_descriptors},

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,7 +28,8 @@ int32_t bystander(void)
     return atoi(variable("BYSTANDER"));
 }
 
-int32_t other_dispatcher(void)
+/* Returns another child of the keeper that has this name. */
+static int32_t sibling(const char *name)
 {
     char text[4096];
     char *next = text;
@@ -35,10 +37,25 @@ int32_t other_dispatcher(void)
     int32_t found = 0;
 
     (void)proc_children(getppid(), text, sizeof(text));
-    while ((process = (int32_t)strtol(next, &next, 10)) > 0)
-        if (process != (int32_t)getpid())
+    while ((process = (int32_t)strtol(next, &next, 10)) > 0) {
+        char comm[32];
+
+        (void)proc_read(process, "comm", comm, sizeof(comm));
+        comm[strcspn(comm, "\n")] = '\0';
+        if (process != (int32_t)getpid() && strcmp(comm, name) == 0)
             found = process;
+    }
     return found;
+}
+
+int32_t other_dispatcher(void)
+{
+    return sibling("dispatcher");
+}
+
+int32_t supervisor(void)
+{
+    return sibling("supervisor");
 }
 
 int open_pipe(void)

@@ -1,22 +1,22 @@
 /*
- * surroundings.h - who and what else there is, to be told lies of.
+ * surroundings.h - the processes and descriptors that lies are about.
  */
 #ifndef TESTS_DISPATCHER_LIAR_SURROUNDINGS_H
 #define TESTS_DISPATCHER_LIAR_SURROUNDINGS_H
 
 #include <stdint.h>
 
-/* A process that is nobody's business here. */
+/* Returns the process that BYSTANDER in the environment names, which is no part of the daemon. */
 int32_t bystander(void);
 
-/* Another child of the supervisor. */
+/* Return other children of the keeper; 0: there is none. */
 int32_t other_dispatcher(void);
+int32_t supervisor(void);
 
-/* A descriptor that stands for nothing; -1 if there is no room. */
+/* Returns a descriptor that means nothing; -1 if there is no room. */
 int open_pipe(void);
 
-/* From now on the kernel lets nobody send descriptors to this process; before 6.16 it does not know
- * how. */
+/* Makes the kernel refuse all descriptors that are sent to this process; before 6.16 it cannot. */
 void refuse_rights(void);
 
 #endif

@@ -52,12 +52,13 @@ static void check_admission(const struct options *options)
     check_number(options->processes, 1, OPTIONS_PROCESSES_MAXIMUM);
     check_number(options->queue, 0, OPTIONS_QUEUE_MAXIMUM);
     check_time(options->queue_timeout, 1000);
-    HOLDS(options->busy.length <= (options->busy_file == NULL ? OPTIONS_BUSY_MAXIMUM : 0));
-    check_text(options->busy_file, SIZE_MAX);
+    HOLDS(options->busy.length <=
+          (options->files[OPTIONS_FILE_BUSY] == NULL ? OPTIONS_BUSY_MAXIMUM : 0));
+    check_text(options->files[OPTIONS_FILE_BUSY], SIZE_MAX);
     check_number(options->per_source, 1, OPTIONS_PROCESSES_MAXIMUM);
     check_number(options->per_source_queue, 0, OPTIONS_QUEUE_MAXIMUM);
     HOLDS(options->ipv4_prefix <= 32 && options->ipv6_prefix <= 128);
-    check_text(options->access_file, SETUP_PATH - 1);
+    check_text(options->files[OPTIONS_FILE_ACCESS], SETUP_PATH - 1);
     HOLDS(options->abandon <= OPTIONS_ABANDON_NEVER);
     for (size_t i = 0; i < options->access.count; i++)
         HOLDS(options->access.list[i].length <=

@@ -1,17 +1,21 @@
 #include "tests/fuzz/shared/stage.h"
 
+#include "supervisor/keeper/link.h"
 #include "supervisor/listen/accept.h"
 #include "supervisor/options/command_line.h"
 #include "supervisor/pool/pool.h"
 #include "supervisor/server/events.h"
 #include "supervisor/server/reload.h"
+#include "supervisor/server/reports.h"
 #include "supervisor/server/shutdown.h"
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/fuzz/shared/options.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -24,10 +28,12 @@ enum {
 };
 
 static struct server server;
-static struct options options;
+static struct lasting lasting;
+static struct options options; /* of the command line */
 static struct listeners listeners;
-static struct janitor janitor;
-static int before; /* so many descriptors were open in the beginning */
+static struct files files; /* none */
+static int keeper;         /* its end of the link; -1: it is dead */
+static int before;         /* so many descriptors were open in the beginning */
 static bool was_open[FUZZ_DESCRIPTORS];
 static int own; /* descriptors of the stage and of what the service always has */
 
@@ -39,8 +45,9 @@ static struct visitor {
 static unsigned visitor_count;
 
 static struct actor {
-    int end;
+    int end; /* -1: dead */
     int32_t process;
+    uint32_t generation;
 } actors[STAGE_DISPATCHERS];
 
 static bool forgiven;
@@ -73,20 +80,20 @@ static int count_known(void)
     uint32_t count = clients_count(&server.queue.clients, CLIENT_QUEUED) +
                      server.queue.refusals.lingering.length;
 
-    for (unsigned i = 0; i <= server.pool.count; i++) {
+    for (unsigned i = 0; i < STAGE_DISPATCHERS; i++) {
         const struct channel *channel = &server.pool.dispatchers[i].channel;
 
-        count += (uint32_t)(channel->source.descriptor >= 0) + (uint32_t)(channel->peer >= 0);
+        count += (uint32_t)(channel->source.descriptor >= 0) + (uint32_t)(channel->peer >= 0) +
+                 (uint32_t)(channel->ledger >= 0);
         count += actors[i].end >= 0;
     }
     for (const struct channel *each = server.pool.left; each != NULL; each = each->next)
-        count += 1 + count_recovered(each);
-    for (int i = 0; i < 3; i++)
-        count += server.pool.reserve[i] > 0;
+        count += 2 + count_recovered(each);
     for (unsigned i = 0; i < visitor_count; i++)
         count += visitors[i].ours >= 0;
+    count += keeper >= 0;
     count += listeners.list[0].descriptor >= 0;
-    count += server.handover.source.descriptor >= 0;
+    count += lasting.handover.source.descriptor >= 0;
     count += server.takeover != NULL && server.takeover->source.descriptor >= 0;
     count += control_descriptors(&server.control);
     return (int)count;
@@ -96,8 +103,99 @@ static void check_books(void)
 {
     HOLDS(clients_add_up(&server.queue.clients));
     HOLDS(options.processes == 0 || clients_active(&server.queue.clients) <= options.processes ||
-          server.shutdown.stage != SERVER_SERVING || server.queue.clients.accepted > visitor_count);
+          lasting.shutdown.stage != SERVER_SERVING ||
+          server.queue.clients.accepted > visitor_count);
     HOLDS(server.queue.clients.accepted >= visitor_count);
+}
+
+/* ---- the keeper ---- */
+
+static void report(const struct link_message *message, const int *descriptors, unsigned count)
+{
+    HOLDS(keeper < 0 || link_send(keeper, message, descriptors, count) == 0 || errno == EAGAIN);
+}
+
+static void start_dispatcher(unsigned index)
+{
+    struct actor *actor = &actors[index];
+    int descriptors[CHANNEL_DESCRIPTORS];
+    int memory = memfd_create("ledger", MFD_CLOEXEC);
+
+    HOLDS(memory >= 0 && ftruncate(memory, sizeof(struct ledger)) == 0);
+    HOLDS(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, descriptors) == 0);
+    descriptors[CHANNEL_LEDGER] = memory;
+    actor->end = fcntl(descriptors[CHANNEL_PEER], F_DUPFD_CLOEXEC, 3);
+    HOLDS(actor->end >= 0);
+    actor->generation++;
+    report(&(struct link_message){.type = LINK_BEGUN,
+                                  .index = index,
+                                  .generation = actor->generation,
+                                  .process = actor->process},
+           descriptors, CHANNEL_DESCRIPTORS);
+    for (int i = 0; i < CHANNEL_DESCRIPTORS; i++)
+        (void)close(descriptors[i]);
+}
+
+static void send_content(uint32_t file)
+{
+    static const char text[] = "allow all\n";
+    int memory = memfd_create("content", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    HOLDS(memory >= 0 && write(memory, text, sizeof(text) - 1) == sizeof(text) - 1);
+    HOLDS(fcntl(memory, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) ==
+          0);
+    report(&(struct link_message){.type = LINK_CONTENT, .index = file}, &memory, 1);
+    (void)close(memory);
+}
+
+static void carry_out(const struct link_message *request)
+{
+    switch (request->type) {
+    case LINK_KILL:
+        HOLDS(request->index < STAGE_DISPATCHERS);
+        if (actors[request->index].generation == request->generation)
+            stage_kill(request->index);
+        break;
+    case LINK_ADOPT: /* there are no handlers */
+        report(&(struct link_message){.type = LINK_ENDED,
+                                      .index = 1,
+                                      .process = request->process,
+                                      .generation = request->generation},
+               NULL, 0);
+        break;
+    case LINK_SIGNAL:
+        HOLDS(request->process > 1 && (request->value == SIGTERM || request->value == SIGKILL));
+        break;
+    case LINK_GROUP:
+        HOLDS(request->process > 1);
+        report(&(struct link_message){.type = LINK_EMPTY, .process = request->process}, NULL, 0);
+        break;
+    case LINK_READ:
+        send_content(request->index);
+        break;
+    default:
+        HOLDS(request->type == LINK_LEND || request->type == LINK_HEARD ||
+              request->type == LINK_ROLL || request->type == LINK_RETIRE);
+    }
+}
+
+static void keep(void)
+{
+    struct link_message request;
+    int descriptors[LINK_DESCRIPTORS];
+
+    while (keeper >= 0 && link_receive(keeper, &request, descriptors))
+        carry_out(&request);
+    for (unsigned i = 0; keeper >= 0 && i < STAGE_DISPATCHERS; i++)
+        if (actors[i].end < 0)
+            start_dispatcher(i);
+}
+
+void stage_kill_keeper(void)
+{
+    if (keeper >= 0)
+        (void)close(keeper);
+    keeper = -1;
 }
 
 /* ---- steps ---- */
@@ -105,6 +203,7 @@ static void check_books(void)
 static void on_step(void *context)
 {
     check_books();
+    keep();
     if (next_step(context))
         return;
     if (!forgiven && fuzz_descriptors() != own + count_known()) {
@@ -132,8 +231,8 @@ void stage_connect(const struct endpoint *remote)
     struct visitor *visitor = &visitors[visitor_count];
     int ends[2];
 
-    if (visitor_count == STAGE_CLIENTS || server.shutdown.stage != SERVER_SERVING ||
-        handover_holds_clients(&server.handover) ||
+    if (visitor_count == STAGE_CLIENTS || lasting.shutdown.stage != SERVER_SERVING ||
+        handover_holds_clients(&lasting.handover) ||
         clients_count(&server.queue.clients, CLIENT_QUEUED) >= server.queue.capacity)
         return;
     HOLDS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
@@ -163,6 +262,11 @@ int32_t stage_process(unsigned index)
     return actors[index % STAGE_DISPATCHERS].process;
 }
 
+uint32_t stage_generation(unsigned index)
+{
+    return actors[index % STAGE_DISPATCHERS].generation;
+}
+
 void stage_kill(unsigned index)
 {
     struct actor *actor = &actors[index % STAGE_DISPATCHERS];
@@ -171,7 +275,11 @@ void stage_kill(unsigned index)
         return;
     (void)close(actor->end);
     actor->end = -1;
-    (void)pool_reaped(&server.pool, actor->process, SIGKILL);
+    report(&(struct link_message){.type = LINK_DIED,
+                                  .index = index % STAGE_DISPATCHERS,
+                                  .generation = actor->generation,
+                                  .value = SIGKILL},
+           NULL, 0);
 }
 
 void stage_expire(unsigned number)
@@ -225,9 +333,12 @@ static void open_queue(void)
 
     HOLDS(policy_read(&server.queue.policy, &options));
     options.metrics = "stage"; /* so that sources are told apart */
-    HOLDS(queue_open(&server.queue, &server.loop, &options, &events) == 0);
+    lasting.clients = clients_make_books(FUZZ_DESCRIPTORS + STAGE_CLIENTS);
+    HOLDS(lasting.clients != NULL && queue_open(&server.queue, &server.loop, &options,
+                                                lasting.clients, lasting.lingering, &events) == 0);
     options.metrics = NULL;
-    refusals_open(&server.queue.refusals, &server.loop, &server.queue.policy.busy, REFUSED);
+    refusals_open(&server.queue.refusals, &server.loop, &server.queue.policy.busy,
+                  lasting.lingering, REFUSED);
     server.queue.capacity = server.queue.possible = CAPACITY;
     queue_limit(&server.queue);
 }
@@ -241,39 +352,36 @@ static void open_service(void)
     HOLDS(gates_open(&server.gates, &options, loop_clock()) == 0 && loop_open(&server.loop) == 0);
     open_queue();
     HOLDS(accept_open(&server.acceptor, &server.loop, &listeners, &acceptor) == 0);
-    running_open(&server.running, &server.loop, &options, &server.queue, &server.pool, &running);
+    running_open(&server.running, &server.loop, &options, &server.queue, &server.pool,
+                 &server.strays, &running);
     loop_add_timer(&server.loop, &server.starting.next);
-    report_open(&server.report, &server.loop, "command");
+    report_open(&lasting.report, &server.loop, "command");
     reload_open(&server);
     shutdown_open(&server);
-    handover_open(&server.handover, &server.loop, &server.queue, &server.acceptor,
-                  &server.starting.paused, &takeover);
-    notify_open(&server.notify, &server.loop);
+    handover_open(&lasting.handover, &server.loop, &server.queue, &server.acceptor, &lasting.paused,
+                  &takeover);
 }
 
-static void open_dispatcher(struct pool *pool, unsigned index)
+static void open_keeper(void)
 {
-    struct dispatcher *dispatcher = &pool->dispatchers[index];
-    struct actor *actor = &actors[index];
+    int link[2];
 
-    dispatcher_open(dispatcher, pool, index);
-    HOLDS(channel_open(&dispatcher->channel, pool->reserve) == 0);
-    actor->process = FIRST_PROCESS + (int32_t)index;
-    actor->end = fcntl(dispatcher->channel.peer, F_DUPFD_CLOEXEC, 3);
-    HOLDS(actor->end >= 0);
-    dispatcher_begin(dispatcher, actor->process, -1);
-    dispatcher->replaced = true;
+    HOLDS(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link) == 0);
+    keeper = link[0];
+    HOLDS(reports_open(&server, link[1]) == 0);
 }
 
-static void open_pool(struct pool *pool)
+static void open_pool(void)
 {
-    pool->loop = &server.loop;
-    pool->count = STAGE_DISPATCHERS - 1;
-    pool->most = PROTOCOL_SLOTS;
-    pool->allowed = 10 * LOOP_SECOND;
-    pool->events = events_of_pool(&server);
-    for (unsigned i = 0; i < STAGE_DISPATCHERS; i++)
-        open_dispatcher(pool, i);
+    const struct pool_events events = running_pool_events(&server.running);
+
+    pool_open(&server.pool, &server.loop, &lasting.pool, STAGE_DISPATCHERS, FUZZ_DESCRIPTORS,
+              &events);
+    server.pool.opening = false; /* the target decides which dispatchers become ready */
+    for (unsigned i = 0; i < STAGE_DISPATCHERS; i++) {
+        actors[i] = (struct actor){.process = FIRST_PROCESS + (int32_t)i};
+        start_dispatcher(i);
+    }
 }
 
 struct server *stage_open(const char *const *words)
@@ -282,16 +390,18 @@ struct server *stage_open(const char *const *words)
     before = fuzz_look(was_open);
     read_options(words);
     memset(&server, 0, sizeof(server));
+    memset(&lasting, 0, sizeof(lasting));
+    server.lasting = &lasting;
     server.options = &options;
-    server.janitor = &janitor;
-    server.began = loop_clock();
-    server.signals.descriptor = -1;
-    server.descriptors_allowed = FUZZ_DESCRIPTORS;
+    server.files = &files;
+    lasting.began = loop_clock();
+    lasting.descriptors_allowed = FUZZ_DESCRIPTORS;
     visitor_count = 0;
     forgiven = false;
     open_listener();
     open_service();
-    open_pool(&server.pool);
+    open_keeper();
+    open_pool();
     stepping = (struct loop_source){.descriptor = eventfd(1, EFD_CLOEXEC), .ready = on_step};
     HOLDS(stepping.descriptor >= 0 && loop_watch(&server.loop, &stepping) == 0);
     own = fuzz_descriptors() - count_known();
@@ -317,15 +427,15 @@ void stage_close(void)
             (void)close(actors[i].end);
     for (unsigned i = 0; i < visitor_count; i++)
         close_visitor(&visitors[i]);
-    for (int i = 0; i < 3; i++)
-        if (server.pool.reserve[i] > 0)
-            (void)close(server.pool.reserve[i]);
+    stage_kill_keeper();
+    (void)close(server.link.descriptor);
+    (void)close(server.signals.descriptor);
     if (listeners.list[0].descriptor >= 0)
         listener_close(&listeners.list[0]);
     if (server.queue.signs.descriptor >= 0)
         (void)close(server.queue.signs.descriptor);
-    if (server.handover.source.descriptor >= 0)
-        (void)close(server.handover.source.descriptor);
+    if (lasting.handover.source.descriptor >= 0)
+        (void)close(lasting.handover.source.descriptor);
     if (server.takeover != NULL && server.takeover->source.descriptor >= 0)
         (void)close(server.takeover->source.descriptor);
     (void)close(stepping.descriptor);
@@ -334,6 +444,8 @@ void stage_close(void)
             (void)close(i);
     free(listeners.list);
     free(server.control.memory);
+    HOLDS(munmap(lasting.clients,
+                 sizeof(*lasting.clients) + lasting.clients->most * sizeof(struct client)) == 0);
     options_forget(&options);
     HOLDS(fuzz_descriptors() == before);
 }

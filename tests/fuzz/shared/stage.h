@@ -1,10 +1,11 @@
 /*
- * stage.h - a supervisor at work in this process, with nobody at the other ends but the target:
- * clients, dispatchers and the process that is to take over are sockets here.
+ * stage.h - a supervisor at work in this process.  The other ends of its sockets belong to the
+ * target: clients, dispatchers, and the process that is to take over.  The keeper is part of the
+ * stage, and does what it should.
  *
- * It runs as in the product, by server_run(), but that a step of the target's comes in each round
- * of its loop.  After each round its books are held against what always holds, and in the end it
- * has no descriptor open but those it should have.
+ * The supervisor runs as in the product, by server_run(), except that each round of its loop makes
+ * a step of the target's.  After each round its books must balance; at the end it must have no
+ * descriptor open that it should not have.
  */
 #ifndef TESTS_FUZZ_SHARED_STAGE_H
 #define TESTS_FUZZ_SHARED_STAGE_H
@@ -15,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { STAGE_DISPATCHERS = 3 /* the spare is the last */, STAGE_CLIENTS = 64 /* at most */ };
+enum { STAGE_DISPATCHERS = 3, STAGE_CLIENTS = 64 /* at most */ };
 
 /* A service, with these words between the name of the program and PORT, of 8 at most; NULL ends
  * them. */
@@ -39,14 +40,20 @@ void stage_connect(const struct endpoint *remote);
 /* A client, by its number among those that came, is gone. */
 void stage_hang_up(unsigned number);
 
-/* The end that this dispatcher has, if it lives; else -1. */
+/* Returns the end that this dispatcher has; -1 if it is dead. */
 int stage_dispatcher(unsigned index);
 
-/* Its process, as the supervisor knows it. */
+/* Returns its process, as the supervisor knows it. */
 int32_t stage_process(unsigned index);
 
-/* It dies, and is reaped. */
+/* Returns how many dispatchers were started at this index. */
+uint32_t stage_generation(unsigned index);
+
+/* The dispatcher dies.  The keeper reports that, and starts another in the next round. */
 void stage_kill(unsigned index);
+
+/* The keeper dies. */
+void stage_kill_keeper(void);
 
 /* The next timer that is set, of the one with this number on, expires now. */
 void stage_expire(unsigned number);

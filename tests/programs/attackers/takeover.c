@@ -217,6 +217,7 @@ static const struct call attacks[] = {
     /* signals that the kernel would send on behalf of others, and copies of descriptors */
     {"fcntl-setown", __NR_fcntl, {NONE, F_SETOWN, INIT}},
     {"fcntl-setown_ex", __NR_fcntl, {NONE, F_SETOWN_EX, AT(nothing)}},
+    {"fcntl-setsig", __NR_fcntl, {NONE, F_SETSIG, SIGCONT}},
     {"fcntl-setlease", __NR_fcntl, {NONE, F_SETLEASE, F_RDLCK}},
     {"fcntl-notify", __NR_fcntl, {NONE, F_NOTIFY, 0}},
     {"fcntl-dupfd", __NR_fcntl, {NONE, F_DUPFD, 0}},
@@ -238,7 +239,6 @@ static const struct call others[] = {
     {"getpid", __NR_getpid, {0}},
     {"tgkill-itself", __NR_tgkill, {0, 0, 0}}, /* the ids are put in */
     {"fcntl-getfl", __NR_fcntl, {NONE, F_GETFL}},
-    {"fcntl-setsig", __NR_fcntl, {NONE, F_SETSIG, SIGCONT}},
     {"sendto", __NR_sendto, {NONE, AT(nothing), 1, MSG_NOSIGNAL, 0, 0}},
     {"sendmsg", __NR_sendmsg, {NONE, AT(nothing), MSG_DONTWAIT | MSG_NOSIGNAL}},
     {"socketpair", __NR_socketpair, {AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, 0}},

@@ -16,10 +16,10 @@
  *     alive T PROCESS...
  *         handlers that have been alive at T: each was so before and after; PROCESS is PID.START,
  *         as in handler.c
- *     process T PID DESCRIPTORS RESIDENT
- *         of each supervisor; RESIDENT is KiB
+ *     process T ROLE PID DESCRIPTORS RESIDENT
+ *         of each "keeper", "standby" and "supervisor"; RESIDENT is KiB
  *     used T MILLISECONDS
- *         of processor time, by all supervisors and dispatchers, so far
+ *         of processor time, by all processes of all daemons, so far
  *     zombies T COUNT
  *         children of theirs that have not been reaped
  */
@@ -58,7 +58,7 @@ struct set {
 
 static const char *control;
 static int64_t begin;
-static struct set supervisors;
+static struct set keepers;
 static volatile sig_atomic_t ended;
 
 static void on_term(int signal_number)
@@ -147,8 +147,8 @@ static void note_answer(const char *answer, double latency)
         length += (size_t)snprintf(line + length, sizeof(line) - length, " %.0f",
                                    field(answer, fields[i]));
     record(STDOUT_FILENO, "sample %.6f %.3f %d%s\n", record_seconds(begin), latency, process, line);
-    if (process > 1 && !contains(&supervisors, process, 0))
-        add(&supervisors, process, 0);
+    if (process > 1 && !contains(&keepers, process, 0))
+        add(&keepers, process, 0);
 }
 
 static bool ask_once(char *answer, int64_t until)
@@ -222,6 +222,24 @@ static void children_of(int process, struct set *children)
         add(children, atoi(word), 0);
 }
 
+/* The supervisor is a child of the standby, so what that has is added. */
+static void children_of_daemon(int keeper, struct set *children)
+{
+    struct set of_standby;
+    struct look look;
+    int count;
+
+    children_of(keeper, children);
+    count = children->count;
+    for (int i = 0; i < count; i++) {
+        if (!look_at(children->list[i], &look) || strcmp(look.name, "standby") != 0)
+            continue;
+        children_of(children->list[i], &of_standby);
+        for (int j = 0; j < of_standby.count; j++)
+            add(children, of_standby.list[j], 0);
+    }
+}
+
 /* What the processes of the daemon have used, those that have ended included. */
 static struct {
     int process;
@@ -267,7 +285,7 @@ static void add_handlers_of(int dispatcher, struct set *handlers, int *zombies)
     }
 }
 
-/* Those of dispatchers, and those that the supervisor has adopted.  Before its exec a handler has
+/* Those of dispatchers, and those that the keeper has adopted.  Before its exec a handler has
  * the name of its dispatcher; so has what a leak checker makes, to look at a dispatcher from
  * outside. */
 static void find_handlers(struct set *handlers, int *zombies)
@@ -277,10 +295,10 @@ static void find_handlers(struct set *handlers, int *zombies)
 
     handlers->count = 0;
     *zombies = 0;
-    for (int i = 0; i < supervisors.count; i++) {
-        if (look_at(supervisors.list[i], &look))
-            count_time(supervisors.list[i], look.ticks);
-        children_of(supervisors.list[i], &children);
+    for (int i = 0; i < keepers.count; i++) {
+        if (look_at(keepers.list[i], &look))
+            count_time(keepers.list[i], look.ticks);
+        children_of_daemon(keepers.list[i], &children);
         for (int j = 0; j < children.count; j++) {
             if (!look_at(children.list[j], &look))
                 continue;
@@ -289,6 +307,8 @@ static void find_handlers(struct set *handlers, int *zombies)
             } else if (strcmp(look.name, "dispatcher") == 0) {
                 count_time(children.list[j], look.ticks);
                 add_handlers_of(children.list[j], handlers, zombies);
+            } else if (strcmp(look.name, "supervisor") == 0 || strcmp(look.name, "standby") == 0) {
+                count_time(children.list[j], look.ticks);
             } else if (strcmp(look.name, "handler") == 0) {
                 add(handlers, children.list[j], look.start);
             }
@@ -318,25 +338,39 @@ static void note_handlers(void)
     record(STDOUT_FILENO, "used %.6f %.0f\n", between, milliseconds_used());
 }
 
-/* Forgets those that have ended. */
-static void note_supervisors(void)
+/* Returns false if it has ended. */
+static bool note_process(const char *role, int process)
+{
+    char text[4096];
+    int descriptors = proc_descriptors(process);
+    const char *resident;
+
+    if (descriptors < 0 || proc_read(process, "status", text, sizeof(text)) == 0 ||
+        (resident = strstr(text, "VmRSS:")) == NULL)
+        return false;
+    record(STDOUT_FILENO, "process %.6f %s %d %d %d\n", record_seconds(begin), role, process,
+           descriptors, atoi(resident + 6));
+    return true;
+}
+
+/* Forgets keepers that have ended. */
+static void note_processes(void)
 {
     struct set left = {.count = 0};
-    char text[4096];
+    struct set children;
+    struct look look;
 
-    for (int i = 0; i < supervisors.count; i++) {
-        int process = supervisors.list[i];
-        int descriptors = proc_descriptors(process);
-        const char *resident;
-
-        if (descriptors < 0 || proc_read(process, "status", text, sizeof(text)) == 0 ||
-            (resident = strstr(text, "VmRSS:")) == NULL)
+    for (int i = 0; i < keepers.count; i++) {
+        if (!note_process("keeper", keepers.list[i]))
             continue;
-        record(STDOUT_FILENO, "process %.6f %d %d %d\n", record_seconds(begin), process,
-               descriptors, atoi(resident + 6));
-        add(&left, process, 0);
+        add(&left, keepers.list[i], 0);
+        children_of_daemon(keepers.list[i], &children);
+        for (int j = 0; j < children.count; j++)
+            if (look_at(children.list[j], &look) &&
+                (strcmp(look.name, "supervisor") == 0 || strcmp(look.name, "standby") == 0))
+                (void)note_process(look.name, children.list[j]);
     }
-    supervisors = left;
+    keepers = left;
 }
 
 int main(int argc, char **argv)
@@ -354,7 +388,7 @@ int main(int argc, char **argv)
 
         ask();
         note_handlers();
-        note_supervisors();
+        note_processes();
         next += EVERY;
         left = next - record_clock();
         if (left > 0)

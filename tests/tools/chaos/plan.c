@@ -8,7 +8,8 @@
  *     burst, vanish, pest             as clients.c takes them
  *     ambush FIRST COUNT DELAY CHOICE likewise; CHOICE says which dispatcher
  *     kill COUNT CHOICE               SIGKILL to so many dispatchers
- *     stop CHOICE NAME                SIGSTOP to one
+ *     crash CHOICE                    SIGKILL to the supervisor of a daemon
+ *     stop CHOICE NAME                SIGSTOP to a dispatcher
  *     continue NAME                   SIGCONT to it; NAME is a number
  *     reload SOURCE                   SIGHUP, with an access file that denies a source; 0: none
  *     reload bad                      SIGHUP, with a file that is no access file
@@ -157,10 +158,15 @@ static void plan_pest(void)
 
 static void plan_kill(void)
 {
-    ADD(plan.now, "kill %u %u", between(1, 2), between(0, 1000));
+    ADD(plan.now, "kill %u %u", between(1, 4), between(0, 1000));
 }
 
-/* The longest is longer than the supervisor waits for an answer. */
+static void plan_crash(void)
+{
+    ADD(plan.now, "crash %u", between(0, 1000));
+}
+
+/* The longest is longer than the keeper leaves a dispatcher stopped. */
 static void plan_stop(void)
 {
     bool long_one = plan.length >= SHORT * 1000 && between(0, 7) == 0;
@@ -263,7 +269,7 @@ static void (*const cards[])(void) = {
     plan_burst,  plan_burst,  plan_burst,  plan_burst,     plan_vanish,    plan_pest,  plan_ambush,
     plan_ambush, plan_ambush, plan_ambush, plan_kill,      plan_kill,      plan_kill,  plan_stop,
     plan_stop,   plan_reload, plan_reload, plan_processes, plan_processes, plan_limit, plan_limit,
-    plan_limit,  plan_pause,  plan_quiet,
+    plan_limit,  plan_pause,  plan_quiet,  plan_crash,     plan_crash,
 };
 
 enum { CARDS = sizeof(cards) / sizeof(*cards) };

@@ -4,9 +4,9 @@
  *   run errors            prints the table of system calls and the errors that are tried for each
  *   run record BUILD      runs it undisturbed and prints what it calls: a line
  *                         "ACTOR PHASE CALL COUNT" each, CALL being a number where the table has
- *                         none; and "usual CALLS DESCRIPTORS DESCRIPTORS", in all, of the
- *                         supervisor and of a dispatcher
- *   run try BUILD CALLS DESCRIPTORS DESCRIPTORS
+ *                         none; and "usual CALLS DESCRIPTORS DESCRIPTORS DESCRIPTORS", in all, of
+ *                         the keeper, of the supervisor and of a dispatcher
+ *   run try BUILD CALLS DESCRIPTORS DESCRIPTORS DESCRIPTORS
  *                         reads faults, a line "ACTOR:PHASE:CALL:ERROR:WHEN" each, and prints for
  *                         each, after "survived", "refused", "not-hit" or "failed", the
  * milliseconds taken, the clients cut off, the fault, and what there is to say
@@ -79,7 +79,8 @@ static int record(const char *build, struct observed *observed)
         return 2;
     }
     print_counts(observed);
-    (void)printf("usual %u %d %d\n", usual.calls, usual.supervisor, usual.dispatcher);
+    (void)printf("usual %u %d %d %d\n", usual.calls, usual.keeper, usual.supervisor,
+                 usual.dispatcher);
     return 0;
 }
 
@@ -159,14 +160,15 @@ int main(int argc, char **argv)
     }
     if (argc == 3 && strcmp(argv[1], "record") == 0)
         return record(argv[2], observed);
-    if (argc == 6 && strcmp(argv[1], "try") == 0)
+    if (argc == 7 && strcmp(argv[1], "try") == 0)
         return try_all(argv[2],
                        &(struct measure){.calls = (unsigned)strtoul(argv[3], NULL, 10),
-                                         .supervisor = atoi(argv[4]),
-                                         .dispatcher = atoi(argv[5])},
+                                         .keeper = atoi(argv[4]),
+                                         .supervisor = atoi(argv[5]),
+                                         .dispatcher = atoi(argv[6])},
                        observed);
     (void)fputs("usage: run errors | run record BUILD | run try BUILD CALLS DESCRIPTORS "
-                "DESCRIPTORS\n",
+                "DESCRIPTORS DESCRIPTORS\n",
                 stderr);
     return 2;
 }

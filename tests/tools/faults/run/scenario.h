@@ -9,7 +9,9 @@
 /* What an undisturbed run has needed. */
 struct measure {
     unsigned calls;
-    int supervisor; /* descriptors of it, and of a dispatcher; -1: they may not be looked at */
+    int keeper; /* descriptors of it, of the supervisor and of a dispatcher; -1: they may not be
+                   looked at */
+    int supervisor;
     int dispatcher;
 };
 

@@ -149,7 +149,7 @@ int service_start(struct service *service, const char *build, const struct fault
     (void)close(go[0]);
     service->ready = ready[0];
     if (service->process > 0 && observed != NULL)
-        service->tracer = tracer_start(service->process, ACTOR_SUPERVISOR, fault, observed);
+        service->tracer = tracer_start(service->process, ACTOR_KEEPER, fault, observed);
     if (service->tracer >= 0 && write(go[1], "", 1) != 1)
         service->tracer = -1;
     (void)close(go[1]); /* all is said */

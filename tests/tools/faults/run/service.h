@@ -16,7 +16,7 @@ enum { SERVICE_DISPATCHERS = 2 };
 #define SERVICE_TIMEOUT "0.08" /* seconds that a handler has */
 
 struct service {
-    pid_t process; /* 0: it has ended, and been waited for */
+    pid_t process; /* the keeper; 0: it has ended, and been waited for */
     pid_t tracer;
     int status; /* of its end */
     int ready;  /* where it says so */

@@ -24,8 +24,8 @@
 #endif
 
 const char *const tracer_actors[ACTORS] = {
-    [ACTOR_SUPERVISOR] = "supervisor", [ACTOR_LAUNCH] = "launch",
-    [ACTOR_JANITOR] = "janitor",       [ACTOR_DISPATCHER] = "dispatcher",
+    [ACTOR_KEEPER] = "keeper",         [ACTOR_LAUNCH] = "launch",
+    [ACTOR_SUPERVISOR] = "supervisor", [ACTOR_DISPATCHER] = "dispatcher",
     [ACTOR_HANDLER] = "handler",       [ACTOR_OPERATOR] = "dampenerctl",
 };
 
@@ -149,10 +149,10 @@ static void on_entry(struct traced *traced, const struct __ptrace_syscall_info *
     traced->call = call->entry.nr;
     traced->argument = call->entry.args[0];
     traced->failing = false;
-    /* By the name that it takes it is known. */
+    /* Of the keeper's children only the supervisor takes a name. */
     if (traced->actor == ACTOR_LAUNCH && traced->call == SYS_prctl &&
         traced->argument == PR_SET_NAME)
-        traced->actor = ACTOR_JANITOR;
+        traced->actor = ACTOR_SUPERVISOR;
     if (!traced->begun || traced->call >= CALLS_NUMBERS)
         return;
     observed->total++;
@@ -192,7 +192,7 @@ static void on_call(struct traced *traced)
 
 static enum actor actor_of_child(const struct traced *parent)
 {
-    if (parent->actor == ACTOR_SUPERVISOR)
+    if (parent->actor == ACTOR_KEEPER)
         return ACTOR_LAUNCH;
     if (parent->actor == ACTOR_DISPATCHER && parent->call == SYS_clone &&
         (parent->argument & CLONE_VM) != 0)

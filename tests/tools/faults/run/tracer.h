@@ -14,9 +14,10 @@
 
 /* Who makes a call. */
 enum actor {
+    ACTOR_KEEPER,
+    ACTOR_LAUNCH, /* a child of the keeper, until it has executed the dispatcher or is the
+                     supervisor; readers of files stay that */
     ACTOR_SUPERVISOR,
-    ACTOR_LAUNCH, /* a child of the supervisor that is to become a dispatcher, until its exec */
-    ACTOR_JANITOR,
     ACTOR_DISPATCHER,
     ACTOR_HANDLER, /* a child of a dispatcher, until its exec */
     ACTOR_OPERATOR /* dampenerctl */

@@ -1,0 +1,390 @@
+#include "supervisor/keeper/children.h"
+
+#include "dispatcher/shared/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    AGAIN = 10 * LOOP_MILLISECOND, /* until a full link may take a report */
+    REAPED_AT_ONCE = 64,           /* before other events get their turn */
+    STOPPED_LONGEST = 10 * LOOP_SECOND,
+    END_WITHIN = LOOP_SECOND,
+    /* The death of a younger dispatcher delays its successor: it may be its own fault. */
+    SHORT_LIFE = LOOP_SECOND,
+    RESTART_FIRST = 10 * LOOP_MILLISECOND,
+    RESTART_LONGEST = 250 * LOOP_MILLISECOND,
+    FORK_LONGEST = 5 * LOOP_SECOND, /* if no process can be created */
+    WAY_GIVEN = 60 * LOOP_SECOND    /* if that kept handlers from being started */
+};
+
+/* ---- reports ---- */
+
+bool children_link_is_full(const struct keeper *keeper)
+{
+    return outbox_is_blocked(&keeper->outbox);
+}
+
+void children_report(struct keeper *keeper, struct link_message message, const int *descriptors,
+                     unsigned count)
+{
+    outbox_add(&keeper->outbox, message, descriptors, count);
+    if (!outbox_has_room(&keeper->outbox))
+        keeper->again.deadline = keeper->loop.now + AGAIN;
+}
+
+/* ---- dispatchers ---- */
+
+int children_start(struct keeper_dispatcher *dispatcher)
+{
+    struct keeper *keeper = dispatcher->keeper;
+    int descriptors[LAUNCH_DESCRIPTORS];
+    pid_t process = launch_dispatcher(&keeper->launch, dispatcher->index, descriptors);
+
+    if (process < 0)
+        return -1;
+    dispatcher->process = process;
+    dispatcher->generation++;
+    if (dispatcher->ledger >= 0)
+        (void)close(dispatcher->ledger); /* nothing was written with it */
+    dispatcher->ledger = fcntl(descriptors[LAUNCH_LEDGER], F_DUPFD_CLOEXEC, PROTOCOL_LAST + 1);
+    dispatcher->gave_way = false;
+    dispatcher->since = loop_clock();
+    children_report(keeper,
+                    (struct link_message){.type = LINK_BEGUN,
+                                          .index = dispatcher->index,
+                                          .generation = dispatcher->generation,
+                                          .process = process},
+                    descriptors, LAUNCH_DESCRIPTORS);
+    return 0;
+}
+
+static void restart(void *context)
+{
+    struct keeper_dispatcher *dispatcher = context;
+    struct keeper *keeper = dispatcher->keeper;
+
+    if (*keeper->ended)
+        return;
+    /* Dispatchers must not take the last process from another pair. */
+    if (!outbox_has_room(&keeper->outbox) || keeper->begin_pair ||
+        __atomic_load_n(keeper->cloned, __ATOMIC_RELAXED) == 0) {
+        dispatcher->restart.deadline = keeper->loop.now + AGAIN;
+        return;
+    }
+    if (children_start(dispatcher) == 0)
+        return;
+    if (dispatcher->backoff.longest != FORK_LONGEST)
+        log_warning("cannot start dispatcher %u: %m; trying again", dispatcher->index);
+    dispatcher->backoff.longest = FORK_LONGEST;
+    backoff_failed(&dispatcher->backoff, keeper->loop.now);
+    dispatcher->restart.deadline = dispatcher->backoff.until;
+}
+
+/* Its process was reaped. */
+static void died(struct keeper_dispatcher *dispatcher, int status)
+{
+    struct keeper *keeper = dispatcher->keeper;
+    uint64_t now = keeper->loop.now;
+
+    dispatcher->process = 0;
+    dispatcher->stopped.deadline = 0;
+    dispatcher->backoff.longest = RESTART_LONGEST;
+    if (now - dispatcher->since < SHORT_LIFE)
+        backoff_failed(&dispatcher->backoff, now);
+    else
+        backoff_succeeded(&dispatcher->backoff);
+    dispatcher->restart.deadline = dispatcher->gave_way ? now + WAY_GIVEN
+                                   : backoff_holds(&dispatcher->backoff, now)
+                                       ? dispatcher->backoff.until
+                                       : now;
+    children_report(keeper,
+                    (struct link_message){.type = LINK_DIED,
+                                          .index = dispatcher->index,
+                                          .generation = dispatcher->generation,
+                                          .value = status},
+                    NULL, 0);
+}
+
+static void on_stopped_long(void *context)
+{
+    const struct keeper_dispatcher *dispatcher = context;
+
+    log_warning("dispatcher %u, process %d, was stopped %d s ago: killing it", dispatcher->index,
+                dispatcher->process, (int)(STOPPED_LONGEST / LOOP_SECOND));
+    (void)kill(dispatcher->process, SIGKILL); /* a child that was not reaped */
+}
+
+/* Takes note that a dispatcher was stopped or continued. */
+static void look_at(struct keeper_dispatcher *dispatcher)
+{
+    struct keeper *keeper = dispatcher->keeper;
+    siginfo_t information = {0};
+    bool stopped;
+
+    if (dispatcher->process == 0 || !outbox_has_room(&keeper->outbox) ||
+        waitid(P_PID, (id_t)dispatcher->process, &information, WSTOPPED | WCONTINUED | WNOHANG) !=
+            0 ||
+        information.si_pid == 0)
+        return;
+    stopped = information.si_code != CLD_CONTINUED;
+    dispatcher->stopped.deadline = stopped ? keeper->loop.now + STOPPED_LONGEST : 0;
+    children_report(keeper,
+                    (struct link_message){.type = LINK_STOPPED,
+                                          .index = dispatcher->index,
+                                          .generation = dispatcher->generation,
+                                          .value = stopped},
+                    NULL, 0);
+}
+
+void children_look(struct keeper *keeper)
+{
+    for (unsigned i = 0; i < keeper->count; i++)
+        look_at(&keeper->dispatchers[i]);
+}
+
+/* Reaps dead dispatchers, until the link is full. */
+static void reap_dispatchers(struct keeper *keeper)
+{
+    for (unsigned i = 0; i < keeper->count && outbox_has_room(&keeper->outbox); i++) {
+        struct keeper_dispatcher *dispatcher = &keeper->dispatchers[i];
+        int status;
+
+        if (dispatcher->process != 0 && waitpid(dispatcher->process, &status, WNOHANG) > 0)
+            died(dispatcher, status);
+    }
+}
+
+/* ---- other children ---- */
+
+bool children_has(idtype_t type, pid_t process)
+{
+    siginfo_t information;
+
+    return process > 1 &&
+           waitid(type, (id_t)process, &information, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+bool children_is_ours(const struct keeper *keeper, pid_t process)
+{
+    bool ours = process == keeper->standby || process == keeper->supervisor || process == getpgrp();
+
+    for (unsigned i = 0; i < keeper->count; i++)
+        ours = ours || process == keeper->dispatchers[i].process;
+    for (unsigned i = 0; i < OPTIONS_FILES; i++)
+        ours = ours || process == keeper->readers[i];
+    return ours;
+}
+
+void children_report_group(struct keeper *keeper)
+{
+    for (size_t i = 0; i < keeper->group_count && !children_link_is_full(keeper); i++) {
+        pid_t group = keeper->groups[i];
+
+        if (children_has(P_PGID, group))
+            continue;
+        keeper->groups[i--] = keeper->groups[--keeper->group_count];
+        children_report(keeper, (struct link_message){.type = LINK_EMPTY, .process = group}, NULL,
+                        0);
+    }
+}
+
+static uint64_t microseconds(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * LOOP_SECOND + (uint64_t)time.tv_usec;
+}
+
+/* Takes note of a dead process that was to read a file; if it was killed, answers for it.  Returns
+ * false if the process is another. */
+static bool reader_ended(struct keeper *keeper, pid_t process, int status)
+{
+    unsigned file = 0;
+
+    while (file < OPTIONS_FILES && keeper->readers[file] != process)
+        file++;
+    if (file == OPTIONS_FILES)
+        return false;
+    keeper->readers[file] = 0;
+    if (status != 0)
+        children_report(keeper,
+                        (struct link_message){.type = LINK_CONTENT, .index = file, .value = -1},
+                        NULL, 0);
+    return true;
+}
+
+/* Kills the dispatchers of a pair that is gone, and waits for their deaths, without reaping them: a
+ * dispatcher that was stopped would keep handlers of which the next pair must know. */
+static void kill_dispatchers(const struct keeper *keeper)
+{
+    uint64_t deadline = loop_clock() + END_WITHIN;
+
+    for (unsigned i = 0; i < keeper->count; i++)
+        if (keeper->dispatchers[i].process > 0)
+            (void)kill(keeper->dispatchers[i].process, SIGKILL); /* a child that was not reaped */
+    for (unsigned i = 0; i < keeper->count; i++) {
+        siginfo_t information = {0};
+
+        while (keeper->dispatchers[i].process > 0 &&
+               waitid(P_PID, (id_t)keeper->dispatchers[i].process, &information,
+                      WEXITED | WNOHANG | WNOWAIT) == 0 &&
+               information.si_pid == 0 && loop_clock() < deadline)
+            (void)poll(NULL, 0, 1); /* millisecond */
+    }
+}
+
+/* Returns the supervisor whose standby is dead; 0: none.  The supervisor may write to that memory,
+ * also the number of another child, which must not be reaped as the supervisor. */
+static pid_t find_supervisor(const struct keeper *keeper)
+{
+    pid_t process = __atomic_load_n(keeper->cloned, __ATOMIC_RELAXED);
+
+    return children_is_ours(keeper, process) || !children_has(P_PID, process) ? 0 : process;
+}
+
+/* The supervisor lives on without its standby, or both are gone.  Ends, or begins another pair. */
+static void pair_ended(struct keeper *keeper, pid_t process, int status)
+{
+    bool was_standby = process == keeper->standby;
+
+    keeper->standby = 0;
+    keeper->supervisor = was_standby && WIFSIGNALED(status) ? find_supervisor(keeper) : 0;
+    if (keeper->supervisor != 0) {
+        log_warning("the standby, process %d, was killed by signal %d: a supervisor that is killed "
+                    "loses its clients until there is another pair",
+                    process, WTERMSIG(status));
+        keeper->renew = true;
+        return;
+    }
+    keeper->renew = false; /* it may wait for room in the outbox */
+    keeper->status = status;
+    keeper->again.deadline = keeper->loop.now;
+    keeper->begin_pair = WIFEXITED(status) ? WEXITSTATUS(status) == LINK_EXIT_RENEW
+                                           : *keeper->begun && !*keeper->ended;
+    if (keeper->begin_pair)
+        kill_dispatchers(keeper);
+    else
+        loop_stop(&keeper->loop);
+}
+
+/* Reaps the pair.  That must not wait until the link takes reports: only another pair reads it. */
+static void reap_pair(struct keeper *keeper)
+{
+    pid_t process;
+    int status;
+
+    while ((process = keeper->standby != 0 ? keeper->standby : keeper->supervisor) != 0 &&
+           waitpid(process, &status, WNOHANG) == process)
+        pair_ended(keeper, process, status);
+}
+
+/* Reaps a child that is dead, no dispatcher, and not of the pair. */
+static void reap_one(struct keeper *keeper, pid_t process)
+{
+    bool leader = getsid(process) == process;
+    struct rusage usage;
+    int status;
+    pid_t reaped = wait4(process, &status, WNOHANG, &usage);
+
+    if (reaped < 0 && errno == EINTR)
+        return; /* reap() finds it again */
+    if (reaped != process)
+        log_bug("wait4: process %d: %m", process);
+    if (!reader_ended(keeper, process, status) && leader)
+        children_report(keeper,
+                        (struct link_message){
+                            .type = LINK_ENDED,
+                            .process = process,
+                            .value = status,
+                            .usage = {.user_time = microseconds(usage.ru_utime),
+                                      .system_time = microseconds(usage.ru_stime),
+                                      .memory = (uint64_t)usage.ru_maxrss},
+                        },
+                        NULL, 0);
+}
+
+/* Reaps children, dispatchers before what they left behind, until the link is full.  Returns true
+ * if there may be more. */
+static bool reap(struct keeper *keeper)
+{
+    siginfo_t information;
+
+    for (unsigned i = 0; i < REAPED_AT_ONCE; i++) {
+        information.si_pid = 0;
+        if (children_link_is_full(keeper) ||
+            waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+            information.si_pid == 0)
+            return false;
+        reap_pair(keeper);
+        reap_dispatchers(keeper);
+        if (!outbox_has_room(&keeper->outbox))
+            return false; /* a dead dispatcher may not be reported yet */
+        if (children_has(P_PID, information.si_pid))
+            reap_one(keeper, information.si_pid);
+    }
+    return true;
+}
+
+/* Does what a full link has held up: sends the report, and goes on reaping. */
+void children_go_on(void *context)
+{
+    struct keeper *keeper = context;
+
+    outbox_flush(&keeper->outbox);
+    reap_pair(keeper);
+    if (!children_link_is_full(keeper) && reap(keeper))
+        keeper->again.deadline = keeper->loop.now;
+    if (!children_link_is_full(keeper))
+        children_report_group(keeper);
+    if (!outbox_has_room(&keeper->outbox))
+        keeper->again.deadline = keeper->loop.now + AGAIN;
+}
+
+/* A file system does not answer, and the service must not wait for it for ever. */
+void children_end_readers(void *context)
+{
+    const struct keeper *keeper = context;
+
+    for (unsigned i = 0; i < OPTIONS_FILES; i++)
+        if (keeper->readers[i] != 0)
+            (void)kill(keeper->readers[i], SIGKILL); /* a child that was not reaped */
+}
+
+/* ---- beginning and end ---- */
+
+void children_open(struct keeper *keeper, unsigned index)
+{
+    struct keeper_dispatcher *dispatcher = &keeper->dispatchers[index];
+
+    *dispatcher = (struct keeper_dispatcher){
+        .keeper = keeper,
+        .index = index,
+        .ledger = -1,
+        .backoff = {.first = RESTART_FIRST, .longest = RESTART_LONGEST},
+        .restart = {.expired = restart, .context = dispatcher},
+        .stopped = {.expired = on_stopped_long, .context = dispatcher},
+    };
+}
+
+/* SIGKILL works at once, except in an uninterruptible system call. */
+void children_end(struct keeper *keeper)
+{
+    uint64_t deadline = loop_clock() + END_WITHIN;
+
+    for (unsigned i = 0; i < keeper->count; i++)
+        if (keeper->dispatchers[i].process > 0)
+            (void)kill(keeper->dispatchers[i].process, SIGKILL); /* a child that was not reaped */
+    for (unsigned i = 0; i < keeper->count; i++) {
+        pid_t process = keeper->dispatchers[i].process;
+        pid_t reaped = process == 0;
+
+        while (reaped == 0 && (reaped = waitpid(process, NULL, WNOHANG)) == 0 &&
+               loop_clock() < deadline)
+            (void)poll(NULL, 0, 1); /* millisecond */
+        if (reaped == 0)
+            log_error("dispatcher %u, process %d, could not be killed: leaving it", i, process);
+    }
+}

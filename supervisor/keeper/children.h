@@ -1,0 +1,49 @@
+/*
+ * children.h - the keeper's children: dispatchers are replaced when they die, and killed when they
+ * stay stopped; the pair, and the readers of files, are awaited; and whatever handlers leave behind
+ * is reaped.  What the supervisor must hear of is reported (link.h).
+ */
+#ifndef SUPERVISOR_KEEPER_CHILDREN_H
+#define SUPERVISOR_KEEPER_CHILDREN_H
+
+#include "supervisor/keeper/state.h"
+
+#include <sys/wait.h>
+
+/* Prepares a dispatcher that does not exist yet. */
+void children_open(struct keeper *keeper, unsigned index);
+
+/* Starts a dispatcher, and reports it.  Returns 0, or -1 with errno. */
+int children_start(struct keeper_dispatcher *dispatcher);
+
+/* Takes note that dispatchers were stopped or continued. */
+void children_look(struct keeper *keeper);
+
+/* Reaps children that have died, dispatchers before what they left behind, as far as the link takes
+ * the reports; `again` goes on with it.  The context is the keeper. */
+void children_go_on(void *context);
+
+/* Kills the processes that read files; the context is the keeper. */
+void children_end_readers(void *context);
+
+/* Kills all dispatchers, and waits a second at most. */
+void children_end(struct keeper *keeper);
+
+/* Returns true if the process is the keeper's child, dead or alive; or, with P_PGID, if one of its
+ * children is in that group. */
+bool children_has(idtype_t type, pid_t process);
+
+/* Returns true if the process is one of the daemon's own. */
+bool children_is_ours(const struct keeper *keeper, pid_t process);
+
+/* Reports the first group of GROUP that has become empty. */
+void children_report_group(struct keeper *keeper);
+
+/* Returns true if the link takes no report now. */
+bool children_link_is_full(const struct keeper *keeper);
+
+/* Reports to the supervisor.  Takes over the descriptors. */
+void children_report(struct keeper *keeper, struct link_message message, const int *descriptors,
+                     unsigned count);
+
+#endif

@@ -1,0 +1,292 @@
+#include "supervisor/keeper/keeper.h"
+
+#include "dispatcher/shared/log.h"
+#include "dispatcher/shared/privileges.h"
+#include "supervisor/base/signals.h"
+#include "supervisor/keeper/children.h"
+#include "supervisor/keeper/monitor.h"
+
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    AGAIN = 10 * LOOP_MILLISECOND,       /* until a source may be watched */
+    ROOM_WITHIN = 10 * LOOP_SECOND,      /* in the link, at the start */
+    PAIR_AGAIN = 5 * LOOP_SECOND,        /* if no process can be created */
+    START_AGAIN = 250 * LOOP_MILLISECOND /* a dispatcher that could not be started at first */
+};
+
+/* Watches a source, or leaves it alone.  Tries again later if it cannot be watched now. */
+static void set_watched(struct keeper *keeper, struct loop_source *source, bool watched)
+{
+    if (!watched)
+        loop_ignore(&keeper->loop, source);
+    else if (loop_watch(&keeper->loop, source) != 0)
+        keeper->again.deadline = keeper->loop.now + AGAIN;
+}
+
+/* Watches for requests and signals, except while a report waits for the link; and for signals only
+ * while another report can be kept.  Meanwhile no signal tells that the pair has died. */
+static void watch(struct keeper *keeper)
+{
+    if (!outbox_has_room(&keeper->outbox) && keeper->again.deadline == 0)
+        keeper->again.deadline = keeper->loop.now + AGAIN;
+    set_watched(keeper, &keeper->link, !children_link_is_full(keeper));
+    set_watched(keeper, &keeper->signals, outbox_has_room(&keeper->outbox));
+}
+
+/* ---- signals ---- */
+
+static void on_signal(void *context)
+{
+    struct keeper *keeper = context;
+    int signal_number;
+
+    while (outbox_has_room(&keeper->outbox) &&
+           (signal_number = signals_next(keeper->signals.descriptor)) != 0) {
+        if (signal_number == SIGCHLD) {
+            children_look(keeper);
+            children_go_on(keeper);
+            continue;
+        }
+        keeper->interrupted = keeper->interrupted || signal_number == SIGINT;
+        children_report(keeper, (struct link_message){.type = LINK_CAUGHT, .value = signal_number},
+                        NULL, 0);
+    }
+}
+
+static void on_unheard(void *context)
+{
+    struct keeper *keeper = context;
+
+    keeper->unheard = true; /* another report may be pending now */
+}
+
+/* ---- beginning ---- */
+
+static bool is_dead(pid_t process)
+{
+    siginfo_t information = {0};
+
+    return waitid(P_PID, (id_t)process, &information, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           information.si_pid != 0;
+}
+
+/* At the start only.  The supervisor reads, so this does not take long, unless it dies.  Returns
+ * true if another report can be kept. */
+static bool await_room(struct keeper *keeper)
+{
+    uint64_t deadline = loop_clock() + ROOM_WITHIN;
+
+    while (!outbox_has_room(&keeper->outbox) && !is_dead(keeper->standby) &&
+           loop_clock() < deadline) {
+        (void)poll(NULL, 0, 1); /* millisecond */
+        outbox_flush(&keeper->outbox);
+        monitor_hear(keeper); /* HEARD makes room */
+    }
+    return outbox_has_room(&keeper->outbox);
+}
+
+/* Starts one dispatcher at least; the others are started later if that fails now. */
+static bool start_dispatchers(struct keeper *keeper)
+{
+    for (unsigned i = 0; i < keeper->count; i++)
+        children_open(keeper, i);
+    for (unsigned i = 0; i < keeper->count; i++) {
+        bool has_room = await_room(keeper);
+
+        if (has_room && children_start(&keeper->dispatchers[i]) == 0)
+            continue;
+        if (i == 0) {
+            log_error("cannot start even one dispatcher: %m");
+            return false;
+        }
+        if (has_room)
+            log_warning("cannot start dispatcher %u yet: %m; trying again later", i);
+        for (; i < keeper->count; i++)
+            keeper->dispatchers[i].restart.deadline = loop_clock() + START_AGAIN;
+    }
+    return true;
+}
+
+static void end_pair(struct keeper *keeper)
+{
+    (void)kill(keeper->standby, SIGKILL); /* a child that was not reaped */
+    (void)waitpid(keeper->standby, NULL, 0);
+    if (!children_has(P_PID, *keeper->cloned))
+        return;
+    (void)kill(*keeper->cloned, SIGKILL); /* likewise */
+    (void)waitpid(*keeper->cloned, NULL, 0);
+}
+
+/* Without privileges, the usual size must do. */
+static void make_room(int link)
+{
+    const int room = 1 << 20; /* bytes */
+
+    (void)setsockopt(link, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
+}
+
+/* Forks the standby, which never returns.  Returns 0, or -1 after logging why. */
+static int begin_pair(struct keeper *keeper)
+{
+    pid_t process;
+
+    *keeper->cloned = 0;
+    process = fork();
+    if (process == 0) {
+        if (keeper->loop.epoll > 0) {
+            loop_close(&keeper->loop);
+            (void)close(keeper->signals.descriptor);
+        }
+        (void)close(keeper->link.descriptor);
+        keeper->events.stand_by(keeper->events.context, keeper->far_end);
+    }
+    if (process < 0) {
+        log_error("cannot create the standby: %m");
+        return -1;
+    }
+    keeper->standby = process;
+    return 0;
+}
+
+/* Waits until the standby has cloned the supervisor, or has ended. */
+static void await_supervisor(const struct keeper *keeper)
+{
+    siginfo_t information = {0};
+
+    while (__atomic_load_n(keeper->cloned, __ATOMIC_RELAXED) == 0 && information.si_pid == 0 &&
+           waitid(P_PID, (id_t)keeper->standby, &information, WEXITED | WNOHANG | WNOWAIT) == 0)
+        (void)poll(NULL, 0, 1); /* millisecond */
+}
+
+int keeper_open(struct keeper *keeper, unsigned dispatchers)
+{
+    int pair[2];
+
+    keeper->count = dispatchers;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+        log_error("cannot make the link to the supervisor: %m");
+        return -1;
+    }
+    make_room(pair[0]);
+    make_room(pair[1]);
+    keeper->link.descriptor = pair[0];
+    keeper->outbox.link = pair[0];
+    keeper->far_end = pair[1];
+    /* First: dispatchers must not take the last process. */
+    if (begin_pair(keeper) != 0)
+        return -1;
+    await_supervisor(keeper);
+    if (!start_dispatchers(keeper)) {
+        end_pair(keeper);
+        return -1;
+    }
+    keeper->begun_all = true;
+    return 0;
+}
+
+/* As root, keeps what it takes to signal and replace other users' processes, to remove files, and
+ * to begin another pair, which becomes another user and changes its root. A dispatcher that is
+ * executed as root gets the others back from the bounding set; but under no_new_privs only if this
+ * process still has them, out of effect. */
+static bool give_up_privileges(void)
+{
+    const uint64_t kept = 1u << CAP_KILL | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER |
+                          1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_SYS_CHROOT |
+                          1u << CAP_SETPCAP;
+    int result = 0;
+
+    if (geteuid() == 0)
+        result = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0 ? privileges_limit(kept)
+                                                             : privileges_rest(kept);
+    return result == 0 && privileges_hide() == 0;
+}
+
+static bool open_loop(struct keeper *keeper)
+{
+    keeper->link.ready = monitor_hear;
+    keeper->link.context = keeper;
+    keeper->signals =
+        (struct loop_source){.descriptor = signals_open(), .ready = on_signal, .context = keeper};
+    if (keeper->signals.descriptor < 0 || loop_open(&keeper->loop) != 0 ||
+        loop_watch(&keeper->loop, &keeper->link) != 0 ||
+        loop_watch(&keeper->loop, &keeper->signals) != 0)
+        return false;
+    keeper->again = (struct loop_timer){.expired = children_go_on, .context = keeper};
+    keeper->reading = (struct loop_timer){.expired = children_end_readers, .context = keeper};
+    loop_add_timer(&keeper->loop, &keeper->again);
+    loop_add_timer(&keeper->loop, &keeper->reading);
+    for (unsigned i = 0; i < keeper->count; i++) {
+        loop_add_timer(&keeper->loop, &keeper->dispatchers[i].restart);
+        loop_add_timer(&keeper->loop, &keeper->dispatchers[i].stopped);
+    }
+    keeper->notify.unheard = on_unheard;
+    keeper->notify.context = keeper;
+    notify_run(&keeper->notify, &keeper->loop);
+    /* The link may be full, and signals_open() has discarded a SIGCHLD that was pending. */
+    keeper->again.deadline = keeper->loop.now;
+    return true;
+}
+
+/* Follows each round. */
+static void advance(void *context)
+{
+    struct keeper *keeper = context;
+
+    if (keeper->begun_all && outbox_has_room(&keeper->outbox)) {
+        keeper->begun_all = false;
+        children_report(keeper, (struct link_message){.type = LINK_BEGUN_ALL}, NULL, 0);
+    }
+    if (keeper->unheard && outbox_has_room(&keeper->outbox)) {
+        keeper->unheard = false;
+        children_report(keeper, (struct link_message){.type = LINK_UNHEARD}, NULL, 0);
+    }
+    if (keeper->renew && outbox_has_room(&keeper->outbox)) {
+        keeper->renew = false;
+        children_report(keeper,
+                        (struct link_message){.type = LINK_RENEW, .process = keeper->supervisor},
+                        NULL, 0);
+    }
+    if (keeper->begin_pair && begin_pair(keeper) == 0)
+        keeper->begin_pair = false;
+    else if (keeper->begin_pair)
+        keeper->again.deadline = keeper->loop.now + PAIR_AGAIN;
+    watch(keeper);
+}
+
+/* ---- the end ---- */
+
+int keeper_end(struct keeper *keeper)
+{
+    children_end(keeper);
+    files_remove(&keeper->files);
+    if (WIFEXITED(keeper->status))
+        return WEXITSTATUS(keeper->status);
+    if (keeper->interrupted && WTERMSIG(keeper->status) == SIGINT)
+        signals_die_of(SIGINT);
+    log_error("the supervisor was killed by signal %d: ending", WTERMSIG(keeper->status));
+    return EXIT_FAILURE;
+}
+
+int keeper_run(struct keeper *keeper)
+{
+    if (!open_loop(keeper)) {
+        log_error("cannot prepare the keeper: %m");
+        end_pair(keeper);
+    } else if (!give_up_privileges()) {
+        log_error("the keeper cannot give up capabilities: %m");
+        end_pair(keeper);
+    } else {
+        watch(keeper);
+        loop_run(&keeper->loop, advance, keeper);
+        monitor_hear(keeper); /* the last requests of the supervisor, as STOPPING=1 */
+    }
+    return keeper_end(keeper);
+}

@@ -1,0 +1,191 @@
+#include "supervisor/keeper/monitor.h"
+
+#include "dispatcher/shared/log.h"
+#include "dispatcher/shared/release.h"
+#include "supervisor/keeper/children.h"
+#include "supervisor/keeper/reader.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { READ_WITHIN = 10 * LOOP_SECOND, REQUESTS_AT_ONCE = 64 };
+
+static struct keeper_dispatcher *dispatcher_of(struct keeper *keeper,
+                                               const struct link_message *request)
+{
+    struct keeper_dispatcher *dispatcher;
+
+    if (request->index >= keeper->count)
+        return NULL;
+    dispatcher = &keeper->dispatchers[request->index];
+    return dispatcher->process != 0 && dispatcher->generation == request->generation ? dispatcher
+                                                                                     : NULL;
+}
+
+static void carry_out_kill(struct keeper *keeper, const struct link_message *request)
+{
+    struct keeper_dispatcher *dispatcher = dispatcher_of(keeper, request);
+
+    if (dispatcher == NULL)
+        return; /* it has died meanwhile */
+    dispatcher->gave_way = request->value != 0;
+    (void)kill(dispatcher->process, SIGKILL); /* a child that was not reaped */
+}
+
+static void carry_out_adopt(struct keeper *keeper, const struct link_message *request)
+{
+    if (!children_is_ours(keeper, request->process) && children_has(P_PID, request->process))
+        return; /* its end will be reported */
+    children_report(keeper,
+                    (struct link_message){.type = LINK_ENDED,
+                                          .index = 1,
+                                          .generation = request->generation,
+                                          .process = request->process},
+                    NULL, 0);
+}
+
+static void carry_out_signal(struct keeper *keeper, const struct link_message *request)
+{
+    if ((request->value != SIGTERM && request->value != SIGKILL) ||
+        children_is_ours(keeper, request->process))
+        log_error("the supervisor asked for signal %d to process group %d: ignoring it",
+                  request->value, request->process);
+    else if (children_has(P_PGID, request->process) && kill(-request->process, request->value) != 0)
+        log_warning("cannot send signal %d to process group %d: %m", request->value,
+                    request->process);
+}
+
+/* Remembers a group that EMPTY is due for, once.  Returns false if there is no memory for it. */
+static bool await_group(struct keeper *keeper, pid_t group)
+{
+    for (size_t i = 0; i < keeper->group_count; i++)
+        if (keeper->groups[i] == group)
+            return true;
+    if (keeper->group_count == keeper->group_room) {
+        size_t room = keeper->group_room == 0 ? 16 : 2 * keeper->group_room;
+        pid_t *groups = reallocarray(keeper->groups, room, sizeof(*groups));
+
+        if (groups == NULL)
+            return false;
+        keeper->groups = groups;
+        keeper->group_room = room;
+    }
+    keeper->groups[keeper->group_count++] = group;
+    return true;
+}
+
+static void carry_out_group(struct keeper *keeper, const struct link_message *request)
+{
+    if (children_has(P_PGID, request->process) && await_group(keeper, request->process))
+        return;
+    /* Without memory, the client ends a little early. */
+    children_report(keeper, (struct link_message){.type = LINK_EMPTY, .process = request->process},
+                    NULL, 0);
+}
+
+static void carry_out_read(struct keeper *keeper, const struct link_message *request)
+{
+    const char *path =
+        request->index < OPTIONS_FILES ? keeper->options->files[request->index] : NULL;
+    struct link_message answer = {.type = LINK_CONTENT, .index = request->index, .value = EINVAL};
+
+    if (path != NULL) {
+        pid_t process;
+
+        /* A reader that was asked for before has answered already; or the supervisor is confused,
+         * and must not have us fork without end. */
+        if (keeper->readers[request->index] != 0)
+            (void)kill(keeper->readers[request->index], SIGKILL); /* a child that was not reaped */
+        process = reader_start(path, request->index, keeper->link.descriptor);
+        if (process > 0) {
+            keeper->readers[request->index] = process;
+            keeper->reading.deadline = keeper->loop.now + READ_WITHIN;
+            return;
+        }
+        answer.value = errno;
+    }
+    children_report(keeper, answer, NULL, 0);
+}
+
+static void carry_out_publish(struct keeper *keeper, const struct link_message *request)
+{
+    (void)request; /* it names nothing */
+    children_report(
+        keeper,
+        (struct link_message){.type = LINK_PUBLISHED, .value = files_publish(&keeper->files)}, NULL,
+        0);
+}
+
+static void carry_out_lend(struct keeper *keeper, const struct link_message *request)
+{
+    if (!files_lend(&keeper->files, request->index, request->value != 0))
+        log_error("the supervisor asked for file %u, which there is not: ignoring it",
+                  request->index);
+}
+
+static void carry_out_notify(struct keeper *keeper, const struct link_message *request)
+{
+    if (request->value < 0 || request->value >= NOTIFY_STATES)
+        log_error("the supervisor asked for an unknown message to the service manager, %d: "
+                  "ignoring it",
+                  request->value);
+    else if (strchr(request->text, '\n') != NULL) /* what follows would be a field of its own */
+        log_error("the supervisor asked for a status of several lines: ignoring it");
+    else
+        notify_tell(&keeper->notify, (enum notify_state)request->value, request->process,
+                    request->text);
+}
+
+static void carry_out_heard(struct keeper *keeper, const struct link_message *request)
+{
+    bool had_room = outbox_has_room(&keeper->outbox);
+
+    outbox_forget(&keeper->outbox, request->number);
+    if (!had_room)
+        keeper->again.deadline = keeper->loop.now; /* dispatchers and signals may wait */
+}
+
+static void carry_out_roll(struct keeper *keeper, const struct link_message *request)
+{
+    outbox_repeat(&keeper->outbox, request->number);
+    keeper->again.deadline = keeper->loop.now; /* it may not have fitted into the link */
+}
+
+static void carry_out_retire(struct keeper *keeper, const struct link_message *request)
+{
+    (void)request; /* it names nothing */
+    keeper->events.retire(keeper->events.context);
+}
+
+/* Whatever is not in this table is not done. */
+static void (*const requests[])(struct keeper *keeper, const struct link_message *request) = {
+    [LINK_KILL] = carry_out_kill,     [LINK_ADOPT] = carry_out_adopt,
+    [LINK_SIGNAL] = carry_out_signal, [LINK_GROUP] = carry_out_group,
+    [LINK_READ] = carry_out_read,     [LINK_PUBLISH] = carry_out_publish,
+    [LINK_HEARD] = carry_out_heard,   [LINK_ROLL] = carry_out_roll,
+    [LINK_RETIRE] = carry_out_retire, [LINK_LEND] = carry_out_lend,
+    [LINK_NOTIFY] = carry_out_notify,
+};
+
+void monitor_hear(void *context)
+{
+    struct keeper *keeper = context;
+    struct link_message request;
+    int descriptors[LINK_DESCRIPTORS];
+
+    for (unsigned i = 0; i < REQUESTS_AT_ONCE && !children_link_is_full(keeper); i++) {
+        if (!link_receive(keeper->link.descriptor, &request, descriptors)) {
+            if (errno != EAGAIN)
+                log_error("cannot read a request of the supervisor: %m");
+            return;
+        }
+        for (unsigned j = 0; j < LINK_DESCRIPTORS && descriptors[j] >= 0; j++)
+            release(descriptors[j]); /* only reports bring any */
+        if (request.type == 0 || request.type >= sizeof(requests) / sizeof(*requests))
+            log_error("the supervisor sent an unknown request, %u: ignoring it", request.type);
+        else
+            requests[request.type](keeper, &request);
+    }
+}

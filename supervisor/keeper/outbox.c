@@ -1,0 +1,96 @@
+#include "supervisor/keeper/outbox.h"
+
+#include "dispatcher/shared/log.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static struct outbox_report *report_at(struct outbox *outbox, uint64_t number)
+{
+    return &outbox->kept[number % OUTBOX_KEPT];
+}
+
+static bool is_kept(const struct link_message *message)
+{
+    switch (message->type) {
+    case LINK_BEGUN:
+    case LINK_BEGUN_ALL:
+    case LINK_DIED:
+    case LINK_STOPPED:
+    case LINK_CAUGHT:
+    case LINK_UNHEARD:
+    case LINK_RENEW:
+        return true;
+    default: /* an answer: the next supervisor asks again */
+        return false;
+    }
+}
+
+bool outbox_is_blocked(const struct outbox *outbox)
+{
+    return outbox->sent < outbox->made || outbox->other.type != 0;
+}
+
+bool outbox_has_room(const struct outbox *outbox)
+{
+    return !outbox_is_blocked(outbox) && outbox->made - outbox->heard < OUTBOX_KEPT;
+}
+
+/* A supervisor that is gone needs no report. */
+static bool send_one(const struct outbox *outbox, const struct link_message *message,
+                     const int *descriptors, unsigned count)
+{
+    return link_send(outbox->link, message, descriptors, count) == 0 || errno == EPIPE ||
+           errno == ECONNRESET;
+}
+
+void outbox_flush(struct outbox *outbox)
+{
+    while (outbox->sent < outbox->made) {
+        const struct outbox_report *next = report_at(outbox, outbox->sent + 1);
+
+        if (!send_one(outbox, &next->message, next->descriptors, next->count))
+            return;
+        outbox->sent++;
+    }
+    if (outbox->other.type != 0 && send_one(outbox, &outbox->other, NULL, 0))
+        outbox->other.type = 0;
+}
+
+void outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors,
+                unsigned count)
+{
+    if (outbox_is_blocked(outbox) || (is_kept(&message) && !outbox_has_room(outbox)))
+        log_bug("there is no room for another report");
+    if (is_kept(&message)) {
+        struct outbox_report *report = report_at(outbox, ++outbox->made);
+
+        message.number = outbox->made;
+        report->message = message;
+        report->count = count;
+        for (unsigned i = 0; i < count; i++)
+            report->descriptors[i] = descriptors[i];
+    } else {
+        outbox->other = message;
+    }
+    outbox_flush(outbox);
+}
+
+void outbox_forget(struct outbox *outbox, uint64_t number)
+{
+    while (outbox->heard < number && outbox->heard < outbox->made) {
+        const struct outbox_report *report = report_at(outbox, ++outbox->heard);
+
+        for (unsigned i = 0; i < report->count; i++)
+            (void)close(report->descriptors[i]); /* the supervisor has copies of its own */
+    }
+    if (outbox->sent < outbox->heard)
+        outbox->sent = outbox->heard;
+}
+
+void outbox_repeat(struct outbox *outbox, uint64_t number)
+{
+    outbox_forget(outbox, number);
+    outbox->sent = outbox->heard;
+    outbox_flush(outbox);
+}

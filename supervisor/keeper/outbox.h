@@ -1,0 +1,53 @@
+/*
+ * outbox.h - the keeper's reports on their way to the supervisor (link.h).
+ *
+ * What the supervisor must not miss is kept until it says HEARD, with its descriptors: a supervisor
+ * may be killed after it has read a report, and before it has acted on it.  The next one has all
+ * reports repeated that the last one has not acted on.  Nothing here blocks.
+ */
+#ifndef SUPERVISOR_KEEPER_OUTBOX_H
+#define SUPERVISOR_KEEPER_OUTBOX_H
+
+#include "supervisor/keeper/link.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { OUTBOX_KEPT = 32 /* reports */ };
+
+struct outbox_report {
+    struct link_message message;
+    int descriptors[LINK_DESCRIPTORS]; /* owned */
+    unsigned count;
+};
+
+/* All zero but for `link`: empty. */
+struct outbox {
+    int link;                               /* not owned */
+    struct outbox_report kept[OUTBOX_KEPT]; /* by their numbers */
+    uint64_t made;                          /* number of the last one */
+    uint64_t sent;
+    uint64_t heard;
+    struct link_message other; /* a report that is not kept; type 0: none */
+};
+
+/* Returns true if a report waits for the link.  Then nothing may be added. */
+bool outbox_is_blocked(const struct outbox *outbox);
+
+/* Returns true if a report that is kept can be added. */
+bool outbox_has_room(const struct outbox *outbox);
+
+/* Adds a report and sends it if the link takes it.  Takes over the descriptors. */
+void outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors,
+                unsigned count);
+
+/* Sends what waits, as far as the link takes it. */
+void outbox_flush(struct outbox *outbox);
+
+/* Forgets the kept reports up to this number. */
+void outbox_forget(struct outbox *outbox, uint64_t number);
+
+/* Sends all kept reports behind this number again. */
+void outbox_repeat(struct outbox *outbox, uint64_t number);
+
+#endif

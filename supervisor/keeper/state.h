@@ -1,0 +1,80 @@
+/*
+ * state.h - struct keeper: what the keeper knows.
+ */
+#ifndef SUPERVISOR_KEEPER_STATE_H
+#define SUPERVISOR_KEEPER_STATE_H
+
+#include "supervisor/base/backoff.h"
+#include "supervisor/base/loop.h"
+#include "supervisor/keeper/files.h"
+#include "supervisor/keeper/launch.h"
+#include "supervisor/keeper/link.h"
+#include "supervisor/keeper/notify.h"
+#include "supervisor/keeper/outbox.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { KEEPER_DISPATCHERS = 64 };
+
+struct keeper_dispatcher {
+    struct keeper *keeper;
+    unsigned index;
+    pid_t process; /* 0: none; `restart` is the time of the next start */
+    uint32_t generation;
+    int ledger; /* of this generation, for another pair; -1: none */
+    uint64_t since;
+    bool gave_way; /* was killed to make room for a handler */
+    struct backoff backoff;
+    struct loop_timer restart;
+    struct loop_timer stopped; /* set while it is stopped: when to kill it */
+};
+
+/* What the keeper asks of server/. */
+struct keeper_events {
+    /* Becomes the standby, in a new process; `link` is the supervisor's end. */
+    void (*stand_by)(void *context, int link) __attribute__((noreturn));
+    /* Closes the keeper's copies of listeners. */
+    void (*retire)(void *context);
+    void *context;
+};
+
+struct keeper {
+    const struct options *options;
+    struct keeper_events events;
+    const bool *begun; /* the service; in memory that the pair shares */
+    const bool *ended;
+    int32_t *cloned; /* the standby's last child: the supervisor; 0: none yet */
+    struct launch launch;
+    struct files files;
+    struct notify notify;
+
+    struct loop loop;
+    struct loop_source link; /* our end of the link */
+    int far_end;             /* the supervisor's, for another pair */
+    struct loop_source signals;
+    pid_t standby;    /* 0: it was reaped */
+    pid_t supervisor; /* once it has lost its standby; 0: none, or reaped */
+    int status;       /* of the last of the two, as of wait(2) */
+    bool interrupted; /* SIGINT came */
+    bool renew;       /* RENEW is still to be reported */
+    bool begin_pair;  /* both are gone: another pair is to begin */
+
+    unsigned count; /* of dispatchers */
+    bool begun_all; /* BEGUN_ALL is still to be reported */
+    struct keeper_dispatcher dispatchers[KEEPER_DISPATCHERS];
+
+    struct outbox outbox;
+    struct loop_timer again; /* when to do what a full link has held up */
+
+    pid_t *groups; /* that GROUP named, and that are not empty */
+    size_t group_count;
+    size_t group_room;
+    pid_t readers[OPTIONS_FILES]; /* children that read a file; 0: none */
+    struct loop_timer reading;    /* when to kill them */
+    bool unheard;                 /* UNHEARD is still to be reported */
+};
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * strays.h - connections that are open although no client in the books has them: a supervisor was
+ * killed after it had received them, and before it took note.
+ *
+ * A stray is either a connection that a dispatcher gave back, or a new client.
+ */
+#ifndef SUPERVISOR_RUNNING_STRAYS_H
+#define SUPERVISOR_RUNNING_STRAYS_H
+
+#include "dispatcher/protocol.h"
+
+#include <stddef.h>
+
+enum { STRAYS_MAXIMUM = 128 /* more than can come in one packet, and than are accepted at once */ };
+
+struct strays {
+    int descriptors[STRAYS_MAXIMUM]; /* owned */
+    size_t count;
+};
+
+/* Takes over a connection.  If there is no room, closes it. */
+void strays_add(struct strays *strays, int descriptor);
+
+/* Returns the connection from this end, which the caller owns from now on; or -1. */
+int strays_take(struct strays *strays, const struct endpoint *remote);
+
+/* Returns the next connection, which the caller owns from now on, in the order of their numbers; or
+ * -1. */
+int strays_next(struct strays *strays);
+
+#endif

@@ -1,0 +1,294 @@
+#include "supervisor/server/reports.h"
+
+#include "dispatcher/shared/log.h"
+#include "supervisor/base/signals.h"
+#include "supervisor/server/operator.h"
+#include "supervisor/server/reload.h"
+#include "supervisor/server/requests.h"
+#include "supervisor/server/shutdown.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+enum { PUBLISH_WITHIN = 5 * LOOP_SECOND, ACKNOWLEDGE_AGAIN = 10 * LOOP_MILLISECOND };
+
+static void on_begun(struct server *server, const struct link_message *report,
+                     const int *descriptors)
+{
+    pool_begin(&server->pool, report->index, report->generation, report->process, descriptors);
+}
+
+static void on_begun_all(struct server *server, const struct link_message *report,
+                         const int *descriptors)
+{
+    (void)report;
+    (void)descriptors; /* it brings none; likewise below */
+    server->begun_all = true;
+}
+
+static void on_died(struct server *server, const struct link_message *report,
+                    const int *descriptors)
+{
+    (void)descriptors;
+    pool_died(&server->pool, report->index, report->generation, report->value);
+}
+
+static void on_stopped(struct server *server, const struct link_message *report,
+                       const int *descriptors)
+{
+    (void)descriptors;
+    pool_stopped(&server->pool, report->index, report->generation, report->value != 0);
+}
+
+static void on_ended(struct server *server, const struct link_message *report,
+                     const int *descriptors)
+{
+    bool known = report->index == 0;
+
+    (void)descriptors;
+    ending_reaped(&server->running, report->process, report->generation,
+                  known ? &report->value : NULL, known ? &report->usage : NULL);
+}
+
+static void on_empty(struct server *server, const struct link_message *report,
+                     const int *descriptors)
+{
+    (void)descriptors;
+    ending_group_empty(&server->running, report->process);
+}
+
+static void on_content(struct server *server, const struct link_message *report,
+                       const int *descriptors)
+{
+    reload_content(server, (enum options_file)report->index, descriptors[0], report->value);
+}
+
+static void on_published(struct server *server, const struct link_message *report,
+                         const int *descriptors)
+{
+    (void)descriptors;
+    server->published = true;
+    server->publish_error = report->value;
+}
+
+/* Another supervisor does it again if this one is killed before it has changed the stage. */
+static void take_signal(struct server *server, int signal_number)
+{
+    struct lasting *lasting = server->lasting;
+
+    lasting->stage_before = lasting->shutdown.stage;
+    clients_settle();
+    lasting->acting_on = signal_number;
+    clients_settle();
+    lasting->pending &= ~(1u << signal_number);
+    switch (signal_number) {
+    case SIGUSR1:
+        server->status_asked = true;
+        break;
+    case SIGHUP:
+        reload_begin(server);
+        break;
+    default:
+        shutdown_signal(server, signal_number);
+    }
+    clients_settle();
+    lasting->acting_on = 0;
+}
+
+static void take_pending(struct server *server)
+{
+    for (int signal_number = 1; signal_number < 32; signal_number++)
+        if ((server->lasting->pending >> signal_number & 1) != 0)
+            take_signal(server, signal_number);
+}
+
+static void on_caught(struct server *server, const struct link_message *report,
+                      const int *descriptors)
+{
+    (void)descriptors;
+    server->lasting->pending |= 1u << report->value;
+    clients_settle();
+    if (report->number != 0)
+        server->lasting->heard = report->number; /* a signal counts once */
+    if (server->hears_signals)
+        take_pending(server);
+}
+
+static void on_unheard(struct server *server, const struct link_message *report,
+                       const int *descriptors)
+{
+    (void)report;
+    (void)descriptors;
+    server->lasting->manager.open = false;
+    server->lasting->manager.watchdog_every = 0;
+}
+
+/* The pair is incomplete: this process makes room for another one, once that loses nobody. */
+static void on_renew(struct server *server, const struct link_message *report,
+                     const int *descriptors)
+{
+    (void)descriptors;
+    server->renew = report->process == getpid(); /* it may have been meant for another */
+}
+
+static void on_signal(void *context)
+{
+    struct server *server = context;
+    struct link_message report = {.type = LINK_CAUGHT};
+
+    while ((report.value = signals_next(server->signals.descriptor)) != 0)
+        if (report.value != SIGCHLD)
+            on_caught(server, &report, NULL);
+}
+
+static void (*const reports[])(struct server *server, const struct link_message *report,
+                               const int *descriptors) = {
+    [LINK_BEGUN] = on_begun,     [LINK_BEGUN_ALL] = on_begun_all, [LINK_DIED] = on_died,
+    [LINK_STOPPED] = on_stopped, [LINK_ENDED] = on_ended,         [LINK_EMPTY] = on_empty,
+    [LINK_CONTENT] = on_content, [LINK_PUBLISHED] = on_published, [LINK_CAUGHT] = on_caught,
+    [LINK_UNHEARD] = on_unheard, [LINK_RENEW] = on_renew,
+};
+
+/* Without the keeper nobody replaces dispatchers, or removes files.  No client is accepted any
+ * more, and another daemon may have our places. */
+static void lose_keeper(struct server *server)
+{
+    loop_ignore(&server->loop, &server->link);
+    if (loop_watch(&server->loop, &server->signals) != 0)
+        log_error("cannot hear signals: %m");
+    log_error("the keeper is dead: serving those who wait, and then ending");
+    server->lasting->shutdown.forced = true;
+    server->reload.resuming = false; /* nobody reads files any more */
+    operator_close(server);
+    ending_lose_keeper(&server->running);
+    shutdown_drain(server);
+}
+
+/* A report that is kept comes in the order of its number, and perhaps twice. */
+static bool is_next(const struct server *server, const struct link_message *report)
+{
+    return report->number == 0 || report->number == server->lasting->heard + 1;
+}
+
+static void act(struct server *server, const struct link_message *report, const int *descriptors)
+{
+    reports[report->type](server, report, descriptors);
+    clients_settle();
+    if (report->number != 0)
+        server->lasting->heard = report->number;
+}
+
+/* Introduces this process to the keeper, and then tells the keeper which reports it need not keep.
+ * While the link is full, reports must be read first: the keeper may wait for that. */
+static void acknowledge(void *context)
+{
+    struct server *server = context;
+    uint64_t heard = server->lasting->heard;
+
+    if (server->introduced && server->acknowledged == heard)
+        return;
+    if (requests_send(server,
+                      &(struct link_message){.type = server->introduced ? LINK_HEARD : LINK_ROLL,
+                                             .number = heard})) {
+        server->introduced = true;
+        server->acknowledged = heard;
+    } else if (errno != EPIPE) { /* the keeper is dead: an event says so */
+        server->acknowledge.deadline = server->loop.now + ACKNOWLEDGE_AGAIN;
+    }
+}
+
+static void on_readable(void *context)
+{
+    struct server *server = context;
+    struct link_message report;
+    int descriptors[LINK_DESCRIPTORS];
+
+    while (link_receive(server->link.descriptor, &report, descriptors)) {
+        if (report.type >= sizeof(reports) / sizeof(*reports) || reports[report.type] == NULL)
+            log_bug("the keeper sent an unknown report, %u", report.type);
+        if (is_next(server, &report)) {
+            act(server, &report, descriptors);
+            continue;
+        }
+        for (int i = 0; i < LINK_DESCRIPTORS; i++)
+            if (descriptors[i] >= 0)
+                (void)close(descriptors[i]); /* they come again, or have come before */
+    }
+    if (errno == ECONNRESET)
+        lose_keeper(server);
+    else if (errno == EMFILE && report.type == LINK_CONTENT)
+        reload_content(server, (enum options_file)report.index, -1, EMFILE);
+    else if (errno == EMFILE) { /* it finds nobody at the other end, exits, and is replaced */
+        log_error("there is no room for the descriptors of dispatcher %u", report.index);
+        if (is_next(server, &report))
+            server->lasting->heard = report.number;
+    } else if (errno != EAGAIN && errno != ENOMEM && errno != ENOBUFS) /* it stays in the socket */
+        log_bug("cannot read a report of the keeper: %m");
+    acknowledge(server);
+}
+
+int reports_open(struct server *server, int link)
+{
+    server->link =
+        (struct loop_source){.descriptor = link, .ready = on_readable, .context = server};
+    server->signals =
+        (struct loop_source){.descriptor = signals_open(), .ready = on_signal, .context = server};
+    server->acknowledge = (struct loop_timer){.expired = acknowledge, .context = server};
+    loop_add_timer(&server->loop, &server->acknowledge);
+    if (server->signals.descriptor < 0 || loop_watch(&server->loop, &server->link) != 0)
+        return -1;
+    acknowledge(server);
+    return 0;
+}
+
+int reports_await_dispatchers(struct server *server)
+{
+    struct pollfd event = {.fd = server->link.descriptor, .events = POLLIN};
+
+    while (!server->begun_all && !server->lasting->shutdown.forced) {
+        (void)poll(&event, 1, -1); /* the keeper's death ends it, too */
+        on_readable(server);
+    }
+    return server->begun_all ? 0 : -1;
+}
+
+void reports_begin(struct server *server)
+{
+    const struct lasting *lasting = server->lasting;
+
+    server->hears_signals = true;
+    if (lasting->acting_on != 0 && (lasting->shutdown.stage == lasting->stage_before ||
+                                    lasting->shutdown.stage < SERVER_DRAINING))
+        take_signal(server, lasting->acting_on);
+    take_pending(server);
+}
+
+bool reports_end_early(void *context)
+{
+    struct server *server = context;
+
+    on_readable(server);
+    return (server->lasting->pending & (1u << SIGTERM | 1u << SIGINT)) != 0;
+}
+
+int reports_publish(struct server *server)
+{
+    struct pollfd event = {.fd = server->link.descriptor, .events = POLLIN};
+    uint64_t deadline = loop_clock() + PUBLISH_WITHIN;
+
+    server->published = false;
+    if (!requests_send(server, &(struct link_message){.type = LINK_PUBLISH})) {
+        log_error("cannot ask for files to be put into their places: %m");
+        return -1;
+    }
+    while (!server->published && loop_clock() < deadline) {
+        (void)poll(&event, 1, 100); /* milliseconds; a report that is not ours is read as well */
+        on_readable(server);
+    }
+    if (!server->published)
+        log_error("files were not put into their places within %d s",
+                  (int)(PUBLISH_WITHIN / LOOP_SECOND));
+    return server->published && server->publish_error == 0 ? 0 : -1;
+}
