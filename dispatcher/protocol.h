@@ -78,10 +78,10 @@
  * A dispatcher exits when the supervisor shuts down or closes its end.  A live dispatcher never
  * closes its own end.
  *
- * The supervisor may not signal a dispatcher, which runs as another user: it asks the keeper to
- * kill one, and learns from the keeper that one has died.  The handlers of a dead dispatcher become
- * children of the keeper.  It reports the death of a dispatcher before the end of any such handler,
- * and starts another dispatcher with a new socket and ledger.
+ * The supervisor may not signal a dispatcher, because dispatchers run as another user.  The keeper
+ * kills a dispatcher when the supervisor asks for it, and reports each death.  The handlers of a
+ * dead dispatcher become children of the keeper.  The keeper reports the death of a dispatcher
+ * before the end of any such handler, and starts another dispatcher with a new socket and ledger.
  *
  * LEDGER
  *
@@ -200,7 +200,7 @@ struct message_start {
     uint32_t slot;    /* in the ledger, below PROTOCOL_SLOTS */
     uint32_t waited;  /* milliseconds from accept to START */
     uint32_t queued;  /* clients still waiting */
-    uint32_t running; /* handlers that run or are being started, this one included */
+    uint32_t running; /* running and starting handlers, with the handler of this START */
     struct endpoint local;
     struct endpoint remote;
 };

@@ -21,8 +21,8 @@
  * unless the user is root.  Then tries to go back: EPERM if that succeeds. */
 int privileges_become(uid_t user, gid_t group, const gid_t *groups, size_t count);
 
-/* Does the same, except that the real and the saved user become `own`: processes of `user` may not
- * signal or trace this one, which may signal them. */
+/* Does the same, except that the real and the saved user become `own`.  Then this process may
+ * signal processes of `user`, but they may neither signal nor trace this process. */
 int privileges_become_apart(uid_t own, uid_t user, gid_t group, const gid_t *groups, size_t count);
 
 /* Gives up all capabilities except those of the set, where bit N is capability N.  Verifies it. */

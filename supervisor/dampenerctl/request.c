@@ -64,8 +64,7 @@ static bool fail_to_connect(struct request *request)
     if (errno == ENOENT)
         advice = "; was the daemon started with --control and this path?";
     else if (errno == EACCES || errno == EPERM)
-        advice = "; only root may use it, and the user who started the daemon or whom "
-                 "--supervisor-user names";
+        advice = "; root, the user that started the daemon and its --supervisor-user may use it";
     else if (errno == ECONNREFUSED)
         advice = "; the daemon is not running any more";
     return fail(request, "cannot connect to %s: %m%s", request->address.sun_path, advice);

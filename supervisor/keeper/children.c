@@ -216,8 +216,8 @@ static bool reader_ended(struct keeper *keeper, pid_t process, int status)
     return true;
 }
 
-/* Kills the dispatchers of a pair that is gone, and waits for their deaths, without reaping them: a
- * dispatcher that was stopped would keep handlers of which the next pair must know. */
+/* Kills the dispatchers of a dead pair, and waits for their deaths without reaping them.  The next
+ * pair must know all handlers, and a stopped dispatcher would hide its own. */
 static void kill_dispatchers(const struct keeper *keeper)
 {
     uint64_t deadline = loop_clock() + END_WITHIN;

@@ -1,7 +1,9 @@
 /*
- * children.h - the keeper's children: dispatchers are replaced when they die, and killed when they
- * stay stopped; the pair, and the readers of files, are awaited; and whatever handlers leave behind
- * is reaped.  What the supervisor must hear of is reported (link.h).
+ * children.h - the keeper's children.
+ *
+ * A dispatcher that dies is replaced, and a dispatcher that stays stopped is killed.  The pair, the
+ * readers of files, and processes that handlers leave behind are reaped.  The supervisor gets
+ * reports about them (link.h).
  */
 #ifndef SUPERVISOR_KEEPER_CHILDREN_H
 #define SUPERVISOR_KEEPER_CHILDREN_H

@@ -121,7 +121,7 @@ static void end_pair(struct keeper *keeper)
     (void)waitpid(keeper->standby, NULL, 0);
     if (!children_has(P_PID, *keeper->cloned))
         return;
-    (void)kill(*keeper->cloned, SIGKILL); /* likewise */
+    (void)kill(*keeper->cloned, SIGKILL); /* it became a child when the standby died */
     (void)waitpid(*keeper->cloned, NULL, 0);
 }
 

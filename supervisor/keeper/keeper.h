@@ -2,11 +2,11 @@
  * keeper.h - the privileged process, which the operator starts: it starts dispatchers and the
  * standby, watches them, and cleans up when all is over.
  *
- * The keeper is the parent of these processes, and of whatever handlers leave behind (prctl(2),
- * PR_SET_CHILD_SUBREAPER).  The supervisor is a child of the standby, and becomes the keeper's when
- * the standby dies.  The keeper does for the supervisor what that may not do itself; link.h has the
- * requests, and a table in monitor.c carries them out.  It touches no connection and reads nothing
- * that a client sent.
+ * The keeper is the parent of dispatchers and standby, and becomes the parent of processes that
+ * handlers leave behind (prctl(2), PR_SET_CHILD_SUBREAPER).  The supervisor is a child of the
+ * standby; if the standby dies, it becomes a child of the keeper.  The keeper does what the
+ * supervisor may not do: link.h has the requests, and monitor.c the table of them.  The keeper
+ * touches no connection, and reads nothing that a client sent.
  *
  * When both supervisor and standby are dead, the keeper starts another pair.  So it keeps copies of
  * the sockets that clients and operators connect to, and of the supervisor's end of the link.

@@ -18,7 +18,7 @@
  *     PUBLISH   put the files of this daemon into their places: answered by PUBLISHED
  *     LEND      `index`, `value`: file `index` is lent to another daemon (1), or returned (0)
  *     NOTIFY    `value`, an enum notify_state, `process` and `text`, as of notify_tell()
- *     HEARD     `number`: all reports up to this one have been acted on
+ *     HEARD     `number`: the supervisor has acted on all reports up to this number
  *     ROLL      `number`: a supervisor has begun; repeat all reports behind this one
  *     RETIRE    no client will be accepted any more: close all copies of listeners
  *

@@ -59,11 +59,11 @@ struct keeper {
     pid_t supervisor; /* once it has lost its standby; 0: none, or reaped */
     int status;       /* of the last of the two, as of wait(2) */
     bool interrupted; /* SIGINT came */
-    bool renew;       /* RENEW is still to be reported */
-    bool begin_pair;  /* both are gone: another pair is to begin */
+    bool renew;       /* report RENEW when there is room */
+    bool begin_pair;  /* both are dead: begin another pair */
 
     unsigned count; /* of dispatchers */
-    bool begun_all; /* BEGUN_ALL is still to be reported */
+    bool begun_all; /* report BEGUN_ALL when there is room */
     struct keeper_dispatcher dispatchers[KEEPER_DISPATCHERS];
 
     struct outbox outbox;

@@ -73,8 +73,8 @@ bool accept_is_deaf(const struct acceptor *acceptor);
 /* Reports whether all listeners are closed. */
 bool accept_has_ended(const struct acceptor *acceptor);
 
-/* Sets the timer for the next attempt if no event will announce it: at once if room was made since
- * accept_resume(), or else when accept(2) is to be tried again. */
+/* Sets the timer for the next accept(2), if no event will announce it: after the back-off, or
+ * now if there is room. */
 void accept_set_timer(struct acceptor *acceptor);
 
 #endif

@@ -266,7 +266,7 @@ static void watch_new(struct queue *queue)
     queue->watched = clients->books->last_ticket;
 }
 
-/* 0: nothing is to be judged or watched. */
+/* 0: no client needs a judgement or a watch. */
 static uint64_t next_judgement(const struct queue *queue)
 {
     uint64_t crowded =

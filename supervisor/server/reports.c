@@ -24,7 +24,7 @@ static void on_begun_all(struct server *server, const struct link_message *repor
                          const int *descriptors)
 {
     (void)report;
-    (void)descriptors; /* it brings none; likewise below */
+    (void)descriptors; /* this report brings none; the same holds for the next ones */
     server->begun_all = true;
 }
 

@@ -154,10 +154,10 @@ struct server {
     bool begun_all;     /* the keeper has started the dispatchers */
     bool hears_signals; /* they are acted on at once */
 
-    uint64_t lines_dropped; /* by earlier supervisors, as the next */
-    uint64_t strangers;
-    bool rolling; /* rollcall.h */
-    bool renew;   /* the standby is dead: another pair is to begin */
+    uint64_t lines_dropped; /* by earlier supervisors */
+    uint64_t strangers;     /* refused by earlier supervisors at the control socket */
+    bool rolling;           /* rollcall.h */
+    bool renew;             /* the standby is dead: exit once nobody waits */
     struct server_standing told;
     struct reload reload;
 

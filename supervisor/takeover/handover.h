@@ -60,7 +60,7 @@ struct handover {
     uint32_t owed;              /* handlers whose end has to be reported */
     int32_t successor;          /* process id of the new process, from READY on */
     uint64_t used;              /* the sockets that it keeps, from READY on */
-    bool unsaid;                /* COMMITTED is to be said again */
+    bool unsaid;                /* repeat COMMITTED */
     bool left;                  /* LEFT was sent */
     bool settled;               /* SETTLED was received */
     bool ending;                /* the service ends: no process may take over any more */
