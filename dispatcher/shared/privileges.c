@@ -22,19 +22,26 @@ static struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERS
 static struct capability_sets before;
 static bool rest;
 
+/* Leaves the capabilities of the set in permitted and effective; `sets` are all three then. */
+static int narrow(struct capability_sets *sets, uint64_t kept, bool keep_inheritable)
+{
+    if (syscall(SYS_capget, &head, sets->words) != 0)
+        return -1;
+    for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+        sets->words[i].permitted &= (uint32_t)(kept >> (32 * i));
+        sets->words[i].effective = sets->words[i].permitted;
+        if (!keep_inheritable)
+            sets->words[i].inheritable = 0; /* this clears the ambient set, too */
+    }
+    return (int)syscall(SYS_capset, &head, sets->words);
+}
+
 int privileges_keep(uint64_t kept)
 {
     struct capability_sets sets = {0};
     struct capability_sets now = {0};
 
-    if (syscall(SYS_capget, &head, sets.words) != 0)
-        return -1;
-    for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
-        sets.words[i].permitted &= (uint32_t)(kept >> (32 * i));
-        sets.words[i].effective = sets.words[i].permitted;
-        sets.words[i].inheritable = 0; /* this clears the ambient set, too */
-    }
-    if (syscall(SYS_capset, &head, sets.words) != 0 || syscall(SYS_capget, &head, now.words) != 0)
+    if (narrow(&sets, kept, false) != 0 || syscall(SYS_capget, &head, now.words) != 0)
         return -1;
     errno = EPERM;
     return memcmp(&sets, &now, sizeof(now)) == 0 ? 0 : -1;
@@ -44,13 +51,7 @@ int privileges_limit(uint64_t kept)
 {
     struct capability_sets sets = {0};
 
-    if (syscall(SYS_capget, &head, sets.words) != 0)
-        return -1;
-    for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
-        sets.words[i].permitted &= (uint32_t)(kept >> (32 * i));
-        sets.words[i].effective = sets.words[i].permitted;
-    }
-    return (int)syscall(SYS_capset, &head, sets.words);
+    return narrow(&sets, kept, true);
 }
 
 int privileges_rest(uint64_t in_effect)
