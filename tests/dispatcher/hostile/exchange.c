@@ -222,6 +222,8 @@ void append(struct packet *packet, const union message *message)
 {
     size_t length = shapes[message->header.type].length;
 
+    if (length == 0)
+        give_up("a type of message that the table of shapes lacks");
     memcpy(packet->bytes + packet->length, message, length);
     packet->length += length;
 }
