@@ -123,7 +123,7 @@ fails() {
     chmod 600 control
     open_to_others
     cp "$CTL" ctl
-    fails 1 "cannot connect to control: Permission denied; only root" run_as 65534 ./ctl control pause
+    fails 1 "cannot connect to control: Permission denied; root, the user" run_as 65534 ./ctl control pause
 }
 
 @test "an empty, too long or malformed answer is an error" {
