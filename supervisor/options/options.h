@@ -81,6 +81,7 @@ enum options_place {
 enum options_abandon {
     OPTIONS_ABANDON_HANGUP,     /* a reset, or a broken connection */
     OPTIONS_ABANDON_HALF_CLOSE, /* also the end of what the client sends */
+    OPTIONS_ABANDON_SILENT,     /* the same, but only if the client has never sent a byte */
     OPTIONS_ABANDON_NEVER
 };
 

@@ -106,7 +106,7 @@ static const struct value_entry entries[] = {
                 "it again")),
     OPTION("abandon", ADMISSION, NULL, CHOICE(abandon),
            WORDS([OPTIONS_ABANDON_HANGUP] = "hangup", [OPTIONS_ABANDON_HALF_CLOSE] = "half-close",
-                 [OPTIONS_ABANDON_NEVER] = "never"),
+                 [OPTIONS_ABANDON_SILENT] = "silent", [OPTIONS_ABANDON_NEVER] = "never"),
            DEFAULT("hangup"), HELP("take a waiting client out of the queue at this sign")),
 
     OPTION(

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -104,7 +105,18 @@ void queue_enter(struct queue *queue, int descriptor, const struct endpoint *rem
 /* Errors and hang-ups are always reported (epoll_ctl(2), poll(2)). */
 static bool half_close_counts(const struct queue *queue)
 {
-    return queue->options->abandon == OPTIONS_ABANDON_HALF_CLOSE;
+    return queue->options->abandon == OPTIONS_ABANDON_HALF_CLOSE ||
+           queue->options->abandon == OPTIONS_ABANDON_SILENT;
+}
+
+/* Whether a client that shows such signs has given up: with --abandon silent, one that has only
+ * closed its side may still have sent a request. */
+static bool has_given_up(const struct queue *queue, const struct client *client, bool hung_up)
+{
+    char byte;
+
+    return hung_up || queue->options->abandon != OPTIONS_ABANDON_SILENT ||
+           recv(client->descriptor, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
 void queue_watch(struct queue *queue, struct client *client)
@@ -136,13 +148,22 @@ static void end_abandoned(struct queue *queue, struct client *client)
     clients_end(&queue->clients, client, CLIENT_ABANDONED);
 }
 
+/* A client that has closed its side, and waits on, must not raise this event again. */
+static void watch_for_hangup(struct queue *queue, struct client *client)
+{
+    struct epoll_event event = {.events = 0, .data.u64 = client->handle};
+
+    if (epoll_ctl(queue->signs.descriptor, EPOLL_CTL_MOD, client->descriptor, &event) != 0)
+        queue_unwatch(queue, client);
+}
+
 void queue_look(struct queue *queue)
 {
     enum { AT_ONCE = 64 };
     struct epoll_event events[AT_ONCE];
     int count = AT_ONCE;
 
-    /* Each of these clients is watched no longer, so this ends. */
+    /* Each of these clients is watched no longer, or for less, so this ends. */
     while (queue->watched_count > 0 && count == AT_ONCE) {
         count = epoll_wait(queue->signs.descriptor, events, AT_ONCE, 0);
         if (count < 0 && errno != EINTR)
@@ -154,7 +175,10 @@ void queue_look(struct queue *queue)
             /* An unknown connection would raise this event for ever. */
             if (client == NULL || !client->watched)
                 log_bug("client %u hung up, but is not watched", handle);
-            end_abandoned(queue, client);
+            if (has_given_up(queue, client, (events[i].events & (EPOLLERR | EPOLLHUP)) != 0))
+                end_abandoned(queue, client);
+            else
+                watch_for_hangup(queue, client);
         }
     }
 }
@@ -170,7 +194,8 @@ bool queue_is_present(struct queue *queue, struct client *client)
                                 .events = half_close_counts(queue) ? POLLRDHUP : 0};
 
     /* The loop, or queue_look(), reports the watched ones. */
-    if (client->watched || queue->signs.descriptor < 0 || poll(&connection, 1, 0) <= 0)
+    if (client->watched || queue->signs.descriptor < 0 || poll(&connection, 1, 0) <= 0 ||
+        !has_given_up(queue, client, (connection.revents & (POLLERR | POLLHUP)) != 0))
         return true;
     end_abandoned(queue, client);
     return false;
