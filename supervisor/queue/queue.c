@@ -16,7 +16,10 @@ enum {
     /* But no more than this many, since all of them come to be watched in one round.  How many are
      * watched already does not matter: others may overtake a crowd. */
     UNWATCHED_AT_MOST = 128,
-    REFUSED_SHARE = 8 /* refused clients get at most one of so many descriptors */
+    LINGERING_SHARE = 8, /* lingering clients get at most one of so many descriptors */
+    REFUSED_MAXIMUM = 256,
+    REFUSED_FOR = 2 * LOOP_SECOND, /* a refused client may linger */
+    REFUSED_BYTES = 1 << 20        /* and send */
 };
 
 /* ---- opening ---- */
@@ -24,9 +27,9 @@ enum {
 static void on_signs(void *context);
 
 int queue_open(struct queue *queue, struct loop *loop, const struct options *options,
-               struct clients_books *books, int *lingering, const struct queue_events *events)
+               struct clients_books *books, int *known, const struct queue_events *events)
 {
-    queue->lingering = lingering;
+    queue->known = known;
     queue->loop = loop;
     queue->options = options;
     queue->events = *events;
@@ -49,19 +52,19 @@ static uint32_t at_most(uint32_t number, uint32_t most)
 bool queue_divide(struct queue *queue, uint32_t descriptors, uint32_t newcomers)
 {
     const struct options *options = queue->options;
-    uint32_t share = descriptors / REFUSED_SHARE;
+    uint32_t share = descriptors / LINGERING_SHARE;
     /* When a dispatcher dies, a connection may come back twice for a moment. */
     uint32_t returned = at_most(share, PROTOCOL_SLOTS);
     uint32_t judged = options->refuse ? at_most(share, newcomers) : 0; /* on top of a full queue */
     /* The operator may set --queue-timeout later. */
     bool refuses = options->refuse || options->queue_timeout > 0 ||
                    options->per_source_queue != UNLIMITED || options->control != NULL;
-    uint32_t refused = refuses ? at_most(share, REFUSALS_MAXIMUM) : 0;
+    uint32_t lingering = refuses ? at_most(share, REFUSED_MAXIMUM) : 0;
 
     if (descriptors == 0 || (options->refuse && judged == 0))
         return false;
-    refusals_open(&queue->refusals, queue->loop, &queue->policy.busy, queue->lingering, refused);
-    queue->capacity = descriptors - refused - returned;
+    lingering_open(&queue->lingering, queue->loop, queue->known, lingering, REFUSED_FOR);
+    queue->capacity = descriptors - lingering - returned;
     queue->possible = queue->capacity - judged;
     queue_limit(queue);
     return true;
@@ -203,6 +206,15 @@ bool queue_is_present(struct queue *queue, struct client *client)
 
 /* ---- refusing ---- */
 
+/* Sends a refused client the message.  Nothing was sent before, so the socket takes all of it. */
+static bool tell(const struct queue *queue, int descriptor)
+{
+    const struct options_busy *message = &queue->policy.busy;
+
+    return message->length == 0 || send(descriptor, message->text, message->length,
+                                        MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)message->length;
+}
+
 static void refuse(struct queue *queue, struct client *client, enum client_end reason)
 {
     int descriptor = client->descriptor;
@@ -212,8 +224,11 @@ static void refuse(struct queue *queue, struct client *client, enum client_end r
     /* In this order: if this process is killed in between, no handler serves a client that may have
      * been sent the message, and its connection does not look like a new client. */
     clients_begin_end(&queue->clients, client, reason);
-    refusals_begin(&queue->refusals, descriptor);
-    client->descriptor = -1;
+    if (tell(queue, descriptor)) {
+        lingering_begin(&queue->lingering, descriptor, REFUSED_FOR, REFUSED_BYTES);
+        clients_settle();
+        client->descriptor = -1;
+    }
     clients_finish_end(&queue->clients, client);
 }
 

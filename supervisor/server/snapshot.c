@@ -139,7 +139,7 @@ static uint32_t descriptors_open(const struct server *server)
         closed += server->acceptor.listeners[i].descriptor < 0;
     return server->lasting->descriptors_own - closed +
            clients_count(&server->queue.clients, CLIENT_QUEUED) +
-           server->queue.refusals.lingering.length + control_descriptors(&server->control) +
+           server->queue.lingering.active.length + control_descriptors(&server->control) +
            control_descriptors(&server->metrics);
 }
 
@@ -153,7 +153,7 @@ void snapshot_count(const struct server *server, struct snapshot *snapshot)
         .process = server->keeper,
         .began_at = (double)server->lasting->began_at,
         .uptime = loop_seconds(server->loop.now - server->lasting->began),
-        .lingering = server->queue.refusals.lingering.length,
+        .lingering = server->queue.lingering.active.length,
         .descriptors = {descriptors_open(server), server->lasting->descriptors_allowed},
         .log_lines_dropped = (double)(server->lines_dropped + log_dropped()),
         .control_refused = (double)(server->strangers + server->control.refused),
