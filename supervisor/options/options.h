@@ -142,6 +142,9 @@ struct options {
     struct setup_limit limits[SETUP_LIMITS]; /* by the numbers RLIMIT_* */
     uint64_t timeout;                        /* 0: none */
     uint64_t kill_after;                     /* from the SIGTERM of `timeout` to SIGKILL */
+    bool end_on_hangup;                      /* when the client has */
+    uint64_t idle_timeout;                   /* 0: none */
+    uint64_t linger;                         /* 0: close at once */
     enum setup_standard_error standard_error;
     bool no_environment; /* set no variables about client and user */
     bool no_new_privileges;
@@ -164,5 +167,11 @@ struct options {
 
     char *const *command; /* CMD and its arguments, NULL-terminated */
 };
+
+/* Whether the supervisor keeps a descriptor of a connection while its handler runs. */
+static inline bool options_keep_connections(const struct options *options)
+{
+    return options->end_on_hangup || options->idle_timeout > 0 || options->linger > 0;
+}
 
 #endif

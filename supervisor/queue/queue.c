@@ -1,6 +1,7 @@
 #include "supervisor/queue/queue.h"
 
 #include "dispatcher/shared/log.h"
+#include "dispatcher/shared/release.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -59,7 +60,9 @@ bool queue_divide(struct queue *queue, uint32_t descriptors, uint32_t newcomers)
     /* The operator may set --queue-timeout later. */
     bool refuses = options->refuse || options->queue_timeout > 0 ||
                    options->per_source_queue != UNLIMITED || options->control != NULL;
-    uint32_t lingering = refuses ? at_most(share, REFUSED_MAXIMUM) : 0;
+    uint32_t lingering = at_most(share, options->linger > 0 ? LINGERING_MAXIMUM
+                                        : refuses           ? REFUSED_MAXIMUM
+                                                            : 0);
 
     if (descriptors == 0 || (options->refuse && judged == 0))
         return false;
@@ -87,8 +90,11 @@ void queue_close(struct queue *queue)
 bool queue_has_room(const struct queue *queue, uint32_t startable)
 {
     uint32_t queued = clients_count(&queue->clients, CLIENT_QUEUED);
+    uint32_t held = queued + clients_count(&queue->clients, CLIENT_STARTING);
 
-    return queued + clients_count(&queue->clients, CLIENT_STARTING) < queue->capacity &&
+    if (options_keep_connections(queue->options))
+        held += clients_count(&queue->clients, CLIENT_RUNNING);
+    return held < queue->capacity &&
            (queue->options->refuse || queued + 1 - startable <= queue->maximum);
 }
 
@@ -230,6 +236,18 @@ static void refuse(struct queue *queue, struct client *client, enum client_end r
         client->descriptor = -1;
     }
     clients_finish_end(&queue->clients, client);
+}
+
+void queue_part(struct queue *queue, struct client *client)
+{
+    const uint64_t time = queue->options->linger;
+
+    if (time > 0)
+        lingering_begin(&queue->lingering, client->descriptor, time, UINT64_MAX);
+    else
+        release(client->descriptor);
+    clients_settle();
+    client->descriptor = -1;
 }
 
 static bool is_new(const struct queue *queue, const struct client *client)

@@ -85,6 +85,10 @@ bool queue_has_room(const struct queue *queue, uint32_t startable);
  * clients_reserve() must have succeeded since the last call. */
 void queue_enter(struct queue *queue, int descriptor, const struct endpoint *remote);
 
+/* Closes our descriptor of a client whose handler has ended; with --linger so that the client can
+ * read the answer. */
+void queue_part(struct queue *queue, struct client *client);
+
 /* Whether the client is still there; if not, ends it. */
 bool queue_is_present(struct queue *queue, struct client *client);
 

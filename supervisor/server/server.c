@@ -102,8 +102,9 @@ static int open_rooms(struct server *server, struct listeners *listeners, int li
                    server->lasting->lingering, &queue) != 0 ||
         accept_open(&server->acceptor, &server->loop, listeners, &acceptor) != 0)
         return -1;
-    running_open(&server->running, &server->loop, options, &server->queue, &server->pool,
-                 &server->strays, &running);
+    if (running_open(&server->running, &server->loop, options, &server->queue, &server->pool,
+                     &server->strays, &running) != 0)
+        return -1;
     loop_add_timer(&server->loop, &server->starting.next);
     report_open(&server->lasting->report, &server->loop, options->command[0]);
     reload_open(server);

@@ -351,8 +351,8 @@ static void open_service(void)
     HOLDS(gates_open(&server.gates, &options, loop_clock()) == 0 && loop_open(&server.loop) == 0);
     open_queue();
     HOLDS(accept_open(&server.acceptor, &server.loop, &listeners, &acceptor) == 0);
-    running_open(&server.running, &server.loop, &options, &server.queue, &server.pool,
-                 &server.strays, &running);
+    HOLDS(running_open(&server.running, &server.loop, &options, &server.queue, &server.pool,
+                       &server.strays, &running) == 0);
     loop_add_timer(&server.loop, &server.starting.next);
     report_open(&lasting.report, &server.loop, "command");
     reload_open(&server);
