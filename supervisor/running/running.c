@@ -78,14 +78,23 @@ static struct client *next_present(struct running *running)
 
 int running_start(struct running *running, uint32_t count)
 {
+    /* The child that becomes a handler closes the other connections of its packet, and would wait
+     * for a file that their clients have sent along: each client has a packet of its own. */
+    const bool apart = running->loop->interrupts;
     struct client *client;
+    int result = 0;
 
     if (count > 0 && running->loop->crowded)
         queue_look(running->queue); /* otherwise the loop has reported who has given up */
-    for (; count > 0 && (client = next_present(running)) != NULL; count--)
+    for (; count > 0 && result == 0 && (client = next_present(running)) != NULL; count--) {
         if (!give(running, client))
             break;
-    if (pool_flush(running->pool) == 0)
+        if (apart)
+            result = pool_flush(running->pool);
+    }
+    if (result == 0)
+        result = pool_flush(running->pool);
+    if (result == 0)
         return 0;
     backoff_failed(&running->starting, running->loop->now);
     return -1;
