@@ -23,13 +23,16 @@ no_systemd() {
     fi
 }
 
+# Notes what the machine forbids, and the first line of the error.
+forbids() { echo "this machine forbids $1: ${2%%$'\n'*}" >"$BOOT/forbidden"; }
+
 # ---- boot: these functions run as process 1, in the folder $BOOT ----
 
-# Performs one step of the boot.  If the machine forbids it, writes the file "forbidden", and exits.
+# Performs one step of the boot.  If the machine forbids it, notes that, and exits.
 step() {
     local output
     if output=$("$@" 2>&1); then return; fi
-    echo "this machine forbids '$*': ${output:-no reason given}" >forbidden
+    forbids "'$*'" "$output"
     exit 1
 }
 
@@ -119,21 +122,23 @@ boot_systemd() {
     prepare_boot
     cd "$BOOT" || return 1
     if ! output=$(unshare "${namespaces[@]}" --cgroup true 2>&1); then
-        echo "this machine forbids namespaces: ${output:-no reason given}" >forbidden
+        forbids namespaces "$output"
         return
     fi
-    export -f boot step become_member enter_group become_systemd fill_devices reduce_units
-    export SYSTEMD
+    export -f boot step forbids become_member enter_group become_systemd fill_devices reduce_units
+    export SYSTEMD BOOT
     (
         close_descriptors
         exec unshare "${namespaces[@]}" bash -c boot </dev/null >output 2>&1
     ) &
     echo $! >unshare
-    await is_booted_or_forbidden || { cat output >&2; return 1; }
+    await boot_is_over || return 1
+    is_booted || [[ -s forbidden ]] || { cat output >&2; return 1; }
 }
 
-is_booted_or_forbidden() {
-    [[ ! -s forbidden ]] || return 0
+boot_is_over() { has_exited "$(cat unshare)" || is_booted; }
+
+is_booted() {
     INIT=$(children_named "$(cat unshare)" systemd)
     [[ -n $INIT ]] || return 1
     echo "$INIT" >init
