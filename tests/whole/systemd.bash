@@ -249,7 +249,8 @@ journal_says() { journal | grep -q -- "$1"; }
 # helpers.bash calls this at the end of each test.
 end_others() {
     if [[ -z ${UNIT:-} ]]; then return; fi
-    if [[ -n ${HOLDER:-} ]]; then kill "$HOLDER"; fi
+    # shellcheck disable=SC2046 # numbers
+    if [[ -n ${HOLDER:-} ]]; then kill "$HOLDER" $(children "$HOLDER"); fi
     DAEMON=
     inside systemctl stop 'socket-burst-dampener@*'
     inside systemctl reset-failed
