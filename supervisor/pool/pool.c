@@ -173,12 +173,14 @@ void pool_stopped(struct pool *pool, unsigned index, uint32_t generation, bool s
         pool->dispatchers[index].stopped = stopped;
 }
 
+/* A dispatcher that has not answered the roll call yet served the earlier supervisor. */
 static bool can_serve(const struct dispatcher *dispatcher)
 {
     uint64_t now = dispatcher->pool->loop->now;
     uint64_t left = dispatcher->due > now ? dispatcher->due - now : 0;
+    bool called = dispatcher->state == DISPATCHER_STARTING && dispatcher->channel.rolling;
 
-    return dispatcher->state == DISPATCHER_READY && !dispatcher->stopped &&
+    return (dispatcher->state == DISPATCHER_READY || called) && !dispatcher->stopped &&
            (dispatcher->due == 0 || left + SILENT >= dispatcher->pool->allowed);
 }
 

@@ -64,8 +64,8 @@ void pool_died(struct pool *pool, unsigned index, uint32_t generation, int statu
 /* Takes note that a dispatcher was stopped or continued. */
 void pool_stopped(struct pool *pool, unsigned index, uint32_t generation, bool stopped);
 
-/* Returns true if a dispatcher can start handlers: it is ready, not stopped, and has not been
- * silent for two seconds. */
+/* Returns true if a dispatcher can start handlers: it is ready, or was called in a roll call; it is
+ * not stopped, and has not been silent for two seconds. */
 bool pool_can_serve(const struct pool *pool);
 
 /* Returns the process that a START has led to, as far as the ledger shows; 0: none. */

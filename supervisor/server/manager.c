@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { STATUS_EVERY = LOOP_SECOND };
+enum { STATUS_EVERY = LOOP_SECOND, LOOK_AGAIN = 10 * LOOP_MILLISECOND };
 
 /* The struct has no padding, because it is compared as bytes. */
 static struct server_standing standing(const struct server *server)
@@ -38,23 +38,35 @@ static void tell(struct server *server, enum notify_state state)
     server->lasting->manager.status_at = server->loop.now + STATUS_EVERY;
 }
 
+/* Returns true while it is open whether a dispatcher will answer the roll call in time. */
+static bool is_undecided(const struct server *server)
+{
+    return pool_ready(&server->pool) == 0 && pool_can_serve(&server->pool);
+}
+
 /* The loop runs, so the supervisor lives.  The manager's watchdog hears of that only if a
  * dispatcher has answered since the last time, so clients can be served. */
 static void on_watchdog(void *context)
 {
     struct server *server = context;
     struct manager *manager = &server->lasting->manager;
-    bool answered = pool_has_answered(&server->pool) || !manager->asked;
-    bool alive = answered && pool_can_serve(&server->pool);
+    bool answered;
+    bool alive;
 
+    if (manager->watchdog_every == 0)
+        return; /* the service manager is gone */
+    if (is_undecided(server)) {
+        manager->watchdog.deadline = server->loop.now + LOOK_AGAIN;
+        return;
+    }
+    answered = pool_has_answered(&server->pool) || !manager->asked;
+    alive = answered && pool_can_serve(&server->pool);
     if (alive)
         requests_notify(server, NOTIFY_WATCHDOG, "");
     if (!alive && !manager->silent)
         log_warning("no dispatcher answers: not telling the service manager's watchdog that the "
                     "service lives");
     manager->silent = !alive;
-    if (manager->watchdog_every == 0)
-        return; /* the service manager is gone */
     pool_ping(&server->pool);
     manager->asked = true;
     manager->watchdog.deadline = server->loop.now + manager->watchdog_every;

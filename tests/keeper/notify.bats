@@ -203,6 +203,28 @@ is_told_no_more() {
     dismiss
 }
 
+@test "a supervisor that takes the place of another feeds the watchdog once a dispatcher has answered it" {
+    manage
+    export WATCHDOG_USEC=3000000
+    start --address 127.0.0.1 0 cat
+    await is_more_than WATCHDOG=1 0
+    local before begin process
+    process=$(standby)
+    kill -STOP "$process"
+    await is_stopped "$process"
+    kill -KILL "$(supervisor)"
+    sleep 1.6 # its successor finds that the watchdog should have been fed
+    before=$(count_of WATCHDOG=1)
+    begin=$(milliseconds)
+    kill -CONT "$process"
+    await is_more_than WATCHDOG=1 "$before"
+    echo "fed after $(milliseconds_since "$begin") ms"
+    (($(milliseconds_since "$begin") < 1400))
+    refute has_line 'no dispatcher answers' "$LOG"
+    refute was_told 'not serving'
+    dismiss
+}
+
 @test "dispatchers that answer a ping wrongly are killed, and the service lives" {
     manage
     export WATCHDOG_USEC=200000 LIARS="pong-twice pong-otherwise"

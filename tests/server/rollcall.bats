@@ -2,6 +2,7 @@
 # Tests supervisors that take the place of others at unusual moments.
 
 load ../shared/helpers
+load ../shared/control
 
 # Starts with handlers that answer once the file "go" exists.
 start_waiting() {
@@ -90,4 +91,14 @@ kill_keeper() {
         await has_taken_its_place "$kill"
     done
     (($(milliseconds_since "$begin") >= 1000))
+}
+
+@test "while dispatchers answer the roll call the service is healthy; after two seconds without an answer it is not" {
+    start_controlled 0 cat
+    hold_dispatchers
+    kill_supervisor
+    health_is 200
+    await health_is 503
+    release_dispatchers
+    await health_is 200
 }
