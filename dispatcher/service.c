@@ -2,6 +2,7 @@
 
 #include "dispatcher/children.h"
 #include "dispatcher/reply.h"
+#include "dispatcher/shared/interrupter.h"
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/oom.h"
 #include "dispatcher/shared/release.h"
@@ -70,6 +71,8 @@ static void carry_out(struct service *service, const union message *message, int
         /* A dispatcher executes nothing except the command it was started with. */
         start_begin(&service->command, service->ledger, &message->start, descriptor);
         service->clients[service->client_count++] = descriptor;
+        service->interrupts |=
+            message->start.remote.family == AF_UNIX && interrupter_is_needed(descriptor);
         break;
     case MESSAGE_SIGNAL:
         signal_handler(&message->signal);
@@ -86,13 +89,27 @@ static void carry_out(struct service *service, const union message *message, int
 
 /* Takes the packet off the socket, so that its requests are not carried out twice.  That closes the
  * kernel's copies of its clients; ours may be the last ones now, and release() does not block. */
-static void consume(struct service *service)
+static void finish_packet(struct service *service)
 {
     while (wire_consume(&service->inbox, PROTOCOL_SOCKET) != 0)
         if (!reply_lacks_memory())
             log_die(1, "dispatcher: cannot take a request off the socket: %m");
     while (service->client_count > 0)
         release(service->clients[--service->client_count]);
+}
+
+static void consume(struct service *service)
+{
+    if (!service->interrupts) {
+        finish_packet(service);
+        return;
+    }
+    interrupter_prepare(true);
+    interrupter_begin();
+    finish_packet(service);
+    interrupter_end();
+    interrupter_prepare(false);
+    service->interrupts = false;
 }
 
 static const unsigned permitted = WIRE_TYPE(MESSAGE_START) | WIRE_TYPE(MESSAGE_SIGNAL) |

@@ -8,6 +8,8 @@
 #include "dispatcher/shared/wire.h"
 #include "dispatcher/spawn.h"
 
+#include <stdbool.h>
+
 struct service {
     struct spawn_command command;
     struct ledger *ledger;
@@ -15,6 +17,7 @@ struct service {
     struct wire_inbox inbox;
     int clients[PROTOCOL_BATCH]; /* descriptors of the current packet, released after it */
     unsigned client_count;
+    bool interrupts; /* such a client may have sent descriptors along: interrupter.h */
 };
 
 /* Prepares socket, ledger and signals, and sends READY.  Exits after logging why if that fails. */

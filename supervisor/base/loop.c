@@ -1,5 +1,6 @@
 #include "supervisor/base/loop.h"
 
+#include "dispatcher/shared/interrupter.h"
 #include "dispatcher/shared/log.h"
 
 #include <errno.h>
@@ -98,6 +99,8 @@ void loop_run(struct loop *loop, void (*after)(void *context), void *context)
         if (count < 0 && errno != EINTR)
             log_bug("epoll_wait: %m");
         loop->now = loop_clock();
+        if (loop->interrupts)
+            interrupter_begin();
         loop->round++;
         loop->crowded = count == ROUND_MAXIMUM;
         for (int i = 0; i < count; i++) {
@@ -107,6 +110,8 @@ void loop_run(struct loop *loop, void (*after)(void *context), void *context)
         }
         expire(loop);
         after(context);
+        if (loop->interrupts)
+            interrupter_end();
     }
 }
 

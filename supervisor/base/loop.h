@@ -41,6 +41,7 @@ struct loop {
     uint64_t round; /* number of the current round */
     bool crowded;   /* more events may be waiting for the next round */
     bool stopped;
+    bool interrupts; /* calls that would wait are interrupted in each round (interrupter.h) */
     struct loop_timer *timers; /* unsorted: there are a few per room and per dispatcher */
 };
 

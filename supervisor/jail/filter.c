@@ -43,6 +43,7 @@ static const int calls[] = {
     SYS_epoll_pwait,     /* the same in some libcs and on some processors */
     SYS_epoll_ctl,       /* watching descriptors */
     SYS_clock_gettime,   /* the time, without a vDSO */
+    SYS_setitimer,       /* interrupting what waits for a file that a client has sent along */
     SYS_restart_syscall, /* the kernel continues a wait after SIGCONT */
 
     /* clients of the open listeners */

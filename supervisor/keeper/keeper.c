@@ -1,5 +1,6 @@
 #include "supervisor/keeper/keeper.h"
 
+#include "dispatcher/shared/interrupter.h"
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/privileges.h"
 #include "supervisor/base/signals.h"
@@ -219,6 +220,9 @@ static bool open_loop(struct keeper *keeper)
         loop_watch(&keeper->loop, &keeper->link) != 0 ||
         loop_watch(&keeper->loop, &keeper->signals) != 0)
         return false;
+    keeper->loop.interrupts = keeper->interrupts;
+    if (keeper->interrupts)
+        interrupter_prepare(true);
     keeper->again = (struct loop_timer){.expired = children_go_on, .context = keeper};
     keeper->reading = (struct loop_timer){.expired = children_end_readers, .context = keeper};
     loop_add_timer(&keeper->loop, &keeper->again);

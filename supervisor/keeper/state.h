@@ -62,8 +62,9 @@ struct keeper {
     bool renew;       /* report RENEW when there is room */
     bool begin_pair;  /* both are dead: begin another pair */
 
-    unsigned count; /* of dispatchers */
-    bool begun_all; /* report BEGUN_ALL when there is room */
+    unsigned count;  /* of dispatchers */
+    bool begun_all;  /* report BEGUN_ALL when there is room */
+    bool interrupts; /* clients may have sent descriptors along: interrupter.h */
     struct keeper_dispatcher dispatchers[KEEPER_DISPATCHERS];
 
     struct outbox outbox;

@@ -1,5 +1,6 @@
 #include "supervisor/listen/listener.h"
 
+#include "dispatcher/shared/interrupter.h"
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/address.h"
 
@@ -56,8 +57,20 @@ int listeners_add(struct listeners *listeners, struct listener listener)
     if (listener.local.family == AF_UNIX && listener.path == NULL &&
         (listener.path = path_of(listener.descriptor)) == NULL)
         return -1;
+    if (listener.local.family == AF_UNIX) {
+        listener.brings_descriptors |= interrupter_is_needed(listener.descriptor);
+        interrupter_refuse_descriptors(listener.descriptor); /* from later clients */
+    }
     list[listeners->count++] = listener;
     return 0;
+}
+
+bool listeners_bring_descriptors(const struct listeners *listeners)
+{
+    for (size_t i = 0; i < listeners->count; i++)
+        if (listeners->list[i].brings_descriptors)
+            return true;
+    return false;
 }
 
 /* ---- one of them ---- */

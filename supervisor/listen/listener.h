@@ -41,7 +41,8 @@ struct listener {
     bool taken;       /* not free for binding_open(): in another list, or no service socket */
     bool retired;     /* inherited but not wanted: only the clients in its backlog are accepted */
     bool passed;      /* by a service manager, which keeps it for the next start: clients are
-                       * accepted, and the descriptor is closed, but the socket is not changed */
+                       * accepted, and the descriptor is closed, but its backlog is not changed */
+    bool brings_descriptors; /* clients may have sent some along: interrupter.h */
 
     /* accept.h */
     struct acceptor *acceptor;
@@ -67,6 +68,9 @@ struct listener_backlog {
 /* Adds a listener after looking up its local end, and the path if there is none.  Returns 0, or -1
  * with errno. */
 int listeners_add(struct listeners *listeners, struct listener listener);
+
+/* Whether clients of any of these may have sent descriptors along: interrupter.h. */
+bool listeners_bring_descriptors(const struct listeners *listeners);
 
 /* Accepts a client, without blocking.  Its descriptor is close-on-exec and blocking, as handlers
  * expect.  For a Unix socket `remote` is the process that connected (unix(7), SO_PEERCRED).

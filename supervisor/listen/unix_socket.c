@@ -1,5 +1,6 @@
 #include "supervisor/listen/unix_socket.h"
 
+#include "dispatcher/shared/interrupter.h"
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/backoff.h"
 #include "supervisor/base/file.h"
@@ -135,6 +136,7 @@ static int make(const struct place *place, mode_t mode, uid_t user, gid_t group)
     bool bound = descriptor >= 0 && bind_with(descriptor, place, mode) == 0;
     const char *action = "listen there";
 
+    interrupter_refuse_descriptors(descriptor); /* before the first client */
     if (bound && give(place, user, group) != 0)
         action = "give the file to that owner, which requires root";
     else if (bound && listen(descriptor, INT_MAX) == 0)

@@ -81,6 +81,7 @@ enum options_place {
 enum options_abandon {
     OPTIONS_ABANDON_HANGUP,     /* a reset, or a broken connection */
     OPTIONS_ABANDON_HALF_CLOSE, /* also the end of what the client sends */
+    OPTIONS_ABANDON_SILENT,     /* the same, but only if the client has never sent a byte */
     OPTIONS_ABANDON_NEVER
 };
 
@@ -141,6 +142,9 @@ struct options {
     struct setup_limit limits[SETUP_LIMITS]; /* by the numbers RLIMIT_* */
     uint64_t timeout;                        /* 0: none */
     uint64_t kill_after;                     /* from the SIGTERM of `timeout` to SIGKILL */
+    bool end_on_hangup;                      /* when the client has */
+    uint64_t idle_timeout;                   /* 0: none */
+    uint64_t linger;                         /* 0: close at once */
     enum setup_standard_error standard_error;
     bool no_environment; /* set no variables about client and user */
     bool no_new_privileges;
@@ -163,5 +167,11 @@ struct options {
 
     char *const *command; /* CMD and its arguments, NULL-terminated */
 };
+
+/* Whether the supervisor keeps a descriptor of a connection while its handler runs. */
+static inline bool options_keep_connections(const struct options *options)
+{
+    return options->end_on_hangup || options->idle_timeout > 0 || options->linger > 0;
+}
 
 #endif

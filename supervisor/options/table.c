@@ -106,7 +106,7 @@ static const struct value_entry entries[] = {
                 "it again")),
     OPTION("abandon", ADMISSION, NULL, CHOICE(abandon),
            WORDS([OPTIONS_ABANDON_HANGUP] = "hangup", [OPTIONS_ABANDON_HALF_CLOSE] = "half-close",
-                 [OPTIONS_ABANDON_NEVER] = "never"),
+                 [OPTIONS_ABANDON_SILENT] = "silent", [OPTIONS_ABANDON_NEVER] = "never"),
            DEFAULT("hangup"), HELP("take a waiting client out of the queue at this sign")),
 
     OPTION(
@@ -139,7 +139,15 @@ static const struct value_entry entries[] = {
     OPTION("timeout", HANDLERS, "TIME", TIME(timeout, 1000),
            HELP("send SIGTERM to a handler that has run for TIME; default: never")),
     OPTION("kill-after", HANDLERS, "TIME", TIME(kill_after, 0), DEFAULT("5s"),
-           HELP("send SIGKILL TIME after the SIGTERM of --timeout")),
+           HELP("send SIGKILL TIME after such a SIGTERM")),
+    OPTION("on-hangup", HANDLERS, NULL, CHOICE(end_on_hangup), WORDS("wait", "end"),
+           DEFAULT("wait"),
+           HELP("when a client resets its connection, let its handler run or end it")),
+    OPTION("idle-timeout", HANDLERS, "TIME", TIME(idle_timeout, 1000), NOT_UNIX,
+           HELP("end a handler when no byte has moved on its connection for TIME; default: never")),
+    OPTION("linger", HANDLERS, "TIME", TIME(linger, 1000),
+           HELP("when a handler has ended, let its client read the answer for up to TIME, even if "
+                "it sends more")),
     OPTION(
         "stderr", HANDLERS, NULL, CHOICE(standard_error),
         WORDS([SETUP_STANDARD_ERROR_INHERIT] = "inherit", [SETUP_STANDARD_ERROR_SOCKET] = "socket",

@@ -24,7 +24,7 @@ enum client_state {
     CLIENT_NONE,     /* the record is unused */
     CLIENT_QUEUED,   /* it waits; we hold its descriptor */
     CLIENT_STARTING, /* a dispatcher has it; the descriptor comes back if no handler is started */
-    CLIENT_RUNNING,  /* its handler runs and has the descriptor */
+    CLIENT_RUNNING,  /* its handler runs and has the descriptor; we too, with some options */
     CLIENT_ENDING,   /* between clients_begin_end() and clients_finish_end() */
     CLIENT_STATES
 };
@@ -50,7 +50,11 @@ enum {
 struct client {
     struct order_member place; /* first: a list entry is the client; holds the ticket, from 1 */
     struct list_entry arrival; /* among waiting and starting clients; then timeout.h uses it */
-    uint64_t accepted;         /* microseconds of the loop's clock */
+    union {                    /* microseconds of the loop's clock */
+        uint64_t accepted;
+        uint64_t moved_at;   /* while its handler runs: when bytes moved last, as far as known */
+        uint64_t terminated; /* when its handler was sent SIGTERM, by timeout.h */
+    };
     union {
         uint64_t started;     /* when it was given to a dispatcher; then when its handler began */
         uint64_t ended_after; /* while it ends: the new count of its way to end */
@@ -58,6 +62,7 @@ struct client {
     struct endpoint remote;
     uint32_t handle;       /* how messages name it; see clients_find() */
     int descriptor;        /* owned; -1 once it is given away */
+    uint32_t moved;        /* bytes on the connection, both ways, modulo 2^32: watch.h */
     int32_t process;       /* of the handler; 0 before it is known */
     int32_t status;        /* as wait(2) gives it; only with `reaped` */
     uint32_t generation;   /* of its dispatcher */
@@ -74,7 +79,7 @@ struct client {
     bool reaped : 1;       /* `status` is known, and the record is kept for another reason */
     bool ended : 1;        /* its handler has ended, but perhaps not its process group */
     bool asked : 1;        /* the keeper was asked about its adopted handler, or about its group */
-    bool watched : 1;      /* for signs that it gives up */
+    bool watched : 1;      /* for signs that it gives up or hangs up */
     bool listed : 1;       /* during a roll call: its dispatcher knows it */
     bool owed : 1; /* its handler has ended, and the process that took our place must be told */
 };

@@ -1,10 +1,12 @@
 #include "supervisor/queue/queue.h"
 
 #include "dispatcher/shared/log.h"
+#include "dispatcher/shared/release.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -15,7 +17,10 @@ enum {
     /* But no more than this many, since all of them come to be watched in one round.  How many are
      * watched already does not matter: others may overtake a crowd. */
     UNWATCHED_AT_MOST = 128,
-    REFUSED_SHARE = 8 /* refused clients get at most one of so many descriptors */
+    LINGERING_SHARE = 8, /* lingering clients get at most one of so many descriptors */
+    REFUSED_MAXIMUM = 256,
+    REFUSED_FOR = 2 * LOOP_SECOND, /* a refused client may linger */
+    REFUSED_BYTES = 1 << 20        /* and send */
 };
 
 /* ---- opening ---- */
@@ -23,9 +28,9 @@ enum {
 static void on_signs(void *context);
 
 int queue_open(struct queue *queue, struct loop *loop, const struct options *options,
-               struct clients_books *books, int *lingering, const struct queue_events *events)
+               struct clients_books *books, int *known, const struct queue_events *events)
 {
-    queue->lingering = lingering;
+    queue->known = known;
     queue->loop = loop;
     queue->options = options;
     queue->events = *events;
@@ -48,19 +53,21 @@ static uint32_t at_most(uint32_t number, uint32_t most)
 bool queue_divide(struct queue *queue, uint32_t descriptors, uint32_t newcomers)
 {
     const struct options *options = queue->options;
-    uint32_t share = descriptors / REFUSED_SHARE;
+    uint32_t share = descriptors / LINGERING_SHARE;
     /* When a dispatcher dies, a connection may come back twice for a moment. */
     uint32_t returned = at_most(share, PROTOCOL_SLOTS);
     uint32_t judged = options->refuse ? at_most(share, newcomers) : 0; /* on top of a full queue */
     /* The operator may set --queue-timeout later. */
     bool refuses = options->refuse || options->queue_timeout > 0 ||
                    options->per_source_queue != UNLIMITED || options->control != NULL;
-    uint32_t refused = refuses ? at_most(share, REFUSALS_MAXIMUM) : 0;
+    uint32_t lingering = at_most(share, options->linger > 0 ? LINGERING_MAXIMUM
+                                        : refuses           ? REFUSED_MAXIMUM
+                                                            : 0);
 
     if (descriptors == 0 || (options->refuse && judged == 0))
         return false;
-    refusals_open(&queue->refusals, queue->loop, &queue->policy.busy, queue->lingering, refused);
-    queue->capacity = descriptors - refused - returned;
+    lingering_open(&queue->lingering, queue->loop, queue->known, lingering, REFUSED_FOR);
+    queue->capacity = descriptors - lingering - returned;
     queue->possible = queue->capacity - judged;
     queue_limit(queue);
     return true;
@@ -83,8 +90,11 @@ void queue_close(struct queue *queue)
 bool queue_has_room(const struct queue *queue, uint32_t startable)
 {
     uint32_t queued = clients_count(&queue->clients, CLIENT_QUEUED);
+    uint32_t held = queued + clients_count(&queue->clients, CLIENT_STARTING);
 
-    return queued + clients_count(&queue->clients, CLIENT_STARTING) < queue->capacity &&
+    if (options_keep_connections(queue->options))
+        held += clients_count(&queue->clients, CLIENT_RUNNING);
+    return held < queue->capacity &&
            (queue->options->refuse || queued + 1 - startable <= queue->maximum);
 }
 
@@ -104,7 +114,18 @@ void queue_enter(struct queue *queue, int descriptor, const struct endpoint *rem
 /* Errors and hang-ups are always reported (epoll_ctl(2), poll(2)). */
 static bool half_close_counts(const struct queue *queue)
 {
-    return queue->options->abandon == OPTIONS_ABANDON_HALF_CLOSE;
+    return queue->options->abandon == OPTIONS_ABANDON_HALF_CLOSE ||
+           queue->options->abandon == OPTIONS_ABANDON_SILENT;
+}
+
+/* Whether a client that shows such signs has given up: with --abandon silent, one that has only
+ * closed its side may still have sent a request. */
+static bool has_given_up(const struct queue *queue, const struct client *client, bool hung_up)
+{
+    char byte;
+
+    return hung_up || queue->options->abandon != OPTIONS_ABANDON_SILENT ||
+           recv(client->descriptor, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
 void queue_watch(struct queue *queue, struct client *client)
@@ -136,13 +157,22 @@ static void end_abandoned(struct queue *queue, struct client *client)
     clients_end(&queue->clients, client, CLIENT_ABANDONED);
 }
 
+/* A client that has closed its side, and waits on, must not raise this event again. */
+static void watch_for_hangup(struct queue *queue, struct client *client)
+{
+    struct epoll_event event = {.events = 0, .data.u64 = client->handle};
+
+    if (epoll_ctl(queue->signs.descriptor, EPOLL_CTL_MOD, client->descriptor, &event) != 0)
+        queue_unwatch(queue, client);
+}
+
 void queue_look(struct queue *queue)
 {
     enum { AT_ONCE = 64 };
     struct epoll_event events[AT_ONCE];
     int count = AT_ONCE;
 
-    /* Each of these clients is watched no longer, so this ends. */
+    /* Each of these clients is watched no longer, or for less, so this ends. */
     while (queue->watched_count > 0 && count == AT_ONCE) {
         count = epoll_wait(queue->signs.descriptor, events, AT_ONCE, 0);
         if (count < 0 && errno != EINTR)
@@ -154,7 +184,10 @@ void queue_look(struct queue *queue)
             /* An unknown connection would raise this event for ever. */
             if (client == NULL || !client->watched)
                 log_bug("client %u hung up, but is not watched", handle);
-            end_abandoned(queue, client);
+            if (has_given_up(queue, client, (events[i].events & (EPOLLERR | EPOLLHUP)) != 0))
+                end_abandoned(queue, client);
+            else
+                watch_for_hangup(queue, client);
         }
     }
 }
@@ -170,13 +203,23 @@ bool queue_is_present(struct queue *queue, struct client *client)
                                 .events = half_close_counts(queue) ? POLLRDHUP : 0};
 
     /* The loop, or queue_look(), reports the watched ones. */
-    if (client->watched || queue->signs.descriptor < 0 || poll(&connection, 1, 0) <= 0)
+    if (client->watched || queue->signs.descriptor < 0 || poll(&connection, 1, 0) <= 0 ||
+        !has_given_up(queue, client, (connection.revents & (POLLERR | POLLHUP)) != 0))
         return true;
     end_abandoned(queue, client);
     return false;
 }
 
 /* ---- refusing ---- */
+
+/* Sends a refused client the message.  Nothing was sent before, so the socket takes all of it. */
+static bool tell(const struct queue *queue, int descriptor)
+{
+    const struct options_busy *message = &queue->policy.busy;
+
+    return message->length == 0 || send(descriptor, message->text, message->length,
+                                        MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)message->length;
+}
 
 static void refuse(struct queue *queue, struct client *client, enum client_end reason)
 {
@@ -187,9 +230,24 @@ static void refuse(struct queue *queue, struct client *client, enum client_end r
     /* In this order: if this process is killed in between, no handler serves a client that may have
      * been sent the message, and its connection does not look like a new client. */
     clients_begin_end(&queue->clients, client, reason);
-    refusals_begin(&queue->refusals, descriptor);
-    client->descriptor = -1;
+    if (tell(queue, descriptor)) {
+        lingering_begin(&queue->lingering, descriptor, REFUSED_FOR, REFUSED_BYTES);
+        clients_settle();
+        client->descriptor = -1;
+    }
     clients_finish_end(&queue->clients, client);
+}
+
+void queue_part(struct queue *queue, struct client *client)
+{
+    const uint64_t time = queue->options->linger;
+
+    if (time > 0)
+        lingering_begin(&queue->lingering, client->descriptor, time, UINT64_MAX);
+    else
+        release(client->descriptor);
+    clients_settle();
+    client->descriptor = -1;
 }
 
 static bool is_new(const struct queue *queue, const struct client *client)

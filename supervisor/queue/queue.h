@@ -24,8 +24,8 @@
 #include "supervisor/base/loop.h"
 #include "supervisor/options/options.h"
 #include "supervisor/queue/clients.h"
+#include "supervisor/queue/lingering.h"
 #include "supervisor/queue/policy.h"
-#include "supervisor/queue/refusal.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -46,8 +46,8 @@ struct queue {
     struct policy policy;
     struct loop_source signs; /* the epoll instance; descriptor -1 with --abandon never */
     uint32_t watched_count;   /* clients in it */
-    struct refusals refusals;
-    int *lingering;    /* for refusals_open() */
+    struct lingering lingering;
+    int *known;        /* for lingering_open() */
     uint32_t capacity; /* descriptors for waiting clients */
     uint32_t possible; /* the part of capacity that --queue may use */
     uint32_t maximum;  /* clients that may wait: --queue, or `possible` if that is less */
@@ -60,12 +60,12 @@ struct queue {
     struct loop_timer expiry; /* of --queue-timeout */
 };
 
-/* Opens the queue, except for its limits and its policy.  `loop`, `options`, `books`, `lingering`
+/* Opens the queue, except for its limits and its policy.  `loop`, `options`, `books`, `known`
  * and what `events` refers to must stay.  Returns 0, or -1 with errno. */
 int queue_open(struct queue *queue, struct loop *loop, const struct options *options,
-               struct clients_books *books, int *lingering, const struct queue_events *events);
+               struct clients_books *books, int *known, const struct queue_events *events);
 
-/* Divides `descriptors`, all that clients may use, between waiting clients and refused ones.
+/* Divides `descriptors`, all that clients may use, between waiting and lingering clients.
  * `newcomers` clients may come before the next queue_judge().  Returns false if too few are left
  * for clients. */
 bool queue_divide(struct queue *queue, uint32_t descriptors, uint32_t newcomers);
@@ -84,6 +84,10 @@ bool queue_has_room(const struct queue *queue, uint32_t startable);
 /* Enters a new connection, or closes it if the access rules deny it.  Takes over the descriptor.
  * clients_reserve() must have succeeded since the last call. */
 void queue_enter(struct queue *queue, int descriptor, const struct endpoint *remote);
+
+/* Closes our descriptor of a client whose handler has ended; with --linger so that the client can
+ * read the answer. */
+void queue_part(struct queue *queue, struct client *client);
 
 /* Whether the client is still there; if not, ends it. */
 bool queue_is_present(struct queue *queue, struct client *client);

@@ -135,6 +135,18 @@ static void signal_expired(struct running *running)
     }
 }
 
+void ending_useless(void *context, struct client *client, const char *why)
+{
+    struct running *running = context;
+
+    if (client->signal != 0 || client->ended)
+        return;
+    timeouts_terminate(&running->timeouts, client, running->loop->now);
+    log_info("ticket %" PRIu64 ": %s: sending SIGTERM to the group of process %d",
+             clients_ticket(client), why, client->process);
+    pursue(running, client);
+}
+
 /* A failure does no harm to children between clone and exec: once one of them runs, its handler is
  * signalled again. */
 static void signal_all_left(struct running *running)
@@ -213,6 +225,7 @@ static void finish(struct running *running, struct client *client, const int *st
     if (*place != 0)
         *place = client->next_adopted;
     timeouts_end(&running->timeouts, client);
+    watch_end(&running->watch, client);
     client->ended = false;
     if (running->events.may_end(running->events.context, client, status))
         clients_end(running->clients, client, CLIENT_SERVED);
@@ -230,6 +243,7 @@ static void end(struct running *running, struct client *client, const int *statu
                 const struct usage *usage)
 {
     running->events.ended(running->events.context, client, status, usage);
+    watch_end(&running->watch, client);
     if (signal_for(running, client) == 0 || running->alone) {
         finish(running, client, status);
         return;
@@ -323,6 +337,7 @@ void ending_recall(struct running *running)
         if (client->dispatcher == CLIENT_FOREIGN)
             continue; /* the process that started its handler watches the time */
         timeouts_recall(&running->timeouts, client);
+        watch_begin(&running->watch, client);
         if (client->dispatcher != CLIENT_ADOPTED && !client->ended &&
             pool_knows(running->pool, client->dispatcher, client->generation)) {
             client->signalled = 0; /* the dispatcher may not have been told */
@@ -339,6 +354,7 @@ void ending_recall(struct running *running)
 void ending_begin(struct running *running, struct client *client)
 {
     timeouts_begin(&running->timeouts, client);
+    watch_begin(&running->watch, client);
     if (client->dispatcher == CLIENT_ADOPTED)
         adopt(running, client);
     else

@@ -11,9 +11,9 @@
 
 static_assert((int)POOL_ORPHANED == (int)CLIENT_ADOPTED, "both are one index of a dispatcher");
 
-void running_open(struct running *running, struct loop *loop, const struct options *options,
-                  struct queue *queue, struct pool *pool, struct strays *strays,
-                  const struct running_events *events)
+int running_open(struct running *running, struct loop *loop, const struct options *options,
+                 struct queue *queue, struct pool *pool, struct strays *strays,
+                 const struct running_events *events)
 {
     *running = (struct running){
         .loop = loop,
@@ -28,6 +28,7 @@ void running_open(struct running *running, struct loop *loop, const struct optio
     timeouts_open(&running->timeouts, options->timeout, options->kill_after);
     loop_add_timer(loop, &running->owed);
     loop_add_timer(loop, &running->expiry);
+    return watch_open(&running->watch, loop, options, queue, ending_useless, running);
 }
 
 /* ---- starting ---- */
@@ -77,14 +78,23 @@ static struct client *next_present(struct running *running)
 
 int running_start(struct running *running, uint32_t count)
 {
+    /* The child that becomes a handler closes the other connections of its packet, and would wait
+     * for a file that their clients have sent along: each client has a packet of its own. */
+    const bool apart = running->loop->interrupts;
     struct client *client;
+    int result = 0;
 
     if (count > 0 && running->loop->crowded)
         queue_look(running->queue); /* otherwise the loop has reported who has given up */
-    for (; count > 0 && (client = next_present(running)) != NULL; count--)
+    for (; count > 0 && result == 0 && (client = next_present(running)) != NULL; count--) {
         if (!give(running, client))
             break;
-    if (pool_flush(running->pool) == 0)
+        if (apart)
+            result = pool_flush(running->pool);
+    }
+    if (result == 0)
+        result = pool_flush(running->pool);
+    if (result == 0)
         return 0;
     backoff_failed(&running->starting, running->loop->now);
     return -1;
@@ -129,23 +139,31 @@ static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint
     ending_begin(running, client);
 }
 
-/* The packet holds the connection now, and soon the handler alone, so that the client sees its end.
- */
+/* Closes our descriptor of a connection that a dispatcher has, unless watch.h needs it: the client
+ * sees the end once the handler alone has the connection. */
+static void give_away(const struct running *running, struct client *client)
+{
+    if (client->descriptor < 0 || options_keep_connections(running->queue->options))
+        return;
+    release(client->descriptor);
+    client->descriptor = -1;
+}
+
+/* The packet holds the connection now. */
 static void on_delivered(void *context, uint32_t handle, uint64_t ticket)
 {
     struct running *running = context;
     struct client *client = starting_client(running, handle, ticket);
 
     client->started = running->loop->now; /* at the earliest: on_started() */
-    release(client->descriptor);
-    client->descriptor = -1;
+    give_away(running, client);
 }
 
 /* Takes the connection back, unless we have it still.  Without it, nobody is left to serve. */
 static bool has_connection(struct running *running, struct client *client, int descriptor)
 {
-    if (descriptor < 0 && client->descriptor < 0)
-        descriptor = strays_take(running->strays, &client->remote);
+    if (descriptor < 0)
+        descriptor = strays_take(running->strays, &client->remote, client->descriptor);
     client->returned = true;
     clients_settle();
     if (descriptor >= 0 && client->descriptor < 0 && address_is_from(descriptor, &client->remote))
@@ -214,15 +232,13 @@ static void on_lost(void *context, uint32_t handle, uint64_t ticket)
 {
     struct running *running = context;
     struct client *client = starting_client(running, handle, ticket);
-    int stray = strays_take(running->strays, &client->remote);
+    int stray = strays_take(running->strays, &client->remote, client->descriptor);
 
     if (stray >= 0 || client->returned) {
         put_back(running, client, stray);
         return;
     }
-    if (client->descriptor >= 0)
-        release(client->descriptor);
-    client->descriptor = -1;
+    give_away(running, client);
     clients_move(running->clients, client, CLIENT_RUNNING);
     running->events.started(running->events.context, client);
     ending_unknown(running, client);
@@ -233,13 +249,11 @@ static void on_held(void *context, uint32_t handle, uint64_t ticket)
 {
     const struct running *running = context;
     struct client *client = starting_client(running, handle, ticket);
-    int stray = strays_take(running->strays, &client->remote);
+    int stray = strays_take(running->strays, &client->remote, client->descriptor);
 
     if (stray >= 0)
         release(stray);
-    if (client->descriptor >= 0)
-        release(client->descriptor);
-    client->descriptor = -1;
+    give_away(running, client);
 }
 
 static void on_listed(void *context, unsigned dispatcher, uint32_t handle, uint64_t ticket)
@@ -250,10 +264,8 @@ static void on_listed(void *context, unsigned dispatcher, uint32_t handle, uint6
     if (client == NULL || client->dispatcher != dispatcher)
         return; /* it has ended meanwhile */
     client->listed = true;
-    if (client->state == CLIENT_STARTING && client->descriptor >= 0) {
-        release(client->descriptor); /* the dispatcher has it */
-        client->descriptor = -1;
-    }
+    if (client->state == CLIENT_STARTING)
+        give_away(running, client);
 }
 
 static void on_rolled(void *context, unsigned dispatcher)

@@ -13,7 +13,8 @@
  * A handler that was signalled counts as running until its process group is empty: what it leaves
  * behind are children of the keeper.
  *
- * A client's descriptor is closed here once the packet to the dispatcher holds the connection.
+ * A client's descriptor is closed here once the packet to the dispatcher holds the connection; or,
+ * if watch.h needs it, once the handler has ended.
  * Nothing here blocks.
  */
 #ifndef SUPERVISOR_RUNNING_RUNNING_H
@@ -27,6 +28,7 @@
 #include "supervisor/queue/queue.h"
 #include "supervisor/running/strays.h"
 #include "supervisor/running/timeout.h"
+#include "supervisor/running/watch.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -77,6 +79,7 @@ struct running {
     bool no_process;         /* for want of a process */
 
     struct timeouts timeouts;
+    struct watch watch;
     int signal;                        /* for every handler; 0: the service goes on */
     bool alone;                        /* the keeper is dead */
     struct loop_timer owed;            /* when to repeat requests that could not be sent */
@@ -85,10 +88,11 @@ struct running {
     struct strays *strays;
 };
 
-/* Opens the room; what is passed must stay, and the pool is not used before running_start(). */
-void running_open(struct running *running, struct loop *loop, const struct options *options,
-                  struct queue *queue, struct pool *pool, struct strays *strays,
-                  const struct running_events *events);
+/* Opens the room; what is passed must stay, and the pool is not used before running_start().
+ * Returns 0, or -1 with errno. */
+int running_open(struct running *running, struct loop *loop, const struct options *options,
+                 struct queue *queue, struct pool *pool, struct strays *strays,
+                 const struct running_events *events);
 
 /* Takes the place of an earlier supervisor, with the clients that are in the books: their starts
  * and handlers become known to the pool, which is about to call the roll.  Clients whose connection
@@ -111,6 +115,9 @@ void running_make_room(struct running *running);
 /* Takes over a client whose handler runs: watches its time, and sends it a signal that is due.  If
  * its dispatcher is dead, adopts the handler. */
 void ending_begin(struct running *running, struct client *client);
+
+/* Ends a handler that is of no use any more: SIGTERM, then SIGKILL. */
+void ending_useless(void *context, struct client *client, const char *why);
 
 /* Sends every handler this signal, including handlers that are only being started. */
 void ending_all(struct running *running, int signal_number);

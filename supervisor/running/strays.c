@@ -3,7 +3,10 @@
 #include "dispatcher/shared/release.h"
 #include "supervisor/base/address.h"
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
 
 void strays_add(struct strays *strays, int descriptor)
 {
@@ -22,14 +25,30 @@ static int take(struct strays *strays, size_t index)
     return descriptor;
 }
 
+/* Each socket has another cookie (socket(7)). */
+static bool are_same(int one, int other)
+{
+    uint64_t cookies[2];
+    socklen_t length = sizeof(*cookies);
+
+    return getsockopt(one, SOL_SOCKET, SO_COOKIE, &cookies[0], &length) == 0 &&
+           getsockopt(other, SOL_SOCKET, SO_COOKIE, &cookies[1], &length) == 0 &&
+           cookies[0] == cookies[1];
+}
+
 /* A broken connection belongs to nobody: nothing is lost with it. */
-int strays_take(struct strays *strays, const struct endpoint *remote)
+static bool is_from(int descriptor, const struct endpoint *remote)
 {
     struct endpoint found;
 
+    return address_of_remote(descriptor, &found) == 0 && memcmp(&found, remote, sizeof(found)) == 0;
+}
+
+int strays_take(struct strays *strays, const struct endpoint *remote, int copy)
+{
     for (size_t i = 0; i < strays->count; i++)
-        if (address_of_remote(strays->descriptors[i], &found) == 0 &&
-            memcmp(&found, remote, sizeof(found)) == 0)
+        if (copy >= 0 ? are_same(strays->descriptors[i], copy)
+                      : is_from(strays->descriptors[i], remote))
             return take(strays, i);
     return -1;
 }

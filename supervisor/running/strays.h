@@ -21,8 +21,10 @@ struct strays {
 /* Takes over a connection.  If there is no room, closes it. */
 void strays_add(struct strays *strays, int descriptor);
 
-/* Returns the connection from this end, which the caller owns from now on; or -1. */
-int strays_take(struct strays *strays, const struct endpoint *remote);
+/* Returns the connection from this end, which the caller owns from now on; or -1.  `copy`, a
+ * descriptor of the same connection, decides if there is one: connections to a Unix socket may come
+ * from the same process.  -1: there is none. */
+int strays_take(struct strays *strays, const struct endpoint *remote, int copy);
 
 /* Returns the next connection, which the caller owns from now on, in the order of their numbers; or
  * -1. */

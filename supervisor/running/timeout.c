@@ -44,7 +44,7 @@ void timeouts_recall(struct timeouts *timeouts, struct client *client)
         timeouts_begin(timeouts, client);
         return;
     }
-    while (before != NULL && owner(before)->accepted > client->accepted)
+    while (before != NULL && owner(before)->terminated > client->terminated)
         before = list_previous(queue, before);
     list_insert(queue, before, &client->arrival);
 }
@@ -64,7 +64,17 @@ static uint64_t first_end(const struct timeouts *timeouts, enum timeout_phase ph
     if (*client == NULL)
         return 0;
     return phase == TIMEOUT_RUNNING ? (*client)->started + timeouts->timeout
-                                    : (*client)->accepted + timeouts->kill_after;
+                                    : (*client)->terminated + timeouts->kill_after;
+}
+
+void timeouts_terminate(struct timeouts *timeouts, struct client *client, uint64_t now)
+{
+    timeouts_end(timeouts, client);
+    client->terminated = now;
+    client->signal = SIGTERM;
+    clients_settle();
+    client->timed = TIMEOUT_TERMINATED;
+    list_append(&timeouts->queues[TIMEOUT_TERMINATED], &client->arrival);
 }
 
 struct client *timeouts_next(struct timeouts *timeouts, uint64_t now)
@@ -79,12 +89,7 @@ struct client *timeouts_next(struct timeouts *timeouts, uint64_t now)
     }
     if (first_end(timeouts, TIMEOUT_RUNNING, &client) > now || client == NULL)
         return NULL;
-    timeouts_end(timeouts, client);
-    client->accepted = now;
-    client->signal = SIGTERM;
-    clients_settle();
-    client->timed = TIMEOUT_TERMINATED;
-    list_append(&timeouts->queues[TIMEOUT_TERMINATED], &client->arrival);
+    timeouts_terminate(timeouts, client, now);
     return client;
 }
 

@@ -15,7 +15,7 @@
 enum timeout_phase {
     TIMEOUT_NONE,
     TIMEOUT_RUNNING,
-    TIMEOUT_TERMINATED, /* was sent SIGTERM, at client.accepted */
+    TIMEOUT_TERMINATED, /* was sent SIGTERM, at client.terminated */
     TIMEOUT_PHASES
 };
 
@@ -33,6 +33,9 @@ void timeouts_recall(struct timeouts *timeouts, struct client *client);
 /* Takes note that the client's handler runs; or that it has ended. */
 void timeouts_begin(struct timeouts *timeouts, struct client *client);
 void timeouts_end(struct timeouts *timeouts, struct client *client);
+
+/* Ends the client's time now, with its signal set to SIGTERM. */
+void timeouts_terminate(struct timeouts *timeouts, struct client *client, uint64_t now);
 
 /* Returns a client whose time is over, with its signal set, once for each signal; or NULL. */
 struct client *timeouts_next(struct timeouts *timeouts, uint64_t now);

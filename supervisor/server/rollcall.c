@@ -39,6 +39,29 @@ static void mark_dispatchers(struct known *known, const struct pool_known *list,
             mark(known, list[i].descriptors[j]);
 }
 
+/* Marks the connections that linger, and forgets those that are closed.  One that was taken out of
+ * its client's record may still be in there, too. */
+static void mark_lingering(struct known *known, struct lasting *lasting)
+{
+    struct clients_books *books = lasting->clients;
+
+    for (int i = 0; i < LINGERING_MAXIMUM; i++) {
+        int descriptor = lasting->lingering[i] - 1;
+
+        if (descriptor >= 0 && fcntl(descriptor, F_GETFD) < 0)
+            lasting->lingering[i] = 0;
+        else
+            mark(known, descriptor);
+    }
+    for (uint32_t i = 0; i < books->used; i++) {
+        struct client *client = &books->records[i];
+
+        if (client->state != CLIENT_NONE && client->descriptor >= 0 &&
+            (uint32_t)client->descriptor < known->limit && known->is[client->descriptor])
+            client->descriptor = -1;
+    }
+}
+
 static void mark_clients(struct known *known, const struct lasting *lasting)
 {
     const struct clients_books *books = lasting->clients;
@@ -103,8 +126,8 @@ int rollcall_sort(struct server *server, struct listeners *listeners, int link)
     known.is = calloc(known.limit, sizeof(*known.is));
     if (known.is == NULL)
         return -1;
+    mark_lingering(&known, server->lasting);
     clients_sort_descriptors(server->lasting->clients);
-    refusals_forget(server->lasting->lingering);
     forget_closed(listeners,
                   (struct loop_source *[]){&server->control.source, &server->metrics.source});
     mark_all(&known, server, listeners, link);

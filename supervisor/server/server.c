@@ -1,5 +1,6 @@
 #include "supervisor/server/server.h"
 
+#include "dispatcher/shared/interrupter.h"
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/descriptors.h"
 #include "supervisor/base/signals.h"
@@ -102,8 +103,9 @@ static int open_rooms(struct server *server, struct listeners *listeners, int li
                    server->lasting->lingering, &queue) != 0 ||
         accept_open(&server->acceptor, &server->loop, listeners, &acceptor) != 0)
         return -1;
-    running_open(&server->running, &server->loop, options, &server->queue, &server->pool,
-                 &server->strays, &running);
+    if (running_open(&server->running, &server->loop, options, &server->queue, &server->pool,
+                     &server->strays, &running) != 0)
+        return -1;
     loop_add_timer(&server->loop, &server->starting.next);
     report_open(&server->lasting->report, &server->loop, options->command[0]);
     reload_open(server);
@@ -165,6 +167,28 @@ static int resume(struct server *server, const struct keeper *keeper)
     return 0;
 }
 
+/* Whether closing a connection could wait for a file that its client has sent along. */
+static bool must_interrupt(const struct server *server, const struct listeners *listeners)
+{
+    int control = server->control.source.descriptor;
+
+    return listeners_bring_descriptors(listeners) ||
+           (control >= 0 && interrupter_is_needed(control));
+}
+
+static int call_roll(struct server *server, struct listeners *listeners, int link)
+{
+    int result;
+
+    if (!must_interrupt(server, listeners))
+        return rollcall_sort(server, listeners, link);
+    interrupter_prepare(true);
+    interrupter_begin();
+    result = rollcall_sort(server, listeners, link);
+    interrupter_end();
+    return result;
+}
+
 int server_open(struct server *server, struct listeners *listeners, const struct keeper *keeper,
                 int link, uid_t user, bool alone)
 {
@@ -177,7 +201,7 @@ int server_open(struct server *server, struct listeners *listeners, const struct
     server->files = &keeper->files;
     if (resumes && alone)
         rollcall_forget(server, keeper);
-    if (resumes && rollcall_sort(server, listeners, link) != 0) {
+    if (resumes && call_roll(server, listeners, link) != 0) {
         log_error("cannot call the roll: %m");
         return -1;
     }
@@ -185,6 +209,9 @@ int server_open(struct server *server, struct listeners *listeners, const struct
         log_error("cannot prepare the service: %m");
         return -1;
     }
+    server->loop.interrupts = must_interrupt(server, listeners);
+    if (server->loop.interrupts)
+        interrupter_prepare(true);
     manager_open(server, &keeper->notify);
     if (operator_open(server, user) != 0)
         return -1;

@@ -75,7 +75,7 @@ static void on_stage_end(void *context)
         break;
     case SERVER_DRAINING:
         if (is_drained(server)) {
-            loop_stop(&server->loop); /* refused clients have had their time */
+            loop_stop(&server->loop); /* lingering clients have had their time */
             break;
         }
         log_warning("not drained within the time allowed: ending %u handlers",
@@ -171,7 +171,7 @@ static bool is_complete(const struct server *server)
 
     return stage != SERVER_SERVING && is_drained(server) &&
            (stage > SERVER_HANDED_OVER || may_leave(server)) &&
-           (stage > SERVER_DRAINING || server->queue.refusals.lingering.length == 0);
+           (stage > SERVER_DRAINING || server->queue.lingering.active.length == 0);
 }
 
 /* Returns true if nothing is lost with this process: dispatchers are started anew, and the keeper
@@ -184,7 +184,7 @@ static bool may_be_renewed(const struct server *server)
            server->lasting->handover.phase == HANDOVER_NONE && !server->rolling &&
            clients_count(clients, CLIENT_QUEUED) == 0 &&
            clients_count(clients, CLIENT_STARTING) == 0 &&
-           server->queue.refusals.lingering.length == 0;
+           server->queue.lingering.active.length == 0;
 }
 
 void shutdown_advance(struct server *server)

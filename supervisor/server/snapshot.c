@@ -134,12 +134,16 @@ static void count_handlers(const struct server *server, struct snapshot *snapsho
 static uint32_t descriptors_open(const struct server *server)
 {
     uint32_t closed = 0; /* listeners, at the end of the service or after a takeover */
+    const struct clients *clients = &server->queue.clients;
+    uint32_t held = 0; /* connections of clients with a handler */
 
     for (size_t i = 0; i < server->acceptor.count; i++)
         closed += server->acceptor.listeners[i].descriptor < 0;
-    return server->lasting->descriptors_own - closed +
-           clients_count(&server->queue.clients, CLIENT_QUEUED) +
-           server->queue.refusals.lingering.length + control_descriptors(&server->control) +
+    for (const struct client *client = clients_first(clients, CLIENT_RUNNING); client != NULL;
+         client = clients_next(clients, client))
+        held += client->descriptor >= 0;
+    return server->lasting->descriptors_own - closed + clients_count(clients, CLIENT_QUEUED) +
+           held + server->queue.lingering.active.length + control_descriptors(&server->control) +
            control_descriptors(&server->metrics);
 }
 
@@ -153,7 +157,7 @@ void snapshot_count(const struct server *server, struct snapshot *snapshot)
         .process = server->keeper,
         .began_at = (double)server->lasting->began_at,
         .uptime = loop_seconds(server->loop.now - server->lasting->began),
-        .lingering = server->queue.refusals.lingering.length,
+        .lingering = server->queue.lingering.active.length,
         .descriptors = {descriptors_open(server), server->lasting->descriptors_allowed},
         .log_lines_dropped = (double)(server->lines_dropped + log_dropped()),
         .control_refused = (double)(server->strangers + server->control.refused),

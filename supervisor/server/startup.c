@@ -449,6 +449,8 @@ static int keep(struct startup *startup)
     takeover_forsake(&startup->takeover);
     retire_unwanted(startup);
     close_one(&startup->options->ready_descriptor);
+    /* The keeper may be the last to close the socket of a dead dispatcher. */
+    keeper->interrupts = listeners_bring_descriptors(&startup->listeners);
     title_set("keeper");
     return keeper_run(keeper);
 }

@@ -117,7 +117,7 @@ struct lasting {
     struct handover handover;
     struct manager manager;
     struct pool_books pool;
-    int lingering[REFUSALS_MAXIMUM]; /* descriptors of refused clients, plus 1; 0: none */
+    int lingering[LINGERING_MAXIMUM]; /* descriptors, plus 1; 0: none */
     struct clients_books *clients;
 };
 

@@ -108,7 +108,7 @@ serves() {
     refuses "--when-full: 'drop': expected wait or refuse" --when-full drop 0 cat
     refuses "--when-full: '': expected wait or refuse" --when-full '' 0 cat
     refuses "--order: 'Fair': expected arrival or fair" --order Fair 0 cat
-    refuses "--abandon: 'half': expected hangup, half-close or never" --abandon half 0 cat
+    refuses "--abandon: 'half': expected hangup, half-close, silent or never" --abandon half 0 cat
     serves --when-full wait --order arrival --abandon hangup 0 cat
     serves --when-full refuse --order fair --abandon never 0 cat
 }

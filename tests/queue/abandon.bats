@@ -77,6 +77,57 @@ load ../shared/control
     [[ $(cat stay) == "connected 5 answered 5 failed 0" ]]
 }
 
+@test "--abandon silent removes clients that close without a byte, and serves those that have sent a request" {
+    start --abandon silent --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    connect_silently
+    await status_is running 1
+    "$BURST" -c "$ADDRESS" "$PORT" 30 >stay &
+    local stay=$! probe
+    await status_is queued 30
+    for probe in {1..20}; do nc -z 127.0.0.1 "$PORT"; done
+    await status_is abandoned 20
+    "$BURST" -h 10 "$ADDRESS" "$PORT" 10 >reset
+    await status_is abandoned 30
+    # An end that was judged once does not wake the daemon again.
+    local before
+    before=$(daemon_switches)
+    sleep 0.3
+    [[ $(daemon_switches) == "$before" ]]
+    echo >&"$CLIENT"
+    wait "$stay"
+    [[ $(cat stay) == "connected 30 answered 30 failed 0" ]]
+    await status_is served 31
+}
+
+@test "--abandon silent spares a handler although the probe came and went before the daemon looked" {
+    start --abandon silent --address 127.0.0.1 --processes 4 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    kill -STOP "$(supervisor)"
+    local stay probe
+    for probe in {1..10}; do nc -z 127.0.0.1 "$PORT"; done
+    "$BURST" -c "$ADDRESS" "$PORT" 5 >stay &
+    stay=$!
+    await backlog_is "$PORT" 15
+    kill -CONT "$(supervisor)"
+    wait "$stay"
+    await status_is abandoned 10
+    await status_is served 5
+}
+
+@test "--abandon silent serves clients of a Unix socket that have sent a request, and no others" {
+    start --abandon silent "unix:$PWD/socket" "$ANSWER" "$ANSWERS" "$COUNTER"
+    local ADDRESS="unix:$PWD/socket" PORT=0 stay
+    coproc WAITING { exec nc -U "$PWD/socket"; }
+    await status_is running 1
+    "$BURST" -c "$ADDRESS" "$PORT" 5 >stay &
+    stay=$!
+    await status_is queued 5
+    nc -UN "$PWD/socket" </dev/null
+    await status_is abandoned 1
+    echo >&"${WAITING[1]}"
+    wait "$stay"
+    [[ $(cat stay) == "connected 5 answered 5 failed 0" ]]
+}
+
 @test "--abandon never starts handlers even for clients that reset" {
     # shellcheck disable=SC2016
     start --abandon never --address 127.0.0.1 0 bash -c 'read -r line; echo x >>started'

@@ -59,12 +59,12 @@ static void connect_all(void)
 static void check_taken(void)
 {
     strays = (struct strays){0};
-    CHECK(strays_next(&strays) == -1 && strays_take(&strays, &remotes[0]) == -1);
+    CHECK(strays_next(&strays) == -1 && strays_take(&strays, &remotes[0], -1) == -1);
     for (int i = 0; i < CONNECTIONS - 1; i++)
         strays_add(&strays, accepted[i]);
-    CHECK(strays_take(&strays, &remotes[CONNECTIONS - 1]) == -1);
-    CHECK(strays_take(&strays, &remotes[1]) == accepted[1]);
-    CHECK(strays_take(&strays, &remotes[1]) == -1);
+    CHECK(strays_take(&strays, &remotes[CONNECTIONS - 1], -1) == -1);
+    CHECK(strays_take(&strays, &remotes[1], -1) == accepted[1]);
+    CHECK(strays_take(&strays, &remotes[1], -1) == -1);
     CHECK(strays_next(&strays) == accepted[0] && strays_next(&strays) == accepted[2]);
     CHECK(strays_next(&strays) == -1);
     for (int i = 0; i < CONNECTIONS; i++)
@@ -79,8 +79,21 @@ static void check_reset(void)
     CHECK(setsockopt(clients[3], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) == 0);
     (void)close(clients[3]);
     strays_add(&strays, accepted[3]);
-    CHECK(strays_take(&strays, &remotes[0]) == -1);
+    CHECK(strays_take(&strays, &remotes[0], -1) == -1);
     CHECK(strays_next(&strays) == accepted[3] && strays_next(&strays) == -1);
+}
+
+/* A copy tells connections apart that come from the same end. */
+static void check_copy(void)
+{
+    int copy = fcntl(accepted[1], F_DUPFD_CLOEXEC, 3);
+
+    for (int i = 0; i < CONNECTIONS - 1; i++)
+        strays_add(&strays, accepted[i]);
+    CHECK(copy >= 0 && strays_take(&strays, &remotes[0], copy) == accepted[1]);
+    CHECK(strays_take(&strays, &remotes[0], copy) == -1);
+    CHECK(strays_next(&strays) == accepted[0] && strays_next(&strays) == accepted[2]);
+    (void)close(copy);
 }
 
 static void check_too_many(void)
@@ -92,7 +105,7 @@ static void check_too_many(void)
     more = fcntl(accepted[0], F_DUPFD_CLOEXEC, 3);
     strays_add(&strays, more);
     CHECK(strays.count == STRAYS_MAXIMUM && !is_open(more));
-    CHECK(strays_take(&strays, &remotes[1]) == -1);
+    CHECK(strays_take(&strays, &remotes[1], -1) == -1);
     for (int last = 0; strays.count > 0;) {
         int descriptor = strays_next(&strays);
 
@@ -107,6 +120,7 @@ int main(void)
     connect_all();
     check_taken();
     check_reset();
+    check_copy();
     check_too_many();
     return CHECK_RESULT();
 }

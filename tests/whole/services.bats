@@ -145,3 +145,38 @@ same_as_work() {
     for ((i = 0; i < 10; i++)); do same_as_work "copy.$i"; done
     await status_is served 10
 }
+
+# Options that watch a connection while its handler runs.
+WATCHED=(--linger 5 --on-hangup end --idle-timeout 60 --abandon silent)
+
+@test "with --linger, --on-hangup, --idle-timeout and --abandon silent, git clones and ssh logs in" {
+    start_git "${WATCHED[@]}" --processes 2
+    local i clients=()
+    for ((i = 0; i < 4; i++)); do
+        clone "copy.$i" 2>"error.$i" &
+        clients+=($!)
+    done
+    for i in "${clients[@]}"; do wait "$i"; done
+    for ((i = 0; i < 4; i++)); do same_as_work "copy.$i"; done
+    await status_is served 4
+    refute grep -E 'has hung up|idle for too long' "$LOG"
+    stop
+    require_sshd
+    start_sshd "${WATCHED[@]}"
+    [[ $(log_in 'echo hello; seq 20000 | tail -n 1' </dev/null) == "hello"$'\n'20000 ]]
+    await status_is served 1
+}
+
+@test "--idle-timeout ends a silent ssh session, and spares one that prints" {
+    require_sshd
+    start_sshd --processes 2 --idle-timeout 8 # enough time for a login on a loaded machine
+    mkfifo silence
+    exec {CLIENT}<>silence
+    log_in 'for i in $(seq 50); do echo $i; sleep 0.25; done' </dev/null >said &
+    local printing=$!
+    refute log_in cat <&"$CLIENT"
+    wait "$printing"
+    diff <(seq 50) said
+    await status_is served 2
+    [[ $(grep -c 'its connection was idle for too long' "$LOG") == 1 ]]
+}

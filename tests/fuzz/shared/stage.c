@@ -77,8 +77,8 @@ static uint32_t count_recovered(const struct channel *left)
 /* What the service and the stage should have open now, but for what they always have. */
 static int count_known(void)
 {
-    uint32_t count = clients_count(&server.queue.clients, CLIENT_QUEUED) +
-                     server.queue.refusals.lingering.length;
+    uint32_t count =
+        clients_count(&server.queue.clients, CLIENT_QUEUED) + server.queue.lingering.active.length;
 
     for (unsigned i = 0; i < STAGE_DISPATCHERS; i++) {
         const struct channel *channel = &server.pool.dispatchers[i].channel;
@@ -337,8 +337,7 @@ static void open_queue(void)
     HOLDS(lasting.clients != NULL && queue_open(&server.queue, &server.loop, &options,
                                                 lasting.clients, lasting.lingering, &events) == 0);
     options.metrics = NULL;
-    refusals_open(&server.queue.refusals, &server.loop, &server.queue.policy.busy,
-                  lasting.lingering, REFUSED);
+    lingering_open(&server.queue.lingering, &server.loop, lasting.lingering, REFUSED, LOOP_SECOND);
     server.queue.capacity = server.queue.possible = CAPACITY;
     queue_limit(&server.queue);
 }
@@ -352,8 +351,8 @@ static void open_service(void)
     HOLDS(gates_open(&server.gates, &options, loop_clock()) == 0 && loop_open(&server.loop) == 0);
     open_queue();
     HOLDS(accept_open(&server.acceptor, &server.loop, &listeners, &acceptor) == 0);
-    running_open(&server.running, &server.loop, &options, &server.queue, &server.pool,
-                 &server.strays, &running);
+    HOLDS(running_open(&server.running, &server.loop, &options, &server.queue, &server.pool,
+                       &server.strays, &running) == 0);
     loop_add_timer(&server.loop, &server.starting.next);
     report_open(&lasting.report, &server.loop, "command");
     reload_open(&server);
