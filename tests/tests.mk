@@ -50,6 +50,8 @@ $(BUILD)/tests/dispatcher/spawn: ALL_LDFLAGS += $(call wrap,clone)
 # This one starts no dispatchers.
 $(BUILD)/tests/keeper/keeper: ALL_LDFLAGS += $(call wrap,launch_dispatcher)
 $(BUILD)/tests/dispatcher/wire: ALL_LDFLAGS += $(call wrap,rights_receive)
+# In these, hosts are looked up in a table.
+$(BUILD)/tests/options/hosts $(BUILD)/tests/fuzz/access: ALL_LDFLAGS += $(call wrap,lookup_name)
 # In this one the handlers and signals that a dispatcher starts and sends are only reported.
 $(BUILD)/tests/fuzz/requests: ALL_LDFLAGS += $(call wrap,spawn_begin spawn_is_over spawn_error \
     spawn_forget kill wait4 waitpid reply_leave)

@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -101,6 +102,30 @@ static bool has_ids(uid_t own, uid_t user, gid_t group)
            groups[2] == group;
 }
 
+static bool is_among(gid_t group, const gid_t *groups, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (groups[i] == group)
+            return true;
+    return false;
+}
+
+/* Returns true if the supplementary groups are these.  The process's own group makes no difference
+ * among them. */
+static bool has_groups(gid_t own, const gid_t *groups, size_t count)
+{
+    int number = getgroups(0, NULL);
+    gid_t *now = number < 0 ? NULL : calloc((size_t)number + 1, sizeof(*now));
+    bool same = now != NULL && getgroups(number, now) == number;
+
+    for (size_t i = 0; same && i < (size_t)number; i++)
+        same = is_among(now[i], groups, count);
+    for (size_t i = 0; same && i < count; i++)
+        same = groups[i] == own || is_among(groups[i], now, (size_t)number);
+    free(now);
+    return same;
+}
+
 /* Returns true if no id can be changed back to root. */
 static bool is_for_good(uid_t user, gid_t group)
 {
@@ -112,7 +137,7 @@ static bool is_for_good(uid_t user, gid_t group)
 int privileges_become_apart(uid_t own, uid_t user, gid_t group, const gid_t *groups, size_t count)
 {
     /* A process that has these ids already may lack the right to set them. */
-    bool is_already = has_ids(own, user, group) && count == 0 && getgroups(0, NULL) == 0;
+    bool is_already = has_ids(own, user, group) && has_groups(group, groups, count);
 
     if (!is_already && (setgroups(count, groups) != 0 || setresgid(group, group, group) != 0 ||
                         setresuid(own, user, own) != 0))

@@ -52,8 +52,13 @@ static char *read_open(int descriptor, size_t most, size_t *length, char error[F
     return NULL;
 }
 
+int file_seal(int memory)
+{
+    return fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+}
+
 /* Only memory files have seals.  These keep everybody from changing or truncating the content. */
-static bool is_sealed(int descriptor)
+bool file_is_sealed(int descriptor)
 {
     const int wanted = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
     int seals = fcntl(descriptor, F_GET_SEALS);
@@ -63,8 +68,8 @@ static bool is_sealed(int descriptor)
 
 char *file_read_sealed(int descriptor, size_t most, size_t *length, char error[FILE_ERROR_MAXIMUM])
 {
-    return is_sealed(descriptor) ? read_open(descriptor, most, length, error)
-                                 : fail(error, "it does not come in sealed memory");
+    return file_is_sealed(descriptor) ? read_open(descriptor, most, length, error)
+                                      : fail(error, "it does not come in sealed memory");
 }
 
 char *file_read(const char *path, size_t most, size_t *length, char error[FILE_ERROR_MAXIMUM])

@@ -25,6 +25,12 @@ char *file_read(const char *path, size_t most, size_t *length, char error[FILE_E
  * waiting.  Refuses any other file. */
 char *file_read_sealed(int descriptor, size_t most, size_t *length, char error[FILE_ERROR_MAXIMUM]);
 
+/* Seals a memory file against all changes.  Returns 0, or -1 with errno. */
+int file_seal(int memory);
+
+/* Returns true if a file is so sealed. */
+bool file_is_sealed(int descriptor);
+
 /* Opens the directory of `path`, close-on-exec.  Without the right to read it, it cannot be locked.
  * Sets *name to the file's name, a part of `path`.  Returns the descriptor, which the caller
  * closes, or -1 with errno: EISDIR if `path` names a directory. */

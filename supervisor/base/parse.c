@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIGITS "0123456789"
+#define DIGITS  "0123456789"
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-/* Most digits of a decimal: with more, a double cannot tell neighbours apart. */
-enum { DECIMAL_MAXIMUM = 15 };
+enum {
+    DECIMAL_MAXIMUM = 15, /* digits; with more, a double cannot tell neighbours apart */
+    LABEL_MAXIMUM = 63    /* bytes of a part of a host name (RFC 1035) */
+};
 
 /* Reads a number that consists of `digits` only. */
 static bool read_digits(const char *word, const char *digits, int base, uint64_t most,
@@ -103,4 +106,32 @@ bool parse_port(const char *word, uint16_t *port)
         return false;
     *port = ntohs((uint16_t)service->s_port);
     return true;
+}
+
+/* Reports whether the last label of a name is a number, which getaddrinfo(3) could take for a part
+ * of an address: "0x7f" is one, too (inet_aton(3)). */
+static bool is_number(const char *label, size_t length)
+{
+    bool hexadecimal = length >= 2 && label[0] == '0' && (label[1] == 'x' || label[1] == 'X');
+
+    return hexadecimal ? strspn(label + 2, DIGITS "abcdefABCDEF") >= length - 2
+                       : strcspn(label, LETTERS) >= length;
+}
+
+bool parse_is_host_name(const char *word)
+{
+    const char *label = word;
+    size_t length;
+
+    if (strlen(word) > PARSE_HOST_MAXIMUM)
+        return false;
+    for (;; label += length + 1) {
+        length = strspn(label, LETTERS DIGITS "-");
+        if (length == 0 || length > LABEL_MAXIMUM || label[0] == '-' || label[length - 1] == '-')
+            return false;
+        if (strcmp(label + length, "") == 0 || strcmp(label + length, ".") == 0)
+            return !is_number(label, length);
+        if (label[length] != '.')
+            return false;
+    }
 }

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { PARSE_HOST_MAXIMUM = 254 /* bytes of a host name, with a dot at its end (RFC 1035) */ };
+
 /* A constant that is #defined as a number, as a literal for a message. */
 #define PARSE_SPELLED(number) PARSE_LITERAL(number)
 #define PARSE_LITERAL(number) #number
@@ -29,5 +31,10 @@ bool parse_mode(const char *word, uint32_t *mode);
 
 /* Reads a port: a number from 0 to 65535, or the name of a TCP service (services(5)). */
 bool parse_port(const char *word, uint16_t *port);
+
+/* Reports whether the word can be the name of a host: labels of letters, digits and hyphens with
+ * dots between, and with or without a dot at the end.  The last label has a letter and is no
+ * hexadecimal number, so that no address is a name, not even a mistyped one. */
+bool parse_is_host_name(const char *word);
 
 #endif

@@ -210,9 +210,10 @@ static bool reader_ended(struct keeper *keeper, pid_t process, int status)
         return false;
     keeper->readers[file] = 0;
     if (status != 0)
-        children_report(keeper,
-                        (struct link_message){.type = LINK_CONTENT, .index = file, .value = -1},
-                        NULL, 0);
+        children_report(
+            keeper,
+            (struct link_message){.type = LINK_CONTENT, .index = file, .value = LINK_KILLED}, NULL,
+            0);
     return true;
 }
 
@@ -343,7 +344,7 @@ void children_go_on(void *context)
         keeper->again.deadline = keeper->loop.now + AGAIN;
 }
 
-/* A file system does not answer, and the service must not wait for it for ever. */
+/* A file system or a name server does not answer, and the service must not wait for ever. */
 void children_end_readers(void *context)
 {
     const struct keeper *keeper = context;

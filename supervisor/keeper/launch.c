@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -16,13 +17,25 @@
 #error "LIBEXEC_DIRECTORY must be set: where the dispatcher is installed"
 #endif
 
+/* Finds out the path of this program, without symbolic links.  Without /proc, takes the path that
+ * it was executed by (getauxval(3)), which may be relative to the working directory of the start:
+ * call this before that changes. */
+static bool find_ourselves(char path[PATH_MAX])
+{
+    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    unsigned long executed = length > 0 ? 0 : getauxval(AT_EXECFN);
+
+    if (length > 0)
+        path[length] = '\0';
+    return length > 0 || (executed != 0 && realpath((const char *)executed, path) != NULL);
+}
+
 static int open_program(void)
 {
     const size_t most = PATH_MAX - sizeof("dispatcher");
-    char path[PATH_MAX] = "";
-    ssize_t length = readlink("/proc/self/exe", path, most);
+    char path[PATH_MAX];
     /* A path that fills the buffer may be truncated. */
-    char *slash = length > 0 && (size_t)length < most ? strrchr(path, '/') : NULL;
+    char *slash = find_ourselves(path) && strlen(path) < most ? strrchr(path, '/') : NULL;
     int program = -1;
 
     if (slash != NULL) {

@@ -33,7 +33,9 @@
  *     ENDED     `process`, `value`, `usage`: a child that led a session, as handlers do, was
  *               reaped; or, with `index` 1, there is no such child, and no status
  *     EMPTY     answers GROUP
- *     CONTENT   answers READ: brings a sealed memory file, or `value` is an errno
+ *     CONTENT   answers READ: brings a sealed memory file, with the compiled rules if it is the
+ *               access file; or `value` is an errno, LINK_LOGGED if the keeper's side has logged
+ *               what is wrong, or LINK_KILLED if the reader was killed
  *     PUBLISHED answers PUBLISH: `value` is an errno, or 0
  *     CAUGHT    `value`: the keeper was sent this signal
  *     UNHEARD   the service manager gets no more messages
@@ -78,6 +80,9 @@ enum link_type {
 };
 
 enum { LINK_EXIT_RENEW = 64 /* exit status */ };
+
+/* Of CONTENT, beside errnos. */
+enum { LINK_KILLED = -1, LINK_LOGGED = -2 };
 
 enum { LINK_TEXT = 128 /* bytes, NUL included */, LINK_DESCRIPTORS = 3 };
 

@@ -98,7 +98,7 @@ static void carry_out_read(struct keeper *keeper, const struct link_message *req
          * and must not have us fork without end. */
         if (keeper->readers[request->index] != 0)
             (void)kill(keeper->readers[request->index], SIGKILL); /* a child that was not reaped */
-        process = reader_start(path, request->index, keeper->link.descriptor);
+        process = reader_start(keeper, request->index);
         if (process > 0) {
             keeper->readers[request->index] = process;
             keeper->reading.deadline = keeper->loop.now + READ_WITHIN;

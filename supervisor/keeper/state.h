@@ -43,6 +43,7 @@ struct keeper_events {
 
 struct keeper {
     const struct options *options;
+    const struct identity *readers_identity; /* what a reader becomes; NULL: it stays the same */
     struct keeper_events events;
     const bool *begun; /* the service; in memory that the pair shares */
     const bool *ended;

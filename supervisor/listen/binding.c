@@ -3,6 +3,8 @@
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/address.h"
 #include "supervisor/base/backoff.h"
+#include "supervisor/base/lookup.h"
+#include "supervisor/base/parse.h"
 #include "supervisor/base/socket.h"
 #include "supervisor/listen/unix_socket.h"
 #include "supervisor/options/identity.h"
@@ -106,18 +108,18 @@ static int prepare(int descriptor, const struct options *options)
 
 /* With `ipv6_only` an IPv6 wildcard leaves IPv4 alone; otherwise it stands for both families,
  * whatever net.ipv6.bindv6only says. */
-static int open_socket(const struct addrinfo *place, bool ipv6_only, const struct options *options,
-                       int backlog)
+static int open_socket(const struct lookup_address *place, bool ipv6_only,
+                       const struct options *options, int backlog)
 {
-    int descriptor = socket(place->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int family = place->address.any.sa_family;
+    int descriptor = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int error;
 
     if (descriptor < 0)
         return -1;
     if (prepare(descriptor, options) == 0 && tune(descriptor, options, false) == 0 &&
-        (place->ai_family != AF_INET6 ||
-         socket_set(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, ipv6_only) == 0) &&
-        bind(descriptor, place->ai_addr, place->ai_addrlen) == 0 &&
+        (family != AF_INET6 || socket_set(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, ipv6_only) == 0) &&
+        bind(descriptor, &place->address.any, place->length) == 0 &&
         listen(descriptor, backlog) == 0)
         return descriptor;
 
@@ -127,22 +129,37 @@ static int open_socket(const struct addrinfo *place, bool ipv6_only, const struc
     return -1;
 }
 
-/* Opens a socket at the first place where that is possible.  Returns it, or -1 after logging why
- * there is none at `what`. */
-static int open_first(const char *what, const struct addrinfo *places, bool ipv6_only,
-                      const struct options *options, int backlog)
+/* Reports whether the machine lacks the address, or the kernel its family: IPv6 may be switched
+ * off, not built in, or forbidden by a filter of system calls. */
+static bool is_lacking(int error)
 {
-    uint64_t until = 0;
-    int descriptor = -1;
+    return error == EADDRNOTAVAIL || error == EAFNOSUPPORT || error == EPFNOSUPPORT ||
+           error == EPROTONOSUPPORT || error == ESOCKTNOSUPPORT || error == ENODEV ||
+           error == EPERM;
+}
 
-    do
-        for (const struct addrinfo *each = places; each != NULL && descriptor < 0;
-             each = each->ai_next)
-            descriptor = open_socket(each, ipv6_only, options, backlog);
-    while (descriptor < 0 && errno == EADDRINUSE && backoff_pause(&until, "%s", what));
-    if (descriptor < 0)
-        log_error("cannot listen on %s: %m", what);
-    return descriptor;
+static const char *describe(const struct lookup_address *place, char text[ADDRESS_DESCRIPTION])
+{
+    struct endpoint endpoint = address_endpoint(&place->address);
+
+    return address_describe(&endpoint, text);
+}
+
+/* Logs why addresses of `what` could not be had: as warnings if others could. */
+static void report(const struct lookup *found, const char *what, bool others)
+{
+    char text[ADDRESS_DESCRIPTION];
+
+    for (size_t i = 0; i < found->count; i++) {
+        errno = found->list[i].error;
+        if (errno != 0 && found->count == 1)
+            log_error("cannot listen on %s: %m", what);
+        else if (errno != 0)
+            log_write(others ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR,
+                      "cannot listen on %s, an address of %s: %m%s",
+                      describe(&found->list[i], text), what,
+                      others ? "; going on with the other addresses" : "");
+    }
 }
 
 static bool kernel_has_ipv6(void)
@@ -150,29 +167,25 @@ static bool kernel_has_ipv6(void)
     int descriptor = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (descriptor < 0)
-        return errno != EAFNOSUPPORT;
+        return !is_lacking(errno);
     (void)close(descriptor); /* it was only a test */
     return true;
 }
 
 /* Looks up a name; NULL: the wildcard, as one address: an IPv6 socket serves both families, and two
- * sockets would collide; without IPv6 in the kernel it is that of IPv4.  Returns the addresses, for
- * freeaddrinfo(); or NULL after logging why there are none for `what`. */
-static struct addrinfo *look_up(const char *what, const char *name, const char *port, int family)
+ * sockets would collide; without IPv6 in the kernel it is that of IPv4.  Returns false after
+ * logging why there are no addresses for `what`. */
+static bool look_up(struct lookup *found, const char *what, const char *name, uint16_t port,
+                    int family)
 {
-    struct addrinfo hints = {
-        .ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *found;
-    int error;
+    const char *error;
 
     if (name == NULL && family == AF_UNSPEC)
-        hints.ai_family = kernel_has_ipv6() ? AF_INET6 : AF_INET;
-    error = getaddrinfo(name, port, &hints, &found);
-    if (error == 0)
-        return found;
-    log_error("cannot listen on %s: %s", what,
-              error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
-    return NULL;
+        family = kernel_has_ipv6() ? AF_INET6 : AF_INET;
+    error = lookup_name(found, name, port, family);
+    if (error != NULL)
+        log_error("cannot listen on %s: %s", what, error);
+    return error == NULL;
 }
 
 /* ---- sockets that another process opened ---- */
@@ -238,63 +251,64 @@ static struct listener *find_address(const struct opening *opening,
 
 /* ---- PORT is a port ---- */
 
-static int open_address(const struct opening *opening, struct addrinfo place, bool ipv6_only)
+/* Opens a listener at an address.  Returns 0, also if the address cannot be had: then sets its
+ * error.  Returns -1 after logging another error. */
+static int open_address(const struct opening *opening, struct lookup_address *place, bool ipv6_only)
 {
-    union address_socket address;
-    struct endpoint endpoint;
-    struct listener *given;
+    struct listener *given = find_address(opening, &place->address, ipv6_only);
     struct listener listener = {0};
+    uint64_t until = 0;
     char text[ADDRESS_DESCRIPTION];
 
-    memset(&address, 0, sizeof(address));
-    memcpy(&address, place.ai_addr, place.ai_addrlen);
-    given = find_address(opening, &address, ipv6_only);
     if (given != NULL)
         return adopt(opening, given);
-    endpoint = address_endpoint(&address);
-    (void)address_describe(&endpoint, text);
-    place.ai_next = NULL;
-    listener.descriptor = open_first(text, &place, ipv6_only, opening->options, INT_MAX);
-    if (listener.descriptor < 0)
-        return -1;
-    if (listeners_add(opening->listeners, listener) == 0)
+    (void)describe(place, text);
+    do
+        listener.descriptor = open_socket(place, ipv6_only, opening->options, INT_MAX);
+    while (listener.descriptor < 0 && errno == EADDRINUSE && backoff_pause(&until, "%s", text));
+    if (listener.descriptor >= 0 && listeners_add(opening->listeners, listener) == 0)
         return 0;
+    if (listener.descriptor < 0 && is_lacking(errno)) {
+        place->error = errno;
+        return 0;
+    }
     log_error("cannot listen on %s: %m", text);
     return -1;
 }
 
-/* A resolver gives an address twice if the hosts file names it for two families. */
-static bool is_repeated(const struct addrinfo *first, const struct addrinfo *address)
+/* Opens a listener for each address that can be had.  Returns 0, or -1 after logging why there is
+ * none. */
+static int open_addresses(const struct opening *opening, struct lookup *found, const char *what)
 {
-    for (; first != address; first = first->ai_next)
-        if (first->ai_addrlen == address->ai_addrlen &&
-            memcmp(first->ai_addr, address->ai_addr, address->ai_addrlen) == 0)
-            return true;
-    return false;
+    const struct options *options = opening->options;
+    bool ipv6_only = options->ipv6 && !options->ipv4;
+    char text[ADDRESS_DESCRIPTION];
+    size_t lacking = 0;
+
+    for (size_t i = 0; i < found->count; i++) {
+        /* An IPv6 wildcard for both families would collide with other addresses. */
+        if (open_address(opening, &found->list[i], ipv6_only || options->address_count > 1) != 0)
+            return -1;
+        lacking += found->list[i].error != 0;
+    }
+    report(found, found->count == 1 ? describe(&found->list[0], text) : what,
+           lacking < found->count);
+    return lacking < found->count ? 0 : -1;
 }
 
-/* Opens a listener for each address of a name; NULL: the wildcard. */
+/* Opens listeners for the addresses of a name; NULL: the wildcard. */
 static int open_name(const struct opening *opening, const char *name)
 {
     const struct options *options = opening->options;
-    bool ipv4 = options->ipv4 && !options->ipv6;
-    bool ipv6 = options->ipv6 && !options->ipv4;
-    struct addrinfo *found;
-    char port[8];
-    int result = 0;
+    int family = options->ipv4 == options->ipv6 ? AF_UNSPEC : options->ipv4 ? AF_INET : AF_INET6;
+    const char *what = name == NULL ? "any address" : name;
+    struct lookup found;
+    int result;
 
-    (void)snprintf(port, sizeof(port), "%u", options->port);
-    found = look_up(name == NULL ? "any address" : name, name, port,
-                    ipv4   ? AF_INET
-                    : ipv6 ? AF_INET6
-                           : AF_UNSPEC);
-    if (found == NULL)
+    if (!look_up(&found, what, name, options->port, family))
         return -1;
-    /* An IPv6 wildcard for both families would collide with other addresses. */
-    for (const struct addrinfo *each = found; each != NULL && result == 0; each = each->ai_next)
-        if (!is_repeated(found, each))
-            result = open_address(opening, *each, ipv6 || options->address_count > 1);
-    freeaddrinfo(found);
+    result = open_addresses(opening, &found, what);
+    lookup_free(&found);
     return result;
 }
 
@@ -379,25 +393,47 @@ int binding_open(struct listeners *listeners, const struct options *options,
 
 /* ---- --metrics ---- */
 
-int binding_open_metrics(const char *word)
+/* Opens a socket at the first address where that is possible.  Returns it, or -1 after logging why
+ * there is none at `what`. */
+static int open_first(struct lookup *found, const char *what)
 {
     static const struct options none; /* options of PORT do not apply */
+    uint64_t until = 0;
+    int descriptor = -1;
+    bool in_use;
+
+    do {
+        in_use = false;
+        for (size_t i = 0; i < found->count && descriptor < 0; i++) {
+            descriptor = open_socket(&found->list[i], false, &none, METRICS_BACKLOG);
+            found->list[i].error = descriptor < 0 ? errno : 0;
+            in_use = in_use || found->list[i].error == EADDRINUSE;
+        }
+    } while (descriptor < 0 && in_use && backoff_pause(&until, "%s", what));
+    if (descriptor < 0)
+        report(found, what, false);
+    return descriptor;
+}
+
+int binding_open_metrics(const char *word)
+{
     const char *colon = strrchr(word, ':');
     int brackets = *word == '[';
     char host[NI_MAXHOST];
     char what[NI_MAXHOST + NI_MAXSERV];
-    struct addrinfo *found;
+    uint64_t port = 0;
+    struct lookup found;
     struct endpoint local;
     char text[ADDRESS_DESCRIPTION];
     int descriptor;
 
     (void)snprintf(what, sizeof(what), "%s (--metrics)", word);
     (void)snprintf(host, sizeof(host), "%.*s", (int)(colon - word) - 2 * brackets, word + brackets);
-    found = look_up(what, colon == word ? NULL : host, colon + 1, AF_UNSPEC);
-    if (found == NULL)
+    (void)parse_number(colon + 1, UINT16_MAX, &port); /* value_metrics() has checked it */
+    if (!look_up(&found, what, colon == word ? NULL : host, (uint16_t)port, AF_UNSPEC))
         return -1;
-    descriptor = open_first(what, found, false, &none, METRICS_BACKLOG);
-    freeaddrinfo(found);
+    descriptor = open_first(&found, what);
+    lookup_free(&found);
     if (descriptor < 0)
         return -1;
     if (address_of_socket(descriptor, &local) == 0)

@@ -7,9 +7,10 @@
 #include "supervisor/listen/listener.h"
 #include "supervisor/options/options.h"
 
-/* Opens a listener for each address that the options name, or the Unix socket.  `given` are the
- * listeners of the daemon before: one with the same address is used instead of a new one, and
- * marked there as taken.  If the options ask for passed sockets, takes all of `given`.
+/* Opens a listener for each address that the options name, or the Unix socket.  Of a host name with
+ * several addresses, leaves out those that cannot be had, with a warning, as long as there is one.
+ * `given` are the listeners of the daemon before: one with the same address is used instead of a
+ * new one, and marked there as taken.  If the options ask for passed sockets, takes all of `given`.
  * Returns 0, or -1 after logging why.  Strings of the options must stay. */
 int binding_open(struct listeners *listeners, const struct options *options,
                  struct listeners *given);

@@ -1,11 +1,18 @@
 #include "supervisor/options/access.h"
 
+#include "supervisor/base/file.h"
+#include "supervisor/base/lookup.h"
 #include "supervisor/base/parse.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     IPV4_BITS = 32,
@@ -14,7 +21,9 @@ enum {
     SHOWN_MAXIMUM = 60 /* bytes of a word that an error shows */
 };
 
-static const char expected_word[] = "expected an IPv4 or IPv6 address, ADDRESS/LENGTH, or all";
+static const char expected_word[] =
+    "expected an IPv4 or IPv6 address, ADDRESS/LENGTH, a host name, or all";
+static const char out_of_memory[] = "out of memory";
 
 /* Makes an IPv6 prefix the IPv4 prefix that it stands for, if there is one. */
 static void normalise(struct access_rule *rule)
@@ -78,16 +87,33 @@ static bool reserve(struct access *access, size_t more)
     return true;
 }
 
+static const char *add_host(struct access *access, bool allow, const char *name, uint32_t line)
+{
+    struct access_host *hosts =
+        reallocarray(access->hosts, access->host_count + 1, sizeof(*access->hosts));
+    struct access_host host = {.allow = allow, .line = line};
+
+    if (hosts == NULL)
+        return out_of_memory;
+    strcpy(host.name, name); /* parse_is_host_name() has checked its length */
+    access->hosts = hosts;
+    access->hosts[access->host_count++] = host;
+    return NULL;
+}
+
 const char *access_add(struct access *access, bool allow, const char *word, uint32_t line)
 {
     struct access_rule rule = {.family = AF_INET, .allow = allow, .line = line};
     bool all = strcmp(word, "all") == 0;
     const char *expected = all ? NULL : parse_prefix(word, &rule);
 
+    /* "ALL" is a mistake rather than a host. */
+    if (expected == expected_word && parse_is_host_name(word) && strcasecmp(word, "all") != 0)
+        return add_host(access, allow, word, line);
     if (expected != NULL)
         return expected;
     if (!reserve(access, 2)) /* for "all" */
-        return "out of memory";
+        return out_of_memory;
     access->list[access->count++] = rule;
     rule.family = AF_INET6;
     if (all)
@@ -164,6 +190,7 @@ bool access_add_text(struct access *access, const char *text, size_t length,
                      char error[ACCESS_ERROR_MAXIMUM])
 {
     size_t count = access->count;
+    size_t hosts = access->host_count;
     uint32_t number = 1;
 
     for (size_t at = 0; at < length; number++) {
@@ -171,10 +198,66 @@ bool access_add_text(struct access *access, const char *text, size_t length,
         size_t size = end == NULL ? length - at : (size_t)(end - text) - at;
         if (!add_line(access, text + at, size, number, error)) {
             access->count = count;
+            access->host_count = hosts;
             return false;
         }
         at += size + 1;
     }
+    return true;
+}
+
+/* ---- hosts ---- */
+
+static bool add_address(struct access *access, const struct access_host *host,
+                        const union address_socket *address)
+{
+    struct access_rule rule = {
+        .family = address->any.sa_family, .allow = host->allow, .line = host->line};
+    bool ipv4 = rule.family == AF_INET;
+
+    rule.length = ipv4 ? IPV4_BITS : IPV6_BITS;
+    if (ipv4)
+        memcpy(rule.address, &address->ipv4.sin_addr, IPV4_BITS / 8);
+    else
+        memcpy(rule.address, &address->ipv6.sin6_addr, IPV6_BITS / 8);
+    normalise(&rule);
+    if (!reserve(access, 1))
+        return false;
+    access->list[access->count++] = rule;
+    return true;
+}
+
+/* Returns NULL, or why the host has no addresses. */
+static const char *look_up(struct access *access, const struct access_host *host)
+{
+    struct lookup found;
+    const char *error = lookup_name(&found, host->name, 0, AF_UNSPEC);
+
+    for (size_t i = 0; error == NULL && i < found.count; i++)
+        if (!add_address(access, host, &found.list[i].address))
+            error = out_of_memory;
+    lookup_free(&found);
+    return error;
+}
+
+bool access_look_up(struct access *access, char error[ACCESS_ERROR_MAXIMUM])
+{
+    for (size_t i = 0; i < access->host_count; i++) {
+        const struct access_host *host = &access->hosts[i];
+        const char *why = look_up(access, host);
+        char line[32];
+
+        if (why == NULL)
+            continue;
+        (void)snprintf(line, sizeof(line), "line %u", host->line);
+        (void)snprintf(error, ACCESS_ERROR_MAXIMUM, "%s: '%.*s': cannot look up the host: %s",
+                       host->line > 0 ? line
+                       : host->allow  ? "--allow"
+                                      : "--deny",
+                       SHOWN_MAXIMUM, host->name, why);
+        return false;
+    }
+    access->host_count = 0;
     return true;
 }
 
@@ -306,8 +389,73 @@ bool access_allows(const struct access *access, const struct endpoint *remote)
                     : remote->family == AF_UNIX || !access->others_denied;
 }
 
+/* ---- memory files ---- */
+
+/* A memory file has the compiled rules, and this behind them. */
+struct trailer {
+    uint32_t others_denied;
+};
+
+static bool write_all(int descriptor, const void *bytes, size_t size)
+{
+    for (ssize_t written; size > 0; size -= (size_t)written) {
+        written = write(descriptor, bytes, size);
+        if (written <= 0)
+            return false;
+        bytes = (const char *)bytes + written;
+    }
+    return true;
+}
+
+int access_save(const struct access *access)
+{
+    const struct trailer trailer = {.others_denied = access->others_denied};
+    int memory = memfd_create("dampener-rules", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int error;
+
+    if (memory >= 0 && write_all(memory, access->list, access->count * sizeof(*access->list)) &&
+        write_all(memory, &trailer, sizeof(trailer)) && file_seal(memory) == 0)
+        return memory;
+    error = errno;
+    if (memory >= 0)
+        (void)close(memory); /* it is incomplete */
+    errno = error;
+    return -1;
+}
+
+bool access_load(struct access *access, int memory)
+{
+    struct trailer trailer;
+    struct stat status;
+    size_t size;
+    void *map;
+
+    *access = (struct access){0};
+    errno = EPERM;
+    if (!file_is_sealed(memory) || fstat(memory, &status) != 0)
+        return false;
+    size = (size_t)status.st_size;
+    errno = EINVAL;
+    if (size % sizeof(*access->list) != sizeof(trailer))
+        return false;
+    /* Kernels before 6.7 refuse MAP_SHARED for a file that is sealed against writing. */
+    map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, memory, 0);
+    if (map == MAP_FAILED)
+        return false;
+    memcpy(&trailer, (char *)map + size - sizeof(trailer), sizeof(trailer));
+    access->list = map;
+    access->mapped = size;
+    access->count = size / sizeof(*access->list);
+    access->others_denied = trailer.others_denied != 0;
+    return true;
+}
+
 void access_free(struct access *access)
 {
-    free(access->list);
+    free(access->hosts);
+    if (access->mapped > 0)
+        (void)munmap(access->list, access->mapped); /* it cannot fail for a whole mapping */
+    else
+        free(access->list);
     *access = (struct access){0};
 }

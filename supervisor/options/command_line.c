@@ -174,8 +174,8 @@ static const char introduction[] =
 static const char example[] =
     "\n"
     "Example:\n"
-    "  socket-burst-dampener 873 --processes $(nproc) --load-average $(nproc) -- \\\n"
-    "      rsync --daemon\n";
+    "  socket-burst-dampener 873 --processes $(nproc) --load-average $(nproc) \\\n"
+    "      --abandon half-close -- rsync --daemon\n";
 
 /* Prints the words of `text` in lines that begin at INDENT; the first one has begun. */
 static void print_wrapped(const char *text, int column)

@@ -9,10 +9,11 @@
  *     command_line.h  reads argv by that table, and prints --help from it
  *     value.h         the columns of that table, and a reader for each kind of value
  *     access.h        --allow, --deny and the lines of --access-file: which clients they mean
+ *     rules.h         all of these together, read and looked up
  *     identity.h      --user, --group, --supervisor-user and --socket-owner as ids of the system
  *
  * Times are microseconds.  Texts point into argv, which must stay.  Nothing here blocks or writes
- * to the log, except identity.h.
+ * to the log, except identity.h, rules.h and access_look_up().
  */
 #ifndef SUPERVISOR_OPTIONS_OPTIONS_H
 #define SUPERVISOR_OPTIONS_OPTIONS_H

@@ -96,8 +96,8 @@ static const struct value_entry entries[] = {
     OPTION("rate", ADMISSION, "N[/TIME]", OTHER(value_rate), DEFAULT("none"), SETTABLE,
            HELP("start at most N handlers per TIME; without TIME: per second")),
     OPTION("allow", ADMISSION, "CIDR", OTHER(value_allow), NOT_UNIX, WORDS("all"), REPEATED,
-           HELP("serve these clients: an address, ADDRESS/LENGTH or all; the most specific rule "
-                "decides")),
+           HELP("serve these clients: an address, ADDRESS/LENGTH, a host name or all; the most "
+                "specific rule decides")),
     OPTION("deny", ADMISSION, "CIDR", OTHER(value_deny), NOT_UNIX, WORDS("all"), REPEATED,
            HELP("disconnect these clients; CIDR as for --allow")),
     OPTION("access-file", ADMISSION, "FILE", PATH(files[OPTIONS_FILE_ACCESS], "the path of a file"),

@@ -3,93 +3,103 @@
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/release.h"
 #include "supervisor/base/file.h"
+#include "supervisor/options/rules.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Builds the rules of the command line, and of the file if there is one. */
-static bool build_access(struct policy *policy, const struct options *options, const char *text,
-                         size_t length)
-{
-    char wrong[ACCESS_ERROR_MAXIMUM];
-    struct access access;
-
-    if (!access_copy(&access, &options->access)) {
-        log_error("cannot read the access rules: %m");
-    } else if (text != NULL && !access_add_text(&access, text, length, wrong)) {
-        log_error("--access-file: %s: %s", options->files[OPTIONS_FILE_ACCESS], wrong);
-    } else if (!access_compile(&access, wrong)) {
-        log_error("access rules: %s", wrong);
-    } else {
-        access_free(&policy->access);
-        policy->access = access;
-        return true;
-    }
-    access_free(&access);
-    return false;
-}
-
-static const struct {
-    const char *option;
-    size_t most; /* bytes */
-    const char *hint;
-} files[OPTIONS_FILES] = {
-    [OPTIONS_FILE_ACCESS] = {"--access-file", OPTIONS_CONTENT_MAXIMUM - 1, ""},
-    [OPTIONS_FILE_BUSY] = {"--busy-message", OPTIONS_BUSY_MAXIMUM,
-                           "; a text that begins with @ is written \\@..."},
+static const char *const names[OPTIONS_FILES] = {
+    [OPTIONS_FILE_ACCESS] = "--access-file",
+    [OPTIONS_FILE_BUSY] = "--busy-message",
 };
 
 void policy_unreadable(const struct options *options, enum options_file file, const char *error)
 {
-    log_error("%s: cannot read %s: %s%s", files[file].option, options->files[file], error,
-              files[file].hint);
+    log_error("%s: cannot read %s: %s%s", names[file], options->files[file], error,
+              file == OPTIONS_FILE_BUSY ? "; a text that begins with @ is written \\@..." : "");
 }
 
-/* Uses the content of a file, and frees it; without a content, logs `error`. */
-static bool use(struct policy *policy, const struct options *options, enum options_file file,
-                char *text, size_t length, const char *error)
-{
-    bool right = text != NULL;
+/* ---- access rules ---- */
 
-    if (!right) {
-        policy_unreadable(options, file, error);
-    } else if (file == OPTIONS_FILE_ACCESS) {
-        right = build_access(policy, options, text, length);
-    } else {
-        memcpy(policy->busy.text, text, length);
-        policy->busy.length = length;
-    }
+static bool read_access(struct policy *policy, const struct options *options)
+{
+    bool named = options->files[OPTIONS_FILE_ACCESS] != NULL;
+    size_t length = 0;
+    char *text = named ? rules_read(options, &length) : NULL;
+    bool right = (text != NULL || !named) && rules_build(&policy->access, options, text, length);
+
     free(text);
     return right;
+}
+
+static bool take_access(struct policy *policy, const struct options *options, int descriptor)
+{
+    struct access access;
+
+    if (!access_load(&access, descriptor)) {
+        policy_unreadable(options, OPTIONS_FILE_ACCESS, strerror(errno));
+        return false;
+    }
+    access_free(&policy->access);
+    policy->access = access;
+    return true;
+}
+
+/* ---- the busy message ---- */
+
+/* Uses the content of the file, and frees it; without a content, logs `error`. */
+static bool use_busy(struct policy *policy, const struct options *options, char *text,
+                     size_t length, const char *error)
+{
+    if (text == NULL) {
+        policy_unreadable(options, OPTIONS_FILE_BUSY, error);
+        return false;
+    }
+    memcpy(policy->busy.text, text, length);
+    policy->busy.length = length;
+    free(text);
+    return true;
+}
+
+static bool read_busy(struct policy *policy, const struct options *options)
+{
+    const char *path = options->files[OPTIONS_FILE_BUSY];
+    char error[FILE_ERROR_MAXIMUM];
+    size_t length;
+    char *text;
+
+    policy->busy = options->busy;
+    if (path == NULL)
+        return true;
+    text = file_read(path, OPTIONS_BUSY_MAXIMUM, &length, error);
+    return use_busy(policy, options, text, length, error);
+}
+
+static bool take_busy(struct policy *policy, const struct options *options, int descriptor)
+{
+    char error[FILE_ERROR_MAXIMUM];
+    size_t length;
+    char *text = file_read_sealed(descriptor, OPTIONS_BUSY_MAXIMUM, &length, error);
+
+    return use_busy(policy, options, text, length, error);
+}
+
+/* ---- both ---- */
+
+bool policy_read(struct policy *policy, const struct options *options)
+{
+    bool right = read_access(policy, options);
+
+    return read_busy(policy, options) && right;
 }
 
 bool policy_take(struct policy *policy, const struct options *options, enum options_file file,
                  int descriptor)
 {
-    char error[FILE_ERROR_MAXIMUM];
-    size_t length;
-    char *text = file_read_sealed(descriptor, files[file].most, &length, error);
+    bool right = file == OPTIONS_FILE_ACCESS ? take_access(policy, options, descriptor)
+                                             : take_busy(policy, options, descriptor);
 
     release(descriptor);
-    return use(policy, options, file, text, length, error);
-}
-
-bool policy_read(struct policy *policy, const struct options *options)
-{
-    bool right =
-        options->files[OPTIONS_FILE_ACCESS] != NULL || build_access(policy, options, NULL, 0);
-
-    policy->busy = options->busy;
-    for (int file = 0; file < OPTIONS_FILES; file++) {
-        const char *path = options->files[file];
-        char error[FILE_ERROR_MAXIMUM];
-        size_t length;
-        char *text;
-
-        if (path == NULL)
-            continue;
-        text = file_read(path, files[file].most, &length, error);
-        right = use(policy, options, (enum options_file)file, text, length, error) && right;
-    }
     return right;
 }

@@ -15,11 +15,12 @@ struct policy {
     struct options_busy busy;
 };
 
-/* Reads all of it by path, for the start.  Returns false after logging what is wrong. */
+/* Reads all of it by path, and looks up the hosts of the access file, for the start.  Returns false
+ * after logging what is wrong. */
 bool policy_read(struct policy *policy, const struct options *options);
 
-/* Takes a file that was read again, as a sealed memory file, and closes it.
- * Returns false after logging what is wrong; then the old content stays. */
+/* Takes a file that was read again as a sealed memory file, which it closes: compiled access rules,
+ * or the busy message.  Returns false after logging what is wrong; then the old content stays. */
 bool policy_take(struct policy *policy, const struct options *options, enum options_file file,
                  int descriptor);
 

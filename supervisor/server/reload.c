@@ -94,8 +94,8 @@ static const char *sentence(int error)
     switch (error) {
     case EINVAL:
         return "it is not a regular file";
-    case -1:
-        return "its file system does not answer, or its reader was killed";
+    case LINK_KILLED:
+        return "its file system or a name server does not answer, or its reader was killed";
     default:
         return strerror(error);
     }
@@ -116,7 +116,7 @@ void reload_content(struct server *server, enum options_file file, int descripto
     reload->asked[file] = false;
     if (descriptor >= 0)
         right = policy_take(&server->queue.policy, server->options, file, descriptor);
-    else
+    else if (error != LINK_LOGGED)
         policy_unreadable(server->options, file, sentence(error));
     if (reload->again[file]) { /* this content is out of date */
         reload->again[file] = false;

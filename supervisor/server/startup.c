@@ -14,6 +14,7 @@
 #include "supervisor/listen/binding.h"
 #include "supervisor/listen/passed.h"
 #include "supervisor/options/identity.h"
+#include "supervisor/options/rules.h"
 #include "supervisor/server/events.h"
 #include "supervisor/server/operator.h"
 #include "supervisor/server/reports.h"
@@ -240,10 +241,6 @@ static bool open_files(struct startup *startup)
     server->control.source.descriptor = -1;
     server->metrics.source.descriptor = -1;
     server->takeover = startup->options->takeover == NULL ? NULL : &startup->takeover;
-    /* Reading may take long, so a signal may still end the process; later there are files to
-     * remove. */
-    if (!policy_read(&server->queue.policy, startup->options))
-        return false;
     signals_hold();
     notify_open(&startup->keeper.notify); /* without a service manager we serve as well */
     if (add_files(files, &startup->listeners) != 0)
@@ -435,9 +432,10 @@ static int keep(struct startup *startup)
         return EXIT_FAILURE;
     }
     startup->server.lasting = lasting;
-    startup->server.keeper = getpid();
     startup->server.starter = geteuid();
     keeper->options = startup->options;
+    startup->server.keeper = getpid();
+    keeper->readers_identity = startup->changes_user ? &startup->identity : NULL;
     keeper->begun = &lasting->standby.begun;
     keeper->ended = &lasting->standby.ended;
     keeper->cloned = &lasting->standby.process;
@@ -471,5 +469,9 @@ int startup(struct options *options)
         return EXIT_FAILURE;
     if ((status = prepare_launch(&startup)) != EXIT_SUCCESS)
         return status;
+    /* This may take long.  A signal may still end the process, because there is nothing to remove
+     * yet, and no other daemon waits for this one to take over. */
+    if (!rules_look_up(options) || !policy_read(&startup.server.queue.policy, options))
+        return EXIT_FAILURE;
     return listen_for_clients(&startup) ? keep(&startup) : EXIT_FAILURE;
 }

@@ -6,6 +6,80 @@
 #include "tests/shared/check.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+static void check_host_names(void)
+{
+    static const char *const names[] = {"localhost",
+                                        "a",
+                                        "mirror1.example.org",
+                                        "example.org.",
+                                        "3com.com",
+                                        "10.0.0.x",
+                                        "1.2.3.4a",
+                                        "a-b.c--d",
+                                        "0xg",
+                                        "X",
+                                        "10.example"};
+    /* Addresses, mistyped ones, and what getaddrinfo(3) takes for one. */
+    static const char *const others[] = {"",
+                                         ".",
+                                         "..",
+                                         "a..b",
+                                         ".a",
+                                         "a...",
+                                         "-a",
+                                         "a-",
+                                         "a.-b",
+                                         "a_b",
+                                         "a b",
+                                         "a/8",
+                                         "*.org",
+                                         "10",
+                                         "10.0.0",
+                                         "10.0.0.",
+                                         "10.0.0.0/8",
+                                         "10.0.0/8",
+                                         "300.1.1.1",
+                                         "1.1.1.300",
+                                         "0x7f",
+                                         "0x7f.1",
+                                         "0X7F",
+                                         "0x",
+                                         "1.0x2",
+                                         "example.0xa",
+                                         "10.0.0.0-10.0.0.255",
+                                         "10.0.0.0-8",
+                                         "::1",
+                                         "fe80::1",
+                                         "1::2::3",
+                                         "[::1]",
+                                         "a:b",
+                                         "a.1",
+                                         "\xc3\xa9.org",
+                                         "a\n"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        CHECK(parse_is_host_name(names[i]) || fprintf(stderr, "%s\n", names[i]) < 0);
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+        CHECK(!parse_is_host_name(others[i]) || fprintf(stderr, "%s\n", others[i]) < 0);
+}
+
+static void check_long_host_names(void)
+{
+    char longest[256];
+
+    for (size_t i = 0; i < sizeof(longest); i++)
+        longest[i] = i % 64 == 63 ? '.' : 'a';
+    longest[253] = '\0';
+    CHECK(parse_is_host_name(longest));
+    longest[63] = 'a';
+    CHECK(!parse_is_host_name(longest)); /* a label is too long */
+    longest[63] = '.';
+    longest[253] = 'a';
+    longest[255] = '\0';
+    CHECK(!parse_is_host_name(longest)); /* the name is */
+}
 
 int main(void)
 {
@@ -43,5 +117,7 @@ int main(void)
     CHECK(parse_port("0", &port) && port == 0);
     CHECK(parse_port("65535", &port) && port == 65535);
     CHECK(!parse_port("65536", &port) && !parse_port("", &port) && !parse_port("12x", &port));
+    check_host_names();
+    check_long_host_names();
     return CHECK_RESULT();
 }

@@ -134,8 +134,48 @@ handlers_descriptors() { nc -N -d 127.0.0.1 "$PORT" | sed 's|/proc/[0-9]*/fd/||g
     grep -q -- '--reuse-port: Protocol not available' "$LOG"
 }
 
-# With /proc the daemon looks for the dispatcher beside itself; without, in the place of the
-# installation.
+# Starts the daemon without /proc and without an installed dispatcher, by the words $@: a path, or a
+# name that is in PATH.
+start_without_proc() {
+    # shellcheck disable=SC2016 # the shell in the namespace is to read this
+    WRAPPER=(unshare --mount sh -ec 'mount -t tmpfs none /usr/local; mount -t tmpfs none /proc
+        exec "$@"' sh)
+    DAMPENER=$1 start --address 127.0.0.1 0 cat
+}
+
+@test "without /proc, a daemon that is not installed finds the dispatcher beside itself" {
+    require_mounts
+    if is_sanitized; then skip "a sanitizer requires /proc"; fi
+    [[ $PWD != /usr/local/* ]] || skip "the test hides /usr/local"
+    mkdir -p programs links
+    cp "$DAMPENER" "$BUILD/dispatcher" programs/
+    ln -s ../programs/socket-burst-dampener links/alias
+    ln -s programs "link to folder"
+    local place
+    for place in "$PWD/programs/socket-burst-dampener" ./programs/../programs/socket-burst-dampener \
+        programs/socket-burst-dampener links/alias "link to folder/socket-burst-dampener"; do
+        start_without_proc "$place"
+        answers
+        stop
+    done
+    PATH=/nowhere:$PWD/programs:$PATH start_without_proc socket-burst-dampener
+    answers
+    stop
+    # A relative folder in PATH makes the path relative.
+    PATH=links:$PATH start_without_proc alias
+    answers
+}
+
+@test "without /proc and a dispatcher, the daemon says where it looked" {
+    require_mounts
+    if is_sanitized; then skip "a sanitizer requires /proc"; fi
+    [[ $PWD != /usr/local/* ]] || skip "the test hides /usr/local"
+    cp "$DAMPENER" alone
+    refute start_without_proc ./alone
+    has_line "cannot find the dispatcher's program, neither as $PWD/dispatcher nor as " "$LOG"
+}
+
+# If the daemon has no dispatcher beside it, it takes the one in the place of the installation.
 @test "without /proc, an installed daemon serves" {
     require_mounts
     if is_sanitized; then skip "a sanitizer requires /proc"; fi

@@ -81,7 +81,7 @@ pid_t __wrap_waitpid(pid_t process, int *status, int flags);
 pid_t __wrap_wait4(pid_t process, int *status, int flags, struct rusage *usage);
 pid_t __wrap_launch_dispatcher(struct launch *launch, unsigned index,
                                int descriptors[LAUNCH_DESCRIPTORS]);
-pid_t __wrap_reader_start(const char *path, unsigned index, int link);
+pid_t __wrap_reader_start(const struct keeper *reading, unsigned index);
 int __wrap_privileges_limit(uint64_t kept);
 int __wrap_privileges_rest(uint64_t kept);
 int __wrap_privileges_hide(void);
@@ -308,9 +308,9 @@ pid_t __wrap_launch_dispatcher(struct launch *launch, unsigned index,
     return process;
 }
 
-pid_t __wrap_reader_start(const char *path, unsigned index, int link)
+pid_t __wrap_reader_start(const struct keeper *reading, unsigned index)
 {
-    HOLDS(link == keeper.link.descriptor && path == options.files[index]);
+    HOLDS(reading == &keeper && options.files[index] != NULL);
     return add(READER, NOBODY);
 }
 

@@ -486,6 +486,76 @@ handlers_score() { nc -N 127.0.0.1 "$PORT" </dev/null; }
     answers_hello
 }
 
+@test "in a namespace with one user that a plain user makes, the service runs as root, with one warning" {
+    be_other
+    WRAPPER+=(unshare --user --map-root-user)
+    "${WRAPPER[@]}" true 2>/dev/null || skip "no user namespaces for plain users here"
+    start --address 127.0.0.1 0 cat
+    has_lines 1 "$LOG"
+    has_line '^\[WARNING\] root may not become another user here' "$LOG"
+    has_no_capability "$(supervisor)"
+    has_field "$(supervisor)" NoNewPrivs 1
+    answers_hello
+}
+
+@test "root without any one capability serves, with one warning if that makes a difference" {
+    require_root
+    if is_sanitized; then skip "a build with sanitizers keeps its root directory"; fi
+    local capability warning
+    for capability in setuid setgid sys_chroot setpcap kill dac_override fowner sys_resource; do
+        : >"$LOG"
+        WRAPPER=(setpriv "--bounding-set=-$capability")
+        start --address 127.0.0.1 --dispatchers 1 0 cat
+        case $capability in
+        setuid | setgid) warning='root may not become another user here' ;;
+        sys_chroot) warning='cannot make an empty directory the root of the supervisor' ;;
+        *) warning= ;;
+        esac
+        if [[ -n $warning ]]; then
+            has_lines 1 "$LOG"
+            has_line "^\[WARNING\] $warning" "$LOG"
+        else
+            has_lines 0 "$LOG"
+        fi
+        pair_is_confined
+        answers_hello
+        stop
+        [[ $STATUS == 0 ]]
+    done
+}
+
+@test "root with CAP_SETUID and CAP_SETGID alone serves as other users" {
+    require_root
+    if is_sanitized; then skip "a build with sanitizers keeps its root directory"; fi
+    open_directories
+    WRAPPER=(setpriv "--bounding-set=-all,+setuid,+setgid")
+    start --user "$HANDLERS" --supervisor-user "$SUPERVISOR" --dispatcher-user "$DISPATCHER" \
+        --dispatchers 1 --address 127.0.0.1 0 cat
+    has_lines 1 "$LOG"
+    is_user "$(supervisor)" "$SUPERVISOR_ID" "$SUPERVISOR_GROUP" ''
+    is_apart "$(dispatchers)"
+    answers_hello
+}
+
+@test "--user is no privilege for the user that the daemon is already; with other groups it is" {
+    be_other
+    start --user "$HANDLERS" --address 127.0.0.1 0 cat
+    has_lines 0 "$LOG"
+    answers_hello
+    stop
+    start --user "$HANDLERS_ID" --group "$HANDLERS_GROUP" --address 127.0.0.1 0 cat
+    answers_hello
+    stop
+    WRAPPER=(setpriv --reuid="$HANDLERS_ID" --regid="$HANDLERS_GROUP" --groups "$HANDLERS_GROUP,$SUPERVISOR_GROUP")
+    refuses_to_start 'this requires root (CAP_SETUID and CAP_SETGID)' --user "$HANDLERS" 0 cat
+    WRAPPER=(unshare --user --map-root-user)
+    "${WRAPPER[@]}" true 2>/dev/null || skip "no user namespaces here"
+    start --user root --address 127.0.0.1 0 cat
+    has_line '^\[WARNING\] root may not become another user here' "$LOG"
+    has_lines 1 "$LOG"
+    answers_hello
+}
+
 @test "root's handlers have all capabilities of root even under no_new_privs" {
     require_root
     WRAPPER=(setpriv --no-new-privs)

@@ -84,7 +84,7 @@ static void open_manager(void)
 
 static void make(const char *name, const char *content)
 {
-    int file = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int file = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
     CHECK(file >= 0 && write(file, content, strlen(content)) == (ssize_t)strlen(content));
     (void)close(file);
@@ -132,7 +132,7 @@ static bool has_ignored_all(void)
 {
     struct link_message message;
 
-    request((struct link_message){.type = LINK_READ, .index = OPTIONS_FILE_BUSY});
+    request((struct link_message){.type = LINK_READ, .index = OPTIONS_FILES}); /* no file */
     message = report(NULL);
     if (message.type != LINK_CONTENT)
         (void)fprintf(stderr, "report %u about process %d\n", message.type, message.process);
@@ -349,29 +349,55 @@ static void check_group(void)
     CHECK(message.type == LINK_EMPTY && message.process == process);
 }
 
-/* Returns the value of the answer to READ of the access file. */
-static int value_of_read(const char *expected)
+/* Returns the value of the answer to READ, and sets *memory to the file that comes with it; -1:
+ * none.
+ */
+static int value_of_read(uint32_t index, int *memory)
 {
-    char content[32] = "";
     int descriptors[LINK_DESCRIPTORS];
     struct link_message message;
 
-    request((struct link_message){.type = LINK_READ, .index = OPTIONS_FILE_ACCESS});
+    request((struct link_message){.type = LINK_READ, .index = index});
     message = report(descriptors);
-    CHECK(message.type == LINK_CONTENT && message.index == OPTIONS_FILE_ACCESS);
+    CHECK(message.type == LINK_CONTENT && message.index == index);
     CHECK((message.value == 0) == (descriptors[0] >= 0));
-    if (message.value == 0) {
-        CHECK(read(descriptors[0], content, sizeof(content) - 1) >= 0);
-        CHECK(strcmp(content, expected) == 0);
-        CHECK((fcntl(descriptors[0], F_GET_SEALS) & F_SEAL_WRITE) != 0);
-        (void)close(descriptors[0]);
-    }
+    *memory = descriptors[0];
     return message.value;
+}
+
+static bool is_refused(uint32_t index, int value)
+{
+    int memory;
+
+    return value_of_read(index, &memory) == value && memory < 0;
+}
+
+static void check_message(const char *expected)
+{
+    char content[32] = "";
+    int memory;
+
+    CHECK(value_of_read(OPTIONS_FILE_BUSY, &memory) == 0);
+    CHECK(read(memory, content, sizeof(content) - 1) >= 0);
+    CHECK(strcmp(content, expected) == 0);
+    CHECK((fcntl(memory, F_GET_SEALS) & F_SEAL_WRITE) != 0);
+    (void)close(memory);
+}
+
+static void check_rules(size_t expected)
+{
+    struct access access;
+    int memory;
+
+    CHECK(value_of_read(OPTIONS_FILE_ACCESS, &memory) == 0);
+    CHECK(access_load(&access, memory) && access.count == expected);
+    access_free(&access);
+    (void)close(memory);
 }
 
 static void check_read(void)
 {
-    static const uint32_t none[] = {OPTIONS_FILE_BUSY, OPTIONS_FILES, UINT32_MAX};
+    static const uint32_t none[] = {OPTIONS_FILES, UINT32_MAX};
 
     for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
         struct link_message message = {.type = LINK_READ, .index = none[i], .text = "new"};
@@ -380,14 +406,27 @@ static void check_read(void)
         message = report(NULL);
         CHECK(message.type == LINK_CONTENT && message.value == EINVAL);
     }
-    CHECK(value_of_read("") == ENOENT);
+    CHECK(is_refused(OPTIONS_FILE_BUSY, ENOENT));
+    make("message", "one");
+    check_message("one");
+    CHECK(unlink("message") == 0 && mkfifo("message", 0600) == 0);
+    CHECK(is_refused(OPTIONS_FILE_BUSY, EINVAL));
+    CHECK(unlink("message") == 0 && mkdir("message", 0700) == 0);
+    CHECK(is_refused(OPTIONS_FILE_BUSY, EINVAL));
+    CHECK(rmdir("message") == 0);
+
+    CHECK(is_refused(OPTIONS_FILE_ACCESS, LINK_LOGGED));
+    make("rules", "");
+    check_rules(0);
+    make("rules", "allow ::1\nallow all\nallow 127.0.0.1\nallow ::1\n");
+    check_rules(4);
+    make("rules", "allow ::1\ndeny ::1\n");
+    CHECK(is_refused(OPTIONS_FILE_ACCESS, LINK_LOGGED));
     make("rules", "one");
-    CHECK(value_of_read("one") == 0);
+    CHECK(is_refused(OPTIONS_FILE_ACCESS, LINK_LOGGED));
     CHECK(unlink("rules") == 0 && mkfifo("rules", 0600) == 0);
-    CHECK(value_of_read("") == EINVAL);
-    CHECK(unlink("rules") == 0 && mkdir("rules", 0700) == 0);
-    CHECK(value_of_read("") == EINVAL);
-    CHECK(rmdir("rules") == 0);
+    CHECK(is_refused(OPTIONS_FILE_ACCESS, LINK_LOGGED));
+    CHECK(unlink("rules") == 0);
 }
 
 /* Only the last of many readers goes on. */
@@ -567,6 +606,7 @@ static void prepare(void)
     signals_hold();
     open_manager();
     options.files[OPTIONS_FILE_ACCESS] = "rules";
+    options.files[OPTIONS_FILE_BUSY] = "message";
     keeper.options = &options;
     keeper.events =
         (struct keeper_events){.stand_by = stand_by, .retire = retire, .context = &keeper};

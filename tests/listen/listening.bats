@@ -117,6 +117,99 @@ does_not_answer() { refute timeout 20 nc -z "$1" "$2" 2>/dev/null; }
     [[ $output == "[ERROR] cannot listen on 192.0.2.1 port 0: "* ]]
 }
 
+# Makes WRAPPER start the daemon without IPv6 addresses, where the name "both" has an address of each
+# family, and "none" only addresses that this machine lacks.
+lack_ipv6() {
+    [[ $(id -u) == 0 ]] || skip "a namespace needs root"
+    printf '::1 both\n127.0.0.1 both\n::1 none\n192.0.2.1 none\n' >hosts
+    # shellcheck disable=SC2016
+    WRAPPER=(unshare --net --mount sh -ec 'ip link set lo up; mount --bind hosts /etc/hosts
+        echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6; exec "$@"' sh)
+}
+
+@test "an address of a host name that this machine lacks is a warning, because another can be had" {
+    lack_ipv6
+    start --address both 0 echo hello
+    [[ $(cut -d ' ' -f 1 "$READY") == 127.0.0.1 ]]
+    [[ $(nsenter --target "$DAEMON" --net nc 127.0.0.1 "$PORT" </dev/null) == hello ]]
+    has_lines 1 "$LOG"
+    has_line '^\[WARNING\] cannot listen on ::1 port 0, an address of both: Cannot assign' "$LOG"
+}
+
+@test "if no address of a host name can be had, the error names each, status 1" {
+    lack_ipv6
+    run "${WRAPPER[@]}" "$DAMPENER" --address both --address none 0 cat
+    [[ $status == 1 ]]
+    [[ ${lines[0]} == "[WARNING] cannot listen on ::1 port 0, an address of both: "* ]]
+    [[ $output == *"[ERROR] cannot listen on ::1 port 0, an address of none: Cannot assign"* ]]
+    [[ $output == *"[ERROR] cannot listen on 192.0.2.1 port 0, an address of none: Cannot assign"* ]]
+    ((${#lines[@]} == 3))
+}
+
+@test "a literal address that this machine lacks is an error, even beside a host name that can be had" {
+    lack_ipv6
+    run "${WRAPPER[@]}" "$DAMPENER" --address both --address ::1 0 cat
+    [[ $status == 1 ]]
+    [[ ${lines[1]} == "[ERROR] cannot listen on ::1 port 0: Cannot assign requested address" ]]
+    run "${WRAPPER[@]}" "$DAMPENER" --ipv6 --address both 0 cat
+    [[ $status == 1 ]]
+    [[ $output == "[ERROR] cannot listen on ::1 port 0: Cannot assign requested address" ]]
+}
+
+@test "metrics are on the first address of a host name that can be had; if there is none, the error names each" {
+    lack_ipv6
+    start -v --address 127.0.0.1 --metrics both:0 0 cat
+    has_line '^\[INFO\] metrics on 127.0.0.1 port ' "$LOG"
+    stop
+    run "${WRAPPER[@]}" "$DAMPENER" --address 127.0.0.1 --metrics none:9100 0 cat
+    [[ $status == 1 ]]
+    [[ $output == *"[ERROR] cannot listen on ::1 port 9100, an address of none:9100 (--metrics): "* ]]
+    [[ $output == *"[ERROR] cannot listen on 192.0.2.1 port 9100, an address of none:9100 (--metrics): "* ]]
+    ((${#lines[@]} == 2))
+}
+
+@test "a metrics port in use is named even if another address of the host name is lacking" {
+    lack_ipv6
+    printf '127.0.0.1 mixed\n::1 mixed\n' >hosts # found in this order, or in the other
+    start_controlled 0 cat
+    WRAPPER=(nsenter --target "$DAEMON" --net --mount)
+    run "${WRAPPER[@]}" "$DAMPENER" --address 127.0.0.1 --metrics "mixed:$METRICS" 0 cat
+    [[ $status == 1 ]]
+    [[ ${lines[0]} == "[WARNING] mixed:$METRICS (--metrics) is in use: trying again for up to 2 s" ]]
+    [[ $output == *"[ERROR] cannot listen on 127.0.0.1 port $METRICS, an address of "*": Address already in use"* ]]
+}
+
+# Starts the daemon on the name "both", with the first socket() for AF_INET6 failing with error $1.
+# Earlier calls come from looking up users and names.
+start_without_ipv6_socket() {
+    local number
+    WRAPPER=("${MOUNTED[@]}" strace -qq -o sockets -e trace=socket)
+    start --address both 0 cat
+    stop_traced
+    number=$(grep '^socket(' sockets | grep -n -m 1 'AF_INET6, SOCK_STREAM' | cut -d : -f 1)
+    WRAPPER=("${MOUNTED[@]}" strace -qq -o /dev/null -e trace=socket
+        -e "inject=socket:error=$1:when=$number")
+    start --address both 0 cat
+    stop_traced
+}
+
+# Kernels without IPv6 have no such family; filters of system calls in containers answer EPERM, too.
+@test "an address of a host name whose family the kernel lacks is a warning" {
+    command -v strace >/dev/null || skip "strace is not installed"
+    lack_ipv6
+    local error
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker cannot run in a traced process
+    # shellcheck disable=SC2016
+    MOUNTED=(unshare --mount sh -ec 'mount --bind hosts /etc/hosts; exec "$@"' sh)
+    for error in EAFNOSUPPORT EPERM; do
+        : >"$LOG"
+        start_without_ipv6_socket "$error"
+        [[ $ADDRESS == 127.0.0.1 ]]
+        has_lines 1 "$READY"
+        has_line '^\[WARNING\] cannot listen on ::1 port 0, an address of both: ' "$LOG"
+    done
+}
+
 @test "a port is free as soon as its daemon has ended" {
     start --address 127.0.0.1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
     local port=$PORT

@@ -55,7 +55,6 @@ static const struct rule_case words[] = {
     {.word = "/8", .error = "expected an IPv4 or IPv6 address"},
     {.word = "ALL", .error = "expected an IPv4 or IPv6 address"},
     {.word = "all/0", .error = "expected an IPv4 or IPv6 address"},
-    {.word = "localhost", .error = "expected an IPv4 or IPv6 address"},
     {.word = "10", .error = "expected an IPv4 or IPv6 address"},
     {.word = "10.0.0/24", .error = "expected an IPv4 or IPv6 address"},
     {.word = "10.0.0.256", .error = "expected an IPv4 or IPv6 address"},
@@ -117,11 +116,13 @@ static const struct text_case texts[] = {
     {.text = "\r\nallow ::/129\r\n",
      .error = "line 2: '::/129': expected a prefix length from 0 to 128 behind the slash"},
     {.text = "allow all\nallow 1.2.3",
-     .error = "line 2: '1.2.3': expected an IPv4 or IPv6 address, ADDRESS/LENGTH, or all"},
+     .error =
+         "line 2: '1.2.3': expected an IPv4 or IPv6 address, ADDRESS/LENGTH, a host name, or all"},
     {.text = "# old\rdeny all\rallow all\r",
      .error = "line 1: '# old?deny all?allow all': the line contains a carriage return"},
     {.text = "allow \x1b[31m\x7f\xff.",
-     .error = "line 1: '?[31m??.': expected an IPv4 or IPv6 address, ADDRESS/LENGTH, or all"},
+     .error = "line 1: '?[31m??.': expected an IPv4 or IPv6 address, ADDRESS/LENGTH, a host name, "
+              "or all"},
     {.text = "\xef\xbb\xbf"
              "allow all",
      .error = "line 1: '???allow': expected allow or deny"},

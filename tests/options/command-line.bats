@@ -174,12 +174,14 @@ serves() {
     serves --rate 5/1ms 0 cat
 }
 
-@test "--allow and --deny accept addresses and prefixes" {
+@test "--allow and --deny accept addresses, prefixes and hosts, and no mistyped address passes for a host" {
     local word
-    for word in '' x 10.0.0 10.0.0.0/33 10.0.0.0/ 10.0.0.1/8 ::/129 fe80::1%lo ' ::1' All; do
+    for word in '' x_y 10.0.0 10.0.0/8 300.1.1.1 0x7f.1 10.0.0.0-9 host/24 10.0.0.0/33 10.0.0.0/ \
+        10.0.0.1/8 ::/129 fe80::1%lo ' ::1' All; do
         refuses "--allow: '$word': " --allow "$word" 0 cat
         refuses "--deny: '$word': " --deny "$word" 0 cat
     done
+    serves --allow localhost 0 cat
     serves --allow 127.0.0.0/8 --allow ::1 --deny all 0 cat
     refuses "--access-file: '': expected the path of a file" --access-file '' 0 cat
 }

@@ -128,11 +128,11 @@ start_with_rules() { start --address 127.0.0.1 "$@" 0 "$ANSWER" "$ANSWERS" "$COU
 }
 
 @test "a bad access file at the start is an error that shows the wrong line, status 1" {
-    printf 'allow 10.0.0.0/8\n\nallow everybody\n' >rules
+    printf 'allow 10.0.0.0/8\n\nallow every_body\n' >rules
     run "$DAMPENER" --access-file rules 0 cat
     echo "$output"
     [[ $status == 1 ]]
-    [[ $output == *"[ERROR] --access-file: rules: line 3: 'everybody': expected"* ]]
+    [[ $output == *"[ERROR] --access-file: rules: line 3: 'every_body': expected"* ]]
     run "$DAMPENER" --access-file missing 0 cat
     [[ $status == 1 ]]
     [[ $output == *"[ERROR] --access-file: cannot read missing: No such file or directory"* ]]

@@ -202,7 +202,7 @@ hang_up_and_stop_reader() {
     is_served_from 127.0.1.2
     await has_line 'SIGHUP: a file that could not be read keeps its old content' "$LOG"
     ((SECONDS - begin >= 9))
-    has_line 'cannot read rules: its file system does not answer, or its reader was killed' "$LOG"
+    has_line 'cannot read rules: its file system or a name server does not answer, or its reader was killed' "$LOG"
     await is_gone "$READER"
     is_denied_from 127.0.1.1
     hang_up

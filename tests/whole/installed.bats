@@ -15,6 +15,46 @@ SHARE=$IMAGE/usr/share
 
 needs() { command -v "$1" >/dev/null || skip "$1 is not installed"; }
 
+# ---- what the templates and examples suggest ----
+
+# Prints the command lines of this program in a file, and the options of templates, one a line.  A
+# backslash continues a line; in the manual it is "\e".
+examples_in() {
+    sed 's/\\e$/\\/' "$1" | sed -e ':again' -e '/\\$/{N;s/ *\\\n */ /;bagain' -e '}' |
+        grep -E 'socket-burst-dampener .*rsync --daemon|DAMPENER_OPTIONS=.*--'
+}
+
+@test "each example for rsync takes killed clients out of the queue" {
+    local file
+    "$DAMPENER" --help >help
+    for file in "$ROOT/README.md" "$ROOT/supervisor/socket-burst-dampener.8" help \
+        "$IMAGE/usr/lib/systemd/system/socket-burst-dampener@.service" \
+        "$IMAGE/etc/conf.d/socket-burst-dampener" "$SHARE/socket-burst-dampener/s6/config"; do
+        examples_in "$file" >examples
+        has_content examples
+        refute grep -v -e '--abandon half-close' examples
+    done
+}
+
+@test "no template and no example suggests a user that supervisor or dispatchers may have" {
+    local -a files=("$ROOT/README.md" "$ROOT/supervisor/socket-burst-dampener.8")
+    local -a templates
+    mapfile -t templates < <(grep -rl DAMPENER_OPTIONS= "$IMAGE")
+    ((${#templates[@]} == 3))
+    # --supervisor-user and --dispatcher-user are other options.
+    grep -ohE -e '(^|[^-a-z])--(user|group)[ =][a-z][-a-z]*' "${files[@]}" "${templates[@]}" |
+        grep -o '[^ =]*$' | sort -u >users
+    has_line '^mirror$' users
+    refute grep -xE 'nobody|daemon|root|dampener-.*' users
+    for file in "${templates[@]}"; do has_line '--user mirror' "$file"; done
+}
+
+@test "the unit's comments say what rsync needs below /home, which it cannot see" {
+    instances
+    [[ $(setting ProtectHome) == "yes " ]]
+    has_line '^#  *rsync .*below /home  *ProtectHome=read-only' socket-burst-dampener@873.service
+}
+
 # ---- systemd ----
 
 # Copies both units under instance names, because systemd finds a unit outside the unit path only by its

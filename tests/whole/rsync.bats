@@ -103,6 +103,40 @@ refuses_with() {
     status_is accepted 60
 }
 
+# Prints the options that the templates for service managers suggest for rsync, without the user.
+suggested_options() {
+    sed -n 's/^#DAMPENER_OPTIONS="\(.*\)"$/\1/p' "$ROOT/scripts/install/s6/config" | sed 's/--user mirror//'
+}
+
+@test "with the suggested options, rsync clients that are killed while they wait cost no handler" {
+    command -v rsync >/dev/null || skip "rsync is not installed"
+    make_module
+    mkdir copies
+    # shellcheck disable=SC2046
+    start_slow_rsync $(suggested_options) --processes 1
+    local i killed=() client served=()
+    fetch 0 &
+    served+=($!)
+    await status_is running 1
+    for i in 1 2 3 4 5; do
+        rsync -a "rsync://$ADDRESS:$PORT/module/" "copies/$i/" >/dev/null 2>&1 &
+        killed+=($!)
+    done
+    await status_is queued 5
+    fetch 6 &
+    served+=($!)
+    await status_is queued 6
+    kill -INT "${killed[@]}"
+    for client in "${killed[@]}"; do wait "$client" || true; done
+    await status_is queued 1
+    touch go
+    for client in "${served[@]}"; do wait "$client"; done
+    diff -r module copies/0
+    diff -r module copies/6
+    await status_is served 2
+    status_is accepted 7
+}
+
 @test "the command line of the earlier program in Python works unchanged" {
     command -v rsync >/dev/null || skip "rsync is not installed"
     [[ $(id -u) == 0 ]] || skip "port 873 needs root"

@@ -76,7 +76,7 @@ __socket_burst_dampener_option -l source-prefix -x -d 'take clients as one sourc
 __socket_burst_dampener_option -l load-average -x -d 'start no second handler while the 1-minute load average is LOAD or more'
 __socket_burst_dampener_option -l pressure -x -a 'cpu= memory= io=' -d 'start no second handler while tasks stall for P percent of the last 10 seconds'
 __socket_burst_dampener_option -l rate -x -d 'start at most N handlers per TIME'
-__socket_burst_dampener_option -l allow -x -a 'all' -d 'serve these clients: an address, ADDRESS/LENGTH or all'
+__socket_burst_dampener_option -l allow -x -a 'all' -d 'serve these clients: an address, ADDRESS/LENGTH, a host name or all'
 __socket_burst_dampener_option -l deny -x -a 'all' -d 'disconnect these clients'
 __socket_burst_dampener_option -l access-file -r -F -d 'take more rules from FILE'
 __socket_burst_dampener_option -l abandon -x -a 'hangup half-close silent never' -d 'take a waiting client out of the queue at this sign'
