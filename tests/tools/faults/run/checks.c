@@ -63,7 +63,7 @@ static bool has_no_zombie(struct run *run)
     const pid_t keeper = run->service.process;
 
     return service_has_ended(&run->service) ||
-           (!has_zombie(keeper) && !has_zombie(service_child(keeper, "standby", false)) &&
+           (!has_zombie(keeper) && !has_zombie(service_standby(&run->service)) &&
             !has_zombie(service_child(keeper, "dispatcher", false)));
 }
 
@@ -137,8 +137,7 @@ void checks_rest(struct run *run)
     if (!run_await(run, has_no_zombie, RUN_WITHIN))
         run_fail(run, "a zombie was left");
     check_descriptors(run);
-    used = service_processor_time(keeper) +
-           service_processor_time(service_child(keeper, "standby", false)) +
+    used = service_processor_time(keeper) + service_processor_time(service_standby(&run->service)) +
            service_processor_time(service_supervisor(&run->service));
     if (used > PROCESSOR_MOST)
         run_fail(run, "it took %ld ms of processor", used);

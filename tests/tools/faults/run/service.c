@@ -272,19 +272,27 @@ pid_t service_nth_child(pid_t process, const char *name, unsigned before)
     return find_child(process, name, false, before);
 }
 
+/* It may have failed to take its name, as may the supervisor. */
+pid_t service_standby(const struct service *service)
+{
+    pid_t process = service_child(service->process, "standby", false);
+
+    return process != 0 ? process : service_child(service->process, "socket-burst-da", false);
+}
+
 pid_t service_supervisor(const struct service *service)
 {
-    pid_t standby = service_child(service->process, "standby", false);
-    pid_t process = standby == 0 ? 0 : service_child(standby, "supervisor", false);
+    pid_t standby = service_standby(service);
+    pid_t process = standby == 0 ? 0 : service_child(standby, NULL, false);
 
     return process != 0 ? process : service_child(service->process, "supervisor", false);
 }
 
 bool service_is_paired(const struct service *service)
 {
-    pid_t standby = service_child(service->process, "standby", false);
+    pid_t standby = service_standby(service);
 
-    return standby != 0 && service_child(standby, "supervisor", false) != 0;
+    return standby != 0 && service_child(standby, NULL, false) != 0;
 }
 
 bool service_is_stopped(pid_t process)

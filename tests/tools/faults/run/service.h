@@ -54,6 +54,9 @@ pid_t service_child(pid_t process, const char *name, bool zombie);
 /* The same for the child with that many such before it. */
 pid_t service_nth_child(pid_t process, const char *name, unsigned before);
 
+/* The standby; 0: there is none. */
+pid_t service_standby(const struct service *service);
+
 /* The supervisor, a child of the standby, or of the keeper without one; 0: there is none. */
 pid_t service_supervisor(const struct service *service);
 
