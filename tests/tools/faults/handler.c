@@ -6,7 +6,8 @@
  *   w   answers "wait\n" and waits for the client's end of the connection
  *
  * Behind the letter comes the client's number.  The file "books", beside this program, gets a line
- * "began TICKET NUMBER" first of all, and "late TICKET NUMBER" if SIGTERM comes before the answer.
+ * "began TICKET 0" first of all, "serves TICKET NUMBER" once the client has spoken, and
+ * "late TICKET NUMBER" if SIGTERM comes before the answer.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 static int books;
-static char number[32]; /* with the end of its line */
+static char number[32] = "0\n";
 static volatile sig_atomic_t is_late;
 
 static bool say(int descriptor, const char *text)
@@ -75,10 +76,10 @@ int main(int argc, char **argv)
     int status = 1;
 
     if (argc < 1 || sigaction(SIGTERM, &action, NULL) != 0 || !open_books(argv[0]) ||
-        !read_line(line, sizeof(line)))
+        !note("began") || !read_line(line, sizeof(line)))
         return 1;
     strcpy(number, line + 2);
-    if (!note("began"))
+    if (!note("serves"))
         return 1;
     if (line[0] == 'a')
         status = answer("answer\n");

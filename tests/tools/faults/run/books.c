@@ -17,24 +17,32 @@ void books_cut(struct books *books, unsigned number)
 }
 
 /* Returns false if a line is none that a handler of these clients could have written. */
-static bool read_notes(struct books *books)
+static bool read_note(struct books *books, const char *line)
 {
-    char line[128];
     char word[8];
     unsigned ticket;
     unsigned number;
+
+    if (sscanf(line, "%7s %u %u", word, &ticket, &number) != 3 || ticket == 0 ||
+        ticket > BOOKS_CLIENTS || number > books->count || (number == 0) != (*word == 'b'))
+        return false;
+    if (number == 0)
+        books->began[ticket]++;
+    else if (strcmp(word, "serves") == 0)
+        books->list[number - 1].served++;
+    else
+        books->list[number - 1].late = true;
+    return true;
+}
+
+static bool read_notes(struct books *books)
+{
+    char line[128];
     bool right = true;
     FILE *file = fopen("books", "re");
 
-    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-        if (sscanf(line, "%7s %u %u", word, &ticket, &number) != 3 || number == 0 ||
-            number > books->count)
-            right = false;
-        else if (strcmp(word, "began") == 0)
-            books->list[number - 1].began++;
-        else
-            books->list[number - 1].late = true;
-    }
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+        right = read_note(books, line) && right;
     if (file != NULL)
         (void)fclose(file); /* it was only read */
     return right && file != NULL;
@@ -42,26 +50,46 @@ static bool read_notes(struct books *books)
 
 static void judge(const struct books_client *client, struct books_verdict *verdict)
 {
-    verdict->began += client->began;
-    verdict->twice += client->began > 1;
+    verdict->twice += client->served > 1;
     switch (client->wish) {
     case WISH_ANSWER:
         verdict->lost += client->cut && !client->late;
         verdict->late += client->cut && client->late;
         break;
     case WISH_STAY:
-        verdict->lost += client->began == 0;
+        verdict->lost += client->served == 0;
         break;
     case WISH_REFUSED:
-        verdict->untold += client->cut && client->began == 0;
-        verdict->lost += client->cut && client->began > 0 && !client->late;
+        verdict->untold += client->cut && client->served == 0;
+        verdict->lost += client->cut && client->served > 0 && !client->late;
         break;
     case WISH_DENIED:
-        verdict->strange = verdict->strange || client->began > 0;
+        verdict->strange = verdict->strange || client->served > 0;
         break;
     case WISH_LEAVE:
         break;
     }
+}
+
+/* Two handlers of one connection have the same ticket, or one of them hears nothing. */
+static void judge_handlers(const struct books *books, struct books_verdict *verdict)
+{
+    unsigned leaving = 0;
+    unsigned heard = 0;
+    unsigned same = 0;
+
+    for (unsigned i = 0; i < books->count; i++) {
+        heard += books->list[i].served;
+        leaving += books->list[i].wish == WISH_LEAVE;
+    }
+    for (unsigned ticket = 1; ticket <= BOOKS_CLIENTS; ticket++) {
+        verdict->began += books->began[ticket];
+        same += books->began[ticket] > 1;
+    }
+    if (verdict->began > heard + leaving)
+        verdict->twice += verdict->began - heard - leaving;
+    if (same > verdict->twice)
+        verdict->twice = same;
 }
 
 struct books_verdict books_judge(struct books *books)
@@ -69,11 +97,13 @@ struct books_verdict books_judge(struct books *books)
     struct books_verdict verdict = {0};
 
     for (unsigned i = 0; i < books->count; i++) {
-        books->list[i].began = 0;
+        books->list[i].served = 0;
         books->list[i].late = false;
     }
+    memset(books->began, 0, sizeof(books->began));
     verdict.strange = !read_notes(books);
     for (unsigned i = 0; i < books->count; i++)
         judge(&books->list[i], &verdict);
+    judge_handlers(books, &verdict);
     return verdict;
 }

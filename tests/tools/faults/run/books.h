@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-enum { BOOKS_CLIENTS = 64 /* of one run, at most */ };
+enum { BOOKS_CLIENTS = 64 /* of one run, at most; and so many tickets */ };
 
 /* What a client comes for. */
 enum wish {
@@ -22,21 +22,22 @@ enum wish {
 
 struct books_client {
     enum wish wish;
-    bool cut;       /* the connection ended without a word */
-    unsigned began; /* handlers */
-    bool late;      /* its time limit ended the handler before the answer */
+    bool cut;        /* the connection ended without a word */
+    unsigned served; /* handlers that have heard the client */
+    bool late;       /* its time limit ended the handler before the answer */
 };
 
 struct books {
     unsigned count;
     struct books_client list[BOOKS_CLIENTS]; /* client N is N - 1 */
+    unsigned began[BOOKS_CLIENTS + 1];       /* handlers, by ticket */
 };
 
 /* What has become of all. */
 struct books_verdict {
     unsigned lost;   /* should have had an answer, or a handler, and had none */
     unsigned late;   /* of others: had none because of the time limit */
-    unsigned twice;  /* had more than one handler */
+    unsigned twice;  /* had more than one handler; the second one hears nothing, most times */
     unsigned untold; /* were refused, and not told */
     unsigned began;  /* handlers */
     bool strange;    /* a denied client had a handler, or a handler noted what nobody can be */
