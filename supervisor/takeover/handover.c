@@ -289,9 +289,20 @@ static const unsigned permitted[] = {
                       INHERITANCE_SET(INHERITANCE_END),
 };
 
+/* Returns the types of messages that may come now.  If SERVING was lost with an earlier supervisor,
+ * what the new process says later comes before it says SERVING again. */
+static unsigned permitted_now(const struct handover *handover)
+{
+    bool lost = handover->phase == HANDOVER_COMMITTED && handover->resumed;
+
+    return permitted[lost ? HANDOVER_DONE : handover->phase];
+}
+
 /* Takes a message that is permitted in this phase.  Returns false if it violates the protocol. */
 static bool take(struct handover *handover, const union inheritance *message)
 {
+    if (handover->phase == HANDOVER_COMMITTED)
+        finish(handover); /* all that may come now means that the new process serves */
     switch (message->header.type) {
     case INHERITANCE_GO:
         handover->phase = HANDOVER_SETTLING; /* handover_advance() follows each round */
@@ -308,9 +319,7 @@ static bool take(struct handover *handover, const union inheritance *message)
             return false;
         commit(handover, &message->ready);
         break;
-    case INHERITANCE_SERVING:
-        if (handover->phase != HANDOVER_DONE) /* otherwise it answers commit_again() */
-            finish(handover);
+    case INHERITANCE_SERVING: /* if it is no news, it answers commit_again() */
         break;
     case INHERITANCE_SETTLED:
         handover->settled = true;
@@ -330,8 +339,8 @@ static void on_message(void *context)
     while (handover->source.watched) {
         union inheritance message;
         int none[INHERITANCE_BATCH];
-        enum inheritance_type type = inheritance_receive(
-            handover->source.descriptor, permitted[handover->phase], &message, none);
+        enum inheritance_type type = inheritance_receive(handover->source.descriptor,
+                                                         permitted_now(handover), &message, none);
         bool ended = type == 0 && errno == ECONNRESET;
         const char *reason = ended ? "ended" : "violated the protocol";
 
@@ -464,6 +473,7 @@ void handover_resume(struct handover *handover)
         return;
     handover->owed = 0;
     handover->unsaid = false;
+    handover->resumed = true;
     for (const struct client *client = clients_first(clients, CLIENT_RUNNING); client != NULL;
          client = clients_next(clients, client))
         handover->owed += client->owed;
@@ -535,6 +545,7 @@ int handover_begin(struct handover *handover, uint64_t version, const char **err
     log_info("another process is about to take over");
     handover->phase = HANDOVER_ANNOUNCED;
     handover->untaken = 0;
+    handover->resumed = false;
     handover->reason = NULL;
     handover->deadline.deadline = handover->loop->now + START_WITHIN;
     return descriptor;
