@@ -54,7 +54,6 @@ static void judge(const struct books_client *client, struct books_verdict *verdi
     switch (client->wish) {
     case WISH_ANSWER:
         verdict->lost += client->cut && !client->late;
-        verdict->late += client->cut && client->late;
         break;
     case WISH_STAY:
         verdict->lost += client->served == 0;

@@ -36,7 +36,6 @@ struct books {
 /* What has become of all. */
 struct books_verdict {
     unsigned lost;   /* should have had an answer, or a handler, and had none */
-    unsigned late;   /* of others: had none because of the time limit */
     unsigned twice;  /* had more than one handler; the second one hears nothing, most times */
     unsigned untold; /* were refused, and not told */
     unsigned began;  /* handlers */

@@ -206,7 +206,8 @@ void checks_calls(struct run *run)
              tracer_phases[most / CALLS_KINDS % PHASES]);
 }
 
-/* Counts the handlers that were ended by their time limit, as the log has it. */
+/* Counts the handlers that their time limit ended before they could note it themselves, as they can
+ * on a busy machine only when their program runs. */
 static unsigned late_handlers(void)
 {
     const double limit = strtod(SERVICE_TIMEOUT, NULL);
@@ -221,21 +222,12 @@ static unsigned late_handlers(void)
     return count;
 }
 
-/* Of clients with an error in their way, these handlers had no time to note that they are late. */
-static unsigned excused(const struct run *run, const struct books_verdict *verdict)
-{
-    const unsigned known = verdict->late + run->staying;
-    const unsigned late = run_kills(run) ? 0 : late_handlers();
-
-    return late > known ? late - known : 0;
-}
-
 /* An error may cost clients their connections, whose number is then bounded.  The death of a
  * process must not, unless supervisor and standby die together: then clients count as dropped. */
 void checks_books(struct run *run)
 {
     const struct books_verdict verdict = books_judge(&run->books);
-    const unsigned excuse = excused(run, &verdict);
+    const unsigned excuse = late_handlers();
     const long most = !run_kills(run) ? 2 : run->fault->actor == ACTOR_STANDBY ? run->dropped : 0;
 
     run->outcome.twice = verdict.twice;

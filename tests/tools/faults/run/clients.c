@@ -81,7 +81,6 @@ void clients_queue(struct run *run)
     struct visitor denied;
     char text[64];
 
-    run->staying = CLIENTS_STAYING;
     for (unsigned i = 0; i < CLIENTS_STAYING; i++)
         staying[i] = clients_begin(run, 1, 's', WISH_STAY);
     leaving = clients_begin(run, 3, 'a', WISH_LEAVE);
