@@ -254,8 +254,8 @@ static void commit(struct handover *handover, const struct inheritance_ready *re
     abort_it(handover, "could not be told to serve");
 }
 
-/* An earlier supervisor may not have said it, or the answer was lost with that supervisor.  If the
- * new process is dead, an event will say so. */
+/* An earlier supervisor may not have said it, or the answer was lost with that supervisor, or END.
+ * If the new process is dead, an event will say so. */
 static void commit_again(struct handover *handover)
 {
     handover->unsaid = inheritance_say(handover->source.descriptor, INHERITANCE_COMMITTED) != 0 &&
@@ -491,8 +491,7 @@ void handover_resume(struct handover *handover)
     } else {
         abort_it(handover, "met another supervisor");
     }
-    if (handover->phase >= HANDOVER_COMMITTED && handover->source.descriptor >= 0 &&
-        !handover->settled)
+    if (handover->phase >= HANDOVER_COMMITTED && handover->source.descriptor >= 0)
         commit_again(handover);
 }
 
