@@ -204,9 +204,12 @@ void rollcall_forget(struct server *server, const struct keeper *keeper)
     for (unsigned i = 0; i < POOL_MAXIMUM; i++)
         lasting->pool.dispatchers[i].process = 0; /* it finds nobody, and exits */
     memset(lasting->pool.left, 0, sizeof(lasting->pool.left));
-    /* The new process serves if it finds us gone after COMMITTED. */
+    /* The new process serves if it finds the link closed after ALL.  If it is dead as well, the
+     * service must not look as if it had ended well. */
+    if (lasting->handover.phase == HANDOVER_SENT)
+        lasting->shutdown.forced = true;
     lasting->handover.phase =
-        lasting->handover.phase >= HANDOVER_COMMITTED ? HANDOVER_DONE : HANDOVER_NONE;
+        lasting->handover.phase >= HANDOVER_SENT ? HANDOVER_DONE : HANDOVER_NONE;
     lasting->handover.source.descriptor = -1;
     lasting->takeover_closed = true;
     lasting->options.ready_descriptor = -1;
@@ -241,12 +244,14 @@ static void end_suspect(struct server *server)
 void rollcall_begin(struct server *server)
 {
     const struct clients *clients = &server->queue.clients;
+    const enum client_end end =
+        server->lasting->handover.phase == HANDOVER_DONE ? CLIENT_HANDED_OVER : CLIENT_DROPPED;
     uint32_t lost;
 
     pool_recall(&server->pool);
-    lost = running_recall(&server->running);
+    lost = running_recall(&server->running, end);
     end_suspect(server);
-    if (lost > 0)
+    if (lost > 0 && end == CLIENT_DROPPED)
         log_error("waiting clients that were lost with the supervisor and its standby: %u", lost);
     log_info("a supervisor takes the place of another: %u clients wait, %u have a handler",
              clients_count(clients, CLIENT_QUEUED), clients_active(clients));

@@ -218,12 +218,16 @@ static int send_all(struct handover *handover)
                 .paused = *handover->paused},
     };
 
-    /* From ALL on, the new process serves if it finds us dead: the files must stay then. */
+    /* From ALL on, the new process serves if it finds us dead: the files must stay then.  The phase
+     * comes first: another pair must not serve as well. */
     lend(handover, UINT64_MAX, true);
-    if (inheritance_send(handover->source.descriptor, INHERITANCE_ALL, &message, NULL) != 0)
-        return -1;
+    clients_settle();
     handover->phase = HANDOVER_SENT;
-    return 0;
+    clients_settle();
+    if (inheritance_send(handover->source.descriptor, INHERITANCE_ALL, &message, NULL) == 0)
+        return 0;
+    handover->phase = HANDOVER_SENDING;
+    return -1;
 }
 
 /* Sends all that the link takes now.  Each TAKEN makes room for more. */
@@ -544,6 +548,8 @@ int handover_begin(struct handover *handover, uint64_t version, const char **err
     log_info("another process is about to take over");
     handover->phase = HANDOVER_ANNOUNCED;
     handover->untaken = 0;
+    handover->successor = 0;
+    handover->used = UINT64_MAX; /* it may be all of them */
     handover->resumed = false;
     handover->reason = NULL;
     handover->deadline.deadline = handover->loop->now + START_WITHIN;
