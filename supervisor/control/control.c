@@ -283,7 +283,6 @@ int control_open(struct control *control, struct loop *loop, int listener, bool 
     if (memory == NULL || socket_set(listener, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER) != 0 ||
         loop_watch(loop, &control->source) != 0) {
         error = errno;
-        (void)close(listener); /* the error that matters is the one before */
         free(memory);
         control->memory = NULL;
         errno = error;

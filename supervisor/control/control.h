@@ -78,9 +78,9 @@ struct control {
     uint64_t refused;         /* strangers, so far */
 };
 
-/* Begins to serve a listening, non-blocking socket, which it owns from now on, also on failure: a
- * Unix socket, where only root and `user` may ask; or, `read_only`, a TCP socket.  Returns 0, or -1
- * with errno.  `control`, `loop` and `context` must stay. */
+/* Begins to serve a listening, non-blocking socket, which it owns from now on: a Unix socket, where
+ * only root and `user` may ask; or, `read_only`, a TCP socket.  Returns 0, or -1 with errno: then
+ * the socket stays open, for the next supervisor.  `control`, `loop` and `context` must stay. */
 int control_open(struct control *control, struct loop *loop, int listener, bool read_only,
                  uid_t user, control_answerer *answer, void *context);
 

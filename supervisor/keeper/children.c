@@ -169,12 +169,20 @@ bool children_has(idtype_t type, pid_t process)
            waitid(type, (id_t)process, &information, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-bool children_is_ours(const struct keeper *keeper, pid_t process)
+/* The pair and the dispatchers: whoever reaps them must act on it. */
+static bool is_replaced(const struct keeper *keeper, pid_t process)
 {
-    bool ours = process == keeper->standby || process == keeper->supervisor || process == getpgrp();
+    bool is = process == keeper->standby || process == keeper->supervisor;
 
     for (unsigned i = 0; i < keeper->count; i++)
-        ours = ours || process == keeper->dispatchers[i].process;
+        is = is || process == keeper->dispatchers[i].process;
+    return is;
+}
+
+bool children_is_ours(const struct keeper *keeper, pid_t process)
+{
+    bool ours = is_replaced(keeper, process) || process == getpgrp();
+
     for (unsigned i = 0; i < OPTIONS_FILES; i++)
         ours = ours || process == keeper->readers[i];
     return ours;
@@ -323,7 +331,7 @@ static bool reap(struct keeper *keeper)
         reap_dispatchers(keeper);
         if (!outbox_has_room(&keeper->outbox))
             return false; /* a dead dispatcher may not be reported yet */
-        if (children_has(P_PID, information.si_pid))
+        if (!is_replaced(keeper, information.si_pid) && children_has(P_PID, information.si_pid))
             reap_one(keeper, information.si_pid);
     }
     return true;

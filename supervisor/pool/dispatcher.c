@@ -26,6 +26,8 @@ void dispatcher_expect(struct dispatcher *dispatcher)
     dispatcher->due =
         owes(dispatcher) ? dispatcher->pool->loop->now + dispatcher->pool->allowed : 0;
     dispatcher->timer.deadline = dispatcher->due;
+    if (dispatcher->channel.rolling && !dispatcher->called)
+        dispatcher->timer.deadline = dispatcher->pool->loop->now + ROLL_AGAIN;
 }
 
 /* ---- its death ---- */
@@ -216,13 +218,10 @@ static void call_roll(struct dispatcher *dispatcher)
     dispatcher->roll = ++dispatcher->pool->books->rolls;
     wire_header(&roll, MESSAGE_ROLL, 0, dispatcher->roll);
     dispatcher->called = channel_ask(&dispatcher->channel, &roll) == 0;
-    dispatcher_expect(dispatcher);
-    if (dispatcher->called)
-        return;
-    if (errno == EPIPE || errno == ECONNRESET)
+    if (!dispatcher->called && (errno == EPIPE || errno == ECONNRESET))
         end(dispatcher); /* it is dead; the keeper will say so */
     else
-        dispatcher->timer.deadline = dispatcher->pool->loop->now + ROLL_AGAIN;
+        dispatcher_expect(dispatcher);
 }
 
 /* ---- silence ---- */

@@ -295,7 +295,7 @@ static void recall_start(struct running *running, struct client *client)
         put_back(running, client, -1); /* its dispatcher is unknown */
 }
 
-uint32_t running_recall(struct running *running)
+uint32_t running_recall(struct running *running, enum client_end end)
 {
     struct client *next;
     uint32_t lost = 0;
@@ -305,7 +305,7 @@ uint32_t running_recall(struct running *running)
         next = clients_next(running->clients, client);
         if (client->descriptor >= 0)
             continue;
-        clients_end(running->clients, client, CLIENT_DROPPED);
+        clients_end(running->clients, client, end);
         lost++;
     }
     for (struct client *client = clients_first(running->clients, CLIENT_STARTING); client != NULL;

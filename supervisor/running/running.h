@@ -95,9 +95,10 @@ int running_open(struct running *running, struct loop *loop, const struct option
                  const struct running_events *events);
 
 /* Takes the place of an earlier supervisor, with the clients that are in the books: their starts
- * and handlers become known to the pool, which is about to call the roll.  Clients whose connection
- * is gone are dropped.  Returns how many.  `strays` holds the connections that no client has. */
-uint32_t running_recall(struct running *running);
+ * and handlers become known to the pool, which is about to call the roll.  Waiting clients whose
+ * connection is gone end like this.  Returns how many.  `strays` holds the connections that no
+ * client has. */
+uint32_t running_recall(struct running *running, enum client_end end);
 
 /* Returns what the pool calls. */
 struct pool_events running_pool_events(struct running *running);

@@ -166,10 +166,10 @@ static void on_handed_over(void *context, pid_t successor)
 {
     struct server *server = context;
 
-    (void)successor; /* requests_notify() finds it */
     if (server->lasting->shutdown.stage == SERVER_SERVING)
         server->lasting->shutdown.stage = SERVER_HANDED_OVER;
-    requests_notify(server, NOTIFY_SUCCESSOR, "");
+    if (successor != 0) /* requests_notify() finds it, too */
+        requests_notify(server, NOTIFY_SUCCESSOR, "");
     requests_retire(server);
 }
 

@@ -152,14 +152,22 @@ static void (*const reports[])(struct server *server, const struct link_message 
 };
 
 /* Without the keeper nobody replaces dispatchers, or removes files.  No client is accepted any
- * more, and another daemon may have our places. */
+ * more, and another daemon may have our places.  A process that does not serve yet ends instead; in
+ * a takeover, the old process serves on. */
 static void lose_keeper(struct server *server)
 {
+    if (server->alone)
+        return;
+    server->alone = true;
     loop_ignore(&server->loop, &server->link);
+    server->lasting->shutdown.forced = true;
+    if (!server->lasting->standby.begun) {
+        log_error("the keeper is dead: ending");
+        return;
+    }
     if (loop_watch(&server->loop, &server->signals) != 0)
         log_error("cannot hear signals: %m");
     log_error("the keeper is dead: serving those who wait, and then ending");
-    server->lasting->shutdown.forced = true;
     server->reload.resuming = false; /* nobody reads files any more */
     operator_close(server);
     ending_lose_keeper(&server->running);
@@ -247,7 +255,7 @@ int reports_await_dispatchers(struct server *server)
 {
     struct pollfd event = {.fd = server->link.descriptor, .events = POLLIN};
 
-    while (!server->begun_all && !server->lasting->shutdown.forced) {
+    while (!server->begun_all && !server->alone) {
         (void)poll(&event, 1, -1); /* the keeper's death ends it, too */
         on_readable(server);
     }
@@ -270,7 +278,7 @@ bool reports_end_early(void *context)
     struct server *server = context;
 
     on_readable(server);
-    return (server->lasting->pending & (1u << SIGTERM | 1u << SIGINT)) != 0;
+    return server->alone || (server->lasting->pending & (1u << SIGTERM | 1u << SIGINT)) != 0;
 }
 
 int reports_publish(struct server *server)
@@ -283,11 +291,11 @@ int reports_publish(struct server *server)
         log_error("cannot ask for files to be put into their places: %m");
         return -1;
     }
-    while (!server->published && loop_clock() < deadline) {
+    while (!server->published && !server->alone && loop_clock() < deadline) {
         (void)poll(&event, 1, 100); /* milliseconds; a report that is not ours is read as well */
         on_readable(server);
     }
-    if (!server->published)
+    if (!server->published && !server->alone)
         log_error("files were not put into their places within %d s",
                   (int)(PUBLISH_WITHIN / LOOP_SECOND));
     return server->published && server->publish_error == 0 ? 0 : -1;

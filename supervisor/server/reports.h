@@ -19,8 +19,8 @@ int reports_await_dispatchers(struct server *server);
  * acted on. */
 void reports_begin(struct server *server);
 
-/* Returns true if SIGTERM or SIGINT has come before the service began; `is_to_end` of
- * takeover_events. */
+/* Returns true if SIGTERM or SIGINT has come before the service began, or the keeper has died;
+ * `is_to_end` of takeover_events. */
 bool reports_end_early(void *context);
 
 /* Has the keeper put all files into their places, and waits for that up to 5 s.  Returns 0, or -1

@@ -5,6 +5,7 @@
 #include "supervisor/base/address.h"
 #include "supervisor/base/socket.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -97,52 +98,94 @@ static void mark_all(struct known *known, const struct server *server,
     mark_clients(known, lasting);
 }
 
-/* Listeners that the predecessor closed are closed: their numbers may be others' by now. */
-static void forget_closed(struct listeners *listeners, struct loop_source *operators[2])
+/* Asks for an option that every stream socket has.  Sets `value`, to -1 if the descriptor is closed
+ * or is no socket.  Returns 0, or -1 with errno if the system does not tell now. */
+static int look(int descriptor, int option, int *value)
 {
-    for (size_t i = 0; i < listeners->count; i++)
-        if (socket_get(listeners->list[i].descriptor, SOL_SOCKET, SO_ACCEPTCONN) != 1)
-            listeners->list[i].descriptor = -1;
-    for (int i = 0; i < 2; i++)
-        if (socket_get(operators[i]->descriptor, SOL_SOCKET, SO_ACCEPTCONN) != 1)
-            operators[i]->descriptor = -1;
+    *value = socket_get(descriptor, SOL_SOCKET, option);
+    return *value >= 0 || errno == EBADF || errno == ENOTSOCK ? 0 : -1;
 }
 
-static bool is_stray(const struct listeners *listeners, int descriptor)
+/* Sets a descriptor to -1 that does not listen. */
+static int forget_if_closed(int *descriptor)
 {
-    if (socket_get(descriptor, SOL_SOCKET, SO_TYPE) != SOCK_STREAM ||
-        socket_get(descriptor, SOL_SOCKET, SO_ACCEPTCONN) != 0)
-        return false;
+    int listens;
+
+    if (look(*descriptor, SO_ACCEPTCONN, &listens) != 0)
+        return -1;
+    if (listens != 1)
+        *descriptor = -1;
+    return 0;
+}
+
+/* Listeners that the predecessor closed are closed: their numbers may be others' by now. */
+static int forget_closed(struct server *server, struct listeners *listeners)
+{
     for (size_t i = 0; i < listeners->count; i++)
-        if (listener_has_accepted(&listeners->list[i], descriptor))
-            return true;
-    return false;
+        if (forget_if_closed(&listeners->list[i].descriptor) != 0)
+            return -1;
+    return forget_if_closed(&server->control.source.descriptor) == 0
+               ? forget_if_closed(&server->metrics.source.descriptor)
+               : -1;
+}
+
+/* Sets `stray` if a listener has accepted this connection. */
+static int find_out(const struct listeners *listeners, int descriptor, bool *stray)
+{
+    int type;
+    int listens;
+
+    *stray = false;
+    if (look(descriptor, SO_TYPE, &type) != 0)
+        return -1;
+    if (type != SOCK_STREAM)
+        return 0;
+    if (look(descriptor, SO_ACCEPTCONN, &listens) != 0)
+        return -1;
+    if (listens != 0)
+        return 0;
+    for (size_t i = 0; i < listeners->count && !*stray; i++)
+        *stray = listener_has_accepted(&listeners->list[i], descriptor);
+    return 0;
+}
+
+/* Keeps the connections that no client has, and closes what only the predecessor used.  Returns 0,
+ * or -1 with errno: nothing has been closed that the next supervisor needs. */
+static int sort(struct server *server, const struct listeners *listeners, const struct known *known)
+{
+    for (uint32_t i = 0; i < known->limit && i <= known->highest + ABOVE; i++) {
+        int descriptor = (int)i;
+        bool stray;
+
+        if (known->is[i] || fcntl(descriptor, F_GETFD) < 0)
+            continue;
+        if (find_out(listeners, descriptor, &stray) != 0)
+            return -1;
+        if (stray)
+            strays_add(&server->strays, descriptor);
+        else
+            (void)close(descriptor);
+    }
+    return 0;
 }
 
 int rollcall_sort(struct server *server, struct listeners *listeners, int link)
 {
     struct known known = {.limit = server->lasting->descriptors_allowed};
+    int result;
 
     known.is = calloc(known.limit, sizeof(*known.is));
     if (known.is == NULL)
         return -1;
     mark_lingering(&known, server->lasting);
     clients_sort_descriptors(server->lasting->clients);
-    forget_closed(listeners,
-                  (struct loop_source *[]){&server->control.source, &server->metrics.source});
-    mark_all(&known, server, listeners, link);
-    for (uint32_t i = 0; i < known.limit && i <= known.highest + ABOVE; i++) {
-        int descriptor = (int)i;
-
-        if (known.is[i] || fcntl(descriptor, F_GETFD) < 0)
-            continue;
-        if (is_stray(listeners, descriptor))
-            strays_add(&server->strays, descriptor);
-        else
-            (void)close(descriptor); /* only the predecessor used it */
+    result = forget_closed(server, listeners);
+    if (result == 0) {
+        mark_all(&known, server, listeners, link);
+        result = sort(server, listeners, &known);
     }
     free(known.is);
-    return 0;
+    return result;
 }
 
 /* Returns the process that the START of a client has led to; 0: none. */
@@ -184,9 +227,12 @@ void rollcall_forget(struct server *server, const struct keeper *keeper)
     for (unsigned i = 0; i < POOL_MAXIMUM; i++)
         lasting->pool.dispatchers[i].process = 0; /* it finds nobody, and exits */
     memset(lasting->pool.left, 0, sizeof(lasting->pool.left));
-    /* The new process serves if it finds us gone after COMMITTED. */
+    /* The new process serves if it finds the link closed after ALL.  If it is dead as well, the
+     * service must not look as if it had ended well. */
+    if (lasting->handover.phase == HANDOVER_SENT)
+        lasting->shutdown.forced = true;
     lasting->handover.phase =
-        lasting->handover.phase >= HANDOVER_COMMITTED ? HANDOVER_DONE : HANDOVER_NONE;
+        lasting->handover.phase >= HANDOVER_SENT ? HANDOVER_DONE : HANDOVER_NONE;
     lasting->handover.source.descriptor = -1;
     lasting->takeover_closed = true;
     lasting->options.ready_descriptor = -1;
@@ -221,12 +267,14 @@ static void end_suspect(struct server *server)
 void rollcall_begin(struct server *server)
 {
     const struct clients *clients = &server->queue.clients;
+    const enum client_end end =
+        server->lasting->handover.phase == HANDOVER_DONE ? CLIENT_HANDED_OVER : CLIENT_DROPPED;
     uint32_t lost;
 
     pool_recall(&server->pool);
-    lost = running_recall(&server->running);
+    lost = running_recall(&server->running, end);
     end_suspect(server);
-    if (lost > 0)
+    if (lost > 0 && end == CLIENT_DROPPED)
         log_error("waiting clients that were lost with the supervisor and its standby: %u", lost);
     log_info("a supervisor takes the place of another: %u clients wait, %u have a handler",
              clients_count(clients, CLIENT_QUEUED), clients_active(clients));

@@ -153,6 +153,7 @@ struct server {
     int publish_error;
     bool begun_all;     /* the keeper has started the dispatchers */
     bool hears_signals; /* they are acted on at once */
+    bool alone;         /* the keeper is dead */
 
     uint64_t lines_dropped; /* by earlier supervisors */
     uint64_t strangers;     /* refused by earlier supervisors at the control socket */

@@ -218,12 +218,16 @@ static int send_all(struct handover *handover)
                 .paused = *handover->paused},
     };
 
-    /* From ALL on, the new process serves if it finds us dead: the files must stay then. */
+    /* From ALL on, the new process serves if it finds us dead: the files must stay then.  The phase
+     * comes first: another pair must not serve as well. */
     lend(handover, UINT64_MAX, true);
-    if (inheritance_send(handover->source.descriptor, INHERITANCE_ALL, &message, NULL) != 0)
-        return -1;
+    clients_settle();
     handover->phase = HANDOVER_SENT;
-    return 0;
+    clients_settle();
+    if (inheritance_send(handover->source.descriptor, INHERITANCE_ALL, &message, NULL) == 0)
+        return 0;
+    handover->phase = HANDOVER_SENDING;
+    return -1;
 }
 
 /* Sends all that the link takes now.  Each TAKEN makes room for more. */
@@ -254,8 +258,8 @@ static void commit(struct handover *handover, const struct inheritance_ready *re
     abort_it(handover, "could not be told to serve");
 }
 
-/* An earlier supervisor may not have said it, or the answer was lost with that supervisor.  If the
- * new process is dead, an event will say so. */
+/* An earlier supervisor may not have said it, or the answer was lost with that supervisor, or END.
+ * If the new process is dead, an event will say so. */
 static void commit_again(struct handover *handover)
 {
     handover->unsaid = inheritance_say(handover->source.descriptor, INHERITANCE_COMMITTED) != 0 &&
@@ -289,9 +293,20 @@ static const unsigned permitted[] = {
                       INHERITANCE_SET(INHERITANCE_END),
 };
 
+/* Returns the types of messages that may come now.  If SERVING was lost with an earlier supervisor,
+ * what the new process says later comes before it says SERVING again. */
+static unsigned permitted_now(const struct handover *handover)
+{
+    bool lost = handover->phase == HANDOVER_COMMITTED && handover->resumed;
+
+    return permitted[lost ? HANDOVER_DONE : handover->phase];
+}
+
 /* Takes a message that is permitted in this phase.  Returns false if it violates the protocol. */
 static bool take(struct handover *handover, const union inheritance *message)
 {
+    if (handover->phase == HANDOVER_COMMITTED)
+        finish(handover); /* all that may come now means that the new process serves */
     switch (message->header.type) {
     case INHERITANCE_GO:
         handover->phase = HANDOVER_SETTLING; /* handover_advance() follows each round */
@@ -308,9 +323,7 @@ static bool take(struct handover *handover, const union inheritance *message)
             return false;
         commit(handover, &message->ready);
         break;
-    case INHERITANCE_SERVING:
-        if (handover->phase != HANDOVER_DONE) /* otherwise it answers commit_again() */
-            finish(handover);
+    case INHERITANCE_SERVING: /* if it is no news, it answers commit_again() */
         break;
     case INHERITANCE_SETTLED:
         handover->settled = true;
@@ -330,8 +343,8 @@ static void on_message(void *context)
     while (handover->source.watched) {
         union inheritance message;
         int none[INHERITANCE_BATCH];
-        enum inheritance_type type = inheritance_receive(
-            handover->source.descriptor, permitted[handover->phase], &message, none);
+        enum inheritance_type type = inheritance_receive(handover->source.descriptor,
+                                                         permitted_now(handover), &message, none);
         bool ended = type == 0 && errno == ECONNRESET;
         const char *reason = ended ? "ended" : "violated the protocol";
 
@@ -464,6 +477,7 @@ void handover_resume(struct handover *handover)
         return;
     handover->owed = 0;
     handover->unsaid = false;
+    handover->resumed = true;
     for (const struct client *client = clients_first(clients, CLIENT_RUNNING); client != NULL;
          client = clients_next(clients, client))
         handover->owed += client->owed;
@@ -481,8 +495,7 @@ void handover_resume(struct handover *handover)
     } else {
         abort_it(handover, "met another supervisor");
     }
-    if (handover->phase >= HANDOVER_COMMITTED && handover->source.descriptor >= 0 &&
-        !handover->settled)
+    if (handover->phase >= HANDOVER_COMMITTED && handover->source.descriptor >= 0)
         commit_again(handover);
 }
 
@@ -535,6 +548,9 @@ int handover_begin(struct handover *handover, uint64_t version, const char **err
     log_info("another process is about to take over");
     handover->phase = HANDOVER_ANNOUNCED;
     handover->untaken = 0;
+    handover->successor = 0;
+    handover->used = UINT64_MAX; /* it may be all of them */
+    handover->resumed = false;
     handover->reason = NULL;
     handover->deadline.deadline = handover->loop->now + START_WITHIN;
     return descriptor;

@@ -61,6 +61,7 @@ struct handover {
     int32_t successor;          /* process id of the new process, from READY on */
     uint64_t used;              /* the sockets that it keeps, from READY on */
     bool unsaid;                /* repeat COMMITTED */
+    bool resumed;               /* an earlier supervisor may have read SERVING, and not noted it */
     bool left;                  /* LEFT was sent */
     bool settled;               /* SETTLED was received */
     bool ending;                /* the service ends: no process may take over any more */

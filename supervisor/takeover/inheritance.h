@@ -202,7 +202,7 @@ struct takeover_events {
     void (*closed)(void *context);
     /* In the new process: there is no way back, this process serves. */
     void (*serves)(void *context);
-    /* In the new process, before it serves: returns true if it has been told to end. */
+    /* In the new process, before it serves: returns true if it must end. */
     bool (*is_to_end)(void *context);
     void *context;
     pid_t process; /* of this daemon, as operators and service managers know it */

@@ -77,7 +77,7 @@ has_line() { grep -q -- "$1" "$2"; }
 # Starts the daemon with the given arguments, and waits until it serves.  Sets DAEMON, the process of
 # the keeper, and ADDRESS and PORT of the first listener; counts its descriptors.  WRAPPER may hold a command that executes the daemon.
 start() {
-    rm -f "$READY"
+    rm -f "$READY" "$READY.new"
     (
         close_descriptors
         exec ${WRAPPER[@]+"${WRAPPER[@]}"} "$DAMPENER" --ready-fd 7 "$@" \

@@ -43,6 +43,12 @@ holds() {
         # The message showed a wrong reason.
         dispatcher:start:newfstatat:{EACCES,ENOMEM}:2
         dampenerctl:serving:sendto:{ENOBUFS,ENOMEM}:1
+        # A dispatcher that could not be called was not used for ten seconds.
+        supervisor:roll:sendmsg:{EAGAIN,ENOBUFS}:2
+        # The next supervisor took open listeners for closed ones, and closed unknown connections.
+        supervisor:roll:getsockopt:{ENOMEM:1,EPERM:2,ENOMEM:5}
+        # It closed the control socket for all supervisors after it.
+        supervisor:roll:setsockopt:ENOMEM:1
     )
     holds "${faults[@]}"
 }

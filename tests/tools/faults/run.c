@@ -9,7 +9,8 @@
  *   run try BUILD CALLS DESCRIPTORS DESCRIPTORS DESCRIPTORS
  *                         reads faults, a line "ACTOR:PHASE:CALL:ERROR:WHEN" each, and prints for
  *                         each, after "survived", "refused", "not-hit" or "failed", the
- * milliseconds taken, the clients cut off, the fault, and what there is to say
+ *                         milliseconds taken, the clients cut off, served twice, and refused
+ *                         without being told, the fault, and what there is to say
  *
  * In the current folder, where a file "handler" is for anybody to execute.  Exit status 2: it could
  * not be tried.
@@ -131,8 +132,8 @@ static int try_all(const char *build, struct measure *usual, struct observed *ob
                       : scenario_run(build, &fault, observed, usual, false);
         for (char *end = outcome.why; (end = strchr(end, '\n')) != NULL;)
             *end = ' ';
-        (void)printf("%s %d %u %s %s\n", verdicts[outcome.verdict], (int)(now() - begun),
-                     outcome.cut, name, outcome.why);
+        (void)printf("%s %d %u %u %u %s %s\n", verdicts[outcome.verdict], (int)(now() - begun),
+                     outcome.cut, outcome.twice, outcome.untold, name, outcome.why);
         (void)fflush(stdout);
     }
     return 0;

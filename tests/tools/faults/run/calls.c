@@ -264,7 +264,9 @@ int calls_error(const char *name)
     for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++)
         if (strcmp(errors[i].name, name) == 0)
             return errors[i].number;
-    return 0;
+    return strcmp(name, "KILL") == 0         ? CALLS_KILL
+           : strcmp(name, "KILL_AFTER") == 0 ? CALLS_KILL_AFTER
+                                             : 0;
 }
 
 void calls_print(void)

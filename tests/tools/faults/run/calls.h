@@ -21,6 +21,12 @@ enum {
     CALLS_KINDS = CALLS_ROWS + CALLS_NUMBERS
 };
 
+/* Two that are tried for each call, as if they were errors.  No errno is so high. */
+enum {
+    CALLS_KILL = 4096, /* KILL: SIGKILL comes as the call begins, and it is not carried out */
+    CALLS_KILL_AFTER   /* KILL_AFTER: it comes once the call is carried out, before it returns */
+};
+
 struct call {
     const char *name;
     long number;

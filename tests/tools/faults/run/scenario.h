@@ -24,8 +24,10 @@ enum verdict {
 
 struct outcome {
     enum verdict verdict;
-    unsigned cut;  /* clients that got no answer */
-    char why[400]; /* it failed, or what it said when it refused */
+    unsigned cut;    /* clients that got no answer */
+    unsigned twice;  /* clients that had more than one handler */
+    unsigned untold; /* refused clients that were not told */
+    char why[400];   /* it failed, or what it said when it refused */
 };
 
 /* In the current folder; `usual` bounds what it may take, and is measured if `measuring`. */

@@ -40,7 +40,7 @@ static int prepare_folder(void)
         if (unlink(left[i]) != 0 && errno != ENOENT)
             return -1;
     return put("access", "deny 127.0.0.2\n") == 0 && put("busy", "busy\n") == 0 &&
-                   put("log", "") == 0
+                   put("log", "") == 0 && put("books", "") == 0 && chmod("books", 0666) == 0
                ? 0
                : -1;
 }
@@ -248,7 +248,7 @@ static bool is_such(pid_t process, const char *name, bool zombie)
                              strchr(text, '(') + 1 + strlen(name) == end));
 }
 
-pid_t service_child(pid_t process, const char *name, bool zombie)
+static pid_t find_child(pid_t process, const char *name, bool zombie, unsigned before)
 {
     char text[4096];
     char *next = text;
@@ -257,9 +257,52 @@ pid_t service_child(pid_t process, const char *name, bool zombie)
     if (proc_children(process, text, sizeof(text)) == 0)
         return 0;
     while ((child = (pid_t)strtol(next, &next, 10)) > 0)
-        if (is_such(child, name, zombie))
+        if (is_such(child, name, zombie) && before-- == 0)
             return child;
     return 0;
+}
+
+pid_t service_child(pid_t process, const char *name, bool zombie)
+{
+    return find_child(process, name, zombie, 0);
+}
+
+pid_t service_nth_child(pid_t process, const char *name, unsigned before)
+{
+    return find_child(process, name, false, before);
+}
+
+/* It may have failed to take its name, as may the supervisor. */
+pid_t service_standby(const struct service *service)
+{
+    pid_t process = service_child(service->process, "standby", false);
+
+    return process != 0 ? process : service_child(service->process, "socket-burst-da", false);
+}
+
+pid_t service_supervisor(const struct service *service)
+{
+    pid_t standby = service_standby(service);
+    pid_t process = standby == 0 ? 0 : service_child(standby, NULL, false);
+
+    return process != 0 ? process : service_child(service->process, "supervisor", false);
+}
+
+bool service_is_paired(const struct service *service)
+{
+    pid_t standby = service_standby(service);
+
+    return standby != 0 && service_child(standby, NULL, false) != 0;
+}
+
+bool service_is_stopped(pid_t process)
+{
+    char text[512];
+    const char *end;
+
+    return proc_read(process, "stat", text, sizeof(text)) > 0 &&
+           (end = strrchr(text, ')')) != NULL &&
+           (strncmp(end, ") T", 3) == 0 || strncmp(end, ") t", 3) == 0);
 }
 
 /* Fields 14 to 17 of proc_pid_stat(5). */

@@ -51,6 +51,21 @@ const char *service_log(void);
  * not waited for; 0: there is none. */
 pid_t service_child(pid_t process, const char *name, bool zombie);
 
+/* The same for the child with that many such before it. */
+pid_t service_nth_child(pid_t process, const char *name, unsigned before);
+
+/* The standby; 0: there is none. */
+pid_t service_standby(const struct service *service);
+
+/* The supervisor, a child of the standby, or of the keeper without one; 0: there is none. */
+pid_t service_supervisor(const struct service *service);
+
+/* Whether the standby is there, and the supervisor is its child. */
+bool service_is_paired(const struct service *service);
+
+/* Whether the process, or what traces it, has stopped it. */
+bool service_is_stopped(pid_t process);
+
 /* Of a process and all its children, in milliseconds. */
 long service_processor_time(pid_t process);
 

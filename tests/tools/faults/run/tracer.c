@@ -25,13 +25,15 @@
 
 const char *const tracer_actors[ACTORS] = {
     [ACTOR_KEEPER] = "keeper",         [ACTOR_LAUNCH] = "launch",
-    [ACTOR_SUPERVISOR] = "supervisor", [ACTOR_DISPATCHER] = "dispatcher",
-    [ACTOR_HANDLER] = "handler",       [ACTOR_OPERATOR] = "dampenerctl",
+    [ACTOR_STANDBY] = "standby",       [ACTOR_SUPERVISOR] = "supervisor",
+    [ACTOR_DISPATCHER] = "dispatcher", [ACTOR_HANDLER] = "handler",
+    [ACTOR_OPERATOR] = "dampenerctl",
 };
 
 const char *const tracer_phases[PHASES] = {
     [PHASE_START] = "start",
     [PHASE_SERVING] = "serving",
+    [PHASE_ROLL] = "roll",
     [PHASE_END] = "end",
 };
 
@@ -142,6 +144,14 @@ static bool is_to_fail(const struct traced *traced, unsigned kind, unsigned coun
            count == fault->when;
 }
 
+/* It stands before the call or behind it, and goes no further. */
+static void kill_it(struct traced *traced)
+{
+    (void)kill(traced->process, SIGKILL); /* it is there, stopped */
+    traced->failing = false;
+    observed->happened++;
+}
+
 static void on_entry(struct traced *traced, const struct __ptrace_syscall_info *call)
 {
     unsigned kind;
@@ -149,18 +159,22 @@ static void on_entry(struct traced *traced, const struct __ptrace_syscall_info *
     traced->call = call->entry.nr;
     traced->argument = call->entry.args[0];
     traced->failing = false;
-    /* Of the keeper's children only the supervisor takes a name. */
+    /* Of the keeper's children only the standby takes a name. */
     if (traced->actor == ACTOR_LAUNCH && traced->call == SYS_prctl &&
         traced->argument == PR_SET_NAME)
-        traced->actor = ACTOR_SUPERVISOR;
+        traced->actor = ACTOR_STANDBY;
     if (!traced->begun || traced->call >= CALLS_NUMBERS)
         return;
     observed->total++;
     kind = calls_kind(traced->process, (long)traced->call, call->entry.args);
     traced->failing =
         is_to_fail(traced, kind, ++observed->counts[traced->actor][observed->phase][kind]);
-    if (traced->failing && !fault->call->carried_out)
-        poke_register(traced, offsetof(struct user_regs_struct, orig_rax), (unsigned long)-1L);
+    if (!traced->failing || fault->error == CALLS_KILL_AFTER ||
+        (fault->call->carried_out && fault->error != CALLS_KILL))
+        return;
+    poke_register(traced, offsetof(struct user_regs_struct, orig_rax), (unsigned long)-1L);
+    if (fault->error == CALLS_KILL)
+        kill_it(traced);
 }
 
 /* brk(2) as such tells the old end instead of an error. */
@@ -170,6 +184,10 @@ static void on_exit_of(struct traced *traced)
 
     if (!traced->failing)
         return;
+    if (fault->error == CALLS_KILL_AFTER) {
+        kill_it(traced);
+        return;
+    }
     poke_register(traced, offsetof(struct user_regs_struct, rax), (unsigned long)result);
     traced->failing = false;
     observed->happened++;
@@ -194,6 +212,8 @@ static enum actor actor_of_child(const struct traced *parent)
 {
     if (parent->actor == ACTOR_KEEPER)
         return ACTOR_LAUNCH;
+    if (parent->actor == ACTOR_STANDBY)
+        return ACTOR_SUPERVISOR;
     if (parent->actor == ACTOR_DISPATCHER && parent->call == SYS_clone &&
         (parent->argument & CLONE_VM) != 0)
         return ACTOR_HANDLER;

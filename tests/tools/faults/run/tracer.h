@@ -16,15 +16,21 @@
 enum actor {
     ACTOR_KEEPER,
     ACTOR_LAUNCH, /* a child of the keeper, until it has executed the dispatcher or is the
-                     supervisor; readers of files stay that */
-    ACTOR_SUPERVISOR,
+                     standby; readers of files stay that */
+    ACTOR_STANDBY,
+    ACTOR_SUPERVISOR, /* a child of the standby */
     ACTOR_DISPATCHER,
     ACTOR_HANDLER, /* a child of a dispatcher, until its exec */
     ACTOR_OPERATOR /* dampenerctl */
 };
 enum { ACTORS = ACTOR_OPERATOR + 1 };
 
-enum phase { PHASE_START, PHASE_SERVING, PHASE_END };
+enum phase {
+    PHASE_START,
+    PHASE_SERVING,
+    PHASE_ROLL, /* from the death of the supervisor until another one serves */
+    PHASE_END
+};
 enum { PHASES = PHASE_END + 1 };
 
 extern const char *const tracer_actors[ACTORS];
