@@ -21,6 +21,7 @@
  *     HEARD     `number`: the supervisor has acted on all reports up to this number
  *     ROLL      `number`: a supervisor has begun; repeat all reports behind this one
  *     RETIRE    no client will be accepted any more: close all copies of listeners
+ *     LOG       standard error takes no line any more: open it again, and answer with OPENED
  *
  * REPORTS, from the keeper
  *
@@ -35,6 +36,7 @@
  *     EMPTY     answers GROUP
  *     CONTENT   answers READ: brings a sealed memory file, or `value` is an errno
  *     PUBLISHED answers PUBLISH: `value` is an errno, or 0
+ *     OPENED    brings standard error, which was opened again
  *     CAUGHT    `value`: the keeper was sent this signal
  *     UNHEARD   the service manager gets no more messages
  *     RENEW     the standby is dead: supervisor `process` is to exit with LINK_EXIT_RENEW when no
@@ -64,6 +66,7 @@ enum link_type {
     LINK_HEARD,
     LINK_ROLL,
     LINK_RETIRE,
+    LINK_LOG,
     LINK_BEGUN,
     LINK_BEGUN_ALL,
     LINK_DIED,
@@ -72,6 +75,7 @@ enum link_type {
     LINK_EMPTY,
     LINK_CONTENT,
     LINK_PUBLISHED,
+    LINK_OPENED,
     LINK_CAUGHT,
     LINK_UNHEARD,
     LINK_RENEW
