@@ -50,7 +50,7 @@ tell() { echo "$1" | nc -N 127.0.0.1 "$PORT"; }
 
 OPENED='a process that shares standard error, or its reader, has shut it down: it was opened again;'
 
-dispatchers_differ() { [[ $(comm -12 "$1" <(dispatchers | sort)) == '' ]] && has_dispatchers 2; }
+dispatchers_differ() { [[ $(comm -12 "$1" <(dispatchers | sort)) == '' ]] && has_dispatchers "$2"; }
 
 @test "the daemon connects standard error again after a handler has shut it down, and says so" {
     start_with_stream
@@ -60,7 +60,7 @@ dispatchers_differ() { [[ $(comm -12 "$1" <(dispatchers | sort)) == '' ]] && has
     [[ $(tell shut) == shut ]]
     await has_line "^2 <\?.*$OPENED" lines
     refute grep -q '^1 .*a handler says after' lines
-    await dispatchers_differ before
+    await dispatchers_differ before 2
     await has_line '^2 .*log lines\? dropped: standard error was shut down' lines
     await field_is log open
     metric_is 'log_state{state="broken"}' 0
@@ -89,7 +89,7 @@ dispatchers_differ() { [[ $(comm -12 "$1" <(dispatchers | sort)) == '' ]] && has
     [[ $answer == held ]]
     dispatchers | sort >before
     [[ $(tell shut) == shut ]]
-    await dispatchers_differ before
+    await dispatchers_differ before 2
     await fields_are running 1 served 1
     echo on >&9
     # It still has the old standard error, and SIGPIPE kills it.
@@ -107,9 +107,10 @@ dispatchers_differ() { [[ $(comm -12 "$1" <(dispatchers | sort)) == '' ]] && has
     make_handler
     start --address 127.0.0.1 --control control -v --processes 4 --dispatchers 1 0 ./handler
     has_line '^1 <6>listening on ' lines
+    dispatchers >before
     [[ $(tell shut) == shut ]]
     await has_line "^2 <4>$OPENED" lines
-    await has_dispatchers 1
+    await dispatchers_differ before 1
     grep '^2 ' lines | head -n 7 | diff <(printf '2 %s\n' socket-burst-dampener '' 30 1 0 0 0) -
     is_named() { local words; read -r -a words <<<"$(tell stream)"; [[ ${words[0]} == "${words[1]}" ]]; }
     await is_named
