@@ -29,11 +29,23 @@ static struct {
     struct log_style style;
     unsigned long dropped; /* not yet reported */
     unsigned long dropped_ever;
-    bool torn; /* a full disk cut off the last line: the next one begins with a newline */
+    bool torn;   /* a full disk cut off the last line: the next one begins with a newline */
+    bool stream; /* a stream socket: sending nothing shows if it is shut down */
+    bool broken; /* the last attempt met one that takes no line any more */
+    bool broke;  /* so the last dropped line was dropped for that reason */
 } state = {.level = LOG_LEVEL_WARNING,
            .method = LOG_POLLED,
            .descriptor = STDERR_FILENO,
            .style = {.program = "supervisor"}};
+
+static bool is_stream(void)
+{
+    int type = 0;
+    socklen_t length = sizeof(type);
+
+    return getsockopt(STDERR_FILENO, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
+           type == SOCK_STREAM;
+}
 
 void log_reopen(void)
 {
@@ -41,10 +53,12 @@ void log_reopen(void)
 
     state.method = LOG_POLLED;
     state.descriptor = STDERR_FILENO;
+    state.stream = false;
     if (fstat(STDERR_FILENO, &status) != 0)
         return;
     if (S_ISSOCK(status.st_mode)) {
         state.method = LOG_SENT;
+        state.stream = is_stream();
         return;
     }
     if (!S_ISREG(status.st_mode))
@@ -97,6 +111,33 @@ unsigned long log_dropped(void)
     return state.dropped_ever;
 }
 
+/* Returns true if no later line will get through, either: a socket was shut down or reset, a pipe
+ * has no reader, or a terminal is gone. */
+static bool is_lasting(int error)
+{
+    return error == EPIPE || error == ECONNRESET || error == ENOTCONN || error == ETIMEDOUT ||
+           error == EIO;
+}
+
+bool log_is_broken(void)
+{
+    return state.broken;
+}
+
+void log_probe(void)
+{
+    struct pollfd event = {.fd = state.descriptor};
+    int error = errno;
+
+    if (state.stream)
+        state.broken =
+            send(state.descriptor, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && is_lasting(errno);
+    else
+        state.broken =
+            poll(&event, 1, 0) == 1 && (event.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+    errno = error;
+}
+
 /* poll(2) before write(2) is not enough: handlers share standard error and may fill it in between.
  * So RWF_NOWAIT comes first; kernels support it for pipes since Linux 6.5. */
 static ssize_t write_polled(const char *line, size_t length)
@@ -117,11 +158,13 @@ static ssize_t write_polled(const char *line, size_t length)
 
 static ssize_t write_at_once(const char *line, size_t length)
 {
-    if (state.method == LOG_SENT)
-        return send(state.descriptor, line, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (state.method == LOG_POLLED)
-        return write_polled(line, length);
-    return write(state.descriptor, line, length);
+    ssize_t written = state.method == LOG_SENT
+                          ? send(state.descriptor, line, length, MSG_DONTWAIT | MSG_NOSIGNAL)
+                      : state.method == LOG_POLLED ? write_polled(line, length)
+                                                   : write(state.descriptor, line, length);
+
+    state.broken = written < 0 && is_lasting(errno);
+    return written;
 }
 
 /* Returns true if the whole line was written.  Half a line stays, because others write there,
@@ -146,8 +189,9 @@ static void report_dropped(void)
         LOG_LEVEL_WARNING, message, "lines-dropped", &lines, 1,
     };
 
-    (void)snprintf(message, sizeof(message), "%lu log line%s dropped: standard error was full",
-                   state.dropped, state.dropped == 1 ? "" : "s");
+    (void)snprintf(message, sizeof(message), "%lu log line%s dropped: standard error was %s",
+                   state.dropped, state.dropped == 1 ? "" : "s",
+                   state.broke ? "shut down" : "full");
     if (put(line, log_line(line, &state.style, &content)))
         state.dropped = 0;
 }
@@ -166,6 +210,7 @@ __attribute__((format(printf, 2, 0))) static void write_line(struct log_content 
     if (state.dropped > 0)
         report_dropped();
     if (state.dropped > 0 || !put(line, log_line(line, &state.style, &content))) {
+        state.broke = state.broken;
         state.dropped++;
         state.dropped_ever++;
     }

@@ -2,7 +2,9 @@
  * log.h - writes lines to standard error, for both programs.  log_line.h has their format.
  *
  * Writing never blocks and never fails the caller.  A line that standard error does not take at
- * once is dropped and counted; the next line that gets through follows the count.
+ * once is dropped and counted; the next line that gets through follows the count.  A handler that
+ * shares a socket as its standard error can shut it down (shutdown(2)): then no line gets through
+ * until another socket has its number.
  *
  * All functions keep errno, and "%m" in a format is its text.  A line has LOG_LINE_MAXIMUM bytes at
  * most, so a pipe takes all of it or nothing (pipe(7), PIPE_BUF).
@@ -31,6 +33,13 @@ bool log_enabled(enum log_level level);
 
 /* Returns the number of lines dropped since the start. */
 unsigned long log_dropped(void);
+
+/* Returns true if standard error took no line the last time, and will take none later: it was shut
+ * down, or has no reader. */
+bool log_is_broken(void);
+
+/* Finds out whether it is broken now, without a line. */
+void log_probe(void);
 
 /* Writes a line about an event.  Text format shows neither its name nor its fields. */
 __attribute__((format(printf, 5, 6))) void log_event(enum log_level level, const char *event,

@@ -16,6 +16,14 @@ int socket_get(int socket, int level, int option)
     return getsockopt(socket, level, option, &value, &length) == 0 ? value : -1;
 }
 
+bool socket_reaches_others(int descriptor)
+{
+    int type = socket_get(descriptor, SOL_SOCKET, SO_TYPE);
+
+    return type >= 0 && type != SOCK_STREAM &&
+           (type != SOCK_SEQPACKET || socket_get(descriptor, SOL_SOCKET, SO_DOMAIN) != AF_UNIX);
+}
+
 bool socket_is_shut_down(int listener)
 {
     struct pollfd end = {.fd = listener, .events = POLLRDHUP};

@@ -106,6 +106,8 @@ static const struct figure figures[] = {
     BOTH(number, descriptors.used, "descriptors_used", NULL, "Open descriptors of the supervisor."),
     BOTH(number, descriptors.allowed, "descriptors_limit", NULL,
          "The most descriptors that the supervisor may have open."),
+    BOTH(choice, log, "log_state", "state",
+         "Whether standard error can take lines: 1 for the state that applies, 0 for the other."),
     BOTH(number, log_lines_dropped, "log_lines_dropped_total", NULL,
          "Lines of the log that standard error did not take at once."),
     ONLY_METRIC(number, control_refused, "control_refused_total", NULL,
@@ -282,6 +284,7 @@ static const char table[] = "state           {state}\n"
                             "dispatchers     {dispatchers.ready} of {dispatchers.wanted} ready, "
                             "{dispatchers.restarts} replaced\n"
                             "descriptors     {descriptors.used} of {descriptors.allowed}\n"
+                            "log             {log}\n"
                             "log lines lost  {log_lines_dropped}\n"
                             "sources         {sources}\n"
                             "\n"

@@ -73,6 +73,7 @@ struct snapshot {
     struct {
         double used, allowed;
     } descriptors;
+    struct snapshot_choice log;
     double log_lines_dropped, control_refused;
 
     struct snapshot_list listeners; /* how many connections wait, and the kernel dropped */

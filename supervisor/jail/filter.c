@@ -124,6 +124,8 @@ static const struct condition conditions[] = {
     {.call = SYS_setsockopt, .argument = 2, .count = 2, .values = {SO_LINGER, SO_PASSCRED}},
     /* draining: a backlog of 0 keeps new clients out */
     {.call = SYS_listen, .argument = 1, .count = 1, .values = {0}},
+    /* standard error that the keeper has opened again */
+    {.call = SYS_dup3, .argument = 1, .count = 1, .values = {STDERR_FILENO}},
 /* memory and ledgers, but not executable */
 #ifdef SYS_mmap
     {.call = SYS_mmap, .argument = 2, .mask = PROT_EXEC},

@@ -119,6 +119,22 @@ static void on_stopped_long(void *context)
     (void)kill(dispatcher->process, SIGKILL); /* a child that was not reaped */
 }
 
+bool children_replace(struct keeper *keeper, uint64_t moment)
+{
+    for (unsigned i = 0; i < keeper->count; i++)
+        if (keeper->dispatchers[i].process == 0)
+            return true;
+    for (unsigned i = 0; i < keeper->count; i++) {
+        const struct keeper_dispatcher *dispatcher = &keeper->dispatchers[i];
+
+        if (dispatcher->since > moment)
+            continue;
+        (void)kill(dispatcher->process, SIGKILL); /* a child that was not reaped */
+        return true;
+    }
+    return false;
+}
+
 /* Takes note that a dispatcher was stopped or continued. */
 static void look_at(struct keeper_dispatcher *dispatcher)
 {

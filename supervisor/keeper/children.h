@@ -18,6 +18,10 @@ void children_open(struct keeper *keeper, unsigned index);
 /* Starts a dispatcher, and reports it.  Returns 0, or -1 with errno. */
 int children_start(struct keeper_dispatcher *dispatcher);
 
+/* Kills the first dispatcher that began before `moment`, once all dispatchers are there: another
+ * takes its place.  Returns false if there is none. */
+bool children_replace(struct keeper *keeper, uint64_t moment);
+
 /* Takes note that dispatchers were stopped or continued. */
 void children_look(struct keeper *keeper);
 

@@ -6,6 +6,7 @@
 #include "supervisor/base/signals.h"
 #include "supervisor/keeper/children.h"
 #include "supervisor/keeper/monitor.h"
+#include "supervisor/keeper/reopen.h"
 
 #include <linux/capability.h>
 #include <poll.h>
@@ -234,6 +235,7 @@ static bool open_loop(struct keeper *keeper)
     keeper->notify.unheard = on_unheard;
     keeper->notify.context = keeper;
     notify_run(&keeper->notify, &keeper->loop);
+    reopen_run(keeper);
     /* The link may be full, and signals_open() has discarded a SIGCHLD that was pending. */
     keeper->again.deadline = keeper->loop.now;
     return true;
@@ -258,6 +260,8 @@ static void advance(void *context)
                         (struct link_message){.type = LINK_RENEW, .process = keeper->supervisor},
                         NULL, 0);
     }
+    if (log_is_broken())
+        reopen_ask(keeper);
     if (keeper->begin_pair && begin_pair(keeper) == 0)
         keeper->begin_pair = false;
     else if (keeper->begin_pair)

@@ -11,7 +11,7 @@ static unsigned descriptors_of(const struct link_message *message)
 {
     if (message->type == LINK_BEGUN)
         return LINK_DESCRIPTORS;
-    return message->type == LINK_CONTENT && message->value == 0;
+    return message->type == LINK_OPENED || (message->type == LINK_CONTENT && message->value == 0);
 }
 
 int link_send(int socket, const struct link_message *message, const int *descriptors,

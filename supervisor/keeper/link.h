@@ -21,6 +21,7 @@
  *     HEARD     `number`: the supervisor has acted on all reports up to this number
  *     ROLL      `number`: a supervisor has begun; repeat all reports behind this one
  *     RETIRE    no client will be accepted any more: close all copies of listeners
+ *     LOG       standard error takes no line any more: open it again, and answer with OPENED
  *
  * REPORTS, from the keeper
  *
@@ -37,6 +38,7 @@
  *               access file; or `value` is an errno, LINK_LOGGED if the keeper's side has logged
  *               what is wrong, or LINK_KILLED if the reader was killed
  *     PUBLISHED answers PUBLISH: `value` is an errno, or 0
+ *     OPENED    brings standard error, which was opened again
  *     CAUGHT    `value`: the keeper was sent this signal
  *     UNHEARD   the service manager gets no more messages
  *     RENEW     the standby is dead: supervisor `process` is to exit with LINK_EXIT_RENEW when no
@@ -66,6 +68,7 @@ enum link_type {
     LINK_HEARD,
     LINK_ROLL,
     LINK_RETIRE,
+    LINK_LOG,
     LINK_BEGUN,
     LINK_BEGUN_ALL,
     LINK_DIED,
@@ -74,6 +77,7 @@ enum link_type {
     LINK_EMPTY,
     LINK_CONTENT,
     LINK_PUBLISHED,
+    LINK_OPENED,
     LINK_CAUGHT,
     LINK_UNHEARD,
     LINK_RENEW

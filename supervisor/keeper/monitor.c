@@ -4,6 +4,7 @@
 #include "dispatcher/shared/release.h"
 #include "supervisor/keeper/children.h"
 #include "supervisor/keeper/reader.h"
+#include "supervisor/keeper/reopen.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -159,6 +160,12 @@ static void carry_out_retire(struct keeper *keeper, const struct link_message *r
     keeper->events.retire(keeper->events.context);
 }
 
+static void carry_out_log(struct keeper *keeper, const struct link_message *request)
+{
+    (void)request; /* it names nothing */
+    reopen_ask(keeper);
+}
+
 /* Whatever is not in this table is not done. */
 static void (*const requests[])(struct keeper *keeper, const struct link_message *request) = {
     [LINK_KILL] = carry_out_kill,     [LINK_ADOPT] = carry_out_adopt,
@@ -166,7 +173,7 @@ static void (*const requests[])(struct keeper *keeper, const struct link_message
     [LINK_READ] = carry_out_read,     [LINK_PUBLISH] = carry_out_publish,
     [LINK_HEARD] = carry_out_heard,   [LINK_ROLL] = carry_out_roll,
     [LINK_RETIRE] = carry_out_retire, [LINK_LEND] = carry_out_lend,
-    [LINK_NOTIFY] = carry_out_notify,
+    [LINK_NOTIFY] = carry_out_notify, [LINK_LOG] = carry_out_log,
 };
 
 void monitor_hear(void *context)

@@ -17,6 +17,7 @@ static bool is_kept(const struct link_message *message)
     case LINK_BEGUN_ALL:
     case LINK_DIED:
     case LINK_STOPPED:
+    case LINK_OPENED:
     case LINK_CAUGHT:
     case LINK_UNHEARD:
     case LINK_RENEW:

@@ -15,7 +15,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
 enum { KEEPER_DISPATCHERS = 64 };
 
@@ -41,6 +43,18 @@ struct keeper_events {
     void *context;
 };
 
+/* How standard error is opened again: reopen.h. */
+struct reopen {
+    struct sockaddr_un address; /* of the socket that it led to at the start */
+    socklen_t length;          /* of the address; 0: it led elsewhere, and cannot be opened again */
+    bool journal;              /* the address is the journal's */
+    struct backoff backoff;    /* grows with each attempt */
+    struct loop_timer attempt; /* the next one; not set: none is wanted */
+    uint64_t attempted;        /* the last one */
+    uint64_t opened;
+    struct loop_timer replace; /* when to replace the next dispatcher that began before that */
+};
+
 struct keeper {
     const struct options *options;
     const struct identity *readers_identity; /* what a reader becomes; NULL: it stays the same */
@@ -51,6 +65,7 @@ struct keeper {
     struct launch launch;
     struct files files;
     struct notify notify;
+    struct reopen reopen;
 
     struct loop loop;
     struct loop_source link; /* our end of the link */

@@ -73,6 +73,19 @@ static void on_published(struct server *server, const struct link_message *repor
     server->publish_error = report->value;
 }
 
+/* The standby gets it, too, and so do later supervisors: all have one table of descriptors. */
+static void on_opened(struct server *server, const struct link_message *report,
+                      const int *descriptors)
+{
+    (void)report;
+    if (dup3(descriptors[0], STDERR_FILENO, 0) < 0)
+        log_bug("standard error cannot be replaced: %m");
+    (void)close(descriptors[0]); /* replaced by the copy */
+    server->log_asked = false;   /* it may be broken again already */
+    log_warning("a process that shares standard error, or its reader, has shut it down: it was "
+                "opened again; handlers that run still have the old one");
+}
+
 /* Another supervisor does it again if this one is killed before it has changed the stage. */
 static void take_signal(struct server *server, int signal_number)
 {
@@ -148,7 +161,7 @@ static void (*const reports[])(struct server *server, const struct link_message 
     [LINK_BEGUN] = on_begun,     [LINK_BEGUN_ALL] = on_begun_all, [LINK_DIED] = on_died,
     [LINK_STOPPED] = on_stopped, [LINK_ENDED] = on_ended,         [LINK_EMPTY] = on_empty,
     [LINK_CONTENT] = on_content, [LINK_PUBLISHED] = on_published, [LINK_CAUGHT] = on_caught,
-    [LINK_UNHEARD] = on_unheard, [LINK_RENEW] = on_renew,
+    [LINK_UNHEARD] = on_unheard, [LINK_RENEW] = on_renew,         [LINK_OPENED] = on_opened,
 };
 
 /* Without the keeper nobody replaces dispatchers, or removes files.  No client is accepted any
@@ -228,7 +241,11 @@ static void on_readable(void *context)
         lose_keeper(server);
     else if (errno == EMFILE && report.type == LINK_CONTENT)
         reload_content(server, (enum options_file)report.index, -1, EMFILE);
-    else if (errno == EMFILE) { /* it finds nobody at the other end, exits, and is replaced */
+    else if (errno == EMFILE && report.type == LINK_OPENED) {
+        server->log_asked = false;
+        if (is_next(server, &report))
+            server->lasting->heard = report.number;
+    } else if (errno == EMFILE) { /* it finds nobody at the other end, exits, and is replaced */
         log_error("there is no room for the descriptors of dispatcher %u", report.index);
         if (is_next(server, &report))
             server->lasting->heard = report.number;

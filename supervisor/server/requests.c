@@ -41,6 +41,14 @@ void requests_retire(struct server *server)
     (void)requests_send(server, &(struct link_message){.type = LINK_RETIRE});
 }
 
+void requests_look_at_log(struct server *server)
+{
+    if (!log_is_broken())
+        server->log_asked = false;
+    else if (!server->log_asked) /* the keeper tries again on its own */
+        server->log_asked = requests_send(server, &(struct link_message){.type = LINK_LOG});
+}
+
 void requests_notify(struct server *server, enum notify_state state, const char *text)
 {
     struct link_message request = {.type = LINK_NOTIFY,

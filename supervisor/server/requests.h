@@ -20,6 +20,9 @@ bool requests_send(struct server *server, const struct link_message *request);
  * request is lost, the end of the service closes them. */
 void requests_retire(struct server *server);
 
+/* Has the keeper open standard error again if it is broken. */
+void requests_look_at_log(struct server *server);
+
 /* Has the service manager told of a state, with a new status line; "": the old one stays. */
 void requests_notify(struct server *server, enum notify_state state, const char *text);
 

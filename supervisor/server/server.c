@@ -10,6 +10,7 @@
 #include "supervisor/server/operator.h"
 #include "supervisor/server/reload.h"
 #include "supervisor/server/reports.h"
+#include "supervisor/server/requests.h"
 #include "supervisor/server/rollcall.h"
 #include "supervisor/server/shutdown.h"
 #include "supervisor/server/snapshot.h"
@@ -82,6 +83,7 @@ static void advance(void *context)
     if (server->status_asked)
         log_status(server);
     server->status_asked = false;
+    requests_look_at_log(server);
     manager_look(server);
     starting_set_timer(server);
     ending_set_timer(&server->running);

@@ -30,6 +30,8 @@ static const struct snapshot_word states[] = {
     [HANDED_OVER] = {"handed over", "HANDED OVER"},
 };
 
+static const struct snapshot_word logs[] = {{"open", "open"}, {"broken", "BROKEN"}};
+
 /* The words complete "held back by", and fit 24 columns. */
 static const struct snapshot_word reasons[ADMISSION_REASONS] = {
     [ADMISSION_NONE] = {"none", "nothing"},
@@ -159,6 +161,7 @@ void snapshot_count(const struct server *server, struct snapshot *snapshot)
         .uptime = loop_seconds(server->loop.now - server->lasting->began),
         .lingering = server->queue.lingering.active.length,
         .descriptors = {descriptors_open(server), server->lasting->descriptors_allowed},
+        .log = {logs, sizeof(logs) / sizeof(*logs), log_is_broken()},
         .log_lines_dropped = (double)(server->lines_dropped + log_dropped()),
         .control_refused = (double)(server->strangers + server->control.refused),
     };
@@ -229,6 +232,7 @@ void snapshot_render(struct server *server, figures_renderer *render, struct tex
     struct snapshot_row *rows = calloc(server->acceptor.count, sizeof(*rows));
     struct snapshot snapshot;
 
+    log_probe(); /* no line may have been lost yet */
     snapshot_count(server, &snapshot);
     snapshot.waits = histogram_quantiles(snapshot.wait_histogram);
     snapshot.runs = histogram_quantiles(snapshot.run_histogram);

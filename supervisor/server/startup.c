@@ -6,11 +6,13 @@
 #include "supervisor/base/address.h"
 #include "supervisor/base/descriptors.h"
 #include "supervisor/base/signals.h"
+#include "supervisor/base/socket.h"
 #include "supervisor/base/title.h"
 #include "supervisor/jail/confinement.h"
 #include "supervisor/jail/filter.h"
 #include "supervisor/keeper/keeper.h"
 #include "supervisor/keeper/pid_file.h"
+#include "supervisor/keeper/reopen.h"
 #include "supervisor/listen/binding.h"
 #include "supervisor/listen/passed.h"
 #include "supervisor/options/identity.h"
@@ -76,6 +78,22 @@ static void open_log(const struct options *options)
              : options->verbosity == 1 ? LOG_LEVEL_INFO
                                        : LOG_LEVEL_DEBUG,
              options->log_format, "keeper");
+}
+
+/* The supervisor holds these while it serves, or until it does. */
+static bool check_inherited(const struct options *options)
+{
+    if (socket_reaches_others(STDERR_FILENO)) {
+        log_error(
+            "standard error is a datagram socket, by which the supervisor could reach others: "
+            "expected a file, a terminal, a pipe or a stream socket");
+        return false;
+    }
+    if (options->ready_descriptor >= 0 && socket_reaches_others(options->ready_descriptor)) {
+        log_error("--ready-fd: expected a file, a pipe or a stream socket, not a datagram socket");
+        return false;
+    }
+    return true;
 }
 
 static void warn(const struct options *options)
@@ -463,6 +481,9 @@ int startup(struct options *options)
     if (keep_descriptors(options, &startup.passed) != 0)
         return EXIT_FAILURE;
     open_log(options);
+    if (!check_inherited(options))
+        return EXIT_FAILURE;
+    reopen_prepare(&startup.keeper.reopen);
     warn(options);
     startup.descriptors = descriptors_raise(&startup.original);
     if (!find_identities(&startup))

@@ -163,6 +163,7 @@ struct server {
     struct reload reload;
 
     bool status_asked; /* by SIGUSR1 */
+    bool log_asked;    /* the keeper was asked to open standard error again */
 };
 
 #endif

@@ -15,6 +15,7 @@ static char bytes[65536];
 
 static const struct snapshot_word states[] = {{"serving", "serving"}, {"paused", "PAUSED"}};
 static const struct snapshot_word reasons[] = {{"none", "nothing"}, {"rate", "the rate of starts"}};
+static const struct snapshot_word logs[] = {{"open", "open"}, {"broken", "BROKEN"}};
 static const char *const backlog[] = {"backlog", "dropped"};
 static const char *const waiting[] = {"waiting", "running"};
 static struct snapshot_row listeners[3] = {
@@ -35,6 +36,7 @@ static void begin(void)
         .command = "a\"\x1b[2J\nqueued 9",
         .state = {states, 2, 1},
         .held_back_by = {reasons, 2, 1},
+        .log = {logs, 2, 1},
         .process = 1234,
         .uptime = 3723.25,
         .accepted = 123456789012345,
@@ -100,6 +102,7 @@ static void check_metrics(void)
                 "dampener_connections_accepted_total 123456789012345\n"));
     CHECK(shows("dampener_state{state=\"serving\"} 0\ndampener_state{state=\"paused\"} 1\n"));
     CHECK(shows("dampener_oldest_wait_seconds 0\n") && shows("dampener_handlers_limit +Inf\n"));
+    CHECK(shows("dampener_log_state{state=\"open\"} 0\ndampener_log_state{state=\"broken\"} 1\n"));
     CHECK(shows("# TYPE dampener_wait_seconds histogram\n"));
     /* Two sockets at one address are one sample. */
     CHECK(shows("dampener_listen_backlog{address=\"127.0.0.1\",port=\"873\"} 6\n#"));
@@ -112,6 +115,7 @@ static void check_table(void)
     CHECK(shows("state           PAUSED\ncommand         a\"?[2J?queued 9\n"));
     CHECK(shows("queued          3 of 100\noldest          -\n"));
     CHECK(shows("running         0, no limit\n"));
+    CHECK(shows("log             BROKEN\nlog lines lost  0\n"));
     CHECK(shows("held back by    the rate of starts\n"));
     CHECK(shows("waited          p50 0ms, p90 250ms, p99 59.9s, longest 100d of 512\n"));
     CHECK(shows("queue timeout   none\nper source      7\nload average    2.5\n"

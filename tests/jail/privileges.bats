@@ -3,8 +3,13 @@
 
 load ../shared/helpers
 load ../shared/privileges
+bats_require_minimum_version 1.5.0
 
 TAKEOVER=$BUILD/tests/programs/attackers/takeover
+
+NOTIFIED=$BUILD/tests/programs/clients/notified
+
+STREAM=$BUILD/tests/programs/clients/stream
 
 ASSAULT=$BUILD/tests/programs/attackers/assault
 
@@ -74,6 +79,37 @@ has_little_open() {
         grep -v '^/memfd:dampener-ledger ' >open
     refute grep -e "$PWD/pid" -e memfd -e dispatcher open
     answers_hello
+}
+
+@test "supervisor and standby have no socket that can send to any address" {
+    require_ptrace
+    (close_descriptors; exec "$NOTIFIED" "$PWD/notify" told >>"$LOG" 2>&1 </dev/null) &
+    local manager=$! process
+    await test -e told
+    NOTIFY_SOCKET=$PWD/notify start_as_others --control "$PWD/control" --metrics 127.0.0.1:0 0 cat
+    await has_line READY=1 told
+    for process in "$(supervisor)" "$(standby)"; do
+        find "/proc/$process/fd" -type l -printf '%l\n' | sed -n 's/^socket:\[\(.*\)\]$/\1/p' >sockets
+        (($(wc -l <sockets) > 4))
+        # Type 1 is SOCK_STREAM, type 5 SOCK_SEQPACKET.  No socket is in the other tables.
+        awk 'NR == FNR { open[$1]; next } $7 in open { print $5 }' sockets /proc/net/unix |
+            sort -u | grep -vx -e 0001 -e 0005 | tee types
+        [[ ! -s types ]]
+        cat /proc/net/{udp,udp6,udplite,udplite6,raw,raw6,netlink,packet,icmp} 2>/dev/null |
+            awk 'NR == FNR { open[$1]; next } { for (i = 1; i <= NF; i++) if ($i in open && i > 8) print }' \
+                sockets - | tee others.found
+        [[ ! -s others.found ]]
+    done
+    stop
+    kill "$manager"
+    wait "$manager" || true
+}
+
+@test "a start is refused with status 1 if standard error or --ready-fd is a datagram socket" {
+    run -1 "$STREAM" datagrams timeout 20 "$DAMPENER" --address 127.0.0.1 0 cat
+    [[ $output == "[ERROR] standard error is a datagram socket, by which the supervisor could reach others: "* ]]
+    run -1 "$STREAM" datagrams timeout 20 sh -c 'exec "$1" --ready-fd 3 --address 127.0.0.1 0 cat 3>&2 2>&1' sh "$DAMPENER"
+    [[ $output == "[ERROR] --ready-fd: expected a file, a pipe or a stream socket, not a datagram socket" ]]
 }
 
 @test "a directory that is open at the daemon's start is not open in keeper and supervisor" {

@@ -112,6 +112,38 @@ is_started_again() { is_unit NRestarts=1 ActiveState=active SubState=running 2>/
     serves
 }
 
+# Prints what a handler answers.
+tell() { echo "$1" | in_network nc -N "$ADDRESS" "$PORT"; }
+
+@test "the journal has later lines of the daemon and of handlers after a handler has shut its stream down" {
+    make_unit journal --dispatchers 1
+    cat >"$INSIDE$INSTALLED/shut" <<'HANDLER'
+#!/usr/bin/perl
+$_ = <STDIN>;
+/^shut/ ? shutdown(STDERR, 2) : print STDERR "a handler says $_";
+print;
+HANDLER
+    chmod 755 "$INSIDE$INSTALLED/shut"
+    sed -i "s|^DAMPENER_COMMAND=.*|DAMPENER_COMMAND=$INSTALLED/shut|" "$INSIDE/etc/default/socket-burst-dampener-journal"
+    inside systemctl start "$UNIT"
+    find_daemon
+    [[ $(tell before) == before ]]
+    await journal_says '^a handler says before$'
+    local old
+    old=$(dispatchers)
+    [[ $(tell shut) == shut ]]
+    field log >state # notices it, if no line was lost yet
+    await journal_warns ', has shut it down: it was opened again;'
+    await is_gone "$old"
+    await has_dispatchers 1
+    [[ $(tell after) == after ]]
+    await journal_says '^a handler says after$'
+    kill -KILL "$(supervisor)"
+    await journal_warns '^the supervisor, process [0-9]*, was killed by signal 9'
+    # The new stream has the name and the facility of the old one.
+    journal -t socket-burst-dampener SYSLOG_FACILITY=3 | grep -q '^a handler says after$'
+}
+
 # ---- what an operator does ----
 
 answered_from() { burst 1 -c -f "$1" -m '' && has_line ' answered 1 refused 0 ' burst; }
