@@ -33,8 +33,9 @@
  * ROLES
  *
  *     try      Takes on the process state of handlers, finds PATH, and writes the path it found to
- *              the socket.  Then executes it, and kills it before its first instruction.  Exits
- *              with 0; or logs an error and exits with the status that the daemon must exit with.
+ *              the socket.  Then executes it with the longest variables that a connection can have,
+ *              and kills it before its first instruction.  Exits with 0; or logs an error and exits
+ *              with the status that the daemon must exit with.
  *     serve    Takes on the process state of handlers, gives its privileges up, and serves the
  *              supervisor at the other end of the socket.
  *
@@ -131,7 +132,7 @@
 #include <stdint.h>
 
 enum {
-    PROTOCOL_VERSION = 8,
+    PROTOCOL_VERSION = 9,
     PROTOCOL_SOCKET = 3,
     PROTOCOL_LEDGER = 4,
     PROTOCOL_SETUP = 5,
@@ -278,6 +279,12 @@ struct setup_limit {
     uint64_t hard;
 };
 
+/* The clients that the daemon may have, for the role `try`. */
+struct setup_clients {
+    uint32_t tcp;  /* AF_INET6 if any may come over IPv6, else AF_INET; 0: none come over TCP */
+    uint32_t path; /* bytes of the longest path of a Unix socket; 0: there is none, but TCP */
+};
+
 /* The process state of handlers. */
 struct setup {
     uint32_t version;
@@ -294,6 +301,7 @@ struct setup {
     uint32_t no_environment;
     uint32_t no_new_privileges;
     int32_t oom_score; /* oom_score_adj of handlers (proc_pid_oom_score_adj(5)) */
+    struct setup_clients clients;
     struct setup_limit limits[SETUP_LIMITS]; /* indexed by RLIMIT_* */
     char root[SETUP_PATH];                   /* for chroot(2); "": none */
     char directory[SETUP_PATH];              /* working directory inside root; "": unchanged */
