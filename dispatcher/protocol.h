@@ -132,7 +132,7 @@
 #include <stdint.h>
 
 enum {
-    PROTOCOL_VERSION = 9,
+    PROTOCOL_VERSION = 10,
     PROTOCOL_SOCKET = 3,
     PROTOCOL_LEDGER = 4,
     PROTOCOL_SETUP = 5,
@@ -225,6 +225,9 @@ struct message_exited {
     uint32_t memory;      /* largest resident set, KiB */
     uint64_t user_time;   /* microseconds */
     uint64_t system_time; /* microseconds */
+    uint32_t leftovers;   /* 1: processes are left in the handler's group; only if struct setup asks
+                           * for it, else 0 */
+    uint32_t reserved;
 };
 
 /* Sends SIGTERM or SIGKILL to a handler's process group.  Does nothing if the handler was reaped,
@@ -300,7 +303,8 @@ struct setup {
     uint32_t standard_error; /* enum setup_standard_error */
     uint32_t no_environment;
     uint32_t no_new_privileges;
-    int32_t oom_score; /* oom_score_adj of handlers (proc_pid_oom_score_adj(5)) */
+    uint32_t find_leftovers; /* 1: EXITED says whether a handler leaves processes in its group */
+    int32_t oom_score;       /* oom_score_adj of handlers (proc_pid_oom_score_adj(5)) */
     struct setup_clients clients;
     struct setup_limit limits[SETUP_LIMITS]; /* indexed by RLIMIT_* */
     char root[SETUP_PATH];                   /* for chroot(2); "": none */

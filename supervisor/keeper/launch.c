@@ -60,6 +60,7 @@ static void fill(struct setup *setup, const struct options *options,
     setup->standard_error = options->standard_error;
     setup->no_environment = options->no_environment;
     setup->no_new_privileges = options->no_new_privileges;
+    setup->find_leftovers = options->end_leftovers;
     setup->oom_score = facts->oom_score;
     setup->clients = facts->clients;
     memcpy(setup->limits, options->limits, sizeof(setup->limits));

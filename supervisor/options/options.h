@@ -140,7 +140,8 @@ struct options {
     int32_t nice;
     struct setup_limit limits[SETUP_LIMITS]; /* by the numbers RLIMIT_* */
     uint64_t timeout;                        /* 0: none */
-    uint64_t kill_after;                     /* from the SIGTERM of `timeout` to SIGKILL */
+    uint64_t kill_after; /* from the SIGTERM of `timeout` or `end_leftovers` to SIGKILL */
+    bool end_leftovers;  /* end what handlers leave in their process groups */
     enum setup_standard_error standard_error;
     bool no_environment; /* set no variables about client and user */
     bool no_new_privileges;

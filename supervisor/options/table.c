@@ -139,7 +139,10 @@ static const struct value_entry entries[] = {
     OPTION("timeout", HANDLERS, "TIME", TIME(timeout, 1000),
            HELP("send SIGTERM to a handler that has run for TIME; default: never")),
     OPTION("kill-after", HANDLERS, "TIME", TIME(kill_after, 0), DEFAULT("5s"),
-           HELP("send SIGKILL TIME after the SIGTERM of --timeout")),
+           HELP("send SIGKILL TIME after the SIGTERM of --timeout or --leftovers")),
+    OPTION("leftovers", HANDLERS, NULL, CHOICE(end_leftovers), WORDS("keep", "end"),
+           DEFAULT("keep"),
+           HELP("keep or end the processes that a handler has left in its group when it ends")),
     OPTION(
         "stderr", HANDLERS, NULL, CHOICE(standard_error),
         WORDS([SETUP_STANDARD_ERROR_INHERIT] = "inherit", [SETUP_STANDARD_ERROR_SOCKET] = "socket",

@@ -81,6 +81,7 @@ struct client {
     bool aside : 1; /* while it waits: it has stepped aside */
     uint16_t failed_after; /* clients_books.started at the first of `failures` */
     uint8_t failures;      /* while it waits or starts: failed starts that may be its own fault */
+    bool leftovers : 1;    /* its handler has ended in time, and what that left is signalled */
 };
 
 /* What outlives the supervisor, in memory that it shares with the standby: every record, and what

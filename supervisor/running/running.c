@@ -23,6 +23,7 @@ void running_open(struct running *running, struct loop *loop, const struct optio
         .strays = strays,
         .events = *events,
         .starting = BACKOFF,
+        .end_leftovers = options->end_leftovers,
         .owed = {.expired = ending_pursue_all, .context = running},
     };
     timeouts_open(&running->timeouts, options->timeout, options->kill_after);

@@ -12,7 +12,8 @@
  * reaped.
  *
  * A handler that was signalled counts as running until its process group is empty: what it leaves
- * behind are children of the keeper.
+ * behind are children of the keeper.  With --leftovers end, the same holds for a handler that ends
+ * and leaves processes in its group: they are signalled.
  *
  * A client's descriptor is closed here once the packet to the dispatcher holds the connection.
  * Nothing here blocks.
@@ -83,6 +84,7 @@ struct running {
     bool no_process; /* for want of a process */
 
     struct timeouts timeouts;
+    bool end_leftovers;
     int signal;                        /* for every handler; 0: the service goes on */
     bool alone;                        /* the keeper is dead */
     struct loop_timer owed;            /* when to repeat requests that could not be sent */
