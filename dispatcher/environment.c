@@ -100,21 +100,29 @@ static void add_tcp(struct environment *environment, const struct message_start 
     add(environment, "REMOTE_HOST", remote);
 }
 
-/* The names of UCSPI.  A path may lack a final NUL; an abstract one begins with NUL (unix(7)). */
-static void add_unix(struct environment *environment, const struct message_start *start, int client)
+/* Room for the path of a Unix socket, and a NUL. */
+enum { PATH_ROOM = sizeof(((const struct sockaddr_un *)NULL)->sun_path) + 1 };
+
+/* A path may lack a final NUL; an abstract one begins with NUL (unix(7)). */
+static void read_path(int client, char path[PATH_ROOM])
 {
     struct sockaddr_un address = {0};
     socklen_t length = sizeof(address);
-    char path[sizeof(address.sun_path) + 1] = "";
-    struct endpoint_peer peer;
 
-    memcpy(&peer, start->remote.address, sizeof(peer));
     /* Cannot fail for a connected socket; if it does, the path is empty. */
     if (getsockname(client, (struct sockaddr *)&address, &length) == 0)
         memcpy(path, address.sun_path, sizeof(address.sun_path));
     if (path[0] == '\0' && path[1] != '\0')
         path[0] = '@';
+}
 
+/* The names of UCSPI. */
+static void add_unix(struct environment *environment, const struct message_start *start,
+                     const char *path)
+{
+    struct endpoint_peer peer;
+
+    memcpy(&peer, start->remote.address, sizeof(peer));
     add(environment, "PROTO", "IPC");
     add_number(environment, "IPCREMOTEPID", (uint64_t)peer.process);
     add_number(environment, "IPCREMOTEEUID", peer.user);
@@ -122,14 +130,15 @@ static void add_unix(struct environment *environment, const struct message_start
     add(environment, "IPCLOCALPATH", path);
 }
 
-char **environment_for(const struct message_start *start, int client)
+/* Returns the environment of a client; `path` is that of a Unix socket. */
+static char **build(const struct message_start *start, const char *path)
 {
     struct environment environment = {.all = places[start->slot], .texts = texts[start->slot]};
 
     if (bare)
         return environment.all;
     if (start->remote.family == AF_UNIX)
-        add_unix(&environment, start, client);
+        add_unix(&environment, start, path);
     else
         add_tcp(&environment, start);
     add_number(&environment, "DAMPENER_WAIT_MS", start->waited);
@@ -138,4 +147,56 @@ char **environment_for(const struct message_start *start, int client)
     add_number(&environment, "DAMPENER_TICKET", start->header.ticket);
     environment.all[inherited + environment.filled] = NULL;
     return environment.all;
+}
+
+char **environment_for(const struct message_start *start, int client)
+{
+    char path[PATH_ROOM] = "";
+
+    if (start->remote.family == AF_UNIX && !bare)
+        read_path(client, path);
+    return build(start, path);
+}
+
+/* ---- the longest ---- */
+
+size_t environment_size(char *const *environment)
+{
+    size_t size = 0;
+
+    for (; *environment != NULL; environment++)
+        size += strlen(*environment) + 1 + sizeof(*environment);
+    return size;
+}
+
+/* Builds the longest environment of a family's clients, in a slot. */
+static char **longest_of(uint16_t family, uint32_t slot, uint32_t path_length)
+{
+    /* No address and no number is longer as a text. */
+    struct endpoint end = {.family = family, .port = UINT16_MAX};
+    struct message_start start = {.header = {.ticket = UINT64_MAX},
+                                  .slot = slot,
+                                  .waited = UINT32_MAX,
+                                  .queued = UINT32_MAX,
+                                  .running = UINT32_MAX};
+    char path[PATH_ROOM] = "";
+
+    memset(end.address, UINT8_MAX, sizeof(end.address));
+    if (family == AF_UNIX)
+        memcpy(end.address, &(struct endpoint_peer){INT32_MAX, UINT32_MAX, UINT32_MAX},
+               sizeof(struct endpoint_peer));
+    memset(path, 'p', path_length < PATH_ROOM ? path_length : PATH_ROOM - 1);
+    start.local = end;
+    start.remote = end;
+    return build(&start, path);
+}
+
+char **environment_longest(const struct setup_clients *clients)
+{
+    char **tcp = longest_of((uint16_t)clients->tcp, 0, 0);
+    char **local = longest_of(AF_UNIX, 1, clients->path);
+    bool is_local = clients->path != 0 &&
+                    (clients->tcp == 0 || environment_size(local) > environment_size(tcp));
+
+    return is_local ? local : tcp;
 }

@@ -10,6 +10,7 @@
 #include "dispatcher/protocol.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Removes from this process's environment what handlers must not inherit; from then on the
  * environment must stay.  With `bare`, handlers get no variables of their connection.  Returns 0,
@@ -19,5 +20,12 @@ int environment_prepare(bool bare);
 /* Returns the environment for the handler of `client`; valid until the next call for the same
  * slot. */
 char **environment_for(const struct message_start *start, int client);
+
+/* Returns the longest environment that the handler of one of these clients can have; valid until
+ * environment_for(). */
+char **environment_longest(const struct setup_clients *clients);
+
+/* Returns the bytes of an environment that count against the kernel's limit (execve(2)). */
+size_t environment_size(char *const *environment);
 
 #endif

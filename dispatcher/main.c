@@ -43,11 +43,11 @@ int main(int argc, char **argv)
      * inherited.  So a dispatcher that runs as the handlers' user never lowers its own. */
     oom_open(setup->oom_score, setup->has_identity == 0 || setup->user == 0);
     setup_apply(setup);
+    if (environment_prepare(setup->no_environment != 0) != 0)
+        log_die(1, "dispatcher: cannot prepare the environment: %m");
     if (strcmp(argv[1], "try") == 0)
         _exit(try_command(&service.command)); /* nothing to flush */
     setup_rest();
-    if (environment_prepare(setup->no_environment != 0) != 0)
-        log_die(1, "dispatcher: cannot prepare the environment: %m");
     service_begin(&service);
     service_run(&service);
 }

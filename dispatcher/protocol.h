@@ -33,8 +33,9 @@
  * ROLES
  *
  *     try      Takes on the process state of handlers, finds PATH, and writes the path it found to
- *              the socket.  Then executes it, and kills it before its first instruction.  Exits
- *              with 0; or logs an error and exits with the status that the daemon must exit with.
+ *              the socket.  Then executes it with the longest variables that a connection can have,
+ *              and kills it before its first instruction.  Exits with 0; or logs an error and exits
+ *              with the status that the daemon must exit with.
  *     serve    Takes on the process state of handlers, gives its privileges up, and serves the
  *              supervisor at the other end of the socket.
  *
@@ -131,7 +132,7 @@
 #include <stdint.h>
 
 enum {
-    PROTOCOL_VERSION = 8,
+    PROTOCOL_VERSION = 10,
     PROTOCOL_SOCKET = 3,
     PROTOCOL_LEDGER = 4,
     PROTOCOL_SETUP = 5,
@@ -224,6 +225,9 @@ struct message_exited {
     uint32_t memory;      /* largest resident set, KiB */
     uint64_t user_time;   /* microseconds */
     uint64_t system_time; /* microseconds */
+    uint32_t leftovers;   /* 1: processes are left in the handler's group; only if struct setup asks
+                           * for it, else 0 */
+    uint32_t reserved;
 };
 
 /* Sends SIGTERM or SIGKILL to a handler's process group.  Does nothing if the handler was reaped,
@@ -278,6 +282,12 @@ struct setup_limit {
     uint64_t hard;
 };
 
+/* The clients that the daemon may have, for the role `try`. */
+struct setup_clients {
+    uint32_t tcp;  /* AF_INET6 if any may come over IPv6, else AF_INET; 0: none come over TCP */
+    uint32_t path; /* bytes of the longest path of a Unix socket; 0: there is none, but TCP */
+};
+
 /* The process state of handlers. */
 struct setup {
     uint32_t version;
@@ -293,7 +303,9 @@ struct setup {
     uint32_t standard_error; /* enum setup_standard_error */
     uint32_t no_environment;
     uint32_t no_new_privileges;
-    int32_t oom_score; /* oom_score_adj of handlers (proc_pid_oom_score_adj(5)) */
+    uint32_t find_leftovers; /* 1: EXITED says whether a handler leaves processes in its group */
+    int32_t oom_score;       /* oom_score_adj of handlers (proc_pid_oom_score_adj(5)) */
+    struct setup_clients clients;
     struct setup_limit limits[SETUP_LIMITS]; /* indexed by RLIMIT_* */
     char root[SETUP_PATH];                   /* for chroot(2); "": none */
     char directory[SETUP_PATH];              /* working directory inside root; "": unchanged */

@@ -159,7 +159,14 @@ static uint64_t microseconds(struct timeval time)
     return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec;
 }
 
-static void report_exited(int32_t process, int status, const struct rusage *usage)
+/* No other group gets a number that is in use.  The members may have changed their user. */
+static bool has_leftovers(int32_t process)
+{
+    return kill(-process, 0) == 0 || errno == EPERM;
+}
+
+static void report_exited(const struct service *service, int32_t process, int status,
+                          const struct rusage *usage)
 {
     const struct child_record *child;
     union message message;
@@ -173,17 +180,20 @@ static void report_exited(int32_t process, int status, const struct rusage *usag
     message.exited.memory = (uint32_t)usage->ru_maxrss;
     message.exited.user_time = microseconds(usage->ru_utime);
     message.exited.system_time = microseconds(usage->ru_stime);
+    message.exited.leftovers =
+        service->command.setup->find_leftovers != 0 && has_leftovers(process);
     reply_send(&message, NULL);
     children_remove(process);
 }
 
 /* Reads the one SIGCHLD that can be pending.  It may stand for many children: reaps until none is
  * left. */
-static void reap(int signals)
+static void reap(const struct service *service)
 {
     struct signalfd_siginfo information;
 
-    if (read(signals, &information, sizeof(information)) < 0 && errno != EAGAIN && errno != EINTR)
+    if (read(service->signals, &information, sizeof(information)) < 0 && errno != EAGAIN &&
+        errno != EINTR)
         log_bug("dispatcher: cannot read signals: %m");
     for (;;) {
         struct rusage usage;
@@ -191,7 +201,7 @@ static void reap(int signals)
         pid_t process = wait4(-1, &status, WNOHANG, &usage);
 
         if (process > 0)
-            report_exited(process, status, &usage);
+            report_exited(service, process, status, &usage);
         else if (process == 0 || errno == ECHILD)
             return;
         else if (errno != EINTR)
@@ -273,6 +283,6 @@ _Noreturn void service_run(struct service *service)
             take_requests(service);
         start_collect();
         if (events[1].revents != 0)
-            reap(service->signals);
+            reap(service);
     }
 }

@@ -1,5 +1,6 @@
 #include "dispatcher/try.h"
 
+#include "dispatcher/environment.h"
 #include "dispatcher/setup.h"
 #include "dispatcher/shared/log.h"
 
@@ -84,9 +85,18 @@ struct outcome {
     int error;
 };
 
+/* What is tried: the exec of a command with an environment, with the limits of --limit or without.
+ */
+struct trial {
+    const struct spawn_command *command;
+    char **environment;
+    bool limited;
+};
+
 /* Runs in the child.  Writes an outcome to `report`, or nothing if the exec succeeds. */
-static _Noreturn void execute(const struct spawn_command *command, bool limited, int report)
+static _Noreturn void execute(const struct trial *trial, int report)
 {
+    const struct spawn_command *command = trial->command;
     struct outcome outcome = {.step = STEP_TRACE};
     sigset_t blocked;
 
@@ -98,10 +108,10 @@ static _Noreturn void execute(const struct spawn_command *command, bool limited,
         outcome.error = errno;
     } else if ((outcome.error = (int)-setup_user(command->setup)) != 0) {
         outcome.step = STEP_USER;
-    } else if (limited && (outcome.error = (int)-setup_limits(command->setup)) != 0) {
+    } else if (trial->limited && (outcome.error = (int)-setup_limits(command->setup)) != 0) {
         outcome.step = STEP_LIMIT;
     } else {
-        (void)execve(command->path, command->arguments, environ);
+        (void)execve(command->path, command->arguments, trial->environment);
         outcome = (struct outcome){.step = STEP_EXECUTE, .error = errno};
     }
     (void)!write(report, &outcome, sizeof(outcome)); /* without it, the trial counts as unknown */
@@ -124,7 +134,7 @@ static int end_tried(pid_t process)
     return first == 0 && WIFSIGNALED(status) ? WTERMSIG(status) : first;
 }
 
-static struct outcome attempt(const struct spawn_command *command, bool limited)
+static struct outcome attempt(const struct trial *trial)
 {
     struct outcome outcome = {.step = STEP_PREPARE};
     int ends[2];
@@ -134,7 +144,7 @@ static struct outcome attempt(const struct spawn_command *command, bool limited)
         return (struct outcome){.step = STEP_PREPARE, .error = errno};
     process = fork();
     if (process == 0)
-        execute(command, limited, ends[1]);
+        execute(trial, ends[1]);
     outcome.error = errno;
     (void)close(ends[1]);
     if (process > 0) {
@@ -164,25 +174,95 @@ static bool is_certain(struct outcome outcome)
     return false;
 }
 
+static bool is_too_long(struct outcome outcome)
+{
+    return outcome.step == STEP_EXECUTE && outcome.error == E2BIG;
+}
+
 /* Limits were asked for, and a limit that is too low could cause this outcome. */
 static bool may_be_limit(const struct setup *setup, struct outcome outcome)
 {
     for (unsigned i = 0; i < SETUP_LIMITS; i++)
         if (setup->limits[i].given != 0)
-            return outcome.step == STEP_SIGNAL ||
+            return outcome.step == STEP_SIGNAL || is_too_long(outcome) ||
                    (outcome.step == STEP_EXECUTE &&
-                    (outcome.error == ENOMEM || outcome.error == EAGAIN || outcome.error == E2BIG));
+                    (outcome.error == ENOMEM || outcome.error == EAGAIN));
     return false;
 }
 
-static int judge(const struct spawn_command *command, struct outcome outcome)
+/* ---- an environment that is too long ---- */
+
+/* Copies an environment without `bytes` of it, as the kernel counts them.  `copy` has room for all
+ * of its strings, and a NULL. */
+static void shorten(char *const *environment, size_t bytes, char **copy)
+{
+    size_t kept = 0;
+
+    for (; *environment != NULL; environment++) {
+        size_t length = strlen(*environment);
+        size_t cut = bytes < length ? bytes : length;
+
+        if (bytes >= length + 1 + sizeof(*environment)) {
+            bytes -= length + 1 + sizeof(*environment);
+            continue;
+        }
+        copy[kept++] = *environment + cut;
+        bytes -= cut;
+    }
+    copy[kept] = NULL;
+}
+
+/* Returns by how many bytes the environment of a trial is too long.  Only the kernel knows: it also
+ * counts what the first line of a script names, for example. */
+static size_t find_excess(const struct trial *trial, char **copy)
+{
+    struct trial shorter = *trial;
+    size_t too_few = 0;
+    size_t enough = environment_size(trial->environment);
+
+    shorter.environment = copy;
+    while (enough - too_few > 1) {
+        size_t bytes = too_few + (enough - too_few) / 2;
+
+        shorten(trial->environment, bytes, copy);
+        *(is_too_long(attempt(&shorter)) ? &too_few : &enough) = bytes;
+    }
+    return enough;
+}
+
+static int refuse_long(const struct trial *trial)
+{
+    const bool bare = trial->command->setup->no_environment != 0;
+    const char *longest = "";
+    size_t count = 0;
+    char **copy;
+
+    for (; trial->environment[count] != NULL; count++)
+        if (strlen(trial->environment[count]) > strlen(longest))
+            longest = trial->environment[count];
+    copy = calloc(count + 1, sizeof(*copy));
+    if (copy == NULL)
+        return refuse(trial->command->arguments[0], E2BIG);
+    log_error("CMD: cannot execute '%s': %sits arguments and environment are up to %zu bytes too "
+              "long for the kernel; shorten them (the longest variable is %.*s)%s or raise the "
+              "limit on the stack (ulimit -s)",
+              trial->command->arguments[0], bare ? "" : "with the variables of a connection, ",
+              find_excess(trial, copy), (int)strcspn(longest, "="), longest,
+              bare ? "" : ", give --no-env,");
+    return TRY_NOT_EXECUTABLE;
+}
+
+/* ---- what it shows ---- */
+
+static int judge(const struct trial *trial, struct outcome outcome)
 {
     static const char *const steps[] = {
         [STEP_PREPARE] = "there is no process for it", [STEP_TRACE] = "tracing fails",
         [STEP_USER] = "changing its user fails",       [STEP_EXECUTE] = "executing it fails",
         [STEP_SIGNAL] = "a signal ended it",           [STEP_LIMIT] = "limiting it fails",
     };
-    const char *name = command->arguments[0];
+    const char *name = trial->command->arguments[0];
+    const struct trial unlimited = {.command = trial->command, .environment = trial->environment};
     const char *why =
         outcome.step == STEP_SIGNAL ? strsignal(outcome.error) : strerror(outcome.error);
 
@@ -190,10 +270,12 @@ static int judge(const struct spawn_command *command, struct outcome outcome)
         return 0;
     if (is_certain(outcome))
         return refuse(name, outcome.error);
-    if (may_be_limit(command->setup, outcome) && attempt(command, false).step == STEP_DONE) {
+    if (may_be_limit(trial->command->setup, outcome) && attempt(&unlimited).step == STEP_DONE) {
         log_error("CMD: cannot execute '%s': a limit of --limit is too low (%s)", name, why);
         return TRY_NOT_EXECUTABLE;
     }
+    if (is_too_long(outcome))
+        return refuse_long(trial);
     log_warning("CMD: cannot try '%s' before the start: %s (%s); a fault in it would show with the "
                 "first client",
                 name, steps[outcome.step], why);
@@ -204,6 +286,7 @@ int try_command(const struct spawn_command *command)
 {
     static char path[PATH_MAX];
     struct spawn_command found = *command;
+    struct trial trial = {.command = &found, .limited = true};
     int error = find(command->path, path);
 
     if (error != 0)
@@ -212,5 +295,6 @@ int try_command(const struct spawn_command *command)
     if (send(PROTOCOL_SOCKET, path, strlen(path), 0) < 0)
         log_die(1, "dispatcher: cannot tell the keeper where %s is: %m", command->path);
     found.path = path;
-    return judge(&found, attempt(&found, true));
+    trial.environment = environment_longest(&command->setup->clients);
+    return judge(&trial, attempt(&trial));
 }

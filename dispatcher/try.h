@@ -12,11 +12,12 @@ enum { TRY_NOT_EXECUTABLE = 126, TRY_NOT_FOUND = 127 };
 
 /* Looks the command up as execvp(3) does and sends its path to the keeper.  Then executes it in
  * a traced child, which is stopped before its first instruction and killed: this shows a missing
- * interpreter, for instance.
+ * interpreter, for instance.  environment_prepare() must have succeeded.
  *
  * Returns 0, or one of the statuses above after logging an error.  A status above says that no
- * handler can ever start: the file, its interpreter or a limit of --limit prevents it.  Every other
- * fault, such as a forbidden tracer, is only a warning. */
+ * handler can ever start: the file, its interpreter or a limit of --limit prevents it; or that the
+ * handler of some client could not, because of the variables that it gets.  Every other fault, such
+ * as a forbidden tracer, is only a warning. */
 int try_command(const struct spawn_command *command);
 
 #endif

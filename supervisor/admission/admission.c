@@ -23,6 +23,7 @@ struct admission admission_decide(const struct admission_facts *facts)
     if (facts->paused)
         limit(&admission, 0, ADMISSION_PAUSED);
     limit(&admission, up_to(facts->processes, facts->active), ADMISSION_PROCESSES);
+    limit(&admission, facts->queued - facts->aside, ADMISSION_FAILURE);
     limit(&admission, facts->startable, ADMISSION_SOURCE);
     if (facts->starts_held)
         limit(&admission, 0, ADMISSION_FAILURE);

@@ -14,6 +14,7 @@
 
 struct admission_facts {
     uint32_t queued;            /* waiting clients */
+    uint32_t aside;             /* the part of `queued` that must not be tried now */
     uint32_t startable;         /* waiting clients whose sources are not at their limit */
     uint32_t active;            /* handlers that run or are being started */
     uint32_t processes;         /* most active handlers, or UNLIMITED */

@@ -40,10 +40,19 @@ static uint64_t left_out(const struct report *report, enum report_trouble troubl
     return report->lines[trouble] <= LINES ? 0 : report->lines[trouble] - LINES;
 }
 
+static void log_more(const struct report *report, enum report_trouble trouble, const char *event,
+                     const char *what)
+{
+    const uint64_t count = left_out(report, trouble);
+
+    if (count > 0)
+        log_event(LOG_LEVEL_WARNING, event, LOG_FIELDS(LOG_NUMBER("count", count)),
+                  "%" PRIu64 " more %s, not logged one by one", count, what);
+}
+
 void report_left_out(struct report *report)
 {
     const uint64_t starts = left_out(report, REPORT_START);
-    const uint64_t handlers = left_out(report, REPORT_HANDLER);
 
     for (enum report_trouble i = 0; i < REPORT_REFUSALS; i++)
         if (left_out(report, i) > 0)
@@ -56,10 +65,9 @@ void report_left_out(struct report *report)
         log_event(LOG_LEVEL_WARNING, "start-failed-more", LOG_FIELDS(LOG_NUMBER("count", starts)),
                   "%" PRIu64 " more starts failed, not logged one by one; handlers %s", starts,
                   report->starts_fail ? "still cannot be started" : "can be started again");
-    if (handlers > 0)
-        log_event(LOG_LEVEL_WARNING, "handler-failed-more",
-                  LOG_FIELDS(LOG_NUMBER("count", handlers)),
-                  "%" PRIu64 " more handlers ended like that, not logged one by one", handlers);
+    log_more(report, REPORT_CLIENT, "client-failed-more", "starts failed for single clients");
+    log_more(report, REPORT_CLOSED, "client-closed-more", "clients were closed for failed starts");
+    log_more(report, REPORT_HANDLER, "handler-failed-more", "handlers ended like that");
     memset(report->lines, 0, sizeof(report->lines));
     report->period.deadline = 0;
 }
@@ -153,6 +161,25 @@ void report_start_failed(struct report *report, uint64_t ticket, uint64_t delay)
                   "ticket %" PRIu64 ": cannot start a handler, '%s': %m; the client waits, "
                   "next attempt in %" PRIu64 " ms",
                   ticket, report->command, delay / LOOP_MILLISECOND);
+}
+
+void report_client_failed(struct report *report, const struct report_client *client,
+                          unsigned failures, bool closed)
+{
+    char address[INET6_ADDRSTRLEN];
+    char text[ADDRESS_DESCRIPTION];
+
+    report->counts.starts_failed++;
+    if (allows(report, closed ? REPORT_CLOSED : REPORT_CLIENT))
+        log_event(LOG_LEVEL_WARNING, closed ? "client-closed" : "client-failed",
+                  LOG_FIELDS(LOG_NUMBER("ticket", client->ticket),
+                             LOG_TEXT("address", address_text(client->remote, address)),
+                             LOG_NUMBER("port", client->remote->port),
+                             LOG_NUMBER("failures", failures)),
+                  "ticket %" PRIu64 ": cannot start a handler for %s, '%s': %m; %s", client->ticket,
+                  address_describe(client->remote, text), report->command,
+                  closed ? "closing the connection, because other handlers could be started"
+                         : "others go first");
 }
 
 /* ---- ends ---- */

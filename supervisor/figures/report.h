@@ -25,7 +25,9 @@ enum report_trouble {
     REPORT_TIMEOUT,
     REPORT_REFUSALS,
     REPORT_START = REPORT_REFUSALS, /* a handler could not be started */
-    REPORT_HANDLER,                 /* a handler ended as no handler should */
+    REPORT_CLIENT,  /* a handler could not be started, perhaps for its client alone */
+    REPORT_CLOSED,  /* a client was closed for that */
+    REPORT_HANDLER, /* a handler ended as no handler should */
     REPORT_TROUBLES
 };
 
@@ -92,6 +94,11 @@ void report_refused(struct report *report, const struct endpoint *remote,
 /* Reports that a handler could not be started, as errno says.  Its client waits, and the next
  * attempt comes after `delay`. */
 void report_start_failed(struct report *report, uint64_t ticket, uint64_t delay);
+
+/* Reports that the handler of a client could not be started, as errno says, perhaps because of this
+ * client; `failures` is how often.  Others go first, or the client is `closed`. */
+void report_client_failed(struct report *report, const struct report_client *client,
+                          unsigned failures, bool closed);
 
 /* Ends the period at once: logs how many lines were left out. */
 void report_left_out(struct report *report);

@@ -204,17 +204,32 @@ bool children_is_ours(const struct keeper *keeper, pid_t process)
     return ours;
 }
 
-void children_report_group(struct keeper *keeper)
+/* Reports an awaited group and forgets it, if it is empty. */
+static bool report_group(struct keeper *keeper, size_t index)
 {
-    for (size_t i = 0; i < keeper->group_count && !children_link_is_full(keeper); i++) {
-        pid_t group = keeper->groups[i];
+    pid_t group = keeper->groups[index];
 
-        if (children_has(P_PGID, group))
-            continue;
-        keeper->groups[i--] = keeper->groups[--keeper->group_count];
-        children_report(keeper, (struct link_message){.type = LINK_EMPTY, .process = group}, NULL,
-                        0);
-    }
+    if (children_has(P_PGID, group))
+        return false;
+    keeper->groups[index] = keeper->groups[--keeper->group_count];
+    children_report(keeper, (struct link_message){.type = LINK_EMPTY, .process = group}, NULL, 0);
+    return true;
+}
+
+void children_report_groups(struct keeper *keeper)
+{
+    for (size_t i = 0; i < keeper->group_count && !children_link_is_full(keeper);)
+        if (!report_group(keeper, i))
+            i++;
+}
+
+void children_look_at_group(struct keeper *keeper, pid_t group)
+{
+    for (size_t i = 0; i < keeper->group_count; i++)
+        if (keeper->groups[i] == group) {
+            (void)report_group(keeper, i);
+            return;
+        }
 }
 
 static uint64_t microseconds(struct timeval time)
@@ -363,7 +378,7 @@ void children_go_on(void *context)
     if (!children_link_is_full(keeper) && reap(keeper))
         keeper->again.deadline = keeper->loop.now;
     if (!children_link_is_full(keeper))
-        children_report_group(keeper);
+        children_report_groups(keeper);
     if (!outbox_has_room(&keeper->outbox))
         keeper->again.deadline = keeper->loop.now + AGAIN;
 }

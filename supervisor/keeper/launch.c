@@ -58,11 +58,11 @@ static int open_program(void)
 
 /* `identity` is empty if handlers keep that of the daemon. */
 static void fill(struct setup *setup, const struct options *options,
-                 const struct identity *identity, uid_t dispatcher, int oom_score)
+                 const struct identity *identity, const struct launch_facts *facts)
 {
     setup->version = PROTOCOL_VERSION;
-    setup->has_dispatcher_user = dispatcher != 0;
-    setup->dispatcher_user = dispatcher;
+    setup->has_dispatcher_user = facts->dispatcher != 0;
+    setup->dispatcher_user = facts->dispatcher;
     setup->has_identity = identity->group_count > 0;
     setup->user = identity->user;
     setup->group = identity->group;
@@ -73,7 +73,9 @@ static void fill(struct setup *setup, const struct options *options,
     setup->standard_error = options->standard_error;
     setup->no_environment = options->no_environment;
     setup->no_new_privileges = options->no_new_privileges;
-    setup->oom_score = oom_score;
+    setup->find_leftovers = options->end_leftovers;
+    setup->oom_score = facts->oom_score;
+    setup->clients = facts->clients;
     memcpy(setup->limits, options->limits, sizeof(setup->limits));
     setup->group_count = (uint32_t)identity->group_count;
     for (size_t i = 0; i < identity->group_count; i++)
@@ -105,14 +107,14 @@ static bool share(struct launch *launch, const struct setup *setup, size_t size)
 }
 
 static bool prepare_setup(struct launch *launch, const struct options *options,
-                          const struct identity *identity, uid_t dispatcher, int oom_score)
+                          const struct identity *identity, const struct launch_facts *facts)
 {
     size_t size = sizeof(struct setup) + identity->group_count * sizeof(uint32_t);
     struct setup *setup = calloc(1, size);
     bool done = setup != NULL && (options->no_environment || set_environment(identity));
 
     if (done)
-        fill(setup, options, identity, dispatcher, oom_score);
+        fill(setup, options, identity, facts);
     done = done && share(launch, setup, size);
     if (!done)
         log_error("cannot prepare what handlers start with: %m%s",
@@ -145,12 +147,10 @@ static bool prepare_arguments(struct launch *launch, const struct options *optio
 }
 
 int launch_prepare(struct launch *launch, const struct options *options,
-                   const struct identity *handlers, uid_t dispatcher, int oom_score,
-                   const struct rlimit *limit)
+                   const struct identity *handlers, const struct launch_facts *facts)
 {
-    *launch = (struct launch){.program = open_program(), .limit = *limit};
-    return launch->program >= 0 &&
-                   prepare_setup(launch, options, handlers, dispatcher, oom_score) &&
+    *launch = (struct launch){.program = open_program(), .limit = facts->limit};
+    return launch->program >= 0 && prepare_setup(launch, options, handlers, facts) &&
                    prepare_arguments(launch, options)
                ? 0
                : -1;

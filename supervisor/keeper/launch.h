@@ -29,18 +29,23 @@ struct launch {
     char path[PATH_MAX]; /* of the handler's executable */
 };
 
+/* What the start has found out, for dispatchers and handlers. */
+struct launch_facts {
+    uid_t dispatcher;             /* user that dispatchers have besides that of handlers; 0: none */
+    int oom_score;                /* oom_score_adj of handlers */
+    struct rlimit limit;          /* on descriptors, as the daemon was started with it */
+    struct setup_clients clients; /* that the listeners may bring */
+};
+
 /* Finds the dispatcher's program beside our own, or where it was installed, and prepares what
  * dispatchers and handlers start with.  Sets USER, LOGNAME, HOME and SHELL in the environment for
- * `handlers`, which is empty if they keep the daemon's user.  `dispatcher` is the user that
- * dispatchers have besides; 0: none.  `oom_score` is the value for handlers, and `limit` the one
- * that the daemon was started with.  The command of `options` must stay.  Returns 0, or -1 after
- * logging what is wrong. */
+ * `handlers`, which is empty if they keep the daemon's user.  The command of `options` must stay.
+ * Returns 0, or -1 after logging what is wrong. */
 int launch_prepare(struct launch *launch, const struct options *options,
-                   const struct identity *handlers, uid_t dispatcher, int oom_score,
-                   const struct rlimit *limit);
+                   const struct identity *handlers, const struct launch_facts *facts);
 
 /* Has a dispatcher find and try the command, and waits for it.  Returns 0, or the status to exit
- * with after logging an error: no handler could ever start. */
+ * with after logging an error: no handler could ever start, or none of some client. */
 int launch_try(struct launch *launch);
 
 /* Starts a dispatcher; launch_try() has succeeded.  Returns its process, and sets `descriptors`,

@@ -56,6 +56,7 @@ static void carry_out_signal(struct keeper *keeper, const struct link_message *r
     else if (children_has(P_PGID, request->process) && kill(-request->process, request->value) != 0)
         log_warning("cannot send signal %d to process group %d: %m", request->value,
                     request->process);
+    children_look_at_group(keeper, request->process);
 }
 
 /* Remembers a group that EMPTY is due for, once.  Returns false if there is no memory for it. */

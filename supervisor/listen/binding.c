@@ -9,6 +9,7 @@
 #include "supervisor/listen/unix_socket.h"
 #include "supervisor/options/identity.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -389,6 +390,41 @@ int binding_open(struct listeners *listeners, const struct options *options,
     default:
         return open_tcp(&opening);
     }
+}
+
+/* ---- who may come ---- */
+
+/* A name may stand for addresses of both families. */
+static bool may_be_ipv6(const struct options *options)
+{
+    struct in_addr address;
+
+    if (options->ipv4 && !options->ipv6)
+        return false;
+    for (size_t i = 0; i < options->address_count; i++)
+        if (inet_pton(AF_INET, options->addresses[i], &address) != 1)
+            return true;
+    return options->address_count == 0;
+}
+
+struct setup_clients binding_clients(const struct options *options, const struct listeners *passed)
+{
+    struct setup_clients clients = {0};
+
+    if (options->place == OPTIONS_TCP)
+        clients.tcp = may_be_ipv6(options) ? AF_INET6 : AF_INET;
+    else if (options->place == OPTIONS_UNIX)
+        clients.path = (uint32_t)strlen(options->unix_path);
+    for (size_t i = 0; i < passed->count; i++) {
+        const struct listener *each = &passed->list[i];
+        uint32_t length = each->path == NULL ? 0 : (uint32_t)strlen(each->path);
+
+        if (each->path == NULL && clients.tcp != AF_INET6)
+            clients.tcp = each->local.family;
+        if (length > clients.path)
+            clients.path = length;
+    }
+    return clients;
 }
 
 /* ---- --metrics ---- */

@@ -15,6 +15,10 @@
 int binding_open(struct listeners *listeners, const struct options *options,
                  struct listeners *given);
 
+/* Returns which clients the listeners of binding_open() may have; `passed` are those of a service
+ * manager. */
+struct setup_clients binding_clients(const struct options *options, const struct listeners *passed);
+
 /* Listens on TCP at a word that --metrics accepts, "ADDRESS:PORT", "[IPV6]:PORT" or ":PORT", and
  * logs where.  ":PORT" means all addresses of both families, and port 0 any free port.  Of several
  * addresses of a host name, takes the first that can be bound.  Returns a descriptor of the

@@ -142,10 +142,11 @@ struct options {
     int32_t nice;
     struct setup_limit limits[SETUP_LIMITS]; /* by the numbers RLIMIT_* */
     uint64_t timeout;                        /* 0: none */
-    uint64_t kill_after;                     /* from the SIGTERM of `timeout` to SIGKILL */
+    uint64_t kill_after;                     /* from such a SIGTERM to SIGKILL */
     bool end_on_hangup;                      /* when the client has */
     uint64_t idle_timeout;                   /* 0: none */
     uint64_t linger;                         /* 0: close at once */
+    bool end_leftovers;                      /* end what handlers leave in their process groups */
     enum setup_standard_error standard_error;
     bool no_environment; /* set no variables about client and user */
     bool no_new_privileges;

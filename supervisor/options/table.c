@@ -148,6 +148,9 @@ static const struct value_entry entries[] = {
     OPTION("linger", HANDLERS, "TIME", TIME(linger, 1000),
            HELP("when a handler has ended, let its client read the answer for up to TIME, even if "
                 "it sends more")),
+    OPTION("leftovers", HANDLERS, NULL, CHOICE(end_leftovers), WORDS("keep", "end"),
+           DEFAULT("keep"),
+           HELP("keep or end the processes that a handler has left in its group when it ends")),
     OPTION(
         "stderr", HANDLERS, NULL, CHOICE(standard_error),
         WORDS([SETUP_STANDARD_ERROR_INHERIT] = "inherit", [SETUP_STANDARD_ERROR_SOCKET] = "socket",

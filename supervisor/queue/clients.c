@@ -2,12 +2,16 @@
 
 #include "dispatcher/shared/release.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 enum { KEPT = 512 /* records whose memory is kept when no client is there */ };
+
+static_assert(sizeof(struct client) == 128 || sizeof(void *) != 8,
+              "a waiting client takes as much memory as the manual says");
 
 /* ---- the books ---- */
 
@@ -150,6 +154,7 @@ static int recover(struct clients *clients)
         found[i]->watched = false;
         found[i]->asked = false;
         found[i]->listed = false;
+        found[i]->aside = false;
         result = order_reserve(&clients->order);
         if (result == 0)
             enter(clients, found[i]);
@@ -287,13 +292,56 @@ void clients_move(struct clients *clients, struct client *client, enum client_st
         order_return(&clients->order, &client->place);
     else
         list_append(&clients->lists[state], &client->place.entry);
-    if (state == CLIENT_RUNNING)
-        list_remove(&clients->arrivals, &client->arrival);
+    if (state != CLIENT_RUNNING)
+        return;
+    list_remove(&clients->arrivals, &client->arrival);
+    clients->books->started++;
+}
+
+void clients_step_aside(struct clients *clients, struct client *client)
+{
+    clients->books->working = clients_ticket(client);
+    list_remove(&clients->lists[CLIENT_STARTING], &client->place.entry);
+    client->aside = true;
+    clients_settle();
+    client->state = CLIENT_QUEUED;
+    clients_settle();
+    order_step_aside(&clients->order, &client->place);
+}
+
+void clients_rejoin(struct clients *clients)
+{
+    struct client *client;
+
+    while ((client = (struct client *)order_last_aside(&clients->order)) != NULL) {
+        client->aside = false;
+        order_rejoin(&clients->order, &client->place);
+    }
+}
+
+unsigned clients_fail(const struct clients *clients, struct client *client)
+{
+    const uint16_t started = (uint16_t)clients->books->started;
+
+    if (client->failures == 0)
+        client->failed_after = started;
+    clients_settle();
+    if (client->failures < UINT8_MAX)
+        client->failures++;
+    return client->failed_after == started ? 0 : client->failures;
+}
+
+static enum order_standing standing_of(const struct client *client)
+{
+    if (client->state != CLIENT_QUEUED)
+        return ORDER_ACTIVE;
+    return client->aside ? ORDER_ASIDE : ORDER_WAITING;
 }
 
 void clients_begin_end(struct clients *clients, struct client *client, enum client_end end)
 {
     const enum client_state state = (enum client_state)client->state;
+    const enum order_standing standing = standing_of(client);
 
     clients->books->working = clients_ticket(client);
     set_end(clients, client, end);
@@ -301,7 +349,7 @@ void clients_begin_end(struct clients *clients, struct client *client, enum clie
         list_remove(&clients->arrivals, &client->arrival);
     if (state != CLIENT_QUEUED)
         list_remove(&clients->lists[state], &client->place.entry);
-    order_leave(&clients->order, &client->place, state == CLIENT_QUEUED);
+    order_leave(&clients->order, &client->place, standing);
 }
 
 void clients_finish_end(struct clients *clients, struct client *client)
@@ -366,6 +414,11 @@ uint32_t clients_count(const struct clients *clients, enum client_state state)
     if (state == CLIENT_QUEUED)
         return clients->arrivals.length - clients->lists[CLIENT_STARTING].length;
     return clients->lists[state].length;
+}
+
+uint32_t clients_aside(const struct clients *clients)
+{
+    return clients->order.aside.length;
 }
 
 uint32_t clients_active(const struct clients *clients)

@@ -36,7 +36,8 @@ enum client_end {
     CLIENT_REFUSED_QUEUE,   /* too many clients waited */
     CLIENT_REFUSED_SOURCE,  /* too many clients of its source waited */
     CLIENT_REFUSED_TIMEOUT, /* it had waited too long */
-    CLIENT_DROPPED,         /* closed unserved: the service ended, or a dispatcher lost it */
+    CLIENT_DROPPED,         /* closed unserved: the service ended, a dispatcher lost it, or its
+                             * handler alone could not be started */
     CLIENT_HANDED_OVER,     /* it waits on in the process that took our place */
     CLIENT_ENDS
 };
@@ -81,7 +82,11 @@ struct client {
     bool asked : 1;        /* the keeper was asked about its adopted handler, or about its group */
     bool watched : 1;      /* for signs that it gives up or hangs up */
     bool listed : 1;       /* during a roll call: its dispatcher knows it */
-    bool owed : 1; /* its handler has ended, and the process that took our place must be told */
+    bool owed : 1;  /* its handler has ended, and the process that took our place must be told */
+    bool aside : 1; /* while it waits: it has stepped aside */
+    uint16_t failed_after; /* clients_books.started at the first of `failures` */
+    uint8_t failures;      /* while it waits or starts: failed starts that may be its own fault */
+    bool leftovers : 1;    /* its handler has ended in time, and what that left is signalled */
 };
 
 /* What outlives the supervisor, in memory that it shares with the standby: every record, and what
@@ -92,6 +97,7 @@ struct clients_books {
     uint64_t last_ticket; /* given by this daemon or those before it */
     uint64_t judged;      /* queue.h: clients up to this ticket are not refused for its length */
     uint64_t ended[CLIENT_ENDS];
+    uint64_t started; /* handlers */
     uint64_t working; /* ticket of the client that something was done with last */
     uint32_t most;    /* records */
     uint32_t used;    /* records from this index on were never used */
@@ -168,6 +174,16 @@ struct client *clients_next_turn(const struct clients *clients);
 /* Changes the state of a client.  One that goes back to CLIENT_QUEUED takes its old place. */
 void clients_move(struct clients *clients, struct client *client, enum client_state state);
 
+/* Has a starting client wait again, but step aside: it has no turn until clients_rejoin(). */
+void clients_step_aside(struct clients *clients, struct client *client);
+
+/* Has all clients that stepped aside wait in their old places.  O(clients aside). */
+void clients_rejoin(struct clients *clients);
+
+/* Counts a failed start of a starting client, which others may not share.  Returns how many there
+ * were, if another handler was started since the first of them; or else 0. */
+unsigned clients_fail(const struct clients *clients, struct client *client);
+
 /* Closes the client's descriptor, if we still have it, and counts how the client ended. */
 void clients_end(struct clients *clients, struct client *client, enum client_end end);
 
@@ -188,6 +204,9 @@ uint32_t clients_count(const struct clients *clients, enum client_state state);
 
 /* How many clients are starting or running. */
 uint32_t clients_active(const struct clients *clients);
+
+/* How many of the waiting clients have stepped aside. */
+uint32_t clients_aside(const struct clients *clients);
 
 /* Whether the identity above holds. */
 bool clients_add_up(const struct clients *clients);

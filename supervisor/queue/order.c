@@ -15,6 +15,7 @@ int order_open(struct order *order, const struct options *options)
         .common.place.place = HEAP_OUTSIDE,
     };
     list_open(&order->common.waiting);
+    list_open(&order->aside);
     return !order->by_source ? 0
                              : sources_open(&order->sources, sizeof(struct order_line),
                                             options->ipv4_prefix, options->ipv6_prefix);
@@ -39,7 +40,12 @@ int order_reserve(struct order *order)
 
 uint32_t order_active(const struct order_line *line)
 {
-    return line->source.members - line->waiting.length;
+    return line->source.members - order_waiting(line);
+}
+
+uint32_t order_waiting(const struct order_line *line)
+{
+    return line->waiting.length + line->aside;
 }
 
 static uint32_t startable_of(const struct order *order, const struct order_line *line)
@@ -87,6 +93,7 @@ static struct order_line *line_of(struct order *order, const struct endpoint *re
     line = line_with(sources_find(&order->sources, remote));
     if (line->source.members == 0) {
         line->startable = 0;
+        line->aside = 0;
         line->place.place = HEAP_OUTSIDE;
         list_open(&line->waiting);
     }
@@ -121,12 +128,43 @@ void order_return(struct order *order, struct order_member *member)
     refresh(order, member->line);
 }
 
-void order_leave(struct order *order, struct order_member *member, bool waits)
+void order_step_aside(struct order *order, struct order_member *member)
+{
+    list_append(&order->aside, &member->entry);
+    member->line->aside++;
+    refresh(order, member->line);
+}
+
+static void end_aside(struct order *order, struct order_member *member)
+{
+    list_remove(&order->aside, &member->entry);
+    member->line->aside--;
+}
+
+struct order_member *order_last_aside(const struct order *order)
+{
+    return (struct order_member *)list_last(&order->aside); /* its first member */
+}
+
+/* Members step aside in the order of their tickets, nearly.  If the last one rejoins first, no
+ * member passes those that were aside with it. */
+void order_rejoin(struct order *order, struct order_member *member)
+{
+    end_aside(order, member);
+    if (member->line->waiting.length == 0)
+        member->line->turn = ++order->turns;
+    list_return(&member->line->waiting, &member->entry);
+    refresh(order, member->line);
+}
+
+void order_leave(struct order *order, struct order_member *member, enum order_standing standing)
 {
     struct order_line *line = member->line;
 
-    if (waits)
+    if (standing == ORDER_WAITING)
         list_remove(&line->waiting, &member->entry);
+    else if (standing == ORDER_ASIDE)
+        end_aside(order, member);
     line->source.members--;
     refresh(order, line);
     if (line->source.members > 0 || line == &order->common)

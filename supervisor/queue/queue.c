@@ -290,7 +290,7 @@ static void refuse_excess_of_sources(struct queue *queue)
 
     for (struct client *client = clients_newest(clients); is_new(queue, client); client = before) {
         before = clients_before(clients, client);
-        if (client->place.line->waiting.length > queue->options->per_source_queue)
+        if (order_waiting(client->place.line) > queue->options->per_source_queue)
             refuse(queue, client, CLIENT_REFUSED_SOURCE);
     }
 }

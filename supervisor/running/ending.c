@@ -123,14 +123,25 @@ static uint64_t earlier(uint64_t one, uint64_t other)
     return one == 0 || (other != 0 && other < one) ? other : one;
 }
 
+/* With --leftovers, ending what a handler has left is no reason to warn. */
+static void log_signal(const struct client *client)
+{
+    const char *name = client->signal == SIGTERM ? "SIGTERM" : "SIGKILL";
+
+    if (client->leftovers)
+        log_info("ticket %" PRIu64 ": process %d has ended: sending %s to the rest of its group",
+                 clients_ticket(client), client->process, name);
+    else
+        log_warning("ticket %" PRIu64 ": process %d has run for too long: sending %s to its group",
+                    clients_ticket(client), client->process, name);
+}
+
 static void signal_expired(struct running *running)
 {
     struct client *client;
 
     while ((client = timeouts_next(&running->timeouts, running->loop->now)) != NULL) {
-        log_warning("ticket %" PRIu64 ": process %d has run for too long: sending %s to its group",
-                    clients_ticket(client), client->process,
-                    client->signal == SIGTERM ? "SIGTERM" : "SIGKILL");
+        log_signal(client);
         pursue(running, client);
     }
 }
@@ -239,11 +250,18 @@ static void become_adopted(struct running *running, struct client *client)
     client->asked = false;
 }
 
-static void end(struct running *running, struct client *client, const int *status,
+/* Ends a client whose handler has ended, and has, or may have, left processes in its group. */
+static void end(struct running *running, struct client *client, bool leftovers, const int *status,
                 const struct usage *usage)
 {
     running->events.ended(running->events.context, client, status, usage);
     watch_end(&running->watch, client);
+    if (leftovers && running->end_leftovers && !running->alone &&
+        signal_for(running, client) == 0) {
+        client->leftovers = true;
+        timeouts_terminate(&running->timeouts, client, running->loop->now);
+        log_signal(client);
+    }
     if (signal_for(running, client) == 0 || running->alone) {
         finish(running, client, status);
         return;
@@ -263,7 +281,7 @@ bool ending_exited(void *context, unsigned dispatcher, const struct message_exit
 
     if (client == NULL || client->state != CLIENT_RUNNING || client->dispatcher != dispatcher)
         return false;
-    end(running, client, &message->status,
+    end(running, client, message->leftovers != 0, &message->status,
         &(struct usage){.user_time = message->user_time,
                         .system_time = message->system_time,
                         .memory = message->memory});
@@ -295,7 +313,7 @@ void ending_foreign(struct running *running, struct client *client, const int *s
 
 void ending_unknown(struct running *running, struct client *client)
 {
-    end(running, client, NULL, NULL);
+    end(running, client, true, NULL, NULL);
 }
 
 /* ---- what dead dispatchers, and dead supervisors, leave ---- */
@@ -303,7 +321,7 @@ void ending_unknown(struct running *running, struct client *client)
 static void adopt(struct running *running, struct client *client)
 {
     if (client->reaped) {
-        end(running, client, &client->status, NULL);
+        end(running, client, true, &client->status, NULL);
         return;
     }
     log_debug("ticket %" PRIu64 ": adopted process %d", clients_ticket(client), client->process);
@@ -369,7 +387,7 @@ void ending_reaped(struct running *running, pid_t process, uint32_t mark, const 
 
     if (client != NULL) {
         if (status != NULL || mark == (uint32_t)clients_ticket(client))
-            end(running, client, status, usage);
+            end(running, client, true, status, usage);
         return;
     }
     start = status == NULL ? NULL : pool_ended_start(running->pool, process);

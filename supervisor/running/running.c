@@ -23,6 +23,7 @@ int running_open(struct running *running, struct loop *loop, const struct option
         .strays = strays,
         .events = *events,
         .starting = BACKOFF,
+        .end_leftovers = options->end_leftovers,
         .owed = {.expired = ending_pursue_all, .context = running},
     };
     timeouts_open(&running->timeouts, options->timeout, options->kill_after);
@@ -135,6 +136,7 @@ static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint
     client->dispatcher = (uint8_t)dispatcher;
     clients_move(running->clients, client, CLIENT_RUNNING);
     backoff_succeeded(&running->starting);
+    aside_started(&running->aside, running->loop->now);
     running->events.started(running->events.context, client);
     ending_begin(running, client);
 }
@@ -176,17 +178,48 @@ static bool has_connection(struct running *running, struct client *client, int d
     return client->descriptor >= 0;
 }
 
-/* No handler serves this client yet: it takes its place in the queue again. */
-static void put_back(struct running *running, struct client *client, int descriptor)
+/* No handler serves this client yet.  Returns true if it may wait again; otherwise, ends it. */
+static bool take_back(struct running *running, struct client *client, int descriptor)
 {
     client->reaped = false;
-    if (!has_connection(running, client, descriptor) || running->signal != 0) {
-        clients_end(running->clients, client, CLIENT_DROPPED);
-        return;
-    }
-    clients_move(running->clients, client, CLIENT_QUEUED);
+    if (has_connection(running, client, descriptor) && running->signal == 0)
+        return true;
+    clients_end(running->clients, client, CLIENT_DROPPED);
+    return false;
+}
+
+static void wait_again(struct running *running, struct client *client)
+{
     running->events.returned(running->events.context);
     queue_watch(running->queue, client);
+}
+
+/* The client takes its place in the queue again. */
+static void put_back(struct running *running, struct client *client, int descriptor)
+{
+    if (!take_back(running, client, descriptor))
+        return;
+    clients_move(running->clients, client, CLIENT_QUEUED);
+    wait_again(running, client);
+}
+
+/* The start failed perhaps because of this client. */
+static void put_aside(struct running *running, struct client *client, int descriptor)
+{
+    int error = errno;
+    bool last = aside_failed(&running->aside, running->clients, client, running->loop->now);
+
+    errno = error;
+    running->events.failed_alone(running->events.context, client, last);
+    if (!take_back(running, client, descriptor))
+        return;
+    if (last) {
+        clients_end(running->clients, client, CLIENT_DROPPED);
+        running->events.returned(running->events.context);
+        return;
+    }
+    clients_step_aside(running->clients, client);
+    wait_again(running, client);
 }
 
 static void on_failed(void *context, uint32_t handle, uint64_t ticket, int error, int descriptor)
@@ -194,6 +227,11 @@ static void on_failed(void *context, uint32_t handle, uint64_t ticket, int error
     struct running *running = context;
     struct client *client = starting_client(running, handle, ticket);
 
+    errno = error;
+    if (aside_concerns(error)) {
+        put_aside(running, client, descriptor);
+        return;
+    }
     backoff_failed(&running->starting, running->loop->now);
     /* The first time may have been a moment's want. */
     running->no_process = error == EAGAIN && running->starting.delay > running->starting.first;

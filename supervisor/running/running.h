@@ -4,14 +4,16 @@
  *
  * The room's state is struct running.  server/ decides how many clients may start; running_start()
  * gives them to dispatchers, in the queue's order.  The pool answers each start exactly once: the
- * handler runs, or the client waits again in its old place.
+ * handler runs, or the client waits again in its old place.  A client whose start fails although
+ * others succeed steps aside (aside.h).
  *
  * Handlers are signalled with their whole process group, by their dispatcher; or, once that is
  * dead, by the keeper.  Each is the handler's parent, so no process id is signalled after it was
  * reaped.
  *
  * A handler that was signalled counts as running until its process group is empty: what it leaves
- * behind are children of the keeper.
+ * behind are children of the keeper.  With --leftovers end, the same holds for a handler that ends
+ * and leaves processes in its group: they are signalled.
  *
  * A client's descriptor is closed here once the packet to the dispatcher holds the connection; or,
  * if watch.h needs it, once the handler has ended.
@@ -26,6 +28,7 @@
 #include "supervisor/options/options.h"
 #include "supervisor/pool/pool.h"
 #include "supervisor/queue/queue.h"
+#include "supervisor/running/aside.h"
 #include "supervisor/running/strays.h"
 #include "supervisor/running/timeout.h"
 #include "supervisor/running/watch.h"
@@ -38,13 +41,16 @@
 struct running_events {
     /* The client was given to a dispatcher. */
     void (*given)(void *context);
-    /* The client waits again: no handler was started. */
+    /* No handler was started: the client waits again, or was closed. */
     void (*returned)(void *context);
     /* The client's handler runs. */
     void (*started)(void *context, const struct client *client);
     /* The client's handler could not be started, as errno says.  The next attempt comes after
      * `delay` microseconds. */
     void (*failed)(void *context, uint64_t ticket, uint64_t delay);
+    /* The client's handler could not be started, as errno says, perhaps because of this client: it
+     * steps aside, or will be `closed`. */
+    void (*failed_alone)(void *context, const struct client *client, bool closed);
     /* The client's handler has ended.  `status`, as wait(2) gives it, and `usage` may be NULL: a
      * dispatcher that dies may take that knowledge along. */
     void (*ended)(void *context, const struct client *client, const int *status,
@@ -75,11 +81,13 @@ struct running {
     struct pool *pool;
     struct running_events events;
 
-    struct backoff starting; /* the last start failed */
-    bool no_process;         /* for want of a process */
+    struct backoff starting; /* the last start failed, and no client is to blame */
+    struct aside aside;
+    bool no_process; /* for want of a process */
 
     struct timeouts timeouts;
     struct watch watch;
+    bool end_leftovers;
     int signal;                        /* for every handler; 0: the service goes on */
     bool alone;                        /* the keeper is dead */
     struct loop_timer owed;            /* when to repeat requests that could not be sent */

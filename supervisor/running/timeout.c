@@ -40,10 +40,11 @@ void timeouts_recall(struct timeouts *timeouts, struct client *client)
         client->timed = TIMEOUT_NONE;
         return;
     }
-    if (client->timed != TIMEOUT_TERMINATED) {
+    if (client->signal == 0) {
         timeouts_begin(timeouts, client);
         return;
     }
+    client->timed = TIMEOUT_TERMINATED; /* the earlier supervisor may not have come to that */
     while (before != NULL && owner(before)->terminated > client->terminated)
         before = list_previous(queue, before);
     list_insert(queue, before, &client->arrival);
@@ -67,10 +68,12 @@ static uint64_t first_end(const struct timeouts *timeouts, enum timeout_phase ph
                                     : (*client)->terminated + timeouts->kill_after;
 }
 
+/* In this order: the next supervisor must find the time of a signal that is due. */
 void timeouts_terminate(struct timeouts *timeouts, struct client *client, uint64_t now)
 {
     timeouts_end(timeouts, client);
     client->terminated = now;
+    clients_settle();
     client->signal = SIGTERM;
     clients_settle();
     client->timed = TIMEOUT_TERMINATED;

@@ -2,8 +2,8 @@
  * timeout.h - finds the handlers that have run for too long.
  *
  * All handlers are allowed the same time, so the next one is the first of two lists: handlers in
- * order of start, and handlers in order of SIGTERM.  Each operation takes constant time, except
- * that a start that is reported late passes the starts after it.
+ * order of start, and handlers, or what they have left, in order of SIGTERM.  Each operation takes
+ * constant time, except that a start that is reported late passes the starts after it.
  */
 #ifndef SUPERVISOR_RUNNING_TIMEOUT_H
 #define SUPERVISOR_RUNNING_TIMEOUT_H
@@ -34,7 +34,8 @@ void timeouts_recall(struct timeouts *timeouts, struct client *client);
 void timeouts_begin(struct timeouts *timeouts, struct client *client);
 void timeouts_end(struct timeouts *timeouts, struct client *client);
 
-/* Ends the client's time now, with its signal set to SIGTERM. */
+/* Begins to end a client's handler, or what it has left: SIGTERM is due now, and SIGKILL after
+ * `kill_after`. */
 void timeouts_terminate(struct timeouts *timeouts, struct client *client, uint64_t now);
 
 /* Returns a client whose time is over, with its signal set, once for each signal; or NULL. */

@@ -113,6 +113,14 @@ static void on_failed(void *context, uint64_t ticket, uint64_t delay)
     report_start_failed(&server->lasting->report, ticket, delay);
 }
 
+static void on_failed_alone(void *context, const struct client *client, bool closed)
+{
+    struct server *server = context;
+    const struct report_client reported = described(client);
+
+    report_client_failed(&server->lasting->report, &reported, client->failures, closed);
+}
+
 static void on_ended(void *context, const struct client *client, const int *status,
                      const struct usage *usage)
 {
@@ -137,6 +145,7 @@ struct running_events events_of_running(struct server *server)
         .returned = on_returned,
         .started = on_started,
         .failed = on_failed,
+        .failed_alone = on_failed_alone,
         .ended = on_ended,
         .may_end = may_end,
         .adopt = requests_adopt,

@@ -207,7 +207,7 @@ static void find_busiest(const struct order *order, struct server_busiest *found
         row->key = "source";
         row->name = sources_text(&order->sources, &lines[i]->source, row->own);
         row->port = (double)NAN;
-        row->counts[0] = lines[i]->waiting.length;
+        row->counts[0] = order_waiting(lines[i]);
         row->counts[1] = order_active(lines[i]);
     }
 }

@@ -14,7 +14,7 @@ struct admission starting_admission(struct server *server, uint32_t newcomers);
 void starting_advance(struct server *server);
 
 /* Sets the timer for what no event announces and a client waits for: the end of a delay after a
- * failed start, or a gate. */
+ * failed start, or of a pause of clients that stepped aside, or a gate. */
 void starting_set_timer(struct server *server);
 
 #endif

@@ -184,15 +184,19 @@ static bool find_identities(struct startup *startup)
 /* Prepares what dispatchers start with, and tries CMD, before anything listens. */
 static int prepare_launch(struct startup *startup)
 {
-    int original = oom_score();
+    const struct launch_facts facts = {
+        .dispatcher = startup->dispatcher,
+        .oom_score = oom_score(),
+        .limit = startup->original,
+        .clients = binding_clients(startup->options, &startup->passed),
+    };
     int status = EXIT_FAILURE;
 
-    if (launch_prepare(&startup->keeper.launch, startup->options, &startup->handlers,
-                       startup->dispatcher, original, &startup->original) == 0)
+    if (launch_prepare(&startup->keeper.launch, startup->options, &startup->handlers, &facts) == 0)
         status = launch_try(&startup->keeper.launch);
     if (status != EXIT_SUCCESS)
         return status;
-    oom_open(original, true);
+    oom_open(facts.oom_score, true);
     oom_close(); /* it stays as it is now */
     return EXIT_SUCCESS;
 }

@@ -34,6 +34,9 @@
  * Another supervisor of the old daemon may say COMMITTED again.  The new process answers with
  * SERVING, and with SETTLED and END if it has said them: they may have been lost.
  *
+ * A client whose handler alone could not be started (running/aside.h) has its three tries anew: the
+ * count stays behind, because the new process has another environment.
+ *
  * The two may be of different builds.  Therefore messages have a fixed size and never change within
  * a version.  Times are microseconds of CLOCK_MONOTONIC, which both processes read.
  */

@@ -295,7 +295,8 @@ int main(int argc, char **argv)
                            .user = USER,
                            .group = GROUP,
                            .has_dispatcher_user = 1,
-                           .dispatcher_user = OWN};
+                           .dispatcher_user = OWN,
+                           .clients = {.tcp = AF_INET}};
     if (seteuid(USER) == 0 && seteuid(0) == 0)
         check_user();
     else

@@ -195,6 +195,26 @@ static void check_taken(void)
     close_all();
 }
 
+/* A client that has failed twice, and stepped aside, is tried in its place, and fails a third time.
+ */
+static void check_failed(void)
+{
+    struct client *failing;
+
+    open_new();
+    failing = enter_in(CLIENT_STARTING);
+    CHECK(clients_fail(&clients, failing) == 0);
+    (void)enter_in(CLIENT_RUNNING);
+    CHECK(clients_fail(&clients, failing) == 2);
+    clients_step_aside(&clients, failing);
+    (void)enter(-1);
+    find_again();
+    CHECK(clients_next_turn(&clients) == failing && clients_aside(&clients) == 0);
+    clients_move(&clients, failing, CLIENT_STARTING);
+    CHECK(clients_fail(&clients, failing) == 3);
+    close_all();
+}
+
 /* Clients that were judged are not judged again. */
 static void check_judged(void)
 {
@@ -215,12 +235,16 @@ static int operation; /* enum client_state: a move; ENTER; beyond: an end */
 
 enum { ENTER = CLIENT_STATES, END };
 
+static bool aside; /* the move to CLIENT_QUEUED is a step aside */
+
 static void act(void)
 {
     if (operation == ENTER)
         (void)clients_accept(&clients, -1, &remote, 0);
     else if (operation >= END)
         clients_end(&clients, subject, (enum client_end)(operation - END));
+    else if (aside)
+        clients_step_aside(&clients, subject);
     else
         clients_move(&clients, subject, (enum client_state)operation);
 }
@@ -350,7 +374,11 @@ static void check_each_instruction(void)
     }
     check_operation(CLIENT_NONE, ENTER);
     check_operation(CLIENT_QUEUED, CLIENT_STARTING);
-    check_operation(CLIENT_STARTING, CLIENT_QUEUED);
+    for (int i = 0; i < 2; i++) {
+        aside = i == 1;
+        check_operation(CLIENT_STARTING, CLIENT_QUEUED);
+    }
+    aside = false;
     check_operation(CLIENT_STARTING, CLIENT_RUNNING);
     for (int state = CLIENT_QUEUED; state <= CLIENT_RUNNING; state++)
         check_operation((enum client_state)state, END + CLIENT_DROPPED);
@@ -489,6 +517,7 @@ int main(void)
     check_ending_twice();
     check_taken();
     check_judged();
+    check_failed();
     check_each_instruction();
     check_random_moments();
     return CHECK_RESULT();

@@ -48,6 +48,44 @@ static void check_order(void)
     CHECK(clients_next(&clients, third) == NULL);
 }
 
+/* Those who step aside wait, have no turn, and take their places again. */
+static void check_aside(void)
+{
+    struct client *first = clients_first(&clients, CLIENT_QUEUED);
+    struct client *second = clients_next(&clients, first);
+
+    clients_move(&clients, first, CLIENT_STARTING);
+    clients_step_aside(&clients, first);
+    CHECK(clients_next_turn(&clients) == second && clients_first(&clients, CLIENT_QUEUED) == first);
+    CHECK(clients_count(&clients, CLIENT_QUEUED) == 3 && clients_aside(&clients) == 1);
+    clients_move(&clients, second, CLIENT_STARTING);
+    clients_step_aside(&clients, second);
+    clients_rejoin(&clients);
+    CHECK(clients_next_turn(&clients) == first && clients_aside(&clients) == 0);
+    CHECK(clients_next(&clients, first) == second && clients_add_up(&clients));
+}
+
+/* Failures count once another handler was started since the first of them. */
+static void check_failed(void)
+{
+    struct client *failing = enter();
+    struct client *other = enter();
+
+    clients_move(&clients, failing, CLIENT_STARTING);
+    CHECK(clients_fail(&clients, failing) == 0 && clients_fail(&clients, failing) == 0);
+    clients_move(&clients, other, CLIENT_STARTING);
+    clients_move(&clients, other, CLIENT_RUNNING);
+    CHECK(clients_fail(&clients, failing) == 3);
+    for (int i = 0; i < 300; i++)
+        CHECK(clients_fail(&clients, failing) >= 3);
+    clients_end(&clients, failing, CLIENT_DROPPED);
+    clients_end(&clients, other, CLIENT_SERVED);
+    failing = enter();
+    clients_move(&clients, failing, CLIENT_STARTING);
+    CHECK(clients_fail(&clients, failing) == 0); /* nothing is left in the record */
+    clients_end(&clients, failing, CLIENT_DROPPED);
+}
+
 static void check_handles(void)
 {
     struct client *client = clients_first(&clients, CLIENT_QUEUED);
@@ -98,8 +136,12 @@ static void check_full(void)
 /* Along one of the ways that there are. */
 static void move_on(struct client *client, int dice)
 {
+    if (client->state == CLIENT_QUEUED && client->aside)
+        clients_rejoin(&clients);
     if (client->state == CLIENT_QUEUED)
         clients_move(&clients, client, CLIENT_STARTING);
+    else if (client->state == CLIENT_STARTING && dice == 1)
+        clients_step_aside(&clients, client);
     else if (client->state == CLIENT_STARTING)
         clients_move(&clients, client, dice == 0 ? CLIENT_QUEUED : CLIENT_RUNNING);
 }
@@ -141,6 +183,8 @@ int main(void)
     books = clients_make_books(MODEL_MAXIMUM);
     CHECK(books != NULL && clients_open(&clients, books, &options) == 0);
     check_order();
+    check_aside();
+    check_failed();
     check_handles();
     end_all();
     check_memory_is_given_back();

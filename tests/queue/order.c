@@ -1,6 +1,7 @@
 /*
  * Whose turn it is: in order of arrival and in fair order, with a limit for each source and
- * without, by many random steps against a plain model that looks at everybody each time.
+ * without, by many random steps against a plain model that looks at everybody each time.  Those who
+ * step aside have no turn until they rejoin.
  */
 #include "supervisor/queue/order.h"
 
@@ -12,7 +13,7 @@
 
 enum { STEPS = 40000, MEMBERS_MAXIMUM = 200, SOURCES = 60 };
 
-enum state { GONE, WAITING, ACTIVE };
+enum state { GONE, WAITING, ACTIVE, ASIDE };
 
 struct person {
     struct order_member member; /* first */
@@ -25,6 +26,7 @@ struct turns {
     uint64_t turn;
     unsigned waiting;
     unsigned active;
+    unsigned aside;
 };
 
 static struct person people[MEMBERS_MAXIMUM];
@@ -82,12 +84,17 @@ static uint32_t model_startable(void)
     return sum;
 }
 
+static unsigned model_members(unsigned source)
+{
+    return sources[source].waiting + sources[source].active + sources[source].aside;
+}
+
 static uint32_t model_sources(void)
 {
     uint32_t count = 0;
 
     for (int i = 0; i < SOURCES; i++)
-        count += sources[i].waiting + sources[i].active > 0;
+        count += model_members((unsigned)i) > 0;
     return count;
 }
 
@@ -125,13 +132,40 @@ static void go_back(struct person *person)
     sources[person->source].turn = 0;
 }
 
+static void step_aside(struct person *person)
+{
+    order_step_aside(&order, &person->member);
+    person->state = ASIDE;
+    sources[person->source].aside++;
+    sources[person->source].active--;
+}
+
+static void rejoin(void)
+{
+    struct person *person;
+
+    while ((person = (struct person *)order_last_aside(&order)) != NULL) {
+        order_rejoin(&order, &person->member);
+        CHECK(person->state == ASIDE);
+        person->state = WAITING;
+        sources[person->source].aside--;
+        if (sources[person->source].waiting++ == 0)
+            sources[person->source].turn = ++turns;
+    }
+    for (int i = 0; i < MEMBERS_MAXIMUM; i++)
+        CHECK(people[i].state != ASIDE);
+}
+
 static void leave(struct person *person)
 {
     if (person->state == WAITING) {
-        order_leave(&order, &person->member, true);
+        order_leave(&order, &person->member, ORDER_WAITING);
         sources[person->source].waiting--;
+    } else if (person->state == ASIDE) {
+        order_leave(&order, &person->member, ORDER_ASIDE);
+        sources[person->source].aside--;
     } else {
-        order_leave(&order, &person->member, false);
+        order_leave(&order, &person->member, ORDER_ACTIVE);
         sources[person->source].active--;
     }
     person->state = GONE;
@@ -164,7 +198,7 @@ static void step(void)
     struct person *person = &people[rand() % MEMBERS_MAXIMUM];
     struct person *next = (struct person *)order_next(&order);
 
-    switch (rand() % 8) {
+    switch (rand() % 9) {
     case 0:
     case 1:
     case 2:
@@ -180,15 +214,16 @@ static void step(void)
         if (person->state == ACTIVE)
             go_back(person);
         break;
+    case 6:
+        if (person->state == ACTIVE)
+            step_aside(person);
+        else if (rand() % 8 == 0)
+            rejoin();
+        break;
     default:
         if (person->state != GONE)
             leave(person);
     }
-}
-
-static unsigned model_members(unsigned source)
-{
-    return sources[source].waiting + sources[source].active;
 }
 
 /* Each of those told is what the model says, and nobody who is left out has more than the last. */
@@ -204,7 +239,7 @@ static void check_busiest(unsigned most)
         unsigned source = ntohl(busiest[i]->source.prefix[0]) - 0x7f000100u;
 
         CHECK(source < SOURCES);
-        CHECK(busiest[i]->waiting.length == sources[source].waiting);
+        CHECK(order_waiting(busiest[i]) == sources[source].waiting + sources[source].aside);
         CHECK(order_active(busiest[i]) == sources[source].active);
         CHECK(i == 0 || busiest[i - 1]->source.members >= busiest[i]->source.members);
         for (unsigned j = 0; j < i; j++)
@@ -275,6 +310,35 @@ static void check_one_round(void)
     order_close(&order);
 }
 
+/* Those who rejoin have their old places, before those who came later. */
+static void check_places(void)
+{
+    static struct person all[10];
+    struct endpoint endpoint = endpoint_of(0);
+
+    open_order(false, UNLIMITED);
+    for (int i = 0; i < 10; i++) {
+        all[i].member.entry.ticket = ++tickets;
+        CHECK(order_reserve(&order) == 0);
+        order_join(&order, &all[i].member, &endpoint);
+    }
+    for (int i = 0; i < 5; i++)
+        order_activate(&order, order_next(&order));
+    for (int i = 0; i < 4; i++)
+        order_step_aside(&order, &all[i ^ 1].member); /* not in their order */
+    order_return(&order, &all[4].member);
+    CHECK(order_next(&order) == &all[4].member && order.startable == 6);
+    CHECK(order_active(all[0].member.line) == 0 && order_waiting(all[0].member.line) == 10);
+    while (order_last_aside(&order) != NULL)
+        order_rejoin(&order, order_last_aside(&order));
+    for (int i = 0; i < 10; i++) {
+        CHECK(order_next(&order) == &all[i].member);
+        order_activate(&order, order_next(&order));
+    }
+    CHECK(order_next(&order) == NULL);
+    order_close(&order);
+}
+
 /* Where sources are not told apart, nobody is the busiest. */
 static void check_common(void)
 {
@@ -302,6 +366,7 @@ int main(void)
         run(fair, 3);
     }
     check_one_round();
+    check_places();
     check_common();
     return CHECK_RESULT();
 }

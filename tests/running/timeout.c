@@ -93,6 +93,50 @@ static void check_nearest(void)
     CHECK(timeouts_deadline(&timeouts) == 0);
 }
 
+/* Also without a time-out: SIGTERM is due at once, and SIGKILL later. */
+static void check_terminated(void)
+{
+    begin_all(0);
+    timeouts_terminate(&timeouts, &clients[1], 50);
+    CHECK(clients[1].signal == SIGTERM && clients[0].signal == 0);
+    CHECK(timeouts_next(&timeouts, 50 + KILL_AFTER - 1) == NULL);
+    CHECK(timeouts_deadline(&timeouts) == 50 + KILL_AFTER);
+    CHECK(timeouts_next(&timeouts, 50 + KILL_AFTER) == &clients[1]);
+    CHECK(clients[1].signal == SIGKILL && timeouts_deadline(&timeouts) == 0);
+    begin_all(TIMEOUT);
+    timeouts_terminate(&timeouts, &clients[0], 50);
+    CHECK(timeouts_deadline(&timeouts) == 50 + KILL_AFTER);
+    CHECK(timeouts_next(&timeouts, TIMEOUT) == &clients[0] && clients[0].signal == SIGKILL);
+    CHECK(timeouts_next(&timeouts, TIMEOUT) == NULL);
+}
+
+/* A supervisor was killed at any point of that, and the next one finds when SIGKILL is due. */
+static void check_recalled(void)
+{
+    static const struct client left[] = {
+        {.accepted = 50, .signal = SIGTERM, .timed = TIMEOUT_NONE},
+        {.accepted = 50, .signal = SIGTERM, .timed = TIMEOUT_TERMINATED},
+        {.accepted = 50, .signal = SIGTERM, .timed = TIMEOUT_RUNNING},
+    };
+
+    for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++) {
+        begin_all(0);
+        clients[0] = left[i];
+        timeouts_recall(&timeouts, &clients[0]);
+        CHECK(timeouts_deadline(&timeouts) == 50 + KILL_AFTER);
+        CHECK(timeouts_next(&timeouts, 50 + KILL_AFTER) == &clients[0]);
+        CHECK(clients[0].signal == SIGKILL);
+        timeouts_recall(&timeouts, &clients[0]);
+        CHECK(timeouts_deadline(&timeouts) == 0);
+    }
+    begin_all(TIMEOUT);
+    timeouts_end(&timeouts, &clients[0]);
+    clients[0] = (struct client){.accepted = 50, .started = 10, .arrival.ticket = 1};
+    timeouts_recall(&timeouts, &clients[0]);
+    CHECK(timeouts_next(&timeouts, TIMEOUT + 9) == NULL);
+    CHECK(timeouts_next(&timeouts, TIMEOUT + 10) == &clients[0] && clients[0].signal == SIGTERM);
+}
+
 int main(void)
 {
     check_none();
@@ -100,5 +144,7 @@ int main(void)
     check_told_late();
     check_kill_after();
     check_nearest();
+    check_terminated();
+    check_recalled();
     return CHECK_RESULT();
 }

@@ -53,7 +53,7 @@ complete -c socket-burst-dampener -n 'not __socket_burst_dampener_takes_options'
     -a '(__socket_burst_dampener_complete_command)'
 
 # BEGIN options: scripts/lint.d/options --write makes these lines
-set -g __socket_burst_dampener_valued --address --defer-accept --bind-to-device --socket-mode --socket-owner --processes --queue --queue-timeout --when-full --busy-message --order --per-source --per-source-queue --source-prefix --load-average --pressure --rate --allow --deny --access-file --abandon --user --group --chroot --chdir --umask --nice --limit --timeout --kill-after --on-hangup --idle-timeout --linger --stderr --dispatchers --drain-timeout --supervisor-user --dispatcher-user --control --metrics --takeover --ready-fd --pid-file --log-format --backlog
+set -g __socket_burst_dampener_valued --address --defer-accept --bind-to-device --socket-mode --socket-owner --processes --queue --queue-timeout --when-full --busy-message --order --per-source --per-source-queue --source-prefix --load-average --pressure --rate --allow --deny --access-file --abandon --user --group --chroot --chdir --umask --nice --limit --timeout --kill-after --on-hangup --idle-timeout --linger --leftovers --stderr --dispatchers --drain-timeout --supervisor-user --dispatcher-user --control --metrics --takeover --ready-fd --pid-file --log-format --backlog
 __socket_burst_dampener_option -l address -x -a '(__fish_print_hostnames)' -d 'bind to ADDRESS'
 __socket_burst_dampener_option -l ipv4 -d 'listen on IPv4 addresses only'
 __socket_burst_dampener_option -l ipv6 -d 'listen on IPv6 addresses only'
@@ -92,6 +92,7 @@ __socket_burst_dampener_option -l kill-after -x -d 'send SIGKILL TIME after such
 __socket_burst_dampener_option -l on-hangup -x -a 'wait end' -d 'when a client resets its connection, let its handler run or end it'
 __socket_burst_dampener_option -l idle-timeout -x -d 'end a handler when no byte has moved on its connection for TIME'
 __socket_burst_dampener_option -l linger -x -d 'when a handler has ended, let its client read the answer for up to TIME, even if it sends more'
+__socket_burst_dampener_option -l leftovers -x -a 'keep end' -d 'keep or end the processes that a handler has left in its group when it ends'
 __socket_burst_dampener_option -l stderr -x -a 'inherit socket null' -d 'connect standard error of handlers with that of the daemon, the client or nothing'
 __socket_burst_dampener_option -l no-env -d 'set no environment variables about client and user'
 __socket_burst_dampener_option -l no-new-privs -d 'let set-user-ID programs give handlers no privileges'
