@@ -61,9 +61,15 @@ struct client {
         uint64_t ended_after; /* while it ends: the new count of its way to end */
     };
     struct endpoint remote;
-    uint32_t handle;       /* how messages name it; see clients_find() */
-    int descriptor;        /* owned; -1 once it is given away */
-    uint32_t moved;        /* bytes on the connection, both ways, modulo 2^32: watch.h */
+    uint32_t handle; /* how messages name it; see clients_find() */
+    int descriptor;  /* owned; -1 once it is given away */
+    union {
+        struct {                   /* while it waits or starts */
+            uint16_t failed_after; /* clients_books.started at the first of `failures` */
+            uint8_t failures;      /* failed starts that may be its own fault */
+        };
+        uint32_t moved; /* while its handler runs: bytes both ways, modulo 2^32: watch.h */
+    };
     int32_t process;       /* of the handler; 0 before it is known */
     int32_t status;        /* as wait(2) gives it; only with `reaped` */
     uint32_t generation;   /* of its dispatcher */
@@ -75,7 +81,8 @@ struct client {
     uint8_t end;           /* enum client_end, while it ends */
     uint8_t signal;        /* due to its handler; 0: none */
     uint8_t signalled;     /* sent to its handler */
-    uint8_t timed;         /* enum timeout_phase */
+    uint8_t timed : 2;     /* enum timeout_phase */
+    bool leftovers : 1;    /* its handler has ended in time, and what that left is signalled */
     bool returned : 1;     /* while it starts: no handler has it, and it is about to wait again */
     bool reaped : 1;       /* `status` is known, and the record is kept for another reason */
     bool ended : 1;        /* its handler has ended, but perhaps not its process group */
@@ -84,9 +91,6 @@ struct client {
     bool listed : 1;       /* during a roll call: its dispatcher knows it */
     bool owed : 1;  /* its handler has ended, and the process that took our place must be told */
     bool aside : 1; /* while it waits: it has stepped aside */
-    uint16_t failed_after; /* clients_books.started at the first of `failures` */
-    uint8_t failures;      /* while it waits or starts: failed starts that may be its own fault */
-    bool leftovers : 1;    /* its handler has ended in time, and what that left is signalled */
 };
 
 /* What outlives the supervisor, in memory that it shares with the standby: every record, and what
