@@ -40,7 +40,7 @@ static bool give(struct running *running, struct client *client)
     const struct dispatcher *dispatcher;
     union message message;
 
-    clients->books->working = clients_ticket(client);
+    clients_deal_with(clients, clients_ticket(client));
     wire_header(&message, MESSAGE_START, client->handle, clients_ticket(client));
     message.start.waited = (uint32_t)((running->loop->now - client->accepted) / LOOP_MILLISECOND);
     message.start.queued = clients_count(clients, CLIENT_QUEUED) - 1;
@@ -84,6 +84,7 @@ int running_start(struct running *running, uint32_t count)
     for (; count > 0 && (client = next_present(running)) != NULL; count--)
         if (!give(running, client))
             break;
+    clients_rest(running->clients);
     if (pool_flush(running->pool) == 0)
         return 0;
     backoff_failed(&running->starting, running->loop->now);
@@ -127,6 +128,7 @@ static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint
     backoff_succeeded(&running->starting);
     running->events.started(running->events.context, client);
     ending_begin(running, client);
+    clients_rest(running->clients);
 }
 
 /* The packet holds the connection now, and soon the handler alone, so that the client sees its end.
@@ -139,6 +141,7 @@ static void on_delivered(void *context, uint32_t handle, uint64_t ticket)
     client->started = running->loop->now; /* at the earliest: on_started() */
     release(client->descriptor);
     client->descriptor = -1;
+    clients_rest(running->clients);
 }
 
 /* Takes the connection back, unless we have it still.  Without it, nobody is left to serve. */
@@ -169,6 +172,7 @@ static void put_back(struct running *running, struct client *client, int descrip
     clients_move(running->clients, client, CLIENT_QUEUED);
     running->events.returned(running->events.context);
     queue_watch(running->queue, client);
+    clients_rest(running->clients);
 }
 
 static void on_failed(void *context, uint32_t handle, uint64_t ticket, int error, int descriptor)
@@ -240,6 +244,7 @@ static void on_held(void *context, uint32_t handle, uint64_t ticket)
     if (client->descriptor >= 0)
         release(client->descriptor);
     client->descriptor = -1;
+    clients_rest(running->clients);
 }
 
 static void on_listed(void *context, unsigned dispatcher, uint32_t handle, uint64_t ticket)
@@ -247,13 +252,14 @@ static void on_listed(void *context, unsigned dispatcher, uint32_t handle, uint6
     const struct running *running = context;
     struct client *client = clients_find(running->clients, handle, ticket);
 
-    if (client == NULL || client->dispatcher != dispatcher)
-        return; /* it has ended meanwhile */
-    client->listed = true;
-    if (client->state == CLIENT_STARTING && client->descriptor >= 0) {
-        release(client->descriptor); /* the dispatcher has it */
-        client->descriptor = -1;
+    if (client != NULL && client->dispatcher == dispatcher) { /* it has not ended meanwhile */
+        client->listed = true;
+        if (client->state == CLIENT_STARTING && client->descriptor >= 0) {
+            release(client->descriptor); /* the dispatcher has it */
+            client->descriptor = -1;
+        }
     }
+    clients_rest(running->clients);
 }
 
 static void on_rolled(void *context, unsigned dispatcher)
@@ -273,6 +279,7 @@ static void on_rolled(void *context, unsigned dispatcher)
 
 static void recall_start(struct running *running, struct client *client)
 {
+    clients_deal_with(running->clients, clients_ticket(client));
     if (client->returned && client->descriptor >= 0) {
         put_back(running, client, -1);
         return;
@@ -301,6 +308,7 @@ uint32_t running_recall(struct running *running)
         next = clients_next(running->clients, client);
         recall_start(running, client);
     }
+    clients_rest(running->clients);
     ending_recall(running);
     return lost;
 }

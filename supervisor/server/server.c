@@ -74,6 +74,7 @@ static void advance(void *context)
         operator_close(server); /* the new process answers operators from now on */
     shutdown_advance(server);
     rollcall_advance(server);
+    clients_rest(&server->queue.clients);
     server->lasting->lines_dropped = server->lines_dropped + log_dropped();
     server->lasting->strangers = server->strangers + server->control.refused;
     if (!clients_add_up(&server->queue.clients))
@@ -175,6 +176,8 @@ int server_open(struct server *server, struct listeners *listeners, const struct
     server->lines_dropped = server->lasting->lines_dropped;
     server->strangers = server->lasting->strangers;
     server->files = &keeper->files;
+    if (resumes)
+        rollcall_disarm(server);
     if (resumes && alone)
         rollcall_forget(server, keeper);
     if (resumes && rollcall_sort(server, listeners, link) != 0) {

@@ -157,7 +157,8 @@ struct server {
     uint64_t lines_dropped; /* by earlier supervisors */
     uint64_t strangers;     /* refused by earlier supervisors at the control socket */
     bool rolling;           /* rollcall.h */
-    bool renew;             /* the standby is dead: exit once nobody waits */
+    int distrusts; /* supervisors died of this signal as they entered the first stray; or 0 */
+    bool renew;    /* the standby is dead: exit once nobody waits */
     struct server_standing told;
     struct reload reload;
 

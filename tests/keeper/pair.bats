@@ -11,9 +11,6 @@ KILLER=$BUILD/tests/programs/attackers/killer
 # Prints $1; or $2 in a long test.
 count() { if [[ -n ${DAMPENER_LONG:-} ]]; then echo "$2"; else echo "$1"; fi; }
 
-# True if the status says that so many clients were closed unserved.
-has_dropped() { [[ $(say status) =~ \"refused_timeout\":[0-9]+,\"dropped\":$1, ]]; }
-
 # Kills processes of the daemon in the background: arguments as those of killer behind SEED.
 begin_killing() {
     SEED=${DAMPENER_SEED:-$RANDOM}
