@@ -440,6 +440,7 @@ static int keep(struct startup *startup)
     keeper->options = startup->options;
     keeper->begun = &lasting->standby.begun;
     keeper->ended = &lasting->standby.ended;
+    keeper->useless = &lasting->standby.useless;
     keeper->cloned = &lasting->standby.process;
     keeper->events =
         (struct keeper_events){.stand_by = stand_by, .retire = retire, .context = startup};

@@ -131,3 +131,176 @@ has_disarmed_poison() {
     has_dropped 0
     refute grep 'supervisors have died of' "$LOG"
 }
+
+# ---- whatever it does ----
+
+# Prints the times of all deaths in the log, in milliseconds of the day.
+times_of_deaths() {
+    grep 'was killed by signal' "$LOG" |
+        sed 's/.*"time":"[^T]*T\([0-9]*\):\([0-9]*\):\([0-9.]*\).*/\1 \2 \3/' |
+        awk '{ printf "%d\n", (($1 * 60 + $2) * 60 + $3) * 1000 }'
+}
+
+kill_supervisor() { kill -KILL "$(supervisor)"; }
+
+# Fails unless there is no answer, or none but "not serving".  The supervisor that takes the request may
+# die with it.
+is_unhealthy() {
+    local answer
+    answer=$(printf 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n' |
+        timeout 0.3 nc -N 127.0.0.1 "$METRICS" | tr -d '\r' | head -n 1) || true
+    [[ $answer == "" || $answer == "HTTP/1.1 503 "* ]] || { echo "healthy: $answer"; return 1; }
+}
+
+@test "supervisors that die as they begin are replaced later and later, and then all who have waited are served in order" {
+    local number=9 i before=0 time delays=() delay
+    # With --long, until the delay grows no more.
+    if [[ -n ${DAMPENER_LONG:-} ]]; then number=13; fi
+    prepare_plant
+    start_controlled --log-format json --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    METRICS=$(sed -n 's/.*"metrics on 127\.0\.0\.1 port \([0-9]*\)".*/\1/p' "$LOG")
+    say pause >/dev/null
+    "$BURST" "$ADDRESS" "$PORT" 300 >burst &
+    local client=$!
+    await field_is queued 300
+    plant begin
+    kill_supervisor
+    await has_line 'not serving: 2 supervisors in a row' "$LOG"
+    for i in 1 2 3; do is_unhealthy; done
+    await have_died "$number"
+    # Nobody is lost who comes meanwhile.
+    "$BURST" -f 127.0.0.1 "$ADDRESS" "$PORT" 5 >late &
+    local latecomer=$!
+    plant none
+    await field_is queued 305
+    health_is 503 # paused
+    say resume >/dev/null
+    wait "$client" "$latecomer"
+    [[ $(cat burst) == "connected 300 answered 300 failed 0" ]]
+    [[ $(cat late) == "connected 5 answered 5 failed 0" ]]
+    cut -d ' ' -f 2 "$ANSWERS" | diff <(seq 300; seq 5) -
+    await fields_are accepted 305 served 305
+    has_dropped 0
+    health_is 200
+    mapfile -t times < <(times_of_deaths)
+    echo "times of the deaths in ms: ${times[*]}"
+    for ((i = 2; i < number; i++)); do
+        time=$((times[i] - times[i - 1]))
+        delay=$((10 << (i - 1)))
+        ((delay <= 5000)) || delay=5000
+        # The next one takes a little to begin.
+        ((time >= delay - 2 && time < delay + 1000))
+    done
+}
+
+@test "supervisors that die after each round close no waiting client, and the service is not serving meanwhile" {
+    prepare_plant
+    start_controlled --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    say pause >/dev/null
+    "$BURST" "$ADDRESS" "$PORT" 50 >burst &
+    local client=$! i
+    await field_is queued 50
+    plant round
+    kill -USR1 "$DAEMON" # begins a round
+    await have_died 4
+    for i in 1 2 3 4 5; do is_unhealthy; done
+    await have_died 7
+    plant none
+    await fields_are queued 50 accepted 50
+    say resume >/dev/null
+    wait "$client"
+    diff <(seq 50 | awk '{ print $1, $1 }') "$ANSWERS"
+    has_dropped 0
+    refute grep 'supervisors have died of' "$LOG"
+}
+
+# Starts a service manager that writes each message to the file "told".
+manage() {
+    export NOTIFY_SOCKET=$PWD/notify WATCHDOG_USEC=100000
+    (close_descriptors; exec "$BUILD/tests/programs/clients/notified" "$NOTIFY_SOCKET" told >>"$LOG" 2>&1 </dev/null) &
+    MANAGER=$!
+    await test -e told
+}
+
+# Lets the daemon end.
+end_others() {
+    plant none
+    if [[ -n ${MANAGER:-} ]]; then kill -KILL "$MANAGER"; fi
+}
+
+feeds() { grep -c 'WATCHDOG=1' told || true; }
+is_fed_more() { (($(feeds) > $1)); }
+last_status_is() { [[ $(sed -n 's/.*STATUS=//p' told | tail -n 1) == "$1" ]]; }
+
+@test "while supervisors die one after the other, health and service manager are told so, and also that it is over" {
+    prepare_plant
+    manage
+    start_controlled --processes 2 0 cat
+    await is_fed_more 2
+    # Each lives long enough to answer.
+    plant later
+    await has_line 'not serving: 4 supervisors in a row' "$LOG"
+    await health_is 503
+    [[ $(field state) == "not serving" ]]
+    await last_status_is "not serving: 0 waiting, 0 of 2 handlers running"
+    local before
+    before=$(feeds)
+    await has_line 'not serving: 6 supervisors in a row' "$LOG"
+    [[ $(feeds) == "$before" ]]
+    [[ $(grep -c "one supervisor after the other has died: not telling the service manager's watchdog" "$LOG") == 1 ]]
+    # No client need come.
+    plant none
+    await last_status_is "0 waiting, 0 of 2 handlers running"
+    await is_fed_more "$((before + 2))"
+    health_is 200
+}
+
+@test "a second SIGTERM ends a daemon whose supervisors die as they begin" {
+    prepare_plant
+    start -v --address 127.0.0.1 --pid-file pid 0 cat
+    connect_silently
+    await status_is running 1
+    plant begin
+    kill_supervisor
+    await has_line 'not serving: 5 supervisors in a row' "$LOG"
+    kill -TERM "$DAEMON"
+    await have_died 8
+    is_alive "$DAEMON"
+    stop
+    ((STATUS == 1))
+    has_line '^\[ERROR\] told to end once more, and no supervisor lives long enough to do it: ending at once$' "$LOG"
+    [[ ! -e pid ]]
+    exec {CLIENT}>&-
+}
+
+@test "SIGTERM that comes while supervisors die as they begin drains once one of them lives" {
+    prepare_plant
+    start_controlled --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    say pause >/dev/null
+    "$BURST" "$ADDRESS" "$PORT" 20 >burst &
+    local client=$!
+    await field_is queued 20
+    plant begin
+    kill_supervisor
+    await have_died 5
+    kill -TERM "$DAEMON"
+    await have_died 7
+    plant none
+    wait "$client"
+    cut -d ' ' -f 2 "$ANSWERS" | diff <(seq 20) -
+    finish
+    ((STATUS == 0))
+}
+
+@test "after the death of the keeper, a pair whose supervisors die as they begin ends, too" {
+    [[ -n ${DAMPENER_LONG:-} ]] || skip "takes 15 s; scripts/check --long runs it"
+    prepare_plant
+    start -v --address 127.0.0.1 0 cat
+    plant begin
+    kill_supervisor
+    await have_died 3
+    kill -KILL "$DAEMON"
+    wait "$DAEMON" || true
+    await nothing_is_left
+    has_line '^\[ERROR\] the keeper is dead, and no supervisor lives long enough to serve: ending$' "$LOG"
+}
