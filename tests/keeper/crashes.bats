@@ -79,6 +79,14 @@ lost_only_poison() {
     lost_only_poison 6
 }
 
+@test "a client for which supervisors make a forbidden system call is closed, and all others are served in order" {
+    if is_sanitized; then skip "a build with sanitizers has no filter"; fi
+    start_poisoned give call
+    come_with_poison 199
+    lost_only_poison 31
+    [[ $(grep -c "is none of the supervisor's" "$LOG") == 2 ]]
+}
+
 # Fails unless all clients were served once and in order, and the daemon has forgotten the address of the
 # poisonous one.
 has_disarmed_poison() {
