@@ -67,11 +67,13 @@ static int await(pid_t process)
     return status;
 }
 
-/* Ends as the supervisor did. */
-static _Noreturn void follow(int status)
+/* Ends as the supervisor did, or meant to. */
+static _Noreturn void follow(const struct standby *standby, int status)
 {
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGINT)
         signals_die_of(SIGINT);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && standby->ended)
+        _exit(standby->exit_status); /* nothing was left to be done */
     if (WIFSIGNALED(status))
         log_error("the supervisor was killed by signal %d", WTERMSIG(status));
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE); /* nothing to flush */
@@ -139,7 +141,7 @@ void standby_run(struct standby *standby, int (*supervise)(void *context, unsign
         }
         status = await(process);
         if (!is_replaced(standby, status))
-            follow(status);
+            follow(standby, status);
         if (WIFSIGNALED(status))
             log_warning("the supervisor, process %d, was killed by signal %d: another takes its "
                         "place",

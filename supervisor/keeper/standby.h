@@ -24,6 +24,7 @@ enum { STANDBY_AGAIN = 65 };
 struct standby {
     bool begun;      /* clients are served: from now on a killed supervisor is replaced */
     bool ended;      /* the supervisor ends, in whatever way */
+    int exit_status; /* that it means to end with then; should it be killed, the standby takes it */
     int32_t process; /* the supervisor; the kernel writes it at clone, so the keeper knows each */
     int killed_by;   /* the signal that the last supervisor died of; 0: none has died */
     uint64_t served; /* grows whenever a handler starts: a supervisor before was of use */

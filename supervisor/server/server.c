@@ -202,6 +202,14 @@ void server_count_descriptors(struct server *server)
                                        (uint32_t)(server->options->ready_descriptor >= 0);
 }
 
+/* SIGINT is no status: a daemon that it ends has failed, should it not die of it. */
+static int exit_status(const struct server *server)
+{
+    const struct shutdown *shutdown = &server->lasting->shutdown;
+
+    return shutdown->interrupted || shutdown->forced ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 void server_run(struct server *server)
 {
     reports_begin(server);
@@ -211,6 +219,8 @@ void server_run(struct server *server)
      */
     server->starting.next.deadline = server->loop.now;
     loop_run(&server->loop, advance, server);
+    server->lasting->standby.exit_status = exit_status(server);
+    clients_settle();
     server->lasting->standby.ended = true; /* nothing that dies now is replaced */
     report_left_out(&server->lasting->report);
     operator_close(server);
@@ -222,7 +232,7 @@ void server_run(struct server *server)
 int server_end(const struct server *server)
 {
     if (!server->lasting->shutdown.interrupted)
-        return server->lasting->shutdown.forced ? EXIT_FAILURE : EXIT_SUCCESS;
+        return exit_status(server);
     log_write(LOG_LEVEL_PLAIN, "interrupted.");
     signals_die_of(SIGINT);
 }

@@ -144,6 +144,18 @@ has_standby() { [[ -n $(standby) ]]; }
     [[ ! -e pid ]]
 }
 
+@test "a supervisor that is killed as it exits ends the daemon with the status that it meant" {
+    [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
+    start --address 127.0.0.1 --control control --pid-file pid 0 cat
+    inject "$(supervisor)" exit_group:signal=KILL
+    kill -TERM "$DAEMON"
+    finish
+    end_trace
+    ((STATUS == 0))
+    [[ ! -e pid && ! -e control ]]
+    refute grep 'was killed' "$LOG"
+}
+
 @test "SIGTERM counts once, however often supervisors are killed" {
     start -v --address 127.0.0.1 --processes 1 --drain-timeout 30 0 "$ANSWER" "$ANSWERS" "$COUNTER" 100
     "$BURST" "$ADDRESS" "$PORT" 20 >burst &
