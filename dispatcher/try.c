@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -93,8 +94,19 @@ struct trial {
     bool limited;
 };
 
+/* Has `tracer`, our parent, trace this process, and stops it for take_hold().  The parent may be
+ * killed at any time: without it, this process dies, too, and executes nothing. */
+static bool be_traced(pid_t tracer)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+        return false;
+    if (getppid() != tracer)
+        _exit(0);
+    return ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 && raise(SIGSTOP) == 0;
+}
+
 /* Runs in the child.  Writes an outcome to `report`, or nothing if the exec succeeds. */
-static _Noreturn void execute(const struct trial *trial, int report)
+static _Noreturn void execute(const struct trial *trial, pid_t tracer, int report)
 {
     const struct spawn_command *command = trial->command;
     struct outcome outcome = {.step = STEP_TRACE};
@@ -103,8 +115,7 @@ static _Noreturn void execute(const struct trial *trial, int report)
     /* Any other signal would stop the traced child before its exec. */
     (void)sigfillset(&blocked);
     (void)sigdelset(&blocked, SIGTRAP);
-    if (sigprocmask(SIG_SETMASK, &blocked, NULL) != 0 ||
-        ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) {
+    if (sigprocmask(SIG_SETMASK, &blocked, NULL) != 0 || !be_traced(tracer)) {
         outcome.error = errno;
     } else if ((outcome.error = (int)-setup_user(command->setup)) != 0) {
         outcome.step = STEP_USER;
@@ -116,6 +127,21 @@ static _Noreturn void execute(const struct trial *trial, int report)
     }
     (void)!write(report, &outcome, sizeof(outcome)); /* without it, the trial counts as unknown */
     _exit(0);
+}
+
+/* Waits until the child is traced, and makes the kernel kill it if this process is killed: a change
+ * of its user would clear PR_SET_PDEATHSIG.  Does nothing if the child has ended. */
+static void take_hold(pid_t process)
+{
+    siginfo_t information = {0};
+
+    while (waitid(P_PID, (id_t)process, &information, WSTOPPED | WEXITED | WNOWAIT) != 0 &&
+           errno == EINTR)
+        continue;
+    if (information.si_code != CLD_TRAPPED && information.si_code != CLD_STOPPED)
+        return;
+    (void)ptrace(PTRACE_SETOPTIONS, process, NULL, PTRACE_O_EXITKILL);
+    (void)ptrace(PTRACE_CONT, process, NULL, NULL);
 }
 
 /* Waits until the exec stops the child or the child has ended, and kills a stopped child.  Returns
@@ -137,6 +163,7 @@ static int end_tried(pid_t process)
 static struct outcome attempt(const struct trial *trial)
 {
     struct outcome outcome = {.step = STEP_PREPARE};
+    const pid_t tracer = getpid();
     int ends[2];
     pid_t process;
 
@@ -144,12 +171,16 @@ static struct outcome attempt(const struct trial *trial)
         return (struct outcome){.step = STEP_PREPARE, .error = errno};
     process = fork();
     if (process == 0)
-        execute(trial, ends[1]);
+        execute(trial, tracer, ends[1]);
     outcome.error = errno;
     (void)close(ends[1]);
     if (process > 0) {
-        bool reported = read(ends[0], &outcome, sizeof(outcome)) == sizeof(outcome);
-        int signal_number = end_tried(process);
+        bool reported;
+        int signal_number;
+
+        take_hold(process);
+        reported = read(ends[0], &outcome, sizeof(outcome)) == sizeof(outcome);
+        signal_number = end_tried(process);
 
         if (!reported)
             outcome = (struct outcome){.step = signal_number == SIGTRAP ? STEP_DONE : STEP_SIGNAL,

@@ -40,6 +40,7 @@ $(fuzz_targets): $(call objects_of,tests/fuzz/shared/*.c) $(fuzz_main) $(probed_
 $(BUILD)/tests/figures/figures: $(BUILD)/objects/supervisor/dampenerctl/answer.o
 $(BUILD)/tests/dispatcher/hostile: $(call objects_of,tests/dispatcher/hostile/*.c)
 $(BUILD)/tests/dispatcher/liar: $(call objects_of,tests/dispatcher/liar/*.c)
+$(BUILD)/tests/keeper/plant: $(BUILD)/objects/supervisor/main.o
 $(BUILD)/tests/tools/bench/load: $(call objects_of,tests/tools/bench/load/*.c)
 $(BUILD)/tests/tools/faults/run: $(call objects_of,tests/tools/faults/run/*.c)
 
@@ -52,6 +53,9 @@ $(BUILD)/tests/keeper/keeper: ALL_LDFLAGS += $(call wrap,launch_dispatcher)
 $(BUILD)/tests/dispatcher/wire: ALL_LDFLAGS += $(call wrap,rights_receive)
 # In these, hosts are looked up in a table.
 $(BUILD)/tests/options/hosts $(BUILD)/tests/fuzz/access: ALL_LDFLAGS += $(call wrap,lookup_name)
+# The daemon, in which the supervisor can be made to crash.
+$(BUILD)/tests/keeper/plant: ALL_LDFLAGS += $(call wrap,access_allows order_join address_of_socket \
+    clients_move report_ended server_open manager_look)
 # In this one the handlers and signals that a dispatcher starts and sends are only reported.
 $(BUILD)/tests/fuzz/requests: ALL_LDFLAGS += $(call wrap,spawn_begin spawn_is_over spawn_error \
     spawn_forget kill wait4 waitpid reply_leave)

@@ -11,18 +11,25 @@ static struct {
     size_t size;      /* with the environment, which a long title overwrites */
 } title;
 
-/* Returns copies of the strings, which stay until the process ends; or NULL. */
+/* Returns copies of the strings, which stay until the process ends; or NULL.  They are one block: a
+ * leak checker would report a variable that is unset later. */
 static char **copy(char *const *strings)
 {
     size_t count = 0;
+    size_t bytes = 0;
     char **copies;
+    char *place;
 
-    while (strings[count] != NULL)
-        count++;
-    copies = calloc(count + 1, sizeof(*copies));
-    for (size_t i = 0; copies != NULL && i < count; i++)
-        if ((copies[i] = strdup(strings[i])) == NULL)
-            return NULL;
+    for (; strings[count] != NULL; count++)
+        bytes += strlen(strings[count]) + 1;
+    copies = calloc(1, (count + 1) * sizeof(*copies) + bytes);
+    if (copies == NULL)
+        return NULL;
+    place = (char *)&copies[count + 1];
+    for (size_t i = 0; i < count; i++) {
+        copies[i] = place;
+        place = stpcpy(place, strings[i]) + 1;
+    }
     return copies;
 }
 
@@ -39,8 +46,11 @@ char **title_open(char **argv)
     char **arguments = copy(argv);
     char **variables = copy(environ);
 
-    if (arguments == NULL || variables == NULL || argv[0] == NULL)
+    if (arguments == NULL || variables == NULL || argv[0] == NULL) {
+        free(arguments);
+        free(variables);
         return argv;
+    }
     title.bytes = argv[0];
     title.arguments = (size_t)(end_of(argv, argv[0]) - argv[0]);
     title.size = (size_t)(end_of(environ, argv[0] + title.arguments) - argv[0]);

@@ -2,6 +2,7 @@
 
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/privileges.h"
+#include "supervisor/base/signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -231,9 +232,9 @@ static void on_forbidden_call(int signal_number, siginfo_t *information, void *c
     (void)signal_number;
     (void)context;
     log_error("system call %d is none of the supervisor's: this process is under attack, or "
-              "its libc is not the one it was built for; exiting at once",
+              "its libc is not the one it was built for; dying of SIGSYS",
               information->si_syscall);
-    _exit(EXIT_FAILURE);
+    signals_die_of(SIGSYS); /* a fault as any other: another supervisor takes its place */
 }
 
 int filter_install(void)

@@ -292,6 +292,10 @@ static void pair_ended(struct keeper *keeper, pid_t process, int status)
 
     keeper->standby = 0;
     keeper->supervisor = was_standby && WIFSIGNALED(status) ? find_supervisor(keeper) : 0;
+    if (keeper->supervisor != 0 && keeper->gives_up) {
+        (void)kill(keeper->supervisor, SIGKILL); /* a child that was not reaped */
+        return;
+    }
     if (keeper->supervisor != 0) {
         log_warning("the standby, process %d, was killed by signal %d: a supervisor that is killed "
                     "loses its clients until there is another pair",
@@ -303,7 +307,7 @@ static void pair_ended(struct keeper *keeper, pid_t process, int status)
     keeper->status = status;
     keeper->again.deadline = keeper->loop.now;
     keeper->begin_pair = WIFEXITED(status) ? WEXITSTATUS(status) == LINK_EXIT_RENEW
-                                           : *keeper->begun && !*keeper->ended;
+                                           : *keeper->begun && !*keeper->ended && !keeper->gives_up;
     if (keeper->begin_pair)
         kill_dispatchers(keeper);
     else

@@ -45,6 +45,28 @@ static void watch(struct keeper *keeper)
 
 /* ---- signals ---- */
 
+/* The operator insists.  Supervisors that die at once do not even hear of it: kills the pair. */
+static void give_up(struct keeper *keeper)
+{
+    log_error(
+        "told to end once more, and no supervisor lives long enough to do it: ending at once");
+    keeper->gives_up = true;
+    if (keeper->standby != 0 || keeper->supervisor != 0) /* a child that was not reaped */
+        (void)kill(keeper->standby != 0 ? keeper->standby : keeper->supervisor, SIGKILL);
+}
+
+static void take_signal(struct keeper *keeper, int signal_number)
+{
+    bool ends = signal_number == SIGTERM || signal_number == SIGINT;
+
+    if (ends && keeper->told_to_end && *keeper->useless > 1)
+        give_up(keeper);
+    keeper->told_to_end = keeper->told_to_end || ends;
+    keeper->interrupted = keeper->interrupted || signal_number == SIGINT;
+    children_report(keeper, (struct link_message){.type = LINK_CAUGHT, .value = signal_number},
+                    NULL, 0);
+}
+
 static void on_signal(void *context)
 {
     struct keeper *keeper = context;
@@ -55,11 +77,9 @@ static void on_signal(void *context)
         if (signal_number == SIGCHLD) {
             children_look(keeper);
             children_go_on(keeper);
-            continue;
+        } else {
+            take_signal(keeper, signal_number);
         }
-        keeper->interrupted = keeper->interrupted || signal_number == SIGINT;
-        children_report(keeper, (struct link_message){.type = LINK_CAUGHT, .value = signal_number},
-                        NULL, 0);
     }
 }
 

@@ -16,9 +16,24 @@
 #include <unistd.h>
 
 enum {
-    GROWN_MOST = 65536,     /* descriptors; 512 KiB of the kernel's memory */
-    LONG_LIFE = LOOP_SECOND /* a supervisor that was killed later did no harm by being started */
+    GROWN_MOST = 65536,      /* descriptors; 512 KiB of the kernel's memory */
+    LONG_LIFE = LOOP_SECOND, /* a supervisor that was killed later did no harm by being started */
+    FAILING = 2, /* one that is useless may have been killed by chance, or by a client */
+    DELAY_FIRST = 10 * LOOP_MILLISECOND,
+    DELAY_LONGEST = 5 * LOOP_SECOND
 };
+
+uint64_t standby_recovers_at(const struct standby *standby)
+{
+    return standby->useless < FAILING || standby->served != standby->served_before
+               ? 0
+               : standby->began + LONG_LIFE;
+}
+
+bool standby_is_failing(const struct standby *standby, uint64_t now)
+{
+    return now < standby_recovers_at(standby);
+}
 
 void standby_grow(uint32_t descriptors)
 {
@@ -52,11 +67,13 @@ static int await(pid_t process)
     return status;
 }
 
-/* Ends as the supervisor did. */
-static _Noreturn void follow(int status)
+/* Ends as the supervisor did, or meant to. */
+static _Noreturn void follow(const struct standby *standby, int status)
 {
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGINT)
         signals_die_of(SIGINT);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && standby->ended)
+        _exit(standby->exit_status); /* nothing was left to be done */
     if (WIFSIGNALED(status))
         log_error("the supervisor was killed by signal %d", WTERMSIG(status));
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE); /* nothing to flush */
@@ -67,17 +84,52 @@ static void pause_for(uint64_t microseconds)
     (void)poll(NULL, 0, (int)(microseconds / LOOP_MILLISECOND)); /* all signals are blocked */
 }
 
+/* Takes note whether the dead supervisor was of use, and waits if it was not. */
+static void judge(struct standby *standby, struct backoff *delay)
+{
+    if (standby->served != standby->served_before || loop_clock() - standby->began >= LONG_LIFE) {
+        standby->useless = 0;
+        backoff_succeeded(delay);
+        return;
+    }
+    standby->useless++;
+    backoff_failed(delay, loop_clock());
+    if (standby->useless >= FAILING)
+        log_error("not serving: %u supervisors in a row have died before they started a handler; "
+                  "the next one begins in %d ms",
+                  standby->useless, (int)(delay->delay / LOOP_MILLISECOND));
+    pause_for(delay->delay);
+}
+
+/* Returns true if another supervisor is to take the place of one that ended with this status. */
+static bool is_replaced(const struct standby *standby, int status)
+{
+    return (WIFSIGNALED(status) || WEXITSTATUS(status) == STANDBY_AGAIN) && standby->begun &&
+           !standby->ended;
+}
+
+/* `keeper` was our parent at the beginning. */
+static void leave_without_keeper(pid_t keeper)
+{
+    if (getppid() == keeper)
+        return;
+    log_error("the keeper is dead, and no supervisor lives long enough to serve: ending");
+    _exit(EXIT_FAILURE); /* nothing to flush */
+}
+
 void standby_run(struct standby *standby, int (*supervise)(void *context, unsigned life),
                  void *context)
 {
-    struct backoff useless = {.first = 10 * LOOP_MILLISECOND, .longest = 5 * LOOP_SECOND};
+    struct backoff delay = {.first = DELAY_FIRST, .longest = DELAY_LONGEST};
+    const pid_t keeper = getppid();
 
     for (unsigned life = 0;; life++) {
-        uint64_t served = standby->served;
-        uint64_t began = loop_clock();
-        pid_t process = clone_supervisor(standby);
+        pid_t process;
         int status;
 
+        standby->served_before = standby->served;
+        standby->began = loop_clock();
+        process = clone_supervisor(standby);
         if (process == 0)
             exit(supervise(context, life));
         if (process < 0 && !standby->begun)
@@ -88,19 +140,15 @@ void standby_run(struct standby *standby, int (*supervise)(void *context, unsign
             continue;
         }
         status = await(process);
-        if ((WIFEXITED(status) && WEXITSTATUS(status) != STANDBY_AGAIN) || !standby->begun ||
-            standby->ended)
-            follow(status);
+        if (!is_replaced(standby, status))
+            follow(standby, status);
         if (WIFSIGNALED(status))
             log_warning("the supervisor, process %d, was killed by signal %d: another takes its "
                         "place",
                         process, WTERMSIG(status));
         standby->killed_by = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-        if (standby->served != served || loop_clock() - began >= LONG_LIFE) {
-            backoff_succeeded(&useless);
-            continue;
-        }
-        backoff_failed(&useless, loop_clock());
-        pause_for(useless.delay);
+        judge(standby, &delay);
+        if (delay.delay == DELAY_LONGEST)
+            leave_without_keeper(keeper);
     }
 }

@@ -7,6 +7,9 @@
  * standby itself does nothing but wait.
  *
  * A supervisor that exits by itself ends the standby, with the same status, except STANDBY_AGAIN.
+ *
+ * A supervisor is useless if it dies within a second, before any handler has started.  If that
+ * happens again and again, each next one begins later than the one before, by up to 5 s.
  */
 #ifndef SUPERVISOR_KEEPER_STANDBY_H
 #define SUPERVISOR_KEEPER_STANDBY_H
@@ -21,18 +24,29 @@ enum { STANDBY_AGAIN = 65 };
 struct standby {
     bool begun;      /* clients are served: from now on a killed supervisor is replaced */
     bool ended;      /* the supervisor ends, in whatever way */
+    int exit_status; /* that it means to end with then; should it be killed, the standby takes it */
     int32_t process; /* the supervisor; the kernel writes it at clone, so the keeper knows each */
     int killed_by;   /* the signal that the last supervisor died of; 0: none has died */
     uint64_t served; /* grows whenever a handler starts: a supervisor before was of use */
+    uint64_t began;  /* the supervisor, by the loop's clock; `served` was this: */
+    uint64_t served_before;
+    uint32_t useless; /* supervisors, one after the other, before this one */
 };
+
+/* Returns true if the last supervisors, two at least, were useless, and the present one has not
+ * done better yet.  Then the service counts as not serving. */
+bool standby_is_failing(const struct standby *standby, uint64_t now);
+
+/* Returns when that ends although no handler starts; 0: it is not so. */
+uint64_t standby_recovers_at(const struct standby *standby);
 
 /* Grows the table of descriptors once, up to this number: later, each time would take milliseconds,
  * because the table is shared (kernel/file.c, expand_fdtable()). */
 void standby_grow(uint32_t descriptors);
 
-/* Clones supervisors, until one exits.  `supervise` runs in each, and gets 0 in the first one; it
- * returns an exit status.  Supervisors that die within a second, before any handler starts, are
- * replaced with a growing delay, up to 5 s. */
+/* Clones supervisors, until one exits; or until one after the other is useless, and the parent of
+ * this process, the keeper, is dead: then nobody could end it.  `supervise` runs in each, and gets
+ * 0 in the first one; it returns an exit status. */
 _Noreturn void standby_run(struct standby *standby, int (*supervise)(void *context, unsigned life),
                            void *context);
 

@@ -61,7 +61,8 @@ struct keeper {
     struct keeper_events events;
     const bool *begun; /* the service; in memory that the pair shares */
     const bool *ended;
-    int32_t *cloned; /* the standby's last child: the supervisor; 0: none yet */
+    const uint32_t *useless; /* supervisors in a row: standby.h */
+    int32_t *cloned;         /* the standby's last child: the supervisor; 0: none yet */
     struct launch launch;
     struct files files;
     struct notify notify;
@@ -75,6 +76,8 @@ struct keeper {
     pid_t supervisor; /* once it has lost its standby; 0: none, or reaped */
     int status;       /* of the last of the two, as of wait(2) */
     bool interrupted; /* SIGINT came */
+    bool told_to_end; /* SIGTERM or SIGINT came */
+    bool gives_up;    /* no other pair begins */
     bool renew;       /* report RENEW when there is room */
     bool begin_pair;  /* both are dead: begin another pair */
 

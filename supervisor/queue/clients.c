@@ -73,12 +73,39 @@ static void return_record(struct clients *clients, struct client *client)
         forget_all(clients);
 }
 
+/* Notes how the client is about to end. */
+static void note_end(const struct clients_books *books, struct client *client, enum client_end end)
+{
+    client->end = (uint8_t)end;
+    client->ended_after = books->ended[end] + 1;
+    clients_settle();
+    client->state = CLIENT_ENDING;
+    clients_settle();
+}
+
 /* The count is a value and no increment: storing it twice does no harm. */
 static void count_end(struct clients *clients, struct client *client)
 {
     clients->books->ended[client->end] = client->ended_after;
     clients_settle();
     return_record(clients, client);
+}
+
+enum client_state clients_disarm(struct clients_books *books, uint64_t ticket)
+{
+    for (uint32_t i = 0; i < books->used; i++) {
+        struct client *client = &books->records[i];
+        const enum client_state state = (enum client_state)client->state;
+
+        if (state == CLIENT_NONE || clients_ticket(client) != ticket)
+            continue;
+        if (state == CLIENT_QUEUED)
+            note_end(books, client, CLIENT_DROPPED);
+        else
+            client->remote = (struct endpoint){0};
+        return state;
+    }
+    return CLIENT_NONE;
 }
 
 void clients_sort_descriptors(struct clients_books *books)
@@ -155,10 +182,12 @@ static int recover(struct clients *clients)
         found[i]->asked = false;
         found[i]->listed = false;
         found[i]->aside = false;
+        clients_deal_with(clients, clients_ticket(found[i]));
         result = order_reserve(&clients->order);
         if (result == 0)
             enter(clients, found[i]);
     }
+    clients_rest(clients);
     clients->accepted = clients->taken;
     for (int end = 0; end < CLIENT_ENDS; end++)
         clients->accepted += books->ended[end];
@@ -183,6 +212,7 @@ void clients_close(struct clients *clients)
 
 int clients_reserve(struct clients *clients)
 {
+    clients_deal_with(clients, clients->books->last_ticket + 1);
     errno = ENOMEM;
     return clients->unused != CLIENTS_NONE || clients->books->used < clients->books->most
                ? order_reserve(&clients->order)
@@ -203,7 +233,7 @@ static struct client *add(struct clients *clients, uint64_t ticket, int descript
 {
     struct client *client = take_record(clients);
 
-    clients->books->working = ticket;
+    clients_deal_with(clients, ticket);
     *client = (struct client){
         .place.entry.ticket = ticket,
         .arrival.ticket = ticket,
@@ -225,17 +255,8 @@ struct client *clients_inherit(struct clients *clients, uint64_t ticket, int des
     clients_settle();
     clients->accepted++;
     enter(clients, client);
+    clients_rest(clients);
     return client;
-}
-
-/* Notes how the client is about to end. */
-static void set_end(const struct clients *clients, struct client *client, enum client_end end)
-{
-    client->end = (uint8_t)end;
-    client->ended_after = clients->books->ended[end] + 1;
-    clients_settle();
-    client->state = CLIENT_ENDING;
-    clients_settle();
 }
 
 void clients_turn_away(struct clients *clients, int descriptor, const struct endpoint *remote,
@@ -244,7 +265,7 @@ void clients_turn_away(struct clients *clients, int descriptor, const struct end
     struct client *client =
         add(clients, ++clients->books->last_ticket, descriptor, remote, 0 /* it never waits */);
 
-    set_end(clients, client, end);
+    note_end(clients->books, client, end);
     clients->accepted++;
     clients_finish_end(clients, client);
 }
@@ -262,7 +283,7 @@ struct client *clients_find(const struct clients *clients, uint32_t handle, uint
 
     if (client == NULL || clients_ticket(client) != ticket)
         return NULL;
-    clients->books->working = ticket;
+    clients_deal_with(clients, ticket);
     return client;
 }
 
@@ -280,7 +301,7 @@ struct client *clients_next_turn(const struct clients *clients)
 
 void clients_move(struct clients *clients, struct client *client, enum client_state state)
 {
-    clients->books->working = clients_ticket(client);
+    clients_deal_with(clients, clients_ticket(client));
     if (client->state == CLIENT_QUEUED)
         order_activate(&clients->order, &client->place);
     else
@@ -343,8 +364,8 @@ void clients_begin_end(struct clients *clients, struct client *client, enum clie
     const enum client_state state = (enum client_state)client->state;
     const enum order_standing standing = standing_of(client);
 
-    clients->books->working = clients_ticket(client);
-    set_end(clients, client, end);
+    clients_deal_with(clients, clients_ticket(client));
+    note_end(clients->books, client, end);
     if (state != CLIENT_RUNNING)
         list_remove(&clients->arrivals, &client->arrival);
     if (state != CLIENT_QUEUED)
@@ -357,6 +378,7 @@ void clients_finish_end(struct clients *clients, struct client *client)
     if (client->descriptor >= 0)
         release(client->descriptor);
     count_end(clients, client);
+    clients_rest(clients);
 }
 
 void clients_end(struct clients *clients, struct client *client, enum client_end end)

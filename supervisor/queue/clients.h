@@ -102,7 +102,7 @@ struct clients_books {
     uint64_t judged;      /* queue.h: clients up to this ticket are not refused for its length */
     uint64_t ended[CLIENT_ENDS];
     uint64_t started; /* handlers */
-    uint64_t working; /* ticket of the client that something was done with last */
+    uint64_t working; /* ticket of the client that is being dealt with; 0: none */
     uint32_t most;    /* records */
     uint32_t used;    /* records from this index on were never used */
     struct client records[];
@@ -125,6 +125,12 @@ struct clients {
  * records are used.  Returns NULL with errno. */
 struct clients_books *clients_make_books(uint32_t most);
 
+/* Keeps a client on which supervisors have died from doing that again.  If it waits, it is about to
+ * end as dropped, and the next two functions complete that.  If it has a handler, or may have one,
+ * its record loses the address, which is all that came from outside.  Returns the state that it was
+ * in, CLIENT_NONE if it is unknown.  To be called before anything else looks at the records. */
+enum client_state clients_disarm(struct clients_books *books, uint64_t ticket);
+
 /* Closes the connections that an earlier supervisor was about to close, and forgets those that are
  * closed.  To be called before anything else is opened, which would get their numbers. */
 void clients_sort_descriptors(struct clients_books *books);
@@ -145,8 +151,24 @@ static inline void clients_settle(void)
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-/* Makes sure that one more connection can be entered.  Called before accept(2), so that no accepted
- * client is lost for want of memory.  Returns 0, or -1 with errno. */
+/* Notes which client is being dealt with, from here to clients_rest(): if this process dies of a
+ * fault in between, the client may have caused it. */
+static inline void clients_deal_with(const struct clients *clients, uint64_t ticket)
+{
+    clients->books->working = ticket;
+    clients_settle();
+}
+
+/* Notes that no client is being dealt with. */
+static inline void clients_rest(const struct clients *clients)
+{
+    clients_settle();
+    clients->books->working = 0;
+}
+
+/* Makes sure that one more connection can be entered, and notes that it is being dealt with. Called
+ * before accept(2), so that no accepted client is lost for want of memory.  Returns 0, or -1 with
+ * errno. */
 int clients_reserve(struct clients *clients);
 
 /* Enters a connection at the end of the queue, with the next ticket; takes over the descriptor.
@@ -164,7 +186,8 @@ struct client *clients_inherit(struct clients *clients, uint64_t ticket, int des
 void clients_turn_away(struct clients *clients, int descriptor, const struct endpoint *remote,
                        enum client_end end);
 
-/* Finds the client with this handle and ticket, as messages name it; or NULL. */
+/* Finds the client with this handle and ticket, as messages name it, and notes that it is being
+ * dealt with; or NULL. */
 struct client *clients_find(const struct clients *clients, uint32_t handle, uint64_t ticket);
 
 /* Finds a client by its handle alone; or NULL. */

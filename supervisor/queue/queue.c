@@ -152,6 +152,7 @@ void queue_unwatch(struct queue *queue, struct client *client)
 
 static void end_abandoned(struct queue *queue, struct client *client)
 {
+    clients_deal_with(&queue->clients, clients_ticket(client));
     queue_unwatch(queue, client);
     queue->events.abandoned(queue->events.context, client);
     clients_end(&queue->clients, client, CLIENT_ABANDONED);
@@ -225,6 +226,7 @@ static void refuse(struct queue *queue, struct client *client, enum client_end r
 {
     int descriptor = client->descriptor;
 
+    clients_deal_with(&queue->clients, clients_ticket(client));
     queue_unwatch(queue, client);
     queue->events.refused(queue->events.context, &client->remote, reason);
     /* In this order: if this process is killed in between, no handler serves a client that may have

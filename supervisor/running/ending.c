@@ -240,6 +240,7 @@ static void finish(struct running *running, struct client *client, const int *st
     client->ended = false;
     if (running->events.may_end(running->events.context, client, status))
         clients_end(running->clients, client, CLIENT_SERVED);
+    clients_rest(running->clients);
 }
 
 static void become_adopted(struct running *running, struct client *client)
@@ -254,6 +255,7 @@ static void become_adopted(struct running *running, struct client *client)
 static void end(struct running *running, struct client *client, bool leftovers, const int *status,
                 const struct usage *usage)
 {
+    clients_deal_with(running->clients, clients_ticket(client));
     running->events.ended(running->events.context, client, status, usage);
     watch_end(&running->watch, client);
     if (leftovers && running->end_leftovers && !running->alone &&
@@ -271,6 +273,7 @@ static void end(struct running *running, struct client *client, bool leftovers, 
     client->status = status == NULL ? 0 : *status;
     become_adopted(running, client);
     pursue(running, client);
+    clients_rest(running->clients);
 }
 
 bool ending_exited(void *context, unsigned dispatcher, const struct message_exited *message)
@@ -279,8 +282,10 @@ bool ending_exited(void *context, unsigned dispatcher, const struct message_exit
     struct client *client =
         clients_find(running->clients, message->header.client, message->header.ticket);
 
-    if (client == NULL || client->state != CLIENT_RUNNING || client->dispatcher != dispatcher)
+    if (client == NULL || client->state != CLIENT_RUNNING || client->dispatcher != dispatcher) {
+        clients_rest(running->clients);
         return false;
+    }
     end(running, client, message->leftovers != 0, &message->status,
         &(struct usage){.user_time = message->user_time,
                         .system_time = message->system_time,
@@ -351,6 +356,7 @@ void ending_recall(struct running *running)
     for (struct client *client = clients_first(running->clients, CLIENT_RUNNING); client != NULL;
          client = next) {
         next = clients_next(running->clients, client);
+        clients_deal_with(running->clients, clients_ticket(client));
         client->next_adopted = 0;
         if (client->dispatcher == CLIENT_FOREIGN)
             continue; /* the process that started its handler watches the time */
@@ -367,6 +373,7 @@ void ending_recall(struct running *running)
             adopt(running, client);
         }
     }
+    clients_rest(running->clients);
 }
 
 void ending_begin(struct running *running, struct client *client)
@@ -396,6 +403,7 @@ void ending_reaped(struct running *running, pid_t process, uint32_t mark, const 
         return;            /* a handler left it behind */
     client->reaped = true; /* it was cloned, and whether its exec succeeded is not decided yet */
     client->status = *status;
+    clients_rest(running->clients);
 }
 
 void ending_group_empty(struct running *running, pid_t process)

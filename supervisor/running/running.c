@@ -42,7 +42,7 @@ static bool give(struct running *running, struct client *client)
     const struct dispatcher *dispatcher;
     union message message;
 
-    clients->books->working = clients_ticket(client);
+    clients_deal_with(clients, clients_ticket(client));
     wire_header(&message, MESSAGE_START, client->handle, clients_ticket(client));
     message.start.waited = (uint32_t)((running->loop->now - client->accepted) / LOOP_MILLISECOND);
     message.start.queued = clients_count(clients, CLIENT_QUEUED) - 1;
@@ -90,6 +90,7 @@ int running_start(struct running *running, uint32_t count)
     for (; count > 0 && result == 0 && (client = next_present(running)) != NULL; count--) {
         if (!give(running, client))
             break;
+        clients_rest(running->clients);
         if (apart)
             result = pool_flush(running->pool);
     }
@@ -139,6 +140,7 @@ static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint
     aside_started(&running->aside, running->loop->now);
     running->events.started(running->events.context, client);
     ending_begin(running, client);
+    clients_rest(running->clients);
 }
 
 /* Closes our descriptor of a connection that a dispatcher has, unless watch.h needs it: the client
@@ -159,6 +161,7 @@ static void on_delivered(void *context, uint32_t handle, uint64_t ticket)
 
     client->started = running->loop->now; /* at the earliest: on_started() */
     give_away(running, client);
+    clients_rest(running->clients);
 }
 
 /* Takes the connection back, unless we have it still.  Without it, nobody is left to serve. */
@@ -192,6 +195,7 @@ static void wait_again(struct running *running, struct client *client)
 {
     running->events.returned(running->events.context);
     queue_watch(running->queue, client);
+    clients_rest(running->clients);
 }
 
 /* The client takes its place in the queue again. */
@@ -292,6 +296,7 @@ static void on_held(void *context, uint32_t handle, uint64_t ticket)
     if (stray >= 0)
         release(stray);
     give_away(running, client);
+    clients_rest(running->clients);
 }
 
 static void on_listed(void *context, unsigned dispatcher, uint32_t handle, uint64_t ticket)
@@ -299,11 +304,12 @@ static void on_listed(void *context, unsigned dispatcher, uint32_t handle, uint6
     const struct running *running = context;
     struct client *client = clients_find(running->clients, handle, ticket);
 
-    if (client == NULL || client->dispatcher != dispatcher)
-        return; /* it has ended meanwhile */
-    client->listed = true;
-    if (client->state == CLIENT_STARTING)
-        give_away(running, client);
+    if (client != NULL && client->dispatcher == dispatcher) { /* it has not ended meanwhile */
+        client->listed = true;
+        if (client->state == CLIENT_STARTING)
+            give_away(running, client);
+    }
+    clients_rest(running->clients);
 }
 
 static void on_rolled(void *context, unsigned dispatcher)
@@ -323,6 +329,7 @@ static void on_rolled(void *context, unsigned dispatcher)
 
 static void recall_start(struct running *running, struct client *client)
 {
+    clients_deal_with(running->clients, clients_ticket(client));
     if (client->returned && client->descriptor >= 0) {
         put_back(running, client, -1);
         return;
@@ -351,6 +358,7 @@ uint32_t running_recall(struct running *running, enum client_end end)
         next = clients_next(running->clients, client);
         recall_start(running, client);
     }
+    clients_rest(running->clients);
     ending_recall(running);
     return lost;
 }

@@ -16,7 +16,7 @@ static struct server_standing standing(const struct server *server)
     return (struct server_standing){
         .stage = server->lasting->shutdown.stage,
         .paused = server->lasting->paused,
-        .serving = pool_can_serve(&server->pool),
+        .serving = snapshot_can_serve(server),
         .waiting = clients_count(&server->queue.clients, CLIENT_QUEUED),
         .running = clients_active(&server->queue.clients),
         .permitted = server->options->processes,
@@ -45,11 +45,13 @@ static bool is_undecided(const struct server *server)
 }
 
 /* The loop runs, so the supervisor lives.  The manager's watchdog hears of that only if a
- * dispatcher has answered since the last time, so clients can be served. */
+ * dispatcher has answered since the last time, so clients can be served; and not from supervisors
+ * that die one after the other. */
 static void on_watchdog(void *context)
 {
     struct server *server = context;
     struct manager *manager = &server->lasting->manager;
+    bool failing = standby_is_failing(&server->lasting->standby, server->loop.now);
     bool answered;
     bool alive;
 
@@ -60,12 +62,12 @@ static void on_watchdog(void *context)
         return;
     }
     answered = pool_has_answered(&server->pool) || !manager->asked;
-    alive = answered && pool_can_serve(&server->pool);
+    alive = answered && snapshot_can_serve(server);
     if (alive)
         requests_notify(server, NOTIFY_WATCHDOG, "");
     if (!alive && !manager->silent)
-        log_warning("no dispatcher answers: not telling the service manager's watchdog that the "
-                    "service lives");
+        log_warning("%s: not telling the service manager's watchdog that the service lives",
+                    failing ? "one supervisor after the other has died" : "no dispatcher answers");
     manager->silent = !alive;
     pool_ping(&server->pool);
     manager->asked = true;
@@ -87,6 +89,8 @@ void manager_open(struct server *server, const struct notify *notify)
     manager->watchdog.context = server;
     loop_add_timer(&server->loop, &manager->watchdog);
     loop_add_timer(&server->loop, &manager->status); /* it only begins a round */
+    manager->recovery.deadline = standby_recovers_at(&server->lasting->standby);
+    loop_add_timer(&server->loop, &manager->recovery); /* this, too */
 }
 
 void manager_begin(struct server *server)

@@ -241,27 +241,43 @@ void rollcall_forget(struct server *server, const struct keeper *keeper)
 static bool is_fault(int signal_number)
 {
     return signal_number == SIGSEGV || signal_number == SIGBUS || signal_number == SIGABRT ||
-           signal_number == SIGSYS || signal_number == SIGILL || signal_number == SIGFPE;
+           signal_number == SIGSYS || signal_number == SIGILL || signal_number == SIGFPE ||
+           signal_number == SIGTRAP;
+}
+
+static void log_suspect(uint64_t ticket, int signal_number, const char *what)
+{
+    log_error("ticket %" PRIu64 ": two supervisors have died of signal %d while they dealt with "
+              "this client: %s",
+              ticket, signal_number, what);
 }
 
 /* A client on which two supervisors in a row have died may be what kills them. */
-static void end_suspect(struct server *server)
+static void disarm(struct server *server, uint64_t ticket, int signal_number)
+{
+    enum client_state state = clients_disarm(server->lasting->clients, ticket);
+
+    if (state == CLIENT_QUEUED)
+        log_suspect(ticket, signal_number, "closing it");
+    else if (state == CLIENT_STARTING || state == CLIENT_RUNNING)
+        log_suspect(ticket, signal_number, "leaving it to its handler, and forgetting its address");
+    else if (state == CLIENT_NONE && ticket == server->lasting->clients->last_ticket + 1)
+        server->distrusts = signal_number; /* it has no record yet */
+}
+
+void rollcall_disarm(struct server *server)
 {
     struct lasting *lasting = server->lasting;
-    struct clients *clients = &server->queue.clients;
-    uint64_t ticket = is_fault(lasting->standby.killed_by) ? lasting->clients->working : 0;
-    struct client *client = clients_first(clients, CLIENT_QUEUED);
+    int signal_number = lasting->standby.killed_by;
+    uint64_t ticket = is_fault(signal_number) ? lasting->clients->working : 0;
     bool again = ticket != 0 && ticket == lasting->suspect;
 
     lasting->suspect = ticket;
-    while (client != NULL && clients_ticket(client) != ticket)
-        client = clients_next(clients, client);
-    if (!again || client == NULL)
-        return;
-    log_error("ticket %" PRIu64 ": two supervisors have died of signal %d while they dealt with "
-              "this client: closing it",
-              ticket, lasting->standby.killed_by);
-    clients_end(clients, client, CLIENT_DROPPED);
+    clients_settle();
+    lasting->clients->working = 0;
+    lasting->standby.killed_by = 0; /* it counts once */
+    if (again)
+        disarm(server, ticket, signal_number);
 }
 
 void rollcall_begin(struct server *server)
@@ -273,12 +289,23 @@ void rollcall_begin(struct server *server)
 
     pool_recall(&server->pool);
     lost = running_recall(&server->running, end);
-    end_suspect(server);
     if (lost > 0 && end == CLIENT_DROPPED)
         log_error("waiting clients that were lost with the supervisor and its standby: %u", lost);
     log_info("a supervisor takes the place of another: %u clients wait, %u have a handler",
              clients_count(clients, CLIENT_QUEUED), clients_active(clients));
     server->rolling = true;
+}
+
+/* Closes the first stray without a look at it: the predecessors have died of that. */
+static void close_suspect(struct server *server)
+{
+    struct clients *clients = &server->queue.clients;
+    int stray = clients_reserve(clients) == 0 ? strays_next(&server->strays) : -1;
+
+    if (stray < 0)
+        return;
+    log_suspect(clients->books->last_ticket + 1, server->distrusts, "closing it");
+    clients_turn_away(clients, stray, &(struct endpoint){0}, CLIENT_DROPPED);
 }
 
 void rollcall_advance(struct server *server)
@@ -289,8 +316,10 @@ void rollcall_advance(struct server *server)
     if (!server->rolling || pool_is_rolling(&server->pool) || server->reload.resuming)
         return;
     server->rolling = false;
+    if (server->distrusts != 0)
+        close_suspect(server);
     while ((stray = strays_next(&server->strays)) >= 0) {
-        if (address_of_remote(stray, &remote) == 0 && clients_reserve(&server->queue.clients) == 0)
+        if (clients_reserve(&server->queue.clients) == 0 && address_of_remote(stray, &remote) == 0)
             queue_enter(&server->queue, stray, &remote);
         else
             release(stray); /* it is broken, or there is no memory for it */

@@ -16,13 +16,17 @@
 #include "supervisor/listen/listener.h"
 #include "supervisor/server/state.h"
 
+/* To be called first.  If this is the second time in a row that a supervisor died of a fault while
+ * it dealt with a certain client, keeps that client from causing a third one: clients_disarm(). */
+void rollcall_disarm(struct server *server);
+
 /* Closes what the predecessor used, before anything is opened, and collects strays.  `link` stays
  * open.  Returns 0, or -1 with errno. */
 int rollcall_sort(struct server *server, struct listeners *listeners, int link);
 
-/* To be called first if the standby has died with the predecessor: none of their descriptors is
- * left.  The ledgers of `keeper` tell which clients have a handler nevertheless; their dispatchers
- * are dead. */
+/* To be called before that if the standby has died with the predecessor: none of their descriptors
+ * is left.  The ledgers of `keeper` tell which clients have a handler nevertheless; their
+ * dispatchers are dead. */
 void rollcall_forget(struct server *server, const struct keeper *keeper);
 
 /* Calls the roll, once the rooms are open. */

@@ -76,6 +76,7 @@ static void advance(void *context)
         operator_close(server); /* the new process answers operators from now on */
     shutdown_advance(server);
     rollcall_advance(server);
+    clients_rest(&server->queue.clients);
     server->lasting->lines_dropped = server->lines_dropped + log_dropped();
     server->lasting->strangers = server->strangers + server->control.refused;
     if (!clients_add_up(&server->queue.clients))
@@ -201,6 +202,8 @@ int server_open(struct server *server, struct listeners *listeners, const struct
     server->lines_dropped = server->lasting->lines_dropped;
     server->strangers = server->lasting->strangers;
     server->files = &keeper->files;
+    if (resumes)
+        rollcall_disarm(server);
     if (resumes && alone)
         rollcall_forget(server, keeper);
     if (resumes && call_roll(server, listeners, link) != 0) {
@@ -228,6 +231,14 @@ void server_count_descriptors(struct server *server)
                                        (uint32_t)(server->options->ready_descriptor >= 0);
 }
 
+/* SIGINT is no status: a daemon that it ends has failed, should it not die of it. */
+static int exit_status(const struct server *server)
+{
+    const struct shutdown *shutdown = &server->lasting->shutdown;
+
+    return shutdown->interrupted || shutdown->forced ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 void server_run(struct server *server)
 {
     reports_begin(server);
@@ -237,6 +248,8 @@ void server_run(struct server *server)
      */
     server->starting.next.deadline = server->loop.now;
     loop_run(&server->loop, advance, server);
+    server->lasting->standby.exit_status = exit_status(server);
+    clients_settle();
     server->lasting->standby.ended = true; /* nothing that dies now is replaced */
     report_left_out(&server->lasting->report);
     operator_close(server);
@@ -248,7 +261,7 @@ void server_run(struct server *server)
 int server_end(const struct server *server)
 {
     if (!server->lasting->shutdown.interrupted)
-        return server->lasting->shutdown.forced ? EXIT_FAILURE : EXIT_SUCCESS;
+        return exit_status(server);
     log_write(LOG_LEVEL_PLAIN, "interrupted.");
     signals_die_of(SIGINT);
 }

@@ -23,7 +23,7 @@ enum state { SERVING, NOT_SERVING, PAUSED, DRAINING, ENDING, HANDED_OVER };
 /* Capitals warn people: only the first state is the usual one. */
 static const struct snapshot_word states[] = {
     [SERVING] = {"serving", "serving"},
-    [NOT_SERVING] = {"not serving", "NOT SERVING"}, /* no dispatcher can start a handler */
+    [NOT_SERVING] = {"not serving", "NOT SERVING"}, /* no handler can be started */
     [PAUSED] = {"paused", "PAUSED"},
     [DRAINING] = {"draining", "DRAINING"},
     [ENDING] = {"ending", "ENDING"},
@@ -49,13 +49,19 @@ static const struct snapshot_word reasons[ADMISSION_REASONS] = {
     [ADMISSION_DISPATCHERS] = {"dispatchers", "busy dispatchers"},
 };
 
+bool snapshot_can_serve(const struct server *server)
+{
+    return pool_can_serve(&server->pool) &&
+           !standby_is_failing(&server->lasting->standby, server->loop.now);
+}
+
 static enum state state_of(const struct server *server)
 {
     switch (server->lasting->shutdown.stage) {
     case SERVER_SERVING:
-        return server->lasting->paused         ? PAUSED
-               : pool_can_serve(&server->pool) ? SERVING
-                                               : NOT_SERVING;
+        return server->lasting->paused      ? PAUSED
+               : snapshot_can_serve(server) ? SERVING
+                                            : NOT_SERVING;
     case SERVER_HANDED_OVER:
         return HANDED_OVER;
     case SERVER_DRAINING:

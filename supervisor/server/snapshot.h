@@ -19,6 +19,10 @@ void snapshot_count(const struct server *server, struct snapshot *snapshot);
 /* What the service does now, in the words of the field "state". */
 const char *snapshot_state(const struct server *server);
 
+/* Returns true if handlers can be started: a dispatcher is there for it, and supervisors do not die
+ * one after the other. */
+bool snapshot_can_serve(const struct server *server);
+
 /* Returns true if clients are served now. */
 bool snapshot_is_serving(const struct server *server);
 

@@ -457,6 +457,7 @@ static int keep(struct startup *startup)
     keeper->readers_identity = startup->changes_user ? &startup->identity : NULL;
     keeper->begun = &lasting->standby.begun;
     keeper->ended = &lasting->standby.ended;
+    keeper->useless = &lasting->standby.useless;
     keeper->cloned = &lasting->standby.process;
     keeper->events =
         (struct keeper_events){.stand_by = stand_by, .retire = retire, .context = startup};

@@ -70,8 +70,9 @@ struct manager {
     uint64_t status_at;
     uint64_t watchdog_every; /* interval of WATCHDOG=1; 0: the manager wants none */
     struct loop_timer watchdog;
-    bool asked;  /* dispatchers were asked for an answer at least once */
-    bool silent; /* the log says that no answer came */
+    struct loop_timer recovery; /* when the service may count as serving again: standby.h */
+    bool asked;                 /* dispatchers were asked for an answer at least once */
+    bool silent;                /* the log says why the watchdog hears nothing */
 };
 
 /* What the service manager was told last: manager.h. */
@@ -81,7 +82,7 @@ struct server_standing {
     uint32_t running;
     uint32_t permitted; /* handlers, or UNLIMITED */
     uint32_t paused;
-    uint32_t serving; /* a dispatcher can start handlers */
+    uint32_t serving; /* handlers can be started */
 };
 
 /* The busiest sources, as the last snapshot found them. */
@@ -158,7 +159,8 @@ struct server {
     uint64_t lines_dropped; /* by earlier supervisors */
     uint64_t strangers;     /* refused by earlier supervisors at the control socket */
     bool rolling;           /* rollcall.h */
-    bool renew;             /* the standby is dead: exit once nobody waits */
+    int distrusts; /* supervisors died of this signal as they entered the first stray; or 0 */
+    bool renew;    /* the standby is dead: exit once nobody waits */
     struct server_standing told;
     struct reload reload;
 

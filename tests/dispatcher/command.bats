@@ -72,3 +72,69 @@ allow_handler() { chmod a+x handler; }
     wait "$client"
     diff <(seq 50 | awk '{ print $1, $1 }') "$ANSWERS"
 }
+
+# Makes the process that tries the command kill its dispatcher before it calls function $1, ptrace or
+# execve.
+make_assassin() {
+    cc -shared -fPIC -x c -o assassin.so - -ldl <<'SOURCE'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <unistd.h>
+
+static void kill_dispatcher(const char *function)
+{
+    pid_t parent = getppid();
+
+    if (strcmp(program_invocation_short_name, "dispatcher") != 0 || strcmp(getenv("KILLED_AT"), function) != 0)
+        return;
+    kill(parent, SIGKILL);
+    while (getppid() == parent)
+        usleep(1000);
+}
+
+long ptrace(enum __ptrace_request request, ...)
+{
+    long (*real)(enum __ptrace_request, long, long, long) = dlsym(RTLD_NEXT, "ptrace");
+    __builtin_va_list rest;
+    long words[3];
+
+    __builtin_va_start(rest, request);
+    for (int i = 0; i < 3; i++)
+        words[i] = __builtin_va_arg(rest, long);
+    __builtin_va_end(rest);
+    if (request == PTRACE_TRACEME)
+        kill_dispatcher("ptrace");
+    return real(request, words[0], words[1], words[2]);
+}
+
+int execve(const char *path, char *const *arguments, char *const *variables)
+{
+    int (*real)(const char *, char *const *, char *const *) = dlsym(RTLD_NEXT, "execve");
+
+    kill_dispatcher("execve");
+    return real(path, arguments, variables);
+}
+SOURCE
+}
+
+@test "if the dispatcher that tries the command is killed, the command is not executed, and nothing is left" {
+    if is_sanitized; then skip "a sanitizer must be the first library"; fi
+    local function
+    make_assassin
+    printf '#!/bin/sh\necho >>"%s/executed"\n' "$PWD" >handler
+    chmod +x handler
+    for function in ptrace execve; do
+        WRAPPER=(env KILLED_AT="$function" LD_PRELOAD="$PWD/assassin.so")
+        start --address 127.0.0.1 0 ./handler
+        has_line '^\[WARNING\] the dispatcher ended while it tried the command, with status 9' "$LOG"
+        stop
+        await nothing_is_left
+        [[ ! -e executed ]]
+        : >"$LOG"
+    done
+}

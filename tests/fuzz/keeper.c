@@ -41,6 +41,7 @@ static unsigned steps;
 static unsigned last_steps;
 static bool begun;
 static bool ended;
+static uint32_t useless;
 static int32_t cloned; /* the supervisor, as the memory says that it may write to */
 static int link_end;   /* the supervisor's */
 static int manager;    /* the service manager's end */
@@ -219,7 +220,8 @@ int __wrap_kill(pid_t process, int signal_number)
 
     if (process > 0) {
         HOLDS(signal_number == SIGKILL && found != NULL && is_child(found));
-        HOLDS(found->kind == DISPATCHER || found->kind == READER);
+        HOLDS(found->kind == DISPATCHER || found->kind == READER ||
+              (keeper.gives_up && (found->kind <= SUPERVISOR || lied)));
         end(found, SIGKILL);
         return 0;
     }
@@ -281,7 +283,8 @@ pid_t __wrap_waitpid(pid_t process, int *status, int flags)
         *status = found->status;
     if (process == keeper.standby || process == keeper.supervisor) {
         last_status = *status;
-        over = WIFSIGNALED(*status) ? !begun || ended : WEXITSTATUS(*status) != LINK_EXIT_RENEW;
+        over = WIFSIGNALED(*status) ? !begun || ended || keeper.gives_up
+                                    : WEXITSTATUS(*status) != LINK_EXIT_RENEW;
     }
     return process;
 }
@@ -656,6 +659,7 @@ static void act(void)
         kind = fuzz_take_byte(&input);
         begun = kind % 2 != 0;
         ended = kind / 2 % 2 != 0;
+        useless = kind / 4 % 4;
         break;
     default:
         ask();
@@ -744,6 +748,7 @@ static void open_keeper(void)
         .events = {.stand_by = stand_by, .retire = retire, .context = &keeper},
         .begun = &begun,
         .ended = &ended,
+        .useless = &useless,
         .cloned = &cloned,
         .notify = {.descriptor = ends[0], .full = BACKOFF},
     };
@@ -752,6 +757,7 @@ static void open_keeper(void)
     steps = last_steps = 0;
     begun = true;
     ended = over = lied = false;
+    useless = 0;
     renewed = others = 0;
     forgotten = 0;
     next = 1;

@@ -597,6 +597,7 @@ static void retire(void *context)
 static void prepare(void)
 {
     static const bool never = false;
+    static const uint32_t none = 0;
 
     make("old", "");
     make("lent", "");
@@ -611,6 +612,7 @@ static void prepare(void)
     keeper.events =
         (struct keeper_events){.stand_by = stand_by, .retire = retire, .context = &keeper};
     keeper.begun = keeper.ended = &never;
+    keeper.useless = &none;
     keeper.cloned = mmap(NULL, sizeof(*keeper.cloned), PROT_READ | PROT_WRITE,
                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(keeper.cloned != MAP_FAILED);
@@ -637,6 +639,7 @@ static void check_failed_start(void)
                              .events = events,
                              .begun = keeper.begun,
                              .ended = keeper.ended,
+                             .useless = keeper.useless,
                              .cloned = keeper.cloned,
                              .notify = {.descriptor = -1}};
     CHECK(keeper_open(&keeper, KEEPER_DISPATCHERS) == 0);

@@ -11,9 +11,6 @@ KILLER=$BUILD/tests/programs/attackers/killer
 # Prints $1; or $2 in a long test.
 count() { if [[ -n ${DAMPENER_LONG:-} ]]; then echo "$2"; else echo "$1"; fi; }
 
-# True if the status says that so many clients were closed unserved.
-has_dropped() { [[ $(say status) =~ \"refused_timeout\":[0-9]+,\"dropped\":$1, ]]; }
-
 # Kills processes of the daemon in the background: arguments as those of killer behind SEED.
 begin_killing() {
     SEED=${DAMPENER_SEED:-$RANDOM}
@@ -145,6 +142,18 @@ has_standby() { [[ -n $(standby) ]]; }
     ((STATUS == 0))
     each_answered_once 300
     [[ ! -e pid ]]
+}
+
+@test "a supervisor that is killed as it exits ends the daemon with the status that it meant" {
+    [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
+    start --address 127.0.0.1 --control control --pid-file pid 0 cat
+    inject "$(supervisor)" exit_group:signal=KILL
+    kill -TERM "$DAEMON"
+    finish
+    end_trace
+    ((STATUS == 0))
+    [[ ! -e pid && ! -e control ]]
+    refute grep 'was killed' "$LOG"
 }
 
 @test "SIGTERM counts once, however often supervisors are killed" {

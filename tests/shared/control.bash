@@ -40,6 +40,9 @@ fields_are() {
     done
 }
 
+# True if the status says that so many clients were closed unserved.
+has_dropped() { [[ $(say status) =~ \"refused_timeout\":[0-9]+,\"dropped\":$1, ]]; }
+
 # The request for the status uses a descriptor, too; an earlier request's may still be open.
 counts_its_descriptors() { (($(field used) == $(open_descriptors "$(supervisor)") + 1)); }
 
