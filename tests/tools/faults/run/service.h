@@ -13,7 +13,7 @@
 
 enum { SERVICE_DISPATCHERS = 2 };
 
-#define SERVICE_TIMEOUT "0.08" /* seconds that a handler has */
+#define SERVICE_TIMEOUT "0.2" /* seconds that a handler has */
 
 struct service {
     pid_t process; /* the keeper; 0: it has ended, and been waited for */
