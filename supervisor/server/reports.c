@@ -160,7 +160,7 @@ static void lose_keeper(struct server *server)
         log_error("cannot hear signals: %m");
     log_error("the keeper is dead: serving those who wait, and then ending");
     server->lasting->shutdown.forced = true;
-    server->reload.resuming = false; /* nobody reads files any more */
+    reload_give_up(server);
     operator_close(server);
     ending_lose_keeper(&server->running);
     shutdown_drain(server);

@@ -147,7 +147,7 @@ static int begin(struct server *server, const struct keeper *keeper)
 }
 
 /* Goes on where an earlier supervisor was killed. */
-static int resume(struct server *server, const struct keeper *keeper)
+static int resume(struct server *server, const struct keeper *keeper, bool alone)
 {
     const struct takeover_events events = events_of_takeover(server);
 
@@ -161,7 +161,7 @@ static int resume(struct server *server, const struct keeper *keeper)
     rollcall_begin(server);
     shutdown_resume(server);
     handover_resume(&server->lasting->handover);
-    reload_resume(server);
+    reload_resume(server, !alone);
     return 0;
 }
 
@@ -175,8 +175,10 @@ int server_open(struct server *server, struct listeners *listeners, const struct
     server->lines_dropped = server->lasting->lines_dropped;
     server->strangers = server->lasting->strangers;
     server->files = &keeper->files;
-    if (resumes && alone)
+    if (resumes && alone) {
         rollcall_forget(server, keeper);
+        server->lasting->rules = server->rules;
+    }
     if (resumes && rollcall_sort(server, listeners, link) != 0) {
         log_error("cannot call the roll: %m");
         return -1;
@@ -190,7 +192,7 @@ int server_open(struct server *server, struct listeners *listeners, const struct
         return -1;
     pool_open(&server->pool, &server->loop, &server->lasting->pool, keeper->count,
               keeper->launch.limit.rlim_cur, &pool);
-    return resumes ? resume(server, keeper) : begin(server, keeper);
+    return resumes ? resume(server, keeper, alone) : begin(server, keeper);
 }
 
 void server_count_descriptors(struct server *server)
