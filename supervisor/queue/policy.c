@@ -1,7 +1,6 @@
 #include "supervisor/queue/policy.h"
 
 #include "dispatcher/shared/log.h"
-#include "dispatcher/shared/release.h"
 #include "supervisor/base/file.h"
 #include "supervisor/options/rules.h"
 
@@ -22,17 +21,6 @@ void policy_unreadable(const struct options *options, enum options_file file, co
 
 /* ---- access rules ---- */
 
-static bool read_access(struct policy *policy, const struct options *options)
-{
-    bool named = options->files[OPTIONS_FILE_ACCESS] != NULL;
-    size_t length = 0;
-    char *text = named ? rules_read(options, &length) : NULL;
-    bool right = (text != NULL || !named) && rules_build(&policy->access, options, text, length);
-
-    free(text);
-    return right;
-}
-
 static bool take_access(struct policy *policy, const struct options *options, int descriptor)
 {
     struct access access;
@@ -44,6 +32,25 @@ static bool take_access(struct policy *policy, const struct options *options, in
     access_free(&policy->access);
     policy->access = access;
     return true;
+}
+
+/* With a file, the rules are in memory that all processes share. */
+static bool read_access(struct policy *policy, const struct options *options, int *rules)
+{
+    bool named = options->files[OPTIONS_FILE_ACCESS] != NULL;
+    size_t length = 0;
+    char *text = named ? rules_read(options, &length) : NULL;
+    bool right = (text != NULL || !named) && rules_build(&policy->access, options, text, length);
+
+    free(text);
+    *rules = -1;
+    if (!right || !named)
+        return right;
+    *rules = access_save(&policy->access);
+    if (*rules >= 0)
+        return take_access(policy, options, *rules);
+    log_error("cannot keep the access rules: %m");
+    return false;
 }
 
 /* ---- the busy message ---- */
@@ -87,9 +94,9 @@ static bool take_busy(struct policy *policy, const struct options *options, int 
 
 /* ---- both ---- */
 
-bool policy_read(struct policy *policy, const struct options *options)
+bool policy_read(struct policy *policy, const struct options *options, int *rules)
 {
-    bool right = read_access(policy, options);
+    bool right = read_access(policy, options, rules);
 
     return read_busy(policy, options) && right;
 }
@@ -97,9 +104,6 @@ bool policy_read(struct policy *policy, const struct options *options)
 bool policy_take(struct policy *policy, const struct options *options, enum options_file file,
                  int descriptor)
 {
-    bool right = file == OPTIONS_FILE_ACCESS ? take_access(policy, options, descriptor)
-                                             : take_busy(policy, options, descriptor);
-
-    release(descriptor);
-    return right;
+    return file == OPTIONS_FILE_ACCESS ? take_access(policy, options, descriptor)
+                                       : take_busy(policy, options, descriptor);
 }

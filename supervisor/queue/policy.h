@@ -15,12 +15,14 @@ struct policy {
     struct options_busy busy;
 };
 
-/* Reads all of it by path, and looks up the hosts of the access file, for the start.  Returns false
- * after logging what is wrong. */
-bool policy_read(struct policy *policy, const struct options *options);
+/* Reads all of it by path, and looks up the hosts of the access file, for the start.  Sets *rules
+ * to a memory file with the compiled rules, if the options name an access file, which the caller
+ * closes; else to -1.  Returns false after logging what is wrong. */
+bool policy_read(struct policy *policy, const struct options *options, int *rules);
 
-/* Takes a file that was read again as a sealed memory file, which it closes: compiled access rules,
- * or the busy message.  Returns false after logging what is wrong; then the old content stays. */
+/* Takes a file that was read again as a sealed memory file, which stays the caller's: compiled
+ * access rules, or the busy message.  Returns false after logging what is wrong; then the old
+ * content stays. */
 bool policy_take(struct policy *policy, const struct options *options, enum options_file file,
                  int descriptor);
 

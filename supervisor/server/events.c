@@ -1,6 +1,7 @@
 #include "supervisor/server/events.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/server/reload.h"
 #include "supervisor/server/reports.h"
 #include "supervisor/server/requests.h"
 #include "supervisor/server/shutdown.h"
@@ -12,8 +13,7 @@ static bool has_room(void *context)
 {
     struct server *server = context;
 
-    if (server->reload.resuming || /* the access rules may have changed */
-        (server->rolling && server->strays.count > 0))
+    if (reload_holds_clients(server) || (server->rolling && server->strays.count > 0))
         return false;
     return queue_has_room(&server->queue, 0) ||
            queue_has_room(&server->queue, starting_admission(server, 1).start);

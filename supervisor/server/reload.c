@@ -25,6 +25,7 @@ static void finish_if_last(struct server *server)
         log_warning("SIGHUP: a file that could not be read keeps its old content");
     else
         log_info("SIGHUP: files were read again");
+    server->lasting->reloading = false;
     manager_reload(server, NOTIFY_RELOADED);
 }
 
@@ -74,18 +75,50 @@ static bool ask_all(struct server *server)
     return any;
 }
 
-void reload_resume(struct server *server)
+void reload_resume(struct server *server, bool shares)
 {
-    server->reload.resuming = ask_all(server);
+    const struct lasting *lasting = server->lasting;
+    bool has_rules =
+        shares && lasting->rules >= 0 &&
+        policy_take(&server->queue.policy, server->options, OPTIONS_FILE_ACCESS, lasting->rules);
+
+    for (int file = 0; file < OPTIONS_FILES; file++)
+        server->reload.needed[file] =
+            server->options->files[file] != NULL && !(file == OPTIONS_FILE_ACCESS && has_rules);
+    if (lasting->reloading) {
+        (void)ask_all(server);
+        return;
+    }
+    for (int file = 0; file < OPTIONS_FILES; file++) {
+        if (!server->reload.needed[file])
+            continue;
+        server->reload.resuming = true;
+        ask(server, (enum options_file)file);
+    }
+}
+
+bool reload_holds_clients(const struct server *server)
+{
+    for (int file = 0; file < OPTIONS_FILES; file++)
+        if (server->reload.needed[file])
+            return true;
+    return false;
+}
+
+void reload_give_up(struct server *server)
+{
+    memset(server->reload.needed, 0, sizeof(server->reload.needed));
 }
 
 void reload_begin(struct server *server)
 {
     server->reload.resuming = false;
+    server->lasting->reloading = true;
     manager_reload(server, NOTIFY_RELOADING);
     if (ask_all(server))
         return;
     log_info("SIGHUP: there are no files to read again");
+    server->lasting->reloading = false;
     manager_reload(server, NOTIFY_RELOADED);
 }
 
@@ -101,6 +134,21 @@ static const char *sentence(int error)
     }
 }
 
+/* Uses a file, and closes it; but keeps access rules open for the next supervisor. */
+static bool take(struct server *server, enum options_file file, int descriptor)
+{
+    bool right = policy_take(&server->queue.policy, server->options, file, descriptor);
+    int unused = descriptor;
+
+    if (right && file == OPTIONS_FILE_ACCESS) {
+        unused = server->lasting->rules;
+        server->lasting->rules = descriptor;
+    }
+    if (unused >= 0)
+        (void)close(unused); /* it was only read */
+    return right;
+}
+
 void reload_content(struct server *server, enum options_file file, int descriptor, int error)
 {
     struct reload *reload = &server->reload;
@@ -114,8 +162,9 @@ void reload_content(struct server *server, enum options_file file, int descripto
         return;
     }
     reload->asked[file] = false;
+    reload->needed[file] = false;
     if (descriptor >= 0)
-        right = policy_take(&server->queue.policy, server->options, file, descriptor);
+        right = take(server, file, descriptor);
     else if (error != LINK_LOGGED)
         policy_unreadable(server->options, file, sentence(error));
     if (reload->again[file]) { /* this content is out of date */

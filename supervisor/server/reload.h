@@ -13,9 +13,16 @@
 /* Opens the module. */
 void reload_open(struct server *server);
 
-/* Has all files read again in the place of an earlier supervisor, which may have read newer ones
- * than this one has: no client is accepted meanwhile. */
-void reload_resume(struct server *server);
+/* Goes on in the place of an earlier supervisor, which may have read newer files than those of the
+ * start.  If it `shares` the descriptors, takes its access rules.  The other files are read again,
+ * before a client is accepted. */
+void reload_resume(struct server *server, bool shares);
+
+/* Returns true if no client may be accepted now. */
+bool reload_holds_clients(const struct server *server);
+
+/* Expects no files any more: the keeper is dead. */
+void reload_give_up(struct server *server);
 
 /* Has all files read again. */
 void reload_begin(struct server *server);

@@ -181,7 +181,7 @@ static void lose_keeper(struct server *server)
     if (loop_watch(&server->loop, &server->signals) != 0)
         log_error("cannot hear signals: %m");
     log_error("the keeper is dead: serving those who wait, and then ending");
-    server->reload.resuming = false; /* nobody reads files any more */
+    reload_give_up(server);
     operator_close(server);
     ending_lose_keeper(&server->running);
     shutdown_drain(server);

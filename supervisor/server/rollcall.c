@@ -4,6 +4,7 @@
 #include "dispatcher/shared/release.h"
 #include "supervisor/base/address.h"
 #include "supervisor/base/socket.h"
+#include "supervisor/server/reload.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,6 +83,7 @@ static void mark_all(struct known *known, const struct server *server,
     mark(known, log_descriptor());
     mark(known, link);
     mark(known, lasting->options.ready_descriptor);
+    mark(known, lasting->rules);
     mark(known, server->control.source.descriptor);
     mark(known, server->metrics.source.descriptor);
     for (size_t i = 0; i < listeners->count; i++)
@@ -313,7 +315,7 @@ void rollcall_advance(struct server *server)
     struct endpoint remote;
     int stray;
 
-    if (!server->rolling || pool_is_rolling(&server->pool) || server->reload.resuming)
+    if (!server->rolling || pool_is_rolling(&server->pool) || reload_holds_clients(server))
         return;
     server->rolling = false;
     if (server->distrusts != 0)

@@ -152,7 +152,7 @@ static int begin(struct server *server, const struct keeper *keeper)
 }
 
 /* Goes on where an earlier supervisor was killed. */
-static int resume(struct server *server, const struct keeper *keeper)
+static int resume(struct server *server, const struct keeper *keeper, bool alone)
 {
     const struct takeover_events events = events_of_takeover(server);
 
@@ -166,7 +166,7 @@ static int resume(struct server *server, const struct keeper *keeper)
     rollcall_begin(server);
     shutdown_resume(server);
     handover_resume(&server->lasting->handover);
-    reload_resume(server);
+    reload_resume(server, !alone);
     return 0;
 }
 
@@ -204,8 +204,10 @@ int server_open(struct server *server, struct listeners *listeners, const struct
     server->files = &keeper->files;
     if (resumes)
         rollcall_disarm(server);
-    if (resumes && alone)
+    if (resumes && alone) {
         rollcall_forget(server, keeper);
+        server->lasting->rules = server->rules;
+    }
     if (resumes && call_roll(server, listeners, link) != 0) {
         log_error("cannot call the roll: %m");
         return -1;
@@ -222,7 +224,7 @@ int server_open(struct server *server, struct listeners *listeners, const struct
         return -1;
     pool_open(&server->pool, &server->loop, &server->lasting->pool, keeper->count,
               keeper->launch.limit.rlim_cur, &pool);
-    return resumes ? resume(server, keeper) : begin(server, keeper);
+    return resumes ? resume(server, keeper, alone) : begin(server, keeper);
 }
 
 void server_count_descriptors(struct server *server)

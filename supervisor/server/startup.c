@@ -434,6 +434,7 @@ static struct lasting *make_lasting(const struct startup *startup)
     if (lasting == MAP_FAILED)
         return NULL;
     lasting->options = *startup->options;
+    lasting->rules = startup->server.rules;
     lasting->descriptors_allowed = startup->descriptors;
     lasting->clients = clients_make_books(startup->descriptors +
                                           (handlers < HANDLERS_MOST ? handlers : HANDLERS_MOST));
@@ -494,7 +495,8 @@ int startup(struct options *options)
         return status;
     /* This may take long.  A signal may still end the process, because there is nothing to remove
      * yet, and no other daemon waits for this one to take over. */
-    if (!rules_look_up(options) || !policy_read(&startup.server.queue.policy, options))
+    if (!rules_look_up(options) ||
+        !policy_read(&startup.server.queue.policy, options, &startup.server.rules))
         return EXIT_FAILURE;
     return listen_for_clients(&startup) ? keep(&startup) : EXIT_FAILURE;
 }

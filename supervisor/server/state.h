@@ -53,12 +53,13 @@ struct starting {
 
 /* The files of the command line, read again: reload.h. */
 struct reload {
-    bool asked[OPTIONS_FILES]; /* a read is pending; while `owed`, its READ is not sent */
-    bool again[OPTIONS_FILES]; /* another SIGHUP came while this read was pending: read again */
-    bool owed[OPTIONS_FILES];  /* no READ could be sent */
-    struct loop_timer retry;   /* when to send the READs that are owed */
-    bool wrong;                /* a file could not be read, or has an error */
-    bool resuming;             /* reload_resume() has begun this, and no signal */
+    bool asked[OPTIONS_FILES];  /* a read is pending; while `owed`, its READ is not sent */
+    bool again[OPTIONS_FILES];  /* another SIGHUP came while this read was pending: read again */
+    bool owed[OPTIONS_FILES];   /* no READ could be sent */
+    struct loop_timer retry;    /* when to send the READs that are owed */
+    bool wrong;                 /* a file could not be read, or has an error */
+    bool resuming;              /* reload_resume() has begun this, and no signal */
+    bool needed[OPTIONS_FILES]; /* no client is accepted before this one was read */
 };
 
 /* What the service manager hears, and when: manager.h. */
@@ -119,6 +120,8 @@ struct lasting {
     struct manager manager;
     struct pool_books pool;
     int lingering[LINGERING_MAXIMUM]; /* descriptors, plus 1; 0: none */
+    int rules;      /* memory file with the access rules that were read last; -1: none */
+    bool reloading; /* a SIGHUP is being acted on */
     struct clients_books *clients;
 };
 
@@ -142,6 +145,7 @@ struct server {
     struct control control; /* all zero without --control */
     struct control metrics; /* all zero without --metrics */
     uid_t starter;          /* the user that started this process */
+    int rules;              /* memory file with the access rules of the start; -1: none */
 
     struct loop_source link;       /* to the keeper: reports.h */
     bool introduced;               /* ROLL was sent */

@@ -242,6 +242,23 @@ served_from() { "$BURST" -f "$1" -m "$2" "$ADDRESS" "$PORT" 1; }
 
 is_denied() { [[ $(served_from "$1" '') == *"refused 1 "* ]]; }
 
+@test "after the death of supervisor and standby, no client gets in before the access rules are read again" {
+    echo 'deny 127.0.1.1' >rules
+    start -v --address 127.0.0.1 --access-file rules 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    echo 'deny 127.0.1.2' >rules
+    kill -HUP "$DAEMON"
+    await has_line 'SIGHUP: files were read again' "$LOG"
+    for _ in 1 2 3; do
+        kill -KILL "$(standby)" "$(supervisor)"
+        [[ $(served_from 127.0.1.2 '') == *"refused 1 "* ]]
+        [[ $(served_from 127.0.1.1 '') == *"answered 1 "* ]]
+    done
+    # Of this pair, the next supervisor has the rules.
+    kill_supervisor
+    [[ $(served_from 127.0.1.2 '') == *"refused 1 "* ]]
+    [[ $(served_from 127.0.1.1 '') == *"answered 1 "* ]]
+}
+
 # ---- refusals and Unix sockets ----
 
 @test "each client is answered or refused with the message while the supervisor is killed" {

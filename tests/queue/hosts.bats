@@ -181,3 +181,60 @@ find_reader() {
     await nothing_is_left
     flock -n pid true
 }
+
+# Kills the supervisor, and waits for the next one.
+replace_supervisor() {
+    local before lives
+    before=$(supervisor)
+    lives=$(grep -c 'a supervisor takes the place of another' "$LOG" || true)
+    kill -KILL "$before"
+    await has_lives $((lives + 1))
+}
+
+has_lives() { (($(grep -c 'a supervisor takes the place of another' "$LOG") == $1)); }
+
+@test "a supervisor that replaces another has the rules that were read last, and asks no name server" {
+    start_with_silent_server
+    printf '127.0.1.1 foe\n127.0.1.2 other\n' >hosts
+    echo 'deny other' >rules
+    hang_up
+    is_served 127.0.1.1
+    is_denied 127.0.1.2
+    echo 'deny slow.example' >rules
+    local begin
+    begin=$(milliseconds)
+    replace_supervisor
+    is_denied 127.0.1.2
+    is_served 127.0.1.1
+    replace_supervisor
+    is_denied 127.0.1.2
+    (($(milliseconds_since "$begin") < 5000))
+    refute has_content questions
+    # The rules of the start are known, too.
+    stop
+    : >"$LOG"
+    printf '127.0.1.1 foe\n' >hosts
+    echo 'deny foe' >rules
+    start -v --address 127.0.0.1 --access-file rules 0 cat
+    echo 'deny wrong.0' >rules
+    replace_supervisor
+    is_denied 127.0.1.1
+    is_served 127.0.1.2
+    refute grep ERROR "$LOG"
+}
+
+@test "a supervisor that replaces another serves while it reads what a SIGHUP asked the other to read" {
+    start_with_silent_server
+    local begin
+    begin=$(milliseconds)
+    kill -HUP "$DAEMON"
+    await has_content questions
+    printf '127.0.1.2 other\n' >hosts
+    echo 'deny other' >rules
+    replace_supervisor
+    is_served 127.0.0.1
+    await has_line 'SIGHUP: files were read again' "$LOG"
+    is_denied 127.0.1.2
+    is_served 127.0.1.1
+    (($(milliseconds_since "$begin") < 8000))
+}

@@ -331,7 +331,7 @@ static void open_queue(void)
 {
     const struct queue_events events = events_of_queue(&server);
 
-    HOLDS(policy_read(&server.queue.policy, &options));
+    HOLDS(policy_read(&server.queue.policy, &options, &server.rules));
     options.metrics = "stage"; /* so that sources are told apart */
     lasting.clients = clients_make_books(FUZZ_DESCRIPTORS + STAGE_CLIENTS);
     HOLDS(lasting.clients != NULL && queue_open(&server.queue, &server.loop, &options,
@@ -390,6 +390,7 @@ struct server *stage_open(const char *const *words)
     read_options(words);
     memset(&server, 0, sizeof(server));
     memset(&lasting, 0, sizeof(lasting));
+    lasting.rules = -1;
     server.lasting = &lasting;
     server.options = &options;
     server.files = &files;
