@@ -138,12 +138,14 @@ HANDLER
 @test "--leftovers end: a process that leaves the group at SIGTERM frees the place after --kill-after" {
     # shellcheck disable=SC2016
     start --address 127.0.0.1 --leftovers end --kill-after 1 0 bash -c '
-        bash -c "trap \"exec setsid sleep 1000\" TERM; echo \$\$; while :; do sleep 0.1; done" &
+        bash -c "trap \"sleep 0.5; exec setsid sleep 1000\" TERM; echo \$\$; while :; do sleep 0.1; done" &
         sleep 0.5'
     connect_left 1
-    await status_says 'served 1' 'running 0'
-    is_alive "${MEMBERS[0]}"
-    kill "${MEMBERS[0]}"
+    local first=${MEMBERS[0]}
+    connect_left 1 # the status would have the keeper look, too
+    is_alive "$first"
+    await status_is served 2
+    kill "$first" "${MEMBERS[0]}"
     wait_for_end "$CLIENT"
 }
 

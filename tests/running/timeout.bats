@@ -146,6 +146,23 @@ is_cut_off() {
     kill -KILL "$(cat daemon)"
 }
 
+@test "a process that leaves the group at SIGTERM frees the handler's place after --kill-after" {
+    # No signal tells that the group is empty then.
+    # shellcheck disable=SC2016
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 1 0 bash -c '
+        bash -c "trap \"sleep 0.5; exec setsid sleep 1000\" TERM; echo \$\$; while :; do sleep 0.1; done" &
+        wait'
+    local begin first
+    begin=$(milliseconds)
+    connect_served
+    first=$SAID
+    connect_served # the status would have the keeper look, too
+    took "$begin" 2950
+    is_alive "$first"
+    await is_served 2
+    kill -KILL "$first" "$SAID"
+}
+
 @test "a process that a handler leaves in its group when it ends in time is left alone" {
     # The first handler leaves a process, and the second runs until the time of both is over.
     # shellcheck disable=SC2016
