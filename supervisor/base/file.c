@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -92,7 +91,6 @@ int file_open_directory(const char *path, const char **name)
     const char *slash = strrchr(path, '/');
     size_t length = slash == NULL ? 0 : (size_t)(slash - path);
     char directory[PATH_MAX] = ".";
-    int descriptor;
 
     *name = slash == NULL ? path : slash + 1;
     errno = is_file_name(*name) ? 0 : EISDIR;
@@ -105,27 +103,116 @@ int file_open_directory(const char *path, const char **name)
         memcpy(directory, path, length);
         directory[length] = '\0';
     }
-    descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0 && errno == EACCES)
-        descriptor = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return descriptor;
+    return open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-bool file_lock_directory(int directory, unsigned milliseconds)
+/* ---- locks ---- */
+
+/* Bytes of a lock file, each locked on its own. */
+enum { MUTEX, LIFE };
+
+/* An open file description owns these locks (fcntl(2)), so they end with its last descriptor. */
+static int control(int lock, int command, short type, off_t byte, bool *conflict)
+{
+    struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    int result = fcntl(lock, command, &range);
+
+    *conflict = range.l_type != F_UNLCK;
+    return result;
+}
+
+static int set(int lock, short type, off_t byte)
+{
+    bool conflict;
+
+    return control(lock, F_OFD_SETLK, type, byte, &conflict);
+}
+
+/* Other users could open a file of theirs, or one that has another name as well. */
+static bool is_ours_alone(int lock)
+{
+    struct stat status;
+
+    if (fstat(lock, &status) != 0)
+        return false;
+    errno = EPERM;
+    return S_ISREG(status.st_mode) && status.st_uid == geteuid() && status.st_nlink <= 1 &&
+           (status.st_mode & (S_IRWXG | S_IRWXO)) == 0;
+}
+
+static bool is_at(int lock, int directory, const char *path)
+{
+    struct stat ours;
+    struct stat there;
+
+    return fstat(lock, &ours) == 0 && fstatat(directory, path, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+           ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+/* Returns the locked file; or -1 with errno: EAGAIN if another process has it. */
+static int try_lock(int directory, const char *path)
+{
+    int lock = openat(directory, path,
+                      O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+    int error;
+
+    if (lock < 0)
+        return -1;
+    if (is_ours_alone(lock) && set(lock, F_WRLCK, MUTEX) == 0) {
+        if (is_at(lock, directory, path))
+            return lock;
+        errno = EAGAIN; /* the last process that had it has removed it */
+    }
+    error = errno;
+    (void)close(lock); /* nothing was written */
+    errno = error;
+    return -1;
+}
+
+static bool name_lock(char path[NAME_MAX + 1], const char *name)
+{
+    errno = ENAMETOOLONG;
+    return snprintf(path, NAME_MAX + 1, ".%s.lock", name) <= NAME_MAX;
+}
+
+int file_lock(int directory, const char *name, unsigned milliseconds)
 {
     const unsigned pause = 10;
+    char path[NAME_MAX + 1];
+    int lock = -1;
 
-    for (unsigned waited = 0; flock(directory, LOCK_EX | LOCK_NB) != 0; waited += pause) {
-        if (errno == EBADF)
-            errno = EACCES; /* opened without the right to read */
-        if ((errno != EWOULDBLOCK && errno != EINTR) || waited >= milliseconds)
-            return false;
+    if (!name_lock(path, name))
+        return -1;
+    for (unsigned waited = 0; (lock = try_lock(directory, path)) < 0; waited += pause) {
+        if (errno != EAGAIN || waited >= milliseconds)
+            return -1;
         (void)poll(NULL, 0, (int)pause); /* no event announces a free lock */
     }
-    return true;
+    return lock;
 }
 
-void file_unlock_directory(int directory)
+void file_unlock(int directory, const char *name, int lock)
 {
-    (void)flock(directory, LOCK_UN); /* cannot fail for a locked descriptor */
+    char path[NAME_MAX + 1];
+
+    if (lock < 0)
+        return;
+    if (name_lock(path, name) && !file_is_held(lock))
+        (void)unlinkat(directory, path, 0); /* if it stays, the next process locks it */
+    (void)close(lock);                      /* nothing was written */
+}
+
+bool file_is_held(int lock)
+{
+    bool held;
+
+    return control(lock, F_OFD_GETLK, F_WRLCK, LIFE, &held) == 0 && held;
+}
+
+int file_hold(int lock)
+{
+    int result = set(lock, F_RDLCK, LIFE);
+
+    (void)set(lock, F_UNLCK, MUTEX); /* cannot fail for a locked byte */
+    return result;
 }

@@ -1,10 +1,13 @@
 /*
- * file.h - reads a whole file of the operator, and locks the directory of a file.
+ * file.h - reads a whole file of the operator, and locks the name of a file.
  *
- * Under the lock, daemons put files into place and remove them, if several daemons may want the
- * same name.  The lock is flock(2) on the directory itself: it ends with the process, however that
- * ends.  Any user who may read the directory can take the lock and keep it, so waiting for it is
- * bounded.
+ * Under the lock, daemons put a file into place and remove it, if several daemons may want the same
+ * name.  A user who can open a file can lock it and keep the lock.  So the lock is on a file of its
+ * own, ".NAME.lock" beside the file NAME, which belongs to our user and which no other user can
+ * open.  It ends with the process, however that ends, and exists only while a process uses it.
+ *
+ * A process can also hold the name for life.  That is a second lock, on another byte of the same
+ * file.  Several processes may share it: a daemon and the one that takes over from it.
  */
 #ifndef SUPERVISOR_BASE_FILE_H
 #define SUPERVISOR_BASE_FILE_H
@@ -25,15 +28,24 @@ char *file_read(const char *path, size_t most, size_t *length, char error[FILE_E
  * waiting.  Refuses any other file. */
 char *file_read_sealed(int descriptor, size_t most, size_t *length, char error[FILE_ERROR_MAXIMUM]);
 
-/* Opens the directory of `path`, close-on-exec.  Without the right to read it, it cannot be locked.
- * Sets *name to the file's name, a part of `path`.  Returns the descriptor, which the caller
- * closes, or -1 with errno: EISDIR if `path` names a directory. */
+/* Opens the directory of `path` (O_PATH), close-on-exec.  Sets *name to the file's name, a part of
+ * `path`.  Returns the descriptor, which the caller closes, or -1 with errno: EISDIR if `path`
+ * names a directory. */
 int file_open_directory(const char *path, const char **name);
 
-/* Waits for the lock up to `milliseconds`.  Returns true if it was taken, or false with errno. */
-bool file_lock_directory(int directory, unsigned milliseconds);
+/* Locks a name in a directory, and waits for that up to `milliseconds`.  Returns the lock, a
+ * descriptor that is close-on-exec; or -1 with errno: EAGAIN if another process has kept it, EPERM
+ * if the lock file is one that another user could open. */
+int file_lock(int directory, const char *name, unsigned milliseconds);
 
-/* Does nothing if the lock was not taken. */
-void file_unlock_directory(int directory);
+/* Unlocks the name, closes the lock, and removes its file unless another process holds the name.
+ * Does nothing if `lock` is -1. */
+void file_unlock(int directory, const char *name, int lock);
+
+/* Returns true if another process, or another lock of ours, holds the name for life. */
+bool file_is_held(int lock);
+
+/* Holds the name until the descriptor is closed, and unlocks it.  Returns 0, or -1 with errno. */
+int file_hold(int lock);
 
 #endif

@@ -67,28 +67,32 @@ static bool is_place_free(const struct files_entry *file)
 }
 
 /* Waits up to *wait milliseconds; after waiting in vain, the next lock is not waited for. */
-static void lock(const struct files_entry *file, unsigned *wait)
+static int lock(const struct files_entry *file, unsigned *wait)
 {
-    if (file_lock_directory(file->directory, *wait))
-        return;
-    log_warning("cannot lock the directory of %s, going on without: %m", file->name);
+    int lock = file_lock(file->directory, file->name, *wait);
+
+    if (lock >= 0)
+        return lock;
+    log_warning("cannot lock the name %s, going on without: %m", file->name);
     *wait = 0;
+    return lock;
 }
 
 /* Renames a temporary file into its place.  Returns 0, or an errno after logging it. */
 static int publish(struct files_entry *file, unsigned *wait)
 {
     int error = 0;
+    int held;
 
     if (file->temporary[0] == '\0')
         return 0;
-    lock(file, wait);
+    held = lock(file, wait);
     if (is_at(file, file->temporary, &file->ours) && is_place_free(file) &&
         renameat(file->directory, file->temporary, file->directory, file->name) == 0)
         file->temporary[0] = '\0';
     else
         error = errno;
-    file_unlock_directory(file->directory);
+    file_unlock(file->directory, file->name, held);
     errno = error;
     if (error == EEXIST)
         log_error("cannot put %s into its place: another process has just put its own there",
@@ -121,20 +125,35 @@ static bool is_to_go(const struct files_entry *file)
     return false;
 }
 
-void files_remove(const struct files *files)
+static void stop_holding(struct files *files)
+{
+    if (files->held > 0)
+        (void)close(files->held); /* nothing was written */
+    files->held = 0;
+}
+
+void files_yield(struct files *files)
+{
+    if (files->held > 0 && file_is_held(files->held))
+        stop_holding(files);
+}
+
+void files_remove(struct files *files)
 {
     unsigned wait = FILE_LOCK_WAIT;
 
+    stop_holding(files); /* otherwise the lock file would stay */
     for (unsigned i = 0; i < files->count; i++) {
         const struct files_entry *file = &files->list[i];
+        int held;
 
         /* Before the lock: a daemon that has replaced the file must not wait for us. */
         if (file->borrowed || !is_to_go(file))
             continue;
-        lock(file, &wait);
+        held = lock(file, &wait);
         if (is_to_go(file) && unlinkat(file->directory, name_now(file), 0) != 0)
             log_error("cannot remove %s: %m", name_now(file));
-        file_unlock_directory(file->directory);
+        file_unlock(file->directory, file->name, held);
     }
 }
 
@@ -194,6 +213,7 @@ bool files_lend(struct files *files, unsigned index, bool lent)
 
 void files_close(struct files *files)
 {
+    stop_holding(files);
     for (unsigned i = 0; i < files->count; i++)
         close_file(&files->list[i]);
 }

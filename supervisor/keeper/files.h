@@ -6,9 +6,8 @@
  * another daemon owns at that time.
  *
  * A file is identified by device and inode.  A name that stands for another file by now is left
- * alone.  Publishing and removing happen under file_lock_directory(), for which they wait up to a
- * second.  Without the lock, they happen after a warning: any user who may read the directory could
- * keep the lock.
+ * alone.  Publishing and removing happen under file_lock(), for which they wait up to a second.
+ * Without the lock, they happen after a warning.
  */
 #ifndef SUPERVISOR_KEEPER_FILES_H
 #define SUPERVISOR_KEEPER_FILES_H
@@ -34,6 +33,7 @@ struct files_entry {
 struct files {
     struct files_entry list[FILES_MAXIMUM];
     unsigned count;
+    int held; /* owned: the lock of the pid file's name (pid_file.h); 0: none */
 };
 
 /* Adds a file or socket that was just created, to be removed on exit; `path` must stay.  Returns 0,
@@ -60,10 +60,14 @@ unsigned files_find(const struct files *files, const char *path);
  */
 bool files_lend(struct files *files, unsigned index, bool lent);
 
-/* Removes all files. */
-void files_remove(const struct files *files);
+/* Stops to hold the name of the pid file, if the daemon that has taken over holds it as well. */
+void files_yield(struct files *files);
 
-/* Closes what was opened to identify the files, in a process that does not remove them. */
+/* Removes all files, and stops to hold the name of the pid file. */
+void files_remove(struct files *files);
+
+/* Closes what was opened to identify and to hold the files, in a process that does not remove them.
+ */
 void files_close(struct files *files);
 
 #endif

@@ -23,26 +23,22 @@ struct place {
     const char *path;
     struct sockaddr_un address;
     bool taken;    /* a process listens there: the last attempt failed for that alone */
-    bool unlocked; /* the lock of the directory could not be had, which was logged */
+    bool unlocked; /* the lock could not be had, which was logged */
 };
 
-/* Returns the directory, locked, or -1: some file systems have no locks, and some directories can
- * be written to but not read. */
-static int lock_directory(struct place *place)
+/* Returns the lock, or -1: some file systems have no locks. */
+static int lock(struct place *place, int directory, const char *name)
 {
-    const char *name;
-    int directory = file_open_directory(place->path, &name);
+    int lock = directory < 0 ? -1 : file_lock(directory, name, FILE_LOCK_WAIT);
+    bool reported = errno == ENOENT || errno == ENOTDIR; /* bind(2) reports these */
 
-    if (directory >= 0 && file_lock_directory(directory, FILE_LOCK_WAIT))
-        return directory;
-    if (!place->unlocked && errno != ENOENT && errno != ENOTDIR) /* bind(2) reports these */
-        log_warning("%s: cannot lock the directory of '%s': %m; going on, but a process that "
-                    "starts at the same moment could replace the socket",
-                    place->option, place->path);
+    if (lock >= 0 || place->unlocked || reported)
+        return lock;
+    log_warning("%s: cannot lock '%s': %m; going on, but a process that starts at the same moment "
+                "could replace the socket",
+                place->option, place->path);
     place->unlocked = true;
-    if (directory >= 0)
-        (void)close(directory); /* nothing was read */
-    return -1;
+    return lock;
 }
 
 /* ---- what is there already ---- */
@@ -152,6 +148,8 @@ static int make(const struct place *place, mode_t mode, uid_t user, gid_t group)
 int unix_socket_open(const char *option, const char *path, mode_t mode, uid_t user, gid_t group)
 {
     struct place place = {.option = option, .path = path, .address.sun_family = AF_UNIX};
+    const char *name;
+    int directory = file_open_directory(path, &name);
     uint64_t until = 0;
     int descriptor = -1;
 
@@ -159,14 +157,15 @@ int unix_socket_open(const char *option, const char *path, mode_t mode, uid_t us
         log_bug("%s: the path is too long for a socket", option);
     strcpy(place.address.sun_path, path);
     do {
-        int directory = lock_directory(&place);
+        int held = lock(&place, directory, name);
 
         place.taken = false;
         if (clear(&place))
             descriptor = make(&place, mode, user, group);
-        if (directory >= 0)
-            (void)close(directory); /* unlocks it: the process there may have to remove its file */
+        file_unlock(directory, name, held); /* the process there may have to remove its file */
     } while (place.taken && backoff_pause(&until, "%s: '%s'", option, path));
+    if (directory >= 0)
+        (void)close(directory); /* O_PATH: not even read */
     if (place.taken)
         log_error("%s: '%s': another process listens there", option, path);
     return descriptor;

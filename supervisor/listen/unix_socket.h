@@ -3,8 +3,8 @@
  *
  * The file of a socket outlives its process.  A file on which no process listens is removed and
  * made anew.  A socket on which a process listens, and a file that is no socket, stay untouched.
- * Two processes that start at the same moment do not remove each other's socket: each holds the
- * lock of the directory (file.h) from its first look until it listens.
+ * Two processes that start at the same moment do not remove each other's socket: each has the lock
+ * of the name (file.h) from its first look until it listens.
  */
 #ifndef SUPERVISOR_LISTEN_UNIX_SOCKET_H
 #define SUPERVISOR_LISTEN_UNIX_SOCKET_H

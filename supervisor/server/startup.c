@@ -43,7 +43,6 @@ struct startup {
     uid_t dispatcher;         /* user of dispatchers; 0: that of the handlers */
     uid_t operator;           /* may steer the service, besides root */
     int link;                 /* to the keeper, in the standby and the supervisor */
-    int pid_file;             /* its lock is held as long as it is open; -1: none */
     struct takeover takeover;
     struct rlimit original; /* of descriptors */
     uint32_t descriptors;   /* the raised limit */
@@ -248,9 +247,7 @@ static bool open_files(struct startup *startup)
     notify_open(&startup->keeper.notify); /* without a service manager we serve as well */
     if (add_files(files, &startup->listeners) != 0)
         return false;
-    startup->pid_file =
-        pid_file == NULL ? -1 : pid_file_open(pid_file, startup->takeover.process, files);
-    return (pid_file == NULL || startup->pid_file >= 0) &&
+    return (pid_file == NULL || pid_file_open(pid_file, startup->takeover.process, files) == 0) &&
            operator_listen(server, files, startup->operator);
 }
 
@@ -261,7 +258,8 @@ static void close_one(int *descriptor)
     *descriptor = -1;
 }
 
-/* Closes the keeper's copies of what clients connect to, which are for another pair. */
+/* Closes the keeper's copies of what clients connect to, which are for another pair.  A daemon that
+ * has taken over must not find our lock once it is gone. */
 static void retire(void *context)
 {
     struct startup *startup = context;
@@ -270,6 +268,7 @@ static void retire(void *context)
         close_one(&startup->listeners.list[i].descriptor);
     close_one(&startup->server.control.source.descriptor);
     close_one(&startup->server.metrics.source.descriptor);
+    files_yield(&startup->keeper.files);
 }
 
 /* What the daemon before had, and this one does not want, is closed once its backlog is served. */
@@ -282,15 +281,13 @@ static void retire_unwanted(struct startup *startup)
 
 /* The supervisor starts no process, and speaks to no service manager: it closes what only the
  * keeper uses. */
-static void leave_keeper(struct keeper *keeper, int pid_file)
+static void leave_keeper(struct keeper *keeper)
 {
     files_close(&keeper->files);
     (void)close(keeper->launch.program);
     (void)close(keeper->launch.setup);
     if (keeper->notify.descriptor >= 0)
         (void)close(keeper->notify.descriptor);
-    if (pid_file >= 0)
-        (void)close(pid_file); /* the lock is the keeper's */
 }
 
 /* Serves in place of the old process. */
@@ -397,7 +394,7 @@ __attribute__((noreturn)) static void stand_by(void *context, int link)
     (void)prctl(PR_SET_NAME, "standby"); /* only people read it */
     (void)setsid();                      /* cannot fail: a forked process leads no group */
     startup->link = link;
-    leave_keeper(&startup->keeper, startup->pid_file);
+    leave_keeper(&startup->keeper);
     if (gates_open(&server->gates, &server->lasting->options, loop_clock()) != 0 ||
         confinement_enter(startup->changes_user ? &startup->identity : NULL) != 0)
         exit(EXIT_FAILURE);

@@ -1,7 +1,10 @@
 /*
- * Tests files.h: which files it puts into their places, removes, and leaves alone; and pid files.
+ * Tests files.h: which files it puts into their places, removes, and leaves alone; pid files; and
+ * the locks of file.h.
  */
 #include "supervisor/keeper/files.h"
+
+#include "supervisor/base/file.h"
 #include "supervisor/keeper/pid_file.h"
 
 #include "tests/shared/check.h"
@@ -186,24 +189,67 @@ static void check_pid_files(void)
 {
     static struct files other;
     char number[16];
-    int first = pid_file_open("pid", 0, &files);
-    int second;
 
     (void)snprintf(number, sizeof(number), "%d\n", getpid());
-    CHECK(first >= 0 && (fcntl(first, F_GETFD) & FD_CLOEXEC) != 0 && is_absent("pid"));
+    CHECK(pid_file_open("pid", 0, &files) == 0 && is_absent("pid"));
+    CHECK(files.held > 0 && (fcntl(files.held, F_GETFD) & FD_CLOEXEC) != 0);
     CHECK(files_publish(&files) == 0);
     CHECK(has("pid", number));
-    CHECK(pid_file_open("pid", 0, &other) == -1 && other.count == 0);
+    CHECK(pid_file_open("pid", 0, &other) == -1 && other.count == 0 && other.held == 0);
     CHECK(pid_file_open("pid", getpid() + 1, &other) == -1 && other.count == 0);
+    files_yield(&files);
+    CHECK(files.held > 0); /* nobody has taken over */
     /* The other daemon's file replaces ours, and we leave it alone. */
-    second = pid_file_open("pid", getpid(), &other);
-    CHECK(second >= 0 && files_publish(&other) == 0);
+    CHECK(pid_file_open("pid", getpid(), &other) == 0 && files_publish(&other) == 0);
+    files_yield(&files);
+    CHECK(files.held == 0 && other.held > 0);
     end(&files);
-    CHECK(has("pid", number));
+    CHECK(has("pid", number) && !is_absent(".pid.lock"));
+    CHECK(pid_file_open("pid", 0, &files) == -1); /* the other one holds the name */
     end(&other);
-    CHECK(is_absent("pid"));
-    (void)close(first);
-    (void)close(second);
+    CHECK(is_absent("pid") && is_absent(".pid.lock"));
+}
+
+static int lock_place(void)
+{
+    return file_lock(AT_FDCWD, "place", 0);
+}
+
+/* Another user could open such a lock file. */
+static void check_foreign_lock(void)
+{
+    int lock;
+
+    make(".place.lock", "");
+    CHECK(chmod(".place.lock", 0644) == 0 && lock_place() == -1 && errno == EPERM);
+    CHECK(chmod(".place.lock", 0600) == 0 && link(".place.lock", "link") == 0);
+    CHECK(lock_place() == -1 && errno == EPERM);
+    CHECK(unlink(".place.lock") == 0 && symlink("link", ".place.lock") == 0);
+    CHECK(lock_place() == -1 && errno == ELOOP);
+    CHECK(unlink(".place.lock") == 0 && mkfifo(".place.lock", 0600) == 0);
+    CHECK(lock_place() == -1 && errno == EPERM);
+    CHECK(unlink(".place.lock") == 0 && rename("link", ".place.lock") == 0);
+    lock = lock_place();
+    CHECK(lock >= 0);
+    file_unlock(AT_FDCWD, "place", lock);
+    CHECK(is_absent(".place.lock"));
+}
+
+static void check_locks(void)
+{
+    int lock = lock_place();
+    int again;
+    struct stat status;
+
+    CHECK(lock >= 0 && stat(".place.lock", &status) == 0 && (status.st_mode & 0777) == 0600);
+    CHECK(lock_place() == -1 && errno == EAGAIN);
+    CHECK(!file_is_held(lock) && file_hold(lock) == 0 && !file_is_held(lock));
+    again = lock_place();
+    CHECK(again >= 0 && file_is_held(again));
+    file_unlock(AT_FDCWD, "place", again);
+    CHECK(!is_absent(".place.lock")); /* the name is held */
+    file_unlock(AT_FDCWD, "place", lock);
+    CHECK(is_absent(".place.lock"));
 }
 
 int main(void)
@@ -219,6 +265,8 @@ int main(void)
     check_places();
     check_replaced();
     check_pid_files();
+    check_locks();
+    check_foreign_lock();
     CHECK(rmdir(directory) == 0); /* nothing else is left */
     return CHECK_RESULT();
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Tests --pid-file: the keeper publishes the file, holds its lock, and removes it.
+# Tests --pid-file: the keeper publishes the file, holds its name by a lock, and removes it.
 
 load ../shared/helpers
 load ../shared/privileges
@@ -7,7 +7,11 @@ load ../shared/privileges
 # True if directory $1 has neither a pid file nor a temporary one.
 is_clean() { [[ -z $(find "$1" -maxdepth 1 -name '*pid*') ]]; }
 
-is_locked() { ! flock -n "$1" true; }
+# True if a daemon holds the name of pid file $1.  (proc_locks(5))
+is_held() {
+    local number
+    number=$(stat -c %i ".$1.lock" 2>/dev/null) && grep -q "OFDLCK *ADVISORY *READ .*:$number 1 1\$" /proc/locks
+}
 
 # Expects the start to fail with message $1 and status 1; the rest: arguments of the daemon.
 refuses_to_start() {
@@ -19,14 +23,14 @@ refuses_to_start() {
     [[ ${output#"[WARNING] --pid-file: "*" is in use: trying again for up to 2 s"$'\n'} == "[ERROR] $expected" ]]
 }
 
-@test "--pid-file: the file has the process number, is readable for all and locked before the daemon is ready" {
+@test "--pid-file: the file has the process number, is readable for all and held before the daemon is ready" {
     # shellcheck disable=SC2016 # it is for the other shell
     WRAPPER=(bash -c 'umask 077; exec "$@"' bash)
     start --address 127.0.0.1 --pid-file run.pid 0 cat
     [[ $(od -An -c run.pid) == "$(echo "$DAEMON" | od -An -c)" ]]
     [[ $(stat -c '%a %u' run.pid) == "644 $EUID" ]]
-    is_locked run.pid
-    [[ $(find . -name '.*pid*') == "" ]]
+    is_held run.pid
+    [[ $(find . -name '.*pid*') == ./.run.pid.lock && $(stat -c '%a %u' .run.pid.lock) == "600 $EUID" ]]
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     stop
     ((STATUS == 0))
@@ -57,12 +61,12 @@ refuses_to_start() {
     local first=$DAEMON
     stop KILL
     [[ $(<pid) == "$first" ]]
-    refute is_locked pid
+    refute is_held pid
     has_line ': supervisor' <(processes_of_test)
     # The file of the dead keeper is replaced.
     start --address 127.0.0.1 --pid-file pid 0 cat
     [[ $(<pid) == "$DAEMON" ]]
-    is_locked pid
+    is_held pid
     exec {CLIENT}>&- # now the first supervisor ends
     await is_left_alone
     [[ $(<pid) == "$DAEMON" ]]
@@ -85,7 +89,7 @@ is_left_alone() { [[ $(processes_of_test | grep -c ': supervisor') == 1 ]]; }
     start --address 127.0.0.1 --pid-file pid 0 cat
     start_after "--pid-file: pid" --address 127.0.0.1 --pid-file pid 0 cat
     [[ $(<pid) == "$DAEMON" ]]
-    is_locked pid
+    is_held pid
 }
 
 @test "--pid-file: the file of a dead process is replaced, whatever it holds" {
@@ -114,7 +118,7 @@ is_left_alone() { [[ $(processes_of_test | grep -c ': supervisor') == 1 ]]; }
         await one_is_left "${processes[@]}"
         lives=$(living "${processes[@]}")
         [[ $(<pid) == "$lives" ]]
-        is_locked pid
+        is_held pid
         grep -h . log.* | grep -v -e 'pid is in use: ' -e 'already running: ' -e 'another process has just put its own there' &&
             return 1
         DAEMON=$lives
@@ -167,7 +171,7 @@ one_is_left() { (($(living "$@" | wc -l) == 1)) && has_content pid; }
     start --address 127.0.0.1 --pid-file pid 0 cat
     run "$DAMPENER" --address 127.0.0.1 --pid-file other.pid --access-file missing 0 cat
     ((status == 1))
-    [[ $(find . -name '*pid*') == ./pid ]]
+    [[ $(find . -name '*pid*' ! -name .pid.lock) == ./pid ]]
 }
 
 @test "as root, the file is removed from a directory that the supervisor cannot enter" {
@@ -205,26 +209,94 @@ has_slept_more_than() { (($(switches "$1") > $2)); }
     await is_asleep "$DAEMON"
     slept=$(switches "$DAEMON")
     echo other >new
-    exec 9<.
-    flock 9
+    kill -STOP "$DAEMON" # it has the name, and tries to lock it at its end
+    keep_locked .pid.lock
     kill -TERM "$DAEMON"
+    kill -CONT "$DAEMON"
     await has_slept_more_than "$DAEMON" $((slept + 10)) # it has looked at the file, and tries the lock again and again
     mv new pid
-    exec 9<&-
+    kill "$KEEPER_OF_LOCK"
     finish
     [[ $(<pid) == other ]]
 }
 
-@test "a directory that another process keeps locked delays start and end, but prevents neither" {
-    flock . sleep 60 3>&- 4>&- &
-    local holder=$!
-    await is_locked .
+# Locks the name whose lock file is $1, as another daemon of the same user does while it starts.
+keep_locked() {
+    "$BUILD/tests/programs/clients/lock" "$1" >locked 3>&- 4>&- &
+    KEEPER_OF_LOCK=$!
+    await has_line locked locked
+}
+
+@test "a name that another process keeps locked delays start and end, but prevents neither" {
+    keep_locked .pid.lock
     start --address 127.0.0.1 --pid-file pid 0 cat
     [[ $(<pid) == "$DAEMON" ]]
-    has_line '^\[WARNING\] --pid-file: cannot lock the directory of pid, going on without' "$LOG"
+    has_line '^\[WARNING\] --pid-file: cannot lock pid, going on without' "$LOG"
     stop
+    kill "$KEEPER_OF_LOCK"
+    rm .pid.lock
     is_clean .
-    kill "$(children "$holder")" "$holder"
+}
+
+# Keeps the file or directory $2 locked, in mode $1 of flock(1), as another user where possible.
+lock_as_reader() {
+    local user=()
+    if ((EUID == 0)); then user=(setpriv --reuid=65534 --regid=65534 --clear-groups --); fi
+    ${user[@]+"${user[@]}"} flock "$1" "$2" sleep 60 3>&- 4>&- &
+    READERS+=($!)
+    await is_locked_by_reader "$2"
+}
+
+is_locked_by_reader() { ! flock -n -x "$1" true; }
+
+end_readers() {
+    local reader
+    for reader in "${READERS[@]}"; do kill "$(children "$reader")" "$reader"; done
+    READERS=()
+}
+
+@test "whoever may read the pid file, its directory or a socket's directory neither blocks nor delays a restart by a lock" {
+    local mode READERS=()
+    if ((EUID == 0)); then open_to_others; fi
+    mkdir -m 755 run sockets
+    umask 022
+    for mode in -s -x; do
+        start -v --pid-file run/pid --control sockets/control "unix:$PWD/sockets/socket" cat
+        lock_as_reader "$mode" run/pid
+        lock_as_reader "$mode" run
+        lock_as_reader "$mode" sockets
+        refute run_as_reader flock -n -s run/.pid.lock true
+        refuses_to_start "--pid-file: already running: process $DAEMON holds run/pid" --pid-file run/pid
+        # The file of a killed daemon stays, with the lock of the reader.
+        stop KILL
+        await nothing_but_readers
+        start -v --pid-file run/pid --control sockets/control "unix:$PWD/sockets/socket" cat
+        lock_as_reader "$mode" run/pid
+        stop
+        # A wait for a lock, at the start or at the end, would be in the log.
+        refute grep -e 'trying again' -e 'cannot lock' "$LOG"
+        is_clean run
+        [[ -z $(ls -A sockets) ]]
+        end_readers
+    done
+}
+
+run_as_reader() { if ((EUID == 0)); then run_as 65534 "$@"; else false; fi; }
+
+nothing_but_readers() { ! processes_of_test | grep -v -e ' flock ' -e ' sleep ' | grep -q .; }
+
+@test "the daemon of an earlier version, which locks the pid file itself, stops a second daemon" {
+    local holder
+    # shellcheck disable=SC2016 # it is for the other shell
+    bash -c 'echo $$ >pid; exec flock -F pid sleep 60' 3>&- 4>&- &
+    holder=$!
+    # -F: flock(1) becomes the command, so the process that the file names has locked it.
+    await is_locked_by_reader pid
+    refuses_to_start "--pid-file: already running: process $holder holds pid" --pid-file pid
+    # The file of a dead daemon, which another process has locked.
+    echo 1 >pid
+    start --address 127.0.0.1 --pid-file pid 0 cat
+    kill "$holder"
 }
 
 @test "SIGTERM right after the file was made removes the file" {
