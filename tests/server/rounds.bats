@@ -90,3 +90,39 @@ make_orphans() { [[ $(timeout 20 nc -N 127.0.0.1 "$PORT" </dev/null) == "made "*
     # And none of them is left.
     await has_no_zombies
 }
+
+# Reads the files again, and waits until the log says so.
+read_again() {
+    local before
+    before=$(grep -c 'SIGHUP: files were read again' "$LOG" || true)
+    kill -HUP "$DAEMON"
+    await was_read_again "$before"
+}
+
+was_read_again() { (($(grep -c 'SIGHUP: files were read again' "$LOG") > $1)); }
+
+is_replaced() { [[ -n $(supervisor) && $(supervisor) != "$1" ]]; }
+
+@test "operators are answered promptly while 843,000 access rules are read again, which costs the supervisor next to nothing" {
+    awk 'BEGIN {
+        for (i = 0; i < 843000; i++) {
+            j = i * 7919 % 843000 # no sorted list
+            printf "deny 10.%d.%d.%d\n", j / 65536, j / 256 % 256, j % 256
+        }
+    }' >rules
+    start -v --control control --access-file rules --address 127.0.0.1 0 cat
+    local first spent slowest
+    first=$(supervisor)
+    spent=$(processor_time "$first")
+    read_again
+    read_again # now the first table is released
+    spent=$(($(processor_time "$first") - spent))
+    slowest=$(slowest_answer read_again)
+    kill -KILL "$first"
+    await is_replaced "$first"
+    await status_is queued 0
+    echo "spent: $spent ticks; slowest answer: $slowest ms; next supervisor: $(processor_time "$(supervisor)") ticks"
+    ((spent * 1000 / $(getconf CLK_TCK) <= 50))
+    (($(processor_time "$(supervisor)") * 1000 / $(getconf CLK_TCK) <= 50))
+    ((slowest < SOON))
+}
