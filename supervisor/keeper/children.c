@@ -11,7 +11,8 @@
 
 enum {
     AGAIN = 10 * LOOP_MILLISECOND, /* until a full link may take a report */
-    REAPED_AT_ONCE = 64,           /* before other events get their turn */
+    REAPED_AT_ONCE = 64,           /* before other events get their turn, */
+    SLICE = 2 * LOOP_MILLISECOND,  /* and no longer: the kernel may walk through all children */
     STOPPED_LONGEST = 10 * LOOP_SECOND,
     END_WITHIN = LOOP_SECOND,
     /* The death of a younger dispatcher delays its successor: it may be its own fault. */
@@ -354,9 +355,10 @@ static void reap_one(struct keeper *keeper, pid_t process)
  * if there may be more. */
 static bool reap(struct keeper *keeper)
 {
+    uint64_t end = loop_clock() + SLICE;
     siginfo_t information;
 
-    for (unsigned i = 0; i < REAPED_AT_ONCE; i++) {
+    for (unsigned i = 0; i < REAPED_AT_ONCE && loop_clock() < end; i++) {
         information.si_pid = 0;
         if (children_link_is_full(keeper) ||
             waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) != 0 ||

@@ -19,6 +19,7 @@
 
 enum {
     AGAIN = 10 * LOOP_MILLISECOND,       /* until a source may be watched */
+    SIGNALS_AT_ONCE = 32,                /* before other events get their turn */
     ROOM_WITHIN = 10 * LOOP_SECOND,      /* in the link, at the start */
     PAIR_AGAIN = 5 * LOOP_SECOND,        /* if no process can be created */
     START_AGAIN = 250 * LOOP_MILLISECOND /* a dispatcher that could not be started at first */
@@ -67,16 +68,18 @@ static void take_signal(struct keeper *keeper, int signal_number)
                     NULL, 0);
 }
 
+/* While children die all the time, SIGCHLD is there again as soon as it was read. */
 static void on_signal(void *context)
 {
     struct keeper *keeper = context;
     int signal_number;
 
-    while (outbox_has_room(&keeper->outbox) &&
-           (signal_number = signals_next(keeper->signals.descriptor)) != 0) {
+    for (int i = 0; i < SIGNALS_AT_ONCE && outbox_has_room(&keeper->outbox) &&
+                    (signal_number = signals_next(keeper->signals.descriptor)) != 0;
+         i++) {
         if (signal_number == SIGCHLD) {
             children_look(keeper);
-            children_go_on(keeper);
+            keeper->again.deadline = keeper->loop.now; /* children_go_on(), in this round */
         } else {
             take_signal(keeper, signal_number);
         }

@@ -151,14 +151,13 @@ int pid_file_open(const char *path, pid_t replaced, struct files *files)
         int error = errno;
 
         free = is_free(path, directory, name, lock, replaced, &holder);
-        errno = error;
-        if (free &&
-            lock < 0) /* files_publish() finds a process that comes in between all the same */
-            log_warning("--pid-file: cannot lock %s, going on without: %m", path);
         if (free)
             result = make(path, directory, name, lock, files);
         else
             file_unlock(directory, name, lock); /* the process that holds the name may remove it */
+        errno = error;
+        if (result == 0 && lock < 0) /* files_publish() still finds a process that comes between */
+            log_warning("--pid-file: cannot lock %s, going on without: %m", path);
     } while (!free && holder != 0 && backoff_pause(&until, "--pid-file: %s", path));
     (void)close(directory); /* O_PATH: not even read */
     if (!free && holder > 0)

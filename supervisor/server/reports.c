@@ -12,7 +12,11 @@
 #include <signal.h>
 #include <unistd.h>
 
-enum { PUBLISH_WITHIN = 5 * LOOP_SECOND, ACKNOWLEDGE_AGAIN = 10 * LOOP_MILLISECOND };
+enum {
+    PUBLISH_WITHIN = 5 * LOOP_SECOND,
+    ACKNOWLEDGE_AGAIN = 10 * LOOP_MILLISECOND,
+    REPORTS_AT_ONCE = 64 /* before other events get their turn */
+};
 
 static void on_begun(struct server *server, const struct link_message *report,
                      const int *descriptors)
@@ -220,37 +224,53 @@ static void acknowledge(void *context)
     }
 }
 
+static void take(struct server *server, const struct link_message *report, const int *descriptors)
+{
+    if (report->type >= sizeof(reports) / sizeof(*reports) || reports[report->type] == NULL)
+        log_bug("the keeper sent an unknown report, %u", report->type);
+    if (is_next(server, report)) {
+        act(server, report, descriptors);
+        return;
+    }
+    for (int i = 0; i < LINK_DESCRIPTORS; i++)
+        if (descriptors[i] >= 0)
+            (void)close(descriptors[i]); /* they come again, or have come before */
+}
+
+/* No report could be received; errno says why. */
+static void miss(struct server *server, const struct link_message *report)
+{
+    if (errno == ECONNRESET)
+        lose_keeper(server);
+    else if (errno == EMFILE && report->type == LINK_CONTENT)
+        reload_content(server, (enum options_file)report->index, -1, EMFILE);
+    else if (errno == EMFILE && report->type == LINK_OPENED) {
+        server->log_asked = false;
+        if (is_next(server, report))
+            server->lasting->heard = report->number;
+    } else if (errno == EMFILE) { /* it finds nobody at the other end, exits, and is replaced */
+        log_error("there is no room for the descriptors of dispatcher %u", report->index);
+        if (is_next(server, report))
+            server->lasting->heard = report->number;
+    } else if (errno != EAGAIN && errno != ENOMEM && errno != ENOBUFS) /* it stays in the socket */
+        log_bug("cannot read a report of the keeper: %m");
+}
+
+/* Handlers that make orphans have the keeper report without end. */
 static void on_readable(void *context)
 {
     struct server *server = context;
     struct link_message report;
     int descriptors[LINK_DESCRIPTORS];
+    bool received = true;
 
-    while (link_receive(server->link.descriptor, &report, descriptors)) {
-        if (report.type >= sizeof(reports) / sizeof(*reports) || reports[report.type] == NULL)
-            log_bug("the keeper sent an unknown report, %u", report.type);
-        if (is_next(server, &report)) {
-            act(server, &report, descriptors);
-            continue;
-        }
-        for (int i = 0; i < LINK_DESCRIPTORS; i++)
-            if (descriptors[i] >= 0)
-                (void)close(descriptors[i]); /* they come again, or have come before */
+    for (unsigned i = 0; received && i < REPORTS_AT_ONCE; i++) {
+        received = link_receive(server->link.descriptor, &report, descriptors);
+        if (received)
+            take(server, &report, descriptors);
+        else
+            miss(server, &report);
     }
-    if (errno == ECONNRESET)
-        lose_keeper(server);
-    else if (errno == EMFILE && report.type == LINK_CONTENT)
-        reload_content(server, (enum options_file)report.index, -1, EMFILE);
-    else if (errno == EMFILE && report.type == LINK_OPENED) {
-        server->log_asked = false;
-        if (is_next(server, &report))
-            server->lasting->heard = report.number;
-    } else if (errno == EMFILE) { /* it finds nobody at the other end, exits, and is replaced */
-        log_error("there is no room for the descriptors of dispatcher %u", report.index);
-        if (is_next(server, &report))
-            server->lasting->heard = report.number;
-    } else if (errno != EAGAIN && errno != ENOMEM && errno != ENOBUFS) /* it stays in the socket */
-        log_bug("cannot read a report of the keeper: %m");
     acknowledge(server);
 }
 

@@ -171,7 +171,7 @@ one_is_left() { (($(living "$@" | wc -l) == 1)) && has_content pid; }
     start --address 127.0.0.1 --pid-file pid 0 cat
     run "$DAMPENER" --address 127.0.0.1 --pid-file other.pid --access-file missing 0 cat
     ((status == 1))
-    [[ $(find . -name '*pid*') == ./pid ]]
+    [[ $(find . -name '*pid*' ! -name .pid.lock) == ./pid ]]
 }
 
 @test "as root, the file is removed from a directory that the supervisor cannot enter" {
@@ -256,7 +256,7 @@ end_readers() {
 }
 
 @test "whoever may read the pid file, its directory or a socket's directory neither blocks nor delays a restart by a lock" {
-    local mode begin READERS=()
+    local mode READERS=()
     if ((EUID == 0)); then open_to_others; fi
     mkdir -m 755 run sockets
     umask 022
@@ -270,11 +270,10 @@ end_readers() {
         # The file of a killed daemon stays, with the lock of the reader.
         stop KILL
         await nothing_but_readers
-        begin=$(milliseconds)
         start -v --pid-file run/pid --control sockets/control "unix:$PWD/sockets/socket" cat
         lock_as_reader "$mode" run/pid
         stop
-        (($(milliseconds_since "$begin") < 1000))
+        # A wait for a lock, at the start or at the end, would be in the log.
         refute grep -e 'trying again' -e 'cannot lock' "$LOG"
         is_clean run
         [[ -z $(ls -A sockets) ]]

@@ -1,0 +1,128 @@
+#!/usr/bin/env bats
+# Tests that no round of the loop, in keeper and supervisor, grows with what there is to do.
+
+load ../shared/helpers
+
+ORPHANS=$BUILD/tests/programs/handlers/orphans
+ASK=$BUILD/tests/programs/clients/ask
+# Milliseconds.  Alone on the machine it takes a tenth of that; the other tests may run beside.
+SOON=1000
+
+# Starts a daemon whose handlers make 20,000 orphans a second for $1 seconds.
+start_makers() { start --control control --address 127.0.0.1 0 "$ORPHANS" "$1" 20000; }
+
+# Prints the most calls of $1 between two waits for events, in the trace of one process.
+most_in_a_round() {
+    awk -v "call=$1(" '
+        /epoll_p?wait\(/ { count = 0 }
+        index($0, call) && ++count > most { most = count }
+        END { print most + 0 }
+    ' traced
+}
+
+trace_or_skip() {
+    local reason
+    reason=$(no_tracer)
+    if [[ -n $reason ]]; then skip "$reason"; fi
+    trace "$@"
+}
+
+@test "the keeper reaps at most 64 orphans a round, however fast handlers make them" {
+    start_makers 3
+    trace_or_skip "$DAEMON" -e trace=epoll_wait,epoll_pwait,wait4
+    exec 9<>"/dev/tcp/127.0.0.1/$PORT"
+    grep -q '^made ' <&9
+    exec 9>&-
+    end_trace
+    echo "most: $(most_in_a_round wait4)"
+    # Besides, it looks at the standby and at each dispatcher for each orphan.
+    (($(grep -c 'wait4(' traced) > 1000))
+    (($(most_in_a_round wait4) <= 64 * (2 + $(dispatchers | wc -l)) + 8))
+}
+
+@test "the supervisor takes at most 64 reports a round, however many have piled up" {
+    start_makers 1
+    local stopped
+    stopped=$(supervisor)
+    trace_or_skip "$stopped" -e trace=epoll_wait,epoll_pwait,recvmsg
+    exec 9<>"/dev/tcp/127.0.0.1/$PORT"
+    await status_of_handlers 1
+    kill -STOP "$stopped"
+    await is_stopped "$stopped"
+    grep -q '^made ' <&9
+    exec 9>&-
+    kill -CONT "$stopped"
+    await status_is served 1
+    end_trace
+    echo "most: $(most_in_a_round recvmsg)"
+    (($(grep -c 'recvmsg(' traced) > 200))
+    # Besides, each dispatcher is heard, and operators are.
+    (($(most_in_a_round recvmsg) <= 64 + 40))
+}
+
+# True if that many handlers have been started.
+status_of_handlers() { (($(children_of_dispatchers | wc -l) >= $1)); }
+children_of_dispatchers() {
+    local process
+    for process in $(dispatchers); do children "$process" | xargs -n 1; done
+}
+
+# Prints the milliseconds of the slowest answer to an operator while a command runs.
+slowest_answer() {
+    local asker
+    "$ASK" -p 1 ./control healthz >answers 2>asked 3>&- 4>&- &
+    asker=$!
+    await has_content answers
+    "$@"
+    kill "$asker"
+    wait "$asker"
+    awk '{ print int($4 / 1000) }' asked
+}
+
+make_orphans() { [[ $(timeout 20 nc -N 127.0.0.1 "$PORT" </dev/null) == "made "* ]]; }
+
+@test "operators are answered promptly while a handler makes 20,000 orphans a second" {
+    start_makers 2
+    local slowest
+    slowest=$(slowest_answer make_orphans)
+    echo "slowest: $slowest ms"
+    ((slowest < SOON))
+    # And none of them is left.
+    await has_no_zombies
+}
+
+# Reads the files again, and waits until the log says so.
+read_again() {
+    local before
+    before=$(grep -c 'SIGHUP: files were read again' "$LOG" || true)
+    kill -HUP "$DAEMON"
+    await was_read_again "$before"
+}
+
+was_read_again() { (($(grep -c 'SIGHUP: files were read again' "$LOG") > $1)); }
+
+is_replaced() { [[ -n $(supervisor) && $(supervisor) != "$1" ]]; }
+
+@test "operators are answered promptly while 843,000 access rules are read again, which costs the supervisor next to nothing" {
+    awk 'BEGIN {
+        for (i = 0; i < 843000; i++) {
+            j = i * 7919 % 843000 # no sorted list
+            printf "deny 10.%d.%d.%d\n", j / 65536, j / 256 % 256, j % 256
+        }
+    }' >rules
+    start -v --control control --access-file rules --address 127.0.0.1 0 cat
+    local first spent slowest
+    first=$(supervisor)
+    spent=$(processor_time "$first")
+    read_again
+    read_again # now the first table is released
+    spent=$(($(processor_time "$first") - spent))
+    slowest=$(slowest_answer read_again)
+    kill -KILL "$first"
+    await is_replaced "$first"
+    await status_is queued 0
+    echo "spent: $spent ticks; slowest answer: $slowest ms; next supervisor: $(processor_time "$(supervisor)") ticks"
+    ((spent * 1000 / $(getconf CLK_TCK) <= 50))
+    (($(processor_time "$(supervisor)") * 1000 / $(getconf CLK_TCK) <= 50))
+    ((slowest < SOON))
+}
