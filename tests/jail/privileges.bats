@@ -108,6 +108,7 @@ has_little_open() {
 @test "a start is refused with status 1 if standard error or --ready-fd is a datagram socket" {
     run -1 "$STREAM" datagrams timeout 20 "$DAMPENER" --address 127.0.0.1 0 cat
     [[ $output == "[ERROR] standard error is a datagram socket, by which the supervisor could reach others: "* ]]
+    # shellcheck disable=SC2016
     run -1 "$STREAM" datagrams timeout 20 sh -c 'exec "$1" --ready-fd 3 --address 127.0.0.1 0 cat 3>&2 2>&1' sh "$DAMPENER"
     [[ $output == "[ERROR] --ready-fd: expected a file, a pipe or a stream socket, not a datagram socket" ]]
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Standard error, which handlers share: the log survives a handler that shuts it down.
-# shellcheck disable=SC2030,SC2031,SC2034 # each test is a subshell; start() reads WRAPPER
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034 # inner shells; each test is one; start() reads WRAPPER
 
 load ../shared/helpers
 load ../shared/control
@@ -73,11 +73,22 @@ dispatchers_differ() { [[ $(comm -12 "$1" <(dispatchers | sort)) == '' ]] && has
     await has_line '^2 a handler says again$' lines
     kill -KILL "$(standby)"
     await has_line '^2 .*the standby, process [0-9]*, was killed by signal 9' lines
-    # A handler that shuts it down again has to wait for a second.
-    local begin
+}
+
+@test "standard error is opened again after a second at the earliest, then after two seconds, and so on" {
+    start_with_stream
+    local begin number
     begin=$(milliseconds)
-    [[ $(tell shut) == shut ]]
-    await has_line "^3 .*$OPENED" lines
+    for number in 2 3 4; do
+        dispatchers | sort >before
+        [[ $(tell shut) == shut ]]
+        field log >>states # notices it
+        await has_line "^$number .*$OPENED" lines
+        await dispatchers_differ before 2
+    done
+    (($(milliseconds_since "$begin") >= 3000))
+    [[ $(tell after) == after ]]
+    await has_line '^4 a handler says after$' lines
 }
 
 @test "handlers that run while standard error is opened again go on, and their ends are known" {
