@@ -290,7 +290,7 @@ fish_offers() { [[ $(offered_by_fish "$2" | LC_ALL=C sort | paste -sd ' ') == "$
     offers "wait refuse" socket-burst-dampener --when-full ""
     offers "refuse" socket-burst-dampener --when-full = r
     offers "arrival fair" socket-burst-dampener --order ""
-    offers "hangup half-close never" socket-burst-dampener 873 --abandon ""
+    offers "hangup half-close silent never" socket-burst-dampener 873 --abandon ""
     offers "inherit socket null" socket-burst-dampener --stderr ""
     offers "text json" socket-burst-dampener --log-format ""
     offers "cpu= memory= io=" socket-burst-dampener --pressure ""
@@ -353,7 +353,7 @@ offered_by_zsh() {
     [[ $(offered_by_fish "socket-burst-dampener --" | sort) == "$(options_in_help)" ]]
     [[ $(offered_by_fish "socket-burst-dampener 873 --" | sort) == "$(options_in_help)" ]]
     fish_offers "refuse wait" "socket-burst-dampener --when-full "
-    fish_offers "half-close hangup never" "socket-burst-dampener 873 --abandon "
+    fish_offers "half-close hangup never silent" "socket-burst-dampener 873 --abandon "
     fish_offers "inherit null socket" "socket-burst-dampener --stderr "
     fish_offers "nofile=" "socket-burst-dampener --limit nof"
     fish_offers "root" "socket-burst-dampener --user roo"
