@@ -18,8 +18,8 @@
 #endif
 
 /* Sets the real, effective and saved ids, and the supplementary groups.  Drops all capabilities
- * unless the user is root.  Then tries to go back: EPERM if that succeeds.  Needs no privileges in a
- * process that has these ids and groups already. */
+ * unless the user is root.  Then tries to go back: EPERM if that succeeds.  Needs no privileges in
+ * a process that has these ids and groups already. */
 int privileges_become(uid_t user, gid_t group, const gid_t *groups, size_t count);
 
 /* Does the same, except that the real and the saved user become `own`.  Then this process may
