@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Tests that nobody waits for files that clients of a Unix socket have sent along.
-# shellcheck disable=SC2030,SC2031 # each test is a subshell, and helpers.bash has the variables
+# shellcheck disable=SC2016,SC2030,SC2031 # $ is for another shell; tests are subshells of helpers.bash
 
 load ../shared/helpers
 load ../shared/control

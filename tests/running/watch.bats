@@ -159,12 +159,12 @@ reset_all() {
 }
 
 @test "--on-hangup wait lets a handler run whose client has reset" {
-    start -v --address 127.0.0.1 0 bash -c 'read -r line; sleep 1; echo done >done'
+    start -v --address 127.0.0.1 0 bash -c 'read -r line; sleep 1; echo over >over'
     connect_to_reset 1
     await status_is running 1
     reset_all
     await status_is served 1
-    [[ -s done ]]
+    [[ -s over ]]
     refute has_line 'hung up' "$LOG"
 }
 

@@ -172,6 +172,7 @@ WATCHED=(--linger 5 --on-hangup end --idle-timeout 60 --abandon silent)
     start_sshd --processes 2 --idle-timeout 8 # enough time for a login on a loaded machine
     mkfifo silence
     exec {CLIENT}<>silence
+    # shellcheck disable=SC2016
     log_in 'for i in $(seq 50); do echo $i; sleep 0.25; done' </dev/null >said &
     local printing=$!
     refute log_in cat <&"$CLIENT"
