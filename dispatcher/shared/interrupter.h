@@ -28,7 +28,7 @@ bool interrupter_is_needed(int descriptor);
 void interrupter_prepare(bool on);
 
 /* Begins and ends to interrupt what waits: it fails with EINTR, or is done without waiting.  A
- * system call each.  The kernel's timer outlives neither exec nor process. */
+ * system call each.  A child does not inherit the timer. */
 void interrupter_begin(void);
 void interrupter_end(void);
 

@@ -383,8 +383,8 @@ void children_go_on(void *context)
     reap_pair(keeper);
     if (!children_link_is_full(keeper) && reap(keeper))
         keeper->again.deadline = keeper->loop.now;
-    if (!children_link_is_full(keeper))
-        children_report_groups(keeper);
+    else if (!children_link_is_full(keeper))
+        children_report_groups(keeper); /* each look passes all children that are not reaped */
     if (!outbox_has_room(&keeper->outbox))
         keeper->again.deadline = keeper->loop.now + AGAIN;
 }

@@ -123,7 +123,7 @@ void standby_run(struct standby *standby, int (*supervise)(void *context, unsign
     struct backoff delay = {.first = DELAY_FIRST, .longest = DELAY_LONGEST};
     const pid_t keeper = getppid();
 
-    for (unsigned life = 0;; life++) {
+    for (unsigned life = 0;;) {
         pid_t process;
         int status;
 
@@ -139,6 +139,7 @@ void standby_run(struct standby *standby, int (*supervise)(void *context, unsign
             pause_for(LOOP_SECOND);
             continue;
         }
+        life++; /* not earlier: the first one may have another table than the records tell of */
         status = await(process);
         if (!is_replaced(standby, status))
             follow(standby, status);

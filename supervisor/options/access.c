@@ -304,8 +304,11 @@ static bool contains(const struct access_rule *rule, uint16_t family, const uint
 static size_t innermost(const struct access *access, size_t last, uint16_t family,
                         const uint8_t address[16])
 {
-    while (last > 0 && !contains(&access->list[last - 1], family, address))
-        last = access->list[last - 1].around;
+    while (last > 0 && !contains(&access->list[last - 1], family, address)) {
+        size_t around = access->list[last - 1].around;
+
+        last = around < last ? around : 0; /* another process has compiled the rules */
+    }
     return last;
 }
 

@@ -95,7 +95,7 @@ static void linger(struct lingering *lingering, struct lingering_connection *con
 }
 
 void lingering_open(struct lingering *lingering, struct loop *loop, int known[LINGERING_MAXIMUM],
-                    unsigned most, uint64_t time)
+                    unsigned most, uint64_t time, uint64_t bytes)
 {
     lingering->known = known;
     lingering->loop = loop;
@@ -109,7 +109,7 @@ void lingering_open(struct lingering *lingering, struct loop *loop, int known[LI
         each->all = lingering;
         list_append(&lingering->unused, &each->entry);
         if (known[i] != 0)
-            linger(lingering, each, known[i] - 1, time, AT_ONCE);
+            linger(lingering, each, known[i] - 1, time, bytes);
     }
 }
 

@@ -35,9 +35,10 @@ struct lingering {
 };
 
 /* Prepares for `most` connections; `loop` and `known` must stay.  Goes on with the connections that
- * are in `known` because an earlier supervisor has left them; they have `time` from now on. */
+ * are in `known` because an earlier supervisor has left them; they have `time` from now on, and may
+ * send so many bytes. */
 void lingering_open(struct lingering *lingering, struct loop *loop, int known[LINGERING_MAXIMUM],
-                    unsigned most, uint64_t time);
+                    unsigned most, uint64_t time, uint64_t bytes);
 
 /* Closes a connection like this, within `time` and with at most so many bytes discarded; takes over
  * the descriptor. */

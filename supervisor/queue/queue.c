@@ -66,7 +66,9 @@ bool queue_divide(struct queue *queue, uint32_t descriptors, uint32_t newcomers)
 
     if (descriptors == 0 || (options->refuse && judged == 0))
         return false;
-    lingering_open(&queue->lingering, queue->loop, queue->known, lingering, REFUSED_FOR);
+    lingering_open(&queue->lingering, queue->loop, queue->known, lingering,
+                   options->linger > REFUSED_FOR ? options->linger : REFUSED_FOR,
+                   options->linger > 0 ? UINT64_MAX : REFUSED_BYTES);
     queue->capacity = descriptors - lingering - returned;
     queue->possible = queue->capacity - judged;
     queue_limit(queue);

@@ -90,10 +90,12 @@ int running_start(struct running *running, uint32_t count)
     for (; count > 0 && result == 0 && (client = next_present(running)) != NULL; count--) {
         if (!give(running, client))
             break;
-        clients_rest(running->clients);
-        if (apart)
+        if (apart) {
+            clients_rest(running->clients);
             result = pool_flush(running->pool);
+        }
     }
+    clients_rest(running->clients);
     if (result == 0)
         result = pool_flush(running->pool);
     if (result == 0)
@@ -187,6 +189,7 @@ static bool take_back(struct running *running, struct client *client, int descri
     client->reaped = false;
     if (has_connection(running, client, descriptor) && running->signal == 0)
         return true;
+    running->events.returned(running->events.context);
     clients_end(running->clients, client, CLIENT_DROPPED);
     return false;
 }
@@ -213,10 +216,10 @@ static void put_aside(struct running *running, struct client *client, int descri
     int error = errno;
     bool last = aside_failed(&running->aside, running->clients, client, running->loop->now);
 
-    errno = error;
-    running->events.failed_alone(running->events.context, client, last);
     if (!take_back(running, client, descriptor))
         return;
+    errno = error;
+    running->events.failed_alone(running->events.context, client, last);
     if (last) {
         clients_end(running->clients, client, CLIENT_DROPPED);
         running->events.returned(running->events.context);

@@ -8,7 +8,11 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-enum { LOOKS = 16 /* at an idle connection, within --idle-timeout */ };
+enum {
+    CLOSED = 7,                          /* TCP_CLOSE of net/tcp_states.h */
+    LOOKS = 16,                          /* at an idle connection, within --idle-timeout, */
+    LOOK_SOONEST = 10 * LOOP_MILLISECOND /* and no more often */
+};
 
 /* Returns false for what is no TCP connection. */
 static bool ask(int descriptor, struct tcp_info *info)
@@ -21,15 +25,17 @@ static bool ask(int descriptor, struct tcp_info *info)
 
 /* ---- --on-hangup ---- */
 
-/* Whether a connection that is over in both directions was cut off.  If the handler has shut it
- * down, and the client has acknowledged that, the two have parted as they should.  The end takes
- * one number of the sequence (RFC 9293, 3.4), so more is acknowledged than bytes were sent. */
+/* Whether a connection that shows an error, or is shut down in both directions, was cut off.  One
+ * that is not closed was not: the client may still read.  If the handler has shut it down, and the
+ * client has acknowledged that, the two have parted as they should.  The end takes one number of
+ * the sequence (RFC 9293, 3.4), so more is acknowledged than bytes were sent. */
 static bool was_cut_off(int descriptor)
 {
     struct tcp_info info;
 
     return !ask(descriptor, &info) ||
-           info.tcpi_bytes_acked + info.tcpi_bytes_retrans <= info.tcpi_bytes_sent;
+           (info.tcpi_state == CLOSED &&
+            info.tcpi_bytes_acked + info.tcpi_bytes_retrans <= info.tcpi_bytes_sent);
 }
 
 static void ignore(struct watch *watch, struct client *client)
@@ -54,7 +60,7 @@ static void on_hangups(void *context)
 
         if (client == NULL || !client->watched)
             log_bug("client %u hung up, but is not watched", handle);
-        ignore(watch, client); /* its state does not change any more */
+        ignore(watch, client); /* the event would be raised for ever */
         if (was_cut_off(client->descriptor))
             watch->useless(watch->context, client, "its client has hung up");
     }
@@ -96,7 +102,8 @@ static uint64_t look(struct watch *watch, struct client *client)
 static void on_idle(void *context)
 {
     struct watch *watch = context;
-    uint64_t soonest = watch->loop->now + watch->options->idle_timeout / LOOKS;
+    const uint64_t interval = watch->options->idle_timeout / LOOKS;
+    uint64_t soonest = watch->loop->now + (interval < LOOK_SOONEST ? LOOK_SOONEST : interval);
     uint64_t next = 0;
     struct client *client = clients_first(&watch->queue->clients, CLIENT_RUNNING);
 
@@ -145,7 +152,7 @@ int watch_open(struct watch *watch, struct loop *loop, const struct options *opt
 
 void watch_begin(struct watch *watch, struct client *client)
 {
-    if (client->descriptor < 0 || client->ended)
+    if (client->descriptor < 0 || client->ended || client->signal != 0)
         return;
     watch_hangup(watch, client);
     watch_idle(watch, client);

@@ -109,7 +109,7 @@ setsockopt:3|cannot listen on 127.0.0.1 port 0
 setsockopt:5|cannot listen on 127.0.0.1 port 0
 setsockopt:7|cannot listen on 127.0.0.1 port 0
 setsockopt:9|cannot listen on 127.0.0.1 port 0
-getsockopt:2|cannot listen on 127.0.0.1 port 0
+getsockopt:4|cannot listen on 127.0.0.1 port 0
 END
 }
 

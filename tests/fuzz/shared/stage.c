@@ -337,7 +337,8 @@ static void open_queue(void)
     HOLDS(lasting.clients != NULL && queue_open(&server.queue, &server.loop, &options,
                                                 lasting.clients, lasting.lingering, &events) == 0);
     options.metrics = NULL;
-    lingering_open(&server.queue.lingering, &server.loop, lasting.lingering, REFUSED, LOOP_SECOND);
+    lingering_open(&server.queue.lingering, &server.loop, lasting.lingering, REFUSED, LOOP_SECOND,
+                   LOOP_SECOND);
     server.queue.capacity = server.queue.possible = CAPACITY;
     queue_limit(&server.queue);
 }
