@@ -484,8 +484,10 @@ start_within() {
     else
         finish
         SENTENCE=$(tail -n 1 "$LOG")
-        # The dynamic loader reports its own errors.
+        # The dynamic loader reports its own errors.  Memory may also be short for a word of the command
+        # line, before there is a log.
         [[ ($STATUS == 1 || $STATUS == 126) && $SENTENCE == "[ERROR] "* ||
+            $STATUS == 2 && $SENTENCE == "socket-burst-dampener: --"*": out of memory; see --help" ||
             $STATUS == 127 && $SENTENCE == *"error while loading shared libraries"* ]]
     fi
     await nothing_is_left
