@@ -452,7 +452,7 @@ static void check_cut_batch(void)
     for (size_t length = 1; length < mixed().length; length++) {
         struct packet packet = mixed();
         unsigned fits = length == 72 || length == 88     ? 1
-                        : length == 160 || length == 200 ? 2
+                        : length == 160 || length == 208 ? 2
                                                          : UINT_MAX;
 
         packet.length = length;
