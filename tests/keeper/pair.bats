@@ -263,7 +263,7 @@ is_denied() { [[ $(served_from "$1" '') == *"refused 1 "* ]]; }
 
 @test "each client is answered or refused with the message while the supervisor is killed" {
     start_controlled --processes 4 --queue 20 --when-full refuse --busy-message 'busy\n' 0 \
-        "$ANSWER" "$ANSWERS" "$COUNTER" 5
+        "$ANSWER" "$ANSWERS" "$COUNTER" 30
     begin_killing 20 60 supervisor
     "$BURST" -m 'busy\n' -e 1 "$ADDRESS" "$PORT" 1200 >burst
     end_killing 10
