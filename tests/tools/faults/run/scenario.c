@@ -165,9 +165,13 @@ static void check_refusal(struct run *run)
     char *text = strdup(service_log());
     int status = WIFEXITED(run->service.status) ? WEXITSTATUS(run->service.status) : -1;
 
-    if (text == NULL || (status != 1 && status != 126 && status != 127))
+    if (text == NULL) {
+        run_fail(run, "there is no memory for its log");
+        return;
+    }
+    if (status != 1 && status != 126 && status != 127)
         run_fail(run, "it did not start: wait status %#x: %s", (unsigned)run->service.status,
-                 text == NULL ? "" : last_line(text));
+                 last_line(text));
     else if (strstr(text, "[ERROR] ") == NULL)
         run_fail(run, "it did not start, and said nothing of why");
     else if (run->fault->phase != PHASE_START)
