@@ -28,7 +28,7 @@ enum handover_phase {
     HANDOVER_ANNOUNCED, /* GO is awaited */
     HANDOVER_SETTLING,
     HANDOVER_SENDING,
-    HANDOVER_SENT,      /* READY is awaited */
+    HANDOVER_SENT,      /* READY is awaited; the new process serves if supervisor and standby die */
     HANDOVER_COMMITTED, /* SERVING is awaited; only the death of the new process leads back */
     HANDOVER_DONE
 };

@@ -29,7 +29,8 @@
  * one by ABORTED.  The old process then serves on, because it has given away nothing but copies.
  *
  * After READY the new process waits without a deadline.  It may serve when COMMITTED comes, or when
- * the messages end: then the old process is dead.
+ * the messages end: then the old supervisor and its standby are dead.  Another pair of the old
+ * daemon does not serve if ALL may have been sent; it only waits for its handlers.
  *
  * Another supervisor of the old daemon may say COMMITTED again.  The new process answers with
  * SERVING, and with SETTLED and END if it has said them: they may have been lost.

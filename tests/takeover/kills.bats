@@ -286,10 +286,10 @@ lose_old_pair() {
 # True once the daemon $1 has ended, or answers operators.
 serves_or_is_gone() { is_gone "$1" || control_says "\"process\":$1,"; }
 
-# A keeper dies when MESSAGE passes, while the crowd is being served: SIDE MESSAGE WHEN [SERVES].  Its
-# daemon serves those who wait, and ends.  Afterwards the other daemon serves, or nobody: SERVES.
-lose_keeper() {
-    local victim=first other serves=nobody
+# A keeper dies when MESSAGE passes, while the crowd is being served: SIDE MESSAGE WHEN.  Its daemon serves
+# those who wait, and ends.  Sets SERVES, the daemon that serves afterwards: "new", "old" or "nobody".
+lose_keeper_once() {
+    local victim=first other
     rm -f "$COUNTER" control pid
     begin_service
     crowd_comes
@@ -301,19 +301,29 @@ lose_keeper() {
     release_one
     (($(most_handlers) <= 2))
     end_ambush
-    if [[ $1 == old ]]; then other=$NEW; else other=$OLD; fi
+    other=$DAEMON
+    if has_struck && [[ $1 == old ]]; then other=$NEW; elif has_struck; then other=$OLD; fi
     await serves_or_is_gone "$other"
-    DAEMON=
+    SERVES=nobody DAEMON=
     if is_alive "$other"; then
-        if [[ $1 == old ]]; then serves=new; else serves=old; fi
+        if [[ $1 == old ]]; then SERVES=new; else SERVES=old; fi
         [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello ]]
         DAEMON=$other
         stop
     fi
-    printf '%-9s %-6s %s keeper  lost %d twice %d, then serves: %s\n' "$2" "$3" "$1" "$LOST" "$TWICE" "$serves"
-    has_struck
-    [[ $LOST == 0 && $TWICE == 0 && (-z ${4:-} || $serves == "$4") ]]
     await nothing_is_left
+}
+
+# The same with SERVES as a fourth word, if that must be so; again if the message was not sent.
+lose_keeper() {
+    local try
+    for ((try = 0; try < 5; try++)); do
+        lose_keeper_once "$@"
+        if has_struck; then break; fi
+    done
+    printf '%-9s %-6s %s keeper  lost %d twice %d, then serves: %s\n' "$2" "$3" "$1" "$LOST" "$TWICE" "$SERVES"
+    has_struck
+    [[ $LOST == 0 && $TWICE == 0 && (-z ${4:-} || $SERVES == "$4") ]]
 }
 
 @test "no client who waits is lost if the new keeper is killed, and until READY the old process serves on" {

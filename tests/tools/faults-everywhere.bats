@@ -88,3 +88,32 @@ holds() {
     [[ $(cat complaints) == "no errors are known for the system call 451 (dispatcher, start)" ]]
     [[ $(head -n 1 faults) == supervisor:serving:accept4:EMFILE:1 ]]
 }
+
+@test "the faults trial tries deaths of standby, supervisor and dispatcher, also alone" {
+    local cases=$ROOT/scripts/trials/faults-cases.awk
+    echo 'accept4 EMFILE' >errors
+    printf '%s\n' 'supervisor serving accept4 2' 'keeper serving accept4 1' 'standby start accept4 1' \
+        'dispatcher end accept4 1' >calls
+    awk -v seed=1 -v only=KILL -f "$cases" errors calls >faults
+    diff faults - <<'END'
+supervisor:serving:accept4:KILL:1
+supervisor:serving:accept4:KILL:2
+dispatcher:end:accept4:KILL:1
+END
+    awk -v seed=1 -f "$cases" errors calls >faults
+    [[ $(grep -c KILL_AFTER faults) == 3 && $(grep -c EMFILE faults) == 5 ]]
+}
+
+@test "the faults trial shows for each death whether clients were lost, served twice or not told" {
+    local report=$ROOT/scripts/trials/faults-report.awk
+    printf '%s\n' 'survived 9 0 0 1 supervisor:serving:sendto:KILL:1 ' \
+        'failed 9 2 0 0 supervisor:serving:accept4:KILL_AFTER:7 2 clients were cut off' \
+        'failed 9 0 1 0 dispatcher:roll:clone:KILL_AFTER:2 1 clients had more than one handler' >results
+    refute awk -v trial=faults -v seed=1 -v quiet=0 -f "$report" results >table
+    cat table
+    has_line '^supervisor serving sendto  *held  *-  *-  *-  *-  *-  *0  *0  *1$' table
+    has_line '^supervisor serving accept4  *-  *-  *-  *-  *-  *failed  *2  *0  *0$' table
+    has_line '^dispatcher roll  *clone  *-  *-  *-  *-  *failed  *-  *0  *1  *0$' table
+    has_line '^failed: supervisor:serving:accept4:KILL_AFTER:7: 2 clients were cut off$' table
+    has_line 'of 3 deaths 1 survived: 2 clients lost, 1 served twice$' table
+}

@@ -41,6 +41,13 @@ static void kill_dispatcher(struct run *run)
         run_fail(run, "a dispatcher was not replaced");
 }
 
+/* 0 stands for a process that is not there now. */
+static void send_signal(pid_t process, int signal_number)
+{
+    if (process > 0)
+        (void)kill(process, signal_number); /* it may be dead */
+}
+
 static void stop(pid_t process)
 {
     if (process == 0 || kill(process, SIGSTOP) != 0)
@@ -80,10 +87,10 @@ static void kill_supervisor(struct run *run)
     if (!run_await(run, has_given, HELD_WITHIN) && run->observed->happened == 0)
         run_fail(run, "no dispatcher was given clients");
     run->observed->phase = PHASE_ROLL;
-    (void)kill(service_supervisor(&run->service), SIGKILL);
-    (void)kill(dispatchers[0], SIGKILL);
-    (void)kill(dispatchers[1], SIGCONT);
-    (void)kill(keeper, SIGCONT);
+    send_signal(service_supervisor(&run->service), SIGKILL);
+    send_signal(dispatchers[0], SIGKILL);
+    send_signal(dispatchers[1], SIGCONT);
+    send_signal(keeper, SIGCONT);
     clients_end(run, burst, CLIENTS_BURST);
     if (!run_await(run, checks_is_complete, RUN_WITHIN))
         run_fail(run, "the supervisor was not replaced");
@@ -165,9 +172,13 @@ static void check_refusal(struct run *run)
     char *text = strdup(service_log());
     int status = WIFEXITED(run->service.status) ? WEXITSTATUS(run->service.status) : -1;
 
-    if (text == NULL || (status != 1 && status != 126 && status != 127))
+    if (text == NULL) {
+        run_fail(run, "there is no memory for its log");
+        return;
+    }
+    if (status != 1 && status != 126 && status != 127)
         run_fail(run, "it did not start: wait status %#x: %s", (unsigned)run->service.status,
-                 text == NULL ? "" : last_line(text));
+                 last_line(text));
     else if (strstr(text, "[ERROR] ") == NULL)
         run_fail(run, "it did not start, and said nothing of why");
     else if (run->fault->phase != PHASE_START)
