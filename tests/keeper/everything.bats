@@ -16,19 +16,49 @@ count() { if [[ -n ${DAMPENER_LONG:-} ]]; then echo "$2"; else echo "$1"; fi; }
 
 # ---- daemons, one after the other ----
 
-DAEMONS=() # those that have served, and the one that serves
-KILLERS=()
+DAEMONS=()            # those that have served, and the one that serves
+declare -A KILLERS=() # by daemon
 TRIED=0
 
 # Kills the processes of daemon $1 from now on.
 begin_killing() {
-    "$KILLER" "$1" "$((SEED + ${#KILLERS[@]}))" 20 200 supervisor 20 dispatcher 5 dispatchers \
-        >>killed 3>&- 4>&- &
-    KILLERS+=($!)
+    "$KILLER" "$1" "$((SEED + TRIED))" 20 200 supervisor 20 dispatcher 5 dispatchers >>killed 3>&- 4>&- &
+    KILLERS[$1]=$!
+}
+
+end_killing() {
+    local process=${KILLERS[$1]}
+    unset "KILLERS[$1]"
+    kill "$process"
+    wait "$process"
+}
+
+# Takes note that daemon $1 has ended, with status $2, at once: its number may be used again.
+bury() {
+    local status=0
+    wait "$1" || status=$?
+    if [[ -n ${KILLERS[$1]:-} ]]; then end_killing "$1"; fi
+    ((status == $2)) || { echo "a daemon ended with status $status instead of $2"; return 1; }
+}
+
+# Buries the daemons whose place was taken and which have left.
+OLD=()
+bury_old() {
+    local i
+    for i in "${!OLD[@]}"; do
+        if is_alive "${OLD[i]}"; then continue; fi
+        bury "${OLD[i]}" 0 || return 1
+        unset "OLD[i]"
+    done
+}
+
+all_old_have_left() {
+    bury_old && ((${#OLD[@]} == 0))
 }
 
 # Counts on a daemon that serves.
 note_serving() {
+    if ((${#DAEMONS[@]} > 0)); then OLD+=("$DAEMON"); fi
     DAEMON=$1
     DAEMONS+=("$1")
     echo "$1" >serving
@@ -54,9 +84,7 @@ try_takeover() {
         note_serving "$NEWCOMER"
         if ((TRIED % 2 == 1)); then begin_killing "$DAEMON"; fi
     else
-        local status=0
-        wait "$NEWCOMER" || status=$?
-        ((status == 1)) || { echo "a newcomer that did not take over ended with status $status"; return 1; }
+        bury "$NEWCOMER" 1
     fi
 }
 
@@ -99,15 +127,12 @@ keep_doing() {
 
 be_quiet() {
     local process
-    for process in "${KILLERS[@]}"; do
-        kill "$process"
-        wait "$process"
-    done
+    for process in "${!KILLERS[@]}"; do end_killing "$process"; done
     for process in "${MEDDLERS[@]}"; do
         kill "$process"
         wait "$process" || true
     done
-    KILLERS=() MEDDLERS=()
+    MEDDLERS=()
 }
 
 end_others() { be_quiet; }
@@ -154,27 +179,18 @@ takeovers_agree() {
     done
 }
 
-all_old_have_left() {
-    local process status
-    for process in "${DAEMONS[@]:0:${#DAEMONS[@]}-1}"; do
-        status=0
-        await is_gone "$process"
-        wait "$process" || status=$?
-        ((status == 0)) || { echo "an old daemon ended with status $status"; return 1; }
-    done
-}
-
 # Lets $1 clients come, who wait until all are there; then they are served.  Further words are those of the
 # daemons.
 serve_crowd() {
     local clients=$1 burst
     shift
-    await accepts pause paused
+    await_crowd accepts pause paused
     "$BURST" -f 127.0.0.1 -s 8 "$ADDRESS" "$PORT" "$clients" >burst &
     burst=$!
     await_crowd field_is queued "$clients"
-    await accepts resume serving
+    await_crowd accepts resume serving
     while is_alive "$burst"; do
+        bury_old
         try_takeover "$@"
         sleep "0.$((RANDOM % 10))"
     done
@@ -204,7 +220,7 @@ endure() {
         served=$((served + clients))
     done
     be_quiet
-    all_old_have_left
+    await all_old_have_left
     [[ $(wc -l <"$ANSWERS") == "$served" && -z $(cut -d ' ' -f 1 "$ANSWERS" | sort | uniq -d) ]]
     (($(most_handlers) <= most))
     await fields_are queued 0 starting 0 running 0
