@@ -266,6 +266,7 @@ static int refuse_long(const struct trial *trial)
     const bool bare = trial->command->setup->no_environment != 0;
     const char *longest = "";
     size_t count = 0;
+    size_t excess;
     char **copy;
 
     for (; trial->environment[count] != NULL; count++)
@@ -274,12 +275,13 @@ static int refuse_long(const struct trial *trial)
     copy = calloc(count + 1, sizeof(*copy));
     if (copy == NULL)
         return refuse(trial->command->arguments[0], E2BIG);
+    excess = find_excess(trial, copy);
+    free(copy);
     log_error("CMD: cannot execute '%s': %sits arguments and environment are up to %zu bytes too "
               "long for the kernel; shorten them (the longest variable is %.*s)%s or raise the "
               "limit on the stack (ulimit -s)",
               trial->command->arguments[0], bare ? "" : "with the variables of a connection, ",
-              find_excess(trial, copy), (int)strcspn(longest, "="), longest,
-              bare ? "" : ", give --no-env,");
+              excess, (int)strcspn(longest, "="), longest, bare ? "" : ", give --no-env,");
     return TRY_NOT_EXECUTABLE;
 }
 

@@ -24,6 +24,11 @@ static void begin(void)
     now = 1;
 }
 
+static void end(void)
+{
+    clients_close(&clients);
+}
+
 static struct client *enter(void)
 {
     CHECK(clients_reserve(&clients) == 0);
@@ -92,6 +97,7 @@ static void check_closed(void)
     CHECK(fail(failing));
     succeed(clients_next_turn(&clients));
     CHECK(clients_next_turn(&clients) == NULL && clients_add_up(&clients));
+    end();
 }
 
 /* Nobody is closed while no handler can be started.  The pauses double up to 5 s. */
@@ -114,6 +120,7 @@ static void check_alone(void)
     succeed(other); /* it comes at once, and so does the other one then */
     pass(0);
     CHECK(fail(failing));
+    end();
 }
 
 /* All fail, and once that is over, all are started in the order of arrival. */
@@ -133,6 +140,7 @@ static void check_everybody(void)
     all[4] = enter();
     for (int i = 0; i < 5; i++)
         succeed(all[i]);
+    end();
 }
 
 /* Many that fail cannot hide one that would not, and are tried slowly. */
@@ -159,6 +167,7 @@ static void check_many(void)
     pass(0);
     for (int i = 0; i < MANY; i++)
         CHECK(clients_next_turn(&clients) == all[i] && (fail(all[i]), true));
+    end();
 }
 
 int main(void)

@@ -4,6 +4,9 @@
 load ../shared/helpers
 load ../shared/control
 
+# The leak checker cannot be traced.
+export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
+
 # Makes a handler that leaves a process behind for each of its words, and ends.  The process holds the
 # connection, and is gentle, stubborn (it ignores SIGTERM), or away (in a session of its own).  The answer
 # is their numbers.  At the word "wait" the handler waits for the file "go".
