@@ -137,9 +137,6 @@ be_quiet() {
 
 end_others() { be_quiet; }
 
-# An answer is lost if the supervisor is killed.
-accepts() { [[ $(say "$1") == "$2"* ]]; }
-
 deaths() { grep -c 'the supervisor, process [0-9]*, was killed by signal 9' "$LOG" || true; }
 
 # ---- what must hold ----
@@ -179,16 +176,13 @@ takeovers_agree() {
     done
 }
 
-# Lets $1 clients come, who wait until all are there; then they are served.  Further words are those of the
-# daemons.
+# Lets $1 clients come at once, and has daemons take over until they are served.  Further words are those of
+# the daemons.
 serve_crowd() {
     local clients=$1 burst
     shift
-    await_crowd accepts pause paused
     "$BURST" -f 127.0.0.1 -s 8 "$ADDRESS" "$PORT" "$clients" >burst &
     burst=$!
-    await_crowd field_is queued "$clients"
-    await_crowd accepts resume serving
     while is_alive "$burst"; do
         bury_old
         try_takeover "$@"
@@ -199,23 +193,27 @@ serve_crowd() {
     tail -n "$clients" "$ANSWERS" | cut -d ' ' -f 2 >served
 }
 
-# Puts daemons with $1 handlers through everything.  Their clients have to be served in order if $2 is
-# "sort": the command that brings the numbers into it.
+# Prints the highest number of clients that waited at once.
+longest_queue() { grep -o '"queued":[0-9]*' whole | cut -d : -f 2 | sort -n | tail -n 1; }
+
+# Puts daemons with $1 handlers, which take $2 ms each, through everything.  Command $3 brings the numbers of
+# the clients into order, unless they must be in order.
 endure() {
-    local most=$1 clients kills served=0 words
-    shift
-    clients=$(count 600 8000) kills=$(count 15 300)
+    local most=$1 took=$2 clients kills served=0 words handler
+    shift 2
+    clients=$(count 600 10000) kills=$(count 15 300)
     SEED=${DAMPENER_SEED:-$RANDOM}
     echo "seed: $SEED"
     : >rules
     words=(-v --address 127.0.0.1 --processes "$most" --dispatchers 3 --control control --access-file rules)
-    start "${words[@]}" 0 "$ANSWER" "$ANSWERS" "$COUNTER" 1
+    handler=("$ANSWER" "$ANSWERS" "$COUNTER" "$took")
+    start "${words[@]}" 0 "${handler[@]}"
     note_serving "$DAEMON"
     begin_killing "$DAEMON"
     keep_doing meddle "$most"
     keep_doing observe
     while ((served == 0 || $(deaths) < kills)); do
-        serve_crowd "$clients" "${words[@]}" "$PORT" "$ANSWER" "$ANSWERS" "$COUNTER" 1
+        serve_crowd "$clients" "${words[@]}" "$PORT" "${handler[@]}"
         "$@" served | diff <(seq "$clients") -
         served=$((served + clients))
     done
@@ -227,16 +225,18 @@ endure() {
     no_count_has_fallen
     takeovers_agree
     refute grep -e 'violated the protocol' -e 'has not come back' -e 'were lost' "$LOG"
-    echo "$served clients, $(deaths) supervisors killed, $((${#DAEMONS[@]} - 1)) of $TRIED takeovers, $(wc -l <whole) answers to operators, at most $(most_handlers) handlers"
-    [[ -z ${DAMPENER_LONG:-} ]] || ((${#DAEMONS[@]} > 5))
+    echo "$served clients, of which $(longest_queue) waited at once; $(deaths) supervisors killed," \
+        "$((${#DAEMONS[@]} - 1)) of $TRIED takeovers, $(wc -l <whole) answers to operators," \
+        "at most $(most_handlers) handlers"
+    [[ -z ${DAMPENER_LONG:-} ]] || (($(longest_queue) >= 8000 && ${#DAEMONS[@]} > 5))
 }
 
 @test "each of thousands of clients is answered once, by no more handlers than allowed, whatever happens at once" {
-    endure 8 sort -n
+    endure 8 20 sort -n
 }
 
 @test "a single handler serves thousands of clients in order of arrival, whatever happens at once" {
-    endure 1 cat
+    endure 1 1 cat
     # Tickets go on from daemon to daemon.
     cut -d ' ' -f 1 "$ANSWERS" | sort -n -c -u
 }
