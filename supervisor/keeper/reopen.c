@@ -52,15 +52,57 @@ void reopen_prepare(struct reopen *reopen)
     reopen->journal = is_journal(address->sun_path);
 }
 
-/* The first lines of a stream, as sd_journal_stream_fd(3) sends them: who writes, in which unit
- * (the journal knows), with which priority; lines may begin with another; and nothing is forwarded.
+/* Returns the unit in the path of a control group: what follows the slices.  Changes the path.
+ * Returns NULL if there is none. */
+static const char *find_unit(char *path)
+{
+    static const char slice[] = ".slice";
+    char *rest = NULL, *name;
+
+    for (name = strtok_r(path, "/", &rest); name != NULL; name = strtok_r(NULL, "/", &rest)) {
+        size_t length = strlen(name);
+
+        if (length < sizeof(slice) || strcmp(name + length - (sizeof(slice) - 1), slice) != 0)
+            return name;
+    }
+    return NULL;
+}
+
+/* Returns our unit in `text`, the content of /proc/self/cgroup (cgroups(7)), which it changes.
+ * systemd manages the hierarchy of version 2, or one that is called after it.  Returns "" if there
+ * is none. */
+static const char *find_our_unit(char *text)
+{
+    const char *unit = NULL;
+    char *rest = NULL, *line;
+
+    for (line = strtok_r(text, "\n", &rest); line != NULL && unit == NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
+        char *path = strchr(line, '/');
+        bool is_systemd =
+            strstr(line, ":name=systemd:") != NULL || strncmp(line, "0::", strlen("0::")) == 0;
+
+        if (is_systemd && path != NULL)
+            unit = find_unit(path);
+    }
+    return unit == NULL ? "" : unit;
+}
+
+/* The first lines of a stream, as systemd sends them for a unit: who writes, in which unit, with
+ * which priority; lines may begin with another; and nothing is forwarded.  The journal can look up
+ * the unit of a process by itself, but not after it has ended, as handlers soon have.
  */
 static bool introduce(int descriptor)
 {
-    char header[64];
-    int length = snprintf(header, sizeof(header), "socket-burst-dampener\n\n%d\n1\n0\n0\n0\n",
-                          LOG_DAEMON | LOG_INFO);
+    char groups[4096] = "", header[4096 + 64];
+    int file = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC), length;
 
+    if (file >= 0) {
+        (void)!read(file, groups, sizeof(groups) - 1); /* without it, the journal looks it up */
+        (void)close(file);
+    }
+    length = snprintf(header, sizeof(header), "socket-burst-dampener\n%s\n%d\n1\n0\n0\n0\n",
+                      find_our_unit(groups), LOG_DAEMON | LOG_INFO);
     return send(descriptor, header, (size_t)length, MSG_NOSIGNAL) == length;
 }
 

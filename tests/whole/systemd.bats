@@ -129,14 +129,19 @@ HANDLER
     find_daemon
     [[ $(tell before) == before ]]
     await journal_says '^a handler says before$'
-    local old
+    local old journald
     old=$(dispatchers)
     [[ $(tell shut) == shut ]]
     field log >state # notices it, if no line was lost yet
     await journal_warns ', has shut it down: it was opened again;'
     await is_gone "$old"
     await has_dispatchers 1
+    # The journal gets to know this handler only after it has ended.
+    journald=$(inside systemctl show -P MainPID systemd-journald)
+    inside kill -STOP "$journald"
     [[ $(tell after) == after ]]
+    await field_is running 0
+    inside kill -CONT "$journald"
     await journal_says '^a handler says after$'
     kill -KILL "$(supervisor)"
     await journal_warns '^the supervisor, process [0-9]*, was killed by signal 9'
