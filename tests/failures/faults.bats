@@ -101,9 +101,9 @@ require_strace() { command -v strace >/dev/null || skip "strace is not installed
     await has_line 'ending: waiting for' "$LOG"
     stop TERM
     [[ $STATUS == 1 ]]
+    end_trace
     wait "$running" || true
     wait "$hanging" || true
-    wait "$TRACER" || true
     await nothing_is_left
     # After its end the service answers no client.
     [[ ! -s $ANSWERS ]]
@@ -124,8 +124,8 @@ require_strace() { command -v strace >/dev/null || skip "strace is not installed
     await does_not_listen # the kernel merges two pending signals into one
     stop INT
     [[ $STATUS == $((128 + 2)) ]]
+    end_trace
     wait "$hanging" || true
-    wait "$TRACER" || true
     await nothing_is_left
 }
 

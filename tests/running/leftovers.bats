@@ -222,7 +222,7 @@ HANDLER
     connect_left 1
     await has_line 'sending SIGTERM to the rest' "$LOG"
     kill -KILL "$(supervisor)" "$(standby)"
-    await status_says 'served 0' 'running 1'
+    await has_line 'takes the place of another: 0 clients wait, 1 have a handler' "$LOG"
     wait_for_end "$CLIENT"
     await status_says 'accepted 1' 'served 1' 'running 0'
     has_sleepers 0
