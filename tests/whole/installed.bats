@@ -27,7 +27,8 @@ examples_in() {
 @test "each example for rsync takes killed clients out of the queue" {
     local file
     "$DAMPENER" --help >help
-    for file in "$ROOT/README.md" "$ROOT/supervisor/socket-burst-dampener.8" help \
+    for file in "$ROOT/README.md" "$ROOT/scripts/install/recipes.md" \
+        "$ROOT/supervisor/socket-burst-dampener.8" help \
         "$IMAGE/usr/lib/systemd/system/socket-burst-dampener@.service" \
         "$IMAGE/etc/conf.d/socket-burst-dampener" "$SHARE/socket-burst-dampener/s6/config"; do
         examples_in "$file" >examples
@@ -37,7 +38,7 @@ examples_in() {
 }
 
 @test "no template and no example suggests a user that supervisor or dispatchers may have" {
-    local -a files=("$ROOT/README.md" "$ROOT/supervisor/socket-burst-dampener.8")
+    local -a files=("$ROOT/README.md" "$ROOT/scripts/install/recipes.md" "$ROOT/supervisor/socket-burst-dampener.8")
     local -a templates
     mapfile -t templates < <(grep -rl DAMPENER_OPTIONS= "$IMAGE")
     ((${#templates[@]} == 3))
@@ -377,7 +378,7 @@ offered_by_zsh() {
     fish_offers "--json" "dampenerctl --j"
 }
 
-@test "completions, README and manual match the table of options" {
+@test "completions and manual match the table of options" {
     "$ROOT/scripts/lint.d/options"
 }
 
