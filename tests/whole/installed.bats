@@ -7,7 +7,7 @@ load ../shared/helpers
 setup_file() {
     make -C "$BATS_TEST_DIRNAME/../.." --no-print-directory -s install-services \
         PREFIX=/usr DESTDIR="$BATS_FILE_TMPDIR/image" \
-        SBINDIR="$BUILD"
+        SBINDIR="$BUILD" BINDIR="$BUILD"
 }
 
 IMAGE=$BATS_FILE_TMPDIR/image
@@ -154,6 +154,7 @@ service_directory() {
 DAMPENER_PORT=0
 DAMPENER_OPTIONS="-v --address 127.0.0.1"
 DAMPENER_COMMAND="sh -c cat"
+DAMPENER_CONTROL=$PWD/operator/control
 CONFIG
 }
 
@@ -169,6 +170,19 @@ CONFIG
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     # The daemon logs to standard output.
     grep -q '^\[INFO\] listening on 127.0.0.1' "$LOG"
+    count_descriptors
+}
+
+@test "s6: a daemon that the run script starts takes the place of one that serves already" {
+    local first
+    service_directory
+    (close_descriptors; cd service && exec ./run >>"$LOG" 2>/dev/null </dev/null) &
+    first=$!
+    await "$BUILD/dampenerctl" operator/control status
+    (close_descriptors; cd service && exec ./run >>"$LOG" 2>/dev/null </dev/null) &
+    DAEMON=$!
+    await has_line "^\[INFO\] took over from process $first;" "$LOG"
+    wait "$first"
     count_descriptors
 }
 
@@ -189,6 +203,7 @@ CONFIG
     ((status != 0))
     [[ $output == *"DAMPENER_PORT"* ]]
     printf 'DAMPENER_PORT=0\nDAMPENER_OPTIONS=--nonsense\nDAMPENER_COMMAND=cat\n' >config
+    echo 'DAMPENER_CONTROL=operator/control' >>config
     run ./run
     ((status == 2))
     run ./finish 2 0
@@ -204,6 +219,7 @@ eerror() { echo "$@"; }
 ebegin() { :; }
 eend() { return "$1"; }
 supervise-daemon() { echo "supervise-daemon $*"; }
+checkpath() { echo "checkpath $*"; }
 RC_SVCNAME=socket-burst-dampener.test
 . ./conf.d
 SCRIPT
@@ -221,7 +237,7 @@ DAMPENER_PORT="0"
 DAMPENER_OPTIONS="--address 127.0.0.1 --ready-fd 7"
 DAMPENER_COMMAND="cat"
 CONFIG
-    openrc start_pre
+    [[ $(openrc start_pre) == "checkpath --directory --mode 0755 /run/socket-burst-dampener/test" ]]
     [[ $(openrc reload) == "supervise-daemon socket-burst-dampener.test --pidfile "*" --signal HUP" ]]
     # Replaces /run/ by a directory that everybody may write to.
     local words
@@ -229,6 +245,7 @@ CONFIG
     words=$(openrc 'echo "$command $command_args"')
     words=${words//\/run\//"$PWD"/}
     read -r -a words <<<"$words"
+    mkdir -p socket-burst-dampener/test
     DAMPENER=${words[0]}
     start "${words[@]:1:2}" "${words[@]:3}"
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
