@@ -237,7 +237,7 @@ DAMPENER_PORT="0"
 DAMPENER_OPTIONS="--address 127.0.0.1 --ready-fd 7"
 DAMPENER_COMMAND="cat"
 CONFIG
-    [[ $(openrc start_pre) == "checkpath --directory --mode 0755 /run/socket-burst-dampener/test" ]]
+    [[ $(openrc start_pre) == "checkpath --directory --mode 0755 /run/socket-burst-dampener /run/socket-burst-dampener/test" ]]
     [[ $(openrc reload) == "supervise-daemon socket-burst-dampener.test --pidfile "*" --signal HUP" ]]
     # Replaces /run/ by a directory that everybody may write to.
     local words
