@@ -97,10 +97,10 @@ container_engine() {
     local program
     for program in musl-gcc rsync jq; do command -v "$program" >/dev/null || skip "$program is not installed"; done
     GIVEN+=(engine)
-    there cp tests/whole/engine.bash /usr/local/bin/docker
+    there cp tests/whole/engine.bash /usr/local/sbin/docker
 }
 
-forget_engine() { there rm -r /usr/local/bin/docker /run/engine; }
+forget_engine() { there rm -r /usr/local/sbin/docker /run/engine; }
 
 # ---- README ----
 
