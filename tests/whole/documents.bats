@@ -159,6 +159,39 @@ sections_with_blocks() {
     done <sections
 }
 
+# Prints the links of file $1 to other places of the project: PATH or PATH#HEADING.
+links_of() { grep -oE '\]\([^) ]+\)' "$1" | sed 's/^](//; s/)$//' | grep -v '^https:'; }
+
+# Prints the headings of a file as links name them.
+anchors_of() {
+    awk '/^```/ { fence = !fence } !fence && /^#+ /' "$1" |
+        sed -E 's/^#+ //; s/.*/\L&/; s/[^a-z0-9 _-]//g; s/ /-/g'
+}
+
+@test "each link of the documents leads to a file and a heading" {
+    local file link target
+    for file in "$README" "$RECIPES" "$ROOT"/{tests,scripts/bench.d,scripts/lint.d}/README.md; do
+        links_of "$file" >links
+        while read -r link; do
+            target=$(dirname "$file")/${link%%#*}
+            if [[ $link == "#"* ]]; then target=$file; fi
+            [[ -e $target ]] || { echo "$file: $link" >&2; return 1; }
+            if [[ $link == *"#"* ]]; then
+                anchors_of "$target" | grep -qxF "${link#*#}" || { echo "$file: $link" >&2; return 1; }
+            fi
+        done <links
+    done
+}
+
+@test "recipe (c) has every reason why nobody is started, in the words of the daemon" {
+    start --address 127.0.0.1 --control control 0 cat
+    "$BUILD/dampenerctl" control metrics |
+        sed -nE 's/^dampener_held_back_words\{by="([^"]*)",words="([^"]*)"\} 1$/| `\1` | \2 |/p' | sort >reasons
+    (($(wc -l <reasons) >= 13))
+    grep -oE '^\| `[a-z-]+` \| [^|`]* \|' "$RECIPES" | sort >shown
+    diff reasons shown
+}
+
 # Prints file $2 as recipe $1 writes it.
 file_in_recipe() {
     extract_section "$RECIPES" "$(sed -n "s/^## \(($1) .*\)/\1/p" "$RECIPES")"
