@@ -13,7 +13,7 @@
  * The keeper executes this with the privileges that it was started with.
  *
  *     ROLE     what the process does, see below
- *     FORMAT   the format of its log: "text" or "json"
+ *     FORMAT   the format of its log: a word of log_format_words (log_line.h)
  *     PATH     the handler's executable
  *     ARGV0... the handler's argument vector
  *

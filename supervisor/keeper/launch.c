@@ -139,9 +139,8 @@ static bool prepare_arguments(struct launch *launch, const struct options *optio
     }
     launch->arguments[0] = (char *)(uintptr_t) "dispatcher"; /* exec does not write to it */
     launch->arguments[FORMAT] =
-        (char *)(uintptr_t)(options->log_format == LOG_FORMAT_JSON ? "json"
-                                                                   : "text"); /* nor here */
-    launch->arguments[PATH] = options->command[0]; /* until launch_try() finds it */
+        (char *)(uintptr_t)log_format_words[options->log_format]; /* nor here */
+    launch->arguments[PATH] = options->command[0];                /* until launch_try() finds it */
     memcpy(&launch->arguments[COMMAND], options->command, count * sizeof(*options->command));
     return true;
 }

@@ -182,9 +182,12 @@ static const struct value_entry entries[] = {
                 "then close it")),
     OPTION("pid-file", RUNNING, "FILE", PATH(pid_file, "the path of a file"), HINT(FILE),
            HELP("keep the process id in FILE, locked; remove FILE on exit")),
-    OPTION("log-format", RUNNING, NULL, CHOICE(log_format),
-           WORDS([LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_JSON] = "json"), DEFAULT("text"),
-           HELP("write log lines as text, or as an object of JSON each")),
+    OPTION(
+        "log-format", RUNNING, NULL, CHOICE(log_format),
+        WORDS([LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_TIMED] = "timed", [LOG_FORMAT_JSON] = "json"),
+        DEFAULT("text"),
+        HELP("write log lines as text, as text after the time (UTC; the journal has its own), or "
+             "as JSON objects")),
     OPTION("verbose", RUNNING, NULL, .letter = 'v', COUNT(verbosity),
            HELP("log the start and end of each handler; -vv: log everything")),
     OPTION("help", RUNNING, NULL, .letter = 'h', FLAG(help), HELP("show this help")),

@@ -378,9 +378,9 @@ serves() {
 @test "--log-format accepts only its words" {
     local word
     for word in '' JSON jso; do
-        refuses "--log-format: '$word': expected text or json" --log-format "$word" 0 cat
+        refuses "--log-format: '$word': expected text, timed or json" --log-format "$word" 0 cat
     done
-    for word in text json; do serves --log-format "$word" 0 cat; done
+    for word in text timed json; do serves --log-format "$word" 0 cat; done
 }
 
 @test "--socket-mode and --bind-to-device refuse invalid values" {

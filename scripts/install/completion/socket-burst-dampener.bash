@@ -31,7 +31,7 @@ declare -gA _socket_burst_dampener_values=(
     [--control]=file
     [--takeover]=file
     [--pid-file]=file
-    [--log-format]="words text json"
+    [--log-format]="words text timed json"
 )
 # END options
 
