@@ -1,5 +1,7 @@
 #include "supervisor/options/table.h"
 
+#include "supervisor/base/nearest.h"
+
 #include <assert.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -241,6 +243,20 @@ bool table_takes_value(const struct value_entry *entry)
     return entry->placeholder != NULL || entry->words != NULL;
 }
 
+/* Adds the word that the value, or the name before its "=", may have been meant to be. */
+static void add_meant(struct text *text, const struct value_entry *entry, const char *value)
+{
+    size_t length = strcspn(value, "=");
+    struct nearest nearest = nearest_to(value, length + (value[length] == '='));
+    char meant[NEAREST_TEXT];
+
+    for (size_t i = 0; entry->words != NULL && entry->words[i] != NULL; i++)
+        nearest_try(&nearest, entry->words[i]);
+    if (entry->none)
+        nearest_try(&nearest, "none");
+    text_add(text, "%s", nearest_text(&nearest, "", meant));
+}
+
 bool table_apply(const struct value_entry *entry, struct options *options, char *word,
                  char expected[TABLE_EXPECTED_MAXIMUM])
 {
@@ -251,6 +267,8 @@ bool table_apply(const struct value_entry *entry, struct options *options, char 
     right = entry->read(&(struct value){entry, options, word, &text});
     if (!right && entry->none)
         text_add(&text, ", or none");
+    if (!right && word != NULL)
+        add_meant(&text, entry, word);
     return right;
 }
 
