@@ -153,12 +153,12 @@ static const struct value_entry entries[] = {
     OPTION("leftovers", HANDLERS, NULL, CHOICE(end_leftovers), WORDS("keep", "end"),
            DEFAULT("keep"),
            HELP("keep or end the processes that a handler has left in its group when it ends")),
-    OPTION(
-        "stderr", HANDLERS, NULL, CHOICE(standard_error),
-        WORDS([SETUP_STANDARD_ERROR_INHERIT] = "inherit", [SETUP_STANDARD_ERROR_SOCKET] = "socket",
-              [SETUP_STANDARD_ERROR_NULL] = "null"),
-        DEFAULT("inherit"),
-        HELP("connect standard error of handlers with that of the daemon, the client or nothing")),
+    OPTION("stderr", HANDLERS, "inherit|socket|null|FILE", OTHER(value_stderr), AT(standard_error),
+           WORDS([SETUP_STANDARD_ERROR_INHERIT] = "inherit",
+                 [SETUP_STANDARD_ERROR_SOCKET] = "socket", [SETUP_STANDARD_ERROR_NULL] = "null"),
+           HINT(FILE), DEFAULT("inherit"),
+           HELP("send standard error of handlers to that of the daemon, the client, nothing, or "
+                "FILE, a path with a /; FILE is appended to")),
     OPTION("no-env", HANDLERS, NULL, FLAG(no_environment),
            HELP("set no environment variables about client and user")),
     OPTION("no-new-privs", HANDLERS, NULL, FLAG(no_new_privileges),

@@ -269,12 +269,14 @@ serves() {
     serves --timeout 1m --kill-after 1.5s 0 cat
 }
 
-@test "--stderr accepts only its words" {
+@test "--stderr accepts only its words, and paths with a slash" {
     local word
-    for word in '' Null socke 2; do
-        refuses "--stderr: '$word': expected inherit, socket or null" --stderr "$word" 0 cat
+    for word in '' Null socke 2 file; do
+        refuses "--stderr: '$word': expected inherit, socket or null, or the path of a file, with a / in it" \
+            --stderr "$word" 0 cat
     done
-    for word in inherit socket null; do serves --stderr "$word" 0 cat; done
+    refuses "expected a path of 4095 bytes at most" --stderr "$(printf '/%4095s' x)" 0 cat
+    for word in inherit socket null ./null; do serves --stderr "$word" 0 cat; done
 }
 
 @test "--no-env and --no-new-privs refuse a value" {

@@ -93,7 +93,7 @@ __socket_burst_dampener_option -l on-hangup -x -a 'wait end' -d 'when a client r
 __socket_burst_dampener_option -l idle-timeout -x -d 'end a handler when no byte has moved on its connection for TIME'
 __socket_burst_dampener_option -l linger -x -d 'when a handler has ended, let its client read the answer for up to TIME, even if it sends more'
 __socket_burst_dampener_option -l leftovers -x -a 'keep end' -d 'keep or end the processes that a handler has left in its group when it ends'
-__socket_burst_dampener_option -l stderr -x -a 'inherit socket null' -d 'connect standard error of handlers with that of the daemon, the client or nothing'
+__socket_burst_dampener_option -l stderr -x -a 'inherit socket null (string match "*/*" -- (__fish_complete_path (commandline -ct)))' -d 'send standard error of handlers to that of the daemon, the client, nothing, or FILE, a path with a /'
 __socket_burst_dampener_option -l no-env -d 'set no environment variables about client and user'
 __socket_burst_dampener_option -l no-new-privs -d 'let set-user-ID programs give handlers no privileges'
 __socket_burst_dampener_option -l dispatchers -x -d 'start handlers from N processes'
