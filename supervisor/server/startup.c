@@ -17,6 +17,7 @@
 #include "supervisor/options/rules.h"
 #include "supervisor/server/check.h"
 #include "supervisor/server/events.h"
+#include "supervisor/server/greeting.h"
 #include "supervisor/server/operator.h"
 #include "supervisor/server/reports.h"
 #include "supervisor/server/server.h"
@@ -42,6 +43,7 @@ struct startup {
     struct users users;
     uid_t operator; /* may steer the service, besides root */
     int link;       /* to the keeper, in the standby and the supervisor */
+    bool greets;    /* somebody sits at the terminal */
     struct takeover takeover;
     struct rlimit original; /* of descriptors */
     uint32_t descriptors;   /* the raised limit */
@@ -294,6 +296,8 @@ static void tell_listening(struct startup *startup)
     clients_settle();
     if (ready >= 0 && close(ready) != 0)
         log_warning("--ready-fd: cannot close it: %m; going on");
+    if (startup->greets)
+        greeting_write(startup->options, &startup->listeners);
 }
 
 /* Runs in the supervisor.  Returns the exit status. */
@@ -453,6 +457,7 @@ int startup(struct options *options)
     if (!check_inherited(options))
         return EXIT_FAILURE;
     reopen_prepare(&startup.keeper.reopen);
+    startup.greets = greeting_is_wanted(options);
     warn(options);
     startup.descriptors = descriptors_raise(&startup.original);
     return options->check ? check(&startup) : begin(&startup);
