@@ -19,6 +19,7 @@ struct reader {
     struct options *options;
     char *const *argv;
     uint64_t given;
+    bool wrong; /* a value was, and was reported */
 };
 
 __attribute__((format(printf, 1, 2))) static bool wrong(const char *format, ...)
@@ -65,13 +66,17 @@ static const struct value_entry *find(const char *name, size_t length)
     return other == NULL ? found : NULL;
 }
 
+/* Behind --check-config, a wrong value does not end the reading. */
 static bool apply(struct reader *reader, const struct value_entry *entry, char *word)
 {
     char expected[TABLE_EXPECTED_MAXIMUM];
 
     reader->given |= UINT64_C(1) << (entry - table_at(0));
-    return table_apply(entry, reader->options, word, expected) ||
-           wrong("--%s: '%s': %s", entry->name, word == NULL ? "" : word, expected);
+    if (table_apply(entry, reader->options, word, expected))
+        return true;
+    reader->wrong = true;
+    (void)wrong("--%s: '%s': %s", entry->name, word == NULL ? "" : word, expected);
+    return reader->options->check;
 }
 
 /* Reads "--name", "--name=word" or "--name word". */
@@ -183,19 +188,19 @@ bool command_line_parse(struct options *options, char *const *argv)
     if (!parse_options(&reader))
         return false;
     if (options->help || options->version)
-        return true;
+        return !reader.wrong;
     if (*reader.argv == NULL)
         return wrong("PORT and CMD are missing");
     if (!parse_place(&reader) || !parse_options(&reader))
         return false;
     if (options->help || options->version)
-        return true;
+        return !reader.wrong;
     if (*reader.argv == NULL)
         return wrong("CMD is missing: the command to run for each connection");
     if (**reader.argv == '\0')
         return wrong("CMD: '': expected a command");
     options->command = reader.argv;
-    return check_places(&reader);
+    return check_places(&reader) && !reader.wrong;
 }
 
 /* ---- help ---- */
