@@ -27,7 +27,7 @@ examples_in() {
 @test "each example for rsync takes killed clients out of the queue" {
     local file
     "$DAMPENER" --help >help
-    for file in "$ROOT/README.md" "$ROOT/supervisor/socket-burst-dampener.8" help \
+    for file in "$ROOT/README.md" "$ROOT/supervisor/manual/socket-burst-dampener.8" help \
         "$IMAGE/usr/lib/systemd/system/socket-burst-dampener@.service" \
         "$IMAGE/etc/conf.d/socket-burst-dampener" "$SHARE/socket-burst-dampener/s6/config"; do
         examples_in "$file" >examples
@@ -37,7 +37,7 @@ examples_in() {
 }
 
 @test "no template and no example suggests a user that supervisor or dispatchers may have" {
-    local -a files=("$ROOT/README.md" "$ROOT/supervisor/socket-burst-dampener.8")
+    local -a files=("$ROOT/README.md" "$ROOT/supervisor/manual/socket-burst-dampener.8")
     local -a templates
     mapfile -t templates < <(grep -rl DAMPENER_OPTIONS= "$IMAGE")
     ((${#templates[@]} == 3))
@@ -153,10 +153,11 @@ service_directory() {
 DAMPENER_PORT=0
 DAMPENER_OPTIONS="-v --address 127.0.0.1"
 DAMPENER_COMMAND="sh -c cat"
+DAMPENER_CONTROL="$PWD/run/control"
 CONFIG
 }
 
-@test "s6: the run script starts the daemon, which reports when it is ready" {
+@test "s6: the run script starts the daemon, which reports when it is ready and has a control socket" {
     service_directory
     [[ $(<service/notification-fd) == 3 ]]
     (close_descriptors; cd service && exec ./run 3>../ready >>"$LOG" 2>/dev/null </dev/null) &
@@ -168,6 +169,19 @@ CONFIG
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     # The daemon logs to standard output.
     grep -q '^\[INFO\] listening on 127.0.0.1' "$LOG"
+    "$BUILD/dampenerctl" run/control status | grep -q '^state  *serving'
+    count_descriptors
+}
+
+@test "s6: where the place of the control socket cannot be made, the run script says so and serves" {
+    service_directory
+    touch run
+    (close_descriptors; cd service && exec ./run 3>../ready >>"$LOG" 2>/dev/null </dev/null) &
+    DAEMON=$!
+    await has_content ready
+    read -r ADDRESS PORT <ready
+    has_line 'starting without a control socket' "$LOG"
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     count_descriptors
 }
 
@@ -203,6 +217,7 @@ eerror() { echo "$@"; }
 ebegin() { :; }
 eend() { return "$1"; }
 supervise-daemon() { echo "supervise-daemon $*"; }
+checkpath() { echo "checkpath $*"; }
 RC_SVCNAME=socket-burst-dampener.test
 . ./conf.d
 SCRIPT
@@ -220,13 +235,15 @@ DAMPENER_PORT="0"
 DAMPENER_OPTIONS="--address 127.0.0.1 --ready-fd 7"
 DAMPENER_COMMAND="cat"
 CONFIG
-    openrc start_pre
+    [[ $(openrc start_pre) == \
+        "checkpath -d -m 0755 /run/socket-burst-dampener /run/socket-burst-dampener/test" ]]
     [[ $(openrc reload) == "supervise-daemon socket-burst-dampener.test --pidfile "*" --signal HUP" ]]
     # Replaces /run/ by a directory that everybody may write to.
     local words
     # shellcheck disable=SC2016 # openrc expands them
     words=$(openrc 'echo "$command $command_args"')
     words=${words//\/run\//"$PWD"/}
+    mkdir -p socket-burst-dampener/test
     read -r -a words <<<"$words"
     DAMPENER=${words[0]}
     start "${words[@]:1:2}" "${words[@]:3}"
@@ -379,6 +396,34 @@ offered_by_zsh() {
 
 @test "completions, README and manual match the table of options" {
     "$ROOT/scripts/lint.d/options"
+}
+
+# Copies what scripts/lint.d/manuals reads.
+copy_for_lint() {
+    mkdir -p copy/scripts/lint.d copy/supervisor
+    cp "$ROOT/scripts/lint.d/manuals" copy/scripts/lint.d
+    cp -r "$ROOT/dispatcher" copy
+    cp -r "$ROOT"/supervisor/* copy/supervisor
+}
+
+@test "the manuals have every figure, metric, log line, event and reason, and no others" {
+    "$ROOT/scripts/lint.d/manuals"
+    copy_for_lint
+    # shellcheck disable=SC2016 # each is a program of sed
+    sed -i 's/"connections_queued"/"connections_planted"/' copy/supervisor/figures/figures.c
+    sed -i 's/"handlers can be started again"/"handlers may begin"/; s/"abandoned",$/"planted",/' \
+        copy/supervisor/figures/report.c
+    sed -i 's/{"rate", /{"planted", /' copy/supervisor/server/snapshot.c
+    run copy/scripts/lint.d/manuals
+    ((status == 1))
+    echo "$output"
+    [[ $output == *"dampener_connections_planted is missing"* ]]
+    [[ $output == *"there is no metric dampener_connections_queued"* ]]
+    [[ $output == *"is missing: handlers may begin"* ]]
+    [[ $output == *"no program logs: handlers can be started again"* ]]
+    [[ $output == *"the event planted of supervisor/figures/report.c is missing"* ]]
+    [[ $output == *"the reason planted is missing"* ]]
+    (($(wc -l <<<"$output") == 6))
 }
 
 @test "zsh completes exactly the options in --help" {
