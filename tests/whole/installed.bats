@@ -419,8 +419,8 @@ copy_for_lint() {
     echo "$output"
     [[ $output == *"dampener_connections_planted is missing"* ]]
     [[ $output == *"there is no metric dampener_connections_queued"* ]]
-    [[ $output == *"is missing: handlers may begin"* ]]
-    [[ $output == *"no program logs: handlers can be started again"* ]]
+    [[ $output == *"is missing: [WARNING] handlers may begin"* ]]
+    [[ $output == *"no program logs: [WARNING] handlers can be started again"* ]]
     [[ $output == *"the event planted of supervisor/figures/report.c is missing"* ]]
     [[ $output == *"the reason planted is missing"* ]]
     (($(wc -l <<<"$output") == 6))
