@@ -99,6 +99,14 @@ void gates_look(struct gates *gates, struct admission_facts *facts, uint64_t now
     facts->tokens = rate_tokens(&gates->rate, now);
 }
 
+bool gates_show(struct gates *gates, enum options_gate_kind kind, double *figure, uint64_t now)
+{
+    if (!gates->options->gates[kind].given)
+        return false;
+    *figure = gauge_value(&gates->list[kind].gauge, now);
+    return true;
+}
+
 uint64_t gates_next_look(struct gates *gates, enum admission_reason reason, uint64_t now)
 {
     if (reason >= ADMISSION_LOAD && reason <= ADMISSION_IO)

@@ -64,6 +64,12 @@ static const struct figure figures[] = {
          "Refused clients that have not closed their connection yet."),
     BOTH(choice, held_back_by, "held_back", "by",
          "Why the next waiting client is not started: 1 for the reason, 0 for others."),
+    FIGURE("held_back_words", vocabulary, held_back_by, "held_back_words", "by",
+           "What each reason means, in words; always 1."),
+    BOTH(list, gates, "gate", "now",
+         "The load average, or a pressure in percent, that is limited."),
+    ONLY_METRIC(list, gates, "gate_limit", "limit",
+                "The limit on it: at this figure, no second handler is started."),
     BOTH(time, oldest, "oldest_wait_seconds", NULL,
          "How long the oldest waiting client has waited."),
 
@@ -98,6 +104,8 @@ static const struct figure figures[] = {
            "status=\"unknown\"", NULL),
     FIGURE("start_failures", number, counts.starts_failed, "start_failures_total", NULL,
            "Failed starts of handlers."),
+    BOTH(error, last_start_error, "last_start_error_timestamp_seconds", "error",
+         "When the last start failed, since 1970, and why."),
 
     BOTH(number, dispatchers.wanted, "dispatchers", NULL, "Dispatchers that there should be."),
     BOTH(number, dispatchers.ready, "dispatchers_ready", NULL, "Dispatchers that are ready."),
@@ -188,7 +196,7 @@ void figures_lines(struct text *text, const struct snapshot *snapshot)
     for (size_t i = 0; i < FIGURES; i++) {
         const struct figure *figure = &figures[i];
 
-        if (figure->name == NULL)
+        if (figure->name == NULL || figure->kind->words == NULL)
             continue;
         if (figure->kind->line != NULL) {
             figure->kind->line(text, figure->name, value_of(figure, snapshot));
@@ -218,8 +226,8 @@ static bool names_figure(const char *template, const struct figure *figure)
 {
     char name[64];
 
-    if (figure->name == NULL)
-        return true; /* it has nothing to be named by */
+    if (figure->name == NULL || figure->kind->words == NULL)
+        return true; /* there is nothing to be shown */
     (void)snprintf(name, sizeof(name), "{%s}", figure->name);
     return strstr(template, name) != NULL;
 }
@@ -262,6 +270,7 @@ static const char table[] = "state           {state}\n"
                             "starting        {starting}\n"
                             "running         {running} of {limits.processes}\n"
                             "held back by    {held_back_by}\n"
+                            "gates           {gates}\n"
                             "lingering       {lingering}\n"
                             "\n"
                             "served          {ended.served}\n"
@@ -281,6 +290,7 @@ static const char table[] = "state           {state}\n"
                             "exits           success {exits.success}, failure {exits.failure}, "
                             "signal {exits.signal}, unknown {exits.unknown}\n"
                             "failed starts   {start_failures}\n"
+                            "start error     {last_start_error}\n"
                             "dispatchers     {dispatchers.ready} of {dispatchers.wanted} ready, "
                             "{dispatchers.restarts} replaced\n"
                             "descriptors     {descriptors.used} of {descriptors.allowed}\n"
@@ -328,7 +338,7 @@ void figures_log(const struct snapshot *snapshot)
     for (size_t i = 0; i < FIGURES; i++) {
         const char *name = figures[i].name;
 
-        if (name != NULL && names_figure(counts, &figures[i]))
+        if (name != NULL && figures[i].kind == &kind_number && names_figure(counts, &figures[i]))
             fields[count++] = (struct log_field)LOG_NUMBER(
                 name + object_length(name) + (strchr(name, '.') != NULL),
                 *(const double *)value_of(&figures[i], snapshot));

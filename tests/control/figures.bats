@@ -151,6 +151,11 @@ GOOD
     metric_is sources 1
     metric_is connections_queued 2
     metric_is 'held_back{by="processes"}' 1
+    metric_is 'held_back_words{by="processes",words="--processes: as many handlers run as it allows"}' 1
+    [[ $status == *'"held_back_words":"--processes: as many handlers run as it allows","gates":[{"gate":"load","now":'* ]]
+    [[ $status == *',"limit":900.5}],'* ]]
+    metric_is 'gate_limit{gate="load"}' 900.5
+    [[ $(metric 'gate{gate="load"}') =~ ^[0-9.]+$ ]]
     [[ $(metric oldest_wait_seconds) =~ ^(0\.[3-9]|[1-9]) ]]
     hang_up
 }
@@ -162,18 +167,18 @@ GOOD
     say figures >lines
     say table >rows
     local line
-    for line in 'queued 2' 'running 1' 'limits.queue 50' 'held_back_by the limit on handlers' \
-        "listeners 0 0 127.0.0.1 port $PORT" 'busiest 2 1 127.0.0.1/32' 'limits.rate no limit'; do
+    for line in 'queued 2' 'running 1' 'limits.queue 50' 'held_back_by --processes: as many handlers run as it allows' \
+        "listeners 0 0 127.0.0.1 port $PORT" 'busiest 2 1 127.0.0.1/32' 'limits.rate no limit' 'last_start_error none'; do
         grep -qxF "$line" lines || { echo "not there: $line" >&2; cat lines >&2; false; }
     done
     grep -qx 'queued          2 of 50' rows
     grep -qx 'running         1 of 1' rows
-    grep -qx 'held back by    the limit on handlers' rows
+    grep -qx 'held back by    --processes: as many handlers run as it allows' rows
     [[ $(head -n 1 lines) == "version "* && $(head -n 1 rows) == "state "* ]]
     # Each field of the status has a line whose name ends in the name of the field.
     local field
     for field in $(say status | grep -o '"[a-z_0-9]*":[0-9n]' | cut -d '"' -f 2 | sort -u); do
-        [[ " port backlog dropped waiting count period " == *" $field "* ]] ||
+        [[ " port backlog dropped waiting count period ago " == *" $field "* ]] ||
             grep -qE "^([a-z]*\.)?$field " lines || { echo "no line: $field" >&2; false; }
     done
     [[ $(say help) == *$'\n'table\ * && $(say help) == *$'\n'figures\ * ]]
@@ -229,12 +234,15 @@ HANDLER
     exec {HELD}<>pipe
     start --address 127.0.0.1 --control control --processes 4 --dispatchers 2 0 ./handler
     metric_is start_failures_total 0
+    [[ $(say status) == *'"last_start_error":null,'* ]]
     metric_is dispatchers 2
     metric_is dispatcher_restarts_total 0
     mv handler away
     connect_more 1
     await metric_exceeds start_failures_total 0
     await field_is held_back_by failure
+    [[ $(say status) =~ \"last_start_error\":\{\"error\":\"No\ such\ file\ or\ directory\",\"ago\":[0-9.e-]+\} ]]
+    (($(metric 'last_start_error_timestamp_seconds{error="No such file or directory"}' | cut -d . -f 1) >= EPOCHSECONDS - 60))
     mv away handler
     await field_is running 1
     metric_is 'held_back{by="failure"}' 0
