@@ -87,6 +87,13 @@ static const struct figure figures[] = {
     NO_METRIC(time, waits.longest),
     ONLY_METRIC(histogram, wait_histogram, "wait_seconds", NULL,
                 "How long clients waited until their handler ran."),
+    NO_METRIC(number, unserved.of),
+    NO_METRIC(time, unserved.p50),
+    NO_METRIC(time, unserved.p90),
+    NO_METRIC(time, unserved.p99),
+    NO_METRIC(time, unserved.longest),
+    ONLY_METRIC(histogram, unserved_histogram, "unserved_wait_seconds", NULL,
+                "How long clients waited that got no handler: refused, hung up, dropped."),
     NO_METRIC(number, runs.of),
     NO_METRIC(time, runs.p50),
     NO_METRIC(time, runs.p90),
@@ -285,6 +292,8 @@ static const char table[] = "state           {state}\n"
                             "\n"
                             "waited          p50 {waits.p50}, p90 {waits.p90}, p99 {waits.p99}, "
                             "longest {waits.longest} of {waits.of}\n"
+                            "waited in vain  p50 {unserved.p50}, p90 {unserved.p90}, "
+                            "p99 {unserved.p99}, longest {unserved.longest} of {unserved.of}\n"
                             "ran             p50 {runs.p50}, p90 {runs.p90}, p99 {runs.p99}, "
                             "longest {runs.longest} of {runs.of}\n"
                             "exits           success {exits.success}, failure {exits.failure}, "

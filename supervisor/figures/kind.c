@@ -227,9 +227,10 @@ static void histogram_sample(struct text *text, const char *metric, const char *
         text_add(text, "dampener_%s_bucket{le=\"%.10g\"} %" PRIu64 "\n", metric,
                  loop_seconds(histogram_bounds[i]), sum);
     }
-    text_add(text, "dampener_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", metric, histogram->count);
+    sum += histogram->counts[HISTOGRAM_BOUNDS];
+    text_add(text, "dampener_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", metric, sum);
     text_add(text, "dampener_%s_sum %.15g\n", metric, loop_seconds(histogram->sum));
-    text_add(text, "dampener_%s_count %" PRIu64 "\n", metric, histogram->count);
+    text_add(text, "dampener_%s_count %" PRIu64 "\n", metric, sum);
 }
 
 const struct kind kind_histogram = {.sample = histogram_sample};

@@ -72,8 +72,8 @@ struct snapshot {
         struct snapshot_rate rate;
     } limits;
 
-    const struct histogram *wait_histogram, *run_histogram;
-    struct histogram_quantiles waits, runs;
+    const struct histogram *wait_histogram, *run_histogram, *unserved_histogram;
+    struct histogram_quantiles waits, runs, unserved;
     struct report_counts counts;
     struct {
         double wanted, ready, restarts;

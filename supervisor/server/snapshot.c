@@ -135,6 +135,7 @@ static void count_handlers(const struct server *server, struct snapshot *snapsho
 
     snapshot->wait_histogram = &report->waits;
     snapshot->run_histogram = &report->runs;
+    snapshot->unserved_histogram = &server->lasting->clients->unserved;
     snapshot->counts = report->counts;
     if (report->start_error != 0) {
         double at = loop_seconds(report->start_failed_at - server->lasting->began);
@@ -277,6 +278,7 @@ void snapshot_render(struct server *server, figures_renderer *render, struct tex
     snapshot_count(server, &snapshot);
     snapshot.waits = histogram_quantiles(snapshot.wait_histogram);
     snapshot.runs = histogram_quantiles(snapshot.run_histogram);
+    snapshot.unserved = histogram_quantiles(snapshot.unserved_histogram);
     snapshot.listeners =
         (struct snapshot_list){counted, rows, list_listeners(&server->acceptor, rows), NULL};
     snapshot.gates = (struct snapshot_list){gated, gates, list_gates(server, gates), "none is set"};

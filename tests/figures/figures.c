@@ -55,6 +55,8 @@ static void begin(void)
                    .rate = {10, 1}},
         .wait_histogram = &histogram,
         .run_histogram = &histogram,
+        .unserved_histogram = &histogram,
+        .unserved = {.of = 9, .p50 = 2.5, .longest = 7},
         .waits = {512, 0.0004, 0.25, 59.9, 8640000},
         .listeners = {backlog, listeners, 3, NULL},
         .busiest = {waiting, busiest, 1, NULL},
@@ -117,7 +119,8 @@ static void check_metrics(void)
     CHECK(shows("dampener_state{state=\"serving\"} 0\ndampener_state{state=\"paused\"} 1\n"));
     CHECK(shows("dampener_oldest_wait_seconds 0\n") && shows("dampener_handlers_limit +Inf\n"));
     CHECK(shows("dampener_log_state{state=\"open\"} 0\ndampener_log_state{state=\"broken\"} 1\n"));
-    CHECK(shows("# TYPE dampener_wait_seconds histogram\n"));
+    CHECK(shows("# TYPE dampener_wait_seconds histogram\n") &&
+          shows("# TYPE dampener_unserved_wait_seconds histogram\n"));
     /* Two sockets at one address are one sample. */
     CHECK(shows("dampener_listen_backlog{address=\"127.0.0.1\",port=\"873\"} 6\n#"));
     CHECK(shows("dampener_listen_overflows_total{address=\"127.0.0.1\",port=\"873\"} 9\n#"));
@@ -146,6 +149,7 @@ static void check_table(void)
                 "                io-pressure                      now 0, limit 60.5\n"));
     CHECK(shows("start error     Permission denied, 12.2s ago\n"));
     CHECK(shows("waited          p50 0ms, p90 250ms, p99 59.9s, longest 100d of 512\n"));
+    CHECK(shows("waited in vain  p50 2.5s, p90 0ms, p99 0ms, longest 7.0s of 9\n"));
     CHECK(shows("queue timeout   none\nper source      7\nload average    2.5\n"
                 "rate of starts  10 in 1.0s\n"));
     CHECK(shows("listening on    127.0.0.1 port 873               backlog 5, dropped 7\n"));
