@@ -54,10 +54,11 @@ int gates_open(struct gates *gates, const struct options *options, uint64_t now)
     for (int i = 0; i < OPTIONS_GATES; i++) {
         bool given = options->gates[i].given;
 
+        gates->list[i].gauge.descriptor = -1; /* gates_has_load() */
         if (!given && !may_be_given(options, i))
             continue;
         if (gauge_open(&gates->list[i].gauge, kinds[i].path, kinds[i].before) == 0 || !given)
-            continue; /* gates_has_load() */
+            continue;
         log_error("%s: cannot read %s: %m%s", kinds[i].option, kinds[i].path, kinds[i].hint);
         return -1;
     }
