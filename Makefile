@@ -64,13 +64,14 @@ dampenerctl_objects := $(call objects_of,supervisor/dampenerctl/*.c)
 supervisor_objects  := $(filter-out $(dampenerctl_objects),$(call objects_of,supervisor/*.c supervisor/*/*.c))
 dispatcher_objects  := $(call objects_of,dispatcher/*.c) $(shared_objects)
 text                := $(BUILD)/objects/dispatcher/shared/text.o
+nearest             := $(BUILD)/objects/supervisor/base/nearest.o
 programs            := $(BUILD)/socket-burst-dampener $(BUILD)/dispatcher $(BUILD)/dampenerctl
 
 all: $(programs)
 
 $(BUILD)/socket-burst-dampener: $(supervisor_objects) $(shared_objects)
 $(BUILD)/dispatcher: $(dispatcher_objects) $(leaks)
-$(BUILD)/dampenerctl: $(dampenerctl_objects) $(text)
+$(BUILD)/dampenerctl: $(dampenerctl_objects) $(text) $(nearest)
 $(programs): $(memcheck) $(BUILD)/flags
 	$(CC) $(ALL_CFLAGS) $(SANITIZERS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^)
 

@@ -4,6 +4,7 @@
 #include "dispatcher/shared/text.h"
 #include "supervisor/base/address.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
@@ -159,9 +160,16 @@ void report_started(struct report *report, const struct report_client *client, u
         client->process, address_describe(client->remote, text), loop_seconds(waited), queued);
 }
 
-void report_start_failed(struct report *report, uint64_t ticket, uint64_t delay)
+static void count_failure(struct report *report)
 {
     report->counts.starts_failed++;
+    report->start_error = errno;
+    report->start_failed_at = report->loop->now;
+}
+
+void report_start_failed(struct report *report, uint64_t ticket, uint64_t delay)
+{
+    count_failure(report);
     report->starts_fail = true;
     if (allows(report, REPORT_START))
         log_event(LOG_LEVEL_WARNING, "start-failed", LOG_FIELDS(LOG_NUMBER("ticket", ticket)),
@@ -176,7 +184,7 @@ void report_client_failed(struct report *report, const struct report_client *cli
     char address[INET6_ADDRSTRLEN];
     char text[ADDRESS_DESCRIPTION];
 
-    report->counts.starts_failed++;
+    count_failure(report);
     if (allows(report, closed ? REPORT_CLOSED : REPORT_CLIENT))
         log_event(LOG_LEVEL_WARNING, closed ? "client-closed" : "client-failed",
                   LOG_FIELDS(LOG_NUMBER("ticket", client->ticket),

@@ -52,7 +52,9 @@ struct report {
     struct histogram waits; /* from accept to the start of the handler */
     struct histogram runs;  /* from start to end of the handler */
     struct report_counts counts;
-    bool starts_fail;                /* the last start failed */
+    bool starts_fail; /* the last start failed */
+    int start_error;  /* of the last start that failed; 0: none has */
+    uint64_t start_failed_at;
     uint64_t lines[REPORT_TROUBLES]; /* due in this period, those left out included */
     struct loop_timer period;        /* its end; the first line begins it */
 };
