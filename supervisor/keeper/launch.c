@@ -10,6 +10,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -139,9 +140,8 @@ static bool prepare_arguments(struct launch *launch, const struct options *optio
     }
     launch->arguments[0] = (char *)(uintptr_t) "dispatcher"; /* exec does not write to it */
     launch->arguments[FORMAT] =
-        (char *)(uintptr_t)(options->log_format == LOG_FORMAT_JSON ? "json"
-                                                                   : "text"); /* nor here */
-    launch->arguments[PATH] = options->command[0]; /* until launch_try() finds it */
+        (char *)(uintptr_t)log_format_words[options->log_format]; /* nor here */
+    launch->arguments[PATH] = options->command[0];                /* until launch_try() finds it */
     memcpy(&launch->arguments[COMMAND], options->command, count * sizeof(*options->command));
     return true;
 }
@@ -149,7 +149,7 @@ static bool prepare_arguments(struct launch *launch, const struct options *optio
 int launch_prepare(struct launch *launch, const struct options *options,
                    const struct identity *handlers, const struct launch_facts *facts)
 {
-    *launch = (struct launch){.program = open_program(), .limit = facts->limit};
+    *launch = (struct launch){.program = open_program(), .errors = -1, .limit = facts->limit};
     return launch->program >= 0 && prepare_setup(launch, options, handlers, facts) &&
                    prepare_arguments(launch, options)
                ? 0
@@ -163,7 +163,8 @@ int launch_prepare(struct launch *launch, const struct options *options,
 static _Noreturn void become_dispatcher(const struct launch *launch,
                                         const int descriptors[LAUNCH_DESCRIPTORS])
 {
-    if (dup2(descriptors[LAUNCH_PEER], PROTOCOL_SOCKET) < 0 ||
+    if ((launch->errors >= 0 && dup2(launch->errors, PROTOCOL_ERRORS) < 0) ||
+        dup2(descriptors[LAUNCH_PEER], PROTOCOL_SOCKET) < 0 ||
         dup2(descriptors[LAUNCH_LEDGER], PROTOCOL_LEDGER) < 0 ||
         dup2(launch->setup, PROTOCOL_SETUP) < 0 || setrlimit(RLIMIT_NOFILE, &launch->limit) != 0)
         log_error("cannot prepare a dispatcher: %m");
@@ -203,6 +204,23 @@ static pid_t execute(struct launch *launch, const char *role, int descriptors[LA
         (void)close(descriptors[LAUNCH_PEER]);
     }
     (void)close(descriptors[LAUNCH_LEDGER]); /* it is empty */
+    return -1;
+}
+
+#define APPEND_ERROR "--stderr: cannot open '%s' to append to it: %m"
+
+/* O_NONBLOCK: opening a named pipe would wait for a reader.  Handlers must not find it set. */
+int launch_open_errors(struct launch *launch, const struct options *options)
+{
+    const char *path = options->error_file;
+
+    if (options->standard_error != SETUP_STANDARD_ERROR_FILE)
+        return 0;
+    launch->errors = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+                          LAUNCH_ERRORS_MODE);
+    if (launch->errors >= 0 && fcntl(launch->errors, F_SETFL, O_APPEND) == 0)
+        return 0;
+    log_error(APPEND_ERROR, path);
     return -1;
 }
 

@@ -305,6 +305,8 @@ static void leave_keeper(struct keeper *keeper)
     files_close(&keeper->files);
     (void)close(keeper->launch.program);
     (void)close(keeper->launch.setup);
+    if (keeper->launch.errors >= 0)
+        (void)close(keeper->launch.errors); /* nothing was written */
     if (keeper->notify.descriptor >= 0)
         (void)close(keeper->notify.descriptor);
 }
@@ -495,7 +497,7 @@ int startup(struct options *options)
         return status;
     /* This may take long.  A signal may still end the process, because there is nothing to remove
      * yet, and no other daemon waits for this one to take over. */
-    if (!rules_look_up(options) ||
+    if (launch_open_errors(&startup.keeper.launch, options) != 0 || !rules_look_up(options) ||
         !policy_read(&startup.server.queue.policy, options, &startup.server.rules))
         return EXIT_FAILURE;
     return listen_for_clients(&startup) ? keep(&startup) : EXIT_FAILURE;

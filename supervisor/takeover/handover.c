@@ -165,9 +165,10 @@ static void finish(struct handover *handover)
     const struct clients *clients = &handover->queue->clients;
 
     handover->phase = HANDOVER_DONE; /* before all else: handover_resume() */
-    log_warning("process %d took over; waiting clients: %u; handlers still to end here: %u",
-                handover->successor, clients_count(clients, CLIENT_QUEUED),
-                clients_count(clients, CLIENT_RUNNING) - handover->owed);
+    log_write(LOG_LEVEL_ANSWER,
+              "process %d took over; waiting clients: %u; handlers still to end here: %u",
+              handover->successor, clients_count(clients, CLIENT_QUEUED),
+              clients_count(clients, CLIENT_RUNNING) - handover->owed);
     leave_all(handover);
 }
 

@@ -560,8 +560,9 @@ int takeover_finish(struct takeover *takeover, struct loop *loop, struct queue *
         return -1;
     }
     close_left(takeover);
-    log_info("took over from process %d; waiting clients: %u; handlers still to end there: %u",
-             takeover->process, clients_count(&queue->clients, CLIENT_QUEUED),
-             clients_count(&queue->clients, CLIENT_RUNNING));
+    log_write(LOG_LEVEL_ANSWER,
+              "took over from process %d; waiting clients: %u; handlers still to end there: %u",
+              takeover->process, clients_count(&queue->clients, CLIENT_QUEUED),
+              clients_count(&queue->clients, CLIENT_RUNNING));
     return 0;
 }

@@ -292,7 +292,9 @@ fish_offers() { [[ $(offered_by_fish "$2" | LC_ALL=C sort | paste -sd ' ') == "$
     offers "arrival fair" socket-burst-dampener --order ""
     offers "hangup half-close silent never" socket-burst-dampener 873 --abandon ""
     offers "inherit socket null" socket-burst-dampener --stderr ""
-    offers "text json" socket-burst-dampener --log-format ""
+    touch here.log
+    offers "./here.log" socket-burst-dampener --stderr "./he"
+    offers "text timed json" socket-burst-dampener --log-format ""
     offers "cpu= memory= io=" socket-burst-dampener --pressure ""
     offers "nofile=" socket-burst-dampener --limit nof
     offers "--queue --queue-timeout" socket-burst-dampener --processes 8 --q
@@ -365,6 +367,8 @@ offered_by_zsh() {
     fish_offers "" "socket-burst-dampener --processes "
     touch "a file"
     fish_offers "a file" "socket-burst-dampener --access-file a\\ f"
+    touch plain
+    fish_offers "./plain" "socket-burst-dampener --stderr ./pl"
     fish_offers "sha256sum" "socket-burst-dampener 873 --processes 8 sha256s"
     # From CMD on, every word belongs to the command.
     fish_offers "a file" "socket-burst-dampener 873 cat a\\ f"

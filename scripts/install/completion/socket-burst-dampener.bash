@@ -25,13 +25,13 @@ declare -gA _socket_burst_dampener_values=(
     [--limit]="words as= core= cpu= data= fsize= locks= memlock= msgqueue= nice= nofile= nproc= rss= rtprio= rttime= sigpending= stack="
     [--on-hangup]="words wait end"
     [--leftovers]="words keep end"
-    [--stderr]="words inherit socket null"
+    [--stderr]="words_or_file inherit socket null"
     [--supervisor-user]=user
     [--dispatcher-user]=user
     [--control]=file
     [--takeover]=file
     [--pid-file]=file
-    [--log-format]="words text json"
+    [--log-format]="words text timed json"
 )
 # END options
 
@@ -46,6 +46,13 @@ _socket_burst_dampener_files() {
 _socket_burst_dampener_value() {
     local kind=${_socket_burst_dampener_values[$1]-}
     case $kind in
+    words_or_file*)
+        if [[ $2 == [./~]* ]]; then
+            _socket_burst_dampener_files -f "$2"
+        else
+            _socket_burst_dampener_words "${kind#words_or_file }" "$2"
+        fi
+        ;;
     words*)
         if [[ $kind == *= ]]; then compopt -o nospace 2>/dev/null; fi
         _socket_burst_dampener_words "${kind#words }" "$2"
