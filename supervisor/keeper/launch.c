@@ -1,6 +1,7 @@
 #include "supervisor/keeper/launch.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -222,6 +223,27 @@ int launch_open_errors(struct launch *launch, const struct options *options)
         return 0;
     log_error(APPEND_ERROR, path);
     return -1;
+}
+
+bool launch_check_errors(const struct options *options)
+{
+    const char *path = options->error_file;
+    struct stat status;
+    int error;
+
+    if (options->standard_error != SETUP_STANDARD_ERROR_FILE)
+        return true;
+    if (stat(path, &status) == 0)
+        error = S_ISDIR(status.st_mode)                            ? EISDIR
+                : S_ISSOCK(status.st_mode)                         ? ENXIO
+                : faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0 ? errno
+                                                                   : 0;
+    else
+        error = errno != ENOENT || file_check_directory(path) != 0 ? errno : 0;
+    errno = error;
+    if (error != 0)
+        log_error(APPEND_ERROR, path);
+    return error == 0;
 }
 
 int launch_try(struct launch *launch)

@@ -51,6 +51,10 @@ int launch_prepare(struct launch *launch, const struct options *options,
  * after logging why. */
 int launch_open_errors(struct launch *launch, const struct options *options);
 
+/* Looks whether it could, without opening or making the file.  Returns false after logging why not.
+ */
+bool launch_check_errors(const struct options *options);
+
 /* Has a dispatcher find and try the command, and waits for it.  Returns 0, or the status to exit
  * with after logging an error: no handler could ever start, or none of some client. */
 int launch_try(struct launch *launch);

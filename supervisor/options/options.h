@@ -165,6 +165,7 @@ struct options {
     enum log_format log_format;
     uint32_t verbosity;
 
+    bool check; /* say what a start would find wrong, and exit */
     bool help;
     bool version;
 

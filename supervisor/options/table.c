@@ -192,6 +192,9 @@ static const struct value_entry entries[] = {
              "as JSON objects")),
     OPTION("verbose", RUNNING, NULL, .letter = 'v', COUNT(verbosity),
            HELP("log the start and end of each handler; -vv: log everything")),
+    OPTION("check-config", RUNNING, NULL, FLAG(check),
+           HELP("check options, files and CMD as at a start, say what is wrong, and exit; nothing "
+                "listens, and nothing is changed")),
     OPTION("help", RUNNING, NULL, .letter = 'h', FLAG(help), HELP("show this help")),
     OPTION("version", RUNNING, NULL, FLAG(version), HELP("show the version")),
 
