@@ -21,7 +21,6 @@ static const struct {
     const char *name;
     const char *reason;
 } refusals[REPORT_REFUSALS] = {
-    [REPORT_DENIED] = {"denied", "denied by the access rules"},
     [REPORT_QUEUE] = {"refused-queue", "the queue is full"},
     [REPORT_SOURCE] = {"refused-source", "too many clients of its source wait"},
     [REPORT_TIMEOUT] = {"refused-timeout", "it has waited too long"},
@@ -55,7 +54,8 @@ void report_left_out(struct report *report)
 {
     const uint64_t starts = left_out(report, REPORT_START);
 
-    for (enum report_trouble i = 0; i < REPORT_REFUSALS; i++)
+    log_more(report, REPORT_DENIED, "denied-more", "clients were denied by the access rules");
+    for (enum report_trouble i = REPORT_QUEUE; i < REPORT_REFUSALS; i++)
         if (left_out(report, i) > 0)
             log_event(LOG_LEVEL_WARNING, "refused-more",
                       LOG_FIELDS(LOG_NUMBER("count", left_out(report, i)),
@@ -120,7 +120,14 @@ void report_refused(struct report *report, const struct endpoint *remote,
     char address[INET6_ADDRSTRLEN];
     char text[ADDRESS_DESCRIPTION];
 
-    if (allows(report, refusal))
+    if (!allows(report, refusal))
+        return;
+    if (refusal == REPORT_DENIED)
+        log_event(LOG_LEVEL_WARNING, "denied",
+                  LOG_FIELDS(LOG_TEXT("address", address_text(remote, address)),
+                             LOG_NUMBER("port", remote->port)),
+                  "denied %s by the access rules", address_describe(remote, text));
+    else
         log_event(LOG_LEVEL_WARNING, "refused",
                   LOG_FIELDS(LOG_TEXT("address", address_text(remote, address)),
                              LOG_NUMBER("port", remote->port),

@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Kinds of trouble; refusals come first. */
+/* Kinds of trouble; clients that are turned away come first. */
 enum report_trouble {
     REPORT_DENIED, /* by the access rules */
     REPORT_QUEUE,  /* the queue is full */
@@ -89,7 +89,7 @@ void report_ended(struct report *report, const struct report_client *client, uin
 /* Logs that a client gave up after it had waited for `waited`. */
 void report_abandoned(const struct report_client *client, uint64_t waited);
 
-/* Logs a refusal. */
+/* Logs that a client was denied or refused. */
 void report_refused(struct report *report, const struct endpoint *remote,
                     enum report_trouble refusal);
 
