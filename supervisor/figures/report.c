@@ -54,7 +54,8 @@ void report_left_out(struct report *report)
 {
     const uint64_t starts = left_out(report, REPORT_START);
 
-    for (enum report_trouble i = REPORT_DENIED + 1; i < REPORT_REFUSALS; i++)
+    log_more(report, REPORT_DENIED, "denied-more", "clients were denied by the access rules");
+    for (enum report_trouble i = REPORT_QUEUE; i < REPORT_REFUSALS; i++)
         if (left_out(report, i) > 0)
             log_event(LOG_LEVEL_WARNING, "refused-more",
                       LOG_FIELDS(LOG_NUMBER("count", left_out(report, i)),

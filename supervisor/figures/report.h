@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Kinds of trouble; ways to turn a client away come first. */
+/* Kinds of trouble; clients that are turned away come first. */
 enum report_trouble {
     REPORT_DENIED, /* by the access rules */
     REPORT_QUEUE,  /* the queue is full */
