@@ -62,7 +62,6 @@ void report_left_out(struct report *report)
                                  LOG_TEXT("reason", refusals[i].name)),
                       "refused %" PRIu64 " more, not logged one by one: %s", left_out(report, i),
                       refusals[i].reason);
-    log_more(report, REPORT_DENIED, "denied-more", "clients were denied by the access rules");
     if (starts > 0)
         log_event(LOG_LEVEL_WARNING, "start-failed-more", LOG_FIELDS(LOG_NUMBER("count", starts)),
                   "%" PRIu64 " more starts failed, not logged one by one; handlers %s", starts,
