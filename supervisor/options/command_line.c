@@ -13,13 +13,10 @@
 
 /* ---- reading ---- */
 
-/* The words that are left, and the options that were given so far, as bits by their place in the
- * table. */
 struct reader {
     struct options *options;
-    char *const *argv;
-    uint64_t given;
-    bool wrong; /* a value was, and was reported */
+    char *const *argv; /* the words that are left */
+    bool wrong;        /* a value was, and was reported */
 };
 
 __attribute__((format(printf, 1, 2))) static bool wrong(const char *format, ...)
@@ -71,7 +68,7 @@ static bool apply(struct reader *reader, const struct value_entry *entry, char *
 {
     char expected[TABLE_EXPECTED_MAXIMUM];
 
-    reader->given |= UINT64_C(1) << (entry - table_at(0));
+    table_give(entry, reader->options);
     if (table_apply(entry, reader->options, word, expected))
         return true;
     reader->wrong = true;
@@ -169,7 +166,7 @@ static bool check_places(const struct reader *reader)
     const struct value_entry *entry;
 
     for (size_t i = 0; (entry = table_at(i)) != NULL; i++) {
-        if ((reader->given >> i & 1) == 0 || entry->places == 0 ||
+        if (!table_is_given(entry, reader->options) || entry->places == 0 ||
             (entry->places >> place & 1) != 0)
             continue;
         if (entry->places == 1u << OPTIONS_UNIX)

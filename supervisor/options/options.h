@@ -169,6 +169,8 @@ struct options {
     bool help;
     bool version;
 
+    uint64_t given; /* on the command line: table_is_given() */
+
     char *const *command; /* CMD and its arguments, NULL-terminated */
 };
 

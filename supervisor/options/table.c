@@ -204,7 +204,7 @@ static const struct value_entry entries[] = {
 
 enum { ENTRIES = sizeof(entries) / sizeof(*entries) };
 
-static_assert(ENTRIES <= 64, "command_line.c keeps a bit for each option");
+static_assert(ENTRIES <= 64, "there is a bit for each option");
 static_assert((int)RLIM_NLIMITS == SETUP_LIMITS, "the words of --limit are not all resources");
 
 const struct value_entry *table_at(size_t i)
@@ -239,6 +239,16 @@ const struct value_entry *table_named(const char *name, size_t length,
             *other = &entries[i];
     }
     return found;
+}
+
+void table_give(const struct value_entry *entry, struct options *options)
+{
+    options->given |= UINT64_C(1) << (entry - entries);
+}
+
+bool table_is_given(const struct value_entry *entry, const struct options *options)
+{
+    return (options->given >> (entry - entries) & 1) != 0;
 }
 
 bool table_takes_value(const struct value_entry *entry)

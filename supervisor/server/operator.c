@@ -164,10 +164,50 @@ static bool set(struct server *server, const char *name, char *value, struct tex
     return true;
 }
 
+/* Follows the options.  Setting the same limit again changes nothing. */
+static void follow(struct server *server)
+{
+    queue_limit(&server->queue);
+    gates_adjust(&server->gates, server->loop.now);
+}
+
+static void inherit(struct server *server, const struct inheritance_limit *limit)
+{
+    const struct value_entry *entry = settable(limit->name);
+    struct inheritance_limit copy = *limit;
+    char bytes[TABLE_EXPECTED_MAXIMUM + 512];
+    const char *error = bytes + strlen("error: ");
+    struct text text;
+
+    if (entry != NULL && table_is_given(entry, server->options)) {
+        log_info("--%s on the command line replaces %s, which was set in the old process",
+                 limit->name, limit->value);
+        return;
+    }
+    text_open(&text, bytes, sizeof(bytes));
+    if (!set(server, limit->name, copy.value, &text)) {
+        log_warning("%s was set to %s in the old process, and cannot be set here: %.*s",
+                    limit->name, limit->value, (int)strcspn(error, "\n"), error);
+        return;
+    }
+    inheritance_note(&server->lasting->settings, limit->name, limit->value);
+    log_info("%s is %s, as it was set in the old process", limit->name, limit->value);
+}
+
+void operator_inherit(struct server *server)
+{
+    const struct inheritance_settings *settings = &server->takeover->settings;
+
+    for (uint32_t i = 0; i < settings->count; i++)
+        inherit(server, &settings->list[i]);
+    follow(server);
+}
+
 static void command_set(struct server *server, const struct call *call)
 {
     const char *name = call->words[1];
     char *value = call->words[2];
+    char given[SHOWN + 1]; /* a reader may change the value */
 
     if (call->count < WORDS) {
         text_add(call->text, "error: expected set NAME VALUE, where NAME is one of ");
@@ -175,11 +215,11 @@ static void command_set(struct server *server, const struct call *call)
         text_add(call->text, "\n");
         return;
     }
-    if (!set(server, name, value, call->text))
+    (void)snprintf(given, sizeof(given), "%s", value);
+    if (is_handed_over(server, call) || !set(server, name, value, call->text))
         return;
-    /* What depends on the options.  Setting the same limit again changes nothing. */
-    queue_limit(&server->queue);
-    gates_adjust(&server->gates, server->loop.now);
+    inheritance_note(&server->lasting->settings, name, given);
+    follow(server);
     log_info("the operator has set %s to %s", name, value);
     text_add(call->text, "%s is %s now\n", name, value);
 }

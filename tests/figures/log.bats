@@ -61,8 +61,9 @@ comes_to() {
     [[ $(member memory <line) =~ ^[0-9]+$ && $(member process <line) =~ ^[0-9]+$ ]]
     [[ $(event abandoned info | member waited) =~ ^[0-9]+\.[0-9]{6}$ ]]
     [[ $(event refused warning | member reason) == '"refused-queue"' ]]
-    event refused-more warning >line
-    [[ $(member reason <line) == '"denied"' && $(member count <line) =~ ^[0-9]+$ ]]
+    [[ $(event denied warning | member address) == '"127.0.0.2"' ]]
+    event denied-more warning >line
+    [[ $(member reason <line) == "" && $(member count <line) =~ ^[0-9]+$ ]]
     event status info >line
     [[ $(member denied <line) == 30 && $(member refused_queue <line) == 1 ]]
     [[ $(member held_back_by <line) == '"none"' ]]

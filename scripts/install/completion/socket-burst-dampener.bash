@@ -129,19 +129,23 @@ _socket_burst_dampener() {
 }
 
 _dampenerctl() {
-    local current=${COMP_WORDS[COMP_CWORD]} i
+    local current=${COMP_WORDS[COMP_CWORD]} i place=0
+    local commands="status top health metrics help pause resume drain set"
     local -a words=()
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         if [[ ${COMP_WORDS[i]} != -* ]]; then words+=("${COMP_WORDS[i]}"); fi
     done
+    # A first word that is no command is a PATH.
+    if [[ " $commands " != *" ${words[0]-} "* ]]; then place=1; fi
     if [[ $current == -* ]]; then
         _socket_burst_dampener_words "--json --help --version" "$current"
     elif ((${#words[@]} == 0)); then
         _socket_burst_dampener_files -f "$current"
-    elif ((${#words[@]} == 1)); then
-        _socket_burst_dampener_words "status metrics top pause resume drain set help" "$current"
-    elif ((${#words[@]} == 2)) && [[ ${words[1]} == set ]]; then
+        mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$commands" -- "$current")
+    elif ((${#words[@]} == place)); then
+        _socket_burst_dampener_words "$commands" "$current"
+    elif ((${#words[@]} == place + 1)) && [[ ${words[place]} == set ]]; then
         _socket_burst_dampener_words "$_socket_burst_dampener_limits" "$current"
     fi
 }
