@@ -29,6 +29,10 @@ const struct value_entry *table_named(const char *name, size_t length,
 /* The entry with this short form, or NULL. */
 const struct value_entry *table_lettered(char letter);
 
+/* Notes, and returns, whether the command line has given this option. */
+void table_give(const struct value_entry *entry, struct options *options);
+bool table_is_given(const struct value_entry *entry, const struct options *options);
+
 bool table_takes_value(const struct value_entry *entry);
 
 /* Sets every option to its default. */
