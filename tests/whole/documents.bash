@@ -134,7 +134,7 @@ show_block() {
     echo "--- $PLACE: a block $2:" >&2
     cat "$1.sh" >&2
     echo "--- its output:" >&2
-    tail -n 40 "$1.output" | cut -c 1-300 >&2
+    tail -n 40 "$1.output" | cut -c 1-160 >&2
 }
 
 # Replaces each number by N, and each run of blanks by one.
