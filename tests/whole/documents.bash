@@ -31,7 +31,7 @@ prepare_boot() {
         cp -a "$ROOT/$part" "$image$SOURCES"
     done
     mkdir "$image$SOURCES/build"
-    cp -a "$BUILD"/{objects,flags,socket-burst-dampener,dispatcher,dampenerctl} "$image$SOURCES/build"
+    cp -RLp "$BUILD"/{objects,flags,socket-burst-dampener,dispatcher,dampenerctl} "$image$SOURCES/build"
     make -C "$image$SOURCES" --no-print-directory -s install SYSCONFDIR=/etc DESTDIR="$image"
     echo hello >"$image/srv/mirror/file"
     printf '[mirror]\npath = /srv/mirror\n' >"$image/etc/rsyncd.conf"
