@@ -153,6 +153,25 @@ forget_engine() { there rm -r /usr/local/sbin/docker /run/engine; }
 @test "recipe (i): log lines with the time" { follow_recipe i; }
 @test "recipe (j): collect the log" { needs jq logrotate && follow_recipe j; }
 
+@test "recipe (e): if the new daemon cannot start, the reload fails, and the old daemon serves on" {
+    local place=/etc/systemd/system/socket-burst-dampener@rsync.service.d/takeover.conf
+    needs jq
+    begin_reading
+    file_in_recipe e "$place" >takeover.conf
+    has_content takeover.conf
+    there mkdir -p "${place%/*}"
+    there tee "$place" <takeover.conf >/dev/null
+    an_instance
+    a_handler_runs
+    there sed -i 's/--processes 8/--processes none-at-all/' /etc/default/socket-burst-dampener-rsync
+    refute there systemctl reload socket-burst-dampener@rsync
+    there journalctl --unit socket-burst-dampener@rsync --quiet | grep -q 'none-at-all'
+    [[ $(there dampenerctl health) == serving ]]
+    status_there "$SERVING" .process
+    status_there 1 .running
+    there rm -r "${place%/*}"
+}
+
 # ---- manuals ----
 
 @test "the examples of socket-burst-dampener(8) run" {
