@@ -93,7 +93,9 @@ static void command_takeover(struct server *server, const struct call *call)
         text_add(call->text, "error: that is for another daemon to say, with --takeover\n");
         return;
     }
-    call->answer->descriptor = handover_begin(&server->lasting->handover, version, &error);
+    error = "a supervisor has just taken the place of another; try again";
+    if (server->strays.count == 0) /* otherwise the new process would not get them */
+        call->answer->descriptor = handover_begin(&server->lasting->handover, version, &error);
     if (call->answer->descriptor < 0)
         text_add(call->text, "error: cannot be taken over now: %s\n", error);
     else

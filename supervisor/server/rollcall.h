@@ -32,7 +32,8 @@ void rollcall_forget(struct server *server, const struct keeper *keeper);
 /* Calls the roll, once the rooms are open. */
 void rollcall_begin(struct server *server);
 
-/* Follows each round: lets strays in once all have answered. */
+/* To be called in each round, before clients are accepted and started: lets strays in once all have
+ * answered. */
 void rollcall_advance(struct server *server);
 
 #endif

@@ -54,7 +54,7 @@ static void log_status(const struct server *server)
 
 /* Follows the events of each round.  The order matters:
  *
- *   1. accept: clients that come now are part of this round
+ *   1. roll call, then accept: clients that come now are part of this round
  *   2. signals to handlers that have run for too long
  *   3. takeover: if it fails, waiting clients start in this very round
  *   4. clients that have waited too long leave; others start; the newest are refused
@@ -66,6 +66,7 @@ static void advance(void *context)
 {
     struct server *server = context;
 
+    rollcall_advance(server);
     accept_resume(&server->acceptor);
     ending_advance(&server->running);
     if (!server->lasting->manager.open) /* the manager knows of the new process */
@@ -75,7 +76,6 @@ static void advance(void *context)
     if (server->lasting->handover.phase == HANDOVER_DONE)
         operator_close(server); /* the new process answers operators from now on */
     shutdown_advance(server);
-    rollcall_advance(server);
     clients_rest(&server->queue.clients);
     server->lasting->lines_dropped = server->lines_dropped + log_dropped();
     server->lasting->strangers = server->strangers + server->control.refused;

@@ -57,10 +57,10 @@ static void kill_handlers(struct server *server)
     server->lasting->shutdown.next.deadline = server->loop.now + GIVE_UP_AFTER;
 }
 
-/* Returns true if all clients have been served. */
+/* Returns true if all clients have been served, those included that have no record yet. */
 static bool is_drained(const struct server *server)
 {
-    return accept_has_ended(&server->acceptor) &&
+    return accept_has_ended(&server->acceptor) && server->strays.count == 0 &&
            clients_count(&server->queue.clients, CLIENT_QUEUED) == 0 &&
            clients_active(&server->queue.clients) == 0;
 }
