@@ -29,8 +29,9 @@ int rollcall_sort(struct server *server, struct listeners *listeners, int link);
  * dispatchers are dead. */
 void rollcall_forget(struct server *server, const struct keeper *keeper);
 
-/* Calls the roll, once the rooms are open. */
-void rollcall_begin(struct server *server);
+/* Calls the roll, once the rooms are open.  Returns 0, or -1 with errno, and nothing that the next
+ * supervisor needs is lost. */
+int rollcall_begin(struct server *server);
 
 /* To be called in each round, before clients are accepted and started: lets strays in once all have
  * answered. */

@@ -163,7 +163,10 @@ static int resume(struct server *server, const struct keeper *keeper, bool alone
                         server->lasting->takeover_closed);
         accept_retire(&server->acceptor);
     }
-    rollcall_begin(server);
+    if (rollcall_begin(server) != 0) {
+        log_error("cannot call the roll: %m");
+        return -1;
+    }
     shutdown_resume(server);
     handover_resume(&server->lasting->handover);
     reload_resume(server, !alone);

@@ -202,6 +202,32 @@ start_with_one() {
     wait "$client"
 }
 
+# ---- without memory ----
+
+have_failed() { (($(grep -c '^\[ERROR\] cannot call the roll: ' "$LOG") >= $1)); }
+
+@test "a supervisor that lacks memory for the roll call makes room for another, and each client is started once" {
+    prepare_plant
+    # With --on-hangup end, the supervisor keeps the connections of starting clients, too.
+    start_controlled --on-hangup end --processes 3 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER" 500
+    hold_dispatchers
+    "$BURST" "$ADDRESS" "$PORT" 9 >burst &
+    local client=$!
+    await fields_are starting 3 queued 6
+    plant recall
+    kill_supervisor
+    await have_failed 2
+    release_dispatchers
+    await have_failed 3
+    plant none
+    wait "$client"
+    [[ $(<burst) == "connected 9 answered 9 failed 0" ]]
+    cut -d ' ' -f 2 "$ANSWERS" | sort -n | diff <(seq 9) -
+    (($(most_handlers) <= 3))
+    await fields_are accepted 9 served 9
+    [[ $(deaths) == 1 ]]
+}
+
 # ---- whatever it does ----
 
 # Prints a line "PROMISED TAKEN" for each delay that the log announces: the delay, and the milliseconds
