@@ -138,25 +138,14 @@ static void abort_it(struct handover *handover, const char *reason)
     give_up(handover, handover->reason);
 }
 
-/* Ends all waiting clients, because the new process has them.  Closes the copies of their
- * descriptors. */
-static void end_waiting(struct queue *queue)
-{
-    struct client *client;
-
-    while ((client = clients_first(&queue->clients, CLIENT_QUEUED)) != NULL) {
-        queue_unwatch(queue, client);
-        clients_end(&queue->clients, client, CLIENT_HANDED_OVER);
-    }
-}
-
-/* Gives everything up that the new process has. */
+/* Gives everything up that the new process has.  Our copies of the clients are closed in the order
+ * in which they are served there: a client sees the end once no process has a copy. */
 static void leave_all(struct handover *handover)
 {
     handover->events.handed_over(handover->events.context, handover->successor);
     lend(handover, ~handover->used, false);
     accept_stop(handover->acceptor);
-    end_waiting(handover->queue);
+    queue_clear(handover->queue, CLIENT_HANDED_OVER);
     report(handover);
 }
 

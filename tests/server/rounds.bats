@@ -2,19 +2,24 @@
 # Tests that no round of the loop, in keeper and supervisor, grows with what there is to do.
 
 load ../shared/helpers
+load ../shared/control
+load ../takeover/takeover
 
 ORPHANS=$BUILD/tests/programs/handlers/orphans
-ASK=$BUILD/tests/programs/clients/ask
+# So many clients wait.  No round deals with more than MOST of them, or the test cannot tell.
+CROWD=2000
+MOST=400
 # Milliseconds.  Alone on the machine it takes a tenth of that; the other tests may run beside.
 SOON=1000
 
 # Starts a daemon whose handlers make orphans for $1 seconds, $2 each second.
 start_makers() { start --control control --address 127.0.0.1 0 "$ORPHANS" "$1" "$2"; }
 
-# Prints the most calls of $1 between two waits for events, in the trace of one process.
+# Prints the most calls of $1 between two waits for events, in the trace of one process.  The supervisor
+# also asks for signs of clients, 64 at once, which is no wait.
 most_in_a_round() {
     awk -v "call=$1(" '
-        /epoll_p?wait\(/ { count = 0 }
+        /epoll_p?wait\(/ && !/, 64, 0(, NULL, 8)?\) += / { count = 0 }
         index($0, call) && ++count > most { most = count }
         END { print most + 0 }
     ' traced
@@ -125,4 +130,94 @@ is_replaced() { [[ -n $(supervisor) && $(supervisor) != "$1" ]]; }
     ((spent * 1000 / $(getconf CLK_TCK) <= 50))
     (($(processor_time "$(supervisor)") * 1000 / $(getconf CLK_TCK) <= 50))
     ((slowest < SOON))
+}
+
+# ---- crowds ----
+
+# Starts a paused daemon with these options, and has a crowd of clients wait.  Sets BURST_PROCESS.
+start_crowd() {
+    start -v --control control --address 127.0.0.1 --processes 1 "$@" 0 sleep 1000
+    say pause
+    : >burst
+    (close_descriptors; ulimit -n "$(ulimit -Hn)"; exec "$BURST" -H -h "$CROWD" 127.0.0.1 "$PORT" "$CROWD" >burst) &
+    BURST_PROCESS=$!
+    await has_line waiting burst
+    await_crowd field_is queued "$CROWD"
+}
+
+# Has all clients of the crowd reset their connections, which are noticed if they are watched.
+reset_crowd() {
+    kill -USR1 "$BURST_PROCESS"
+    wait "$BURST_PROCESS"
+    await_crowd fields_are queued 0 abandoned "$CROWD"
+}
+
+end_crowd() {
+    kill "$BURST_PROCESS" 2>/dev/null || true
+    wait "$BURST_PROCESS" || true
+}
+
+# True if the trace shows that call $1 was made for the whole crowd, but for few clients in a round.
+is_in_slices() {
+    local most
+    most=$(most_in_a_round "$1")
+    echo "most: $most"
+    (($(grep -c "$1(" traced) >= CROWD - 1 && most <= MOST))
+}
+
+@test "at a second SIGTERM a crowd that waits is closed in slices, each client counted" {
+    start_crowd
+    kill -TERM "$DAEMON"
+    await has_line "^.INFO. ending: waiting for" "$LOG"
+    await field_is running 1
+    trace_or_skip "$(supervisor)" -e trace=epoll_wait,epoll_pwait,close
+    kill -TERM "$DAEMON"
+    finish
+    [[ $STATUS == 1 ]]
+    end_trace
+    end_crowd
+    is_in_slices close
+    [[ $(grep -c " closed $((CROWD - 1)) waiting connections$" "$LOG") == 1 ]]
+}
+
+@test "a crowd that resets its connections at once is ended in slices" {
+    local stopped
+    start_crowd
+    stopped=$(supervisor)
+    trace_or_skip "$stopped" -e trace=epoll_wait,epoll_pwait,close
+    kill -STOP "$stopped"
+    await is_stopped "$stopped"
+    kill -USR1 "$BURST_PROCESS"
+    wait "$BURST_PROCESS"
+    kill -CONT "$stopped"
+    await_crowd fields_are queued 0 abandoned "$CROWD"
+    end_trace
+    is_in_slices close
+}
+
+@test "after a takeover, the old process closes a crowd in slices, and the new one watches it in slices" {
+    start_crowd
+    local first=$DAEMON
+    trace_or_skip "$(supervisor)" -e trace=epoll_wait,epoll_pwait,close
+    take_over -v --address 127.0.0.1 --processes 1 --control control "$PORT" sleep 1000
+    old_has_left
+    end_trace
+    is_in_slices close
+    field_is queued "$CROWD"
+    has_line "took over from process $first; waiting clients: $CROWD;" "$LOG"
+    reset_crowd
+}
+
+@test "the next supervisor watches a crowd in slices" {
+    start_crowd
+    local first
+    first=$(supervisor)
+    trace_or_skip "$(standby)" -e trace=epoll_wait,epoll_pwait,epoll_ctl
+    kill -KILL "$first"
+    await is_replaced "$first"
+    await_crowd field_is queued "$CROWD"
+    reset_crowd
+    end_trace
+    # Clients are watched without a look at the clock, so slices are longer here.
+    MOST=1200 is_in_slices epoll_ctl
 }
