@@ -221,3 +221,32 @@ is_in_slices() {
     # Clients are watched without a look at the clock, so slices are longer here.
     MOST=1200 is_in_slices epoll_ctl
 }
+
+# ---- process groups ----
+
+@test "the keeper looks at at most 64 awaited process groups a round, and in the end at all" {
+    local groups=200 leftovers one
+    # shellcheck disable=SC2016 # the handler expands it
+    start -v --control control --address 127.0.0.1 --processes "$groups" --leftovers end --kill-after 5m 0 \
+        bash -c 'trap "" TERM; sleep 1000 & echo $!'
+    (close_descriptors; exec "$BURST" 127.0.0.1 "$PORT" "$groups" >burst 2>/dev/null) &
+    BURST_PROCESS=$!
+    await_crowd has_signalled "$groups"
+    leftovers=$(children_named "$DAEMON" sleep)
+    (($(wc -w <<<"$leftovers") == groups))
+    field_is running "$groups"
+    trace_or_skip "$DAEMON" -e trace=epoll_wait,epoll_pwait,waitid
+    one=${leftovers%%$'\n'*}
+    kill -KILL "$one"
+    await field_is running $((groups - 1))
+    await has_looked_at $((groups - 1))
+    end_trace
+    echo "most: $(most_in_a_round waitid)"
+    (($(most_in_a_round waitid) <= 64 + 16))
+    xargs kill -KILL <<<"${leftovers#*$'\n'}"
+    await_crowd field_is running 0
+    end_crowd
+}
+
+has_signalled() { (($(grep -c 'sending SIGTERM to the rest of its group' "$LOG") == $1)); }
+has_looked_at() { (($(grep -c 'waitid(P_PGID' traced) >= $1)); }
