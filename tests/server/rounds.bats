@@ -134,9 +134,9 @@ is_replaced() { [[ -n $(supervisor) && $(supervisor) != "$1" ]]; }
 
 # ---- crowds ----
 
-# Starts a paused daemon with these options, and has a crowd of clients wait.  Sets BURST_PROCESS.
+# Starts a paused daemon, and has a crowd of clients wait.  Sets BURST_PROCESS.
 start_crowd() {
-    start -v --control control --address 127.0.0.1 --processes 1 "$@" 0 sleep 1000
+    start -v --control control --address 127.0.0.1 --processes 1 0 sleep 1000
     say pause
     : >burst
     (close_descriptors; ulimit -n "$(ulimit -Hn)"; exec "$BURST" -H -h "$CROWD" 127.0.0.1 "$PORT" "$CROWD" >burst) &
@@ -195,14 +195,17 @@ is_in_slices() {
     is_in_slices close
 }
 
-@test "after a takeover, the old process closes a crowd in slices, and the new one watches it in slices" {
+@test "in a takeover, a crowd is sent in slices, and then closed in slices" {
     start_crowd
     local first=$DAEMON
-    trace_or_skip "$(supervisor)" -e trace=epoll_wait,epoll_pwait,close
+    trace_or_skip "$(supervisor)" -e trace=epoll_wait,epoll_pwait,close,sendmsg
     take_over -v --address 127.0.0.1 --processes 1 --control control "$PORT" sleep 1000
     old_has_left
     end_trace
     is_in_slices close
+    # 32 clients in a message, and answers for 32 messages in a round.
+    echo "most messages: $(most_in_a_round sendmsg) of $(grep -c 'sendmsg(' traced)"
+    (($(most_in_a_round sendmsg) < CROWD / 32))
     field_is queued "$CROWD"
     has_line "took over from process $first; waiting clients: $CROWD;" "$LOG"
     reset_crowd
