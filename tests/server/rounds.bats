@@ -9,6 +9,7 @@ ORPHANS=$BUILD/tests/programs/handlers/orphans
 # So many clients wait.  No round deals with more than MOST of them, or the test cannot tell.
 CROWD=2000
 MOST=400
+CROWD_OPTIONS=() # of burst
 # Milliseconds.  Alone on the machine it takes a tenth of that; the other tests may run beside.
 SOON=1000
 
@@ -138,8 +139,16 @@ is_replaced() { [[ -n $(supervisor) && $(supervisor) != "$1" ]]; }
 start_crowd() {
     start -v --control control --address 127.0.0.1 --processes 1 0 sleep 1000
     say pause
+    connect_crowd
+}
+
+connect_crowd() {
     : >burst
-    (close_descriptors; ulimit -n "$(ulimit -Hn)"; exec "$BURST" -H -h "$CROWD" 127.0.0.1 "$PORT" "$CROWD" >burst) &
+    (
+        close_descriptors
+        ulimit -n "$(ulimit -Hn)"
+        exec "$BURST" -H -h "$CROWD" "${CROWD_OPTIONS[@]}" 127.0.0.1 "$PORT" "$CROWD" >burst
+    ) &
     BURST_PROCESS=$!
     await has_line waiting burst
     await_crowd field_is queued "$CROWD"
@@ -193,6 +202,61 @@ is_in_slices() {
     await_crowd fields_are queued 0 abandoned "$CROWD"
     end_trace
     is_in_slices close
+}
+
+# Starts a daemon with options, whose handler serves client 1 until end_first().  A crowd waits.
+start_crowd_behind() {
+    start -v --control control --address 127.0.0.1 --processes 1 "$@" 0 cat
+    connect_silently
+    await field_is running 1
+    connect_crowd
+}
+
+# Has the supervisor find all at once: the whole crowd has reset its connections, and whatever the
+# command $@ causes.  The tracer makes the supervisor too slow to see all resets in one slice.
+find_crowd_gone_and() {
+    local stopped
+    stopped=$(supervisor)
+    trace_or_skip "$stopped" -e trace=epoll_wait,epoll_pwait,close
+    kill -STOP "$stopped"
+    await is_stopped "$stopped"
+    kill -USR1 "$BURST_PROCESS"
+    wait "$BURST_PROCESS"
+    "$@"
+    kill -CONT "$stopped"
+}
+
+end_first() {
+    children_of_dispatchers | xargs kill
+    await has_no_handlers
+}
+has_no_handlers() { [[ -z $(children_of_dispatchers) ]]; }
+
+@test "a client that has reset its connection is not started while others that did are still to be ended" {
+    start_crowd_behind
+    find_crowd_gone_and end_first
+    await_crowd fields_are queued 0 running 0
+    end_trace
+    fields_are abandoned "$CROWD" served 1
+}
+
+@test "no newcomer is refused because of clients that have reset their connections, and are still to be ended" {
+    CROWD_OPTIONS=(-f 127.0.1.1 -s 200) # 10 clients of each source
+    start_crowd_behind --per-source-queue 10
+    find_crowd_gone_and connect_newcomers
+    await_crowd fields_are queued 5 abandoned "$CROWD"
+    end_trace
+    field_is refused_source 0
+    end_first
+    await field_is served 6
+    wait "$BURST_PROCESS"
+}
+
+# They are of the source whose old clients are ended last.
+connect_newcomers() {
+    "$BURST" -c -f 127.0.1.200 127.0.0.1 "$PORT" 5 >newcomers 3>&- 4>&- &
+    BURST_PROCESS=$!
+    await backlog_is "$PORT" 5
 }
 
 @test "in a takeover, a crowd is sent in slices, and then closed in slices" {
