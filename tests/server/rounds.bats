@@ -26,10 +26,15 @@ most_in_a_round() {
     ' traced
 }
 
-trace_or_skip() {
+# Skips a test that traces a daemon, before there is anything to end.
+skip_without_tracer() {
     local reason
     reason=$(no_tracer)
     if [[ -n $reason ]]; then skip "$reason"; fi
+}
+
+trace_or_skip() {
+    skip_without_tracer
     trace "$@"
 }
 
@@ -137,6 +142,7 @@ is_replaced() { [[ -n $(supervisor) && $(supervisor) != "$1" ]]; }
 
 # Starts a paused daemon, and has a crowd of clients wait.  Sets BURST_PROCESS.
 start_crowd() {
+    skip_without_tracer
     start -v --control control --address 127.0.0.1 --processes 1 0 sleep 1000
     say pause
     connect_crowd
@@ -179,7 +185,7 @@ is_in_slices() {
     kill -TERM "$DAEMON"
     await has_line "^.INFO. ending: waiting for" "$LOG"
     await field_is running 1
-    trace_or_skip "$(supervisor)" -e trace=epoll_wait,epoll_pwait,close
+    trace "$(supervisor)" -e trace=epoll_wait,epoll_pwait,close
     kill -TERM "$DAEMON"
     finish
     [[ $STATUS == 1 ]]
@@ -193,7 +199,7 @@ is_in_slices() {
     local stopped
     start_crowd
     stopped=$(supervisor)
-    trace_or_skip "$stopped" -e trace=epoll_wait,epoll_pwait,close
+    trace "$stopped" -e trace=epoll_wait,epoll_pwait,close
     kill -STOP "$stopped"
     await is_stopped "$stopped"
     kill -USR1 "$BURST_PROCESS"
@@ -206,6 +212,7 @@ is_in_slices() {
 
 # Starts a daemon with options, whose handler serves client 1 until end_first().  A crowd waits.
 start_crowd_behind() {
+    skip_without_tracer
     start -v --control control --address 127.0.0.1 --processes 1 "$@" 0 cat
     connect_silently
     await field_is running 1
@@ -217,7 +224,7 @@ start_crowd_behind() {
 find_crowd_gone_and() {
     local stopped
     stopped=$(supervisor)
-    trace_or_skip "$stopped" -e trace=epoll_wait,epoll_pwait,close
+    trace "$stopped" -e trace=epoll_wait,epoll_pwait,close
     kill -STOP "$stopped"
     await is_stopped "$stopped"
     kill -USR1 "$BURST_PROCESS"
@@ -262,7 +269,7 @@ connect_newcomers() {
 @test "in a takeover, a crowd is sent in slices, and then closed in slices" {
     start_crowd
     local first=$DAEMON
-    trace_or_skip "$(supervisor)" -e trace=epoll_wait,epoll_pwait,close,sendmsg
+    trace "$(supervisor)" -e trace=epoll_wait,epoll_pwait,close,sendmsg
     take_over -v --address 127.0.0.1 --processes 1 --control control "$PORT" sleep 1000
     old_has_left
     end_trace
@@ -279,7 +286,7 @@ connect_newcomers() {
     start_crowd
     local first
     first=$(supervisor)
-    trace_or_skip "$(standby)" -e trace=epoll_wait,epoll_pwait,epoll_ctl
+    trace "$(standby)" -e trace=epoll_wait,epoll_pwait,epoll_ctl
     kill -KILL "$first"
     await is_replaced "$first"
     await_crowd field_is queued "$CROWD"
@@ -289,10 +296,32 @@ connect_newcomers() {
     MOST=1200 is_in_slices epoll_ctl
 }
 
+@test "connections whose time to linger is over at once are closed in slices" {
+    skip_without_tracer
+    CROWD=600
+    start --control control --address 127.0.0.1 --processes 8 --linger 3s 0 true
+    say pause
+    connect_crowd
+    local stopped
+    stopped=$(supervisor)
+    trace "$stopped" -e trace=epoll_wait,epoll_pwait,close
+    say resume
+    await_crowd field_is served "$CROWD"
+    kill -STOP "$stopped"
+    await is_stopped "$stopped"
+    sleep 3 # the time that the clients, which never read, have left
+    kill -CONT "$stopped"
+    await has_its_descriptors
+    end_trace
+    end_crowd
+    is_in_slices close
+}
+
 # ---- process groups ----
 
 @test "the keeper looks at at most 64 awaited process groups a round, and in the end at all" {
     local groups=200 leftovers one
+    skip_without_tracer
     # shellcheck disable=SC2016 # the handler expands it
     start -v --control control --address 127.0.0.1 --processes "$groups" --leftovers end --kill-after 5m 0 \
         bash -c 'trap "" TERM; sleep 1000 & echo $!'
@@ -302,7 +331,7 @@ connect_newcomers() {
     leftovers=$(children_named "$DAEMON" sleep)
     (($(wc -w <<<"$leftovers") == groups))
     field_is running "$groups"
-    trace_or_skip "$DAEMON" -e trace=epoll_wait,epoll_pwait,waitid
+    trace "$DAEMON" -e trace=epoll_wait,epoll_pwait,waitid
     one=${leftovers%%$'\n'*}
     kill -KILL "$one"
     await field_is running $((groups - 1))
