@@ -195,6 +195,38 @@ is_in_slices() {
     [[ $(grep -c " closed $((CROWD - 1)) waiting connections$" "$LOG") == 1 ]]
 }
 
+# Has the supervisor die as it closes client 500 of a crowd, or nearly that one.
+kill_between() { trace "$(supervisor)" -e trace=close -e inject=close:signal=KILL:when=500; }
+
+@test "a supervisor that is killed between two slices has a successor that closes the rest of the crowd" {
+    local left
+    start_crowd
+    kill -TERM "$DAEMON"
+    await has_line "^.INFO. ending: waiting for" "$LOG"
+    await field_is running 1
+    kill_between
+    kill -TERM "$DAEMON"
+    finish
+    [[ $STATUS == 1 ]]
+    end_trace
+    end_crowd
+    left=$(sed -n 's/.*takes the place of another: \([0-9]*\) clients wait, .*/\1/p' "$LOG")
+    echo "left: $left"
+    ((left > 0 && left < CROWD - 400))
+    [[ $(grep -c " closed $left waiting connections$" "$LOG") == 1 ]]
+}
+
+@test "a supervisor that is killed after a takeover, between two slices, has a successor that lets the daemon leave" {
+    start_crowd
+    kill_between
+    take_over -v --address 127.0.0.1 --processes 1 --control control "$PORT" sleep 1000
+    old_has_left
+    end_trace
+    has_line "a supervisor takes the place of another: 1[0-9]* clients wait" "$LOG"
+    field_is queued "$CROWD"
+    reset_crowd
+}
+
 @test "a crowd that resets its connections at once is ended in slices" {
     local stopped
     start_crowd
