@@ -99,7 +99,8 @@ void queue_part(struct queue *queue, struct client *client);
 bool queue_is_present(struct queue *queue, struct client *client);
 
 /* Ends clients that have given up by now, even if the loop has not come to them: as many as a slice
- * allows.  If it leaves some, this round starts and refuses no client without a look at them. */
+ * allows.  If some may be left, this round refuses no client, and starts none without a look at it.
+ */
 void queue_look(struct queue *queue);
 
 /* Begins and ends to watch a waiting client for the sign of --abandon.  Call queue_unwatch() before

@@ -92,8 +92,8 @@ static void abort_it(struct handover *handover, const char *reason)
     give_up(handover, handover->reason);
 }
 
-/* Gives everything up that the new process has.  Our copies of the clients are closed in the order
- * in which they are served there: a client sees the end once no process has a copy. */
+/* Gives everything up that the new process has.  Copies of clients are closed by and by, the oldest
+ * first: only then can a client see that its handler has closed the connection. */
 static void leave_all(struct handover *handover)
 {
     handover->events.handed_over(handover->events.context, handover->successor);
