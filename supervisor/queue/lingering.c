@@ -72,12 +72,15 @@ static struct lingering_connection *first(const struct lingering *lingering)
     return (struct lingering_connection *)list_first(&lingering->active); /* its first member */
 }
 
+/* The connections that an earlier supervisor has left all have the same time. */
 static void on_timer(void *context)
 {
+    const uint64_t over = loop_clock() + LOOP_SLICE;
     struct lingering *lingering = context;
     struct lingering_connection *connection;
 
-    while ((connection = first(lingering)) != NULL && connection->until <= lingering->loop->now)
+    while ((connection = first(lingering)) != NULL && connection->until <= lingering->loop->now &&
+           loop_clock() < over)
         end(connection);
     if (connection != NULL)
         lingering->timer.deadline = connection->until;

@@ -372,9 +372,9 @@ static int open_socket(struct server *server, struct control *control, enum inhe
         log_error("%s: cannot serve its socket: %m", metrics ? "--metrics" : "--control");
         return -1;
     }
-    handover_add(&server->lasting->handover,
-                 (struct handover_socket){
-                     .kind = kind, .descriptor = &control->source.descriptor, .place = place});
+    offer_add(&server->lasting->handover.offer,
+              (struct offer_socket){
+                  .kind = kind, .descriptor = &control->source.descriptor, .place = place});
     return 0;
 }
 

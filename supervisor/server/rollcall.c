@@ -5,6 +5,7 @@
 #include "supervisor/base/address.h"
 #include "supervisor/base/socket.h"
 #include "supervisor/server/reload.h"
+#include "supervisor/server/shutdown.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -329,5 +330,5 @@ void rollcall_advance(struct server *server)
             release(stray); /* it is broken, or there is no memory for it */
     }
     if (server->lasting->shutdown.stage >= SERVER_TERMINATING)
-        (void)queue_drop(&server->queue); /* as all clients that waited */
+        shutdown_clear_queue(server); /* strays wait no longer than the others */
 }

@@ -118,22 +118,30 @@ static int open_rooms(struct server *server, struct listeners *listeners, int li
     return 0;
 }
 
-/* Gives clients the descriptors that are left. */
-static int divide_descriptors(struct server *server, unsigned dispatchers)
+/* Returns how many descriptors are left for clients. */
+static uint32_t descriptors_left(const struct server *server)
 {
     const uint32_t limit = server->lasting->descriptors_allowed;
     uint32_t successor = server->options->control != NULL; /* the connection to it */
     uint32_t operators = successor + (uint32_t)(server->options->metrics != NULL);
     uint32_t used =
         descriptors_used(limit) + DESCRIPTORS_SPARE + successor + operators * CONTROL_DESCRIPTORS;
-    uint32_t left = limit > used ? limit - used : 0;
 
-    if (!server->lasting->standby.begun)
-        server->lasting->descriptors_left = left;
-    if (queue_divide(&server->queue, server->lasting->descriptors_left, ACCEPT_BATCH))
+    return limit > used ? limit - used : 0;
+}
+
+/* Gives clients the descriptors that are left: as many as under an earlier supervisor. */
+static int divide_descriptors(struct server *server, unsigned dispatchers)
+{
+    struct lasting *lasting = server->lasting;
+
+    if (!lasting->standby.begun)
+        lasting->descriptors_left = descriptors_left(server);
+    if (queue_divide(&server->queue, lasting->descriptors_left, ACCEPT_BATCH))
         return 0;
-    log_error("the limit on open descriptors, %u, leaves %s for clients with %u dispatchers", limit,
-              left == 0 ? "none" : "too few", dispatchers);
+    log_error("the limit on open descriptors, %u, leaves %s for clients with %u dispatchers",
+              lasting->descriptors_allowed, lasting->descriptors_left == 0 ? "none" : "too few",
+              dispatchers);
     return -1;
 }
 

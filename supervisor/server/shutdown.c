@@ -30,18 +30,22 @@ void shutdown_drain(struct server *server)
     server->lasting->shutdown.next.deadline = server->loop.now + server->options->drain_timeout + 1;
 }
 
+/* While the queue is cleared, another signal may come, or another supervisor. */
+void shutdown_clear_queue(struct server *server)
+{
+    queue_clear(&server->queue, server->lasting->handover.phase == HANDOVER_DONE
+                                    ? CLIENT_HANDED_OVER
+                                    : CLIENT_DROPPED);
+}
+
 static void end_handlers(struct server *server, enum server_stage stage, int signal_number)
 {
-    uint32_t dropped;
-
     server->lasting->shutdown.stage = stage;
     manager_stopping(server);
     server->lasting->shutdown.next.deadline = 0;
     requests_retire(server);
     accept_stop(&server->acceptor);
-    dropped = queue_drop(&server->queue);
-    if (dropped > 0)
-        log_warning("closed %u waiting connection%s", dropped, dropped == 1 ? "" : "s");
+    shutdown_clear_queue(server);
     ending_all(&server->running, signal_number);
     if (server->takeover != NULL)
         takeover_end(server->takeover, signal_number);

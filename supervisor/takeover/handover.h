@@ -19,6 +19,7 @@
 #include "supervisor/listen/accept.h"
 #include "supervisor/queue/queue.h"
 #include "supervisor/takeover/inheritance.h"
+#include "supervisor/takeover/offer.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,15 +34,6 @@ enum handover_phase {
     HANDOVER_DONE
 };
 
-/* A listening socket that is handed over. */
-struct handover_socket {
-    enum inheritance_kind kind;
-    const int *descriptor;
-    const char *place; /* NULL: none */
-    const char *name;  /* NULL: none */
-    bool passed;       /* by a service manager */
-};
-
 struct handover {
     struct loop *loop;
     struct queue *queue;
@@ -49,8 +41,7 @@ struct handover {
     const bool *paused; /* by the operator */
     const struct inheritance_settings *settings;
     struct takeover_events events;
-    struct handover_socket sockets[INHERITANCE_LISTENERS]; /* by the number of their LISTENER */
-    uint32_t socket_count; /* more than INHERITANCE_LISTENERS: nothing can be handed over */
+    struct offer offer;
 
     enum handover_phase phase;
     struct loop_source source;  /* the link to the new process; descriptor -1: there is none */
@@ -71,7 +62,8 @@ struct handover {
     const char *reason;         /* why the handover is being aborted; NULL: it is not */
 };
 
-/* Opens the module, all zero or from an earlier supervisor; what is passed must stay. */
+/* Opens the module, all zero or from an earlier supervisor; what is passed must stay.  Offers the
+ * sockets of the acceptor; the caller may add others to `offer`. */
 void handover_open(struct handover *handover, struct loop *loop, struct queue *queue,
                    struct acceptor *acceptor, const bool *paused,
                    const struct inheritance_settings *settings,
@@ -79,9 +71,6 @@ void handover_open(struct handover *handover, struct loop *loop, struct queue *q
 
 /* Goes on with the handover of an earlier supervisor, or aborts it. */
 void handover_resume(struct handover *handover);
-
-/* Adds a socket to those of the acceptor. */
-void handover_add(struct handover *handover, struct handover_socket socket);
 
 /* Begins a handover to a process that asks for this version.  Returns the descriptor for the new
  * process, which the caller owns.  Returns -1 if nothing can be handed over; *error says why. */
