@@ -75,6 +75,7 @@ static void give_up(struct handover *handover, const char *reason)
     close_link(handover);
     report(handover);
     handover->phase = HANDOVER_NONE;
+    handover->unsaid = false; /* the next new process must not be told it */
     handover->deadline.deadline = 0;
 }
 
@@ -376,9 +377,10 @@ void handover_leave(struct handover *handover)
 {
     if (handover->phase != HANDOVER_DONE || handover->left)
         return;
-    /* If that fails, the end of this process says the same. */
-    (void)inheritance_say(handover->source.descriptor, INHERITANCE_LEFT);
-    handover->left = true;
+    handover->left = inheritance_say(handover->source.descriptor, INHERITANCE_LEFT) == 0 ||
+                     errno == EPIPE || errno == ECONNRESET || errno == EBADF;
+    if (!handover->left && handover->deadline.deadline == 0)
+        handover->deadline.deadline = handover->loop->now + TRY_AGAIN;
 }
 
 bool handover_ended(struct handover *handover, struct client *client, const int *status)

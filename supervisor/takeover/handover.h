@@ -56,7 +56,7 @@ struct handover {
     uint64_t used;              /* the sockets that it keeps, from READY on */
     bool unsaid;                /* repeat COMMITTED */
     bool resumed;               /* an earlier supervisor may have read SERVING, and not noted it */
-    bool left;                  /* LEFT was sent */
+    bool left;                  /* LEFT was sent, or nobody is left to hear it */
     bool settled;               /* SETTLED was received */
     bool ending;                /* the service ends: no process may take over any more */
     const char *reason;         /* why the handover is being aborted; NULL: it is not */
@@ -89,7 +89,8 @@ bool handover_holds_starts(const struct handover *handover);
 /* Returns whether no client may be accepted, or leave the queue, now. */
 bool handover_holds_clients(const struct handover *handover);
 
-/* Tells the new process, once, that the service manager will listen to it. */
+/* Tells the new process, once, that the service manager will listen to it.  To be called after each
+ * round: a message that cannot be sent is sent later. */
 void handover_leave(struct handover *handover);
 
 /* Returns whether the new process, if one serves, needs this process no more. */
