@@ -110,6 +110,7 @@ static int open_rooms(struct server *server, struct listeners *listeners, int li
                      &server->strays, &running) != 0)
         return -1;
     loop_add_timer(&server->loop, &server->starting.next);
+    requests_open(server);
     report_open(&server->lasting->report, &server->loop, options->command[0]);
     reload_open(server);
     shutdown_open(server);
