@@ -462,7 +462,13 @@ int takeover_finish(struct takeover *takeover, struct loop *loop, struct queue *
     open_link(takeover, loop, queue, events);
     if (loop_watch(loop, &takeover->source) != 0 || inheritance_say(link, INHERITANCE_GO) != 0 ||
         take_clients(takeover) != 0 || be_ready(takeover) != 0) {
-        log_error("--takeover: cannot take over from process %d: %m", takeover->process);
+        if (errno == ECANCELED)
+            log_error(
+                "--takeover: aborted by a signal, or by process %d, which goes on serving and "
+                "has logged why",
+                takeover->process);
+        else
+            log_error("--takeover: cannot take over from process %d: %m", takeover->process);
         (void)close(link); /* the old process need not wait for the rest of our end */
         return -1;
     }
