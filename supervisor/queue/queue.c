@@ -98,10 +98,8 @@ void queue_close(struct queue *queue)
 bool queue_has_room(const struct queue *queue, uint32_t startable)
 {
     uint32_t queued = clients_count(&queue->clients, CLIENT_QUEUED);
-    uint32_t held = queued + clients_count(&queue->clients, CLIENT_STARTING);
+    uint32_t held = queued + clients_count(&queue->clients, CLIENT_STARTING) + queue->clients.kept;
 
-    if (options_keep_connections(queue->options))
-        held += clients_count(&queue->clients, CLIENT_RUNNING);
     return held < queue->capacity &&
            (queue->options->refuse || queued + 1 - startable <= queue->maximum);
 }
@@ -267,8 +265,7 @@ void queue_part(struct queue *queue, struct client *client)
         lingering_begin(&queue->lingering, client->descriptor, time, UINT64_MAX);
     else
         release(client->descriptor);
-    clients_settle();
-    client->descriptor = -1;
+    clients_part(&queue->clients, client);
 }
 
 static bool is_new(const struct queue *queue, const struct client *client)
@@ -362,6 +359,17 @@ static void watch_new(struct queue *queue)
     queue->watched = clients->books->last_ticket;
 }
 
+/* Returns how many clients may wait while handlers have connections that we keep, too: newcomers
+ * that are refused need descriptors. */
+static uint32_t most_waiting(const struct queue *queue)
+{
+    uint32_t kept = queue->clients.kept;
+
+    if (options_keep_connections(queue->options))
+        kept += clients_count(&queue->clients, CLIENT_STARTING);
+    return at_most(queue->maximum, kept < queue->possible ? queue->possible - kept : 0);
+}
+
 static bool is_clearing(const struct queue *queue)
 {
     return queue->clearing.deadline != 0;
@@ -391,12 +399,13 @@ static uint64_t next_expiry(const struct queue *queue)
 /* Refuses new clients that are too many. */
 static void refuse_new(struct queue *queue, uint32_t about_to_start)
 {
+    const uint32_t most = most_waiting(queue);
+
     if (about_to_start == 0 && queue->options->per_source_queue != UNLIMITED)
         refuse_excess_of_sources(queue);
     if (queue->options->refuse)
-        refuse_excess(queue, about_to_start > UINT32_MAX - queue->maximum
-                                 ? UINT32_MAX
-                                 : queue->maximum + about_to_start);
+        refuse_excess(queue,
+                      about_to_start > UINT32_MAX - most ? UINT32_MAX : most + about_to_start);
     if (about_to_start == 0)
         queue->clients.books->judged = queue->clients.books->last_ticket;
 }

@@ -225,3 +225,16 @@ tells_what_was_dropped() {
     for client in "${clients[@]}"; do exec {client}>&-; done
     stop INT
 }
+
+@test "clients are refused although handlers whose connections are kept take many descriptors" {
+    # shellcheck disable=SC2016
+    WRAPPER=(bash -c 'ulimit -n 96; exec "$@"' bash)
+    start --address 127.0.0.1 --when-full refuse --busy-message busy --linger 5 --processes 20 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 1000
+    "$BURST" -m busy "$ADDRESS" "$PORT" 150 >burst
+    cat burst
+    # 20 start and fewer than 50 wait; all others are refused at once.
+    [[ $(cat burst) =~ ^connected\ 150\ answered\ ([0-9]+)\ refused\ ([0-9]+)\ hungup\ 0\ failed\ 0$ ]]
+    ((BASH_REMATCH[1] >= 20 && BASH_REMATCH[2] >= 50))
+    refute grep -e 'cannot accept' -e 'cannot start' "$LOG"
+}
