@@ -148,7 +148,7 @@ start_crowd() {
     connect_crowd
 }
 
-connect_crowd() {
+begin_crowd() {
     : >burst
     (
         close_descriptors
@@ -157,6 +157,10 @@ connect_crowd() {
     ) &
     BURST_PROCESS=$!
     await has_line waiting burst
+}
+
+connect_crowd() {
+    begin_crowd
     await_crowd field_is queued "$CROWD"
 }
 
@@ -347,6 +351,24 @@ connect_newcomers() {
     end_trace
     end_crowd
     is_in_slices close
+}
+
+@test "a crowd that dispatchers have no room for is refused in slices, once it counts as waiting" {
+    local stopped
+    skip_without_tracer
+    start --control control --address 127.0.0.1 --processes 3000 --queue 5 --when-full refuse 0 cat
+    hold_dispatchers
+    stopped=$(supervisor)
+    kill -STOP "$stopped" # it finds all at once
+    begin_crowd
+    trace "$stopped" -e trace=epoll_wait,epoll_pwait,shutdown
+    kill -CONT "$stopped"
+    await_crowd field_is queued 5
+    end_trace
+    release_dispatchers
+    end_crowd
+    echo "most: $(most_in_a_round shutdown) of $(grep -c 'shutdown(' traced)"
+    (($(grep -c 'shutdown(' traced) >= CROWD - 100 && $(most_in_a_round shutdown) <= MOST))
 }
 
 # ---- process groups ----
