@@ -371,6 +371,39 @@ connect_newcomers() {
     (($(grep -c 'shutdown(' traced) >= CROWD - 100 && $(most_in_a_round shutdown) <= MOST))
 }
 
+# ---- handlers ----
+
+# Starts a daemon with options, whose 200 handlers serve until their clients go, and stops the supervisor
+# for $1 seconds.  Traces call $2 from then on.
+stop_while_handlers_run() {
+    local stopped
+    skip_without_tracer
+    CROWD=200
+    start --control control --address 127.0.0.1 --processes "$CROWD" "${@:3}" 0 cat
+    begin_crowd
+    await_crowd field_is running "$CROWD"
+    stopped=$(supervisor)
+    kill -STOP "$stopped"
+    await is_stopped "$stopped"
+    sleep "$1"
+    trace "$stopped" -e "trace=epoll_wait,epoll_pwait,$2"
+    kill -CONT "$stopped"
+    await_crowd fields_are served "$CROWD" running 0
+    end_trace
+    end_crowd
+    echo "most: $(most_in_a_round "$2") of $(grep -c "$2(" traced)"
+}
+
+@test "handlers whose --timeout is over at once are signalled in slices" {
+    stop_while_handlers_run 4 sendmsg --timeout 3
+    (($(grep -c 'sendmsg(' traced) >= CROWD && $(most_in_a_round sendmsg) <= 64 + 16))
+}
+
+@test "connections are looked at in slices, and handlers ended whose connections have been idle for too long" {
+    stop_while_handlers_run 4 getsockopt --idle-timeout 3
+    (($(grep -c 'getsockopt(' traced) >= CROWD && $(most_in_a_round getsockopt) <= 64 + 16))
+}
+
 # ---- process groups ----
 
 @test "the keeper looks at at most 64 awaited process groups a round, and in the end at all" {
