@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -416,6 +417,20 @@ void children_open(struct keeper *keeper, unsigned index)
 }
 
 /* SIGKILL works at once, except in an uninterruptible system call. */
+/* Ends the handlers, because no supervisor does it: with the death of their dispatchers they have
+ * become our children (proc_pid_children(5)).  Without that file they run on. */
+static void kill_handlers(void)
+{
+    FILE *file = fopen("/proc/thread-self/children", "re");
+    int process;
+
+    if (file == NULL)
+        return;
+    while (fscanf(file, "%d", &process) == 1)
+        (void)kill(getsid(process) == process ? -process : process, SIGKILL); /* not reaped */
+    (void)fclose(file);                                                       /* it was only read */
+}
+
 void children_end(struct keeper *keeper)
 {
     uint64_t deadline = loop_clock() + END_WITHIN;
@@ -433,4 +448,6 @@ void children_end(struct keeper *keeper)
         if (reaped == 0)
             log_error("dispatcher %u, process %d, could not be killed: leaving it", i, process);
     }
+    if (keeper->gives_up)
+        kill_handlers();
 }

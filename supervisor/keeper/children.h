@@ -32,7 +32,8 @@ void children_go_on(void *context);
 /* Kills the processes that read files; the context is the keeper. */
 void children_end_readers(void *context);
 
-/* Kills all dispatchers, and waits a second at most. */
+/* Kills all dispatchers, and waits a second at most.  Kills handlers as well if the keeper gives
+ * up. */
 void children_end(struct keeper *keeper);
 
 /* Returns true if the process is the keeper's child, dead or alive; or, with P_PGID, if one of its

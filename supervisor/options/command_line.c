@@ -16,6 +16,7 @@
 struct reader {
     struct options *options;
     char *const *argv; /* the words that are left */
+    bool wrong;        /* a value was, and was reported */
 };
 
 __attribute__((format(printf, 1, 2))) static bool wrong(const char *format, ...)
@@ -62,13 +63,17 @@ static const struct value_entry *find(const char *name, size_t length)
     return other == NULL ? found : NULL;
 }
 
+/* Behind --check-config, a wrong value does not end the reading. */
 static bool apply(struct reader *reader, const struct value_entry *entry, char *word)
 {
     char expected[TABLE_EXPECTED_MAXIMUM];
 
     table_give(entry, reader->options);
-    return table_apply(entry, reader->options, word, expected) ||
-           wrong("--%s: '%s': %s", entry->name, word == NULL ? "" : word, expected);
+    if (table_apply(entry, reader->options, word, expected))
+        return true;
+    reader->wrong = true;
+    (void)wrong("--%s: '%s': %s", entry->name, word == NULL ? "" : word, expected);
+    return reader->options->check;
 }
 
 /* Reads "--name", "--name=word" or "--name word". */
@@ -180,19 +185,19 @@ bool command_line_parse(struct options *options, char *const *argv)
     if (!parse_options(&reader))
         return false;
     if (options->help || options->version)
-        return true;
+        return !reader.wrong;
     if (*reader.argv == NULL)
         return wrong("PORT and CMD are missing");
     if (!parse_place(&reader) || !parse_options(&reader))
         return false;
     if (options->help || options->version)
-        return true;
+        return !reader.wrong;
     if (*reader.argv == NULL)
         return wrong("CMD is missing: the command to run for each connection");
     if (**reader.argv == '\0')
         return wrong("CMD: '': expected a command");
     options->command = reader.argv;
-    return check_places(&reader);
+    return check_places(&reader) && !reader.wrong;
 }
 
 /* ---- help ---- */

@@ -267,9 +267,9 @@ last_status_is() { [[ $(sed -n 's/.*STATUS=//p' told | tail -n 1) == "$1" ]]; }
     health_is 200
 }
 
-@test "a second SIGTERM ends a daemon whose supervisors die as they begin" {
+@test "a second SIGTERM ends a daemon whose supervisors die as they begin, and its handlers" {
     prepare_plant
-    start -v --address 127.0.0.1 --pid-file pid 0 cat
+    start -v --address 127.0.0.1 --pid-file pid 0 bash -c 'sleep 1000 & wait'
     connect_silently
     await status_is running 1
     plant begin

@@ -68,6 +68,17 @@ nothing_is_wrong() {
     [[ $output == "socket-burst-dampener: --proceses: no such option (did you mean --processes?); see --help" ]]
 }
 
+@test "each wrong value behind --check-config gets a line" {
+    checks 2 --processes x --limit nofile=many --order fiar 0 --user '' cat
+    [[ ${lines[0]} == "socket-burst-dampener: --processes: 'x': expected "* ]]
+    [[ ${lines[1]} == "socket-burst-dampener: --limit: 'nofile=many': expected "* ]]
+    [[ ${lines[2]} == *": --order: 'fiar': expected arrival or fair (did you mean fair?); see --help" ]]
+    [[ ${lines[3]} == "socket-burst-dampener: --user: '': expected "* ]]
+    [[ ${#lines[@]} == 4 ]]
+    checks 2 --processes x --help
+    [[ ${#lines[@]} == 1 ]]
+}
+
 @test "users, groups and the root directory are checked" {
     [[ $(id -u) == 0 ]] || skip "only root can become another user"
     checks 1 --user nobdy 0 cat
