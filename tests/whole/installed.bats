@@ -7,7 +7,7 @@ load ../shared/helpers
 setup_file() {
     make -C "$BATS_TEST_DIRNAME/../.." --no-print-directory -s install-services \
         PREFIX=/usr DESTDIR="$BATS_FILE_TMPDIR/image" \
-        SBINDIR="$BUILD"
+        SBINDIR="$BUILD" BINDIR="$BUILD"
 }
 
 IMAGE=$BATS_FILE_TMPDIR/image
@@ -27,7 +27,8 @@ examples_in() {
 @test "each example for rsync takes killed clients out of the queue" {
     local file
     "$DAMPENER" --help >help
-    for file in "$ROOT/README.md" "$ROOT/supervisor/manual/socket-burst-dampener.8" help \
+    for file in "$ROOT/README.md" "$ROOT/scripts/install/recipes.md" \
+        "$ROOT/supervisor/manual/socket-burst-dampener.8" help \
         "$IMAGE/usr/lib/systemd/system/socket-burst-dampener@.service" \
         "$IMAGE/etc/conf.d/socket-burst-dampener" "$SHARE/socket-burst-dampener/s6/config"; do
         examples_in "$file" >examples
@@ -37,7 +38,8 @@ examples_in() {
 }
 
 @test "no template and no example suggests a user that supervisor or dispatchers may have" {
-    local -a files=("$ROOT/README.md" "$ROOT/supervisor/manual/socket-burst-dampener.8")
+    local -a files=("$ROOT/README.md" "$ROOT/scripts/install/recipes.md"
+        "$ROOT/supervisor/manual/socket-burst-dampener.8")
     local -a templates
     mapfile -t templates < <(grep -rl DAMPENER_OPTIONS= "$IMAGE")
     ((${#templates[@]} == 3))
@@ -153,6 +155,7 @@ service_directory() {
 DAMPENER_PORT=0
 DAMPENER_OPTIONS="-v --address 127.0.0.1"
 DAMPENER_COMMAND="sh -c cat"
+DAMPENER_CONTROL=$PWD/operator/control
 CONFIG
 }
 
@@ -168,6 +171,19 @@ CONFIG
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     # The daemon logs to standard output.
     grep -q '^\[INFO\] listening on 127.0.0.1' "$LOG"
+    count_descriptors
+}
+
+@test "s6: a daemon that the run script starts takes the place of one that serves already" {
+    local first
+    service_directory
+    (close_descriptors; cd service && exec ./run >>"$LOG" 2>/dev/null </dev/null) &
+    first=$!
+    await "$BUILD/dampenerctl" operator/control status
+    (close_descriptors; cd service && exec ./run >>"$LOG" 2>/dev/null </dev/null) &
+    DAEMON=$!
+    await has_line "^\[INFO\] took over from process $first;" "$LOG"
+    wait "$first"
     count_descriptors
 }
 
@@ -188,6 +204,7 @@ CONFIG
     ((status != 0))
     [[ $output == *"DAMPENER_PORT"* ]]
     printf 'DAMPENER_PORT=0\nDAMPENER_OPTIONS=--nonsense\nDAMPENER_COMMAND=cat\n' >config
+    echo 'DAMPENER_CONTROL=operator/control' >>config
     run ./run
     ((status == 2))
     run ./finish 2 0
@@ -203,6 +220,7 @@ eerror() { echo "$@"; }
 ebegin() { :; }
 eend() { return "$1"; }
 supervise-daemon() { echo "supervise-daemon $*"; }
+checkpath() { echo "checkpath $*"; }
 RC_SVCNAME=socket-burst-dampener.test
 . ./conf.d
 SCRIPT
@@ -220,7 +238,7 @@ DAMPENER_PORT="0"
 DAMPENER_OPTIONS="--address 127.0.0.1 --ready-fd 7"
 DAMPENER_COMMAND="cat"
 CONFIG
-    openrc start_pre
+    [[ $(openrc start_pre) == "checkpath --directory --mode 0755 /run/socket-burst-dampener /run/socket-burst-dampener/test" ]]
     [[ $(openrc reload) == "supervise-daemon socket-burst-dampener.test --pidfile "*" --signal HUP" ]]
     # Replaces /run/ by a directory that everybody may write to.
     local words
@@ -228,6 +246,7 @@ CONFIG
     words=$(openrc 'echo "$command $command_args"')
     words=${words//\/run\//"$PWD"/}
     read -r -a words <<<"$words"
+    mkdir -p socket-burst-dampener/test
     DAMPENER=${words[0]}
     start "${words[@]:1:2}" "${words[@]:3}"
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
@@ -386,7 +405,7 @@ offered_by_zsh() {
     fish_offers "--json" "dampenerctl --j"
 }
 
-@test "completions, README and manual match the table of options" {
+@test "completions and manual match the table of options" {
     "$ROOT/scripts/lint.d/options"
 }
 
