@@ -240,13 +240,13 @@ function rectangle(x, y, wide, high, fill) {
 
 # What the first program has done.
 function heading() {
-    return thousands(clients) " clients come at once: " \
-        (never_served(name[1]) ? thousands(never_served(name[1])) " are " fate(name[1]) \
-            : "all are served within " seconds(reached(name[1], "served")))
+    return thousands(clients) " clients at once: " escape(name[1]) \
+        (never_served(name[1]) ? " leaves " thousands(never_served(name[1])) " unserved" \
+            : " serves all in " seconds(reached(name[1], "served")))
 }
 
 # What the others have done.
-function comparison(    panel, least, most, worst, took, text) {
+function comparison(    panel, least, most, worst, took, ending, text) {
     for (panel = 2; panel <= programs; panel++) {
         if (never_served(name[panel]) > worst) worst = never_served(name[panel])
         if (never_served(name[panel])) continue
@@ -255,9 +255,10 @@ function comparison(    panel, least, most, worst, took, text) {
         if (took > most) most = took
     }
     if (programs < 2) return ""
-    text = least == "" ? "" : "take " seconds(least) (most > least ? " to " seconds(most) : "")
-    if (worst) text = text (text == "" ? "" : ", or ") "leave up to " thousands(worst) " unserved"
-    return (programs > 2 ? "Other programs " : "Another program would ") text "."
+    ending = programs == 2 ? "s " : " "
+    text = least == "" ? "" : "take" ending seconds(least) (most > least ? " to " seconds(most) : "")
+    if (worst) text = text (text == "" ? "" : ", or ") "leave" ending "up to " thousands(worst) " unserved"
+    return (programs > 2 ? "Other programs " : "Another program ") text "."
 }
 
 function circumstances() {
@@ -302,7 +303,7 @@ function draw_head(    panel) {
 function draw_key_entry(x, what, words) {
     rectangle(x, 107, 14, 14, colour[what])
     write(x + 20, 119, "", words)
-    return x + 20 + 6.7 * length(words) + 18
+    return x + 20 + 6.3 * length(words) + 20
 }
 
 function draw_key(    x, panel, lost) {

@@ -80,7 +80,7 @@ is_refused() {
 
 @test "a picture shows machine, clients and handlers, and when each program had connected and served all" {
     { headers; timeline ours 250 710; timeline theirs 3050 8300; timeline slow 1000 12340; } | picture >picture.svg
-    grep -q '>10,000 clients come at once: all are served within 0.71 s<' picture.svg
+    grep -q '>10,000 clients at once: ours serves all in 0.71 s<' picture.svg
     grep -q '>Other programs take 8.30 s to 12.3 s.<' picture.svg
     grep -q '>Each program runs at most 8 handlers at a time, if it has such a limit. a machine<' picture.svg
     refute grep -q '>lost<' picture.svg
@@ -110,7 +110,7 @@ is_refused() {
     (($(grep -c '>lost<' picture.svg) == 2)) # in the key, and behind the panel
     refute grep -q '>never served<' picture.svg
     grep -q '^theirs: .*, 3,000 lost\.$' picture.svg
-    grep -q '>Another program would leave up to 3,000 unserved.<' picture.svg
+    grep -q '>Another program leaves up to 3,000 unserved.<' picture.svg
     # The last corner of the red area is 3,000 of 10,000 clients below the top, which the next corner is.
     grep '<path fill="#b5302a"' picture.svg | sed 's/.* d="M\(.*\)z".*/\1/' | tr 'L' '\n' | tail -n 2 >corners
     cat corners
@@ -128,9 +128,9 @@ is_refused() {
     local file
     for file in launched connected; do
         awk 'NR == 1 { start = $1 } $2 == "146.0" { print $1 - start; exit }' "$file"
-    done >times
-    cat times
-    awk '{ time[NR] = $1 } END { exit !(time[2] / time[1] > 1.95 && time[2] / time[1] < 2.05) }' times
+    done >taken
+    cat taken
+    awk '{ time[NR] = $1 } END { exit !(time[2] / time[1] > 1.95 && time[2] / time[1] < 2.05) }' taken
 }
 
 @test "names of programs and machine may contain special characters of XML" {
