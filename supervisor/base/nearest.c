@@ -5,11 +5,11 @@
 #include <string.h>
 #include <strings.h>
 
-static char folded(char letter)
+static int folded(char letter)
 {
     if (letter == '_')
         return '-';
-    return letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a') : letter;
+    return letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter;
 }
 
 static size_t least(size_t a, size_t b)

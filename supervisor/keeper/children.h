@@ -32,7 +32,8 @@ void children_go_on(void *context);
 /* Kills the processes that read files; the context is the keeper. */
 void children_end_readers(void *context);
 
-/* Kills all dispatchers, and waits a second at most. */
+/* Kills all dispatchers, and waits a second at most.  Kills handlers as well if the keeper gives
+ * up. */
 void children_end(struct keeper *keeper);
 
 /* Returns true if the process is the keeper's child, dead or alive; or, with P_PGID, if one of its
@@ -41,9 +42,6 @@ bool children_has(idtype_t type, pid_t process);
 
 /* Returns true if the process is one of the daemon's own. */
 bool children_is_ours(const struct keeper *keeper, pid_t process);
-
-/* Reports the groups of GROUP that have become empty, as far as the link takes the reports. */
-void children_report_groups(struct keeper *keeper);
 
 /* Reports this group, if GROUP has named it and it is empty.  Its last process may have left it,
  * which no signal tells. */

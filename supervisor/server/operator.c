@@ -1,6 +1,7 @@
 #include "supervisor/server/operator.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/base/nearest.h"
 #include "supervisor/base/parse.h"
 #include "supervisor/figures/figures.h"
 #include "supervisor/listen/binding.h"
@@ -92,7 +93,9 @@ static void command_takeover(struct server *server, const struct call *call)
         text_add(call->text, "error: that is for another daemon to say, with --takeover\n");
         return;
     }
-    call->answer->descriptor = handover_begin(&server->lasting->handover, version, &error);
+    error = "a supervisor has just taken the place of another; try again";
+    if (server->strays.count == 0) /* otherwise the new process would not get them */
+        call->answer->descriptor = handover_begin(&server->lasting->handover, version, &error);
     if (call->answer->descriptor < 0)
         text_add(call->text, "error: cannot be taken over now: %s\n", error);
     else
@@ -123,6 +126,21 @@ static const struct value_entry *settable(const char *name)
     return entry != NULL && entry->settable && strcmp(entry->name, name) == 0 ? entry : NULL;
 }
 
+/* Reports that a name is none of those that can be set. */
+static void refuse_name(struct text *text, const char *name)
+{
+    struct nearest nearest = nearest_to(name, strlen(name));
+    const struct value_entry *entry;
+    char meant[NEAREST_TEXT];
+
+    for (size_t i = 0; (entry = table_at(i)) != NULL; i++)
+        if (entry->settable)
+            nearest_try(&nearest, entry->name);
+    text_add(text, "error: '%.*s' cannot be set: expected one of ", SHOWN, name);
+    add_names(text);
+    text_add(text, "%s\n", nearest_text(&nearest, "", meant));
+}
+
 /* Changes a limit as the option --NAME does; the value `none` lifts it.  The change takes effect at
  * once; no handler is killed to meet a lower limit. */
 static bool set(struct server *server, const char *name, char *value, struct text *text)
@@ -133,9 +151,7 @@ static bool set(struct server *server, const char *name, char *value, struct tex
     char empty[] = "";
 
     if (entry == NULL) {
-        text_add(text, "error: '%.*s' cannot be set: expected one of ", SHOWN, name);
-        add_names(text);
-        text_add(text, "\n");
+        refuse_name(text, name);
         return false;
     }
     if (!table_apply(entry, server->options, strlen(value) < SHOWN ? value : empty, expected)) {
@@ -269,6 +285,17 @@ static const struct command *find(const char *name, bool http)
     return NULL;
 }
 
+static void refuse_command(struct text *text, const char *name)
+{
+    struct nearest nearest = nearest_to(name, strlen(name));
+    char meant[NEAREST_TEXT];
+
+    for (unsigned i = 0; i < COMMANDS; i++)
+        if (*commands[i].name != '/')
+            nearest_try(&nearest, commands[i].name);
+    text_add(text, "error: unknown command%s; try help\n", nearest_text(&nearest, "", meant));
+}
+
 void operator_answer(void *context, const struct control_request *request,
                      struct control_answer *answer)
 {
@@ -285,7 +312,7 @@ void operator_answer(void *context, const struct control_request *request,
         answer->status = 404;
         text_add(call.text, "unknown path: only /metrics, /status and /healthz are served\n");
     } else if (command == NULL) {
-        text_add(call.text, "error: unknown command; try help\n");
+        refuse_command(call.text, call.count > 0 ? call.words[0] : "");
     } else if (call.count > command->words) {
         text_add(call.text, "error: too many words; try help\n");
     } else {
@@ -345,9 +372,9 @@ static int open_socket(struct server *server, struct control *control, enum inhe
         log_error("%s: cannot serve its socket: %m", metrics ? "--metrics" : "--control");
         return -1;
     }
-    handover_add(&server->lasting->handover,
-                 (struct handover_socket){
-                     .kind = kind, .descriptor = &control->source.descriptor, .place = place});
+    offer_add(&server->lasting->handover.offer,
+              (struct offer_socket){
+                  .kind = kind, .descriptor = &control->source.descriptor, .place = place});
     return 0;
 }
 

@@ -136,6 +136,16 @@ limits() {
     control_says '"processes":1'
 }
 
+@test "a takeover that succeeds is an informative line on both sides, at every log level, and no warning" {
+    start --address 127.0.0.1 --control control 0 cat
+    take_over --address 127.0.0.1 --control control "$PORT" cat
+    old_has_left
+    cat "$LOG"
+    [[ $(grep -cx "\[INFO\] process $DAEMON took over; waiting clients: 0; handlers still to end here: 0" "$LOG") == 1 ]]
+    [[ $(grep -cx "\[INFO\] took over from process $OLD; waiting clients: 0; handlers still to end there: 0" "$LOG") == 1 ]]
+    [[ $(wc -l <"$LOG") == 2 ]]
+}
+
 @test "handlers of three chained processes together do not exceed --processes" {
     make_holding_handler
     start --address 127.0.0.1 --processes 2 --control control 0 ./hold

@@ -7,7 +7,7 @@ load ../shared/helpers
 setup_file() {
     make -C "$BATS_TEST_DIRNAME/../.." --no-print-directory -s install-services \
         PREFIX=/usr DESTDIR="$BATS_FILE_TMPDIR/image" \
-        SBINDIR="$BUILD"
+        SBINDIR="$BUILD" BINDIR="$BUILD"
 }
 
 IMAGE=$BATS_FILE_TMPDIR/image
@@ -18,16 +18,17 @@ needs() { command -v "$1" >/dev/null || skip "$1 is not installed"; }
 # ---- what the templates and examples suggest ----
 
 # Prints the command lines of this program in a file, and the options of templates, one a line.  A
-# backslash continues a line; in the manual it is "\e".
+# backslash continues a line; in the manual it is "\e".  Commands that edit or read a template are none.
 examples_in() {
     sed 's/\\e$/\\/' "$1" | sed -e ':again' -e '/\\$/{N;s/ *\\\n */ /;bagain' -e '}' |
-        grep -E 'socket-burst-dampener .*rsync --daemon|DAMPENER_OPTIONS=.*--'
+        grep -E 'socket-burst-dampener .*rsync --daemon|DAMPENER_OPTIONS=.*--' | grep -v 'sed -'
 }
 
 @test "each example for rsync takes killed clients out of the queue" {
     local file
     "$DAMPENER" --help >help
-    for file in "$ROOT/README.md" "$ROOT/supervisor/socket-burst-dampener.8" help \
+    for file in "$ROOT/README.md" "$ROOT/scripts/install/recipes.md" \
+        "$ROOT/supervisor/manual/socket-burst-dampener.8" help \
         "$IMAGE/usr/lib/systemd/system/socket-burst-dampener@.service" \
         "$IMAGE/etc/conf.d/socket-burst-dampener" "$SHARE/socket-burst-dampener/s6/config"; do
         examples_in "$file" >examples
@@ -37,7 +38,7 @@ examples_in() {
 }
 
 @test "no template and no example suggests a user that supervisor or dispatchers may have" {
-    local -a files=("$ROOT/README.md" "$ROOT/supervisor/socket-burst-dampener.8")
+    local -a files=("$ROOT/README.md" "$ROOT/scripts/install/recipes.md" "$ROOT/supervisor/manual/socket-burst-dampener.8")
     local -a templates
     mapfile -t templates < <(grep -rl DAMPENER_OPTIONS= "$IMAGE")
     ((${#templates[@]} == 3))
@@ -153,6 +154,7 @@ service_directory() {
 DAMPENER_PORT=0
 DAMPENER_OPTIONS="-v --address 127.0.0.1"
 DAMPENER_COMMAND="sh -c cat"
+DAMPENER_CONTROL=$PWD/operator/control
 CONFIG
 }
 
@@ -168,6 +170,19 @@ CONFIG
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     # The daemon logs to standard output.
     grep -q '^\[INFO\] listening on 127.0.0.1' "$LOG"
+    count_descriptors
+}
+
+@test "s6: a daemon that the run script starts takes the place of one that serves already" {
+    local first
+    service_directory
+    (close_descriptors; cd service && exec ./run >>"$LOG" 2>/dev/null </dev/null) &
+    first=$!
+    await "$BUILD/dampenerctl" operator/control status
+    (close_descriptors; cd service && exec ./run >>"$LOG" 2>/dev/null </dev/null) &
+    DAEMON=$!
+    await has_line "^\[INFO\] took over from process $first;" "$LOG"
+    wait "$first"
     count_descriptors
 }
 
@@ -188,6 +203,7 @@ CONFIG
     ((status != 0))
     [[ $output == *"DAMPENER_PORT"* ]]
     printf 'DAMPENER_PORT=0\nDAMPENER_OPTIONS=--nonsense\nDAMPENER_COMMAND=cat\n' >config
+    echo 'DAMPENER_CONTROL=operator/control' >>config
     run ./run
     ((status == 2))
     run ./finish 2 0
@@ -203,6 +219,7 @@ eerror() { echo "$@"; }
 ebegin() { :; }
 eend() { return "$1"; }
 supervise-daemon() { echo "supervise-daemon $*"; }
+checkpath() { echo "checkpath $*"; }
 RC_SVCNAME=socket-burst-dampener.test
 . ./conf.d
 SCRIPT
@@ -220,7 +237,7 @@ DAMPENER_PORT="0"
 DAMPENER_OPTIONS="--address 127.0.0.1 --ready-fd 7"
 DAMPENER_COMMAND="cat"
 CONFIG
-    openrc start_pre
+    [[ $(openrc start_pre) == "checkpath --directory --mode 0755 /run/socket-burst-dampener /run/socket-burst-dampener/test" ]]
     [[ $(openrc reload) == "supervise-daemon socket-burst-dampener.test --pidfile "*" --signal HUP" ]]
     # Replaces /run/ by a directory that everybody may write to.
     local words
@@ -228,6 +245,7 @@ CONFIG
     words=$(openrc 'echo "$command $command_args"')
     words=${words//\/run\//"$PWD"/}
     read -r -a words <<<"$words"
+    mkdir -p socket-burst-dampener/test
     DAMPENER=${words[0]}
     start "${words[@]:1:2}" "${words[@]:3}"
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
@@ -292,7 +310,9 @@ fish_offers() { [[ $(offered_by_fish "$2" | LC_ALL=C sort | paste -sd ' ') == "$
     offers "arrival fair" socket-burst-dampener --order ""
     offers "hangup half-close silent never" socket-burst-dampener 873 --abandon ""
     offers "inherit socket null" socket-burst-dampener --stderr ""
-    offers "text json" socket-burst-dampener --log-format ""
+    touch here.log
+    offers "./here.log" socket-burst-dampener --stderr "./he"
+    offers "text timed json" socket-burst-dampener --log-format ""
     offers "cpu= memory= io=" socket-burst-dampener --pressure ""
     offers "nofile=" socket-burst-dampener --limit nof
     offers "--queue --queue-timeout" socket-burst-dampener --processes 8 --q
@@ -365,6 +385,8 @@ offered_by_zsh() {
     fish_offers "" "socket-burst-dampener --processes "
     touch "a file"
     fish_offers "a file" "socket-burst-dampener --access-file a\\ f"
+    touch plain
+    fish_offers "./plain" "socket-burst-dampener --stderr ./pl"
     fish_offers "sha256sum" "socket-burst-dampener 873 --processes 8 sha256s"
     # From CMD on, every word belongs to the command.
     fish_offers "a file" "socket-burst-dampener 873 cat a\\ f"
@@ -382,8 +404,36 @@ offered_by_zsh() {
     fish_offers "--json" "dampenerctl --j"
 }
 
-@test "completions, README and manual match the table of options" {
+@test "completions and manual match the table of options" {
     "$ROOT/scripts/lint.d/options"
+}
+
+# Copies what scripts/lint.d/manuals reads.
+copy_for_lint() {
+    mkdir -p copy/scripts/lint.d copy/supervisor
+    cp "$ROOT/scripts/lint.d/manuals" copy/scripts/lint.d
+    cp -r "$ROOT/dispatcher" copy
+    cp -r "$ROOT"/supervisor/* copy/supervisor
+}
+
+@test "the manuals have every figure, metric, log line, event and reason, and no others" {
+    "$ROOT/scripts/lint.d/manuals"
+    copy_for_lint
+    # shellcheck disable=SC2016 # each is a program of sed
+    sed -i 's/"connections_queued"/"connections_planted"/' copy/supervisor/figures/figures.c
+    sed -i 's/"handlers can be started again"/"handlers may begin"/; s/"abandoned",$/"planted",/' \
+        copy/supervisor/figures/report.c
+    sed -i 's/{"rate", /{"planted", /' copy/supervisor/server/snapshot.c
+    run copy/scripts/lint.d/manuals
+    ((status == 1))
+    echo "$output"
+    [[ $output == *"dampener_connections_planted is missing"* ]]
+    [[ $output == *"there is no metric dampener_connections_queued"* ]]
+    [[ $output == *"is missing: [WARNING] handlers may begin"* ]]
+    [[ $output == *"no program logs: [WARNING] handlers can be started again"* ]]
+    [[ $output == *"the event planted of supervisor/figures/report.c is missing"* ]]
+    [[ $output == *"the reason planted is missing"* ]]
+    (($(wc -l <<<"$output") == 6))
 }
 
 @test "zsh completes exactly the options in --help" {

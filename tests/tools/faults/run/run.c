@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -61,6 +62,7 @@ bool run_ask(struct run *run, const char *question)
     bool answered = false;
 
     for (int try = 0; try < RUN_TRIES && !answered; try++)
-        answered = service_ask(question, run->status, sizeof(run->status));
+        answered = service_ask(question, run->status, sizeof(run->status)) &&
+                   strncmp(run->status, "error: ", strlen("error: ")) != 0;
     return answered;
 }

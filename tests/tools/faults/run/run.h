@@ -43,7 +43,8 @@ bool run_await(struct run *run, bool (*is_so)(struct run *run), int milliseconds
 /* Sends the daemon a signal, unless it has ended. */
 void run_tell(struct run *run, int signal_number);
 
-/* Asks until there is an answer. */
+/* Asks until there is an answer other than an error: the fault may be in the look-up of the user.
+ */
 bool run_ask(struct run *run, const char *question);
 
 #endif
