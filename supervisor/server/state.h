@@ -167,6 +167,7 @@ struct server {
     bool rolling;           /* rollcall.h */
     int distrusts; /* supervisors died of this signal as they entered the first stray; or 0 */
     bool renew;    /* the standby is dead: exit once nobody waits */
+    struct loop_timer renewal; /* when to exit although connections are kept for handlers */
     struct server_standing told;
     struct reload reload;
 
