@@ -248,6 +248,13 @@ static bool take_over(struct startup *startup)
     return true;
 }
 
+/* Puts files into their places, or takes over. */
+static bool begin_serving(struct startup *startup)
+{
+    return startup->options->takeover == NULL ? reports_publish(&startup->server) == 0
+                                              : take_over(startup);
+}
+
 /* Completes a takeover that there is no way back from. */
 static void settle(struct server *server, bool resumes)
 {
@@ -310,16 +317,18 @@ static int supervise(void *context, unsigned life)
     log_set_program("supervisor");
     title_set("supervisor");
     (void)prctl(PR_SET_NAME, "supervisor"); /* only people read it */
+    /* A supervisor under attack could otherwise free its successor from the filter, by what it
+     * leaves in the memory that they share. */
+    if (resumes && filter_install() != 0)
+        return STANDBY_AGAIN;
     if (server_open(server, &startup->listeners, &startup->keeper, startup->link, startup->operator,
                     life == 0) != 0)
         return resumes ? STANDBY_AGAIN : EXIT_FAILURE;
-    if (!resumes)
+    if (!resumes) {
         server_count_descriptors(server);
-    if (filter_install() != 0)
-        return resumes ? STANDBY_AGAIN : EXIT_FAILURE;
-    if (!resumes &&
-        !(startup->options->takeover == NULL ? reports_publish(server) == 0 : take_over(startup)))
-        return EXIT_FAILURE;
+        if (filter_install() != 0 || !begin_serving(startup))
+            return EXIT_FAILURE;
+    }
     server->lasting->standby.begun = true;
     if (!server->lasting->announced) {
         if (startup->options->takeover != NULL)

@@ -205,6 +205,26 @@ is_unhealthy() {
     ' kept
 }
 
+@test "a supervisor that takes the place of another may make no forbidden system call from its beginning on" {
+    prepare_plant
+    start -v --address 127.0.0.1 0 cat
+    if is_sanitized || grep -q 'no filter of system calls' "$LOG"; then skip "no filter of system calls here"; fi
+    plant begin call
+    kill_supervisor
+    await has_line "system call [0-9]* is none of the supervisor's" "$LOG"
+    # The same in another pair.
+    : >"$LOG"
+    kill -KILL "$(standby)"
+    await has_line "system call [0-9]* is none of the supervisor's" "$LOG"
+    plant none
+    connect_silently
+    echo hello >&"$CLIENT"
+    local line
+    read -r -t 20 line <&"$CLIENT"
+    [[ $line == hello ]]
+    exec {CLIENT}>&-
+}
+
 @test "supervisors that die after each round close no waiting client, and the service is not serving meanwhile" {
     prepare_plant
     start_controlled --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
