@@ -68,8 +68,8 @@ void pool_recall(struct pool *pool)
 
         if (left->process == 0)
             continue;
-        if (is_same(left, &books->dispatchers[left->index]))
-            left->process = 0; /* it was about to be left */
+        if (left->index >= POOL_MAXIMUM || is_same(left, &books->dispatchers[left->index]))
+            left->process = 0; /* it is damaged, or was about to be left */
         else if (channel_recall(pool->loop, &pool->events, left, &pool->left) == NULL)
             log_error("cannot watch the children of a dead dispatcher: %m");
     }

@@ -102,7 +102,7 @@ static int open_rooms(struct server *server, struct listeners *listeners, int li
     const struct takeover_events takeover = events_of_takeover(server);
 
     if (loop_open(&server->loop) != 0 || reports_open(server, link) != 0 ||
-        queue_open(&server->queue, &server->loop, options, server->lasting->clients,
+        queue_open(&server->queue, &server->loop, options, server->books,
                    server->lasting->lingering, &queue) != 0 ||
         accept_open(&server->acceptor, &server->loop, listeners, &acceptor) != 0)
         return -1;
@@ -202,8 +202,10 @@ int server_open(struct server *server, struct listeners *listeners, const struct
     server->lines_dropped = server->lasting->lines_dropped;
     server->strangers = server->lasting->strangers;
     server->files = &keeper->files;
-    if (resumes)
+    if (resumes) {
+        clients_check(server->books, server->records);
         rollcall_disarm(server);
+    }
     if (resumes && alone) {
         rollcall_forget(server, keeper);
         server->lasting->rules = server->rules;

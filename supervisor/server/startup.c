@@ -362,7 +362,7 @@ __attribute__((noreturn)) static void stand_by(void *context, int link)
 
 /* Makes the memory that the pair shares.  Handlers that run count as clients without a descriptor.
  */
-static struct lasting *make_lasting(const struct startup *startup)
+static struct lasting *make_lasting(struct startup *startup)
 {
     enum { HANDLERS_MOST = 1 << 18 };
     uint32_t handlers = startup->options->processes;
@@ -374,9 +374,10 @@ static struct lasting *make_lasting(const struct startup *startup)
     lasting->options = *startup->options;
     lasting->rules = startup->server.rules;
     lasting->descriptors_allowed = startup->descriptors;
-    lasting->clients = clients_make_books(startup->descriptors +
-                                          (handlers < HANDLERS_MOST ? handlers : HANDLERS_MOST));
-    return lasting->clients == NULL ? NULL : lasting;
+    startup->server.records =
+        startup->descriptors + (handlers < HANDLERS_MOST ? handlers : HANDLERS_MOST);
+    startup->server.books = clients_make_books(startup->server.records);
+    return startup->server.books == NULL ? NULL : lasting;
 }
 
 static int keep(struct startup *startup)

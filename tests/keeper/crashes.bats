@@ -246,6 +246,29 @@ is_unhealthy() {
     refute grep 'supervisors have died of' "$LOG"
 }
 
+@test "what a supervisor has damaged before it died kills none of the next ones, and loses no client" {
+    prepare_plant
+    start_controlled --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    say pause >/dev/null
+    "$BURST" "$ADDRESS" "$PORT" 20 >burst &
+    local client=$!
+    await field_is queued 20
+    plant damage kill
+    kill -USR1 "$DAEMON" # begins a round
+    await have_died 1
+    plant none
+    await has_line 'a supervisor takes the place of another' "$LOG"
+    refute grep 'was killed by signal [^9]' "$LOG"
+    await fields_are queued 20 accepted 20
+    has_line '^\[ERROR\] the record of ticket [0-9]* is damaged' "$LOG"
+    say resume >/dev/null
+    wait "$client"
+    [[ $(cat burst) == "connected 20 answered 20 failed 0" ]]
+    cut -d ' ' -f 2 "$ANSWERS" | sort -n | diff <(seq 20) -
+    await fields_are served 20 accepted 20
+    has_dropped 0
+}
+
 # Starts a service manager that writes each message to the file "told".
 manage() {
     export NOTIFY_SOCKET=$PWD/notify WATCHDOG_USEC=100000
