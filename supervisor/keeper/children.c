@@ -1,6 +1,7 @@
 #include "supervisor/keeper/children.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/keeper/reader.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -202,7 +203,7 @@ bool children_is_ours(const struct keeper *keeper, pid_t process)
     bool ours = is_replaced(keeper, process) || process == getpgrp();
 
     for (unsigned i = 0; i < OPTIONS_FILES; i++)
-        ours = ours || process == keeper->readers[i];
+        ours = ours || process == keeper->readers[i].process;
     return ours;
 }
 
@@ -239,22 +240,20 @@ static uint64_t microseconds(struct timeval time)
     return (uint64_t)time.tv_sec * LOOP_SECOND + (uint64_t)time.tv_usec;
 }
 
-/* Takes note of a dead process that was to read a file; if it was killed, answers for it.  Returns
- * false if the process is another. */
+/* Reports what a dead process has read from a file.  Returns false if it was to read none. */
 static bool reader_ended(struct keeper *keeper, pid_t process, int status)
 {
-    unsigned file = 0;
+    struct link_message answer = {.type = LINK_CONTENT};
+    struct keeper_reader *reader = keeper->readers;
 
-    while (file < OPTIONS_FILES && keeper->readers[file] != process)
-        file++;
-    if (file == OPTIONS_FILES)
+    while (answer.index < OPTIONS_FILES && reader->process != process) {
+        answer.index++;
+        reader++;
+    }
+    if (answer.index == OPTIONS_FILES)
         return false;
-    keeper->readers[file] = 0;
-    if (status != 0)
-        children_report(
-            keeper,
-            (struct link_message){.type = LINK_CONTENT, .index = file, .value = LINK_KILLED}, NULL,
-            0);
+    answer.value = reader_end(reader, status);
+    children_report(keeper, answer, &reader->memory, answer.value == 0);
     return true;
 }
 
@@ -396,8 +395,8 @@ void children_end_readers(void *context)
     const struct keeper *keeper = context;
 
     for (unsigned i = 0; i < OPTIONS_FILES; i++)
-        if (keeper->readers[i] != 0)
-            (void)kill(keeper->readers[i], SIGKILL); /* a child that was not reaped */
+        if (keeper->readers[i].process != 0)
+            (void)kill(keeper->readers[i].process, SIGKILL); /* a child that was not reaped */
 }
 
 /* ---- beginning and end ---- */

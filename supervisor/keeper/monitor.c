@@ -93,21 +93,12 @@ static void carry_out_read(struct keeper *keeper, const struct link_message *req
         request->index < OPTIONS_FILES ? keeper->options->files[request->index] : NULL;
     struct link_message answer = {.type = LINK_CONTENT, .index = request->index, .value = EINVAL};
 
-    if (path != NULL) {
-        pid_t process;
-
-        /* A reader that was asked for before has answered already; or the supervisor is confused,
-         * and must not have us fork without end. */
-        if (keeper->readers[request->index] != 0)
-            (void)kill(keeper->readers[request->index], SIGKILL); /* a child that was not reaped */
-        process = reader_start(keeper, request->index);
-        if (process > 0) {
-            keeper->readers[request->index] = process;
-            keeper->reading.deadline = keeper->loop.now + READ_WITHIN;
-            return;
-        }
-        answer.value = errno;
+    if (path != NULL && reader_start(keeper, request->index) == 0) {
+        keeper->reading.deadline = keeper->loop.now + READ_WITHIN;
+        return;
     }
+    if (path != NULL)
+        answer.value = errno;
     children_report(keeper, answer, NULL, 0);
 }
 

@@ -34,10 +34,18 @@ struct keeper_dispatcher {
     struct loop_timer stopped; /* set while it is stopped: when to kill it */
 };
 
+/* A process that reads a file: reader.h. */
+struct keeper_reader {
+    pid_t process; /* a child; 0: none */
+    int memory;    /* the file that it writes the content to; only with `process` */
+};
+
 /* What the keeper asks of server/. */
 struct keeper_events {
     /* Becomes the standby, in a new process; `link` is the supervisor's end. */
     void (*stand_by)(void *context, int link) __attribute__((noreturn));
+    /* Gives up the memory of the pair, in a process that needs it no more. */
+    void (*leave_pair)(void *context);
     /* Closes the keeper's copies of listeners. */
     void (*retire)(void *context);
     void *context;
@@ -92,9 +100,9 @@ struct keeper {
     pid_t *groups; /* that GROUP named, and that are not empty */
     size_t group_count;
     size_t group_room;
-    pid_t readers[OPTIONS_FILES]; /* children that read a file; 0: none */
-    struct loop_timer reading;    /* when to kill them */
-    bool unheard;                 /* UNHEARD is still to be reported */
+    struct keeper_reader readers[OPTIONS_FILES];
+    struct loop_timer reading; /* when to kill them */
+    bool unheard;              /* UNHEARD is still to be reported */
 };
 
 #endif

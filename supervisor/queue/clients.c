@@ -20,9 +20,8 @@ static_assert(sizeof(struct client) == 128 || sizeof(void *) != 8,
 
 struct clients_books *clients_make_books(uint32_t most)
 {
-    struct clients_books *books =
-        mmap(NULL, sizeof(*books) + most * sizeof(struct client), PROT_READ | PROT_WRITE,
-             MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    struct clients_books *books = mmap(NULL, clients_books_size(most), PROT_READ | PROT_WRITE,
+                                       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (books == MAP_FAILED)
         return NULL;

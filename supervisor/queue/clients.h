@@ -127,6 +127,12 @@ struct clients {
  * records are used.  Returns NULL with errno. */
 struct clients_books *clients_make_books(uint32_t most);
 
+/* Returns how many bytes these are. */
+static inline size_t clients_books_size(uint32_t most)
+{
+    return sizeof(struct clients_books) + most * sizeof(struct client);
+}
+
 /* Checks the books of an earlier supervisor, which were made for `most` records: forgets each
  * record that is impossible.  To be called before anything else looks at them. */
 void clients_check(struct clients_books *books, uint32_t most);

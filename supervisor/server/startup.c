@@ -215,6 +215,16 @@ static void retire(void *context)
     files_yield(&startup->keeper.files);
 }
 
+/* Nothing of the service is left in a process that others may take over. */
+static void leave_pair(void *context)
+{
+    struct startup *startup = context;
+    struct clients_books *books = startup->server.books;
+
+    (void)munmap(books, clients_books_size(startup->server.records)); /* cannot fail: all of it */
+    (void)munmap(startup->server.lasting, sizeof(*startup->server.lasting));
+}
+
 /* What the daemon before had, and this one does not want, is closed once its backlog is served. */
 static void retire_unwanted(struct startup *startup)
 {
@@ -399,8 +409,8 @@ static int keep(struct startup *startup)
     keeper->ended = &lasting->standby.ended;
     keeper->useless = &lasting->standby.useless;
     keeper->cloned = &lasting->standby.process;
-    keeper->events =
-        (struct keeper_events){.stand_by = stand_by, .retire = retire, .context = startup};
+    keeper->events = (struct keeper_events){
+        .stand_by = stand_by, .leave_pair = leave_pair, .retire = retire, .context = startup};
     if (!open_files(startup) ||
         keeper_open(keeper, dispatchers == 0 ? default_dispatchers() : dispatchers) != 0)
         return keeper_end(keeper);

@@ -82,7 +82,7 @@ pid_t __wrap_waitpid(pid_t process, int *status, int flags);
 pid_t __wrap_wait4(pid_t process, int *status, int flags, struct rusage *usage);
 pid_t __wrap_launch_dispatcher(struct launch *launch, unsigned index,
                                int descriptors[LAUNCH_DESCRIPTORS]);
-pid_t __wrap_reader_start(const struct keeper *reading, unsigned index);
+int __wrap_reader_start(struct keeper *reading, unsigned index);
 int __wrap_privileges_limit(uint64_t kept);
 int __wrap_privileges_rest(uint64_t kept);
 int __wrap_privileges_hide(void);
@@ -311,10 +311,24 @@ pid_t __wrap_launch_dispatcher(struct launch *launch, unsigned index,
     return process;
 }
 
-pid_t __wrap_reader_start(const struct keeper *reading, unsigned index)
+int __wrap_reader_start(struct keeper *reading, unsigned index)
 {
+    struct keeper_reader *reader = &reading->readers[index];
+    struct keeper_reader before = *reader;
+
     HOLDS(reading == &keeper && options.files[index] != NULL);
-    return add(READER, NOBODY);
+    reader->process = add(READER, NOBODY);
+    if (reader->process < 0) {
+        *reader = before;
+        return -1;
+    }
+    reader->memory = memfd_create("content", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    HOLDS(reader->memory >= 0);
+    if (before.process != 0) {
+        (void)__wrap_kill(before.process, SIGKILL);
+        (void)__wrap_close(before.memory);
+    }
+    return 0;
 }
 
 int __wrap_privileges_limit(uint64_t kept)
@@ -379,7 +393,6 @@ static void check_report(const struct link_message *report)
         check_end(report);
         break;
     case LINK_CONTENT:
-        HOLDS(report->value != 0); /* only a reader sends more */
         break;
     case LINK_CAUGHT:
         HOLDS(report->value == SIGTERM || report->value == SIGINT || report->value == SIGHUP ||
@@ -666,7 +679,8 @@ static void act(void)
     }
 }
 
-/* Those of reports are open until HEARD, and each dispatcher has one ledger. */
+/* Those of reports are open until HEARD, or until they are sent; each dispatcher has one ledger,
+ * and each reader one file. */
 static void check_descriptors(void)
 {
     int count = fuzz_descriptors() - notify_is_open(&keeper.notify);
@@ -675,6 +689,10 @@ static void check_descriptors(void)
         count -= (int)keeper.outbox.kept[i % OUTBOX_KEPT].count;
     for (unsigned i = 0; i < keeper.count; i++)
         count -= keeper.dispatchers[i].ledger >= 0;
+    for (int i = 0; i < OPTIONS_FILES; i++)
+        count -= keeper.readers[i].process != 0;
+    if (keeper.outbox.other.message.type != 0)
+        count -= (int)keeper.outbox.other.count;
     if (others == 0)
         others = count;
     HOLDS(count == others);
@@ -776,6 +794,11 @@ static void close_keeper(void)
     for (unsigned i = 0; i < keeper.count; i++)
         if (keeper.dispatchers[i].ledger >= 0)
             (void)close(keeper.dispatchers[i].ledger);
+    for (int i = 0; i < OPTIONS_FILES; i++)
+        if (keeper.readers[i].process != 0)
+            (void)close(keeper.readers[i].memory);
+    if (keeper.outbox.other.message.type != 0 && keeper.outbox.other.count > 0)
+        (void)close(keeper.outbox.other.descriptors[0]);
     while (signals_next(keeper.signals.descriptor) != 0)
         continue; /* they are not the next input's */
     loop_close(&keeper.loop);
