@@ -2,6 +2,7 @@
 
 #include "dispatcher/shared/log.h"
 #include "supervisor/keeper/reader.h"
+#include "supervisor/keeper/standby.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@ enum {
     END_WITHIN = LOOP_SECOND,
     /* The death of a younger dispatcher delays its successor: it may be its own fault. */
     SHORT_LIFE = LOOP_SECOND,
+    SHORT_LIFE_OF_PAIR = 100 * LOOP_MILLISECOND, /* less than it takes to serve anybody */
     RESTART_FIRST = 10 * LOOP_MILLISECOND,
     RESTART_LONGEST = 250 * LOOP_MILLISECOND,
     FORK_LONGEST = 5 * LOOP_SECOND, /* if no process can be created */
@@ -286,9 +288,18 @@ static pid_t find_supervisor(const struct keeper *keeper)
     return children_is_ours(keeper, process) || !children_has(P_PID, process) ? 0 : process;
 }
 
+/* Returns true if another pair is to take the place of one that ended with this status. */
+static bool needs_another(const struct keeper *keeper, int status)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) != STANDBY_AGAIN)
+        return WEXITSTATUS(status) == LINK_EXIT_RENEW;
+    return *keeper->begun && !*keeper->ended && !keeper->gives_up;
+}
+
 /* The supervisor lives on without its standby, or both are gone.  Ends, or begins another pair. */
 static void pair_ended(struct keeper *keeper, pid_t process, int status)
 {
+    bool could_not_begin = WIFEXITED(status) && WEXITSTATUS(status) == STANDBY_AGAIN;
     bool was_standby = process == keeper->standby;
 
     keeper->standby = 0;
@@ -307,12 +318,19 @@ static void pair_ended(struct keeper *keeper, pid_t process, int status)
     keeper->renew = false; /* it may wait for room in the outbox */
     keeper->status = status;
     keeper->again.deadline = keeper->loop.now;
-    keeper->begin_pair = WIFEXITED(status) ? WEXITSTATUS(status) == LINK_EXIT_RENEW
-                                           : *keeper->begun && !*keeper->ended && !keeper->gives_up;
-    if (keeper->begin_pair)
-        kill_dispatchers(keeper);
-    else
+    keeper->begin_pair = needs_another(keeper, status);
+    if (!keeper->begin_pair) {
         loop_stop(&keeper->loop);
+        return;
+    }
+    if (could_not_begin || loop_clock() - keeper->pair_began < SHORT_LIFE_OF_PAIR)
+        backoff_failed(&keeper->pairs, keeper->loop.now);
+    else
+        backoff_succeeded(&keeper->pairs);
+    if (could_not_begin)
+        log_error("no supervisor could begin in the place of the last one: trying again in %d ms",
+                  (int)(keeper->pairs.delay / LOOP_MILLISECOND));
+    kill_dispatchers(keeper);
 }
 
 /* Reaps the pair.  That must not wait until the link takes reports: only another pair reads it. */

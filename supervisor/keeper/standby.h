@@ -17,7 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Exit status of a supervisor that could not begin in the place of an earlier one. */
+/* Exit status of a supervisor, or a standby, that could not begin in the place of an earlier one.
+ */
 enum { STANDBY_AGAIN = 65 };
 
 /* Shared with the supervisor. */

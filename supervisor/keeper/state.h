@@ -88,6 +88,8 @@ struct keeper {
     bool gives_up;    /* no other pair begins */
     bool renew;       /* report RENEW when there is room */
     bool begin_pair;  /* both are dead: begin another pair */
+    uint64_t pair_began;
+    struct backoff pairs; /* grows with each pair that could not begin, or died at once */
 
     unsigned count;  /* of dispatchers */
     bool begun_all;  /* report BEGUN_ALL when there is room */

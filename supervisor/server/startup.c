@@ -364,7 +364,7 @@ __attribute__((noreturn)) static void stand_by(void *context, int link)
     leave_keeper(&startup->keeper);
     if (gates_open(&server->gates, &server->lasting->options, loop_clock()) != 0 ||
         confinement_enter(startup->users.change ? &startup->users.supervisor : NULL) != 0)
-        exit(EXIT_FAILURE);
+        exit(server->lasting->standby.begun ? STANDBY_AGAIN : EXIT_FAILURE);
     identity_free(&startup->users.supervisor);
     standby_grow(server->lasting->descriptors_allowed);
     standby_run(&server->lasting->standby, supervise, startup);

@@ -10,6 +10,7 @@
 #include "supervisor/keeper/keeper.h"
 #include "supervisor/base/signals.h"
 #include "supervisor/keeper/reader.h"
+#include "supervisor/keeper/standby.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/shared/raw.h"
@@ -283,8 +284,9 @@ pid_t __wrap_waitpid(pid_t process, int *status, int flags)
         *status = found->status;
     if (process == keeper.standby || process == keeper.supervisor) {
         last_status = *status;
-        over = WIFSIGNALED(*status) ? !begun || ended || keeper.gives_up
-                                    : WEXITSTATUS(*status) != LINK_EXIT_RENEW;
+        over = WIFSIGNALED(*status) || WEXITSTATUS(*status) == STANDBY_AGAIN
+                   ? !begun || ended || keeper.gives_up
+                   : WEXITSTATUS(*status) != LINK_EXIT_RENEW;
     }
     return process;
 }
@@ -598,12 +600,15 @@ static void stop_dispatcher(uint8_t byte)
     (void)raise(SIGCHLD);
 }
 
-/* The supervisor is killed, the standby, or both; or the supervisor exits to be renewed. */
+/* The supervisor is killed, the standby, or both; or the supervisor exits to be renewed, or because
+ * it could not begin. */
 static void end_pair(uint8_t byte)
 {
     struct process *supervisor = find_living(SUPERVISOR);
     struct process *standby = find_living(STANDBY);
-    int status = byte % 4 == 3 ? LINK_EXIT_RENEW << 8 : SIGKILL;
+    int status = byte % 4 != 3   ? SIGKILL
+                 : byte % 8 == 3 ? LINK_EXIT_RENEW << 8
+                                 : STANDBY_AGAIN << 8;
 
     if (supervisor != NULL && byte % 4 != 1)
         end(supervisor, status);
@@ -621,6 +626,8 @@ static void expire(unsigned number)
         number -= number > 0;
     if (timer != NULL)
         timer->deadline = 1;
+    if (timer == &keeper.again)
+        keeper.pairs.until = 0;
 }
 
 static void act(void)
@@ -723,6 +730,7 @@ static void finish(void)
     }
     if (keeper.again.deadline != 0)
         keeper.again.deadline = 1;
+    keeper.pairs.until = 0;
     supervisor = standby != NULL ? find_living(SUPERVISOR) : find(renewed);
     if (supervisor != NULL && !supervisor->ended)
         end(supervisor, standby != NULL ? 0 : LINK_EXIT_RENEW << 8);
@@ -823,8 +831,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     stepping = (struct loop_source){.descriptor = eventfd(1, EFD_CLOEXEC), .ready = on_step};
     open_keeper();
     HOLDS(keeper_run(&keeper) ==
-          (WIFEXITED(last_status) ? WEXITSTATUS(last_status) : EXIT_FAILURE));
-    HOLDS(over);
+          (WIFEXITED(last_status) && WEXITSTATUS(last_status) < LINK_EXIT_RENEW
+               ? WEXITSTATUS(last_status)
+               : EXIT_FAILURE));
+    HOLDS(over || keeper.gives_up);
     HOLDS(count_living(DISPATCHER) == 0);
     close_keeper();
     (void)close(stepping.descriptor);
