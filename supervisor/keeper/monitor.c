@@ -2,14 +2,17 @@
 
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/release.h"
+#include "supervisor/base/file.h"
 #include "supervisor/keeper/children.h"
 #include "supervisor/keeper/reader.h"
 #include "supervisor/keeper/reopen.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { READ_WITHIN = 10 * LOOP_SECOND, REQUESTS_AT_ONCE = 64 };
 
@@ -118,17 +121,57 @@ static void carry_out_lend(struct keeper *keeper, const struct link_message *req
                   request->index);
 }
 
+/* Returns the control groups of a process, which the caller frees; or NULL. */
+static char *groups_of(const char *process, size_t *length)
+{
+    enum { MOST = 65536 /* bytes */ };
+    char path[32];
+    char error[FILE_ERROR_MAXIMUM];
+
+    (void)snprintf(path, sizeof(path), "/proc/%s/cgroup", process);
+    return file_read(path, MOST, length, error);
+}
+
+/* Returns true if a process may be the service's main process.  A service manager believes root
+ * whatever it says, and looks itself whether another user's process is one of the service. */
+static bool may_be_main(pid_t process)
+{
+    char number[16];
+    size_t our_length;
+    size_t its_length;
+    char *ours = geteuid() == 0 ? groups_of("self", &our_length) : NULL;
+    char *its;
+    bool may;
+
+    if (process < 2 || ours == NULL) { /* without control groups there is no such manager */
+        free(ours);
+        return process > 1;
+    }
+    (void)snprintf(number, sizeof(number), "%d", (int)process);
+    its = groups_of(number, &its_length);
+    may = its != NULL && its_length == our_length && memcmp(ours, its, our_length) == 0;
+    free(ours);
+    free(its);
+    return may;
+}
+
 static void carry_out_notify(struct keeper *keeper, const struct link_message *request)
 {
-    if (request->value < 0 || request->value >= NOTIFY_STATES)
+    if (request->value < 0 || request->value >= NOTIFY_STATES) {
         log_error("the supervisor asked for an unknown message to the service manager, %d: "
                   "ignoring it",
                   request->value);
-    else if (strchr(request->text, '\n') != NULL) /* what follows would be a field of its own */
+    } else if (strchr(request->text, '\n') != NULL) { /* what follows would be a field of its own */
         log_error("the supervisor asked for a status of several lines: ignoring it");
-    else
+    } else if (request->value == NOTIFY_SUCCESSOR && !may_be_main(request->process)) {
+        log_error("process %d, which took over, is not in the control group of the service: the "
+                  "service manager is not told of it",
+                  request->process);
+        notify_end(&keeper->notify);
+    } else {
         notify_tell(&keeper->notify, (enum notify_state)request->value, request->process,
                     request->text);
+    }
 }
 
 static void carry_out_heard(struct keeper *keeper, const struct link_message *request)
