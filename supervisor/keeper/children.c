@@ -190,6 +190,14 @@ bool children_has(idtype_t type, pid_t process)
            waitid(type, (id_t)process, &information, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+bool children_is_dead(pid_t process)
+{
+    siginfo_t information = {0};
+
+    return waitid(P_PID, (id_t)process, &information, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           information.si_pid != 0;
+}
+
 /* The pair and the dispatchers: whoever reaps them must act on it. */
 static bool is_replaced(const struct keeper *keeper, pid_t process)
 {

@@ -98,21 +98,13 @@ static void on_unheard(void *context)
 
 /* ---- beginning ---- */
 
-static bool is_dead(pid_t process)
-{
-    siginfo_t information = {0};
-
-    return waitid(P_PID, (id_t)process, &information, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-           information.si_pid != 0;
-}
-
 /* At the start only.  The supervisor reads, so this does not take long, unless it dies.  Returns
  * true if another report can be kept. */
 static bool await_room(struct keeper *keeper)
 {
     uint64_t deadline = loop_clock() + ROOM_WITHIN;
 
-    while (!outbox_has_room(&keeper->outbox) && !is_dead(keeper->standby) &&
+    while (!outbox_has_room(&keeper->outbox) && !children_is_dead(keeper->standby) &&
            loop_clock() < deadline) {
         (void)poll(NULL, 0, 1); /* millisecond */
         outbox_flush(&keeper->outbox);

@@ -40,14 +40,17 @@ static void carry_out_kill(struct keeper *keeper, const struct link_message *req
 
 static void carry_out_adopt(struct keeper *keeper, const struct link_message *request)
 {
-    if (!children_is_ours(keeper, request->process) && children_has(P_PID, request->process))
+    pid_t process = request->process;
+
+    /* One that died before it led a session has not become a handler, and counts for nothing. */
+    if (!children_is_ours(keeper, process) && children_has(P_PID, process) &&
+        (getsid(process) == process || !children_is_dead(process)))
         return; /* its end will be reported */
-    children_report(keeper,
-                    (struct link_message){.type = LINK_ENDED,
-                                          .index = 1,
-                                          .generation = request->generation,
-                                          .process = request->process},
-                    NULL, 0);
+    children_report(
+        keeper,
+        (struct link_message){
+            .type = LINK_ENDED, .index = 1, .generation = request->generation, .process = process},
+        NULL, 0);
 }
 
 static void carry_out_signal(struct keeper *keeper, const struct link_message *request)

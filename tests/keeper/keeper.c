@@ -140,8 +140,8 @@ static bool has_ignored_all(void)
     return message.type == LINK_CONTENT && message.value == EINVAL;
 }
 
-/* Starts a process that leads a session and becomes a child of the keeper. */
-static pid_t orphan(void)
+/* Starts a process that becomes a child of the keeper, and leads a session. */
+static pid_t orphan(bool leads)
 {
     int channel[2];
     pid_t process = -1;
@@ -153,7 +153,8 @@ static pid_t orphan(void)
 
             (void)sigemptyset(&none);
             (void)sigprocmask(SIG_SETMASK, &none, NULL);
-            (void)setsid();
+            if (leads)
+                (void)setsid();
             process = getpid();
             (void)!write(channel[1], &process, sizeof(process));
             sleep_on();
@@ -283,9 +284,26 @@ static void check_not_adopted(pid_t process)
     CHECK(message.generation == 77);
 }
 
+/* Waits until a process sleeps or is dead, as the text of proc_pid_stat(5) says. */
+static void await_state(pid_t process, const char *state)
+{
+    char path[40];
+    char text[200] = "";
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)process);
+    while (strstr(text, state) == NULL) {
+        int file = open(path, O_RDONLY | O_CLOEXEC);
+
+        CHECK(file >= 0 && read(file, text, sizeof(text) - 1) > 0);
+        (void)close(file);
+        (void)poll(NULL, 0, 1);
+    }
+}
+
 static void check_adopt(void)
 {
-    pid_t process = orphan();
+    pid_t process = orphan(true);
+    struct link_message message;
 
     check_not_adopted(0);
     check_not_adopted(1);
@@ -299,6 +317,15 @@ static void check_adopt(void)
     CHECK(kill(process, SIGTERM) == 0);
     check_ended(process, SIGTERM);
     check_not_adopted(process);
+    /* It is dead when the keeper hears of it, and never led a session. */
+    process = orphan(false);
+    await_state(getppid(), ") S ");
+    CHECK(kill(getppid(), SIGSTOP) == 0 && kill(process, SIGKILL) == 0);
+    await_state(process, ") Z ");
+    request((struct link_message){.type = LINK_ADOPT, .process = process, .generation = 77});
+    CHECK(kill(getppid(), SIGCONT) == 0);
+    message = report(NULL);
+    CHECK(message.type == LINK_ENDED && message.process == process && message.index == 1);
 }
 
 /* Starts a process in a group of its own that is no child of the keeper. */
@@ -314,7 +341,7 @@ static pid_t stranger(void)
 
 static void check_signal(void)
 {
-    pid_t process = orphan();
+    pid_t process = orphan(true);
     pid_t other = stranger();
     const pid_t groups[] = {0,         1,         -1,         INT_MIN, getpid(),       getppid(),
                             getpgrp(), -getpid(), -getppid(), other,   dispatchers[0], -process};
@@ -334,7 +361,7 @@ static void check_signal(void)
 
 static void check_group(void)
 {
-    pid_t process = orphan();
+    pid_t process = orphan(true);
     struct link_message message;
 
     for (pid_t wrong = -1; wrong <= 1; wrong++) {
