@@ -235,6 +235,9 @@ void rollcall_forget(struct server *server, const struct keeper *keeper)
     lasting->handover.source.descriptor = -1;
     lasting->takeover_closed = true;
     lasting->options.ready_descriptor = -1;
+    lasting->rules = -1; /* they may be older than those that were read last */
+    clients_settle();
+    lasting->is_other_pair = false; /* last: the next supervisor begins again otherwise */
 }
 
 static bool is_fault(int signal_number)

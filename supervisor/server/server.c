@@ -152,7 +152,7 @@ static int begin(struct server *server, const struct keeper *keeper)
 }
 
 /* Goes on where an earlier supervisor was killed. */
-static int resume(struct server *server, const struct keeper *keeper, bool alone)
+static int resume(struct server *server, const struct keeper *keeper)
 {
     const struct takeover_events events = events_of_takeover(server);
 
@@ -166,7 +166,7 @@ static int resume(struct server *server, const struct keeper *keeper, bool alone
     rollcall_begin(server);
     shutdown_resume(server);
     handover_resume(&server->lasting->handover);
-    reload_resume(server, !alone);
+    reload_resume(server);
     return 0;
 }
 
@@ -193,7 +193,7 @@ static int call_roll(struct server *server, struct listeners *listeners, int lin
 }
 
 int server_open(struct server *server, struct listeners *listeners, const struct keeper *keeper,
-                int link, uid_t user, bool alone)
+                int link, uid_t user)
 {
     const struct pool_events pool = running_pool_events(&server->running);
     bool resumes = server->lasting->standby.begun;
@@ -206,10 +206,8 @@ int server_open(struct server *server, struct listeners *listeners, const struct
         clients_check(server->books, server->records);
         rollcall_disarm(server);
     }
-    if (resumes && alone) {
+    if (resumes && server->lasting->is_other_pair)
         rollcall_forget(server, keeper);
-        server->lasting->rules = server->rules;
-    }
     if (resumes && call_roll(server, listeners, link) != 0) {
         log_error("cannot call the roll: %m");
         return -1;
@@ -226,7 +224,7 @@ int server_open(struct server *server, struct listeners *listeners, const struct
         return -1;
     pool_open(&server->pool, &server->loop, &server->lasting->pool, keeper->count,
               keeper->launch.limit.rlim_cur, &pool);
-    return resumes ? resume(server, keeper, alone) : begin(server, keeper);
+    return resumes ? resume(server, keeper) : begin(server, keeper);
 }
 
 void server_count_descriptors(struct server *server)

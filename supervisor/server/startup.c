@@ -318,7 +318,7 @@ static void tell_listening(struct startup *startup)
 }
 
 /* Runs in the supervisor.  Returns the exit status. */
-static int supervise(void *context, unsigned life)
+static int supervise(void *context)
 {
     struct startup *startup = context;
     struct server *server = &startup->server;
@@ -331,8 +331,8 @@ static int supervise(void *context, unsigned life)
      * leaves in the memory that they share. */
     if (resumes && filter_install() != 0)
         return STANDBY_AGAIN;
-    if (server_open(server, &startup->listeners, &startup->keeper, startup->link, startup->operator,
-                    life == 0) != 0)
+    if (server_open(server, &startup->listeners, &startup->keeper, startup->link,
+                    startup->operator) != 0)
         return resumes ? STANDBY_AGAIN : EXIT_FAILURE;
     if (!resumes) {
         server_count_descriptors(server);
@@ -362,6 +362,7 @@ __attribute__((noreturn)) static void stand_by(void *context, int link)
     (void)setsid();                      /* cannot fail: a forked process leads no group */
     startup->link = link;
     leave_keeper(&startup->keeper);
+    server->lasting->is_other_pair = server->lasting->standby.begun;
     if (gates_open(&server->gates, &server->lasting->options, loop_clock()) != 0 ||
         confinement_enter(startup->users.change ? &startup->users.supervisor : NULL) != 0)
         exit(server->lasting->standby.begun ? STANDBY_AGAIN : EXIT_FAILURE);

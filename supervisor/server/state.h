@@ -101,6 +101,7 @@ struct lasting {
     bool paused;                    /* by the operator */
     bool announced;                 /* where the service listens */
     bool takeover_closed;           /* the link to the process before us */
+    bool is_other_pair;             /* the descriptors in the records are not of its table */
     uint32_t descriptors_allowed;   /* to the supervisor */
     uint32_t descriptors_own;       /* of the supervisor, apart from clients */
     uint32_t descriptors_left;      /* for clients */

@@ -225,6 +225,37 @@ is_unhealthy() {
     exec {CLIENT}>&-
 }
 
+@test "another pair whose first supervisors die as they begin counts whom the last pair has lost, and serves" {
+    echo 'deny 127.0.1.1' >rules
+    prepare_plant
+    start_controlled --processes 1 --access-file rules 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    echo 'deny 127.0.1.2' >rules
+    kill -HUP "$DAEMON"
+    await has_line 'SIGHUP: files were read again' "$LOG"
+    connect_silently # the handler waits for a line
+    await field_is running 1
+    "$BURST" "$ADDRESS" "$PORT" 20 >burst 2>complaints &
+    local client=$! both line
+    await field_is queued 20
+    plant begin kill
+    mapfile -t both < <(standby; supervisor)
+    kill -KILL "${both[@]}"
+    await have_died 2
+    plant none
+    refute wait "$client"
+    await has_line '^\[ERROR\] waiting clients that were lost with the supervisor and its standby: 20$' "$LOG"
+    await fields_are running 1 queued 0 accepted 21
+    has_dropped 20
+    # The handler was not disturbed.
+    echo hello >&"$CLIENT"
+    read -r -t 20 line <&"$CLIENT"
+    [[ $line == hello ]]
+    exec {CLIENT}>&-
+    [[ $("$BURST" -f 127.0.1.1 "$ADDRESS" "$PORT" 1) == *" answered 1 "* ]]
+    refute "$BURST" -f 127.0.1.2 "$ADDRESS" "$PORT" 1
+    await fields_are running 0 served 2 accepted 23
+}
+
 @test "supervisors that die after each round close no waiting client, and the service is not serving meanwhile" {
     prepare_plant
     start_controlled --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"

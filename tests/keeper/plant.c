@@ -165,15 +165,15 @@ void __wrap_report_ended(struct report *report, const struct report_client *clie
 }
 
 int __real_server_open(struct server *server, struct listeners *listeners,
-                       const struct keeper *keeper, int link, uid_t user, bool alone);
+                       const struct keeper *keeper, int link, uid_t user);
 int __wrap_server_open(struct server *server, struct listeners *listeners,
-                       const struct keeper *keeper, int link, uid_t user, bool alone);
+                       const struct keeper *keeper, int link, uid_t user);
 
 int __wrap_server_open(struct server *server, struct listeners *listeners,
-                       const struct keeper *keeper, int link, uid_t user, bool alone)
+                       const struct keeper *keeper, int link, uid_t user)
 {
     pass("begin");
-    return __real_server_open(server, listeners, keeper, link, user, alone);
+    return __real_server_open(server, listeners, keeper, link, user);
 }
 
 /* Leaves impossible values of each kind. */
