@@ -9,8 +9,9 @@
  *
  *     KILL      `index`, `generation`: kill that dispatcher, and start another.  `value` 1: start
  *               it a minute later, because handlers lack processes
- *     ADOPT     `process`: a handler whose dispatcher is dead.  If the keeper has no such child,
- *               it answers with ENDED without a status, which returns `generation`
+ *     ADOPT     `process`: a handler whose dispatcher is dead.  If the keeper has no such child, or
+ *               it died before it led a session, the answer is ENDED without a status, which
+ *               returns `generation`
  *     SIGNAL    `process`, `value`: send SIGTERM or SIGKILL to the process group of that number, if
  *               a child of the keeper is in it
  *     GROUP     `process`: say EMPTY once no child of the keeper is in that process group
