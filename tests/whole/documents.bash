@@ -42,7 +42,7 @@ prepare_boot() {
 # Runs a command there, as the shell of an operator would.
 there() {
     inside env -i --default-signal=INT HOME=/root TERM=dumb LANG=C.UTF-8 "DAMPENER_TEST=$DAMPENER_TEST" \
-        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$TOOLS" \
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
         bash -c 'cd "$1" && shift && exec "$@"' bash "$SOURCES" "$@"
 }
 
@@ -51,7 +51,10 @@ begin_reading() {
     [[ -z $(no_systemd) ]] || skip "$(no_systemd)"
     INIT=$(cat "$BOOT/init")
     INSIDE=/proc/$INIT/root
-    TOOLS=$(dirname "$(command -v promtool || echo /nowhere/promtool)")
+    # It may be unpacked in the folder of the build, which is not there.
+    if command -v promtool >/dev/null && [[ ! -x $INSIDE/usr/local/bin/promtool ]]; then
+        cp "$(command -v promtool)" "$INSIDE/usr/local/bin"
+    fi
     SERVED=0
     SERVERS=()
     there test -x /usr/local/sbin/socket-burst-dampener || there make -s install SYSCONFDIR=/etc
