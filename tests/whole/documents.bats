@@ -65,7 +65,8 @@ reload_takes_over() {
 }
 
 forget_takeover() {
-    there rm -r "${TAKEOVER%/*}"
+    there rm "$TAKEOVER"
+    there rmdir --ignore-fail-on-non-empty "${TAKEOVER%/*}"
     there systemctl daemon-reload
 }
 
