@@ -162,7 +162,7 @@ static const struct value_entry entries[] = {
     OPTION("no-env", HANDLERS, NULL, FLAG(no_environment),
            HELP("set no environment variables about client and user")),
     OPTION("no-new-privs", HANDLERS, NULL, FLAG(no_new_privileges),
-           HELP("let set-user-ID programs give handlers no privileges")),
+           HELP("keep handlers from gaining privileges, as by set-user-ID programs")),
 
     OPTION("dispatchers", RUNNING, "N", NUMBER(dispatchers, 1, OPTIONS_DISPATCHERS_MAXIMUM),
            HELP("start handlers from N processes; default: one for each processor, from 2 to 8")),

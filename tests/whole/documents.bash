@@ -227,15 +227,34 @@ read_examples() {
     run_examples "$1"
 }
 
+# Files of other recipes and services, in folders that recipes use.  (a) takes the service away for good.
+add_neighbours() {
+    NEIGHBOURS=(/etc/socket-burst-dampener/git.busy)
+    if [[ $1 != a ]]; then
+        NEIGHBOURS+=(/etc/systemd/system/socket-burst-dampener@rsync.service.d/override.conf)
+    fi
+    there bash -euc 'for file; do mkdir -p "${file%/*}"; : >"$file"; done' bash "${NEIGHBOURS[@]}"
+}
+
+remove_neighbours() {
+    there bash -euc 'for file; do
+        rm -f "$file"
+        if [[ -d ${file%/*} ]]; then rmdir "${file%/*}"; fi
+    done' bash "${NEIGHBOURS[@]}"
+}
+
 # Runs a recipe, and fails unless its undo leaves files and units as they were: LETTER
 follow_recipe() {
     local heading
     begin_reading
     heading=$(grep "^## ($1) " "$RECIPES")
+    add_neighbours "$1"
     list_files >files
     run_section "$RECIPES" "${heading#\#\# }"
     forget_given
-    list_files | diff files - || { echo "--- the undo of $1 leaves other files" >&2; return 1; }
+    list_files >left
+    remove_neighbours
+    diff files left || { echo "--- the undo of $1 leaves other files" >&2; return 1; }
     [[ -z $(there systemctl list-units --plain --no-legend 'socket-burst-dampener@*' 'mirror.*') ]]
     [[ -z $(supervisors) ]]
 }

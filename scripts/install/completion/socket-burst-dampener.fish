@@ -95,7 +95,7 @@ __socket_burst_dampener_option -l linger -x -d 'when a handler has ended, let it
 __socket_burst_dampener_option -l leftovers -x -a 'keep end' -d 'keep or end the processes that a handler has left in its group when it ends'
 __socket_burst_dampener_option -l stderr -x -a 'inherit socket null (string match "*/*" -- (__fish_complete_path (commandline -ct)))' -d 'send standard error of handlers to that of the daemon, the client, nothing, or FILE, a path with a /'
 __socket_burst_dampener_option -l no-env -d 'set no environment variables about client and user'
-__socket_burst_dampener_option -l no-new-privs -d 'let set-user-ID programs give handlers no privileges'
+__socket_burst_dampener_option -l no-new-privs -d 'keep handlers from gaining privileges, as by set-user-ID programs'
 __socket_burst_dampener_option -l dispatchers -x -d 'start handlers from N processes'
 __socket_burst_dampener_option -l drain-timeout -x -d 'let SIGTERM wait at most TIME for queue and handlers'
 __socket_burst_dampener_option -l supervisor-user -x -a '(__fish_complete_users)' -d 'run the supervisor as USER if root starts it'
