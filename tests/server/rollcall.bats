@@ -62,6 +62,21 @@ all_are_served() {
     refute has_line 'handlers whose end remains unknown' "$LOG"
 }
 
+@test "a client sees the end as soon as its handler closes, although the supervisor was killed with a copy of the connection" {
+    [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
+    # shellcheck disable=SC2016
+    start -v --address 127.0.0.1 0 bash -c 'exec 0<&- 1>&-; until [[ -e go ]]; do sleep 0.02; done'
+    # It has sent the connection to a dispatcher, and is about to close its own.
+    inject "$(supervisor)" close:signal=KILL:when=1
+    connect_silently
+    await has_taken_its_place
+    end_trace
+    timeout 20 cat <&"$CLIENT"
+    touch go
+    await status_is served 1
+    exec {CLIENT}>&-
+}
+
 @test "if first the keeper and then the supervisor is killed, all waiting clients are served" {
     local standby
     echo 'allow all' >rules
