@@ -330,11 +330,17 @@ static void on_rolled(void *context, unsigned dispatcher)
     }
 }
 
+/* What a dead dispatcher has left of a START is a child only: a stray is a connection that the
+ * child has given back. */
 static void recall_start(struct running *running, struct client *client)
 {
+    int stray = -1;
+
     clients_deal_with(running->clients, clients_ticket(client));
-    if (client->returned && client->descriptor >= 0) {
-        put_back(running, client, -1);
+    if (!pool_knows(running->pool, client->dispatcher, client->generation))
+        stray = strays_take(running->strays, &client->remote, client->descriptor);
+    if (stray >= 0 || (client->returned && client->descriptor >= 0)) {
+        put_back(running, client, stray);
         return;
     }
     client->returned = false;

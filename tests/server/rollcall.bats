@@ -77,6 +77,29 @@ all_are_served() {
     exec {CLIENT}>&-
 }
 
+@test "a client whose start fails after its dispatcher's death keeps its place although the supervisor is killed as it comes back" {
+    [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
+    start -v --address 127.0.0.1 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local dispatcher first
+    dispatcher=$(dispatchers)
+    inject "$dispatcher" execve:error=ENOENT:delay_enter=3s
+    first=$TRACER
+    "$BURST" "$ADDRESS" "$PORT" 1 >burst &
+    BURSTING=$!
+    await status_is starting 1
+    kill -KILL "$dispatcher"
+    await has_line "^\[WARNING\] dispatcher 0, process $dispatcher, was killed by signal 9" "$LOG"
+    # The call that checks whether the connection is that of the client.
+    inject "$(supervisor)" getpeername:signal=KILL:when=1
+    await has_taken_its_place
+    end_trace
+    TRACER=$first end_trace
+    wait "$BURSTING"
+    [[ $(<burst) == "connected 1 answered 1 failed 0" ]]
+    [[ $(<"$ANSWERS") == "1 1" ]]
+    await status_says 'accepted 1' 'served 1'
+}
+
 @test "if first the keeper and then the supervisor is killed, all waiting clients are served" {
     local standby
     echo 'allow all' >rules
