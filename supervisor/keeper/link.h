@@ -43,7 +43,7 @@
  *     CAUGHT    `value`: the keeper was sent this signal
  *     UNHEARD   the service manager gets no more messages
  *     RENEW     the standby is dead: supervisor `process` is to exit with LINK_EXIT_RENEW when no
- *               client waits
+ *               client waits, and handlers whose connections it keeps have had time to end
  *
  * The keeper reports DIED before it reaps any child that the dispatcher left behind: both become
  * visible at once (kernel/exit.c, exit_notify()).  While the link is full, the keeper reaps nobody

@@ -102,6 +102,8 @@ struct keeper {
     pid_t *groups; /* that GROUP named, and that are not empty */
     size_t group_count;
     size_t group_room;
+    size_t group_next;    /* to be looked at, modulo `group_count` */
+    size_t groups_unseen; /* since a child was reaped last */
     struct keeper_reader readers[OPTIONS_FILES];
     struct loop_timer reading; /* when to kill them */
     bool unheard;              /* UNHEARD is still to be reported */

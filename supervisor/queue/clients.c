@@ -102,25 +102,18 @@ static void count_end(struct clients *clients, struct client *client)
     return_record(clients, client);
 }
 
-static bool is_possible(const struct client *client)
-{
-    return client->state < CLIENT_ENDING
-               ? clients_ticket(client) != 0
-               : client->state == CLIENT_ENDING && client->end < CLIENT_ENDS;
-}
-
 void clients_check(struct clients_books *books, uint32_t most)
 {
     books->most = most;
-    if (books->used > most)
-        books->used = most;
+    books->used = books->used < most ? books->used : most;
     for (uint32_t i = 0; i < books->used; i++) {
         struct client *client = &books->records[i];
+        bool possible = client->state == CLIENT_ENDING ? client->end < CLIENT_ENDS
+                                                       : clients_ticket(client) != 0;
 
-        if (client->state == CLIENT_NONE || is_possible(client))
+        if (client->state == CLIENT_NONE || (client->state <= CLIENT_ENDING && possible))
             continue;
-        log_error("the record of ticket %" PRIu64 " is damaged: its client, if it is connected, "
-                  "gets another",
+        log_error("the record of ticket %" PRIu64 " is damaged: its client gets another one",
                   clients_ticket(client));
         client->state = CLIENT_NONE;
     }
@@ -174,8 +167,10 @@ static void enter(struct clients *clients, struct client *client)
         return;
     order_activate(&clients->order, &client->place);
     list_append(&clients->lists[client->state], &client->place.entry);
-    if (client->state == CLIENT_RUNNING)
-        list_remove(&clients->arrivals, &client->arrival);
+    if (client->state != CLIENT_RUNNING)
+        return;
+    list_remove(&clients->arrivals, &client->arrival);
+    clients->kept += client->descriptor >= 0;
 }
 
 /* Finds the clients, and completes what was cut off.  Returns how many there are. */
@@ -351,7 +346,15 @@ void clients_move(struct clients *clients, struct client *client, enum client_st
     if (state != CLIENT_RUNNING)
         return;
     list_remove(&clients->arrivals, &client->arrival);
+    clients->kept += client->descriptor >= 0;
     clients->books->started++;
+}
+
+void clients_part(struct clients *clients, struct client *client)
+{
+    clients->kept -= client->descriptor >= 0;
+    clients_settle();
+    client->descriptor = -1;
 }
 
 void clients_step_aside(struct clients *clients, struct client *client)
@@ -403,6 +406,8 @@ void clients_begin_end(struct clients *clients, struct client *client, enum clie
     note_end(clients->books, client, end);
     if (state != CLIENT_RUNNING)
         list_remove(&clients->arrivals, &client->arrival);
+    else
+        clients->kept -= client->descriptor >= 0;
     if (state != CLIENT_QUEUED)
         list_remove(&clients->lists[state], &client->place.entry);
     order_leave(&clients->order, &client->place, standing);

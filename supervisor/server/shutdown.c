@@ -10,6 +10,7 @@
 enum {
     KILL_AFTER = 5 * LOOP_SECOND,    /* from SIGTERM to SIGKILL */
     ANSWER_WITHIN = LOOP_SECOND / 2, /* dispatchers, from then on */
+    RENEW_WITHIN = 60 * LOOP_SECOND, /* although connections are kept */
     GIVE_UP_AFTER = 3 * LOOP_SECOND  /* from SIGKILL until we leave what cannot be killed */
 };
 
@@ -30,18 +31,22 @@ void shutdown_drain(struct server *server)
     server->lasting->shutdown.next.deadline = server->loop.now + server->options->drain_timeout + 1;
 }
 
+/* While the queue is cleared, another signal may come, or another supervisor. */
+void shutdown_clear_queue(struct server *server)
+{
+    queue_clear(&server->queue, server->lasting->handover.phase == HANDOVER_DONE
+                                    ? CLIENT_HANDED_OVER
+                                    : CLIENT_DROPPED);
+}
+
 static void end_handlers(struct server *server, enum server_stage stage, int signal_number)
 {
-    uint32_t dropped;
-
     server->lasting->shutdown.stage = stage;
     manager_stopping(server);
     server->lasting->shutdown.next.deadline = 0;
     requests_retire(server);
     accept_stop(&server->acceptor);
-    dropped = queue_drop(&server->queue);
-    if (dropped > 0)
-        log_warning("closed %u waiting connection%s", dropped, dropped == 1 ? "" : "s");
+    shutdown_clear_queue(server);
     ending_all(&server->running, signal_number);
     if (server->takeover != NULL)
         takeover_end(server->takeover, signal_number);
@@ -57,10 +62,10 @@ static void kill_handlers(struct server *server)
     server->lasting->shutdown.next.deadline = server->loop.now + GIVE_UP_AFTER;
 }
 
-/* Returns true if all clients have been served. */
+/* Returns true if all clients have been served, those included that have no record yet. */
 static bool is_drained(const struct server *server)
 {
-    return accept_has_ended(&server->acceptor) &&
+    return accept_has_ended(&server->acceptor) && server->strays.count == 0 &&
            clients_count(&server->queue.clients, CLIENT_QUEUED) == 0 &&
            clients_active(&server->queue.clients) == 0;
 }
@@ -99,6 +104,7 @@ void shutdown_open(struct server *server)
     server->lasting->shutdown.next.expired = on_stage_end;
     server->lasting->shutdown.next.context = server;
     loop_add_timer(&server->loop, &server->lasting->shutdown.next);
+    loop_add_timer(&server->loop, &server->renewal);
 }
 
 void shutdown_resume(struct server *server)
@@ -174,7 +180,13 @@ static bool is_complete(const struct server *server)
            (stage > SERVER_DRAINING || server->queue.lingering.active.length == 0);
 }
 
-/* Returns true if nothing is lost with this process: dispatchers are started anew, and the keeper
+void shutdown_renew(struct server *server)
+{
+    server->renew = true;
+    server->renewal.deadline = server->loop.now + RENEW_WITHIN;
+}
+
+/* Returns true if nobody is lost with this process: dispatchers are started anew, and the keeper
  * adopts handlers. */
 static bool may_be_renewed(const struct server *server)
 {
@@ -184,15 +196,27 @@ static bool may_be_renewed(const struct server *server)
            server->lasting->handover.phase == HANDOVER_NONE && !server->rolling &&
            clients_count(clients, CLIENT_QUEUED) == 0 &&
            clients_count(clients, CLIENT_STARTING) == 0 &&
-           server->queue.lingering.active.length == 0;
+           server->queue.lingering.active.length == 0 &&
+           (clients->kept == 0 || server->renewal.deadline == 0);
+}
+
+static _Noreturn void renew(const struct server *server)
+{
+    uint32_t kept = server->queue.clients.kept;
+
+    if (kept == 0)
+        log_info("no client waits: making room for another supervisor with a standby");
+    else
+        log_warning("making room for another supervisor with a standby: --linger, --on-hangup and "
+                    "--idle-timeout no longer hold for %u client%s being served",
+                    kept, kept == 1 ? " that is" : "s that are");
+    exit(LINK_EXIT_RENEW);
 }
 
 void shutdown_advance(struct server *server)
 {
-    if (may_be_renewed(server)) {
-        log_info("no client waits: making room for another supervisor with a standby");
-        exit(LINK_EXIT_RENEW);
-    }
+    if (may_be_renewed(server))
+        renew(server);
     if (server->lasting->shutdown.stage == SERVER_SERVING && accept_is_deaf(&server->acceptor)) {
         server->lasting->shutdown.forced = true;
         shutdown_drain(server);

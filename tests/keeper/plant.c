@@ -14,6 +14,7 @@
  *     admit     before there is a record of the client
  *     enter     when its record is there, before the lists know it
  *     give      before it is given to a dispatcher
+ *     answer    when a dispatcher has answered, before the supervisor takes note of that
  *     started   before the supervisor takes note that its handler runs
  *     ended     before the supervisor takes note that its handler has ended
  *     begin     before a supervisor does anything
@@ -21,16 +22,20 @@
  *     damage    the same, and damages what later supervisors find
  *     later     at the end of a round, 0.3 s after the first round of this supervisor
  *
+ * At the place "recall" nothing crashes: the supervisor lacks memory for the roll call.
+ *
  * FAULT is the name of a signal without SIG, in small letters, or "call", a forbidden system call.
  */
 #include "supervisor/base/address.h"
 #include "supervisor/figures/report.h"
 #include "supervisor/options/access.h"
+#include "supervisor/pool/pool.h"
 #include "supervisor/queue/clients.h"
 #include "supervisor/server/manager.h"
 #include "supervisor/server/server.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -108,6 +113,33 @@ static void pass_with(const char *place, const struct endpoint *client)
 
 /* ---- the replaced functions ---- */
 
+static bool recalls; /* a supervisor opens what an earlier one had open */
+
+int __real_pool_recall(struct pool *pool);
+int __wrap_pool_recall(struct pool *pool);
+
+int __wrap_pool_recall(struct pool *pool)
+{
+    int result;
+
+    recalls = true;
+    result = __real_pool_recall(pool);
+    recalls = false;
+    return result;
+}
+
+int __real_loop_watch(struct loop *loop, struct loop_source *source);
+int __wrap_loop_watch(struct loop *loop, struct loop_source *source);
+
+int __wrap_loop_watch(struct loop *loop, struct loop_source *source)
+{
+    if (recalls && is(plant->place, "recall")) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return __real_loop_watch(loop, source);
+}
+
 bool __real_access_allows(const struct access *access, const struct endpoint *client);
 bool __wrap_access_allows(const struct access *access, const struct endpoint *client);
 
@@ -140,6 +172,19 @@ int __wrap_address_of_socket(int socket, struct endpoint *local)
     if (address_of_remote(socket, &remote) == 0)
         pass_with("give", &remote);
     return __real_address_of_socket(socket, local);
+}
+
+struct client *__real_clients_find(const struct clients *clients, uint32_t handle, uint64_t ticket);
+struct client *__wrap_clients_find(const struct clients *clients, uint32_t handle, uint64_t ticket);
+
+/* Our copy of the connection is closed once a dispatcher has it. */
+struct client *__wrap_clients_find(const struct clients *clients, uint32_t handle, uint64_t ticket)
+{
+    struct client *client = __real_clients_find(clients, handle, ticket);
+
+    if (client != NULL && client->state == CLIENT_STARTING && client->descriptor < 0)
+        pass_with("answer", &client->remote);
+    return client;
 }
 
 void __real_clients_move(struct clients *clients, struct client *client, enum client_state state);
