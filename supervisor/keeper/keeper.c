@@ -241,7 +241,6 @@ static bool open_loop(struct keeper *keeper)
         loop_watch(&keeper->loop, &keeper->link) != 0 ||
         loop_watch(&keeper->loop, &keeper->signals) != 0)
         return false;
-    keeper->loop.interrupts = keeper->interrupts;
     if (keeper->interrupts)
         interrupter_prepare(true);
     keeper->again = (struct loop_timer){.expired = children_go_on, .context = keeper};
