@@ -64,13 +64,14 @@ dampenerctl_objects := $(call objects_of,supervisor/dampenerctl/*.c)
 supervisor_objects  := $(filter-out $(dampenerctl_objects),$(call objects_of,supervisor/*.c supervisor/*/*.c))
 dispatcher_objects  := $(call objects_of,dispatcher/*.c) $(shared_objects)
 text                := $(BUILD)/objects/dispatcher/shared/text.o
+nearest             := $(BUILD)/objects/supervisor/base/nearest.o
 programs            := $(BUILD)/socket-burst-dampener $(BUILD)/dispatcher $(BUILD)/dampenerctl
 
 all: $(programs)
 
 $(BUILD)/socket-burst-dampener: $(supervisor_objects) $(shared_objects)
 $(BUILD)/dispatcher: $(dispatcher_objects) $(leaks)
-$(BUILD)/dampenerctl: $(dampenerctl_objects) $(text)
+$(BUILD)/dampenerctl: $(dampenerctl_objects) $(text) $(nearest)
 $(programs): $(memcheck) $(BUILD)/flags
 	$(CC) $(ALL_CFLAGS) $(SANITIZERS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^)
 
@@ -110,20 +111,24 @@ bench-check:
 lint:
 	scripts/lint
 
+manuals := $(wildcard supervisor/manual/*.[1-8] supervisor/dampenerctl/*.1)
+
 # For another PREFIX the supervisor is built anew: it knows the dispatcher's place.
 install: all install-services
-	$(INSTALL) -d "$(DESTDIR)$(SBINDIR)" "$(DESTDIR)$(LIBEXECDIR)" "$(DESTDIR)$(MANDIR)/man8" \
-	    "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(MANDIR)/man1"
+	$(INSTALL) -d "$(DESTDIR)$(SBINDIR)" "$(DESTDIR)$(LIBEXECDIR)" "$(DESTDIR)$(BINDIR)"
 	$(INSTALL) -m 755 $(BUILD)/socket-burst-dampener "$(DESTDIR)$(SBINDIR)"
 	$(INSTALL) -m 755 $(BUILD)/dispatcher "$(DESTDIR)$(LIBEXECDIR)"
-	$(INSTALL) -m 644 supervisor/socket-burst-dampener.8 "$(DESTDIR)$(MANDIR)/man8"
 	$(INSTALL) -m 755 $(BUILD)/dampenerctl "$(DESTDIR)$(BINDIR)"
-	$(INSTALL) -m 644 supervisor/dampenerctl/dampenerctl.1 "$(DESTDIR)$(MANDIR)/man1"
+	set -e; for manual in $(manuals); do place="$(DESTDIR)$(MANDIR)/man$${manual##*.}"; \
+	    $(INSTALL) -d "$$place"; $(INSTALL) -m 644 "$$manual" "$$place"; \
+	done
 
 uninstall: uninstall-services
 	rm -f "$(DESTDIR)$(SBINDIR)/socket-burst-dampener" "$(DESTDIR)$(LIBEXECDIR)/dispatcher" \
-	    "$(DESTDIR)$(MANDIR)/man8/socket-burst-dampener.8" \
-	    "$(DESTDIR)$(BINDIR)/dampenerctl" "$(DESTDIR)$(MANDIR)/man1/dampenerctl.1"
+	    "$(DESTDIR)$(BINDIR)/dampenerctl"
+	for manual in $(manuals); do \
+	    rm -f "$(DESTDIR)$(MANDIR)/man$${manual##*.}/$${manual##*/}"; \
+	done
 	[ ! -d "$(DESTDIR)$(LIBEXECDIR)" ] || rmdir "$(DESTDIR)$(LIBEXECDIR)"
 
 clean:

@@ -32,9 +32,7 @@ int main(int argc, char **argv)
     static struct service service;
     const struct setup *setup;
 
-    log_open(LOG_LEVEL_WARNING,
-             argc > 2 && strcmp(argv[2], "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT,
-             "dispatcher");
+    log_open(LOG_LEVEL_WARNING, log_format_named(argc > 2 ? argv[2] : ""), "dispatcher");
     check_starter(argc);
     setup = setup_map();
     service.command =

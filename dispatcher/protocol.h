@@ -13,12 +13,14 @@
  * The keeper executes this with the privileges that it was started with.
  *
  *     ROLE     what the process does, see below
- *     FORMAT   the format of its log: "text" or "json"
+ *     FORMAT   the format of its log: a word of log_format_words (log_line.h)
  *     PATH     the handler's executable
  *     ARGV0... the handler's argument vector
  *
- * It passes three descriptors:
+ * It passes these descriptors:
  *
+ *     PROTOCOL_ERRORS   the file that handlers get as standard error, if struct setup says so; it
+ *                       takes the place of standard output, to which a dispatcher writes nothing
  *     PROTOCOL_SOCKET   one end of a SOCK_SEQPACKET pair
  *     PROTOCOL_LEDGER   a memory file with one struct ledger, which the dispatcher and the
  *                       supervisor map; `try` ignores it
@@ -132,7 +134,8 @@
 #include <stdint.h>
 
 enum {
-    PROTOCOL_VERSION = 10,
+    PROTOCOL_VERSION = 11,
+    PROTOCOL_ERRORS = 1,
     PROTOCOL_SOCKET = 3,
     PROTOCOL_LEDGER = 4,
     PROTOCOL_SETUP = 5,
@@ -270,7 +273,8 @@ struct ledger {
 enum setup_standard_error {
     SETUP_STANDARD_ERROR_INHERIT, /* the daemon's */
     SETUP_STANDARD_ERROR_SOCKET,  /* the client */
-    SETUP_STANDARD_ERROR_NULL     /* /dev/null */
+    SETUP_STANDARD_ERROR_NULL,    /* /dev/null */
+    SETUP_STANDARD_ERROR_FILE     /* PROTOCOL_ERRORS */
 };
 
 enum { SETUP_LIMITS = 16, SETUP_PATH = 4096 /* PATH_MAX of linux/limits.h */ };

@@ -83,6 +83,8 @@ static void lower_nice(const struct setup *setup)
 
 static void open_error_output(const struct setup *setup)
 {
+    if (setup->standard_error == SETUP_STANDARD_ERROR_FILE)
+        error_output = PROTOCOL_ERRORS;
     if (setup->standard_error != SETUP_STANDARD_ERROR_NULL)
         return;
     error_output = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -155,14 +157,15 @@ KERNEL_CALL_ONLY static void close_others(void)
 #endif
 }
 
+/* Standard error comes first: what it copies may be in the place of standard output. */
 KERNEL_CALL_ONLY long setup_descriptors(const struct setup *setup, int client)
 {
     int error = setup->standard_error == SETUP_STANDARD_ERROR_SOCKET ? client : error_output;
     long result;
 
-    if ((result = kernel_call(SYS_dup3, client, STDIN_FILENO, 0, 0)) < 0 ||
-        (result = kernel_call(SYS_dup3, client, STDOUT_FILENO, 0, 0)) < 0 ||
-        (error >= 0 && (result = kernel_call(SYS_dup3, error, STDERR_FILENO, 0, 0)) < 0))
+    if ((error >= 0 && (result = kernel_call(SYS_dup3, error, STDERR_FILENO, 0, 0)) < 0) ||
+        (result = kernel_call(SYS_dup3, client, STDIN_FILENO, 0, 0)) < 0 ||
+        (result = kernel_call(SYS_dup3, client, STDOUT_FILENO, 0, 0)) < 0)
         return result;
     close_others();
     return 0;

@@ -12,7 +12,7 @@ test_sources  := $(filter-out $(if $(filter x86_64-%,$(machine)),,tests/tools/fa
 test_programs := $(patsubst %.c,$(BUILD)/%,$(test_sources))
 
 probed_objects := $(filter-out %/main.o,$(supervisor_objects) $(dispatcher_objects))
-client_objects := $(filter-out %/main.o,$(dampenerctl_objects)) $(text)
+client_objects := $(filter-out %/main.o,$(dampenerctl_objects)) $(text) $(nearest)
 client_probes  := $(filter $(BUILD)/tests/dampenerctl/%,$(test_programs))
 fuzz_targets   := $(filter $(BUILD)/tests/fuzz/%,$(test_programs))
 probes         := $(filter-out $(client_probes) $(fuzz_targets) $(BUILD)/tests/programs/% \
@@ -35,7 +35,7 @@ fuzz: $(fuzz_targets)
 $(probes): $(probed_objects) $(memcheck)
 $(client_probes): $(client_objects) $(memcheck)
 $(fuzz_targets): $(call objects_of,tests/fuzz/shared/*.c) $(fuzz_main) $(probed_objects) \
-    $(filter-out $(text),$(client_objects))
+    $(filter-out $(text) $(nearest),$(client_objects))
 # The daemon writes what dampenerctl reads.
 $(BUILD)/tests/figures/figures: $(BUILD)/objects/supervisor/dampenerctl/answer.o
 $(BUILD)/tests/dispatcher/hostile: $(call objects_of,tests/dispatcher/hostile/*.c)

@@ -27,6 +27,22 @@ static const struct {
     [LOG_LEVEL_BUG] = {"[BUG] ", "bug", 2},
 };
 
+const char *const log_format_words[] = {
+    [LOG_FORMAT_TEXT] = "text",
+    [LOG_FORMAT_TIMED] = "timed",
+    [LOG_FORMAT_JSON] = "json",
+    NULL,
+};
+
+enum log_format log_format_named(const char *word)
+{
+    unsigned format = LOG_FORMAT_TEXT;
+
+    while (log_format_words[format] != NULL && strcmp(word, log_format_words[format]) != 0)
+        format++;
+    return log_format_words[format] == NULL ? LOG_FORMAT_TEXT : (enum log_format)format;
+}
+
 static void add_value(struct text *text, const struct log_field *field)
 {
     const uint64_t second = 1000000;
@@ -61,19 +77,25 @@ static void add_field(struct text *text, const struct log_field *field)
     }
 }
 
+static void add_now(struct text *text)
+{
+    struct timespec now = {0};
+
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* a line without the time is better than none */
+    text_add_time(text, now.tv_sec, (unsigned)(now.tv_nsec / 1000000));
+}
+
 static void add_object(struct text *text, const struct log_style *style,
                        const struct log_content *content)
 {
-    struct timespec now = {0};
     size_t size = text->size;
     const struct log_field event = {
         .name = content->event == NULL ? NULL : "event",
         .text = content->event,
     };
 
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* a line without the time is better than none */
     text_add(text, "{\"time\":\"");
-    text_add_time(text, now.tv_sec, (unsigned)(now.tv_nsec / 1000000));
+    add_now(text);
     text_add(text, "\",\"level\":\"%s\",\"process\":%d,\"program\":\"%s\"",
              levels[content->level].json, getpid(), style->program);
     text->size -= MESSAGE_LEAST;
@@ -99,6 +121,10 @@ size_t log_line(char line[LOG_LINE_MAXIMUM], const struct log_style *style,
     if (style->format == LOG_FORMAT_JSON) {
         add_object(&text, style, content);
     } else {
+        if (style->format == LOG_FORMAT_TIMED && !style->journal) {
+            add_now(&text);
+            text_add(&text, " ");
+        }
         if (!style->journal)
             text_add(&text, "%s", levels[content->level].text);
         length = strnlen(content->message, LOG_LINE_MAXIMUM - NEWLINE - text.length);

@@ -2,9 +2,11 @@
  * log_line.h - the format of a line of the log; log.h writes it.
  *
  * Text format: "[LEVEL] message".  For a journal, "<N>" replaces the level (sd-daemon(3)).
+ * Timed format: the same after the time and a blank.  A journal has the time of each line already:
+ * for a journal, the timed format is the text format.
  * JSON format: one object (RFC 8259) per line, after "<N>" for a journal.  Its members are
  *
- *     time      RFC 3339, UTC, with milliseconds
+ *     time      RFC 3339, UTC, with milliseconds; the same in timed format
  *     level     "debug", "info", "warning", "error" or "bug"
  *     process   the process that wrote the line
  *     program   "supervisor" or "dispatcher"
@@ -38,7 +40,8 @@ enum log_level {
 
 enum log_format {
     LOG_FORMAT_TEXT,
-    LOG_FORMAT_JSON /* one object per line */
+    LOG_FORMAT_TIMED, /* text after the time */
+    LOG_FORMAT_JSON   /* one object per line */
 };
 
 enum log_field_kind {
@@ -69,6 +72,12 @@ struct log_field {
     {                                                                                              \
         .name = (field_name), .kind = LOG_FIELD_SECONDS, .number = (microseconds)                  \
     }
+
+/* The words of --log-format, by enum log_format; NULL-terminated. */
+extern const char *const log_format_words[];
+
+/* Returns the format that a word names; LOG_FORMAT_TEXT for any other word. */
+enum log_format log_format_named(const char *word);
 
 struct log_style {
     enum log_format format;

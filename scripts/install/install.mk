@@ -31,7 +31,7 @@ service_files := \
 # A file that an operator may have changed is neither overwritten nor removed.
 service_config := openrc/socket-burst-dampener.confd:644:$(SYSCONFDIR)/conf.d/socket-burst-dampener
 
-fill_in := sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g'
+fill_in := sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g'
 # Takes such a word apart.
 each := file=$${word%%:*} place=$${word\#\#*:} mode=$${word\#*:} mode=$${mode%%:*}
 

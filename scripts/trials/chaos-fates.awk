@@ -37,8 +37,9 @@ FNR == 1 { daemons++ }
     look_at_abandoned(number_of($7), $3 + 0)
 }
 /^\[WARNING\] refused [0-9]+ more/ { refused += $3; own_refused[daemons] += $3 }
-/^\[WARNING\] refused [0-9.]+ port|^\[WARNING\] refused 1[0-9.]+:? / { if ($3 !~ /^[0-9]+$/) { refused++; own_refused[daemons]++ } }
-/^\[WARNING\] process [0-9]+ took over; / { handovers++; given[daemons] = $8 + 0 }
+/^\[WARNING\] [0-9]+ more clients were denied/ { refused += $2; own_refused[daemons] += $2 }
+/^\[WARNING\] (refused|denied) [0-9.]+ port|^\[WARNING\] refused 1[0-9.]+:? / { if ($3 !~ /^[0-9]+$/) { refused++; own_refused[daemons]++ } }
+/^\[INFO\] process [0-9]+ took over; / { handovers++; given[daemons] = $8 + 0 }
 /^\[INFO\] took over from process/ { takeovers++; taken[daemons - 1] = $9 + 0; foreign[daemons] = $15 }
 # Of one whose place has just been taken: it has no clients any more but those with a handler.
 /^\[INFO\] status: accepted/ { asked[daemons] = 1; for (i = 3; i < NF; i += 2) last_said[daemons, $i] = $(i + 1) + 0 }

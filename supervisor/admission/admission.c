@@ -22,6 +22,8 @@ struct admission admission_decide(const struct admission_facts *facts)
         limit(&admission, 0, ADMISSION_ENDING);
     if (facts->paused)
         limit(&admission, 0, ADMISSION_PAUSED);
+    if (facts->handing_over)
+        limit(&admission, 0, ADMISSION_TAKEOVER);
     limit(&admission, up_to(facts->processes, facts->active), ADMISSION_PROCESSES);
     limit(&admission, facts->queued - facts->aside, ADMISSION_FAILURE);
     limit(&admission, facts->startable, ADMISSION_SOURCE);

@@ -26,6 +26,7 @@ struct admission_facts {
     bool starts_held;           /* the last start failed, and it is too early to try again */
     bool ending;                /* the service ends: no handler starts any more */
     bool paused;                /* the operator has paused the service */
+    bool handing_over;          /* another process is about to get the clients */
 };
 
 /* What holds the next client back, in the order of the checks: the first reason counts. */
@@ -33,6 +34,7 @@ enum admission_reason {
     ADMISSION_NONE, /* nothing: no client is left waiting */
     ADMISSION_ENDING,
     ADMISSION_PAUSED,
+    ADMISSION_TAKEOVER,
     ADMISSION_PROCESSES,
     ADMISSION_SOURCE,
     ADMISSION_FAILURE,

@@ -54,10 +54,11 @@ int gates_open(struct gates *gates, const struct options *options, uint64_t now)
     for (int i = 0; i < OPTIONS_GATES; i++) {
         bool given = options->gates[i].given;
 
+        gates->list[i].gauge.descriptor = -1; /* gates_has_load() */
         if (!given && !may_be_given(options, i))
             continue;
         if (gauge_open(&gates->list[i].gauge, kinds[i].path, kinds[i].before) == 0 || !given)
-            continue; /* gates_has_load() */
+            continue;
         log_error("%s: cannot read %s: %m%s", kinds[i].option, kinds[i].path, kinds[i].hint);
         return -1;
     }
@@ -97,6 +98,14 @@ void gates_look(struct gates *gates, struct admission_facts *facts, uint64_t now
         gates->ramp = (struct ramp){0}; /* the operator may have lifted the last limit */
     facts->opening = seconds > 0 ? UNLIMITED : ramp_open(&gates->ramp, now);
     facts->tokens = rate_tokens(&gates->rate, now);
+}
+
+bool gates_show(struct gates *gates, enum options_gate_kind kind, double *figure, uint64_t now)
+{
+    if (!gates->options->gates[kind].given)
+        return false;
+    *figure = gauge_value(&gates->list[kind].gauge, now);
+    return true;
 }
 
 uint64_t gates_next_look(struct gates *gates, enum admission_reason reason, uint64_t now)

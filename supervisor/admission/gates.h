@@ -44,6 +44,10 @@ void gates_adjust(struct gates *gates, uint64_t now);
 /* Enters the gates and the rate into the facts, whose `active` must be set. */
 void gates_look(struct gates *gates, struct admission_facts *facts, uint64_t now);
 
+/* Looks at one gate for people, and changes nothing.  Returns whether the operator has set its
+ * limit; then `figure` is that of this moment. */
+bool gates_show(struct gates *gates, enum options_gate_kind kind, double *figure, uint64_t now);
+
 /* Returns when to look again if `reason` holds a client back; 0 if it is neither gate nor rate. */
 uint64_t gates_next_look(struct gates *gates, enum admission_reason reason, uint64_t now);
 

@@ -111,6 +111,19 @@ int file_open_directory(const char *path, const char **name)
     return open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
+int file_check_directory(const char *path)
+{
+    const char *name;
+    int directory = file_open_directory(path, &name);
+    int result = directory < 0 ? -1 : faccessat(directory, ".", W_OK | X_OK, AT_EACCESS);
+    int error = errno;
+
+    if (directory >= 0)
+        (void)close(directory); /* O_PATH: not even read */
+    errno = error;
+    return result;
+}
+
 /* ---- locks ---- */
 
 /* Bytes of a lock file, each locked on its own. */

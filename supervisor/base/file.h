@@ -39,6 +39,10 @@ bool file_is_sealed(int descriptor);
  * names a directory. */
 int file_open_directory(const char *path, const char **name);
 
+/* Looks whether this process may make files in the directory of `path`, without making one. Returns
+ * 0, or -1 with errno. */
+int file_check_directory(const char *path);
+
 /* Locks a name in a directory, and waits for that up to `milliseconds`.  Returns the lock, a
  * descriptor that is close-on-exec; or -1 with errno: EAGAIN if another process has kept it, EPERM
  * if the lock file is one that another user could open. */

@@ -3,7 +3,8 @@
  *
  * The counts never fall, as Prometheus requires.  Each bucket counts durations up to its bound and
  * above the bound before.  The latest durations are kept one by one: quantiles show the present.
- * Pure; durations are microseconds, unless it says otherwise.
+ * Durations are microseconds, unless it says otherwise.  A process that is killed while it adds one
+ * may leave it in the buckets only.
  */
 #ifndef SUPERVISOR_BASE_HISTOGRAM_H
 #define SUPERVISOR_BASE_HISTOGRAM_H
@@ -12,7 +13,7 @@
 
 enum { HISTOGRAM_BOUNDS = 17, HISTOGRAM_RECENT = 512 };
 
-/* In microseconds, rising. */
+/* In microseconds, rising: two for each power of ten, from a millisecond to a day. */
 extern const uint64_t histogram_bounds[HISTOGRAM_BOUNDS];
 
 struct histogram {

@@ -1,3 +1,6 @@
+#include "supervisor/base/nearest.h"
+#include "supervisor/dampenerctl/health.h"
+#include "supervisor/dampenerctl/instance.h"
 #include "supervisor/dampenerctl/output.h"
 #include "supervisor/dampenerctl/request.h"
 #include "supervisor/dampenerctl/top.h"
@@ -19,15 +22,17 @@
 static const char version[] = "dampenerctl " VERSION "\n";
 
 static const char help[] =
-    "Usage: dampenerctl [OPTION]... PATH COMMAND [WORD]...\n"
+    "Usage: dampenerctl [OPTION]... [PATH] COMMAND [WORD]...\n"
     "\n"
     "Sends COMMAND to the socket-burst-dampener whose --control socket is PATH, and\n"
-    "prints the answer. The daemon obeys root and the user who started it.\n"
+    "prints the answer. The daemon obeys root and the user who started it. Without\n"
+    "PATH, the only instance in " INSTANCE_FOLDER " gets the command.\n"
     "\n"
     "To look:\n"
     "  status                show the state and all counts as a table; with --json as\n"
     "                        an object of JSON\n"
     "  top                   show the same on the whole terminal, live; q quits\n"
+    "  health                say 'serving', or 'not serving' and why with status 1\n"
     "  metrics               show counters and histograms for Prometheus\n"
     "  help                  list the commands that this daemon knows\n"
     "\n"
@@ -45,12 +50,20 @@ static const char help[] =
     "The exit status is 0 on success, 1 if the daemon refuses or does not answer, and\n"
     "2 for wrong usage.\n";
 
+/* A first word out of these is no PATH.  The last two are the daemon's own. */
+static const char *const commands[] = {"status", "top",   "health", "metrics", "help",   "pause",
+                                       "resume", "drain", "set",    "table",   "figures"};
+
+enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
+
 struct arguments {
     const char *path;
+    char found[INSTANCE_PATH];
     char words[REQUEST_LINE_MAXIMUM]; /* the command with its arguments */
     bool json;
     bool table; /* the answer is a table */
     bool live;  /* the command is "top" */
+    bool health;
 };
 
 /* ---- arguments ---- */
@@ -84,28 +97,88 @@ static int join_words(struct arguments *arguments, char *const *words)
     return OUTPUT_DONE;
 }
 
+static bool is_command(const char *word)
+{
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(word, commands[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Takes the only instance.  Returns OUTPUT_DONE, or another status after saying why. */
+static int find_instance(struct arguments *arguments, char *const *words)
+{
+    const unsigned count = instance_find(arguments->found);
+
+    arguments->path = arguments->found;
+    if (count == 1)
+        return OUTPUT_DONE;
+    if (count == 0 && strcmp(words[0], "health") == 0)
+        return health_deny("no instance runs in " INSTANCE_FOLDER);
+    if (count == 0)
+        return output_complain(OUTPUT_WRONG_USAGE,
+                               "no instance runs in " INSTANCE_FOLDER
+                               ": name the socket that the daemon got with --control, as in: "
+                               "dampenerctl PATH %s",
+                               words[0]);
+    instance_list(words);
+    return OUTPUT_WRONG_USAGE;
+}
+
+/* Checks the first word, which is no command and should be a PATH. */
+static int check_path(const char *path, bool has_command)
+{
+    struct nearest nearest = nearest_to(path, strlen(path));
+    char meant[NEAREST_TEXT];
+
+    if (*path == '\0' || !request_path_fits(path))
+        return output_complain(OUTPUT_WRONG_USAGE,
+                               "PATH \"%s\" is empty, or longer than a Unix socket's may be", path);
+    for (int i = 0; i < COMMANDS; i++)
+        nearest_try(&nearest, commands[i]);
+    if (access(path, F_OK) != 0 && (nearest.word != NULL || !has_command))
+        return output_complain(OUTPUT_WRONG_USAGE, "\"%s\" is neither a command nor a socket%s",
+                               path, nearest_text(&nearest, "", meant));
+    if (!has_command)
+        return output_complain(OUTPUT_WRONG_USAGE, "the COMMAND is missing");
+    return OUTPUT_DONE;
+}
+
+static int check_command(struct arguments *arguments, char *const *words)
+{
+    const bool status = strcmp(words[0], "status") == 0;
+
+    if (arguments->json && !status)
+        return output_complain(OUTPUT_WRONG_USAGE, "--json is for the command status only");
+    arguments->table = !arguments->json && status;
+    arguments->live = strcmp(words[0], "top") == 0;
+    arguments->health = strcmp(words[0], "health") == 0;
+    if ((arguments->table || arguments->live || arguments->health) && words[1] != NULL)
+        return output_complain(OUTPUT_WRONG_USAGE, "%s takes no more words, but there is \"%s\"",
+                               words[0], words[1]);
+    return OUTPUT_DONE;
+}
+
 static int check_arguments(struct arguments *arguments, char **words)
 {
     static char table_command[] = "table";
+    const bool placed = words[0] != NULL && !is_command(words[0]); /* a PATH comes first */
+    int status = OUTPUT_DONE;
 
-    if (words[0] == NULL || words[1] == NULL)
-        return output_complain(OUTPUT_WRONG_USAGE, "%s is missing",
-                               words[0] == NULL ? "the PATH of a control socket" : "the COMMAND");
-    arguments->path = words[0];
-    if (*arguments->path == '\0' || !request_path_fits(arguments->path))
-        return output_complain(OUTPUT_WRONG_USAGE,
-                               "PATH \"%s\" is empty, or longer than a Unix socket's may be",
-                               arguments->path);
-    if (arguments->json && strcmp(words[1], "status") != 0)
-        return output_complain(OUTPUT_WRONG_USAGE, "--json is for the command status only");
-    arguments->table = !arguments->json && strcmp(words[1], "status") == 0;
-    arguments->live = strcmp(words[1], "top") == 0;
-    if ((arguments->table || arguments->live) && words[2] != NULL)
-        return output_complain(OUTPUT_WRONG_USAGE, "%s takes no more words, but there is \"%s\"",
-                               words[1], words[2]);
+    if (words[0] == NULL)
+        return output_complain(OUTPUT_WRONG_USAGE, "the COMMAND is missing");
+    if (placed) {
+        arguments->path = words[0];
+        status = check_path(words[0], words[1] != NULL);
+        words++;
+    }
+    if (status == OUTPUT_DONE)
+        status = check_command(arguments, words);
+    if (status == OUTPUT_DONE && !placed)
+        status = find_instance(arguments, words);
     if (arguments->table)
-        words[1] = table_command;
-    return join_words(arguments, words + 1);
+        words[0] = table_command;
+    return status == OUTPUT_DONE ? join_words(arguments, words) : status;
 }
 
 /* ---- answers ---- */
@@ -181,5 +254,7 @@ int main(int count, char **words)
     status = check_arguments(&arguments, words + optind);
     if (status != OUTPUT_DONE)
         return status;
+    if (arguments.health)
+        return health_run(arguments.path);
     return arguments.live ? top_run(arguments.path) : ask(&arguments);
 }

@@ -53,9 +53,8 @@ static const struct figure figures[] = {
     BOTH(number, ended.refused_timeout, "connections_ended_total", "how=\"refused-timeout\"", NULL),
     BOTH(number, ended.dropped, "connections_ended_total", "how=\"dropped\"", NULL),
     BOTH(number, ended.handed_over, "connections_ended_total", "how=\"handed-over\"", NULL),
-    ONLY_METRIC(number, ended.denied, "connections_refused_total", "reason=\"denied\"",
+    ONLY_METRIC(number, ended.refused_queue, "connections_refused_total", "reason=\"queue\"",
                 "Refused connections, by reason.  They count as ended, too."),
-    ONLY_METRIC(number, ended.refused_queue, "connections_refused_total", "reason=\"queue\"", NULL),
     ONLY_METRIC(number, ended.refused_source, "connections_refused_total", "reason=\"source\"",
                 NULL),
     ONLY_METRIC(number, ended.refused_timeout, "connections_refused_total", "reason=\"timeout\"",
@@ -64,6 +63,12 @@ static const struct figure figures[] = {
          "Refused clients that have not closed their connection yet."),
     BOTH(choice, held_back_by, "held_back", "by",
          "Why the next waiting client is not started: 1 for the reason, 0 for others."),
+    FIGURE("held_back_words", vocabulary, held_back_by, "held_back_words", "by",
+           "What each reason means, in words; always 1."),
+    BOTH(list, gates, "gate", "now",
+         "The load average, or a pressure in percent, that is limited."),
+    ONLY_METRIC(list, gates, "gate_limit", "limit",
+                "The limit on it: at this figure, no second handler is started."),
     BOTH(time, oldest, "oldest_wait_seconds", NULL,
          "How long the oldest waiting client has waited."),
 
@@ -81,6 +86,13 @@ static const struct figure figures[] = {
     NO_METRIC(time, waits.longest),
     ONLY_METRIC(histogram, wait_histogram, "wait_seconds", NULL,
                 "How long clients waited until their handler ran."),
+    NO_METRIC(number, unserved.of),
+    NO_METRIC(time, unserved.p50),
+    NO_METRIC(time, unserved.p90),
+    NO_METRIC(time, unserved.p99),
+    NO_METRIC(time, unserved.longest),
+    ONLY_METRIC(histogram, unserved_histogram, "unserved_wait_seconds", NULL,
+                "How long clients waited that got no handler: refused, hung up, dropped."),
     NO_METRIC(number, runs.of),
     NO_METRIC(time, runs.p50),
     NO_METRIC(time, runs.p90),
@@ -98,6 +110,8 @@ static const struct figure figures[] = {
            "status=\"unknown\"", NULL),
     FIGURE("start_failures", number, counts.starts_failed, "start_failures_total", NULL,
            "Failed starts of handlers."),
+    BOTH(error, last_start_error, "last_start_error_timestamp_seconds", "error",
+         "When the last start failed, since 1970, and why."),
 
     BOTH(number, dispatchers.wanted, "dispatchers", NULL, "Dispatchers that there should be."),
     BOTH(number, dispatchers.ready, "dispatchers_ready", NULL, "Dispatchers that are ready."),
@@ -188,7 +202,7 @@ void figures_lines(struct text *text, const struct snapshot *snapshot)
     for (size_t i = 0; i < FIGURES; i++) {
         const struct figure *figure = &figures[i];
 
-        if (figure->name == NULL)
+        if (figure->name == NULL || figure->kind->words == NULL)
             continue;
         if (figure->kind->line != NULL) {
             figure->kind->line(text, figure->name, value_of(figure, snapshot));
@@ -218,8 +232,8 @@ static bool names_figure(const char *template, const struct figure *figure)
 {
     char name[64];
 
-    if (figure->name == NULL)
-        return true; /* it has nothing to be named by */
+    if (figure->name == NULL || figure->kind->words == NULL)
+        return true; /* there is nothing to be shown */
     (void)snprintf(name, sizeof(name), "{%s}", figure->name);
     return strstr(template, name) != NULL;
 }
@@ -262,6 +276,7 @@ static const char table[] = "state           {state}\n"
                             "starting        {starting}\n"
                             "running         {running} of {limits.processes}\n"
                             "held back by    {held_back_by}\n"
+                            "gates           {gates}\n"
                             "lingering       {lingering}\n"
                             "\n"
                             "served          {ended.served}\n"
@@ -276,11 +291,14 @@ static const char table[] = "state           {state}\n"
                             "\n"
                             "waited          p50 {waits.p50}, p90 {waits.p90}, p99 {waits.p99}, "
                             "longest {waits.longest} of {waits.of}\n"
+                            "waited in vain  p50 {unserved.p50}, p90 {unserved.p90}, "
+                            "p99 {unserved.p99}, longest {unserved.longest} of {unserved.of}\n"
                             "ran             p50 {runs.p50}, p90 {runs.p90}, p99 {runs.p99}, "
                             "longest {runs.longest} of {runs.of}\n"
                             "exits           success {exits.success}, failure {exits.failure}, "
                             "signal {exits.signal}, unknown {exits.unknown}\n"
                             "failed starts   {start_failures}\n"
+                            "start error     {last_start_error}\n"
                             "dispatchers     {dispatchers.ready} of {dispatchers.wanted} ready, "
                             "{dispatchers.restarts} replaced\n"
                             "descriptors     {descriptors.used} of {descriptors.allowed}\n"
@@ -328,7 +346,7 @@ void figures_log(const struct snapshot *snapshot)
     for (size_t i = 0; i < FIGURES; i++) {
         const char *name = figures[i].name;
 
-        if (name != NULL && names_figure(counts, &figures[i]))
+        if (name != NULL && figures[i].kind == &kind_number && names_figure(counts, &figures[i]))
             fields[count++] = (struct log_field)LOG_NUMBER(
                 name + object_length(name) + (strchr(name, '.') != NULL),
                 *(const double *)value_of(&figures[i], snapshot));

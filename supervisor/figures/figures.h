@@ -3,7 +3,7 @@
  *
  * A new figure takes one place in struct snapshot with the line that fills it in, and one entry in
  * the table: then JSON, Prometheus, the table for people and the lines for programs show it.
- * Fields, metrics and names are described in socket-burst-dampener(8).  They keep their meaning
+ * Fields, metrics and names are described in socket-burst-dampener(5).  They keep their meaning
  * from version to version.  Pure: a text follows from the snapshot.
  */
 #ifndef SUPERVISOR_FIGURES_FIGURES_H

@@ -130,6 +130,64 @@ static void choice_words(struct text *text, const void *value)
 
 const struct kind kind_choice = {choice_json, choice_sample, choice_words, NULL};
 
+/* Programs that show a choice to people need its words. */
+static void vocabulary_json(struct text *text, const void *value)
+{
+    text_add_json(text, chosen(value)->words);
+}
+
+static void vocabulary_sample(struct text *text, const char *metric, const char *label,
+                              const void *value)
+{
+    const struct snapshot_choice *choice = value;
+
+    for (size_t i = 0; i < choice->count; i++)
+        text_add(text, "dampener_%s{%s=\"%s\",words=\"%s\"} 1\n", metric, label,
+                 choice->words[i].name, choice->words[i].words);
+}
+
+const struct kind kind_vocabulary = {.json = vocabulary_json, .sample = vocabulary_sample};
+
+/* ---- the last failure ---- */
+
+static void error_json(struct text *text, const void *value)
+{
+    const struct snapshot_error *error = value;
+
+    if (error->text == NULL) {
+        text_add(text, "null");
+        return;
+    }
+    text_add(text, "{\"error\":");
+    text_add_json(text, error->text);
+    text_add(text, ",\"ago\":");
+    number_json(text, &error->ago);
+    text_add(text, "}");
+}
+
+static void error_sample(struct text *text, const char *metric, const char *label,
+                         const void *value)
+{
+    const struct snapshot_error *error = value;
+
+    if (error->text != NULL)
+        text_add(text, "dampener_%s{%s=\"%s\"} %.15g\n", metric, label, error->text, error->at);
+}
+
+static void error_words(struct text *text, const void *value)
+{
+    const struct snapshot_error *error = value;
+
+    text_add(text, "%s", error->text == NULL ? "none" : error->text);
+    if (error->text == NULL)
+        return;
+    text_add(text, ", ");
+    time_words(text, &error->ago);
+    text_add(text, " ago");
+}
+
+const struct kind kind_error = {error_json, error_sample, error_words, NULL};
+
 /* ---- rates of starts ---- */
 
 static void rate_json(struct text *text, const void *value)
@@ -169,9 +227,10 @@ static void histogram_sample(struct text *text, const char *metric, const char *
         text_add(text, "dampener_%s_bucket{le=\"%.10g\"} %" PRIu64 "\n", metric,
                  loop_seconds(histogram_bounds[i]), sum);
     }
-    text_add(text, "dampener_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", metric, histogram->count);
+    sum += histogram->counts[HISTOGRAM_BOUNDS];
+    text_add(text, "dampener_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", metric, sum);
     text_add(text, "dampener_%s_sum %.15g\n", metric, loop_seconds(histogram->sum));
-    text_add(text, "dampener_%s_count %" PRIu64 "\n", metric, histogram->count);
+    text_add(text, "dampener_%s_count %" PRIu64 "\n", metric, sum);
 }
 
 const struct kind kind_histogram = {.sample = histogram_sample};
@@ -227,7 +286,7 @@ static void list_words(struct text *text, const void *value)
     const struct snapshot_list *list = value;
 
     if (list->length == 0)
-        text_add(text, "-");
+        text_add(text, "%s", list->none == NULL ? "-" : list->none);
     for (size_t i = 0; i < list->length; i++) {
         size_t end;
 
@@ -245,8 +304,10 @@ static void list_words(struct text *text, const void *value)
 
 static bool is_same_place(const struct snapshot_row *one, const struct snapshot_row *other)
 {
-    return one->port >= other->port && one->port <= other->port &&
-           strcmp(one->name, other->name) == 0;
+    const bool same_port = isnan(one->port) ? isnan(other->port)
+                                            : one->port >= other->port && one->port <= other->port;
+
+    return same_port && strcmp(one->name, other->name) == 0;
 }
 
 /* Several sockets may have one address, with SO_REUSEPORT or on interfaces of their own.  No sample
@@ -269,9 +330,12 @@ static void list_sample(struct text *text, const char *metric, const char *label
             first = first && k >= i;
             sum = isnan(sum) ? number : sum + number;
         }
-        if (first && !isnan(sum))
-            text_add(text, "dampener_%s{address=\"%s\",port=\"%.0f\"} %.15g\n", metric, row->name,
-                     row->port, sum);
+        if (!first || isnan(sum))
+            continue;
+        text_add(text, "dampener_%s{%s=\"%s\"", metric, row->key, row->name);
+        if (!isnan(row->port))
+            text_add(text, ",port=\"%.0f\"", row->port);
+        text_add(text, "} %.15g\n", sum);
     }
 }
 

@@ -4,6 +4,7 @@
 #include "dispatcher/shared/text.h"
 #include "supervisor/base/address.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
@@ -20,7 +21,6 @@ static const struct {
     const char *name;
     const char *reason;
 } refusals[REPORT_REFUSALS] = {
-    [REPORT_DENIED] = {"denied", "denied by the access rules"},
     [REPORT_QUEUE] = {"refused-queue", "the queue is full"},
     [REPORT_SOURCE] = {"refused-source", "too many clients of its source wait"},
     [REPORT_TIMEOUT] = {"refused-timeout", "it has waited too long"},
@@ -54,7 +54,8 @@ void report_left_out(struct report *report)
 {
     const uint64_t starts = left_out(report, REPORT_START);
 
-    for (enum report_trouble i = 0; i < REPORT_REFUSALS; i++)
+    log_more(report, REPORT_DENIED, "denied-more", "clients were denied by the access rules");
+    for (enum report_trouble i = REPORT_QUEUE; i < REPORT_REFUSALS; i++)
         if (left_out(report, i) > 0)
             log_event(LOG_LEVEL_WARNING, "refused-more",
                       LOG_FIELDS(LOG_NUMBER("count", left_out(report, i)),
@@ -119,7 +120,14 @@ void report_refused(struct report *report, const struct endpoint *remote,
     char address[INET6_ADDRSTRLEN];
     char text[ADDRESS_DESCRIPTION];
 
-    if (allows(report, refusal))
+    if (!allows(report, refusal))
+        return;
+    if (refusal == REPORT_DENIED)
+        log_event(LOG_LEVEL_WARNING, "denied",
+                  LOG_FIELDS(LOG_TEXT("address", address_text(remote, address)),
+                             LOG_NUMBER("port", remote->port)),
+                  "denied %s by the access rules", address_describe(remote, text));
+    else
         log_event(LOG_LEVEL_WARNING, "refused",
                   LOG_FIELDS(LOG_TEXT("address", address_text(remote, address)),
                              LOG_NUMBER("port", remote->port),
@@ -152,9 +160,16 @@ void report_started(struct report *report, const struct report_client *client, u
         client->process, address_describe(client->remote, text), loop_seconds(waited), queued);
 }
 
-void report_start_failed(struct report *report, uint64_t ticket, uint64_t delay)
+static void count_failure(struct report *report)
 {
     report->counts.starts_failed++;
+    report->start_error = errno;
+    report->start_failed_at = report->loop->now;
+}
+
+void report_start_failed(struct report *report, uint64_t ticket, uint64_t delay)
+{
+    count_failure(report);
     report->starts_fail = true;
     if (allows(report, REPORT_START))
         log_event(LOG_LEVEL_WARNING, "start-failed", LOG_FIELDS(LOG_NUMBER("ticket", ticket)),
@@ -169,7 +184,7 @@ void report_client_failed(struct report *report, const struct report_client *cli
     char address[INET6_ADDRSTRLEN];
     char text[ADDRESS_DESCRIPTION];
 
-    report->counts.starts_failed++;
+    count_failure(report);
     if (allows(report, closed ? REPORT_CLOSED : REPORT_CLIENT))
         log_event(LOG_LEVEL_WARNING, closed ? "client-closed" : "client-failed",
                   LOG_FIELDS(LOG_NUMBER("ticket", client->ticket),

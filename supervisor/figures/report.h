@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Kinds of trouble; refusals come first. */
+/* Kinds of trouble; clients that are turned away come first. */
 enum report_trouble {
     REPORT_DENIED, /* by the access rules */
     REPORT_QUEUE,  /* the queue is full */
@@ -52,7 +52,9 @@ struct report {
     struct histogram waits; /* from accept to the start of the handler */
     struct histogram runs;  /* from start to end of the handler */
     struct report_counts counts;
-    bool starts_fail;                /* the last start failed */
+    bool starts_fail; /* the last start failed */
+    int start_error;  /* of the last start that failed; 0: none has */
+    uint64_t start_failed_at;
     uint64_t lines[REPORT_TROUBLES]; /* due in this period, those left out included */
     struct loop_timer period;        /* its end; the first line begins it */
 };
@@ -87,7 +89,7 @@ void report_ended(struct report *report, const struct report_client *client, uin
 /* Logs that a client gave up after it had waited for `waited`. */
 void report_abandoned(const struct report_client *client, uint64_t waited);
 
-/* Logs a refusal. */
+/* Logs that a client was denied or refused. */
 void report_refused(struct report *report, const struct endpoint *remote,
                     enum report_trouble refusal);
 

@@ -29,9 +29,9 @@ struct snapshot_choice {
     size_t chosen; /* index of the word that applies */
 };
 
-/* A row of a list: a name and two counts. */
+/* A row of a list: a name and two numbers. */
 struct snapshot_row {
-    const char *key;  /* what the name is: "address", "path" or "source" */
+    const char *key;  /* what the name is: "address", "path", "source" or "gate" */
     const char *name; /* may point to `own` */
     double port;      /* NAN: none */
     double counts[2];
@@ -42,6 +42,14 @@ struct snapshot_list {
     const char *const *counted; /* a word for each of the two counts */
     const struct snapshot_row *rows;
     size_t length;
+    const char *none; /* for people, in place of no rows; NULL: "-" */
+};
+
+/* The last failed start. */
+struct snapshot_error {
+    const char *text; /* NULL: no start has failed */
+    double ago;
+    double at; /* seconds since 1970 */
 };
 
 struct snapshot_rate {
@@ -64,8 +72,8 @@ struct snapshot {
         struct snapshot_rate rate;
     } limits;
 
-    const struct histogram *wait_histogram, *run_histogram;
-    struct histogram_quantiles waits, runs;
+    const struct histogram *wait_histogram, *run_histogram, *unserved_histogram;
+    struct histogram_quantiles waits, runs, unserved;
     struct report_counts counts;
     struct {
         double wanted, ready, restarts;
@@ -78,6 +86,8 @@ struct snapshot {
 
     struct snapshot_list listeners; /* how many connections wait, and the kernel dropped */
     struct snapshot_list busiest;   /* the most clients first */
+    struct snapshot_list gates;     /* that are set: the figure now, and its limit */
+    struct snapshot_error last_start_error;
 };
 
 #endif

@@ -1,6 +1,7 @@
 #include "supervisor/keeper/launch.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -139,9 +141,8 @@ static bool prepare_arguments(struct launch *launch, const struct options *optio
     }
     launch->arguments[0] = (char *)(uintptr_t) "dispatcher"; /* exec does not write to it */
     launch->arguments[FORMAT] =
-        (char *)(uintptr_t)(options->log_format == LOG_FORMAT_JSON ? "json"
-                                                                   : "text"); /* nor here */
-    launch->arguments[PATH] = options->command[0]; /* until launch_try() finds it */
+        (char *)(uintptr_t)log_format_words[options->log_format]; /* nor here */
+    launch->arguments[PATH] = options->command[0];                /* until launch_try() finds it */
     memcpy(&launch->arguments[COMMAND], options->command, count * sizeof(*options->command));
     return true;
 }
@@ -149,7 +150,7 @@ static bool prepare_arguments(struct launch *launch, const struct options *optio
 int launch_prepare(struct launch *launch, const struct options *options,
                    const struct identity *handlers, const struct launch_facts *facts)
 {
-    *launch = (struct launch){.program = open_program(), .limit = facts->limit};
+    *launch = (struct launch){.program = open_program(), .errors = -1, .limit = facts->limit};
     return launch->program >= 0 && prepare_setup(launch, options, handlers, facts) &&
                    prepare_arguments(launch, options)
                ? 0
@@ -163,7 +164,8 @@ int launch_prepare(struct launch *launch, const struct options *options,
 static _Noreturn void become_dispatcher(const struct launch *launch,
                                         const int descriptors[LAUNCH_DESCRIPTORS])
 {
-    if (dup2(descriptors[LAUNCH_PEER], PROTOCOL_SOCKET) < 0 ||
+    if ((launch->errors >= 0 && dup2(launch->errors, PROTOCOL_ERRORS) < 0) ||
+        dup2(descriptors[LAUNCH_PEER], PROTOCOL_SOCKET) < 0 ||
         dup2(descriptors[LAUNCH_LEDGER], PROTOCOL_LEDGER) < 0 ||
         dup2(launch->setup, PROTOCOL_SETUP) < 0 || setrlimit(RLIMIT_NOFILE, &launch->limit) != 0)
         log_error("cannot prepare a dispatcher: %m");
@@ -204,6 +206,44 @@ static pid_t execute(struct launch *launch, const char *role, int descriptors[LA
     }
     (void)close(descriptors[LAUNCH_LEDGER]); /* it is empty */
     return -1;
+}
+
+#define APPEND_ERROR "--stderr: cannot open '%s' to append to it: %m"
+
+/* O_NONBLOCK: opening a named pipe would wait for a reader.  Handlers must not find it set. */
+int launch_open_errors(struct launch *launch, const struct options *options)
+{
+    const char *path = options->error_file;
+
+    if (options->standard_error != SETUP_STANDARD_ERROR_FILE)
+        return 0;
+    launch->errors = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+                          LAUNCH_ERRORS_MODE);
+    if (launch->errors >= 0 && fcntl(launch->errors, F_SETFL, O_APPEND) == 0)
+        return 0;
+    log_error(APPEND_ERROR, path);
+    return -1;
+}
+
+bool launch_check_errors(const struct options *options)
+{
+    const char *path = options->error_file;
+    struct stat status;
+    int error;
+
+    if (options->standard_error != SETUP_STANDARD_ERROR_FILE)
+        return true;
+    if (stat(path, &status) == 0)
+        error = S_ISDIR(status.st_mode)                            ? EISDIR
+                : S_ISSOCK(status.st_mode)                         ? ENXIO
+                : faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0 ? errno
+                                                                   : 0;
+    else
+        error = errno != ENOENT || file_check_directory(path) != 0 ? errno : 0;
+    errno = error;
+    if (error != 0)
+        log_error(APPEND_ERROR, path);
+    return error == 0;
 }
 
 int launch_try(struct launch *launch)

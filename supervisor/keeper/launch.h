@@ -12,10 +12,11 @@
 #include "supervisor/options/options.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
-enum { LAUNCH_TITLE = 64 };
+enum { LAUNCH_TITLE = 64, LAUNCH_ERRORS_MODE = 0640 /* of a new file of --stderr */ };
 
 /* What a dispatcher is started with, in the order of BEGUN (link.h). */
 enum { LAUNCH_SOCKET /* the supervisor's end */, LAUNCH_PEER, LAUNCH_LEDGER, LAUNCH_DESCRIPTORS };
@@ -24,6 +25,7 @@ enum { LAUNCH_SOCKET /* the supervisor's end */, LAUNCH_PEER, LAUNCH_LEDGER, LAU
 struct launch {
     int program;         /* an O_PATH descriptor */
     int setup;           /* a sealed memory file with struct setup */
+    int errors;          /* the file that handlers write standard error to; -1: none */
     char **arguments;    /* a title, role, log format, the handler's path and arguments */
     struct rlimit limit; /* RLIMIT_NOFILE of the dispatcher */
     char path[PATH_MAX]; /* of the handler's executable */
@@ -43,6 +45,15 @@ struct launch_facts {
  * Returns 0, or -1 after logging what is wrong. */
 int launch_prepare(struct launch *launch, const struct options *options,
                    const struct identity *handlers, const struct launch_facts *facts);
+
+/* Opens the file of --stderr, if there is one, for all handlers to come; makes it if it does not
+ * exist.  Nothing opens it again: whoever rotates it copies and truncates it.  Returns 0, or -1
+ * after logging why. */
+int launch_open_errors(struct launch *launch, const struct options *options);
+
+/* Looks whether it could, without opening or making the file.  Returns false after logging why not.
+ */
+bool launch_check_errors(const struct options *options);
 
 /* Has a dispatcher find and try the command, and waits for it.  Returns 0, or the status to exit
  * with after logging an error: no handler could ever start, or none of some client. */

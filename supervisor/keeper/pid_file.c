@@ -166,3 +166,22 @@ int pid_file_open(const char *path, pid_t replaced, struct files *files)
         log_error("--pid-file: already running: another process holds %s", path);
     return result;
 }
+
+bool pid_file_check(const char *path)
+{
+    const char *name;
+    int directory = file_open_directory(path, &name);
+    long holder = -1;
+    bool right;
+
+    if (directory < 0) {
+        log_error("--pid-file: cannot open the directory of %s: %m", path);
+        return false;
+    }
+    right = is_free(path, directory, name, -1, 0, &holder) || holder != 0;
+    (void)close(directory); /* O_PATH: not even read */
+    if (file_check_directory(path) == 0)
+        return right;
+    log_error("--pid-file: cannot create a file beside %s: %m", path);
+    return false;
+}

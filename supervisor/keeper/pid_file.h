@@ -11,6 +11,7 @@
 
 #include "supervisor/keeper/files.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* Writes the file, adds it to `files`, and holds its name in `files` until files_remove().  A
@@ -19,5 +20,9 @@
  * the lock of the name; without it, goes on after a warning.  Returns 0, or -1 after logging why.
  */
 int pid_file_open(const char *path, pid_t replaced, struct files *files);
+
+/* Looks whether the file could be made, without making one.  A living process may hold the name.
+ * Returns false after logging why not. */
+bool pid_file_check(const char *path);
 
 #endif

@@ -6,6 +6,7 @@
 #include "supervisor/base/lookup.h"
 #include "supervisor/base/parse.h"
 #include "supervisor/base/socket.h"
+#include "supervisor/listen/tcp_socket.h"
 #include "supervisor/listen/unix_socket.h"
 #include "supervisor/options/identity.h"
 
@@ -15,120 +16,21 @@
 #include <limits.h>
 #include <net/if.h>
 #include <netdb.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { METRICS_BACKLOG = 16 };
+enum { METRICS_BACKLOG = 16, METRICS_NAME = NI_MAXHOST + NI_MAXSERV };
 
 /* The parameters of binding_open(). */
 struct opening {
-    struct listeners *listeners;
+    struct listeners *listeners; /* NULL: only look whether listeners could be opened */
     const struct options *options;
     struct listeners *given;
 };
 
-/* ---- options of a TCP socket ---- */
-
-/* The longest time until a vanished peer is found, which clients inherit.  The default of the
- * system is more than two hours (tcp(7)); an administrator may have chosen less. */
-static const struct {
-    int option;
-    int most;
-} keepalive[] = {
-    {.option = TCP_KEEPIDLE, .most = 60},  /* seconds of silence before the first probe */
-    {.option = TCP_KEEPINTVL, .most = 10}, /* seconds between two probes */
-    {.option = TCP_KEEPCNT, .most = 6},    /* probes without an answer */
-};
-
-static int set_keepalive(int descriptor)
-{
-    if (socket_set(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1) != 0)
-        return -1;
-    for (size_t i = 0; i < sizeof(keepalive) / sizeof(*keepalive); i++) {
-        int value = socket_get(descriptor, IPPROTO_TCP, keepalive[i].option);
-
-        if (value < 0 ||
-            (value > keepalive[i].most &&
-             socket_set(descriptor, IPPROTO_TCP, keepalive[i].option, keepalive[i].most) != 0))
-            return -1;
-    }
-    return 0;
-}
-
-/* Rounds up to whole seconds. */
-static int seconds(uint64_t microseconds)
-{
-    const uint64_t second = 1000000;
-
-    return (int)((microseconds + second - 1) / second); /* a year at most */
-}
-
-/* Sets the options that clients inherit.  A service manager may have set some for a passed socket:
- * they stay unless the command line asks for another value. */
-static int tune(int descriptor, const struct options *options, bool passed)
-{
-    if (set_keepalive(descriptor) != 0)
-        return -1;
-    if ((options->no_delay || !passed) &&
-        socket_set(descriptor, IPPROTO_TCP, TCP_NODELAY, options->no_delay) != 0)
-        return -1;
-    if (options->defer_accept == 0 && passed)
-        return 0;
-    return socket_set(descriptor, IPPROTO_TCP, TCP_DEFER_ACCEPT, seconds(options->defer_accept));
-}
-
-/* Sets an option that some kernels lack. */
-static int set_wanted(int descriptor, int level, int option, const char *name)
-{
-    if (socket_set(descriptor, level, option, 1) == 0)
-        return 0;
-    log_error("%s: %m", name);
-    return -1;
-}
-
-/* Sets the options that decide where the socket can be bound. */
-static int prepare(int descriptor, const struct options *options)
-{
-    const char *device = options->device;
-
-    if (socket_set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) != 0 ||
-        (options->reuse_port &&
-         set_wanted(descriptor, SOL_SOCKET, SO_REUSEPORT, "--reuse-port") != 0) ||
-        /* The option is the same for both families. */
-        (options->free_bind && set_wanted(descriptor, IPPROTO_IP, IP_FREEBIND, "--free-bind") != 0))
-        return -1;
-    return device == NULL ? 0
-                          : setsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, device,
-                                       (socklen_t)strlen(device) + 1);
-}
-
 /* ---- from an address to a socket ---- */
-
-/* With `ipv6_only` an IPv6 wildcard leaves IPv4 alone; otherwise it stands for both families,
- * whatever net.ipv6.bindv6only says. */
-static int open_socket(const struct lookup_address *place, bool ipv6_only,
-                       const struct options *options, int backlog)
-{
-    int family = place->address.any.sa_family;
-    int descriptor = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int error;
-
-    if (descriptor < 0)
-        return -1;
-    if (prepare(descriptor, options) == 0 && tune(descriptor, options, false) == 0 &&
-        (family != AF_INET6 || socket_set(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, ipv6_only) == 0) &&
-        bind(descriptor, &place->address.any, place->length) == 0 &&
-        listen(descriptor, backlog) == 0)
-        return descriptor;
-
-    error = errno;
-    (void)close(descriptor); /* the error that matters is the one before */
-    errno = error;
-    return -1;
-}
 
 /* Reports whether the machine lacks the address, or the kernel its family: IPv6 may be switched
  * off, not built in, or forbidden by a filter of system calls. */
@@ -199,7 +101,8 @@ static int adopt(const struct opening *opening, struct listener *given)
     char text[LISTENER_TEXT];
 
     if (flags >= 0 && fcntl(given->descriptor, F_SETFL, flags | O_NONBLOCK) == 0 &&
-        (given->path != NULL || tune(given->descriptor, opening->options, given->passed) == 0) &&
+        (given->path != NULL ||
+         tcp_socket_tune(given->descriptor, opening->options, given->passed) == 0) &&
         listeners_add(opening->listeners, *given) == 0) {
         given->taken = true;
         return 0;
@@ -219,7 +122,7 @@ static bool has_device(int descriptor, const char *device)
            strcmp(name, device == NULL ? "" : device) == 0;
 }
 
-/* Reports whether the socket is one that open_socket() would open; port 0 is any port. */
+/* Reports whether the socket is one that tcp_socket_open() would open; port 0 is any port. */
 static bool is_same(int descriptor, union address_socket wanted, bool ipv6_only, const char *device)
 {
     union address_socket local;
@@ -252,27 +155,37 @@ static struct listener *find_address(const struct opening *opening,
 
 /* ---- PORT is a port ---- */
 
+/* Opens a socket at an address.  Returns 0 or an errno. */
+static int open_listener(const struct opening *opening, const struct lookup_address *place,
+                         bool ipv6_only, const char *text)
+{
+    struct listener listener = {0};
+    uint64_t until = 0;
+
+    do
+        listener.descriptor = tcp_socket_open(place, ipv6_only, opening->options, INT_MAX);
+    while (listener.descriptor < 0 && errno == EADDRINUSE && backoff_pause(&until, "%s", text));
+    return listener.descriptor >= 0 && listeners_add(opening->listeners, listener) == 0 ? 0 : errno;
+}
+
 /* Opens a listener at an address.  Returns 0, also if the address cannot be had: then sets its
  * error.  Returns -1 after logging another error. */
 static int open_address(const struct opening *opening, struct lookup_address *place, bool ipv6_only)
 {
     struct listener *given = find_address(opening, &place->address, ipv6_only);
-    struct listener listener = {0};
-    uint64_t until = 0;
     char text[ADDRESS_DESCRIPTION];
+    int error;
 
     if (given != NULL)
         return adopt(opening, given);
     (void)describe(place, text);
-    do
-        listener.descriptor = open_socket(place, ipv6_only, opening->options, INT_MAX);
-    while (listener.descriptor < 0 && errno == EADDRINUSE && backoff_pause(&until, "%s", text));
-    if (listener.descriptor >= 0 && listeners_add(opening->listeners, listener) == 0)
+    error = opening->listeners == NULL ? tcp_socket_try(place, ipv6_only, opening->options)
+                                       : open_listener(opening, place, ipv6_only, text);
+    if (is_lacking(error))
+        place->error = error;
+    if (error == 0 || is_lacking(error))
         return 0;
-    if (listener.descriptor < 0 && is_lacking(errno)) {
-        place->error = errno;
-        return 0;
-    }
+    errno = error;
     log_error("cannot listen on %s: %m", text);
     return -1;
 }
@@ -343,6 +256,12 @@ static int open_unix(const struct opening *opening)
     if (options->socket_owner != NULL &&
         !identity_of_owner(&owner, "--socket-owner", options->socket_owner))
         return -1;
+    if (opening->listeners == NULL) {
+        bool right = unix_socket_check("PORT", path, owner.user);
+
+        identity_free(&owner);
+        return right ? 0 : -1;
+    }
     for (size_t i = 0; i < opening->given->count; i++) {
         struct listener *given = &opening->given->list[i];
 
@@ -366,6 +285,8 @@ static int open_unix(const struct opening *opening)
 
 static int open_passed(const struct opening *opening)
 {
+    if (opening->listeners == NULL)
+        return 0; /* passed_read() has examined those that were passed */
     for (size_t i = 0; i < opening->given->count; i++)
         if (!opening->given->list[i].taken && adopt(opening, &opening->given->list[i]) != 0)
             return -1;
@@ -376,20 +297,30 @@ static int open_passed(const struct opening *opening)
     return -1;
 }
 
+static int open_all(const struct opening *opening)
+{
+    switch (opening->options->place) {
+    case OPTIONS_SYSTEMD:
+        return open_passed(opening);
+    case OPTIONS_UNIX:
+        return open_unix(opening);
+    default:
+        return open_tcp(opening);
+    }
+}
+
 int binding_open(struct listeners *listeners, const struct options *options,
                  struct listeners *given)
 {
-    const struct opening opening = {listeners, options, given};
-
     *listeners = (struct listeners){0};
-    switch (options->place) {
-    case OPTIONS_SYSTEMD:
-        return open_passed(&opening);
-    case OPTIONS_UNIX:
-        return open_unix(&opening);
-    default:
-        return open_tcp(&opening);
-    }
+    return open_all(&(struct opening){listeners, options, given});
+}
+
+bool binding_check(const struct options *options)
+{
+    struct listeners none = {0};
+
+    return open_all(&(struct opening){NULL, options, &none}) == 0;
 }
 
 /* ---- who may come ---- */
@@ -429,11 +360,12 @@ struct setup_clients binding_clients(const struct options *options, const struct
 
 /* ---- --metrics ---- */
 
+static const struct options none; /* the options of PORT do not apply */
+
 /* Opens a socket at the first address where that is possible.  Returns it, or -1 after logging why
  * there is none at `what`. */
 static int open_first(struct lookup *found, const char *what)
 {
-    static const struct options none; /* options of PORT do not apply */
     uint64_t until = 0;
     int descriptor = -1;
     bool in_use;
@@ -441,7 +373,7 @@ static int open_first(struct lookup *found, const char *what)
     do {
         in_use = false;
         for (size_t i = 0; i < found->count && descriptor < 0; i++) {
-            descriptor = open_socket(&found->list[i], false, &none, METRICS_BACKLOG);
+            descriptor = tcp_socket_open(&found->list[i], false, &none, METRICS_BACKLOG);
             found->list[i].error = descriptor < 0 ? errno : 0;
             in_use = in_use || found->list[i].error == EADDRINUSE;
         }
@@ -451,22 +383,47 @@ static int open_first(struct lookup *found, const char *what)
     return descriptor;
 }
 
-int binding_open_metrics(const char *word)
+/* Looks up the addresses that the word names, and writes a name of the whole for messages. */
+static bool look_up_metrics(const char *word, struct lookup *found, char what[METRICS_NAME])
 {
     const char *colon = strrchr(word, ':');
     int brackets = *word == '[';
     char host[NI_MAXHOST];
-    char what[NI_MAXHOST + NI_MAXSERV];
     uint64_t port = 0;
+
+    (void)snprintf(what, METRICS_NAME, "%s (--metrics)", word);
+    (void)snprintf(host, sizeof(host), "%.*s", (int)(colon - word) - 2 * brackets, word + brackets);
+    (void)parse_number(colon + 1, UINT16_MAX, &port); /* value_metrics() has checked it */
+    return look_up(found, what, colon == word ? NULL : host, (uint16_t)port, AF_UNSPEC);
+}
+
+bool binding_check_metrics(const char *word)
+{
+    char what[METRICS_NAME];
+    struct lookup found;
+    bool right = false;
+
+    if (!look_up_metrics(word, &found, what))
+        return false;
+    for (size_t i = 0; i < found.count && !right; i++) {
+        found.list[i].error = tcp_socket_try(&found.list[i], false, &none);
+        right = found.list[i].error == 0;
+    }
+    if (!right)
+        report(&found, what, false);
+    lookup_free(&found);
+    return right;
+}
+
+int binding_open_metrics(const char *word)
+{
+    char what[METRICS_NAME];
     struct lookup found;
     struct endpoint local;
     char text[ADDRESS_DESCRIPTION];
     int descriptor;
 
-    (void)snprintf(what, sizeof(what), "%s (--metrics)", word);
-    (void)snprintf(host, sizeof(host), "%.*s", (int)(colon - word) - 2 * brackets, word + brackets);
-    (void)parse_number(colon + 1, UINT16_MAX, &port); /* value_metrics() has checked it */
-    if (!look_up(&found, what, colon == word ? NULL : host, (uint16_t)port, AF_UNSPEC))
+    if (!look_up_metrics(word, &found, what))
         return -1;
     descriptor = open_first(&found, what);
     lookup_free(&found);

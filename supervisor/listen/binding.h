@@ -15,6 +15,10 @@
 int binding_open(struct listeners *listeners, const struct options *options,
                  struct listeners *given);
 
+/* Looks whether binding_open() could open the listeners, also while a process listens there; nobody
+ * can connect, and nothing is changed.  Returns false after logging why not. */
+bool binding_check(const struct options *options);
+
 /* Returns which clients the listeners of binding_open() may have; `passed` are those of a service
  * manager. */
 struct setup_clients binding_clients(const struct options *options, const struct listeners *passed);
@@ -24,5 +28,8 @@ struct setup_clients binding_clients(const struct options *options, const struct
  * addresses of a host name, takes the first that can be bound.  Returns a descriptor of the
  * caller's, non-blocking and close-on-exec; or -1 after logging why. */
 int binding_open_metrics(const char *word);
+
+/* Does for binding_open_metrics() what binding_check() does for binding_open(). */
+bool binding_check_metrics(const char *word);
 
 #endif

@@ -62,23 +62,32 @@ static bool is_left_behind(struct place *place)
     return false;
 }
 
-/* Removes a socket that was left behind.  Returns whether the place is free now. */
-static bool clear(struct place *place)
+/* Looks at what is there.  Returns false after logging why no socket may take its place. */
+static bool look(const struct place *place, bool *empty)
 {
     struct stat status;
 
-    if (lstat(place->path, &status) != 0) {
-        if (errno == ENOENT)
-            return true;
+    *empty = lstat(place->path, &status) != 0;
+    if (*empty && errno == ENOENT)
+        return true;
+    if (*empty)
         log_error("%s: '%s': cannot look at it: %m", place->option, place->path);
-        return false;
-    }
-    if (!S_ISSOCK(status.st_mode)) {
+    else if (!S_ISSOCK(status.st_mode))
         log_error("%s: '%s': the file exists and is no socket; give the path of a socket, or of no "
                   "file",
                   place->option, place->path);
+    return !*empty && S_ISSOCK(status.st_mode);
+}
+
+/* Removes a socket that was left behind.  Returns whether the place is free now. */
+static bool clear(struct place *place)
+{
+    bool empty;
+
+    if (!look(place, &empty))
         return false;
-    }
+    if (empty)
+        return true;
     if (!is_left_behind(place))
         return false;
     if (unlink(place->path) != 0 && errno != ENOENT) {
@@ -169,4 +178,21 @@ int unix_socket_open(const char *option, const char *path, mode_t mode, uid_t us
     if (place.taken)
         log_error("%s: '%s': another process listens there", option, path);
     return descriptor;
+}
+
+bool unix_socket_check(const char *option, const char *path, uid_t user)
+{
+    const struct place place = {.option = option, .path = path};
+    bool empty;
+
+    if (!look(&place, &empty))
+        return false;
+    if (file_check_directory(path) != 0)
+        log_error("%s: '%s': cannot make a socket in that directory: %m", option, path);
+    else if (user != (uid_t)-1 && user != geteuid() && geteuid() != 0)
+        log_error("%s: '%s': cannot give the file to user %u, which requires root", option, path,
+                  user);
+    else
+        return true;
+    return false;
 }

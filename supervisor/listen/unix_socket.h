@@ -9,6 +9,7 @@
 #ifndef SUPERVISOR_LISTEN_UNIX_SOCKET_H
 #define SUPERVISOR_LISTEN_UNIX_SOCKET_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* The default permissions of a socket: read and write, which connect(2) requires, less the umask of
@@ -24,5 +25,9 @@
  * with `option` as the option that gave the path, and leaves no file.  Blocks for up to a second
  * for the lock, and for 2 s while another process listens there (backoff.h): for the start only. */
 int unix_socket_open(const char *option, const char *path, mode_t mode, uid_t user, gid_t group);
+
+/* Looks whether unix_socket_open() could make the socket, without making one, or connecting to one
+ * that is there: a process may listen there.  Returns false after logging why not. */
+bool unix_socket_check(const char *option, const char *path, uid_t user);
 
 #endif

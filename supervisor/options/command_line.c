@@ -1,5 +1,6 @@
 #include "supervisor/options/command_line.h"
 
+#include "supervisor/base/nearest.h"
 #include "supervisor/options/table.h"
 
 #include <stdarg.h>
@@ -12,12 +13,10 @@
 
 /* ---- reading ---- */
 
-/* The words that are left, and the options that were given so far, as bits by their place in the
- * table. */
 struct reader {
     struct options *options;
-    char *const *argv;
-    uint64_t given;
+    char *const *argv; /* the words that are left */
+    bool wrong;        /* a value was, and was reported */
 };
 
 __attribute__((format(printf, 1, 2))) static bool wrong(const char *format, ...)
@@ -32,26 +31,49 @@ __attribute__((format(printf, 1, 2))) static bool wrong(const char *format, ...)
     return false;
 }
 
+/* Returns the option that a mistyped name may have been meant to be. */
+static struct nearest near(const char *name, size_t length)
+{
+    struct nearest nearest = nearest_to(name, length);
+    const struct value_entry *entry;
+
+    for (size_t i = 0; (entry = table_at(i)) != NULL && entry->section != VALUE_IGNORED; i++)
+        nearest_try(&nearest, entry->name);
+    return nearest;
+}
+
+static void unknown_name(const char *name, size_t length)
+{
+    const struct nearest nearest = near(name, length);
+    char meant[NEAREST_TEXT];
+
+    (void)wrong("--%.*s: no such option%s", (int)length, name, nearest_text(&nearest, "--", meant));
+}
+
 static const struct value_entry *find(const char *name, size_t length)
 {
     const struct value_entry *other;
     const struct value_entry *found = table_named(name, length, &other);
 
     if (found == NULL)
-        (void)wrong("--%.*s: no such option", (int)length, name);
+        unknown_name(name, length);
     else if (other != NULL)
         (void)wrong("--%.*s: ambiguous, it could be --%s or --%s", (int)length, name, found->name,
                     other->name);
     return other == NULL ? found : NULL;
 }
 
+/* Behind --check-config, a wrong value does not end the reading. */
 static bool apply(struct reader *reader, const struct value_entry *entry, char *word)
 {
     char expected[TABLE_EXPECTED_MAXIMUM];
 
-    reader->given |= UINT64_C(1) << (entry - table_at(0));
-    return table_apply(entry, reader->options, word, expected) ||
-           wrong("--%s: '%s': %s", entry->name, word == NULL ? "" : word, expected);
+    table_give(entry, reader->options);
+    if (table_apply(entry, reader->options, word, expected))
+        return true;
+    reader->wrong = true;
+    (void)wrong("--%s: '%s': %s", entry->name, word == NULL ? "" : word, expected);
+    return reader->options->check;
 }
 
 /* Reads "--name", "--name=word" or "--name word". */
@@ -75,13 +97,29 @@ static bool parse_long(struct reader *reader)
     return apply(reader, entry, word);
 }
 
+/* Reports a letter that is no option: a dash may be missing before a name. */
+static bool unknown_letter(char letter, const char *name)
+{
+    size_t length = strcspn(name, "=");
+    const struct value_entry *other;
+    const struct value_entry *entry = length > 2 ? table_named(name, length, &other) : NULL;
+    struct nearest nearest = near(name, length);
+    char meant[NEAREST_TEXT];
+
+    if (entry != NULL && other == NULL)
+        nearest.word = entry->name;
+    return wrong("-%c: no such option%s", letter, nearest_text(&nearest, "--", meant));
+}
+
 /* Reads "-v", or several letters in one word: no option with a letter has a value. */
 static bool parse_short(struct reader *reader)
 {
-    for (const char *letter = *reader->argv++ + 1; *letter != '\0'; letter++) {
+    const char *word = *reader->argv++ + 1;
+
+    for (const char *letter = word; *letter != '\0'; letter++) {
         const struct value_entry *entry = table_lettered(*letter);
         if (entry == NULL)
-            return wrong("-%c: no such option", *letter);
+            return unknown_letter(*letter, word);
         if (!apply(reader, entry, NULL))
             return false;
     }
@@ -108,6 +146,19 @@ static bool parse_options(struct reader *reader)
     return true;
 }
 
+/* Reads PORT. */
+static bool parse_place(struct reader *reader)
+{
+    const char *word = *reader->argv++;
+    const char *expected = value_place(reader->options, word);
+    struct nearest nearest = nearest_to(word, strlen(word));
+    char meant[NEAREST_TEXT];
+
+    nearest_try(&nearest, "systemd");
+    return expected == NULL ||
+           wrong("PORT: '%s': %s%s", word, expected, nearest_text(&nearest, "", meant));
+}
+
 /* Refuses options that mean nothing for this kind of PORT. */
 static bool check_places(const struct reader *reader)
 {
@@ -115,7 +166,7 @@ static bool check_places(const struct reader *reader)
     const struct value_entry *entry;
 
     for (size_t i = 0; (entry = table_at(i)) != NULL; i++) {
-        if ((reader->given >> i & 1) == 0 || entry->places == 0 ||
+        if (!table_is_given(entry, reader->options) || entry->places == 0 ||
             (entry->places >> place & 1) != 0)
             continue;
         if (entry->places == 1u << OPTIONS_UNIX)
@@ -129,29 +180,24 @@ static bool check_places(const struct reader *reader)
 bool command_line_parse(struct options *options, char *const *argv)
 {
     struct reader reader = {.options = options, .argv = argv + 1};
-    const char *expected;
 
     table_defaults(options);
     if (!parse_options(&reader))
         return false;
     if (options->help || options->version)
-        return true;
+        return !reader.wrong;
     if (*reader.argv == NULL)
         return wrong("PORT and CMD are missing");
-    expected = value_place(options, *reader.argv);
-    if (expected != NULL)
-        return wrong("PORT: '%s': %s", *reader.argv, expected);
-    reader.argv++;
-    if (!parse_options(&reader))
+    if (!parse_place(&reader) || !parse_options(&reader))
         return false;
     if (options->help || options->version)
-        return true;
+        return !reader.wrong;
     if (*reader.argv == NULL)
         return wrong("CMD is missing: the command to run for each connection");
     if (**reader.argv == '\0')
         return wrong("CMD: '': expected a command");
     options->command = reader.argv;
-    return check_places(&reader);
+    return check_places(&reader) && !reader.wrong;
 }
 
 /* ---- help ---- */

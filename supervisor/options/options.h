@@ -148,7 +148,8 @@ struct options {
     uint64_t linger;                         /* 0: close at once */
     bool end_leftovers;                      /* end what handlers leave in their process groups */
     enum setup_standard_error standard_error;
-    bool no_environment; /* set no variables about client and user */
+    const char *error_file; /* of SETUP_STANDARD_ERROR_FILE */
+    bool no_environment;    /* set no variables about client and user */
     bool no_new_privileges;
 
     /* running */
@@ -164,8 +165,11 @@ struct options {
     enum log_format log_format;
     uint32_t verbosity;
 
+    bool check; /* say what a start would find wrong, and exit */
     bool help;
     bool version;
+
+    uint64_t given; /* on the command line: table_is_given() */
 
     char *const *command; /* CMD and its arguments, NULL-terminated */
 };

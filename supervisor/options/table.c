@@ -1,5 +1,7 @@
 #include "supervisor/options/table.h"
 
+#include "supervisor/base/nearest.h"
+
 #include <assert.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -151,12 +153,12 @@ static const struct value_entry entries[] = {
     OPTION("leftovers", HANDLERS, NULL, CHOICE(end_leftovers), WORDS("keep", "end"),
            DEFAULT("keep"),
            HELP("keep or end the processes that a handler has left in its group when it ends")),
-    OPTION(
-        "stderr", HANDLERS, NULL, CHOICE(standard_error),
-        WORDS([SETUP_STANDARD_ERROR_INHERIT] = "inherit", [SETUP_STANDARD_ERROR_SOCKET] = "socket",
-              [SETUP_STANDARD_ERROR_NULL] = "null"),
-        DEFAULT("inherit"),
-        HELP("connect standard error of handlers with that of the daemon, the client or nothing")),
+    OPTION("stderr", HANDLERS, "inherit|socket|null|FILE", OTHER(value_stderr), AT(standard_error),
+           WORDS([SETUP_STANDARD_ERROR_INHERIT] = "inherit",
+                 [SETUP_STANDARD_ERROR_SOCKET] = "socket", [SETUP_STANDARD_ERROR_NULL] = "null"),
+           HINT(FILE), DEFAULT("inherit"),
+           HELP("send standard error of handlers to that of the daemon, the client, nothing, or "
+                "FILE, a path with a /; FILE is appended to")),
     OPTION("no-env", HANDLERS, NULL, FLAG(no_environment),
            HELP("set no environment variables about client and user")),
     OPTION("no-new-privs", HANDLERS, NULL, FLAG(no_new_privileges),
@@ -182,11 +184,17 @@ static const struct value_entry entries[] = {
                 "then close it")),
     OPTION("pid-file", RUNNING, "FILE", PATH(pid_file, "the path of a file"), HINT(FILE),
            HELP("keep the process id in FILE, locked; remove FILE on exit")),
-    OPTION("log-format", RUNNING, NULL, CHOICE(log_format),
-           WORDS([LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_JSON] = "json"), DEFAULT("text"),
-           HELP("write log lines as text, or as an object of JSON each")),
+    OPTION(
+        "log-format", RUNNING, NULL, CHOICE(log_format),
+        WORDS([LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_TIMED] = "timed", [LOG_FORMAT_JSON] = "json"),
+        DEFAULT("text"),
+        HELP("write log lines as text, as text after the time (UTC; the journal has its own), or "
+             "as JSON objects")),
     OPTION("verbose", RUNNING, NULL, .letter = 'v', COUNT(verbosity),
            HELP("log the start and end of each handler; -vv: log everything")),
+    OPTION("check-config", RUNNING, NULL, FLAG(check),
+           HELP("check options, files and CMD as at a start, say what is wrong, and exit; nothing "
+                "listens, and nothing is changed")),
     OPTION("help", RUNNING, NULL, .letter = 'h', FLAG(help), HELP("show this help")),
     OPTION("version", RUNNING, NULL, FLAG(version), HELP("show the version")),
 
@@ -196,7 +204,7 @@ static const struct value_entry entries[] = {
 
 enum { ENTRIES = sizeof(entries) / sizeof(*entries) };
 
-static_assert(ENTRIES <= 64, "command_line.c keeps a bit for each option");
+static_assert(ENTRIES <= 64, "there is a bit for each option");
 static_assert((int)RLIM_NLIMITS == SETUP_LIMITS, "the words of --limit are not all resources");
 
 const struct value_entry *table_at(size_t i)
@@ -233,9 +241,33 @@ const struct value_entry *table_named(const char *name, size_t length,
     return found;
 }
 
+void table_give(const struct value_entry *entry, struct options *options)
+{
+    options->given |= UINT64_C(1) << (entry - entries);
+}
+
+bool table_is_given(const struct value_entry *entry, const struct options *options)
+{
+    return (options->given >> (entry - entries) & 1) != 0;
+}
+
 bool table_takes_value(const struct value_entry *entry)
 {
     return entry->placeholder != NULL || entry->words != NULL;
+}
+
+/* Adds the word that the value, or the name before its "=", may have been meant to be. */
+static void add_meant(struct text *text, const struct value_entry *entry, const char *value)
+{
+    size_t length = strcspn(value, "=");
+    struct nearest nearest = nearest_to(value, length + (value[length] == '='));
+    char meant[NEAREST_TEXT];
+
+    for (size_t i = 0; entry->words != NULL && entry->words[i] != NULL; i++)
+        nearest_try(&nearest, entry->words[i]);
+    if (entry->none)
+        nearest_try(&nearest, "none");
+    text_add(text, "%s", nearest_text(&nearest, "", meant));
 }
 
 bool table_apply(const struct value_entry *entry, struct options *options, char *word,
@@ -248,6 +280,8 @@ bool table_apply(const struct value_entry *entry, struct options *options, char 
     right = entry->read(&(struct value){entry, options, word, &text});
     if (!right && entry->none)
         text_add(&text, ", or none");
+    if (!right && word != NULL)
+        add_meant(&text, entry, word);
     return right;
 }
 

@@ -2,8 +2,8 @@
  * table.h - the one table of options.
  *
  * The command line, its messages, --help and the operator's `set` follow from the table.  So do the
- * completions of the shells and the list of options in README, which scripts/lint.d/options writes;
- * the same script holds the manual against the table.
+ * completions of the shells, which scripts/lint.d/options writes; the same script compares the manual
+ * with the table.
  */
 #ifndef SUPERVISOR_OPTIONS_TABLE_H
 #define SUPERVISOR_OPTIONS_TABLE_H
@@ -28,6 +28,10 @@ const struct value_entry *table_named(const char *name, size_t length,
 
 /* The entry with this short form, or NULL. */
 const struct value_entry *table_lettered(char letter);
+
+/* Notes, and returns, whether the command line has given this option. */
+void table_give(const struct value_entry *entry, struct options *options);
+bool table_is_given(const struct value_entry *entry, const struct options *options);
 
 bool table_takes_value(const struct value_entry *entry);
 

@@ -350,6 +350,17 @@ bool value_rate(const struct value *value)
 
 /* ---- handlers ---- */
 
+bool value_stderr(const struct value *value)
+{
+    if (strchr(value->word, '/') == NULL)
+        return value_choice(value) || expect(value, ", or the path of a file, with a / in it");
+    if (strlen(value->word) >= SETUP_PATH)
+        return expect(value, "expected a path of " PARSE_SPELLED(4095) " bytes at most");
+    value->options->standard_error = SETUP_STANDARD_ERROR_FILE;
+    value->options->error_file = value->word;
+    return true;
+}
+
 bool value_nice(const struct value *value)
 {
     bool negative = *value->word == '-';

@@ -77,6 +77,7 @@ bool value_nice(const struct value *value);
 bool value_pressure(const struct value *value);
 bool value_rate(const struct value *value);
 bool value_ready_descriptor(const struct value *value);
+bool value_stderr(const struct value *value); /* a choice, or the path of a file */
 bool value_source_prefix(const struct value *value);
 
 /* Reads PORT: a number, the name of a service, unix:PATH, or systemd.  Returns NULL, or what is

@@ -1,6 +1,7 @@
 #include "supervisor/queue/clients.h"
 
 #include "dispatcher/shared/release.h"
+#include "supervisor/base/loop.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -73,9 +74,18 @@ static void return_record(struct clients *clients, struct client *client)
         forget_all(clients);
 }
 
-/* Notes how the client is about to end. */
-static void note_end(const struct clients_books *books, struct client *client, enum client_end end)
+/* Counts how long a client waited in vain.  One that is handed over waits on elsewhere. */
+static void note_wait(struct clients_books *books, const struct client *client, enum client_end end)
 {
+    if ((client->state == CLIENT_QUEUED || client->state == CLIENT_STARTING) &&
+        end != CLIENT_SERVED && end != CLIENT_HANDED_OVER)
+        histogram_add(&books->unserved, loop_clock() - client->accepted);
+}
+
+/* Notes how the client is about to end. */
+static void note_end(struct clients_books *books, struct client *client, enum client_end end)
+{
+    note_wait(books, client, end);
     client->end = (uint8_t)end;
     client->ended_after = books->ended[end] + 1;
     clients_settle();

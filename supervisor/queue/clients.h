@@ -13,6 +13,7 @@
 #define SUPERVISOR_QUEUE_CLIENTS_H
 
 #include "dispatcher/protocol.h"
+#include "supervisor/base/histogram.h"
 #include "supervisor/base/list.h"
 #include "supervisor/queue/order.h"
 
@@ -101,10 +102,11 @@ struct clients_books {
     uint64_t last_ticket; /* given by this daemon or those before it */
     uint64_t judged;      /* queue.h: clients up to this ticket are not refused for its length */
     uint64_t ended[CLIENT_ENDS];
-    uint64_t started; /* handlers */
-    uint64_t working; /* ticket of the client that is being dealt with; 0: none */
-    uint32_t most;    /* records */
-    uint32_t used;    /* records from this index on were never used */
+    uint64_t started;          /* handlers */
+    struct histogram unserved; /* how long clients waited that got no handler; not the denied */
+    uint64_t working;          /* ticket of the client that is being dealt with; 0: none */
+    uint32_t most;             /* records */
+    uint32_t used;             /* records from this index on were never used */
     struct client records[];
 };
 

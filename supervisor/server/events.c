@@ -1,6 +1,7 @@
 #include "supervisor/server/events.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/server/operator.h"
 #include "supervisor/server/reload.h"
 #include "supervisor/server/reports.h"
 #include "supervisor/server/requests.h"
@@ -194,6 +195,7 @@ static void on_serves(void *context)
     struct server *server = context;
 
     server->lasting->paused = server->takeover->paused;
+    operator_inherit(server);
     clients_settle();
     server->lasting->standby.begun = true;
 }

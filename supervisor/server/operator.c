@@ -1,6 +1,7 @@
 #include "supervisor/server/operator.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/base/nearest.h"
 #include "supervisor/base/parse.h"
 #include "supervisor/figures/figures.h"
 #include "supervisor/listen/binding.h"
@@ -123,6 +124,21 @@ static const struct value_entry *settable(const char *name)
     return entry != NULL && entry->settable && strcmp(entry->name, name) == 0 ? entry : NULL;
 }
 
+/* Reports that a name is none of those that can be set. */
+static void refuse_name(struct text *text, const char *name)
+{
+    struct nearest nearest = nearest_to(name, strlen(name));
+    const struct value_entry *entry;
+    char meant[NEAREST_TEXT];
+
+    for (size_t i = 0; (entry = table_at(i)) != NULL; i++)
+        if (entry->settable)
+            nearest_try(&nearest, entry->name);
+    text_add(text, "error: '%.*s' cannot be set: expected one of ", SHOWN, name);
+    add_names(text);
+    text_add(text, "%s\n", nearest_text(&nearest, "", meant));
+}
+
 /* Changes a limit as the option --NAME does; the value `none` lifts it.  The change takes effect at
  * once; no handler is killed to meet a lower limit. */
 static bool set(struct server *server, const char *name, char *value, struct text *text)
@@ -133,9 +149,7 @@ static bool set(struct server *server, const char *name, char *value, struct tex
     char empty[] = "";
 
     if (entry == NULL) {
-        text_add(text, "error: '%.*s' cannot be set: expected one of ", SHOWN, name);
-        add_names(text);
-        text_add(text, "\n");
+        refuse_name(text, name);
         return false;
     }
     if (!table_apply(entry, server->options, strlen(value) < SHOWN ? value : empty, expected)) {
@@ -150,10 +164,50 @@ static bool set(struct server *server, const char *name, char *value, struct tex
     return true;
 }
 
+/* Follows the options.  Setting the same limit again changes nothing. */
+static void follow(struct server *server)
+{
+    queue_limit(&server->queue);
+    gates_adjust(&server->gates, server->loop.now);
+}
+
+static void inherit(struct server *server, const struct inheritance_limit *limit)
+{
+    const struct value_entry *entry = settable(limit->name);
+    struct inheritance_limit copy = *limit;
+    char bytes[TABLE_EXPECTED_MAXIMUM + 512];
+    const char *error = bytes + strlen("error: ");
+    struct text text;
+
+    if (entry != NULL && table_is_given(entry, server->options)) {
+        log_info("--%s on the command line replaces %s, which was set in the old process",
+                 limit->name, limit->value);
+        return;
+    }
+    text_open(&text, bytes, sizeof(bytes));
+    if (!set(server, limit->name, copy.value, &text)) {
+        log_warning("%s was set to %s in the old process, and cannot be set here: %.*s",
+                    limit->name, limit->value, (int)strcspn(error, "\n"), error);
+        return;
+    }
+    inheritance_note(&server->lasting->settings, limit->name, limit->value);
+    log_info("%s is %s, as it was set in the old process", limit->name, limit->value);
+}
+
+void operator_inherit(struct server *server)
+{
+    const struct inheritance_settings *settings = &server->takeover->settings;
+
+    for (uint32_t i = 0; i < settings->count; i++)
+        inherit(server, &settings->list[i]);
+    follow(server);
+}
+
 static void command_set(struct server *server, const struct call *call)
 {
     const char *name = call->words[1];
     char *value = call->words[2];
+    char given[SHOWN + 1]; /* a reader may change the value */
 
     if (call->count < WORDS) {
         text_add(call->text, "error: expected set NAME VALUE, where NAME is one of ");
@@ -161,11 +215,11 @@ static void command_set(struct server *server, const struct call *call)
         text_add(call->text, "\n");
         return;
     }
-    if (!set(server, name, value, call->text))
+    (void)snprintf(given, sizeof(given), "%s", value);
+    if (is_handed_over(server, call) || !set(server, name, value, call->text))
         return;
-    /* What depends on the options.  Setting the same limit again changes nothing. */
-    queue_limit(&server->queue);
-    gates_adjust(&server->gates, server->loop.now);
+    inheritance_note(&server->lasting->settings, name, given);
+    follow(server);
     log_info("the operator has set %s to %s", name, value);
     text_add(call->text, "%s is %s now\n", name, value);
 }
@@ -229,6 +283,17 @@ static const struct command *find(const char *name, bool http)
     return NULL;
 }
 
+static void refuse_command(struct text *text, const char *name)
+{
+    struct nearest nearest = nearest_to(name, strlen(name));
+    char meant[NEAREST_TEXT];
+
+    for (unsigned i = 0; i < COMMANDS; i++)
+        if (*commands[i].name != '/')
+            nearest_try(&nearest, commands[i].name);
+    text_add(text, "error: unknown command%s; try help\n", nearest_text(&nearest, "", meant));
+}
+
 void operator_answer(void *context, const struct control_request *request,
                      struct control_answer *answer)
 {
@@ -245,7 +310,7 @@ void operator_answer(void *context, const struct control_request *request,
         answer->status = 404;
         text_add(call.text, "unknown path: only /metrics, /status and /healthz are served\n");
     } else if (command == NULL) {
-        text_add(call.text, "error: unknown command; try help\n");
+        refuse_command(call.text, call.count > 0 ? call.words[0] : "");
     } else if (call.count > command->words) {
         text_add(call.text, "error: too many words; try help\n");
     } else {

@@ -21,6 +21,10 @@ int operator_open(struct server *server, uid_t user);
 void operator_answer(void *context, const struct control_request *request,
                      struct control_answer *answer);
 
+/* Sets what operators had set in the old process of a takeover, unless the command line of this one
+ * says otherwise. */
+void operator_inherit(struct server *server);
+
 /* Closes both sockets and their connections. */
 void operator_close(struct server *server);
 

@@ -114,7 +114,7 @@ static int open_rooms(struct server *server, struct listeners *listeners, int li
     reload_open(server);
     shutdown_open(server);
     handover_open(&server->lasting->handover, &server->loop, &server->queue, &server->acceptor,
-                  &server->lasting->paused, &takeover);
+                  &server->lasting->paused, &server->lasting->settings, &takeover);
     return 0;
 }
 

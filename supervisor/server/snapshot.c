@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     /* To find the busiest sources takes a look at every source.  Anybody may ask over the metrics
@@ -32,21 +33,24 @@ static const struct snapshot_word states[] = {
 
 static const struct snapshot_word logs[] = {{"open", "open"}, {"broken", "BROKEN"}};
 
-/* The words complete "held back by", and fit 24 columns. */
+/* Why nobody is started.  The words complete "held back by", and fit a terminal of 80 columns
+ * behind it; they contain nothing that Prometheus would escape. */
 static const struct snapshot_word reasons[ADMISSION_REASONS] = {
     [ADMISSION_NONE] = {"none", "nothing"},
     [ADMISSION_ENDING] = {"ending", "the end of the service"},
     [ADMISSION_PAUSED] = {"paused", "the operator's pause"},
-    [ADMISSION_PROCESSES] = {"processes", "the limit on handlers"},
-    [ADMISSION_SOURCE] = {"per-source", "the limit per source"},
-    [ADMISSION_FAILURE] = {"failure", "failing starts"},
-    [ADMISSION_LOAD] = {"load", "the load average"},
-    [ADMISSION_CPU] = {"cpu-pressure", "pressure on processors"},
-    [ADMISSION_MEMORY] = {"memory-pressure", "pressure on memory"},
-    [ADMISSION_IO] = {"io-pressure", "pressure on input/output"},
-    [ADMISSION_OPENING] = {"opening", "a gate that just opened"},
-    [ADMISSION_RATE] = {"rate", "the rate of starts"},
-    [ADMISSION_DISPATCHERS] = {"dispatchers", "busy dispatchers"},
+    [ADMISSION_TAKEOVER] = {"takeover", "a takeover that is going on"},
+    [ADMISSION_PROCESSES] = {"processes", "--processes: as many handlers run as it allows"},
+    [ADMISSION_SOURCE] = {"per-source", "--per-source: each source that waits has its handlers"},
+    [ADMISSION_FAILURE] = {"failure", "failed starts: CMD is tried again in a moment"},
+    [ADMISSION_LOAD] = {"load", "--load-average: the machine is too busy"},
+    [ADMISSION_CPU] = {"cpu-pressure", "--pressure: tasks wait too long for processors"},
+    [ADMISSION_MEMORY] = {"memory-pressure", "--pressure: tasks wait too long for memory"},
+    [ADMISSION_IO] = {"io-pressure", "--pressure: tasks wait too long for input and output"},
+    [ADMISSION_OPENING] = {"opening",
+                           "--load-average or --pressure: handlers start again, step by step"},
+    [ADMISSION_RATE] = {"rate", "--rate: the next start is not due yet"},
+    [ADMISSION_DISPATCHERS] = {"dispatchers", "the dispatchers: none can take a start now"},
 };
 
 bool snapshot_can_serve(const struct server *server)
@@ -131,7 +135,17 @@ static void count_handlers(const struct server *server, struct snapshot *snapsho
 
     snapshot->wait_histogram = &report->waits;
     snapshot->run_histogram = &report->runs;
+    snapshot->unserved_histogram = &server->lasting->clients->unserved;
     snapshot->counts = report->counts;
+    if (report->start_error != 0) {
+        double at = loop_seconds(report->start_failed_at - server->lasting->began);
+
+        snapshot->last_start_error = (struct snapshot_error){
+            .text = strerror(report->start_error),
+            .ago = loop_seconds(server->loop.now - report->start_failed_at),
+            .at = (double)server->lasting->began_at + at,
+        };
+    }
     snapshot->dispatchers.wanted = pool->count;
     snapshot->dispatchers.ready = pool_ready(pool);
     for (unsigned i = 0; i < pool->count; i++)
@@ -177,6 +191,26 @@ void snapshot_count(const struct server *server, struct snapshot *snapshot)
 }
 
 /* ---- lists, and what needs sorting ---- */
+
+/* Lists the gates that are set, under the names of their reasons.  Returns how many there are. */
+static size_t list_gates(struct server *server, struct snapshot_row rows[OPTIONS_GATES])
+{
+    struct snapshot_row *row = rows;
+
+    for (int i = 0; i < OPTIONS_GATES; i++) {
+        double figure;
+
+        if (!gates_show(&server->gates, (enum options_gate_kind)i, &figure, server->loop.now))
+            continue;
+        *row++ = (struct snapshot_row){
+            .key = "gate",
+            .name = reasons[ADMISSION_LOAD + i].name,
+            .port = (double)NAN,
+            .counts = {figure, server->options->gates[i].limit},
+        };
+    }
+    return (size_t)(row - rows);
+}
 
 /* Returns how many rows there are, at most one for each listener. */
 static size_t list_listeners(const struct acceptor *acceptor, struct snapshot_row *rows)
@@ -228,12 +262,14 @@ static void list_busiest(struct server *server, struct snapshot *snapshot)
         find_busiest(&server->queue.clients.order, busiest);
         busiest->until = snapshot->sources > BUSIEST_CHEAP ? now + BUSIEST_EVERY : 0;
     }
-    snapshot->busiest = (struct snapshot_list){counted, busiest->rows, busiest->count};
+    snapshot->busiest = (struct snapshot_list){counted, busiest->rows, busiest->count, NULL};
 }
 
 void snapshot_render(struct server *server, figures_renderer *render, struct text *text)
 {
     static const char *const counted[] = {"backlog", "dropped"};
+    static const char *const gated[] = {"now", "limit"};
+    struct snapshot_row gates[OPTIONS_GATES];
     /* On failure the list stays empty. */
     struct snapshot_row *rows = calloc(server->acceptor.count, sizeof(*rows));
     struct snapshot snapshot;
@@ -242,8 +278,10 @@ void snapshot_render(struct server *server, figures_renderer *render, struct tex
     snapshot_count(server, &snapshot);
     snapshot.waits = histogram_quantiles(snapshot.wait_histogram);
     snapshot.runs = histogram_quantiles(snapshot.run_histogram);
+    snapshot.unserved = histogram_quantiles(snapshot.unserved_histogram);
     snapshot.listeners =
-        (struct snapshot_list){counted, rows, list_listeners(&server->acceptor, rows)};
+        (struct snapshot_list){counted, rows, list_listeners(&server->acceptor, rows), NULL};
+    snapshot.gates = (struct snapshot_list){gated, gates, list_gates(server, gates), "none is set"};
     list_busiest(server, &snapshot);
     render(text, &snapshot);
     free(rows);

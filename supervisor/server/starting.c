@@ -17,7 +17,8 @@ struct admission starting_admission(struct server *server, uint32_t newcomers)
         .starts_held = backoff_holds(&running->starting, server->loop.now) ||
                        aside_holds(&running->aside, server->loop.now),
         .ending = running->signal != 0,
-        .paused = server->lasting->paused || handover_holds_starts(&server->lasting->handover),
+        .paused = server->lasting->paused,
+        .handing_over = handover_holds_starts(&server->lasting->handover),
     };
 
     if (facts.queued == 0)

@@ -2,7 +2,6 @@
 
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/oom.h"
-#include "dispatcher/shared/privileges.h"
 #include "supervisor/base/address.h"
 #include "supervisor/base/descriptors.h"
 #include "supervisor/base/signals.h"
@@ -15,13 +14,15 @@
 #include "supervisor/keeper/reopen.h"
 #include "supervisor/listen/binding.h"
 #include "supervisor/listen/passed.h"
-#include "supervisor/options/identity.h"
 #include "supervisor/options/rules.h"
+#include "supervisor/server/check.h"
 #include "supervisor/server/events.h"
+#include "supervisor/server/greeting.h"
 #include "supervisor/server/operator.h"
 #include "supervisor/server/reports.h"
 #include "supervisor/server/server.h"
 #include "supervisor/server/state.h"
+#include "supervisor/server/users.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -30,7 +31,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* What the start needs.  The service uses some of it afterwards. */
@@ -40,12 +40,10 @@ struct startup {
     struct listeners passed; /* by a service manager */
     struct listeners listeners;
     struct keeper keeper;
-    struct identity handlers; /* empty if they keep the user of the daemon */
-    bool changes_user;        /* the daemon is root, and can become another user */
-    struct identity identity; /* of the supervisor, if the daemon changes its user */
-    uid_t dispatcher;         /* user of dispatchers; 0: that of the handlers */
-    uid_t operator;           /* may steer the service, besides root */
-    int link;                 /* to the keeper, in the standby and the supervisor */
+    struct users users;
+    uid_t operator; /* may steer the service, besides root */
+    int link;       /* to the keeper, in the standby and the supervisor */
+    bool greets;    /* somebody sits at the terminal */
     struct takeover takeover;
     struct rlimit original; /* of descriptors */
     uint32_t descriptors;   /* the raised limit */
@@ -107,92 +105,19 @@ static void warn(const struct options *options)
                     options->queue);
 }
 
-/* Tries to become a user, in a process of its own. */
-static bool can_become(const struct identity *identity)
-{
-    pid_t process = fork();
-    int status = -1;
-
-    if (process == 0)
-        _exit(privileges_become(identity->user, identity->group, NULL, 0) != 0);
-    while (process > 0 && waitpid(process, &status, 0) < 0)
-        if (errno != EINTR)
-            log_bug("waitpid: %m");
-    return status == 0;
-}
-
-static bool find_supervisor(struct startup *startup)
-{
-    const char *word = startup->options->supervisor_user;
-    struct identity *identity = &startup->identity;
-
-    if (!(word == NULL
-              ? identity_of_role(identity, "dampener-supervisor", &startup->handlers.user, 1)
-              : identity_of_owner(identity, "--supervisor-user", word)))
-        return false;
-    startup->changes_user = word != NULL || can_become(identity);
-    if (!startup->changes_user)
-        log_warning("root may not become another user here: every process runs as root, and a "
-                    "handler can kill the daemon");
-    else if (identity->user == startup->handlers.user)
-        log_warning("handlers and the supervisor are the same user, %u: a handler can kill the "
-                    "supervisor; give --supervisor-user another user",
-                    identity->user);
-    return true;
-}
-
-/* Handlers that are root cannot be kept from anything. */
-static bool find_dispatcher(struct startup *startup)
-{
-    const char *word = startup->options->dispatcher_user;
-    const uid_t avoided[] = {startup->handlers.user, startup->identity.user};
-    struct identity identity;
-
-    if (!startup->changes_user || startup->options->user == NULL || startup->handlers.user == 0)
-        return true;
-    if (!(word == NULL ? identity_of_role(&identity, "dampener-dispatcher", avoided, 2)
-                       : identity_of_user(&identity, "--dispatcher-user", word)))
-        return false;
-    startup->dispatcher = identity.user;
-    if (identity.user == 0)
-        log_error("--dispatcher-user: '%s': expected a user other than root", word);
-    if (identity.user == startup->handlers.user)
-        log_warning("handlers and dispatchers are the same user, %u: a handler can kill its "
-                    "dispatcher; give --dispatcher-user another user",
-                    identity.user);
-    identity_free(&identity);
-    return startup->dispatcher != 0;
-}
-
-/* Finds the users that processes become. */
-static bool find_identities(struct startup *startup)
-{
-    const struct options *options = startup->options;
-
-    if ((options->user != NULL || options->group != NULL) &&
-        !identity_of_handlers(&startup->handlers, options->user, options->group))
-        return false;
-    if (geteuid() == 0)
-        return find_supervisor(startup) && find_dispatcher(startup);
-    if (options->supervisor_user != NULL)
-        log_warning("--supervisor-user is ignored: only root can become another user");
-    if (options->dispatcher_user != NULL)
-        log_warning("--dispatcher-user is ignored: only root can become another user");
-    return true;
-}
-
 /* Prepares what dispatchers start with, and tries CMD, before anything listens. */
 static int prepare_launch(struct startup *startup)
 {
     const struct launch_facts facts = {
-        .dispatcher = startup->dispatcher,
+        .dispatcher = startup->users.dispatcher,
         .oom_score = oom_score(),
         .limit = startup->original,
         .clients = binding_clients(startup->options, &startup->passed),
     };
     int status = EXIT_FAILURE;
 
-    if (launch_prepare(&startup->keeper.launch, startup->options, &startup->handlers, &facts) == 0)
+    if (launch_prepare(&startup->keeper.launch, startup->options, &startup->users.handlers,
+                       &facts) == 0)
         status = launch_try(&startup->keeper.launch);
     if (status != EXIT_SUCCESS)
         return status;
@@ -220,9 +145,9 @@ static bool listen_for_clients(struct startup *startup)
  * is root, the user of --supervisor-user. */
 static uid_t operator_user(const struct startup *startup)
 {
-    if (!startup->changes_user)
+    if (!startup->users.change)
         return geteuid();
-    return startup->options->supervisor_user == NULL ? 0 : startup->identity.user;
+    return startup->options->supervisor_user == NULL ? 0 : startup->users.supervisor.user;
 }
 
 /* Makes the keeper remove the files of our Unix sockets on exit. */
@@ -305,6 +230,8 @@ static void leave_keeper(struct keeper *keeper)
     files_close(&keeper->files);
     (void)close(keeper->launch.program);
     (void)close(keeper->launch.setup);
+    if (keeper->launch.errors >= 0)
+        (void)close(keeper->launch.errors); /* nothing was written */
     if (keeper->notify.descriptor >= 0)
         (void)close(keeper->notify.descriptor);
 }
@@ -369,6 +296,8 @@ static void tell_listening(struct startup *startup)
     clients_settle();
     if (ready >= 0 && close(ready) != 0)
         log_warning("--ready-fd: cannot close it: %m; going on");
+    if (startup->greets)
+        greeting_write(startup->options, &startup->listeners);
 }
 
 /* Runs in the supervisor.  Returns the exit status. */
@@ -415,9 +344,9 @@ __attribute__((noreturn)) static void stand_by(void *context, int link)
     startup->link = link;
     leave_keeper(&startup->keeper);
     if (gates_open(&server->gates, &server->lasting->options, loop_clock()) != 0 ||
-        confinement_enter(startup->changes_user ? &startup->identity : NULL) != 0)
+        confinement_enter(startup->users.change ? &startup->users.supervisor : NULL) != 0)
         exit(EXIT_FAILURE);
-    identity_free(&startup->identity);
+    identity_free(&startup->users.supervisor);
     standby_grow(server->lasting->descriptors_allowed);
     standby_run(&server->lasting->standby, supervise, startup);
 }
@@ -455,7 +384,7 @@ static int keep(struct startup *startup)
     startup->server.starter = geteuid();
     keeper->options = startup->options;
     startup->server.keeper = getpid();
-    keeper->readers_identity = startup->changes_user ? &startup->identity : NULL;
+    keeper->readers_identity = startup->users.change ? &startup->users.supervisor : NULL;
     keeper->begun = &lasting->standby.begun;
     keeper->ended = &lasting->standby.ended;
     keeper->useless = &lasting->standby.useless;
@@ -474,10 +403,51 @@ static int keep(struct startup *startup)
     return keeper_run(keeper);
 }
 
+/* This may take long.  A signal may still end the process, because there is nothing to remove yet,
+ * and no other daemon waits for this one to take over. */
+static bool read_files(struct startup *startup)
+{
+    struct server *server = &startup->server;
+
+    return rules_look_up(startup->options) &&
+           policy_read(&server->queue.policy, startup->options, &server->rules);
+}
+
+/* Does what a start does before it takes or changes anything, and goes on after each failure, in
+ * order to report all of them.  Returns the status that the start would exit with. */
+static int check(struct startup *startup)
+{
+    bool known = users_find(&startup->users, startup->options);
+    int status = known ? prepare_launch(startup) : EXIT_FAILURE; /* CMD needs its user */
+    bool read = read_files(startup);
+    bool found = check_places(startup->options);
+
+    if (status == EXIT_SUCCESS && !(read && found))
+        status = EXIT_FAILURE;
+    if (status == EXIT_SUCCESS)
+        log_write(LOG_LEVEL_ANSWER, "--check-config: nothing is wrong; CMD is %s",
+                  startup->keeper.launch.path);
+    return status;
+}
+
+/* Starts and serves.  Returns the exit status. */
+static int begin(struct startup *startup)
+{
+    int status;
+
+    if (!users_find(&startup->users, startup->options))
+        return EXIT_FAILURE;
+    if ((status = prepare_launch(startup)) != EXIT_SUCCESS)
+        return status;
+    if (launch_open_errors(&startup->keeper.launch, startup->options) != 0 ||
+        !read_files(startup) || !listen_for_clients(startup))
+        return EXIT_FAILURE;
+    return keep(startup);
+}
+
 int startup(struct options *options)
 {
     static struct startup startup;
-    int status;
 
     startup.options = options;
     startup.keeper.status = EXIT_FAILURE << 8; /* until there is a supervisor */
@@ -487,16 +457,8 @@ int startup(struct options *options)
     if (!check_inherited(options))
         return EXIT_FAILURE;
     reopen_prepare(&startup.keeper.reopen);
+    startup.greets = greeting_is_wanted(options);
     warn(options);
     startup.descriptors = descriptors_raise(&startup.original);
-    if (!find_identities(&startup))
-        return EXIT_FAILURE;
-    if ((status = prepare_launch(&startup)) != EXIT_SUCCESS)
-        return status;
-    /* This may take long.  A signal may still end the process, because there is nothing to remove
-     * yet, and no other daemon waits for this one to take over. */
-    if (!rules_look_up(options) ||
-        !policy_read(&startup.server.queue.policy, options, &startup.server.rules))
-        return EXIT_FAILURE;
-    return listen_for_clients(&startup) ? keep(&startup) : EXIT_FAILURE;
+    return options->check ? check(&startup) : begin(&startup);
 }

@@ -114,6 +114,7 @@ struct lasting {
     uint64_t strangers;             /* refused on the control socket */
     uint64_t suspect;       /* ticket of the client on which the last supervisor died of a fault */
     struct options options; /* the operator may change some while the service runs */
+    struct inheritance_settings settings; /* those that operators have changed */
     struct report report;
     struct shutdown shutdown;
     struct handover handover;

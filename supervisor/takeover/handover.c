@@ -165,9 +165,10 @@ static void finish(struct handover *handover)
     const struct clients *clients = &handover->queue->clients;
 
     handover->phase = HANDOVER_DONE; /* before all else: handover_resume() */
-    log_warning("process %d took over; waiting clients: %u; handlers still to end here: %u",
-                handover->successor, clients_count(clients, CLIENT_QUEUED),
-                clients_count(clients, CLIENT_RUNNING) - handover->owed);
+    log_write(LOG_LEVEL_ANSWER,
+              "process %d took over; waiting clients: %u; handlers still to end here: %u",
+              handover->successor, clients_count(clients, CLIENT_QUEUED),
+              clients_count(clients, CLIENT_RUNNING) - handover->owed);
     leave_all(handover);
 }
 
@@ -210,6 +211,17 @@ static int send_batch(struct handover *handover)
     return 0;
 }
 
+/* Sends the next limit.  Returns 0, or -1 with errno: it stays the next one. */
+static int send_setting(struct handover *handover)
+{
+    union inheritance message = {.setting = {.limit = handover->settings->list[handover->setting]}};
+
+    if (inheritance_send(handover->source.descriptor, INHERITANCE_SETTING, &message, NULL) != 0)
+        return -1;
+    handover->setting++;
+    return 0;
+}
+
 static int send_all(struct handover *handover)
 {
     union inheritance message = {
@@ -230,11 +242,21 @@ static int send_all(struct handover *handover)
     return -1;
 }
 
+/* Sends what comes next.  Returns 0, or -1 with errno. */
+static int send_next(struct handover *handover)
+{
+    if (find_next(handover))
+        return send_batch(handover);
+    if (handover->tells_settings && handover->setting < handover->settings->count)
+        return send_setting(handover);
+    return send_all(handover);
+}
+
 /* Sends all that the link takes now.  Each TAKEN makes room for more. */
 static void send_clients(struct handover *handover)
 {
     while (handover->phase == HANDOVER_SENDING && handover->untaken < UNTAKEN_MOST) {
-        if ((find_next(handover) ? send_batch(handover) : send_all(handover)) == 0)
+        if (send_next(handover) == 0)
             continue;
         if (handover->untaken == 0)
             abort_it(handover, "did not take the clients");
@@ -442,11 +464,13 @@ void handover_add(struct handover *handover, struct handover_socket socket)
 
 void handover_open(struct handover *handover, struct loop *loop, struct queue *queue,
                    struct acceptor *acceptor, const bool *paused,
+                   const struct inheritance_settings *settings,
                    const struct takeover_events *events)
 {
     handover->loop = loop;
     handover->acceptor = acceptor;
     handover->paused = paused;
+    handover->settings = settings;
     handover->events = *events;
     handover->queue = queue;
     handover->source = (struct loop_source){
@@ -518,7 +542,7 @@ static int open_link(struct handover *handover)
 /* Returns why nothing can be handed over now; NULL: it can. */
 static const char *find_obstacle(const struct handover *handover, uint64_t version)
 {
-    if (version != INHERITANCE_VERSION)
+    if (version != INHERITANCE_VERSION && version != INHERITANCE_WITH_SETTING)
         return "this daemon speaks another version of the takeover protocol";
     if (handover->ending || handover->phase == HANDOVER_DONE)
         return "the service is about to end";
@@ -547,6 +571,8 @@ int handover_begin(struct handover *handover, uint64_t version, const char **err
     }
     log_info("another process is about to take over");
     handover->phase = HANDOVER_ANNOUNCED;
+    handover->tells_settings = version == INHERITANCE_WITH_SETTING;
+    handover->setting = 0;
     handover->untaken = 0;
     handover->successor = 0;
     handover->used = UINT64_MAX; /* it may be all of them */

@@ -47,6 +47,7 @@ struct handover {
     struct queue *queue;
     struct acceptor *acceptor;
     const bool *paused; /* by the operator */
+    const struct inheritance_settings *settings;
     struct takeover_events events;
     struct handover_socket sockets[INHERITANCE_LISTENERS]; /* by the number of their LISTENER */
     uint32_t socket_count; /* more than INHERITANCE_LISTENERS: nothing can be handed over */
@@ -56,6 +57,8 @@ struct handover {
     struct loop_timer deadline; /* of the message that is awaited; when DONE, of the next report */
     struct client *next;        /* to be sent */
     bool queued;                /* `next` waits; clients with a handler are sent first */
+    bool tells_settings;        /* the new process knows SETTING */
+    uint32_t setting;           /* the next to be sent */
     uint32_t untaken;           /* messages with clients that lack a TAKEN */
     uint32_t owed;              /* handlers whose end has to be reported */
     int32_t successor;          /* process id of the new process, from READY on */
@@ -71,6 +74,7 @@ struct handover {
 /* Opens the module, all zero or from an earlier supervisor; what is passed must stay. */
 void handover_open(struct handover *handover, struct loop *loop, struct queue *queue,
                    struct acceptor *acceptor, const bool *paused,
+                   const struct inheritance_settings *settings,
                    const struct takeover_events *events);
 
 /* Goes on with the handover of an earlier supervisor, or aborts it. */

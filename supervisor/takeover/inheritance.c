@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,6 +15,7 @@
 static const size_t lengths[INHERITANCE_TYPES] = {
     [INHERITANCE_HELLO] = sizeof(struct inheritance_hello),
     [INHERITANCE_LISTENER] = sizeof(struct inheritance_listener),
+    [INHERITANCE_SETTING] = sizeof(struct inheritance_setting),
     [INHERITANCE_ALL] = sizeof(struct inheritance_all),
     [INHERITANCE_READY] = sizeof(struct inheritance_ready),
     [INHERITANCE_ENDED] = sizeof(struct inheritance_ended),
@@ -20,6 +23,24 @@ static const size_t lengths[INHERITANCE_TYPES] = {
 };
 
 static_assert((int)INHERITANCE_BATCH <= (int)RIGHTS_MAXIMUM, "a batch is sent as one message");
+
+void inheritance_note(struct inheritance_settings *settings, const char *name, const char *value)
+{
+    struct inheritance_limit limit = {.name = ""};
+    uint32_t i = 0;
+
+    if (strlen(name) >= sizeof(limit.name) || strlen(value) >= sizeof(limit.value))
+        return;
+    (void)snprintf(limit.name, sizeof(limit.name), "%s", name);
+    (void)snprintf(limit.value, sizeof(limit.value), "%s", value);
+    while (i < settings->count && strcmp(settings->list[i].name, name) != 0)
+        i++;
+    if (i == INHERITANCE_SETTINGS)
+        return;
+    settings->list[i] = limit;
+    if (i == settings->count)
+        settings->count++;
+}
 
 static size_t length_of(const struct inheritance_header *header)
 {

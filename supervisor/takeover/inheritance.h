@@ -13,6 +13,7 @@
  *     old: RUNNING       some clients that have a handler; their handlers stay with the old process
  *     old: QUEUED        some waiting clients, in order of arrival, with their descriptors
  *     new: TAKEN         the answer to each RUNNING and each QUEUED
+ *     old: SETTING       a limit that an operator has set; one message for each
  *     old: ALL           the clients are complete; counters and flags of the service
  *     new: READY         the new process has everything that it needs
  *     old: COMMITTED     the new process may serve; the old one serves again only if the new one
@@ -39,7 +40,9 @@
  * count stays behind, because the new process has another environment.
  *
  * The two may be of different builds.  Therefore messages have a fixed size and never change within
- * a version.  Times are microseconds of CLOCK_MONOTONIC, which both processes read.
+ * a version.  VERSION 2 is version 1 with SETTING, so its messages carry the number 1 as well; the
+ * new process asks for version 1 if the old one does not know 2.  Times are microseconds of
+ * CLOCK_MONOTONIC, which both processes read.
  */
 #ifndef SUPERVISOR_TAKEOVER_INHERITANCE_H
 #define SUPERVISOR_TAKEOVER_INHERITANCE_H
@@ -54,9 +57,11 @@
 struct client;
 
 enum {
-    INHERITANCE_VERSION = 1,
-    INHERITANCE_BATCH = 32,    /* clients in one message */
-    INHERITANCE_LISTENERS = 64 /* at most, control and metrics sockets included */
+    INHERITANCE_VERSION = 1,      /* of the messages */
+    INHERITANCE_WITH_SETTING = 2, /* the VERSION that a new process asks for */
+    INHERITANCE_BATCH = 32,       /* clients in one message */
+    INHERITANCE_LISTENERS = 64,   /* at most, control and metrics sockets included */
+    INHERITANCE_SETTINGS = 16     /* at most */
 };
 
 enum inheritance_type {
@@ -75,6 +80,7 @@ enum inheritance_type {
     INHERITANCE_ENDED,
     INHERITANCE_END,
     INHERITANCE_LEFT,
+    INHERITANCE_SETTING,
     INHERITANCE_TYPES
 };
 
@@ -117,6 +123,17 @@ struct inheritance_clients {
     struct inheritance_client list[INHERITANCE_BATCH]; /* only the first `count` are sent */
 };
 
+/* A limit, as an operator has set it.  Both texts are terminated by 0. */
+struct inheritance_limit {
+    char name[32]; /* of the option, without dashes */
+    char value[64];
+};
+
+struct inheritance_setting {
+    struct inheritance_header header;
+    struct inheritance_limit limit;
+};
+
 struct inheritance_all {
     struct inheritance_header header;
     uint64_t last_ticket; /* the newest ticket that was given */
@@ -150,6 +167,7 @@ union inheritance {
     struct inheritance_hello hello;
     struct inheritance_listener listener;
     struct inheritance_clients clients;
+    struct inheritance_setting setting;
     struct inheritance_all all;
     struct inheritance_ready ready;
     struct inheritance_ended ended;
@@ -159,10 +177,21 @@ union inheritance {
 static_assert(sizeof(struct inheritance_hello) == 16, "inheritance_hello has padding");
 static_assert(sizeof(struct inheritance_listener) == 400, "inheritance_listener has padding");
 static_assert(sizeof(struct inheritance_client) == 48, "inheritance_client has padding");
+static_assert(sizeof(struct inheritance_setting) == 104, "inheritance_setting has padding");
 static_assert(sizeof(struct inheritance_all) == 32, "inheritance_all has padding");
 static_assert(sizeof(struct inheritance_ready) == 24, "inheritance_ready has padding");
 static_assert(sizeof(struct inheritance_ended) == 24, "inheritance_ended has padding");
 static_assert(sizeof(struct inheritance_end) == 16, "inheritance_end has padding");
+
+/* All limits that operators have set, each once. */
+struct inheritance_settings {
+    uint32_t count;
+    struct inheritance_limit list[INHERITANCE_SETTINGS];
+};
+
+/* Notes that a limit was set, in place of an earlier value.  A text that is too long, or one limit
+ * too many, is not noted. */
+void inheritance_note(struct inheritance_settings *settings, const char *name, const char *value);
 
 /* Sends a message without blocking, after setting version and type.  The caller keeps the
  * descriptors: one for LISTENER, `count` for QUEUED; not used for other types.  Returns 0, or -1

@@ -59,11 +59,13 @@ static bool is_trusted(int connection, const char *path)
     return false;
 }
 
-/* Asks for the link.  Returns its descriptor, or -1 after a log line. */
-static int ask(int connection, const char *path)
+/* Asks for the link, in words of this version.  Returns its descriptor, or -1 after a log line;
+ * *older instead of the line, if the old process does not know the version. */
+static int ask(int connection, const char *path, int version, bool *older)
 {
+    static const char unknown[] = "another version of the takeover protocol";
     char line[LINE];
-    int length = snprintf(line, sizeof(line), "takeover %d\n", INHERITANCE_VERSION);
+    int length = snprintf(line, sizeof(line), "takeover %d\n", version);
     int descriptor = -1;
     unsigned count = 1;
     int flags = 0;
@@ -77,6 +79,9 @@ static int ask(int connection, const char *path)
     line[strcspn(line, "\n")] = '\0';
     if (got >= 0)
         errno = EPROTO;
+    *older = version > INHERITANCE_VERSION && strstr(line, unknown) != NULL;
+    if (*older)
+        return -1;
     if (line[0] == '\0')
         log_error("--takeover: %s: no answer from the daemon there: %m", path);
     else
@@ -84,11 +89,12 @@ static int ask(int connection, const char *path)
     return -1;
 }
 
-static int introduce(const char *path)
+static int introduce_as(const char *path, int version, bool *older)
 {
     int connection = connect_to(path);
     int descriptor = -1;
 
+    *older = false;
     if (connection < 0) {
         log_error("--takeover: cannot connect to %s: %m; expected the --control socket of a daemon "
                   "that runs",
@@ -96,9 +102,17 @@ static int introduce(const char *path)
         return -1;
     }
     if (is_trusted(connection, path))
-        descriptor = ask(connection, path);
+        descriptor = ask(connection, path, version, older);
     (void)close(connection); /* nothing is left to be sent */
     return descriptor;
+}
+
+static int introduce(const char *path)
+{
+    bool older;
+    int descriptor = introduce_as(path, INHERITANCE_WITH_SETTING, &older);
+
+    return older ? introduce_as(path, INHERITANCE_VERSION, &older) : descriptor;
 }
 
 /* ---- messages before this process serves ---- */
@@ -304,6 +318,19 @@ static int enter(struct clients *clients, const struct inheritance_clients *mess
     return 0;
 }
 
+/* Returns 0, or -1 with errno. */
+static int take_setting(struct inheritance_settings *settings,
+                        const struct inheritance_limit *limit)
+{
+    errno = EPROTO;
+    if (settings->count >= INHERITANCE_SETTINGS || *limit->name == '\0' ||
+        limit->name[sizeof(limit->name) - 1] != '\0' ||
+        limit->value[sizeof(limit->value) - 1] != '\0')
+        return -1;
+    inheritance_note(settings, limit->name, limit->value);
+    return 0;
+}
+
 /* The clients are complete. */
 static int conclude(struct takeover *takeover, const struct inheritance_all *message)
 {
@@ -323,9 +350,9 @@ static int conclude(struct takeover *takeover, const struct inheritance_all *mes
 /* Returns 0, or -1 with errno. */
 static int take_clients(struct takeover *takeover)
 {
-    const unsigned permitted = INHERITANCE_SET(INHERITANCE_RUNNING) |
-                               INHERITANCE_SET(INHERITANCE_QUEUED) |
-                               INHERITANCE_SET(INHERITANCE_ALL);
+    const unsigned permitted =
+        INHERITANCE_SET(INHERITANCE_RUNNING) | INHERITANCE_SET(INHERITANCE_QUEUED) |
+        INHERITANCE_SET(INHERITANCE_SETTING) | INHERITANCE_SET(INHERITANCE_ALL);
     const uint64_t deadline = loop_clock() + TAKE_WITHIN;
     union inheritance message;
     int descriptors[INHERITANCE_BATCH];
@@ -335,6 +362,11 @@ static int take_clients(struct takeover *takeover)
         type = receive(takeover, permitted, &message, descriptors, deadline);
         if (type == INHERITANCE_ALL)
             return conclude(takeover, &message.all);
+        if (type == INHERITANCE_SETTING) {
+            if (take_setting(&takeover->settings, &message.setting.limit) != 0)
+                return -1;
+            continue;
+        }
         if (type == 0 || enter(&takeover->queue->clients, &message.clients, descriptors) != 0 ||
             inheritance_say(takeover->source.descriptor, INHERITANCE_TAKEN) != 0)
             return -1;
@@ -528,8 +560,9 @@ int takeover_finish(struct takeover *takeover, struct loop *loop, struct queue *
         return -1;
     }
     close_left(takeover);
-    log_info("took over from process %d; waiting clients: %u; handlers still to end there: %u",
-             takeover->process, clients_count(&queue->clients, CLIENT_QUEUED),
-             clients_count(&queue->clients, CLIENT_RUNNING));
+    log_write(LOG_LEVEL_ANSWER,
+              "took over from process %d; waiting clients: %u; handlers still to end there: %u",
+              takeover->process, clients_count(&queue->clients, CLIENT_QUEUED),
+              clients_count(&queue->clients, CLIENT_RUNNING));
     return 0;
 }

@@ -35,7 +35,8 @@ struct takeover {
     int owed;                  /* the signal of END */
     bool left; /* the old process speaks no more to the service manager; until then the manager may
                 * ignore this process */
-    bool paused; /* the operator had paused the old process */
+    bool paused;                          /* the operator had paused the old process */
+    struct inheritance_settings settings; /* that operators had set there */
 };
 
 /* Connects to the control socket at `path` and receives the sockets.  Returns 0, or -1 after a log

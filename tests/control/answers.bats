@@ -17,6 +17,15 @@ has_status() { [[ $(ask status) == *"$1"* ]]; }
     [[ $(ask "set processes $long") == "error: processes: '$shown': expected a whole number from 0 "* ]]
 }
 
+@test "a mistyped command or limit gets the one that was probably meant" {
+    start --address 127.0.0.1 --control control 0 cat
+    [[ $(ask "staus") == "error: unknown command (did you mean status?); try help" ]]
+    [[ $(ask "dance") == "error: unknown command; try help" ]]
+    [[ $(ask "set per_source 1") == "error: 'per_source' cannot be set: expected one of "*" (did you mean per-source?)" ]]
+    [[ $(ask "set user nobody") == "error: 'user' cannot be set: expected one of "*", rate" ]]
+    [[ $(ask "set rate nnoe") == "error: rate: 'nnoe': expected "*", or none (did you mean none?)" ]]
+}
+
 @test "the status shows the busiest of many sources, and forgets those of the last answer" {
     ulimit -n 4096
     start --address 127.0.0.1 --control control 0 sleep 60

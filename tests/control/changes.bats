@@ -231,6 +231,7 @@ at_most_run() {
     say set load-average 5
     connect_more 14
     await field_is held_back_by load
+    [[ $(say table) == *$'\n''gates           load                             now 9, limit 5'$'\n'* ]]
     await field_is running 1
     [[ $(say set load-average 9.5) == "load-average is 9.5 now" ]]
     await field_is held_back_by opening # the figure lags, so handlers start gradually
@@ -241,6 +242,7 @@ at_most_run() {
     await field_is running 14
     ((SECONDS - begin < 15)) # a gate would take longer: it lets in half as many more every 5 s
     field_is load_average null
+    [[ $(say status) == *'"gates":[],'* ]]
     hang_up
 }
 

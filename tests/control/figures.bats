@@ -151,6 +151,11 @@ GOOD
     metric_is sources 1
     metric_is connections_queued 2
     metric_is 'held_back{by="processes"}' 1
+    metric_is 'held_back_words{by="processes",words="--processes: as many handlers run as it allows"}' 1
+    [[ $status == *'"held_back_words":"--processes: as many handlers run as it allows","gates":[{"gate":"load","now":'* ]]
+    [[ $status == *',"limit":900.5}],'* ]]
+    metric_is 'gate_limit{gate="load"}' 900.5
+    [[ $(metric 'gate{gate="load"}') =~ ^[0-9.]+$ ]]
     [[ $(metric oldest_wait_seconds) =~ ^(0\.[3-9]|[1-9]) ]]
     hang_up
 }
@@ -162,18 +167,18 @@ GOOD
     say figures >lines
     say table >rows
     local line
-    for line in 'queued 2' 'running 1' 'limits.queue 50' 'held_back_by the limit on handlers' \
-        "listeners 0 0 127.0.0.1 port $PORT" 'busiest 2 1 127.0.0.1/32' 'limits.rate no limit'; do
+    for line in 'queued 2' 'running 1' 'limits.queue 50' 'held_back_by --processes: as many handlers run as it allows' \
+        "listeners 0 0 127.0.0.1 port $PORT" 'busiest 2 1 127.0.0.1/32' 'limits.rate no limit' 'last_start_error none'; do
         grep -qxF "$line" lines || { echo "not there: $line" >&2; cat lines >&2; false; }
     done
     grep -qx 'queued          2 of 50' rows
     grep -qx 'running         1 of 1' rows
-    grep -qx 'held back by    the limit on handlers' rows
+    grep -qx 'held back by    --processes: as many handlers run as it allows' rows
     [[ $(head -n 1 lines) == "version "* && $(head -n 1 rows) == "state "* ]]
     # Each field of the status has a line whose name ends in the name of the field.
     local field
     for field in $(say status | grep -o '"[a-z_0-9]*":[0-9n]' | cut -d '"' -f 2 | sort -u); do
-        [[ " port backlog dropped waiting count period " == *" $field "* ]] ||
+        [[ " port backlog dropped waiting count period ago " == *" $field "* ]] ||
             grep -qE "^([a-z]*\.)?$field " lines || { echo "no line: $field" >&2; false; }
     done
     [[ $(say help) == *$'\n'table\ * && $(say help) == *$'\n'figures\ * ]]
@@ -203,8 +208,8 @@ HANDLER
     metric_is 'handler_exits_total{status="signal"}' 1
     metric_is 'handler_exits_total{status="unknown"}' 0
     metric_is run_seconds_count 5
-    # Only the handler that slept takes longer than 0.2 s; a slow machine may delay more.
-    (($(metric 'run_seconds_bucket{le="0.2"}') <= 4))
+    # Only the handler that slept takes longer than 0.1 s; a slow machine may delay more.
+    (($(metric 'run_seconds_bucket{le="0.1"}') <= 4))
     metric run_seconds_sum | awk '{ exit !($1 >= 0.25 && $1 < 20) }'
     [[ $(say status) =~ \"runs\":\{\"of\":5,.*\"longest\":0?([0-9]*\.[0-9]+)\} ]]
     # Two clients wait while two handlers run.
@@ -223,18 +228,51 @@ HANDLER
         awk '{ print; exit !($1 < $2 && $2 <= $3 && $3 <= $4 && $4 > 0.1 && $4 < 20) }'
 }
 
+@test "clients that get no handler have a histogram of their own, which outlives the supervisor" {
+    start_controlled --processes 1 --queue-timeout 300ms --abandon half-close --deny 127.0.0.9 0 cat
+    connect_more 1
+    await field_is running 1
+    "$BURST" -f 127.0.0.9 -m '' "$ADDRESS" "$PORT" 1 >/dev/null 2>&1 || true # it does not wait
+    await field_is denied 1
+    metric_is unserved_wait_seconds_count 0
+    connect_more 2
+    await field_is refused_timeout 2
+    connect_silently
+    await field_is queued 1
+    exec {CLIENT}>&-
+    await field_is abandoned 1
+    local look
+    for look in before after; do
+        echo "$look"
+        await metric_is unserved_wait_seconds_count 3
+        metric_is 'unserved_wait_seconds_bucket{le="+Inf"}' 3
+        # Two have waited for 0.3 s, and the third may have.
+        (($(metric 'unserved_wait_seconds_bucket{le="0.1"}') <= 1))
+        metric unserved_wait_seconds_sum | awk '{ exit !($1 >= 0.6 && $1 < 20) }'
+        metric_is wait_seconds_count 1
+        [[ $(say status) =~ \"unserved\":\{\"of\":3,\"p50\":0\.3 ]]
+        say table | grep -qE '^waited in vain  p50 3[0-9]{2}ms, .* of 3$'
+        kill -KILL "$(supervisor)"
+        await field_is denied 1
+    done
+    hang_up
+}
+
 @test "failed starts and replaced dispatchers are counted" {
     cp "$(command -v cat)" handler
     mkfifo pipe
     exec {HELD}<>pipe
     start --address 127.0.0.1 --control control --processes 4 --dispatchers 2 0 ./handler
     metric_is start_failures_total 0
+    [[ $(say status) == *'"last_start_error":null,'* ]]
     metric_is dispatchers 2
     metric_is dispatcher_restarts_total 0
     mv handler away
     connect_more 1
     await metric_exceeds start_failures_total 0
     await field_is held_back_by failure
+    [[ $(say status) =~ \"last_start_error\":\{\"error\":\"No\ such\ file\ or\ directory\",\"ago\":[0-9.e-]+\} ]]
+    (($(metric 'last_start_error_timestamp_seconds{error="No such file or directory"}' | cut -d . -f 1) >= EPOCHSECONDS - 60))
     mv away handler
     await field_is running 1
     metric_is 'held_back{by="failure"}' 0

@@ -200,11 +200,12 @@ has_requests() { (($(wc -l <requests) == $1)); }
 @test "wrong words get exit status 2 and one line, and nothing is sent" {
     echo hello >answer
     start_answerer
-    fails 2 "the PATH of a control socket is missing" "$CTL"
+    fails 2 "the COMMAND is missing" "$CTL"
     fails 2 "the COMMAND is missing" "$CTL" control
     fails 2 "--json is for the command status only" "$CTL" control pause --json
     fails 2 "top takes no more words" "$CTL" control top now
     fails 2 "status takes no more words" "$CTL" control status now
+    fails 2 "health takes no more words" "$CTL" control health now
     fails 2 "unrecognized option" "$CTL" --jason control status
     fails 2 "a control character" "$CTL" control set processes $'1\nset queue 1'
     fails 2 "a control character" "$CTL" control $'st\eatus'
@@ -212,6 +213,121 @@ has_requests() { (($(wc -l <requests) == $1)); }
     fails 2 "longer than" "$CTL" control "$(printf 'x%.0s' {1..1030})"
     fails 2 "longer than a Unix socket's" "$CTL" "$(printf '/x%.0s' {1..60})" status
     [[ ! -s requests && $(wc -l <error) == 1 ]]
+}
+
+@test "a first word that is neither a command nor a socket gets the command that was probably meant" {
+    fails 2 '"stauts" is neither a command nor a socket (did you mean status?)' "$CTL" stauts
+    fails 2 '"sett" is neither a command nor a socket (did you mean set?)' "$CTL" sett processes 4
+    fails 2 '"dance" is neither a command nor a socket; try' "$CTL" dance
+    fails 1 "cannot connect to run/x: No such file or directory" "$CTL" run/x status
+    # A socket is a PATH, whatever its name.
+    printf 'paused' >answer
+    start_answerer
+    mv control stauts
+    [[ $("$CTL" stauts pause) == paused ]]
+}
+
+# ---- the only instance ----
+
+# Runs dampenerctl where run/ is all that is below /run.
+ctl_in_run() { unshare --mount sh -c 'mount --bind run /run && exec "$CTL" "$@"' sh "$@"; }
+
+# Moves the socket of the stand-in to where a service manager has it.
+make_instance() {
+    mkdir -p "run/socket-burst-dampener/$1"
+    mv control "run/socket-burst-dampener/$1/control"
+}
+
+@test "without a PATH the only instance gets the command" {
+    [[ $(id -u) == 0 ]] || skip "a mount namespace needs root"
+    printf 'processes is 16\n' >answer
+    start_answerer
+    make_instance rsync
+    mkdir run/socket-burst-dampener/{empty,other}
+    touch run/socket-burst-dampener/other/control # no socket
+    [[ $(ctl_in_run set processes 16) == "processes is 16" ]]
+    printf 'state           serving\n' >answer
+    [[ $(ctl_in_run status) == "state           serving" ]]
+    answer_figures
+    ctl_in_run top | grep -q '^serving  rsync'
+    [[ $(ctl_in_run health) == serving ]]
+    # A first word that is no command is a PATH.
+    [[ $(ctl_in_run /run/socket-burst-dampener/rsync/control health) == serving ]]
+    fails 1 "cannot connect to run/other: No such file" ctl_in_run run/other status
+    [[ $(cat requests) == "set processes 16"$'\n'table$'\n'figures$'\n'figures$'\n'figures ]]
+}
+
+@test "without a PATH, several instances are listed with the command for each" {
+    [[ $(id -u) == 0 ]] || skip "a mount namespace needs root"
+    start_answerer
+    make_instance rsync
+    end_process "$ANSWERER" TERM
+    start_answerer
+    make_instance "git dumb's"
+    fails 2 "several instances run" ctl_in_run set rate 10/1m
+    [[ $(cat error) == "dampenerctl: several instances run; name one of them:
+   dampenerctl '/run/socket-burst-dampener/git dumb'\\''s/control' set rate 10/1m
+   dampenerctl /run/socket-burst-dampener/rsync/control set rate 10/1m" ]]
+    fails 2 "/rsync/control health" ctl_in_run health
+    [[ ! -s requests ]]
+}
+
+@test "without a PATH and without an instance, the message says how to name one" {
+    [[ $(id -u) == 0 ]] || skip "a mount namespace needs root"
+    mkdir run
+    fails 2 "no instance runs in /run/socket-burst-dampener: name the socket that the daemon got with --control, as in: dampenerctl PATH status;" \
+        ctl_in_run status
+    status=0
+    ctl_in_run health >output || status=$?
+    [[ $status == 1 && $(cat output) == "not serving: no instance runs in /run/socket-burst-dampener" ]]
+}
+
+# ---- health ----
+
+# Expects that health prints this and exits with status 1, without a word on standard error.
+is_not_serving() {
+    local status=0
+    "$CTL" control health >output 2>error || status=$?
+    [[ $status == 1 && $(cat output) == "not serving: $1" && ! -s error ]] || { cat output error >&2; false; }
+}
+
+@test "health says in a word and by its exit status whether the daemon serves" {
+    is_not_serving "cannot connect to control: No such file or directory; was the daemon started with --control and this path?"
+    answer_figures
+    start_answerer
+    [[ $("$CTL" control health) == serving ]]
+    answer_figures PAUSED
+    is_not_serving paused
+    answer_figures 'HANDED OVER'
+    is_not_serving "handed over"
+    answer_figures 'NOT SERVING'
+    is_not_serving "no dispatcher can start a handler"
+    printf 'version 9\n' >answer
+    is_not_serving "the daemon does not say its state"
+    echo hello >answer
+    is_not_serving "the answer is not a list of figures"
+    echo 'error: unknown command; try help' >answer
+    is_not_serving "the daemon is too old to say it"
+    printf 'version 9\nstate a\e[2J\n' >answer
+    is_not_serving 'a?[2j'
+    answer_figures
+    fails 1 "cannot write to standard output" sh -c '"$CTL" control health >/dev/full'
+}
+
+@test "health of the daemon agrees with /healthz" {
+    start_controlled --processes 1 0 cat
+    [[ $("$CTL" control health) == serving ]]
+    health_is 200
+    "$CTL" control pause
+    is_not_serving paused
+    health_is 503
+    "$CTL" control resume
+    connect_more 2
+    await field_is running 1
+    "$CTL" control drain
+    is_not_serving draining
+    health_is 503
+    hang_up
 }
 
 @test "--help fits 80 columns, and --version is one line" {

@@ -287,6 +287,81 @@ three" ]]
     await has_line '^two$' "$LOG"
 }
 
+@test "--stderr FILE appends standard error of handlers to a file that the daemon makes at its start" {
+    echo before >kept
+    start --address 127.0.0.1 --stderr ./kept 0 bash -c 'echo one; echo two >&2'
+    [[ $(nc -N 127.0.0.1 "$PORT" </dev/null) == one ]]
+    [[ $(<kept) == "before
+two" ]]
+    : >kept # as a program does that copies and truncates it
+    [[ $(nc -N 127.0.0.1 "$PORT" </dev/null) == one ]]
+    [[ $(<kept) == two && $(stat -c %s kept) == 4 ]]
+    [[ ! -s $LOG ]]
+    stop
+    umask 022
+    start --address 127.0.0.1 --stderr "$PWD/new" 0 "$STATE"
+    [[ $(stat -c %a new) == 640 ]]
+    ask_state
+    says "stderr other"
+    says "descriptors 0 1 2"
+}
+
+@test "--stderr FILE is for handlers of later dispatchers and supervisors, too, and the pair does not keep it" {
+    start --address 127.0.0.1 --stderr ./errors 0 bash -c 'echo $DAMPENER_TICKET >&2'
+    local process
+    if sees_daemons; then
+        grep -q errors <(ls -l "/proc/$DAEMON/fd")
+        for process in $(standby) $(supervisor); do
+            refute grep -q errors <(ls -l "/proc/$process/fd")
+        done
+    fi
+    nc -N 127.0.0.1 "$PORT" </dev/null
+    # shellcheck disable=SC2046 # one word each
+    kill_dispatchers $(dispatchers)
+    nc -N 127.0.0.1 "$PORT" </dev/null
+    kill -KILL "$(supervisor)"
+    await has_line "another takes its place" "$LOG"
+    nc -N 127.0.0.1 "$PORT" </dev/null
+    [[ $(paste -sd ' ' errors) == "1 2 3" ]]
+}
+
+@test "--stderr FILE is opened as the user who starts the daemon, not as --user, and outside --chroot" {
+    require_root
+    make_root
+    start --address 127.0.0.1 --user nobody --chroot root --stderr ./errors 0 /bin/state
+    [[ $(stat -c '%U %a' errors) == "$(id -un) 640" ]]
+    ask_state
+    says "stderr other"
+}
+
+@test "a file of --stderr that cannot be opened ends the start, and the message names it and why" {
+    mkdir directory
+    mkfifo pipe
+    local path reason
+    while read -r path reason; do
+        run timeout 20 "$DAMPENER" --stderr "$path" --address 127.0.0.1 --pid-file pid 0 cat
+        echo "$output"
+        [[ $status == 1 ]]
+        [[ $output == "[ERROR] --stderr: cannot open '$path' to append to it: $reason" ]]
+        [[ ! -e pid ]]
+    done <<'REASONS'
+missing/log No such file or directory
+./directory Is a directory
+./new/ Is a directory
+./pipe No such device or address
+REASONS
+}
+
+@test "a named pipe as --stderr FILE blocks, as handlers expect" {
+    mkfifo pipe
+    exec 8<>pipe
+    start --address 127.0.0.1 --stderr ./pipe 0 bash -c 'grep flags: /proc/self/fdinfo/2; echo two >&2'
+    [[ $(nc -N 127.0.0.1 "$PORT" </dev/null) == "flags:"*[[:space:]]0[0-9]*2001 ]] # O_APPEND, O_WRONLY
+    read -r -t 5 line <&8
+    [[ $line == two ]]
+    exec 8>&-
+}
+
 @test "--no-env sets no variable for the connection or the user, and removes those of an outer super-server" {
     require_root
     export PROTO=UDP TCPLOCALIP=192.0.2.1 TCPLOCALPORT=1 TCPREMOTEIP=192.0.2.2 TCPREMOTEPORT=2

@@ -18,6 +18,10 @@ static const struct snapshot_word reasons[] = {{"none", "nothing"}, {"rate", "th
 static const struct snapshot_word logs[] = {{"open", "open"}, {"broken", "BROKEN"}};
 static const char *const backlog[] = {"backlog", "dropped"};
 static const char *const waiting[] = {"waiting", "running"};
+static const char *const gated[] = {"now", "limit"};
+static const struct snapshot_row gates[2] = {
+    {.key = "gate", .name = "load", .port = (double)NAN, .counts = {1.52, 4}},
+    {.key = "gate", .name = "io-pressure", .port = (double)NAN, .counts = {0, 60.5}}};
 static struct snapshot_row listeners[3] = {
     {.key = "address", .name = "127.0.0.1", .port = 873, .counts = {5, 7}},
     {.key = "address", .name = "127.0.0.1", .port = 873, .counts = {1, 2}},
@@ -51,9 +55,13 @@ static void begin(void)
                    .rate = {10, 1}},
         .wait_histogram = &histogram,
         .run_histogram = &histogram,
+        .unserved_histogram = &histogram,
+        .unserved = {.of = 9, .p50 = 2.5, .longest = 7},
         .waits = {512, 0.0004, 0.25, 59.9, 8640000},
-        .listeners = {backlog, listeners, 3},
-        .busiest = {waiting, busiest, 1},
+        .listeners = {backlog, listeners, 3, NULL},
+        .busiest = {waiting, busiest, 1, NULL},
+        .gates = {gated, gates, 2, "none is set"},
+        .last_start_error = {"Permission denied", 12.25, 1700000000.5},
     };
 }
 
@@ -85,13 +93,21 @@ static void check_json(void)
     CHECK(shows("\"accepted\":123456789012345,\"queued\":3,"));
     CHECK(shows("\"ended\":{\"served\":4,\"abandoned\":0,") &&
           shows("\"handed_over\":0},\"linger"));
-    CHECK(shows("\"held_back_by\":\"rate\",\"oldest\":null,\"limits\":{\"processes\":null,"));
+    CHECK(shows("\"held_back_by\":\"rate\",\"held_back_words\":\"the rate of starts\","
+                "\"gates\":[{\"gate\":\"load\",\"now\":1.52,\"limit\":4},"
+                "{\"gate\":\"io-pressure\",\"now\":0,\"limit\":60.5}],"
+                "\"oldest\":null,\"limits\":{\"processes\":null,"));
+    CHECK(shows("\"last_start_error\":{\"error\":\"Permission denied\",\"ago\":12.25},"));
     CHECK(
         shows("\"load_average\":2.5,\"rate\":{\"count\":10,\"period\":1}},\"waits\":{\"of\":512,"));
     CHECK(shows("\"busiest\":[{\"source\":\"192.0.2.1/32\",\"waiting\":4,\"running\":2}]}\n"));
     snapshot.limits.rate.count = (double)INFINITY;
     render(figures_json);
     CHECK(shows("\"rate\":null},"));
+    snapshot.last_start_error.text = NULL;
+    snapshot.gates.length = 0;
+    render(figures_json);
+    CHECK(shows("\"last_start_error\":null,") && shows("\"gates\":[],"));
     begin();
 }
 
@@ -103,10 +119,22 @@ static void check_metrics(void)
     CHECK(shows("dampener_state{state=\"serving\"} 0\ndampener_state{state=\"paused\"} 1\n"));
     CHECK(shows("dampener_oldest_wait_seconds 0\n") && shows("dampener_handlers_limit +Inf\n"));
     CHECK(shows("dampener_log_state{state=\"open\"} 0\ndampener_log_state{state=\"broken\"} 1\n"));
-    CHECK(shows("# TYPE dampener_wait_seconds histogram\n"));
+    CHECK(shows("# TYPE dampener_wait_seconds histogram\n") &&
+          shows("# TYPE dampener_unserved_wait_seconds histogram\n"));
     /* Two sockets at one address are one sample. */
     CHECK(shows("dampener_listen_backlog{address=\"127.0.0.1\",port=\"873\"} 6\n#"));
     CHECK(shows("dampener_listen_overflows_total{address=\"127.0.0.1\",port=\"873\"} 9\n#"));
+    CHECK(shows("dampener_gate{gate=\"load\"} 1.52\ndampener_gate{gate=\"io-pressure\"} 0\n#"));
+    CHECK(shows("dampener_gate_limit{gate=\"io-pressure\"} 60.5\n"));
+    CHECK(shows("dampener_held_back_words{by=\"none\",words=\"nothing\"} 1\n"
+                "dampener_held_back_words{by=\"rate\",words=\"the rate of starts\"} 1\n"));
+    CHECK(shows("dampener_last_start_error_timestamp_seconds{error=\"Permission denied\"} "
+                "1700000000.5\n"));
+    snapshot.last_start_error.text = NULL;
+    snapshot.gates.length = 0;
+    render(figures_metrics);
+    CHECK(strstr(bytes, "dampener_gate{") == NULL && strstr(bytes, "_seconds{error") == NULL);
+    begin();
 }
 
 static void check_table(void)
@@ -116,14 +144,23 @@ static void check_table(void)
     CHECK(shows("queued          3 of 100\noldest          -\n"));
     CHECK(shows("running         0, no limit\n"));
     CHECK(shows("log             BROKEN\nlog lines lost  0\n"));
-    CHECK(shows("held back by    the rate of starts\n"));
+    CHECK(shows("held back by    the rate of starts\n"
+                "gates           load                             now 1.52, limit 4\n"
+                "                io-pressure                      now 0, limit 60.5\n"));
+    CHECK(shows("start error     Permission denied, 12.2s ago\n"));
     CHECK(shows("waited          p50 0ms, p90 250ms, p99 59.9s, longest 100d of 512\n"));
+    CHECK(shows("waited in vain  p50 2.5s, p90 0ms, p99 0ms, longest 7.0s of 9\n"));
     CHECK(shows("queue timeout   none\nper source      7\nload average    2.5\n"
                 "rate of starts  10 in 1.0s\n"));
     CHECK(shows("listening on    127.0.0.1 port 873               backlog 5, dropped 7\n"));
     CHECK(shows("                /run/a?forged 1                  backlog -, dropped -\n"));
     CHECK(shows("busiest         192.0.2.1/32                     waiting 4, running 2\n"));
-    CHECK(strchr(bytes, '{') == NULL);
+    CHECK(strchr(bytes, '{') == NULL && strstr(bytes, "held_back") == NULL);
+    snapshot.last_start_error.text = NULL;
+    snapshot.gates.length = 0;
+    render(figures_table);
+    CHECK(shows("gates           none is set\n") && shows("start error     none\n"));
+    begin();
 }
 
 static void check_times(void)
@@ -164,6 +201,10 @@ static void check_lines(void)
     CHECK(answer_row(bytes, "listeners", 2, counts, text) && isnan(counts[0]));
     CHECK(!answer_row(bytes, "listeners", 3, counts, text));
     CHECK(answer_row(bytes, "busiest", 0, counts, text) && strcmp(text, "192.0.2.1/32") == 0);
+    CHECK(answer_row(bytes, "gates", 0, counts, text) && strcmp(text, "load") == 0);
+    CHECK(counts[0] > 1.5 && counts[0] < 1.6 && counts[1] > 3.9);
+    CHECK(strcmp(answer_text(bytes, "last_start_error", text), "Permission denied, 12.2s ago") ==
+          0);
 }
 
 static void check_summary(void)

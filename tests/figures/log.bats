@@ -61,8 +61,9 @@ comes_to() {
     [[ $(member memory <line) =~ ^[0-9]+$ && $(member process <line) =~ ^[0-9]+$ ]]
     [[ $(event abandoned info | member waited) =~ ^[0-9]+\.[0-9]{6}$ ]]
     [[ $(event refused warning | member reason) == '"refused-queue"' ]]
-    event refused-more warning >line
-    [[ $(member reason <line) == '"denied"' && $(member count <line) =~ ^[0-9]+$ ]]
+    [[ $(event denied warning | member address) == '"127.0.0.2"' ]]
+    event denied-more warning >line
+    [[ $(member reason <line) == "" && $(member count <line) =~ ^[0-9]+$ ]]
     event status info >line
     [[ $(member denied <line) == 30 && $(member refused_queue <line) == 1 ]]
     [[ $(member held_back_by <line) == '"none"' ]]
@@ -135,11 +136,32 @@ tells_of_lost_lines() {
     grep -q '"level":"warning",.*"event":"lines-dropped","lines":[1-9].*log lines\? dropped' what-was-read
 }
 
+@test "--log-format timed: each line of every process begins with the time in UTC" {
+    local before after time dispatcher
+    before=$(date -u +%Y-%m-%dT%H:%M:%S.000Z)
+    TZ=Asia/Tokyo start -v --log-format timed --address 127.0.0.1 0 cat
+    dispatcher=$(dispatchers | head -n 1)
+    kill -KILL "$dispatcher" "$(supervisor)" # now the standby, and the next supervisor, write lines
+    await has_line ' \[WARNING\] the supervisor, process [0-9]*, was killed by signal 9' "$LOG"
+    await has_line ' \[INFO\] a supervisor takes the place of another' "$LOG"
+    stop INT
+    TZ=Asia/Tokyo run -127 "$DAMPENER" --log-format timed 0 ./missing # a dispatcher writes this
+    after=$(date -u -d '1 second' +%Y-%m-%dT%H:%M:%S.000Z)
+    [[ $output == *" [ERROR] CMD: cannot execute './missing': No such file or directory" ]]
+    cat "$LOG"
+    (($(grep -c 'T.* \[INFO\] listening on 127.0.0.1 port' "$LOG") == 1))
+    [[ $(tail -n 1 "$LOG") == *"Z interrupted." ]]
+    while read -r time _; do
+        [[ ! $time < $before && ! $time > $after ]]
+        [[ $time =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$ ]]
+    done < <(cat "$LOG"; echo "$output")
+}
+
 @test "wrong arguments are reported in plain text, whatever the format" {
     run -2 "$DAMPENER" --log-format json --processes x 0 cat
     [[ $output == "socket-burst-dampener: --processes: 'x':"* ]]
     run -2 "$DAMPENER" --log-format xml 0 cat
-    [[ $output == "socket-burst-dampener: --log-format: 'xml': expected text or json"* ]]
+    [[ $output == "socket-burst-dampener: --log-format: 'xml': expected text, timed or json"* ]]
 }
 
 # Prints the value of JOURNAL_STREAM that marks a file as the journal's.
@@ -173,6 +195,12 @@ misses() {
     [[ $(head -n 1 journal) == "<3>CMD: cannot execute './missing': No such file or directory" ]]
     tail -n 1 journal | sed -n 's/^<3>//p' >line
     is_json line
+}
+
+@test "--log-format timed: the journal, which keeps the time of each line, gets lines without" {
+    : >journal
+    JOURNAL_STREAM=$(journal_of journal) misses --log-format timed 2>>journal
+    [[ $(<journal) == "<3>CMD: cannot execute './missing': No such file or directory" ]]
 }
 
 @test "lines have no priority if JOURNAL_STREAM names another file" {

@@ -120,7 +120,7 @@ static void check_trouble(void)
 /* A few lines of each kind in a period of ten seconds, then the number of the others. */
 static void check_left_out(void)
 {
-    static const char denied[] = "[WARNING] refused ? port 0: denied by the access rules\n";
+    static const char denied[] = "[WARNING] denied ? port 0 by the access rules\n";
     static const char full[] = "[WARNING] refused ? port 0: the queue is full\n";
     char expected[1024] = "";
 
@@ -139,7 +139,7 @@ static void check_left_out(void)
     capture();
     report.period.expired(report.period.context);
     CHECK(has_logged(
-        "[WARNING] refused 3 more, not logged one by one: denied by the access rules\n"));
+        "[WARNING] 3 more clients were denied by the access rules, not logged one by one\n"));
     CHECK(report.period.deadline == 0);
     capture();
     report_left_out(&report); /* there is nothing to say */

@@ -76,6 +76,17 @@ static void check_line(const char *said, size_t length)
     HOLDS(strchr(said, '\n') == said + length - 1);
 }
 
+/* Behind --check-config there may be a line for each wrong value. */
+static void check_lines(char *said)
+{
+    char *rest = said;
+
+    for (char *line = rest; *line != '\0'; line = rest) {
+        rest += strcspn(rest, "\n") + 1;
+        HOLDS(strncmp(line, beginning, strlen(beginning)) == 0);
+    }
+}
+
 /* Taken or not, once more it is the same. */
 static void check_again(const struct options *options, const struct words *words, bool right)
 {
@@ -99,7 +110,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool right = parse(&options, &words, &said, &length);
 
     HOLDS(!right || length == 0);
-    if (!right && SAID_IS_KEPT)
+    if (!right && SAID_IS_KEPT && options.check)
+        check_lines(said);
+    else if (!right && SAID_IS_KEPT)
         check_line(said, length);
     if (right && !options.help && !options.version)
         HOLDS(is_among(options.command, &words) && **options.command != '\0');

@@ -164,8 +164,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct server *server = stage_open(words);
     uint64_t sum;
 
-    for (int i = 0; i < 4; i++)
-        check_line(message, i % 2 == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT, i / 2 != 0);
+    for (int i = 0; i < 6; i++)
+        check_line(message, (enum log_format)(i % 3), i / 3 != 0);
     server->options->command = command_words;
     server->acceptor.listeners[0].path = path;
     fill(server, &input);

@@ -373,6 +373,7 @@ kill_pair() {
     await has_line '^\[ERROR\] waiting clients that were lost with the supervisor and its standby: 30$' "$LOG"
     await fields_are running 1 served 0 accepted 31
     has_dropped 30
+    metric_is unserved_wait_seconds_count 30
     [[ -e pid && -e control ]]
     # The handler was not disturbed, and still counts.
     "$BURST" "$ADDRESS" "$PORT" 5 >burst &

@@ -269,12 +269,14 @@ serves() {
     serves --timeout 1m --kill-after 1.5s 0 cat
 }
 
-@test "--stderr accepts only its words" {
+@test "--stderr accepts only its words, and paths with a slash" {
     local word
-    for word in '' Null socke 2; do
-        refuses "--stderr: '$word': expected inherit, socket or null" --stderr "$word" 0 cat
+    for word in '' Null socke 2 file; do
+        refuses "--stderr: '$word': expected inherit, socket or null, or the path of a file, with a / in it" \
+            --stderr "$word" 0 cat
     done
-    for word in inherit socket null; do serves --stderr "$word" 0 cat; done
+    refuses "expected a path of 4095 bytes at most" --stderr "$(printf '/%4095s' x)" 0 cat
+    for word in inherit socket null ./null; do serves --stderr "$word" 0 cat; done
 }
 
 @test "--no-env and --no-new-privs refuse a value" {
@@ -378,9 +380,9 @@ serves() {
 @test "--log-format accepts only its words" {
     local word
     for word in '' JSON jso; do
-        refuses "--log-format: '$word': expected text or json" --log-format "$word" 0 cat
+        refuses "--log-format: '$word': expected text, timed or json" --log-format "$word" 0 cat
     done
-    for word in text json; do serves --log-format "$word" 0 cat; done
+    for word in text timed json; do serves --log-format "$word" 0 cat; done
 }
 
 @test "--socket-mode and --bind-to-device refuse invalid values" {
@@ -401,6 +403,40 @@ serves() {
     refuses "-x: no such option" -vx 0 cat
     refuses "--processes: needs a value" 0 --processes
     refuses "--ipv4: takes no value, but was given 'x'" --ipv4=x 0 cat
+}
+
+@test "a mistyped option or value gets the one that was probably meant" {
+    refuses "--procesess: no such option (did you mean --processes?); see --help" --procesess 1 0 cat
+    refuses "--queue_timeout: no such option (did you mean --queue-timeout?)" 0 --queue_timeout=1 cat
+    refuses "-p: no such option (did you mean --processes?)" -processes 3 0 cat
+    refuses "-p: no such option (did you mean --pid-file?)" -pidfile=x 0 cat
+    refuses "expected arrival or fair (did you mean fair?); see --help" --order Fiar 0 cat
+    refuses "expected hangup, half-close, silent or never (did you mean half-close?)" \
+        --abandon half_close 0 cat
+    refuses "such as 30, 500ms, 1.5m or 2h, or none (did you mean none?)" --queue-timeout nnoe 0 cat
+    refuses "P a percentage up to 100 (did you mean memory=?)" --pressure mem0ry=5 0 cat
+    refuses "sigpending and stack (did you mean nofile=?); see --help" --limit nofiles=10 0 cat
+    refuses "unix:PATH, or systemd (did you mean systemd?)" sytemd cat
+}
+
+@test "nothing is guessed for a word that is near to no other" {
+    local -a words
+    while read -r -a words; do
+        run "$DAMPENER" "${words[@]}" 0 cat
+        echo "$output"
+        [[ $status == 2 && ${#lines[@]} == 1 && $output != *"did you mean"* ]]
+    done <<'WORDS'
+--no-such 1
+--x
+-x
+-q
+--order random
+--order fa
+--pressure io=500
+--limit nofile=many
+--processes -1
+--backlogs 3
+WORDS
 }
 
 @test "options may be shortened while they are unambiguous" {

@@ -17,7 +17,7 @@ start_with_rules() { start --address 127.0.0.1 "$@" 0 "$ANSWER" "$ANSWERS" "$COU
     status_is denied 2
     status_is accepted 4
     await status_is served 2 # counts handlers that have ended, which may be after their answer
-    grep -q '^\[WARNING\] refused 127.0.1.7 port [0-9]*: denied by the access rules$' "$LOG"
+    grep -q '^\[WARNING\] denied 127.0.1.7 port [0-9]* by the access rules$' "$LOG"
 }
 
 @test "--allow alone denies all other clients" {

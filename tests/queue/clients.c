@@ -101,6 +101,31 @@ static void check_handles(void)
     CHECK(clients_find(&clients, handle, 0) == NULL);
 }
 
+/* Only waits that end without a handler count, and only once. */
+static void check_unserved(void)
+{
+    static const enum client_end ends[] = {CLIENT_SERVED, CLIENT_HANDED_OVER, CLIENT_ABANDONED,
+                                           CLIENT_DROPPED, CLIENT_REFUSED_TIMEOUT};
+    const uint64_t before = books->unserved.count;
+    struct client *client;
+
+    for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+        clients_end(&clients, enter(), ends[i]);
+        CHECK(books->unserved.count - before == (i < 2 ? 0 : i - 1));
+    }
+    CHECK(clients_reserve(&clients) == 0);
+    clients_turn_away(&clients, -1, &remote, CLIENT_DENIED);
+    client = enter();
+    clients_move(&clients, client, CLIENT_STARTING);
+    clients_move(&clients, client, CLIENT_RUNNING);
+    clients_end(&clients, client, CLIENT_DROPPED);
+    CHECK(books->unserved.count - before == 3);
+    client = enter();
+    clients_move(&clients, client, CLIENT_STARTING);
+    clients_end(&clients, client, CLIENT_DROPPED);
+    CHECK(books->unserved.count - before == 4);
+}
+
 static void end_all(void)
 {
     for (int state = 0; state < CLIENT_STATES; state++) {
@@ -186,6 +211,7 @@ int main(void)
     check_aside();
     check_failed();
     check_handles();
+    check_unserved();
     end_all();
     check_memory_is_given_back();
     check_full();

@@ -315,7 +315,7 @@ are_forgotten_early() {
     "$BURST" -m '' "$ADDRESS" "$PORT" 50
     "$BURST" -f 127.0.0.9 -m '' "$ADDRESS" "$PORT" 3
     [[ $(grep -c '^\[WARNING\] refused 127.0.0.1 port [0-9]*: the queue is full$' "$LOG") == 5 ]]
-    [[ $(grep -c '^\[WARNING\] refused 127.0.0.9 port [0-9]*: denied by the access rules$' "$LOG") == 3 ]]
+    [[ $(grep -c '^\[WARNING\] denied 127.0.0.9 port [0-9]* by the access rules$' "$LOG") == 3 ]]
     await has_line '^.WARNING. refused 45 more, not logged one by one: the queue is full$' "$LOG"
     stop INT
 }

@@ -53,7 +53,7 @@ all_are_served() {
     start_burst
     old=$DAEMON
     start_waiting --takeover control --control control --processes 1
-    await has_line '^\[WARNING\] process [0-9]* took over' "$LOG"
+    await has_line '^\[INFO\] process [0-9]* took over' "$LOG"
     DAEMON=$old kill_supervisor
     await has_taken_its_place
     all_are_served

@@ -207,6 +207,23 @@ is_quiet() {
     all_are_served
 }
 
+@test "while clients are handed over nothing can be set, and only a new process that asks for them gets settings" {
+    start_with_waiting
+    ask_control 'set queue 77'
+    ask_control 'set processes 2'
+    successor GO take close
+    refute grep SETTING said
+    stall -2 GO take wait close
+    [[ $(grep -c '^SETTING$' stalled) == 2 ]]
+    [[ $(ask_control 'set queue 78') == "error: another process is just taking over; try again" ]]
+    kill -TERM "$STALLED"
+    wait "$STALLED"
+    await is_as_before
+    control_says '"queue":77'
+    [[ $(ask_control 'set queue 78') == "queue is 78 now" ]]
+    all_are_served
+}
+
 @test "a handler that ends during a takeover that fails frees its place" {
     make_holding_handler
     start -v --address 127.0.0.1 --control control 0 ./hold
@@ -298,7 +315,7 @@ is_quiet() {
 @test "the answer shows why a takeover is impossible: wrong version, no version, or a service that ends" {
     make_holding_handler
     start --address 127.0.0.1 --control control 0 ./hold
-    [[ $(ask_control 'takeover 2') == "error: cannot be taken over now: this daemon speaks another version of the takeover protocol" ]]
+    [[ $(ask_control 'takeover 3') == "error: cannot be taken over now: this daemon speaks another version of the takeover protocol" ]]
     [[ $(ask_control 'takeover x') == "error: that is for another daemon to say, with --takeover" ]]
     connect_clients 1
     await held 1

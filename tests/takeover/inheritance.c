@@ -75,6 +75,7 @@ static const size_t lengths[INHERITANCE_TYPES] = {
     [INHERITANCE_RUNNING] = sizeof(struct inheritance_header),
     [INHERITANCE_QUEUED] = sizeof(struct inheritance_header),
     [INHERITANCE_TAKEN] = sizeof(struct inheritance_header),
+    [INHERITANCE_SETTING] = sizeof(struct inheritance_setting),
     [INHERITANCE_ALL] = sizeof(struct inheritance_all),
     [INHERITANCE_READY] = sizeof(struct inheritance_ready),
     [INHERITANCE_COMMITTED] = sizeof(struct inheritance_header),

@@ -1,6 +1,6 @@
 /*
- * successor PATH STEP... - asks the daemon whose control socket is PATH to be taken over, and then
- * says what a successor may not, or what it may, step by step (inheritance.h):
+ * successor PATH [-2] STEP... - asks the daemon whose control socket is PATH to be taken over, and
+ * then says what a successor may not, or what it may, step by step (inheritance.h):
  *
  *     until TYPE       receives until there is such a message; prints the type of each
  *     take             likewise, until ALL, and answers what is to be answered with TAKEN
@@ -14,8 +14,8 @@
  *     wait             prints "waiting", and goes on at SIGTERM
  *     close            closes its end, with all that it has not read
  *
- * In the end it prints what still comes, up to "closed".  TYPE is as below.  Exits 0 if all steps
- * could be gone.
+ * With -2 it asks as one that knows version 2.  In the end it prints what still comes, up to
+ * "closed".  TYPE is as below.  Exits 0 if all steps could be gone.
  */
 #include "supervisor/takeover/inheritance.h"
 #include "tests/shared/raw.h"
@@ -50,6 +50,7 @@ static const char *const names[INHERITANCE_TYPES] = {
     [INHERITANCE_ENDED] = "ENDED",
     [INHERITANCE_END] = "END",
     [INHERITANCE_LEFT] = "LEFT",
+    [INHERITANCE_SETTING] = "SETTING",
 };
 
 static int link_end;
@@ -62,7 +63,7 @@ static _Noreturn void die(const char *what)
 
 /* ---- the beginning ---- */
 
-static void ask(const char *path)
+static void ask(const char *path, const char *request)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     union {
@@ -80,7 +81,7 @@ static void ask(const char *path)
 
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
     if (connection < 0 || connect(connection, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-        send(connection, "takeover 1\n", 11, 0) != 11 ||
+        send(connection, request, strlen(request), 0) < 0 ||
         recvmsg(connection, &envelope, MSG_CMSG_CLOEXEC) < 0)
         die(path);
     (void)close(connection);
@@ -242,6 +243,7 @@ static int go(char **words)
 int main(int argc, char **argv)
 {
     union inheritance message;
+    bool recent;
     sigset_t set;
 
     (void)sigemptyset(&set);
@@ -249,8 +251,9 @@ int main(int argc, char **argv)
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
     if (argc < 2)
         return 2;
-    ask(argv[1]);
-    for (int i = 2; i < argc;)
+    recent = argc > 2 && strcmp(argv[2], "-2") == 0;
+    ask(argv[1], recent ? "takeover 2\n" : "takeover 1\n");
+    for (int i = recent ? 3 : 2; i < argc;)
         i += go(argv + i);
     while (receive(&message) != 0)
         continue;

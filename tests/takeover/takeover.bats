@@ -77,6 +77,75 @@ more_answers_than() { (($(wc -l <"$ANSWERS") > $1)); }
     ((ticket == 2 && waited <= $(milliseconds) - begin && queued == 0))
 }
 
+# Prints the limits of the status, without their names.
+limits() {
+    ask_control status |
+        sed -E 's/.*"limits":\{([^}]*\}|[^}]*)\}.*/\1/; s/"[a-z_]*"://g; s/[{}]//g'
+}
+
+@test "what operators have set survives takeovers and dead supervisors, unless an option of the new process says otherwise" {
+    start -v --address 127.0.0.1 --processes 2 --control control 0 cat
+    ask_control 'set processes 3'
+    ask_control 'set queue 20'
+    ask_control 'set queue-timeout 1h'
+    ask_control 'set per-source 5'
+    ask_control 'set load-average 900.5'
+    ask_control 'set rate 7/1m'
+    ask_control 'set processes 4' # the last value counts
+    take_over -v --address 127.0.0.1 --control control --queue 11 "$PORT" cat
+    old_has_left
+    [[ $(limits) == 4,11,3600,5,900.5,7,60 ]]
+    has_line '^\[INFO\] --queue on the command line replaces 20, which was set in the old process$' "$LOG"
+    has_line '^\[INFO\] rate is 7/1m, as it was set in the old process$' "$LOG"
+    ask_control 'set per-source none'
+    kill -KILL "$(supervisor)"
+    await control_says '"per_source":null'
+    take_over -v --address 127.0.0.1 --control control --processes 6 --rate 8 "$PORT" cat
+    old_has_left
+    # The queue's limit of the old process was an option of it, and not set.
+    [[ $(limits) =~ ^6,[0-9]{3,},3600,null,900.5,8,1$ ]]
+    # A limit that the old process has lifted stays lifted.
+    take_over -v --address 127.0.0.1 --control control --queue 12 --load-average 3 "$PORT" cat
+    old_has_left
+    [[ $(limits) == 1,12,3600,null,3,null ]]
+}
+
+@test "what cannot be set in the new process is logged, and the takeover goes on" {
+    [[ $(id -u) == 0 ]] || skip "a mount namespace needs root"
+    start --address 127.0.0.1 --control control 0 cat
+    ask_control 'set load-average 900'
+    ask_control 'set queue 20'
+    # Without a control socket, a new process opens no file for a load average to be set later.
+    take_over --address 127.0.0.1 --metrics 127.0.0.1:0 "$PORT" cat
+    old_has_left
+    has_line '^\[WARNING\] load-average was set to 900 in the old process, and cannot be set here: load-average: this process cannot read /proc/loadavg$' "$LOG"
+}
+
+@test "a daemon that does not know how to pass on what was set is taken over all the same" {
+    local client
+    start --address 127.0.0.1 --control control 0 cat
+    ask_control 'set processes 3'
+    (close_descriptors; exec "$BUILD/tests/takeover/older" front control >requests) &
+    client=$!
+    await has_line '^listening$' requests
+    OLD=$DAEMON
+    start --takeover front --address 127.0.0.1 --control control "$PORT" cat
+    wait "$client"
+    old_has_left
+    [[ $(cat requests) == listening$'\n'"takeover 2"$'\n'"takeover 1" ]]
+    control_says '"processes":1'
+}
+
+@test "a takeover that succeeds is an informative line on both sides, at every log level, and no warning" {
+    start --address 127.0.0.1 --control control 0 cat
+    take_over --address 127.0.0.1 --control control "$PORT" cat
+    old_has_left
+    cat "$LOG"
+    [[ $(grep -cx "\[INFO\] process $DAEMON took over; waiting clients: 0; handlers still to end here: 0" "$LOG") == 1 ]]
+    [[ $(grep -cx "\[INFO\] took over from process $OLD; waiting clients: 0; handlers still to end there: 0" "$LOG") == 1 ]]
+    [[ $(wc -l <"$LOG") == 2 ]]
+}
+
 @test "handlers of three chained processes together do not exceed --processes" {
     make_holding_handler
     start --address 127.0.0.1 --processes 2 --control control 0 ./hold

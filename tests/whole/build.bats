@@ -98,6 +98,8 @@ serves() {
 ./share/fish/vendor_completions.d/dampenerctl.fish
 ./share/fish/vendor_completions.d/socket-burst-dampener.fish
 ./share/man/man1/dampenerctl.1
+./share/man/man5/socket-burst-dampener.5
+./share/man/man7/socket-burst-dampener.7
 ./share/man/man8/socket-burst-dampener.8
 ./share/socket-burst-dampener/s6/config
 ./share/socket-burst-dampener/s6/finish
@@ -142,16 +144,15 @@ FILES
     grep -q 'replacing it' "$LOG"
 }
 
-@test "the manual is clean, and manual and README show every option" {
+@test "the manuals are clean, and (8) shows every option" {
     local option
     for option in $("$DAMPENER" --help | grep -E '^  (-[a-z], )?--' |
         grep -oE -- '--[a-z][a-z0-9-]+' | sort -u); do
-        grep -q -- "\*\*\`$option\|\`$option" "$ROOT/README.md" || { echo "README: $option" >&2; false; }
-        grep -q -- "Fl -${option#--}" "$ROOT/supervisor/socket-burst-dampener.8" ||
+        grep -q -- "Fl -${option#--}" "$ROOT/supervisor/manual/socket-burst-dampener.8" ||
             { echo "manual: $option" >&2; false; }
     done
     command -v mandoc >/dev/null || skip "mandoc is not installed"
-    mandoc -Tlint -W warning "$ROOT/supervisor/socket-burst-dampener.8"
+    mandoc -Tlint -W warning "$ROOT"/supervisor/manual/*
 }
 
 @test "the manual of dampenerctl is clean and shows every command and option" {

@@ -7,7 +7,7 @@ load ../shared/helpers
 setup_file() {
     make -C "$BATS_TEST_DIRNAME/../.." --no-print-directory -s install-services \
         PREFIX=/usr DESTDIR="$BATS_FILE_TMPDIR/image" \
-        SBINDIR="$BUILD"
+        SBINDIR="$BUILD" BINDIR="$BUILD"
 }
 
 IMAGE=$BATS_FILE_TMPDIR/image
@@ -27,7 +27,8 @@ examples_in() {
 @test "each example for rsync takes killed clients out of the queue" {
     local file
     "$DAMPENER" --help >help
-    for file in "$ROOT/README.md" "$ROOT/supervisor/socket-burst-dampener.8" help \
+    for file in "$ROOT/README.md" "$ROOT/scripts/install/recipes.md" \
+        "$ROOT/supervisor/manual/socket-burst-dampener.8" help \
         "$IMAGE/usr/lib/systemd/system/socket-burst-dampener@.service" \
         "$IMAGE/etc/conf.d/socket-burst-dampener" "$SHARE/socket-burst-dampener/s6/config"; do
         examples_in "$file" >examples
@@ -37,7 +38,8 @@ examples_in() {
 }
 
 @test "no template and no example suggests a user that supervisor or dispatchers may have" {
-    local -a files=("$ROOT/README.md" "$ROOT/supervisor/socket-burst-dampener.8")
+    local -a files=("$ROOT/README.md" "$ROOT/scripts/install/recipes.md"
+        "$ROOT/supervisor/manual/socket-burst-dampener.8")
     local -a templates
     mapfile -t templates < <(grep -rl DAMPENER_OPTIONS= "$IMAGE")
     ((${#templates[@]} == 3))
@@ -153,6 +155,7 @@ service_directory() {
 DAMPENER_PORT=0
 DAMPENER_OPTIONS="-v --address 127.0.0.1"
 DAMPENER_COMMAND="sh -c cat"
+DAMPENER_CONTROL=$PWD/operator/control
 CONFIG
 }
 
@@ -168,6 +171,19 @@ CONFIG
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
     # The daemon logs to standard output.
     grep -q '^\[INFO\] listening on 127.0.0.1' "$LOG"
+    count_descriptors
+}
+
+@test "s6: a daemon that the run script starts takes the place of one that serves already" {
+    local first
+    service_directory
+    (close_descriptors; cd service && exec ./run >>"$LOG" 2>/dev/null </dev/null) &
+    first=$!
+    await "$BUILD/dampenerctl" operator/control status
+    (close_descriptors; cd service && exec ./run >>"$LOG" 2>/dev/null </dev/null) &
+    DAEMON=$!
+    await has_line "^\[INFO\] took over from process $first;" "$LOG"
+    wait "$first"
     count_descriptors
 }
 
@@ -188,6 +204,7 @@ CONFIG
     ((status != 0))
     [[ $output == *"DAMPENER_PORT"* ]]
     printf 'DAMPENER_PORT=0\nDAMPENER_OPTIONS=--nonsense\nDAMPENER_COMMAND=cat\n' >config
+    echo 'DAMPENER_CONTROL=operator/control' >>config
     run ./run
     ((status == 2))
     run ./finish 2 0
@@ -203,6 +220,7 @@ eerror() { echo "$@"; }
 ebegin() { :; }
 eend() { return "$1"; }
 supervise-daemon() { echo "supervise-daemon $*"; }
+checkpath() { echo "checkpath $*"; }
 RC_SVCNAME=socket-burst-dampener.test
 . ./conf.d
 SCRIPT
@@ -220,7 +238,7 @@ DAMPENER_PORT="0"
 DAMPENER_OPTIONS="--address 127.0.0.1 --ready-fd 7"
 DAMPENER_COMMAND="cat"
 CONFIG
-    openrc start_pre
+    [[ $(openrc start_pre) == "checkpath --directory --mode 0755 /run/socket-burst-dampener /run/socket-burst-dampener/test" ]]
     [[ $(openrc reload) == "supervise-daemon socket-burst-dampener.test --pidfile "*" --signal HUP" ]]
     # Replaces /run/ by a directory that everybody may write to.
     local words
@@ -228,6 +246,7 @@ CONFIG
     words=$(openrc 'echo "$command $command_args"')
     words=${words//\/run\//"$PWD"/}
     read -r -a words <<<"$words"
+    mkdir -p socket-burst-dampener/test
     DAMPENER=${words[0]}
     start "${words[@]:1:2}" "${words[@]:3}"
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
@@ -292,7 +311,9 @@ fish_offers() { [[ $(offered_by_fish "$2" | LC_ALL=C sort | paste -sd ' ') == "$
     offers "arrival fair" socket-burst-dampener --order ""
     offers "hangup half-close silent never" socket-burst-dampener 873 --abandon ""
     offers "inherit socket null" socket-burst-dampener --stderr ""
-    offers "text json" socket-burst-dampener --log-format ""
+    touch here.log
+    offers "./here.log" socket-burst-dampener --stderr "./he"
+    offers "text timed json" socket-burst-dampener --log-format ""
     offers "cpu= memory= io=" socket-burst-dampener --pressure ""
     offers "nofile=" socket-burst-dampener --limit nof
     offers "--queue --queue-timeout" socket-burst-dampener --processes 8 --q
@@ -312,7 +333,9 @@ fish_offers() { [[ $(offered_by_fish "$2" | LC_ALL=C sort | paste -sd ' ') == "$
 @test "bash completes the commands of dampenerctl" {
     touch socket
     offers "socket" dampenerctl soc
-    offers "status metrics top pause resume drain set help" dampenerctl socket ""
+    offers "socket status set" dampenerctl s
+    offers "status top health metrics help pause resume drain set" dampenerctl socket ""
+    offers "processes per-source" dampenerctl set p
     offers "processes per-source" dampenerctl --json socket set p
     offers "--json" dampenerctl --j
 }
@@ -322,17 +345,18 @@ commands_in_help() {
     "$BUILD/dampenerctl" --help | sed -n '/^To look:/,/^Options:/s/^  \([a-z]\{1,\}\) .*/\1/p' | sort
 }
 
-# Prints the daemon's commands for operators.  dampenerctl shows "table" as status and "figures" as top;
-# only another daemon sends "takeover".
+# Prints the daemon's commands for operators.  dampenerctl shows "table" as status, and "figures" as top
+# and health; only another daemon sends "takeover".
 commands_of_daemon() {
-    sed -n 's/^\([a-z]\{1,\}\)  *.*/\1/p' told | grep -vxE 'takeover|table|figures' | cat - <(echo top) | sort
+    sed -n 's/^\([a-z]\{1,\}\)  *.*/\1/p' told | grep -vxE 'takeover|table|figures' |
+        cat - <(printf 'top\nhealth\n') | sort
 }
 limits_of_daemon() { sed -n 's/^NAME is one of \(.*\)\.$/\1/p' told | sed 's/, /\n/g' | sort; }
 
-# Prints the words that zsh offers for the argument with number and name $1.
+# Prints the words that zsh has in its array $1, without descriptions.
 offered_by_zsh() {
-    sed -n "s/^ *'$1:((*\(.*[^)]\))*'.*/\1/p" "$SHARE/zsh/site-functions/_dampenerctl" |
-        sed 's/\\:"[^"]*"//g; s/ /\n/g' | sort
+    tr '\n' ' ' <"$SHARE/zsh/site-functions/_dampenerctl" | sed -E "s/.* $1=\(([^)]*)\).*/\1/" |
+        sed -E "s/'([^:']*):[^']*'/\1/g" | xargs -n 1 | sort
 }
 
 @test "completions of dampenerctl match its help and the daemon's help" {
@@ -340,12 +364,12 @@ offered_by_zsh() {
     "$BUILD/dampenerctl" control help >told
     commands_in_help >commands
     limits_of_daemon >limits
-    [[ $(wc -l <commands) == 8 && $(wc -l <limits) == 6 ]]
+    [[ $(wc -l <commands) == 9 && $(wc -l <limits) == 6 ]]
     diff commands <(commands_of_daemon)
     diff commands <(offered dampenerctl control "" | sort)
-    diff commands <(offered_by_zsh 2:command)
+    diff commands <(offered_by_zsh commands)
     diff limits <(offered dampenerctl control set "" | sort)
-    diff limits <(offered_by_zsh 3:limit)
+    diff limits <(offered_by_zsh limits)
 }
 
 @test "fish completes exactly the options in --help, their values, PORT and CMD" {
@@ -362,6 +386,8 @@ offered_by_zsh() {
     fish_offers "" "socket-burst-dampener --processes "
     touch "a file"
     fish_offers "a file" "socket-burst-dampener --access-file a\\ f"
+    touch plain
+    fish_offers "./plain" "socket-burst-dampener --stderr ./pl"
     fish_offers "sha256sum" "socket-burst-dampener 873 --processes 8 sha256s"
     # From CMD on, every word belongs to the command.
     fish_offers "a file" "socket-burst-dampener 873 cat a\\ f"
@@ -372,13 +398,43 @@ offered_by_zsh() {
     needs fish
     touch socket
     fish_offers "socket" "dampenerctl soc"
-    fish_offers "drain help metrics pause resume set status top" "dampenerctl socket "
+    fish_offers "set socket status" "dampenerctl s"
+    fish_offers "drain health help metrics pause resume set status top" "dampenerctl socket "
+    fish_offers "per-source processes" "dampenerctl set p"
     fish_offers "per-source processes" "dampenerctl --json socket set p"
     fish_offers "--json" "dampenerctl --j"
 }
 
-@test "completions, README and manual match the table of options" {
+@test "completions and manual match the table of options" {
     "$ROOT/scripts/lint.d/options"
+}
+
+# Copies what scripts/lint.d/manuals reads.
+copy_for_lint() {
+    mkdir -p copy/scripts/lint.d copy/supervisor
+    cp "$ROOT/scripts/lint.d/manuals" copy/scripts/lint.d
+    cp -r "$ROOT/dispatcher" copy
+    cp -r "$ROOT"/supervisor/* copy/supervisor
+}
+
+@test "the manuals have every figure, metric, log line, event and reason, and no others" {
+    "$ROOT/scripts/lint.d/manuals"
+    copy_for_lint
+    # shellcheck disable=SC2016 # each is a program of sed
+    sed -i 's/"connections_queued"/"connections_planted"/' copy/supervisor/figures/figures.c
+    sed -i 's/"handlers can be started again"/"handlers may begin"/; s/"abandoned",$/"planted",/' \
+        copy/supervisor/figures/report.c
+    sed -i 's/{"rate", /{"planted", /' copy/supervisor/server/snapshot.c
+    run copy/scripts/lint.d/manuals
+    ((status == 1))
+    echo "$output"
+    [[ $output == *"dampener_connections_planted is missing"* ]]
+    [[ $output == *"there is no metric dampener_connections_queued"* ]]
+    [[ $output == *"is missing: [WARNING] handlers may begin"* ]]
+    [[ $output == *"no program logs: [WARNING] handlers can be started again"* ]]
+    [[ $output == *"the event planted of supervisor/figures/report.c is missing"* ]]
+    [[ $output == *"the reason planted is missing"* ]]
+    (($(wc -l <<<"$output") == 6))
 }
 
 @test "zsh completes exactly the options in --help" {

@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2207 # no word of a list has blanks in it
 
 # BEGIN options: scripts/lint.d/options --write makes these lines
-_socket_burst_dampener_flags="--ipv4 --ipv6 --reuse-port --free-bind --nodelay --no-env --no-new-privs --verbose --help --version"
+_socket_burst_dampener_flags="--ipv4 --ipv6 --reuse-port --free-bind --nodelay --no-env --no-new-privs --verbose --check-config --help --version"
 _socket_burst_dampener_valued="--address --defer-accept --bind-to-device --socket-mode --socket-owner --processes --queue --queue-timeout --when-full --busy-message --order --per-source --per-source-queue --source-prefix --load-average --pressure --rate --allow --deny --access-file --abandon --user --group --chroot --chdir --umask --nice --limit --timeout --kill-after --on-hangup --idle-timeout --linger --leftovers --stderr --dispatchers --drain-timeout --supervisor-user --dispatcher-user --control --metrics --takeover --ready-fd --pid-file --log-format"
 _socket_burst_dampener_ignored="--backlog"
 _socket_burst_dampener_limits="processes queue queue-timeout per-source load-average rate"
@@ -25,13 +25,13 @@ declare -gA _socket_burst_dampener_values=(
     [--limit]="words as= core= cpu= data= fsize= locks= memlock= msgqueue= nice= nofile= nproc= rss= rtprio= rttime= sigpending= stack="
     [--on-hangup]="words wait end"
     [--leftovers]="words keep end"
-    [--stderr]="words inherit socket null"
+    [--stderr]="words_or_file inherit socket null"
     [--supervisor-user]=user
     [--dispatcher-user]=user
     [--control]=file
     [--takeover]=file
     [--pid-file]=file
-    [--log-format]="words text json"
+    [--log-format]="words text timed json"
 )
 # END options
 
@@ -46,6 +46,13 @@ _socket_burst_dampener_files() {
 _socket_burst_dampener_value() {
     local kind=${_socket_burst_dampener_values[$1]-}
     case $kind in
+    words_or_file*)
+        if [[ $2 == [./~]* ]]; then
+            _socket_burst_dampener_files -f "$2"
+        else
+            _socket_burst_dampener_words "${kind#words_or_file }" "$2"
+        fi
+        ;;
     words*)
         if [[ $kind == *= ]]; then compopt -o nospace 2>/dev/null; fi
         _socket_burst_dampener_words "${kind#words }" "$2"
@@ -122,19 +129,23 @@ _socket_burst_dampener() {
 }
 
 _dampenerctl() {
-    local current=${COMP_WORDS[COMP_CWORD]} i
+    local current=${COMP_WORDS[COMP_CWORD]} i place=0
+    local commands="status top health metrics help pause resume drain set"
     local -a words=()
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         if [[ ${COMP_WORDS[i]} != -* ]]; then words+=("${COMP_WORDS[i]}"); fi
     done
+    # A first word that is no command is a PATH.
+    if [[ " $commands " != *" ${words[0]-} "* ]]; then place=1; fi
     if [[ $current == -* ]]; then
         _socket_burst_dampener_words "--json --help --version" "$current"
     elif ((${#words[@]} == 0)); then
         _socket_burst_dampener_files -f "$current"
-    elif ((${#words[@]} == 1)); then
-        _socket_burst_dampener_words "status metrics top pause resume drain set help" "$current"
-    elif ((${#words[@]} == 2)) && [[ ${words[1]} == set ]]; then
+        mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$commands" -- "$current")
+    elif ((${#words[@]} == place)); then
+        _socket_burst_dampener_words "$commands" "$current"
+    elif ((${#words[@]} == place + 1)) && [[ ${words[place]} == set ]]; then
         _socket_burst_dampener_words "$_socket_burst_dampener_limits" "$current"
     fi
 }

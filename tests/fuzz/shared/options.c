@@ -89,7 +89,7 @@ void options_check(const struct options *options)
     check_text(options->takeover, OPTIONS_SOCKET_PATH);
     HOLDS(options->metrics == NULL || strchr(options->metrics, ':') != NULL);
     HOLDS(options->ready_descriptor != STDIN_FILENO && options->ready_descriptor != STDERR_FILENO);
-    HOLDS(options->log_format == LOG_FORMAT_TEXT || options->log_format == LOG_FORMAT_JSON);
+    HOLDS((unsigned)options->log_format <= LOG_FORMAT_JSON);
 }
 
 void options_forget(struct options *options)

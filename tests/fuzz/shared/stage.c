@@ -359,7 +359,7 @@ static void open_service(void)
     reload_open(&server);
     shutdown_open(&server);
     handover_open(&lasting.handover, &server.loop, &server.queue, &server.acceptor, &lasting.paused,
-                  &takeover);
+                  &lasting.settings, &takeover);
 }
 
 static void open_keeper(void)

@@ -57,6 +57,7 @@ static const char *const names[INHERITANCE_TYPES] = {
     [INHERITANCE_ENDED] = "ENDED",
     [INHERITANCE_END] = "END",
     [INHERITANCE_LEFT] = "LEFT",
+    [INHERITANCE_SETTING] = "SETTING",
 };
 
 /* Nothing changes it once the command line is read. */
