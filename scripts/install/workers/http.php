@@ -33,7 +33,6 @@ while (true) {
         $variables[$name] = $value;
     }
     $client = $message['control'][0]['data'][0];
-    unset($message); // holds the connection, too
     serve($client, $variables);
     socket_close($client);
     socket_write($dispatcher, "\0"); // ready for the next client
