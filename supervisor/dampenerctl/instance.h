@@ -7,6 +7,7 @@
 #ifndef DAMPENERCTL_INSTANCE_H
 #define DAMPENERCTL_INSTANCE_H
 
+#include <stddef.h>
 #include <sys/un.h>
 
 #define INSTANCE_FOLDER "/run/socket-burst-dampener"

@@ -53,18 +53,41 @@ forget_instance() {
 
 # Three clients, which stay, and room for one.
 clients_wait() {
-    local i
     instance_of "--processes 1" cat
-    GIVEN=(clients "${GIVEN[@]}")
-    for i in 1 2 3; do
-        (close_descriptors; there setsid bash -c 'echo $$ >>/run/clients; sleep 600 | nc 127.0.0.1 873') &
-    done
+    a_client_stays
+    a_client_stays
+    a_client_stays
     await status_there 2 .queued
+}
+
+a_client_stays() {
+    GIVEN=(clients "${GIVEN[@]}")
+    (close_descriptors; there setsid bash -c 'echo $$ >>/run/clients; sleep 600 | nc 127.0.0.1 873 >/dev/null') &
+}
+
+# A handler that runs, and a note of the process that serves.
+a_handler_runs() {
+    a_client_stays
+    await status_there 1 .running
+    SERVING=$(there dampenerctl --json status | jq .process)
+    HANDLER=$(there pgrep -f '^rsync --daemon')
+}
+
+# Fails unless the handler has survived, and another process serves; then the handler ends.
+another_process_serves() {
+    await there bash -c '[[ $(dampenerctl --json status | jq .process) != "$1" ]]' bash "$SERVING"
+    [[ $(there pgrep -f '^rsync --daemon') == "$HANDLER" ]]
+    forget_clients
 }
 
 status_there() { [[ $(there dampenerctl --json status | jq "$2") == "$1" ]]; }
 
-forget_clients() { there bash -c 'for client in $(cat /run/clients); do kill -- -$client; done; rm /run/clients'; }
+forget_clients() {
+    there bash -c 'if [[ -e /run/clients ]]; then
+        for client in $(cat /run/clients); do kill -- -$client; done
+        rm /run/clients
+    fi'
+}
 
 a_client_of_the_network() {
     there ip address add 192.0.2.7/32 dev lo
