@@ -152,6 +152,7 @@ forget_engine() { there rm -r /usr/local/sbin/docker /run/engine; }
 @test "recipe (h): block one network" { follow_recipe h; }
 @test "recipe (i): log lines with the time" { follow_recipe i; }
 @test "recipe (j): collect the log" { follow_recipe j; }
+@test "recipe (k): start an interpreter once" { follow_recipe k; }
 
 # ---- manuals ----
 
