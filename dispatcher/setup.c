@@ -158,10 +158,11 @@ KERNEL_CALL_ONLY static void close_others(void)
 KERNEL_CALL_ONLY long setup_descriptors(const struct setup *setup, int client)
 {
     int error = setup->standard_error == SETUP_STANDARD_ERROR_SOCKET ? client : error_output;
+    int output = setup->persistent == 0 ? client : error >= 0 ? error : STDERR_FILENO;
     long result;
 
     if ((result = kernel_call(SYS_dup3, client, STDIN_FILENO, 0, 0)) < 0 ||
-        (result = kernel_call(SYS_dup3, client, STDOUT_FILENO, 0, 0)) < 0 ||
+        (result = kernel_call(SYS_dup3, output, STDOUT_FILENO, 0, 0)) < 0 ||
         (error >= 0 && (result = kernel_call(SYS_dup3, error, STDERR_FILENO, 0, 0)) < 0))
         return result;
     close_others();

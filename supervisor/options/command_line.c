@@ -126,6 +126,20 @@ static bool check_places(const struct reader *reader)
     return true;
 }
 
+/* Refuses options that mean nothing with, or without, workers. */
+static bool check_workers(const struct reader *reader)
+{
+    const struct options *options = reader->options;
+    const struct value_entry *entry;
+
+    if (options->persistent && options->standard_error == SETUP_STANDARD_ERROR_SOCKET)
+        return wrong("--stderr: 'socket': not with --persistent, where a worker has many clients");
+    for (size_t i = 0; !options->persistent && (entry = table_at(i)) != NULL; i++)
+        if (entry->of_workers && (reader->given >> i & 1) != 0)
+            return wrong("--%s: only with --persistent", entry->name);
+    return true;
+}
+
 bool command_line_parse(struct options *options, char *const *argv)
 {
     struct reader reader = {.options = options, .argv = argv + 1};
@@ -151,7 +165,7 @@ bool command_line_parse(struct options *options, char *const *argv)
     if (**reader.argv == '\0')
         return wrong("CMD: '': expected a command");
     options->command = reader.argv;
-    return check_places(&reader);
+    return check_places(&reader) && check_workers(&reader);
 }
 
 /* ---- help ---- */
