@@ -350,12 +350,10 @@ void workers_reaped(int32_t process, int status)
 
     if (worker == NULL)
         return;
-    if (worker->state == IDLE && WIFSIGNALED(status))
-        log_warning("worker %d, which was idle, was killed by signal %d", process,
-                    WTERMSIG(status));
-    else if (worker->state == IDLE && status != 0)
-        log_warning("worker %d, which was idle, exited with status %d", process,
-                    WEXITSTATUS(status));
+    if (worker->state != BUSY && worker->state != KILLED && !worker->retired && status != 0)
+        log_warning("worker %d, which had no client, %s %d", process,
+                    WIFSIGNALED(status) ? "was killed by signal" : "exited with status",
+                    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     forget(worker);
 }
 
