@@ -328,6 +328,8 @@ int try_command(const struct spawn_command *command)
     if (send(PROTOCOL_SOCKET, path, strlen(path), 0) < 0)
         log_die(1, "dispatcher: cannot tell the keeper where %s is: %m", command->path);
     found.path = path;
-    trial.environment = environment_longest(&command->setup->clients);
+    trial.environment = command->setup->persistent != 0
+                            ? environ /* a worker gets no variables of a connection */
+                            : environment_longest(&command->setup->clients);
     return judge(&trial, attempt(&trial));
 }

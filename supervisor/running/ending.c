@@ -227,6 +227,17 @@ static struct client *find(struct running *running, pid_t process, bool ended)
     return client;
 }
 
+/* Finds the adopted client about whose handler the keeper was asked with this mark. */
+static struct client *find_marked(struct running *running, pid_t process, uint32_t mark)
+{
+    struct client *client = next(running, *list_of(running, process));
+
+    while (client != NULL && (client->process != process || client->ended ||
+                              (uint32_t)clients_ticket(client) != mark))
+        client = next(running, client->next_adopted);
+    return client;
+}
+
 /* ---- the end of a handler ---- */
 
 static void finish(struct running *running, struct client *client, const int *status)
@@ -389,12 +400,15 @@ void ending_begin(struct running *running, struct client *client)
 void ending_reaped(struct running *running, pid_t process, uint32_t mark, const int *status,
                    const struct usage *usage)
 {
-    struct client *client = find(running, process, false);
+    struct client *client =
+        status == NULL ? find_marked(running, process, mark) : find(running, process, false);
     const struct starts_slot *start;
 
     if (client != NULL) {
-        if (status != NULL || mark == (uint32_t)clients_ticket(client))
-            end(running, client, true, status, usage);
+        end(running, client, true, status, usage);
+        /* A worker may have had several clients whose ends were never reported. */
+        while (status != NULL && (client = find(running, process, false)) != NULL)
+            end(running, client, true, status, NULL);
         return;
     }
     start = status == NULL ? NULL : pool_ended_start(running->pool, process);

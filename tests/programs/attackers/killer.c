@@ -7,9 +7,10 @@
  *     supervisor, standby   the process of that name
  *     dispatcher            a random one of the dispatchers
  *     dispatchers           all of them
+ *     worker                a random child of a dispatcher, or of a dead one
  *     a number              what follows it is killed with so many percent
  *
- * Prints "killed N in R rounds", N without dispatchers.
+ * Prints "killed N in R rounds", N without dispatchers and workers.
  */
 #include "tests/shared/proc.h"
 
@@ -27,7 +28,7 @@ static pid_t keeper;
 static struct kind {
     pid_t list[PROCESSES];
     unsigned count;
-} supervisors, standbys, dispatchers;
+} supervisors, standbys, dispatchers, workers;
 
 static void add(struct kind *kind, pid_t process)
 {
@@ -60,8 +61,17 @@ static void find(pid_t parent)
             find(process);
         } else if (strcmp(name, "dispatcher\n") == 0 && !leads_session(process)) {
             add(&dispatchers, process);
+            find(process);
+        } else if (strcmp(name, "worker\n") == 0) {
+            add(&workers, process);
         }
     }
+}
+
+static void kill_any(const struct kind *kind)
+{
+    if (kind->count > 0)
+        (void)kill(kind->list[(unsigned)rand() % kind->count], SIGKILL);
 }
 
 static unsigned kill_all(const struct kind *kind)
@@ -82,8 +92,8 @@ static unsigned kill_by_name(const char *name)
         return kill_all(&standbys);
     if (strcmp(name, "dispatchers") == 0)
         (void)kill_all(&dispatchers);
-    else if (dispatchers.count > 0)
-        (void)kill(dispatchers.list[(unsigned)rand() % dispatchers.count], SIGKILL);
+    else
+        kill_any(strcmp(name, "worker") == 0 ? &workers : &dispatchers);
     return 0;
 }
 
@@ -92,7 +102,7 @@ static unsigned attack(char **names)
     unsigned count = 0;
     bool chosen = true;
 
-    supervisors.count = standbys.count = dispatchers.count = 0;
+    supervisors.count = standbys.count = dispatchers.count = workers.count = 0;
     find(keeper);
     for (; *names != NULL; names++)
         if (isdigit((unsigned char)**names))
