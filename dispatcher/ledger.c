@@ -1,5 +1,6 @@
 #include "dispatcher/ledger.h"
 
+#include "dispatcher/shared/kernel_call.h"
 #include "dispatcher/shared/log.h"
 
 #include <assert.h>
@@ -58,7 +59,7 @@ int ledger_hand_over(struct ledger *ledger, unsigned slot, int32_t process, int 
                             .cmsg_type = SCM_RIGHTS,
                             .cmsg_len = (socklen_t)CMSG_LEN(sizeof(int))}};
     struct mmsghdr *message = (void *)((char *)ledger - offsetof(struct mmsghdr, msg_len));
-    int result;
+    long result;
 
     memcpy(CMSG_DATA(&control.header), &client, sizeof(client));
     message->msg_hdr = (struct msghdr){.msg_iov = &content,
@@ -69,11 +70,14 @@ int ledger_hand_over(struct ledger *ledger, unsigned slot, int32_t process, int 
     __atomic_store_n(&ledger->worker, process, __ATOMIC_SEQ_CST);
     put(&ledger->sending, slot);
     do {
-        result = sendmmsg(socket, message, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-    } while (result < 0 && errno == EINTR);
+        /* Not sendmmsg(3): some libcs make sendmsg(2) of it. */
+        result = kernel_call(SYS_sendmmsg, socket, (long)message, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (result == -EINTR);
     /* EFAULT: the message was sent, and its length could not be written. */
-    if (result < 0 && errno != EFAULT)
+    if (result < 0 && result != -EFAULT) {
+        errno = (int)-result;
         return -1;
+    }
     __atomic_store_n(&ledger->slots[slot].process, process, __ATOMIC_SEQ_CST);
     put(&ledger->sent, 0);
     return 0;
