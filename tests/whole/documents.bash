@@ -35,7 +35,7 @@ prepare_boot() {
     make -C "$image$SOURCES" --no-print-directory -s install SYSCONFDIR=/etc DESTDIR="$image"
     echo hello >"$image/srv/mirror/file"
     printf '[mirror]\npath = /srv/mirror\n' >"$image/etc/rsyncd.conf"
-    git init -q --bare "$image/srv/git/project.git"
+    if command -v git >/dev/null; then git init -q --bare "$image/srv/git/project.git"; fi
     echo "dampener-test-$BASHPID" >"$BOOT/group"
 }
 
@@ -197,6 +197,14 @@ list_files() {
             sed -n "s/^$(stat -c %d /etc/rsyncd.conf) //p" | grep -v -e ^/var/log/journal -e ld.so.cache |
             xargs -r cksum 2>&1
         ls -d build/static /tmp/metrics /tmp/try.control 2>/dev/null' "$SOURCES" | sort
+}
+
+# Skips the test unless these programs or files are there.
+needs() {
+    local name
+    for name; do
+        [[ -e $name ]] || command -v "$name" >/dev/null || skip "$name is not installed"
+    done
 }
 
 # Begins a test, and runs a section: FILE HEADING
