@@ -272,6 +272,17 @@ spoil() {
     await nothing_is_left
 }
 
+@test "an idle worker that does not leave is killed at the end of the daemon" {
+    start_workers 2 0
+    local process begun
+    process=$(tell who | cut -d ' ' -f 1)
+    [[ $(tell stay) == stay ]]
+    begun=$(milliseconds)
+    stop
+    [[ $STATUS == 0 ]] && await is_gone "$process"
+    (($(milliseconds_since "$begun") < 5000))
+}
+
 @test "a second SIGTERM ends workers that hang" {
     start_workers 1 0
     connect_silently
