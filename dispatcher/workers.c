@@ -17,8 +17,10 @@
 #include <unistd.h>
 
 enum {
-    LEAVE_WITHIN = 10000000, /* microseconds */
-    END_WITHIN = 500000,     /* at the end of the dispatcher */
+    LEAVE_WITHIN = 10000000, /* microseconds, */
+    CROWD = 64,              /* or if more are about to leave: */
+    CROWD_WITHIN = 1000000,
+    END_WITHIN = 500000, /* at the end of the dispatcher */
     EVENTS_AT_ONCE = 64
 };
 
@@ -390,12 +392,18 @@ static struct worker *surplus(void)
     return workers.count[IDLE] > spare ? workers.last[IDLE] : NULL;
 }
 
+/* Returns the time that workers have to leave.  The longer, the more of them there can be. */
+static uint64_t leave_within(void)
+{
+    return workers.count[LEAVING] > CROWD ? CROWD_WITHIN : LEAVE_WITHIN;
+}
+
 /* Returns when workers_advance() has something to do; 0: never. */
 static uint64_t deadline(void)
 {
     const struct worker *leaving = workers.first[LEAVING];
     const struct worker *idle = surplus();
-    uint64_t first = leaving == NULL ? 0 : leaving->since + LEAVE_WITHIN;
+    uint64_t first = leaving == NULL ? 0 : leaving->since + leave_within();
     uint64_t second =
         idle == NULL ? 0 : idle->since + workers.command->setup->spare_timeout * UINT64_C(1000);
 
@@ -419,9 +427,9 @@ void workers_advance(void)
 
     while ((worker = surplus()) != NULL && worker->since + allowed <= now)
         leave(worker);
-    while ((worker = workers.first[LEAVING]) != NULL && worker->since + LEAVE_WITHIN <= now) {
+    while ((worker = workers.first[LEAVING]) != NULL && worker->since + leave_within() <= now) {
         log_warning("worker %d has not left within %d s: killing it", worker->process,
-                    LEAVE_WITHIN / 1000000);
+                    (int)(leave_within() / 1000000));
         kill_group(worker);
         move(worker, KILLED);
     }
