@@ -176,7 +176,7 @@ enum {
     /* Descriptors that a dispatcher has open at most, besides those of one packet and of workers:
      * standard input, output and error, the socket, signals, the events of workers, its
      * oom_score_adj and /dev/null; the rest is for libc's temporary ones. */
-    PROTOCOL_DESCRIPTORS = 12
+    PROTOCOL_DESCRIPTORS = 11
 };
 
 enum message_type {

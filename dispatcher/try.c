@@ -263,7 +263,8 @@ static size_t find_excess(const struct trial *trial, char **copy)
 
 static int refuse_long(const struct trial *trial)
 {
-    const bool bare = trial->command->setup->no_environment != 0;
+    const struct setup *setup = trial->command->setup;
+    const bool bare = setup->no_environment != 0 || setup->persistent != 0;
     const char *longest = "";
     size_t count = 0;
     size_t excess;

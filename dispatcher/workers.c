@@ -7,6 +7,7 @@
 #include "dispatcher/shared/rights.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -16,7 +17,10 @@
 #include <unistd.h>
 
 enum {
-    LEAVE_WITHIN = 10000000, /* microseconds */
+    LEAVE_WITHIN = 10000000, /* microseconds, */
+    CROWD = 64,              /* or if more are about to leave: */
+    CROWD_WITHIN = 1000000,
+    END_WITHIN = 500000, /* at the end of the dispatcher */
     EVENTS_AT_ONCE = 64
 };
 
@@ -98,27 +102,6 @@ static struct worker *find(int32_t process)
 
 /* ---- beginning and end of a worker ---- */
 
-void workers_open(const struct spawn_command *command)
-{
-    const uint64_t needed = PROTOCOL_DESCRIPTORS + 2 * PROTOCOL_SLOTS; /* a packet, and far ends */
-    struct rlimit limit;
-
-    if (command->setup->persistent == 0)
-        return;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        log_bug("dispatcher: getrlimit: %m");
-    workers.command = command;
-    workers.most = limit.rlim_cur > needed ? limit.rlim_cur - needed : 1;
-    workers.events = epoll_create1(EPOLL_CLOEXEC);
-    if (workers.events < 0)
-        log_die(1, "dispatcher: cannot watch workers: %m");
-}
-
-int workers_descriptor(void)
-{
-    return workers.events;
-}
-
 /* Closes our end: the worker leaves when it is idle.  What it has sent is released first, because
  * it may have sent a descriptor whose close would block. */
 static void close_socket(struct worker *worker)
@@ -160,6 +143,50 @@ static void forget(struct worker *worker)
     close_far(worker);
     take_out(worker);
     free(worker);
+}
+
+/* Has idle workers leave, and kills those that have not left in a moment: no process knows of them
+ * after the end of the dispatcher. */
+static void end_all(void)
+{
+    const uint64_t until = clock_microseconds() + END_WITHIN;
+
+    while (workers.first[IDLE] != NULL)
+        leave(workers.first[IDLE]);
+    while (workers.first[LEAVING] != NULL) {
+        struct worker *worker = workers.first[LEAVING];
+
+        if (waitpid(worker->process, NULL, WNOHANG) != 0) {
+            forget(worker);
+        } else if (clock_microseconds() >= until) {
+            kill_group(worker);
+            move(worker, KILLED);
+        } else {
+            (void)poll(NULL, 0, 1); /* millisecond */
+        }
+    }
+}
+
+void workers_open(const struct spawn_command *command)
+{
+    const uint64_t needed = PROTOCOL_DESCRIPTORS + 2 * PROTOCOL_SLOTS; /* a packet, and far ends */
+    struct rlimit limit;
+
+    if (command->setup->persistent == 0)
+        return;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_bug("dispatcher: getrlimit: %m");
+    (void)atexit(end_all); /* without it, they leave when they like */
+    workers.command = command;
+    workers.most = limit.rlim_cur > needed ? limit.rlim_cur - needed : 1;
+    workers.events = epoll_create1(EPOLL_CLOEXEC);
+    if (workers.events < 0)
+        log_die(1, "dispatcher: cannot watch workers: %m");
+}
+
+int workers_descriptor(void)
+{
+    return workers.events;
 }
 
 /* Returns the number of clients after which a worker leaves: not the same for all, so that they do
@@ -365,12 +392,18 @@ static struct worker *surplus(void)
     return workers.count[IDLE] > spare ? workers.last[IDLE] : NULL;
 }
 
+/* Returns the time that workers have to leave.  The longer, the more of them there can be. */
+static uint64_t leave_within(void)
+{
+    return workers.count[LEAVING] > CROWD ? CROWD_WITHIN : LEAVE_WITHIN;
+}
+
 /* Returns when workers_advance() has something to do; 0: never. */
 static uint64_t deadline(void)
 {
     const struct worker *leaving = workers.first[LEAVING];
     const struct worker *idle = surplus();
-    uint64_t first = leaving == NULL ? 0 : leaving->since + LEAVE_WITHIN;
+    uint64_t first = leaving == NULL ? 0 : leaving->since + leave_within();
     uint64_t second =
         idle == NULL ? 0 : idle->since + workers.command->setup->spare_timeout * UINT64_C(1000);
 
@@ -394,9 +427,9 @@ void workers_advance(void)
 
     while ((worker = surplus()) != NULL && worker->since + allowed <= now)
         leave(worker);
-    while ((worker = workers.first[LEAVING]) != NULL && worker->since + LEAVE_WITHIN <= now) {
+    while ((worker = workers.first[LEAVING]) != NULL && worker->since + leave_within() <= now) {
         log_warning("worker %d has not left within %d s: killing it", worker->process,
-                    LEAVE_WITHIN / 1000000);
+                    (int)(leave_within() / 1000000));
         kill_group(worker);
         move(worker, KILLED);
     }

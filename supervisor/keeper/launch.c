@@ -58,8 +58,18 @@ static int open_program(void)
     return program;
 }
 
-/* The dispatchers share the workers that are kept.  The dispatcher has the raised limit on
- * descriptors. */
+/* Returns how many idle workers each dispatcher keeps.  If there are several dispatchers, each has
+ * been needed for more clients at once than its share, at some time. */
+static uint32_t spare_of(const struct options *options)
+{
+    const uint32_t all = options->spare == UNLIMITED && options->dispatchers > 1
+                             ? options->processes
+                             : options->spare;
+
+    return all == UNLIMITED ? UINT32_MAX : (all + options->dispatchers - 1) / options->dispatchers;
+}
+
+/* The dispatcher has the raised limit on descriptors, and workers get the original one. */
 static void fill_workers(struct setup *setup, const struct options *options,
                          const struct launch_facts *facts)
 {
@@ -67,9 +77,7 @@ static void fill_workers(struct setup *setup, const struct options *options,
 
     setup->persistent = 1;
     setup->max_requests = options->max_requests == UNLIMITED ? 0 : options->max_requests;
-    setup->spare = options->spare == UNLIMITED
-                       ? UINT32_MAX
-                       : (options->spare + options->dispatchers - 1) / options->dispatchers;
+    setup->spare = spare_of(options);
     setup->spare_timeout = timeout < UINT32_MAX ? (uint32_t)timeout : UINT32_MAX;
     if (setup->limits[RLIMIT_NOFILE].given == 0)
         setup->limits[RLIMIT_NOFILE] = (struct setup_limit){

@@ -272,6 +272,17 @@ spoil() {
     await nothing_is_left
 }
 
+@test "an idle worker that does not leave is killed at the end of the daemon" {
+    start_workers 2 0
+    local process begun
+    process=$(tell who | cut -d ' ' -f 1)
+    [[ $(tell stay) == stay ]]
+    begun=$(milliseconds)
+    stop
+    [[ $STATUS == 0 ]] && await is_gone "$process"
+    (($(milliseconds_since "$begun") < 5000))
+}
+
 @test "a second SIGTERM ends workers that hang" {
     start_workers 1 0
     connect_silently
@@ -310,6 +321,76 @@ spoil() {
     nobody_was_served_twice
 }
 
+# ---- the hand-over ----
+
+require_tracer() { [[ -z $(no_tracer) ]] || skip "$(no_tracer)"; }
+
+# Lets so many clients come, and fails unless each is answered, by a handler of its own turn.
+let_come() {
+    "$BURST" "$ADDRESS" "$PORT" "$1" >burst
+    [[ $(cat burst) == "connected $1 answered $1 failed 0" ]] || { cat burst; return 1; }
+    SERVED=$((${SERVED:-0} + $1))
+    await are_through "$SERVED"
+    [[ $(wc -l <"$ANSWERS") == "$SERVED" ]]
+    nobody_was_served_twice
+}
+
+# Kills the dispatcher as soon as it makes call $1 for the $2nd time, while clients come.
+kill_at() {
+    local dispatcher
+    dispatcher=$(dispatchers)
+    echo "killed at $1 $2"
+    inject "$dispatcher" "$1:signal=KILL:when=$2"
+    let_come 4
+    end_trace
+    await is_gone "$dispatcher"
+    await has_dispatchers 1
+}
+
+@test "if the dispatcher is killed at any call of a hand-over to an idle worker, no client is lost or served twice" {
+    require_tracer
+    local call number
+    start_workers 2 0
+    for number in 1 2; do
+        for call in poll recvmsg sendmmsg recvfrom getsockopt close sendmsg epoll_wait; do
+            let_come 4 # now there are idle workers
+            kill_at "$call" "$number"
+        done
+    done
+}
+
+@test "if the dispatcher is killed while it starts a worker, no client is lost or served twice" {
+    require_tracer
+    local call number
+    start_workers 3 20 --max-requests 1 # each client has a worker of its own
+    for number in 1 2; do
+        for call in socketpair epoll_ctl clone sendmmsg; do kill_at "$call" "$number"; done
+    done
+}
+
+@test "if the dispatcher is killed before it learns that the kernel has handed a client over, that is known" {
+    require_tracer
+    local dispatcher client number
+    start_workers 2 0
+    for number in 1 2; do
+        let_come 4
+        dispatcher=$(dispatchers)
+        inject "$dispatcher" "sendmmsg:delay_exit=60s:when=$number"
+        rm -f burst
+        let_come 4 &
+        client=$!
+        await has_more_answers_than "$((SERVED + number - 1))"
+        refute has_content burst
+        kill -KILL "$dispatcher"
+        end_trace # strace, too, has to take note of the death
+        wait "$client"
+        SERVED=$((SERVED + 4))
+        await has_dispatchers 1
+    done
+}
+
+has_more_answers_than() { (($(wc -l <"$ANSWERS") > $1)); }
+
 # ---- all at once ----
 
 # Kills processes at random while clients come: arguments of killer behind SEED.
@@ -333,6 +414,35 @@ survive() {
     start_workers 8 3 --dispatchers 2
     survive "$(count 1000 9000)" 20 100 40 supervisor 40 dispatcher 20 dispatchers
     each_answered_once "$(count 1000 9000)"
+}
+
+@test "after the death of the pair, the clients of workers are served and counted once" {
+    start_workers 4 500 --dispatchers 2
+    "$BURST" "$ADDRESS" "$PORT" 4 >burst &
+    local client=$!
+    await field_is running 4
+    kill -KILL "$(standby)" "$(supervisor)"
+    wait "$client"
+    each_answered_once 4
+    await are_through 4
+    [[ $(tell hello) == hello ]]
+    nobody_was_served_twice
+}
+
+@test "a daemon that takes over leaves clients to their workers, and starts its own" {
+    start_workers 4 500
+    "$BURST" "$ADDRESS" "$PORT" 12 >burst &
+    local client=$! old=$DAEMON before
+    await field_is running 4
+    before=$(workers)
+    start_controlled --takeover control --persistent --processes 4 "$PORT" "$WORKER" "$ANSWERS" 4 500
+    await is_gone "$old"
+    wait "$old"
+    wait "$client"
+    each_answered_once 12
+    nobody_was_served_twice
+    [[ $(tell who) == *" "[0-9]* ]]
+    for process in $before; do await is_gone "$process"; done
 }
 
 @test "no client is served twice while workers, dispatchers and the supervisor are killed again and again" {
