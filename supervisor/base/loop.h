@@ -18,6 +18,10 @@
 
 enum { LOOP_MILLISECOND = 1000, LOOP_SECOND = 1000000 };
 
+/* The longest time for one task in one round, if the task grows with what there is to do: it goes
+ * on in the next round, and other events get their turn in between. */
+enum { LOOP_SLICE = 2 * LOOP_MILLISECOND };
+
 /* A descriptor to wait for.  The caller owns it and keeps it in place while it is watched. */
 struct loop_source {
     int descriptor;

@@ -12,8 +12,10 @@
 
 enum {
     AGAIN = 10 * LOOP_MILLISECOND, /* until a full link may take a report */
-    REAPED_AT_ONCE = 64,           /* before other events get their turn, */
-    SLICE = 2 * LOOP_MILLISECOND,  /* and no longer: the kernel may walk through all children */
+    /* Before other events get their turn; LOOP_SLICE may be over first: for each, the kernel may
+     * walk through all children. */
+    REAPED_AT_ONCE = 64,
+    GROUPS_AT_ONCE = 64,
     STOPPED_LONGEST = 10 * LOOP_SECOND,
     END_WITHIN = LOOP_SECOND,
     /* The death of a younger dispatcher delays its successor: it may be its own fault. */
@@ -218,18 +220,32 @@ static bool report_group(struct keeper *keeper, size_t index)
     return true;
 }
 
-void children_report_groups(struct keeper *keeper)
+/* Looks at some awaited groups, and reports those that are empty, until the link is full.  Each
+ * look passes all children that are not reaped.  Any group may be empty now, because a process that
+ * leaves its group causes no signal.  Returns true if some were not looked at since a child was
+ * reaped. */
+static bool report_groups(struct keeper *keeper)
 {
-    for (size_t i = 0; i < keeper->group_count && !children_link_is_full(keeper);)
-        if (!report_group(keeper, i))
-            i++;
+    const uint64_t end = loop_clock() + LOOP_SLICE;
+
+    for (unsigned i = 0; i < GROUPS_AT_ONCE && loop_clock() < end && keeper->groups_unseen > 0 &&
+                         keeper->group_count > 0 && !children_link_is_full(keeper);
+         i++) {
+        keeper->group_next %= keeper->group_count;
+        if (report_group(keeper, keeper->group_next))
+            continue; /* another group has its place now, which may have been looked at before */
+        keeper->group_next++;
+        keeper->groups_unseen--;
+    }
+    return keeper->groups_unseen > 0 && keeper->group_count > 0;
 }
 
 void children_look_at_group(struct keeper *keeper, pid_t group)
 {
     for (size_t i = 0; i < keeper->group_count; i++)
         if (keeper->groups[i] == group) {
-            (void)report_group(keeper, i);
+            if (report_group(keeper, i) && keeper->groups_unseen > 0)
+                keeper->groups_unseen = keeper->group_count; /* one may have been passed over */
             return;
         }
 }
@@ -362,7 +378,7 @@ static void reap_one(struct keeper *keeper, pid_t process)
  * if there may be more. */
 static bool reap(struct keeper *keeper)
 {
-    uint64_t end = loop_clock() + SLICE;
+    uint64_t end = loop_clock() + LOOP_SLICE;
     siginfo_t information;
 
     for (unsigned i = 0; i < REAPED_AT_ONCE && loop_clock() < end; i++) {
@@ -371,6 +387,7 @@ static bool reap(struct keeper *keeper)
             waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) != 0 ||
             information.si_pid == 0)
             return false;
+        keeper->groups_unseen = keeper->group_count;
         reap_pair(keeper);
         reap_dispatchers(keeper);
         if (!outbox_has_room(&keeper->outbox))
@@ -388,10 +405,8 @@ void children_go_on(void *context)
 
     outbox_flush(&keeper->outbox);
     reap_pair(keeper);
-    if (!children_link_is_full(keeper) && reap(keeper))
+    if (!children_link_is_full(keeper) && (reap(keeper) || report_groups(keeper)))
         keeper->again.deadline = keeper->loop.now;
-    else if (!children_link_is_full(keeper))
-        children_report_groups(keeper); /* each look passes all children that are not reaped */
     if (!outbox_has_room(&keeper->outbox))
         keeper->again.deadline = keeper->loop.now + AGAIN;
 }

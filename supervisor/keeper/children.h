@@ -43,9 +43,6 @@ bool children_has(idtype_t type, pid_t process);
 /* Returns true if the process is one of the daemon's own. */
 bool children_is_ours(const struct keeper *keeper, pid_t process);
 
-/* Reports the groups of GROUP that have become empty, as far as the link takes the reports. */
-void children_report_groups(struct keeper *keeper);
-
 /* Reports this group, if GROUP has named it and it is empty.  Its last process may have left it,
  * which no signal tells. */
 void children_look_at_group(struct keeper *keeper, pid_t group);

@@ -317,7 +317,7 @@ int keeper_run(struct keeper *keeper)
     } else {
         watch(keeper);
         loop_run(&keeper->loop, advance, keeper);
-        monitor_hear(keeper); /* the last requests of the supervisor, as STOPPING=1 */
+        monitor_hear_last(keeper); /* such as STOPPING=1 */
     }
     return keeper_end(keeper);
 }

@@ -177,13 +177,14 @@ static void (*const requests[])(struct keeper *keeper, const struct link_message
     [LINK_NOTIFY] = carry_out_notify, [LINK_LOG] = carry_out_log,
 };
 
-void monitor_hear(void *context)
+/* Hears some requests, and none that begins after `end`. */
+static void hear(struct keeper *keeper, uint64_t end)
 {
-    struct keeper *keeper = context;
     struct link_message request;
     int descriptors[LINK_DESCRIPTORS];
 
-    for (unsigned i = 0; i < REQUESTS_AT_ONCE && !children_link_is_full(keeper); i++) {
+    for (unsigned i = 0;
+         i < REQUESTS_AT_ONCE && !children_link_is_full(keeper) && loop_clock() < end; i++) {
         if (!link_receive(keeper->link.descriptor, &request, descriptors)) {
             if (errno != EAGAIN)
                 log_error("cannot read a request of the supervisor: %m");
@@ -196,4 +197,14 @@ void monitor_hear(void *context)
         else
             requests[request.type](keeper, &request);
     }
+}
+
+void monitor_hear(void *context)
+{
+    hear(context, loop_clock() + LOOP_SLICE); /* some requests pass all children */
+}
+
+void monitor_hear_last(struct keeper *keeper)
+{
+    hear(keeper, UINT64_MAX);
 }

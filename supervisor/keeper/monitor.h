@@ -4,8 +4,13 @@
 #ifndef SUPERVISOR_KEEPER_MONITOR_H
 #define SUPERVISOR_KEEPER_MONITOR_H
 
-/* Carries out the requests that have come, as long as the link takes the answers.  The context is
- * the keeper. */
+#include "supervisor/keeper/state.h"
+
+/* Carries out requests that have come, some in each round, as long as the link takes the answers.
+ * The context is the keeper. */
 void monitor_hear(void *context);
+
+/* Carries out the last requests of a supervisor that has ended. */
+void monitor_hear_last(struct keeper *keeper);
 
 #endif

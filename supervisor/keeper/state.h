@@ -92,6 +92,8 @@ struct keeper {
     pid_t *groups; /* that GROUP named, and that are not empty */
     size_t group_count;
     size_t group_room;
+    size_t group_next;            /* to be looked at, modulo `group_count` */
+    size_t groups_unseen;         /* since a child was reaped last */
     pid_t readers[OPTIONS_FILES]; /* children that read a file; 0: none */
     struct loop_timer reading;    /* when to kill them */
     bool unheard;                 /* UNHEARD is still to be reported */

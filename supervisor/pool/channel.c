@@ -44,17 +44,45 @@ static struct ledger *map_ledger(int file)
     return ledger == MAP_FAILED ? NULL : ledger;
 }
 
-int channel_open(struct channel *channel, const int descriptors[CHANNEL_DESCRIPTORS])
+/* Returns 0, or -1 with errno. */
+static int attach(struct channel *channel, const int descriptors[CHANNEL_DESCRIPTORS])
 {
     channel->source.descriptor = descriptors[CHANNEL_SOCKET];
     channel->peer = descriptors[CHANNEL_PEER];
     channel->ledger = descriptors[CHANNEL_LEDGER];
     channel->starts.ledger = map_ledger(channel->ledger);
     channel->left = malloc(sizeof(*channel->left));
-    if (channel->starts.ledger != NULL && channel->left != NULL &&
-        loop_watch(channel->loop, &channel->source) == 0)
+    return channel->starts.ledger != NULL && channel->left != NULL
+               ? loop_watch(channel->loop, &channel->source)
+               : -1;
+}
+
+int channel_open(struct channel *channel, const int descriptors[CHANNEL_DESCRIPTORS])
+{
+    if (attach(channel, descriptors) == 0)
         return 0;
     channel_close(channel);
+    return -1;
+}
+
+/* Releases memory only. */
+static void release_memory(struct channel *channel)
+{
+    free(channel->left);
+    if (channel->starts.ledger != NULL)
+        (void)munmap(channel->starts.ledger, sizeof(*channel->starts.ledger));
+}
+
+int channel_reopen(struct channel *channel, const int descriptors[CHANNEL_DESCRIPTORS])
+{
+    int error;
+
+    if (attach(channel, descriptors) == 0)
+        return 0;
+    error = errno;
+    release_memory(channel);
+    clear(channel);
+    errno = error;
     return -1;
 }
 
@@ -74,13 +102,11 @@ void channel_close(struct channel *channel)
     loop_ignore(channel->loop, &channel->source);
     wire_discard(&channel->inbox);
     starts_forget(&channel->starts);
-    free(channel->left);
     close_socket(channel->source.descriptor);
     close_socket(channel->peer);
     if (channel->ledger >= 0)
         (void)close(channel->ledger); /* the mapping is all that was used */
-    if (channel->starts.ledger != NULL)
-        (void)munmap(channel->starts.ledger, sizeof(*channel->starts.ledger));
+    release_memory(channel);
     clear(channel);
     errno = error;
 }
@@ -320,6 +346,7 @@ struct channel *channel_recall(struct loop *loop, const struct pool_events *even
                                struct pool_known *known, struct channel **list)
 {
     struct channel *left = malloc(sizeof(*left));
+    int error;
 
     if (left == NULL)
         return NULL;
@@ -329,8 +356,10 @@ struct channel *channel_recall(struct loop *loop, const struct pool_events *even
     left->starts.ledger = map_ledger(left->ledger);
     if (left->starts.ledger != NULL && watch_left(left, list) == 0)
         return left;
-    channel_close(left);
+    error = errno;
+    release_memory(left);
     free(left);
+    errno = error;
     return NULL;
 }
 

@@ -52,6 +52,10 @@ void channel_prepare(struct channel *channel, struct loop *loop, const struct po
  * for it.  Returns 0, or -1 with errno and nothing open. */
 int channel_open(struct channel *channel, const int descriptors[CHANNEL_DESCRIPTORS]);
 
+/* Opens a closed channel that an earlier supervisor had open.  Returns 0, or -1 with errno: then the
+ * descriptors are as before, and `known`, for the next supervisor. */
+int channel_reopen(struct channel *channel, const int descriptors[CHANNEL_DESCRIPTORS]);
+
 /* Closes what is open and forgets all requests.  Keeps errno. */
 void channel_close(struct channel *channel);
 
@@ -109,7 +113,7 @@ void channel_empty(struct channel *channel);
 int channel_leave(struct channel *channel, struct channel **list, struct pool_books *books);
 
 /* Opens what an earlier supervisor has left of a dead dispatcher, and adds it to `list`.  Returns
- * NULL with errno. */
+ * NULL with errno, as channel_reopen() fails. */
 struct channel *channel_recall(struct loop *loop, const struct pool_events *events,
                                struct pool_known *known, struct channel **list);
 

@@ -295,19 +295,17 @@ void dispatcher_begin(struct dispatcher *dispatcher, uint32_t generation, pid_t 
     }
 }
 
-void dispatcher_recall(struct dispatcher *dispatcher)
+int dispatcher_recall(struct dispatcher *dispatcher)
 {
     const struct pool_known *known = dispatcher->channel.known;
 
+    if (channel_reopen(&dispatcher->channel, known->descriptors) != 0)
+        return -1;
     begin(dispatcher, known->generation, known->process);
     dispatcher->channel.rolling = true;
     dispatcher->called = false;
-    if (channel_open(&dispatcher->channel, known->descriptors) != 0) {
-        log_error("cannot talk to dispatcher %u: %m; killing it", dispatcher->index);
-        end(dispatcher);
-        return;
-    }
     call_roll(dispatcher);
+    return 0;
 }
 
 /* ---- its work ---- */

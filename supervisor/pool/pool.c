@@ -58,7 +58,7 @@ static bool is_same(const struct pool_known *one, const struct pool_known *other
            one->generation == other->generation;
 }
 
-void pool_recall(struct pool *pool)
+int pool_recall(struct pool *pool)
 {
     struct pool_books *books = pool->books;
 
@@ -71,11 +71,12 @@ void pool_recall(struct pool *pool)
         if (is_same(left, &books->dispatchers[left->index]))
             left->process = 0; /* it was about to be left */
         else if (channel_recall(pool->loop, &pool->events, left, &pool->left) == NULL)
-            log_error("cannot watch the children of a dead dispatcher: %m");
+            return -1;
     }
     for (unsigned i = 0; i < pool->count; i++)
-        if (books->dispatchers[i].process != 0)
-            dispatcher_recall(&pool->dispatchers[i]);
+        if (books->dispatchers[i].process != 0 && dispatcher_recall(&pool->dispatchers[i]) != 0)
+            return -1;
+    return 0;
 }
 
 bool pool_knows(const struct pool *pool, unsigned index, uint32_t generation)

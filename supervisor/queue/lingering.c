@@ -45,12 +45,26 @@ static bool discard(int descriptor, uint64_t *allowed)
     return *allowed > 0;
 }
 
+/* Discards what the socket has to report, for example that a MSG_ZEROCOPY of the handler is done:
+ * until then it raises events without end. */
+static void discard_reports(int descriptor)
+{
+    enum { MOST = 64 };
+
+    for (int i = 0; i < MOST; i++)
+        if (recv(descriptor, NULL, 0, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+            return;
+}
+
 static void on_readable(void *context)
 {
     struct lingering_connection *connection = context;
+    uint64_t allowed = connection->allowed;
 
     if (!discard(connection->source.descriptor, &connection->allowed))
         end(connection);
+    else if (connection->allowed == allowed) /* there was nothing to read */
+        discard_reports(connection->source.descriptor);
 }
 
 static struct lingering_connection *first(const struct lingering *lingering)
@@ -58,12 +72,15 @@ static struct lingering_connection *first(const struct lingering *lingering)
     return (struct lingering_connection *)list_first(&lingering->active); /* its first member */
 }
 
+/* The connections that an earlier supervisor has left all have the same time. */
 static void on_timer(void *context)
 {
+    const uint64_t over = loop_clock() + LOOP_SLICE;
     struct lingering *lingering = context;
     struct lingering_connection *connection;
 
-    while ((connection = first(lingering)) != NULL && connection->until <= lingering->loop->now)
+    while ((connection = first(lingering)) != NULL && connection->until <= lingering->loop->now &&
+           loop_clock() < over)
         end(connection);
     if (connection != NULL)
         lingering->timer.deadline = connection->until;

@@ -17,6 +17,9 @@ enum {
     /* But no more than this many, since all of them come to be watched in one round.  How many are
      * watched already does not matter: others may overtake a crowd. */
     UNWATCHED_AT_MOST = 128,
+    /* A queue that came from another process is watched in slices; until its turn, a client is
+     * looked at like one that is not watched.  No clock is read: this is on every client's way. */
+    WATCHED_AT_ONCE = 1024,
     LINGERING_SHARE = 8, /* lingering clients get at most one of so many descriptors */
     REFUSED_MAXIMUM = 256,
     REFUSED_FOR = 2 * LOOP_SECOND, /* a refused client may linger */
@@ -26,6 +29,7 @@ enum {
 /* ---- opening ---- */
 
 static void on_signs(void *context);
+static void clear_some(void *context);
 
 int queue_open(struct queue *queue, struct loop *loop, const struct options *options,
                struct clients_books *books, int *known, const struct queue_events *events)
@@ -36,6 +40,8 @@ int queue_open(struct queue *queue, struct loop *loop, const struct options *opt
     queue->events = *events;
     loop_add_timer(loop, &queue->judgement);
     loop_add_timer(loop, &queue->expiry);
+    queue->clearing = (struct loop_timer){.expired = clear_some, .context = queue};
+    loop_add_timer(loop, &queue->clearing);
     queue->signs = (struct loop_source){.descriptor = -1, .ready = on_signs, .context = queue};
     if (clients_open(&queue->clients, books, options) != 0)
         return -1;
@@ -172,11 +178,15 @@ static void watch_for_hangup(struct queue *queue, struct client *client)
 void queue_look(struct queue *queue)
 {
     enum { AT_ONCE = 64 };
+    const uint64_t end = loop_clock() + LOOP_SLICE;
     struct epoll_event events[AT_ONCE];
     int count = AT_ONCE;
 
-    /* Each of these clients is watched no longer, or for less, so this ends. */
     while (queue->watched_count > 0 && count == AT_ONCE) {
+        if (loop_clock() >= end) {
+            queue->unheard = queue->loop->round;
+            return;
+        }
         count = epoll_wait(queue->signs.descriptor, events, AT_ONCE, 0);
         if (count < 0 && errno != EINTR)
             log_bug("epoll_wait: %m");
@@ -200,13 +210,20 @@ static void on_signs(void *context)
     queue_look(context);
 }
 
+/* Whether this round has left signs for the next one. */
+static bool has_unheard(const struct queue *queue)
+{
+    return queue->unheard == queue->loop->round;
+}
+
 bool queue_is_present(struct queue *queue, struct client *client)
 {
     struct pollfd connection = {.fd = client->descriptor,
                                 .events = half_close_counts(queue) ? POLLRDHUP : 0};
 
     /* The loop, or queue_look(), reports the watched ones. */
-    if (client->watched || queue->signs.descriptor < 0 || poll(&connection, 1, 0) <= 0 ||
+    if ((client->watched && !has_unheard(queue)) || queue->signs.descriptor < 0 ||
+        poll(&connection, 1, 0) <= 0 ||
         !has_given_up(queue, client, (connection.revents & (POLLERR | POLLHUP)) != 0))
         return true;
     end_abandoned(queue, client);
@@ -311,9 +328,21 @@ static bool may_be_watched_later(const struct queue *queue)
            queue->loop->now < queue->watch_at;
 }
 
+static struct client *first_unwatched(const struct queue *queue)
+{
+    struct client *first = NULL;
+
+    for (struct client *client = clients_newest(&queue->clients);
+         client != NULL && clients_ticket(client) > queue->watched;
+         client = clients_before(&queue->clients, client))
+        first = client;
+    return first;
+}
+
 static void watch_new(struct queue *queue)
 {
     const struct clients *clients = &queue->clients;
+    unsigned count = 0;
 
     if (clients_count(clients, CLIENT_QUEUED) > 0 && queue->watch_at == 0 &&
         queue->watched < clients->books->last_ticket)
@@ -321,11 +350,21 @@ static void watch_new(struct queue *queue)
     if (may_be_watched_later(queue))
         return;
     queue->watch_at = 0;
-    for (struct client *client = clients_newest(clients);
-         client != NULL && clients_ticket(client) > queue->watched;
-         client = clients_before(clients, client))
+    for (struct client *client = first_unwatched(queue); client != NULL;
+         client = clients_next(clients, client)) {
+        if (count++ == WATCHED_AT_ONCE) {
+            queue->watch_at = queue->loop->now;
+            return;
+        }
         queue_watch(queue, client);
+        queue->watched = clients_ticket(client);
+    }
     queue->watched = clients->books->last_ticket;
+}
+
+static bool is_clearing(const struct queue *queue)
+{
+    return queue->clearing.deadline != 0;
 }
 
 /* 0: no client needs a judgement or a watch. */
@@ -349,26 +388,39 @@ static uint64_t next_expiry(const struct queue *queue)
     return oldest == NULL ? 0 : oldest->accepted + queue->options->queue_timeout;
 }
 
+/* Refuses new clients that are too many. */
+static void refuse_new(struct queue *queue, uint32_t about_to_start)
+{
+    if (about_to_start == 0 && queue->options->per_source_queue != UNLIMITED)
+        refuse_excess_of_sources(queue);
+    if (queue->options->refuse)
+        refuse_excess(queue, about_to_start > UINT32_MAX - queue->maximum
+                                 ? UINT32_MAX
+                                 : queue->maximum + about_to_start);
+    if (about_to_start == 0)
+        queue->clients.books->judged = queue->clients.books->last_ticket;
+}
+
 void queue_judge(struct queue *queue, uint32_t about_to_start)
 {
     uint32_t more = excused(queue, about_to_start);
 
-    if (more == 0 && queue->options->per_source_queue != UNLIMITED)
-        refuse_excess_of_sources(queue);
-    if (queue->options->refuse)
-        refuse_excess(queue,
-                      more > UINT32_MAX - queue->maximum ? UINT32_MAX : queue->maximum + more);
+    if (is_clearing(queue)) {
+        queue_hold(queue);
+        return;
+    }
+    /* Clients that have given up must not take the places of others. */
+    if (!has_unheard(queue))
+        refuse_new(queue, more);
     watch_new(queue);
-    if (more == 0)
-        queue->clients.books->judged = queue->clients.books->last_ticket;
-    queue->judgement.deadline = next_judgement(queue);
+    queue->judgement.deadline = has_unheard(queue) ? queue->loop->now : next_judgement(queue);
     queue->expiry.deadline = next_expiry(queue);
 }
 
 void queue_expire(struct queue *queue)
 {
     enum { AT_ONCE = 64 };
-    uint64_t deadline = next_expiry(queue);
+    uint64_t deadline = is_clearing(queue) ? 0 : next_expiry(queue);
 
     for (int i = 0; i < AT_ONCE && deadline != 0 && deadline <= queue->loop->now; i++) {
         refuse(queue, clients_first(&queue->clients, CLIENT_QUEUED), CLIENT_REFUSED_TIMEOUT);
@@ -383,14 +435,29 @@ void queue_hold(struct queue *queue)
     queue->expiry.deadline = 0;
 }
 
-uint32_t queue_drop(struct queue *queue)
+static void clear_some(void *context)
 {
-    uint32_t dropped = clients_count(&queue->clients, CLIENT_QUEUED);
+    struct queue *queue = context;
+    const uint64_t end = loop_clock() + LOOP_SLICE;
     struct client *client;
 
     while ((client = clients_first(&queue->clients, CLIENT_QUEUED)) != NULL) {
+        if (loop_clock() >= end) {
+            queue->clearing.deadline = queue->loop->now;
+            return;
+        }
         queue_unwatch(queue, client);
-        clients_end(&queue->clients, client, CLIENT_DROPPED);
+        clients_end(&queue->clients, client, queue->cleared_as);
+        queue->cleared++;
     }
-    return dropped;
+    queue->events.cleared(queue->events.context, queue->cleared, queue->cleared_as);
+}
+
+void queue_clear(struct queue *queue, enum client_end end)
+{
+    if (is_clearing(queue) || clients_count(&queue->clients, CLIENT_QUEUED) == 0)
+        return;
+    queue->cleared_as = end;
+    queue->cleared = 0;
+    queue->clearing.deadline = queue->loop->now;
 }

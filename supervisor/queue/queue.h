@@ -35,6 +35,8 @@ struct queue_events {
     /* The client gave up; its record ends when this returns. */
     void (*abandoned)(void *context, const struct client *client);
     void (*refused)(void *context, const struct endpoint *remote, enum client_end reason);
+    /* queue_clear() has ended so many clients like this, and none waits any more. */
+    void (*cleared)(void *context, uint32_t count, enum client_end end);
     void *context;
 };
 
@@ -56,8 +58,12 @@ struct queue {
                              * dispatchers have room */
     uint64_t watched;       /* clients up to this ticket are watched, as far as possible */
     uint64_t watch_at;      /* when to watch the newer ones; 0: there are none */
+    uint64_t unheard;       /* the round that left signs for the next one; 0: none has */
     struct loop_timer judgement;
-    struct loop_timer expiry; /* of --queue-timeout */
+    struct loop_timer expiry;   /* of --queue-timeout */
+    struct loop_timer clearing; /* set during queue_clear(): the next slice */
+    enum client_end cleared_as;
+    uint32_t cleared; /* clients, so far */
 };
 
 /* Opens the queue, except for its limits and its policy.  `loop`, `options`, `books`, `known`
@@ -92,7 +98,9 @@ void queue_part(struct queue *queue, struct client *client);
 /* Whether the client is still there; if not, ends it. */
 bool queue_is_present(struct queue *queue, struct client *client);
 
-/* Ends all clients that have given up by now, even if the loop has not come to them. */
+/* Ends clients that have given up by now, even if the loop has not come to them: as many as a slice
+ * allows.  If some may be left, this round refuses no client, and starts none without a look at it.
+ */
 void queue_look(struct queue *queue);
 
 /* Begins and ends to watch a waiting client for the sign of --abandon.  Call queue_unwatch() before
@@ -105,15 +113,17 @@ void queue_unwatch(struct queue *queue, struct client *client);
 void queue_expire(struct queue *queue);
 
 /* Judges the clients that have come since the last call: refuses the newest while more wait than
- * --queue and --per-source-queue allow, and watches those that stay, at once or in a moment.  To be
- * called after all were started who may start.  `about_to_start` clients may start and only lack
- * room at a dispatcher; they count as waiting after a second.  Sets both timers. */
+ * --queue and --per-source-queue allow, and watches those that stay, at once or in a moment; after
+ * a takeover, and after the death of a supervisor, some in each round.  To be called after all were
+ * started who may start.  `about_to_start` clients may start and only lack room at a dispatcher;
+ * they count as waiting after a second.  Sets both timers. */
 void queue_judge(struct queue *queue, uint32_t about_to_start);
 
 /* Stops both timers, so that no client is refused until queue_expire() and queue_judge(). */
 void queue_hold(struct queue *queue);
 
-/* Closes every waiting connection without an answer.  Returns how many there were. */
-uint32_t queue_drop(struct queue *queue);
+/* Ends every waiting client like this, without an answer: in slices, the oldest first.  Until all
+ * are gone, no client is refused, and another call changes nothing.  No client may be started. */
+void queue_clear(struct queue *queue, enum client_end end);
 
 #endif

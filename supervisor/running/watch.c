@@ -83,6 +83,7 @@ static void watch_hangup(struct watch *watch, struct client *client)
 static uint64_t look(struct watch *watch, struct client *client)
 {
     struct tcp_info info;
+    uint64_t at;
     uint32_t moved;
     uint32_t ago;
 
@@ -94,7 +95,9 @@ static uint64_t look(struct watch *watch, struct client *client)
     /* A retransmission counts as sent, so the times alone would not do. */
     if (moved != client->moved) {
         client->moved = moved;
-        client->moved_at = watch->loop->now - ago * (uint64_t)LOOP_MILLISECOND;
+        at = watch->loop->now - ago * (uint64_t)LOOP_MILLISECOND;
+        /* What the client sent while it waited says nothing about its handler. */
+        client->moved_at = at > client->started ? at : client->started;
     }
     return client->moved_at + watch->options->idle_timeout;
 }
@@ -120,12 +123,14 @@ static void on_idle(void *context)
 
 static void watch_idle(struct watch *watch, struct client *client)
 {
+    uint64_t deadline = client->started + watch->options->idle_timeout;
+
     if (watch->options->idle_timeout == 0)
         return;
     client->moved = 0;
-    client->moved_at = watch->loop->now;
-    if (watch->idle.deadline == 0)
-        watch->idle.deadline = watch->loop->now + watch->options->idle_timeout;
+    client->moved_at = client->started; /* if an earlier supervisor knew better, look() finds out */
+    if (watch->idle.deadline == 0 || deadline < watch->idle.deadline)
+        watch->idle.deadline = deadline;
 }
 
 /* ---- all of them ---- */

@@ -74,10 +74,17 @@ static void on_refused(void *context, const struct endpoint *remote, enum client
     report_refused(&server->lasting->report, remote, refusals[reason]);
 }
 
+static void on_cleared(void *context, uint32_t count, enum client_end end)
+{
+    (void)context;
+    if (end == CLIENT_DROPPED && count > 0)
+        log_warning("closed %u waiting connection%s", count, count == 1 ? "" : "s");
+}
+
 struct queue_events events_of_queue(struct server *server)
 {
     return (struct queue_events){
-        .abandoned = on_abandoned, .refused = on_refused, .context = server};
+        .abandoned = on_abandoned, .refused = on_refused, .cleared = on_cleared, .context = server};
 }
 
 /* ---- running/ ---- */

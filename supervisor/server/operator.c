@@ -93,7 +93,9 @@ static void command_takeover(struct server *server, const struct call *call)
         text_add(call->text, "error: that is for another daemon to say, with --takeover\n");
         return;
     }
-    call->answer->descriptor = handover_begin(&server->lasting->handover, version, &error);
+    error = "a supervisor has just taken the place of another; try again";
+    if (server->strays.count == 0) /* otherwise the new process would not get them */
+        call->answer->descriptor = handover_begin(&server->lasting->handover, version, &error);
     if (call->answer->descriptor < 0)
         text_add(call->text, "error: cannot be taken over now: %s\n", error);
     else
@@ -370,9 +372,9 @@ static int open_socket(struct server *server, struct control *control, enum inhe
         log_error("%s: cannot serve its socket: %m", metrics ? "--metrics" : "--control");
         return -1;
     }
-    handover_add(&server->lasting->handover,
-                 (struct handover_socket){
-                     .kind = kind, .descriptor = &control->source.descriptor, .place = place});
+    offer_add(&server->lasting->handover.offer,
+              (struct offer_socket){
+                  .kind = kind, .descriptor = &control->source.descriptor, .place = place});
     return 0;
 }
 

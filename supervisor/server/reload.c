@@ -107,11 +107,21 @@ bool reload_holds_clients(const struct server *server)
 
 void reload_give_up(struct server *server)
 {
-    memset(server->reload.needed, 0, sizeof(server->reload.needed));
+    struct reload *reload = &server->reload;
+
+    memset(reload->needed, 0, sizeof(reload->needed));
+    memset(reload->asked, 0, sizeof(reload->asked));
+    memset(reload->owed, 0, sizeof(reload->owed));
+    reload->retry.deadline = 0;
+    server->lasting->reloading = false;
 }
 
 void reload_begin(struct server *server)
 {
+    if (server->alone) {
+        log_warning("SIGHUP: the keeper is dead: files keep their old content");
+        return;
+    }
     server->reload.resuming = false;
     server->lasting->reloading = true;
     manager_reload(server, NOTIFY_RELOADING);

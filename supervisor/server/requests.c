@@ -2,7 +2,10 @@
 
 #include "dispatcher/shared/log.h"
 
+#include <errno.h>
 #include <stdio.h>
+
+enum { RETIRE_AGAIN = 10 * LOOP_MILLISECOND };
 
 bool requests_send(struct server *server, const struct link_message *request)
 {
@@ -36,9 +39,23 @@ void requests_kill(void *context, unsigned dispatcher, uint32_t generation, bool
                                                         .value = give_way});
 }
 
+static void retire(void *context)
+{
+    struct server *server = context;
+
+    if (!requests_send(server, &(struct link_message){.type = LINK_RETIRE}) && errno != EPIPE)
+        server->retire.deadline = server->loop.now + RETIRE_AGAIN; /* the keeper lives */
+}
+
+void requests_open(struct server *server)
+{
+    server->retire = (struct loop_timer){.expired = retire, .context = server};
+    loop_add_timer(&server->loop, &server->retire);
+}
+
 void requests_retire(struct server *server)
 {
-    (void)requests_send(server, &(struct link_message){.type = LINK_RETIRE});
+    retire(server);
 }
 
 void requests_look_at_log(struct server *server)

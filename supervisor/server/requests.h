@@ -16,8 +16,11 @@
 /* Returns false with errno if the request could not be sent. */
 bool requests_send(struct server *server, const struct link_message *request);
 
-/* Has the keeper close its copies of listeners, because no client is accepted any more.  If the
- * request is lost, the end of the service closes them. */
+/* Opens the module. */
+void requests_open(struct server *server);
+
+/* Has the keeper close its copies of listeners, because no client is accepted any more.  While the
+ * link does not take the request, it is repeated. */
 void requests_retire(struct server *server);
 
 /* Has the keeper open standard error again if it is broken. */

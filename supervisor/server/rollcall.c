@@ -5,6 +5,7 @@
 #include "supervisor/base/address.h"
 #include "supervisor/base/socket.h"
 #include "supervisor/server/reload.h"
+#include "supervisor/server/shutdown.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -282,20 +283,22 @@ void rollcall_disarm(struct server *server)
         disarm(server, ticket, signal_number);
 }
 
-void rollcall_begin(struct server *server)
+int rollcall_begin(struct server *server)
 {
     const struct clients *clients = &server->queue.clients;
     const enum client_end end =
         server->lasting->handover.phase == HANDOVER_DONE ? CLIENT_HANDED_OVER : CLIENT_DROPPED;
     uint32_t lost;
 
-    pool_recall(&server->pool);
+    if (pool_recall(&server->pool) != 0)
+        return -1;
     lost = running_recall(&server->running, end);
     if (lost > 0 && end == CLIENT_DROPPED)
         log_error("waiting clients that were lost with the supervisor and its standby: %u", lost);
     log_info("a supervisor takes the place of another: %u clients wait, %u have a handler",
              clients_count(clients, CLIENT_QUEUED), clients_active(clients));
     server->rolling = true;
+    return 0;
 }
 
 /* Closes the first stray without a look at it: the predecessors have died of that. */
@@ -327,5 +330,5 @@ void rollcall_advance(struct server *server)
             release(stray); /* it is broken, or there is no memory for it */
     }
     if (server->lasting->shutdown.stage >= SERVER_TERMINATING)
-        (void)queue_drop(&server->queue); /* as all clients that waited */
+        shutdown_clear_queue(server); /* strays wait no longer than the others */
 }

@@ -8,6 +8,12 @@
  *      reports (keeper/link.h).  The answers, the ledgers and the records decide about each client
  *      that was being started or had a handler.  A stray may be one that was given back.
  *   3. The other strays are new clients.  No client is accepted before that: it came later.
+ *
+ * The first step looks at every descriptor and every record, in one go: some 30 ms with 19,000
+ * waiting clients.  Slices would end no wait sooner, because nobody can be served before all
+ * records are known.  Meanwhile no request of an operator is lost: it waits in its socket's
+ * backlog.  What can wait until the service goes on is done in slices: the watch of clients that
+ * wait (queue_judge()).
  */
 #ifndef SUPERVISOR_SERVER_ROLLCALL_H
 #define SUPERVISOR_SERVER_ROLLCALL_H
@@ -29,10 +35,12 @@ int rollcall_sort(struct server *server, struct listeners *listeners, int link);
  * dispatchers are dead. */
 void rollcall_forget(struct server *server, const struct keeper *keeper);
 
-/* Calls the roll, once the rooms are open. */
-void rollcall_begin(struct server *server);
+/* Calls the roll, once the rooms are open.  Returns 0, or -1 with errno, and nothing that the next
+ * supervisor needs is lost. */
+int rollcall_begin(struct server *server);
 
-/* Follows each round: lets strays in once all have answered. */
+/* To be called in each round, before clients are accepted and started: lets strays in once all have
+ * answered. */
 void rollcall_advance(struct server *server);
 
 #endif

@@ -54,7 +54,7 @@ static void log_status(const struct server *server)
 
 /* Follows the events of each round.  The order matters:
  *
- *   1. accept: clients that come now are part of this round
+ *   1. roll call, then accept: clients that come now are part of this round
  *   2. signals to handlers that have run for too long
  *   3. takeover: if it fails, waiting clients start in this very round
  *   4. clients that have waited too long leave; others start; the newest are refused
@@ -66,6 +66,7 @@ static void advance(void *context)
 {
     struct server *server = context;
 
+    rollcall_advance(server);
     accept_resume(&server->acceptor);
     ending_advance(&server->running);
     if (!server->lasting->manager.open) /* the manager knows of the new process */
@@ -75,7 +76,6 @@ static void advance(void *context)
     if (server->lasting->handover.phase == HANDOVER_DONE)
         operator_close(server); /* the new process answers operators from now on */
     shutdown_advance(server);
-    rollcall_advance(server);
     clients_rest(&server->queue.clients);
     server->lasting->lines_dropped = server->lines_dropped + log_dropped();
     server->lasting->strangers = server->strangers + server->control.refused;
@@ -110,6 +110,7 @@ static int open_rooms(struct server *server, struct listeners *listeners, int li
                      &server->strays, &running) != 0)
         return -1;
     loop_add_timer(&server->loop, &server->starting.next);
+    requests_open(server);
     report_open(&server->lasting->report, &server->loop, options->command[0]);
     reload_open(server);
     shutdown_open(server);
@@ -118,22 +119,30 @@ static int open_rooms(struct server *server, struct listeners *listeners, int li
     return 0;
 }
 
-/* Gives clients the descriptors that are left. */
-static int divide_descriptors(struct server *server, unsigned dispatchers)
+/* Returns how many descriptors are left for clients. */
+static uint32_t descriptors_left(const struct server *server)
 {
     const uint32_t limit = server->lasting->descriptors_allowed;
     uint32_t successor = server->options->control != NULL; /* the connection to it */
     uint32_t operators = successor + (uint32_t)(server->options->metrics != NULL);
     uint32_t used =
         descriptors_used(limit) + DESCRIPTORS_SPARE + successor + operators * CONTROL_DESCRIPTORS;
-    uint32_t left = limit > used ? limit - used : 0;
 
-    if (!server->lasting->standby.begun)
-        server->lasting->descriptors_left = left;
-    if (queue_divide(&server->queue, server->lasting->descriptors_left, ACCEPT_BATCH))
+    return limit > used ? limit - used : 0;
+}
+
+/* Gives clients the descriptors that are left: as many as under an earlier supervisor. */
+static int divide_descriptors(struct server *server, unsigned dispatchers)
+{
+    struct lasting *lasting = server->lasting;
+
+    if (!lasting->standby.begun)
+        lasting->descriptors_left = descriptors_left(server);
+    if (queue_divide(&server->queue, lasting->descriptors_left, ACCEPT_BATCH))
         return 0;
-    log_error("the limit on open descriptors, %u, leaves %s for clients with %u dispatchers", limit,
-              left == 0 ? "none" : "too few", dispatchers);
+    log_error("the limit on open descriptors, %u, leaves %s for clients with %u dispatchers",
+              lasting->descriptors_allowed, lasting->descriptors_left == 0 ? "none" : "too few",
+              dispatchers);
     return -1;
 }
 
@@ -163,7 +172,10 @@ static int resume(struct server *server, const struct keeper *keeper, bool alone
                         server->lasting->takeover_closed);
         accept_retire(&server->acceptor);
     }
-    rollcall_begin(server);
+    if (rollcall_begin(server) != 0) {
+        log_error("cannot call the roll: %m");
+        return -1;
+    }
     shutdown_resume(server);
     handover_resume(&server->lasting->handover);
     reload_resume(server, !alone);

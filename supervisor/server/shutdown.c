@@ -30,18 +30,22 @@ void shutdown_drain(struct server *server)
     server->lasting->shutdown.next.deadline = server->loop.now + server->options->drain_timeout + 1;
 }
 
+/* While the queue is cleared, another signal may come, or another supervisor. */
+void shutdown_clear_queue(struct server *server)
+{
+    queue_clear(&server->queue, server->lasting->handover.phase == HANDOVER_DONE
+                                    ? CLIENT_HANDED_OVER
+                                    : CLIENT_DROPPED);
+}
+
 static void end_handlers(struct server *server, enum server_stage stage, int signal_number)
 {
-    uint32_t dropped;
-
     server->lasting->shutdown.stage = stage;
     manager_stopping(server);
     server->lasting->shutdown.next.deadline = 0;
     requests_retire(server);
     accept_stop(&server->acceptor);
-    dropped = queue_drop(&server->queue);
-    if (dropped > 0)
-        log_warning("closed %u waiting connection%s", dropped, dropped == 1 ? "" : "s");
+    shutdown_clear_queue(server);
     ending_all(&server->running, signal_number);
     if (server->takeover != NULL)
         takeover_end(server->takeover, signal_number);
@@ -57,10 +61,10 @@ static void kill_handlers(struct server *server)
     server->lasting->shutdown.next.deadline = server->loop.now + GIVE_UP_AFTER;
 }
 
-/* Returns true if all clients have been served. */
+/* Returns true if all clients have been served, those included that have no record yet. */
 static bool is_drained(const struct server *server)
 {
-    return accept_has_ended(&server->acceptor) &&
+    return accept_has_ended(&server->acceptor) && server->strays.count == 0 &&
            clients_count(&server->queue.clients, CLIENT_QUEUED) == 0 &&
            clients_active(&server->queue.clients) == 0;
 }

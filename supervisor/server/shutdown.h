@@ -23,6 +23,9 @@ void shutdown_signal(struct server *server, int signal_number);
 /* Begins to drain, as the first SIGTERM does, unless the service ends already. */
 void shutdown_drain(struct server *server);
 
+/* Closes all waiting clients, in slices; or counts them as handed over, if they were. */
+void shutdown_clear_queue(struct server *server);
+
 /* The new process ends the service: sends our handlers this signal. */
 void shutdown_end(void *context, int signal_number);
 

@@ -152,6 +152,7 @@ struct server {
     bool introduced;               /* ROLL was sent */
     uint64_t acknowledged;         /* the last report that the keeper was told of */
     struct loop_timer acknowledge; /* when to tell it again */
+    struct loop_timer retire;      /* when to ask it again to close its listeners: requests.h */
     struct loop_source signals;    /* heard only once the keeper is dead */
     pid_t keeper;                  /* the process that operators know */
     const struct files *files;     /* not owned; the keeper removes them */

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,7 +12,8 @@ enum {
     START_WITHIN = 60 * LOOP_SECOND, /* from HELLO to GO */
     TAKE_WITHIN = 30 * LOOP_SECOND,  /* from GO to READY */
     TRY_AGAIN = 100 * LOOP_MILLISECOND,
-    UNTAKEN_MOST = 4
+    UNTAKEN_MOST = 4,
+    MESSAGES_AT_ONCE = 32 /* each may make room for INHERITANCE_BATCH clients */
 };
 
 /* In this order: another supervisor must not find a number that is free. */
@@ -25,52 +25,6 @@ static void close_link(struct handover *handover)
     handover->source.descriptor = -1;
     clients_settle();
     (void)close(link); /* messages that were sent can still be read */
-}
-
-/* ---- the sockets ---- */
-
-/* Copies a text that may be NULL.  Returns false if it does not fit. */
-static bool copy(char *to, size_t size, const char *text)
-{
-    return text == NULL || (size_t)snprintf(to, size, "%s", text) < size;
-}
-
-static int send_socket(const struct handover *handover, const struct handover_socket *each)
-{
-    union inheritance message = {.listener = {.kind = each->kind, .passed = each->passed}};
-    struct inheritance_listener *listener = &message.listener;
-
-    errno = ENAMETOOLONG;
-    return copy(listener->place, sizeof(listener->place), each->place) &&
-                   copy(listener->name, sizeof(listener->name), each->name)
-               ? inheritance_send(handover->source.descriptor, INHERITANCE_LISTENER, &message,
-                                  each->descriptor)
-               : -1;
-}
-
-/* Sends HELLO and each LISTENER.  Returns 0, or -1 with errno. */
-static int send_sockets(const struct handover *handover)
-{
-    union inheritance message = {
-        .hello = {.process = handover->events.process, .listeners = handover->socket_count}};
-
-    if (inheritance_send(handover->source.descriptor, INHERITANCE_HELLO, &message, NULL) != 0)
-        return -1;
-    for (uint32_t i = 0; i < handover->socket_count; i++)
-        if (send_socket(handover, &handover->sockets[i]) != 0)
-            return -1;
-    return 0;
-}
-
-/* Lends, or takes back, the files of the sockets whose bit is set. */
-static void lend(const struct handover *handover, uint64_t which, bool lent)
-{
-    for (uint32_t i = 0; i < handover->socket_count; i++) {
-        const struct handover_socket *each = &handover->sockets[i];
-
-        if ((which >> i & 1) != 0 && each->place != NULL && each->kind != INHERITANCE_METRICS)
-            handover->events.lend(handover->events.context, each->place, lent);
-    }
 }
 
 /* ---- the ends of handlers ---- */
@@ -115,12 +69,13 @@ static void give_up(struct handover *handover, const char *reason)
     if (handover->phase >= HANDOVER_SENDING) {
         if (signs->descriptor >= 0 && loop_watch(handover->loop, signs) != 0)
             log_error("cannot watch waiting clients for hang-ups any more: %m");
-        lend(handover, UINT64_MAX, false);
+        offer_lend(&handover->offer, &handover->events, UINT64_MAX, false);
         accept_hold(handover->acceptor, false);
     }
     close_link(handover);
     report(handover);
     handover->phase = HANDOVER_NONE;
+    handover->unsaid = false; /* the next new process must not be told it */
     handover->deadline.deadline = 0;
 }
 
@@ -138,25 +93,14 @@ static void abort_it(struct handover *handover, const char *reason)
     give_up(handover, handover->reason);
 }
 
-/* Ends all waiting clients, because the new process has them.  Closes the copies of their
- * descriptors. */
-static void end_waiting(struct queue *queue)
-{
-    struct client *client;
-
-    while ((client = clients_first(&queue->clients, CLIENT_QUEUED)) != NULL) {
-        queue_unwatch(queue, client);
-        clients_end(&queue->clients, client, CLIENT_HANDED_OVER);
-    }
-}
-
-/* Gives everything up that the new process has. */
+/* Gives everything up that the new process has.  Copies of clients are closed by and by, the oldest
+ * first: only then can a client see that its handler has closed the connection. */
 static void leave_all(struct handover *handover)
 {
     handover->events.handed_over(handover->events.context, handover->successor);
-    lend(handover, ~handover->used, false);
+    offer_lend(&handover->offer, &handover->events, ~handover->used, false);
     accept_stop(handover->acceptor);
-    end_waiting(handover->queue);
+    queue_clear(handover->queue, CLIENT_HANDED_OVER);
     report(handover);
 }
 
@@ -232,7 +176,7 @@ static int send_all(struct handover *handover)
 
     /* From ALL on, the new process serves if it finds us dead: the files must stay then.  The phase
      * comes first: another pair must not serve as well. */
-    lend(handover, UINT64_MAX, true);
+    offer_lend(&handover->offer, &handover->events, UINT64_MAX, true);
     clients_settle();
     handover->phase = HANDOVER_SENT;
     clients_settle();
@@ -358,11 +302,12 @@ static bool take(struct handover *handover, const union inheritance *message)
     return true;
 }
 
+/* A new process that takes clients as fast as they are sent must not keep others waiting. */
 static void on_message(void *context)
 {
     struct handover *handover = context;
 
-    while (handover->source.watched) {
+    for (unsigned i = 0; i < MESSAGES_AT_ONCE && handover->source.watched; i++) {
         union inheritance message;
         int none[INHERITANCE_BATCH];
         enum inheritance_type type = inheritance_receive(handover->source.descriptor,
@@ -432,9 +377,10 @@ void handover_leave(struct handover *handover)
 {
     if (handover->phase != HANDOVER_DONE || handover->left)
         return;
-    /* If that fails, the end of this process says the same. */
-    (void)inheritance_say(handover->source.descriptor, INHERITANCE_LEFT);
-    handover->left = true;
+    handover->left = inheritance_say(handover->source.descriptor, INHERITANCE_LEFT) == 0 ||
+                     errno == EPIPE || errno == ECONNRESET || errno == EBADF;
+    if (!handover->left && handover->deadline.deadline == 0)
+        handover->deadline.deadline = handover->loop->now + TRY_AGAIN;
 }
 
 bool handover_ended(struct handover *handover, struct client *client, const int *status)
@@ -456,12 +402,6 @@ bool handover_ended(struct handover *handover, struct client *client, const int 
 
 /* ---- its beginning ---- */
 
-void handover_add(struct handover *handover, struct handover_socket socket)
-{
-    if (handover->socket_count++ < INHERITANCE_LISTENERS)
-        handover->sockets[handover->socket_count - 1] = socket;
-}
-
 void handover_open(struct handover *handover, struct loop *loop, struct queue *queue,
                    struct acceptor *acceptor, const bool *paused,
                    const struct inheritance_settings *settings,
@@ -477,7 +417,7 @@ void handover_open(struct handover *handover, struct loop *loop, struct queue *q
         .descriptor = handover->phase == HANDOVER_NONE ? -1 : handover->source.descriptor,
         .ready = on_message,
         .context = handover};
-    handover->socket_count = 0;
+    handover->offer.count = 0;
     handover->deadline.expired = on_deadline;
     handover->deadline.context = handover;
     loop_add_timer(loop, &handover->deadline);
@@ -485,11 +425,11 @@ void handover_open(struct handover *handover, struct loop *loop, struct queue *q
         const struct listener *each = &acceptor->listeners[i];
 
         if (!each->retired)
-            handover_add(handover, (struct handover_socket){.kind = INHERITANCE_SERVICE,
-                                                            .descriptor = &each->descriptor,
-                                                            .place = each->path,
-                                                            .name = each->name,
-                                                            .passed = each->passed});
+            offer_add(&handover->offer, (struct offer_socket){.kind = INHERITANCE_SERVICE,
+                                                              .descriptor = &each->descriptor,
+                                                              .place = each->path,
+                                                              .name = each->name,
+                                                              .passed = each->passed});
     }
 }
 
@@ -532,7 +472,8 @@ static int open_link(struct handover *handover)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return -1;
     handover->source.descriptor = pair[0];
-    if (loop_watch(handover->loop, &handover->source) == 0 && send_sockets(handover) == 0)
+    if (loop_watch(handover->loop, &handover->source) == 0 &&
+        offer_send(&handover->offer, pair[0], handover->events.process) == 0)
         return pair[1];
     (void)close(pair[1]); /* keeps errno: it cannot fail */
     close_link(handover);
@@ -548,7 +489,7 @@ static const char *find_obstacle(const struct handover *handover, uint64_t versi
         return "the service is about to end";
     if (handover->phase != HANDOVER_NONE)
         return "another process is about to take over";
-    if (handover->socket_count > INHERITANCE_LISTENERS)
+    if (handover->offer.count > INHERITANCE_LISTENERS)
         return "this daemon has too many listeners";
     for (size_t i = 0; i < handover->acceptor->count; i++)
         if (handover->acceptor->listeners[i].retired &&

@@ -19,6 +19,7 @@
 #include "supervisor/listen/accept.h"
 #include "supervisor/queue/queue.h"
 #include "supervisor/takeover/inheritance.h"
+#include "supervisor/takeover/offer.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,15 +34,6 @@ enum handover_phase {
     HANDOVER_DONE
 };
 
-/* A listening socket that is handed over. */
-struct handover_socket {
-    enum inheritance_kind kind;
-    const int *descriptor;
-    const char *place; /* NULL: none */
-    const char *name;  /* NULL: none */
-    bool passed;       /* by a service manager */
-};
-
 struct handover {
     struct loop *loop;
     struct queue *queue;
@@ -49,8 +41,7 @@ struct handover {
     const bool *paused; /* by the operator */
     const struct inheritance_settings *settings;
     struct takeover_events events;
-    struct handover_socket sockets[INHERITANCE_LISTENERS]; /* by the number of their LISTENER */
-    uint32_t socket_count; /* more than INHERITANCE_LISTENERS: nothing can be handed over */
+    struct offer offer;
 
     enum handover_phase phase;
     struct loop_source source;  /* the link to the new process; descriptor -1: there is none */
@@ -65,13 +56,14 @@ struct handover {
     uint64_t used;              /* the sockets that it keeps, from READY on */
     bool unsaid;                /* repeat COMMITTED */
     bool resumed;               /* an earlier supervisor may have read SERVING, and not noted it */
-    bool left;                  /* LEFT was sent */
+    bool left;                  /* LEFT was sent, or nobody is left to hear it */
     bool settled;               /* SETTLED was received */
     bool ending;                /* the service ends: no process may take over any more */
     const char *reason;         /* why the handover is being aborted; NULL: it is not */
 };
 
-/* Opens the module, all zero or from an earlier supervisor; what is passed must stay. */
+/* Opens the module, all zero or from an earlier supervisor; what is passed must stay.  Offers the
+ * sockets of the acceptor; the caller may add others to `offer`. */
 void handover_open(struct handover *handover, struct loop *loop, struct queue *queue,
                    struct acceptor *acceptor, const bool *paused,
                    const struct inheritance_settings *settings,
@@ -79,9 +71,6 @@ void handover_open(struct handover *handover, struct loop *loop, struct queue *q
 
 /* Goes on with the handover of an earlier supervisor, or aborts it. */
 void handover_resume(struct handover *handover);
-
-/* Adds a socket to those of the acceptor. */
-void handover_add(struct handover *handover, struct handover_socket socket);
 
 /* Begins a handover to a process that asks for this version.  Returns the descriptor for the new
  * process, which the caller owns.  Returns -1 if nothing can be handed over; *error says why. */
@@ -100,7 +89,8 @@ bool handover_holds_starts(const struct handover *handover);
 /* Returns whether no client may be accepted, or leave the queue, now. */
 bool handover_holds_clients(const struct handover *handover);
 
-/* Tells the new process, once, that the service manager will listen to it. */
+/* Tells the new process, once, that the service manager will listen to it.  To be called after each
+ * round: a message that cannot be sent is sent later. */
 void handover_leave(struct handover *handover);
 
 /* Returns whether the new process, if one serves, needs this process no more. */

@@ -1,119 +1,24 @@
 #include "supervisor/takeover/takeover.h"
 
 #include "dispatcher/shared/log.h"
-#include "dispatcher/shared/rights.h"
+#include "supervisor/takeover/introduction.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum {
     ANSWER_WITHIN = 10 * LOOP_SECOND, /* the link and the sockets */
     TAKE_WITHIN = 60 * LOOP_SECOND,   /* from GO to ALL */
     SAY_AGAIN = 100 * LOOP_MILLISECOND,
-    LINE = 256
+    MESSAGES_AT_ONCE = 64 /* before other events get their turn */
 };
 
 /* The deadline for the message that decides which process serves.  No signal ends this wait. */
 #define FOR_EVER UINT64_MAX
-
-/* ---- the control socket ---- */
-
-static int connect_to(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval within = {.tv_sec = ANSWER_WITHIN / LOOP_SECOND};
-
-    if (connection < 0)
-        return -1;
-    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    /* SO_SNDTIMEO also limits how long connect(2) waits for room in the backlog (unix(7)). */
-    if (setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &within, sizeof(within)) == 0 &&
-        setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &within, sizeof(within)) == 0 &&
-        connect(connection, (struct sockaddr *)&address, sizeof(address)) == 0)
-        return connection;
-    (void)close(connection); /* keeps errno: it cannot fail */
-    return -1;
-}
-
-/* Another user that listens there could make this process serve from sockets of that user, and see
- * its clients. */
-static bool is_trusted(int connection, const char *path)
-{
-    struct ucred peer;
-    socklen_t length = sizeof(peer);
-
-    if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
-        log_error("--takeover: %s: cannot find out which user listens there: %m", path);
-    else if (peer.uid != 0 && peer.uid != geteuid())
-        log_error("--takeover: %s: user %u listens there, and is neither root nor user %u", path,
-                  peer.uid, geteuid());
-    else
-        return true;
-    return false;
-}
-
-/* Asks for the link, in words of this version.  Returns its descriptor, or -1 after a log line;
- * *older instead of the line, if the old process does not know the version. */
-static int ask(int connection, const char *path, int version, bool *older)
-{
-    static const char unknown[] = "another version of the takeover protocol";
-    char line[LINE];
-    int length = snprintf(line, sizeof(line), "takeover %d\n", version);
-    int descriptor = -1;
-    unsigned count = 1;
-    int flags = 0;
-    ssize_t got = -1;
-
-    if (send(connection, line, (size_t)length, MSG_NOSIGNAL) == length)
-        got = rights_receive(connection, line, sizeof(line) - 1, &descriptor, &count, &flags);
-    if (descriptor >= 0)
-        return descriptor;
-    line[got > 0 ? got : 0] = '\0';
-    line[strcspn(line, "\n")] = '\0';
-    if (got >= 0)
-        errno = EPROTO;
-    *older = version > INHERITANCE_VERSION && strstr(line, unknown) != NULL;
-    if (*older)
-        return -1;
-    if (line[0] == '\0')
-        log_error("--takeover: %s: no answer from the daemon there: %m", path);
-    else
-        log_error("--takeover: %s: the daemon there answers: %s", path, line);
-    return -1;
-}
-
-static int introduce_as(const char *path, int version, bool *older)
-{
-    int connection = connect_to(path);
-    int descriptor = -1;
-
-    *older = false;
-    if (connection < 0) {
-        log_error("--takeover: cannot connect to %s: %m; expected the --control socket of a daemon "
-                  "that runs",
-                  path);
-        return -1;
-    }
-    if (is_trusted(connection, path))
-        descriptor = ask(connection, path, version, older);
-    (void)close(connection); /* nothing is left to be sent */
-    return descriptor;
-}
-
-static int introduce(const char *path)
-{
-    bool older;
-    int descriptor = introduce_as(path, INHERITANCE_WITH_SETTING, &older);
-
-    return older ? introduce_as(path, INHERITANCE_VERSION, &older) : descriptor;
-}
 
 /* ---- messages before this process serves ---- */
 
@@ -204,7 +109,7 @@ static int receive_listeners(struct takeover *takeover)
 
 int takeover_open(struct takeover *takeover, const char *path)
 {
-    takeover->source.descriptor = introduce(path);
+    takeover->source.descriptor = introduction_make(path);
     if (takeover->source.descriptor < 0)
         return -1;
     if (receive_listeners(takeover) == 0)
@@ -472,10 +377,12 @@ static void on_message(void *context)
     struct takeover *takeover = context;
     union inheritance message;
     int none[INHERITANCE_BATCH];
-    enum inheritance_type type;
+    enum inheritance_type type = INHERITANCE_ENDED;
 
-    while ((type = inheritance_receive(takeover->source.descriptor, permitted, &message, none)) !=
-           0) {
+    for (unsigned i = 0; i < MESSAGES_AT_ONCE; i++) {
+        type = inheritance_receive(takeover->source.descriptor, permitted, &message, none);
+        if (type == 0)
+            break;
         if (type == INHERITANCE_LEFT)
             takeover->left = true;
         else if (type == INHERITANCE_COMMITTED)
@@ -485,7 +392,7 @@ static void on_message(void *context)
                         ", which does not run there: ignoring it",
                         message.ended.ticket);
     }
-    if (errno == EAGAIN)
+    if (type != 0 || errno == EAGAIN)
         return;
     if (errno != ECONNRESET)
         log_error("the old process violated the protocol: closing the link to it");
@@ -555,7 +462,13 @@ int takeover_finish(struct takeover *takeover, struct loop *loop, struct queue *
     open_link(takeover, loop, queue, events);
     if (loop_watch(loop, &takeover->source) != 0 || inheritance_say(link, INHERITANCE_GO) != 0 ||
         take_clients(takeover) != 0 || be_ready(takeover) != 0) {
-        log_error("--takeover: cannot take over from process %d: %m", takeover->process);
+        if (errno == ECANCELED)
+            log_error(
+                "--takeover: aborted by a signal, or by process %d, which goes on serving and "
+                "has logged why",
+                takeover->process);
+        else
+            log_error("--takeover: cannot take over from process %d: %m", takeover->process);
         (void)close(link); /* the old process need not wait for the rest of our end */
         return -1;
     }

@@ -93,3 +93,22 @@ answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello
     prlimit --pid "$(supervisor)" --nofile=20000:20000
     answers_hello
 }
+
+nobody_listens() { [[ -z $(ss -Hltn "sport = :$PORT") ]]; }
+
+@test "a drain frees the port although the keeper could not be told at first" {
+    require_tracer
+    start_small
+    connect_silently
+    await status_is running 1
+    inject "$(supervisor)" sendmsg:error=EAGAIN
+    kill -TERM "$DAEMON"
+    await has_line '^\[INFO\] ending: ' "$LOG"
+    refute nobody_listens
+    end_trace
+    await nobody_listens
+    is_alive "$DAEMON"
+    exec {CLIENT}>&-
+    finish
+    ((STATUS == 0))
+}

@@ -140,6 +140,94 @@ has_disarmed_poison() {
     refute grep 'supervisors have died of' "$LOG"
 }
 
+# ---- between accept(2) and its record ----
+
+# Starts the service with no room for waiting clients, and with a handler that runs until "go" exists.
+# The supervisor will be killed as soon as it has accepted a client from 127.0.66.6.
+start_with_one() {
+    prepare_plant
+    start_controlled --processes 1 --queue 0 0 \
+        bash -c 'until [[ -e go ]]; do sleep 0.02; done; exec "$@"' bash "$ANSWER" "$ANSWERS" "$COUNTER"
+    connect_silently
+    echo 0 >&"$CLIENT"
+    await field_is running 1
+    plant admit kill
+}
+
+@test "a drain serves a client that the last supervisor was killed on when all others had been served" {
+    start_with_one
+    "$BURST" -f 127.0.66.6 "$ADDRESS" "$PORT" 1 >burst &
+    local client=$!
+    await backlog_is "$PORT" 1
+    kill -TERM "$DAEMON"
+    await has_line '^\[INFO\] ending: ' "$LOG"
+    touch go
+    await have_died 1
+    plant none
+    wait "$client"
+    [[ $(<burst) == "connected 1 answered 1 failed 0" ]]
+    finish
+    ((STATUS == 0))
+}
+
+@test "a supervisor that knows a client which has no record yet cannot be taken over before that client waits" {
+    start_with_one
+    local version
+    touch go
+    exec {CLIENT}>&-
+    await fields_are served 1 running 0
+    hold_dispatchers # the roll call does not end
+    "$BURST" -f 127.0.66.6 "$ADDRESS" "$PORT" 1 >burst &
+    local client=$!
+    await have_died 1
+    plant none
+    for version in 1 2; do
+        [[ $(say takeover "$version") == "error: cannot be taken over now: a supervisor has just taken the place of another; try again" ]]
+    done
+    release_dispatchers
+    wait "$client"
+    [[ $(<burst) == "connected 1 answered 1 failed 0" ]]
+    await fields_are accepted 2 served 2
+}
+
+@test "a client that has no record is served as soon as the roll is called, though nothing else happens" {
+    start_with_one
+    touch go
+    exec {CLIENT}>&-
+    await fields_are served 1 running 0
+    "$BURST" -t 20000 -f 127.0.66.6 "$ADDRESS" "$PORT" 1 >burst &
+    local client=$!
+    await have_died 1
+    plant none
+    wait "$client"
+}
+
+# ---- without memory ----
+
+have_failed() { (($(grep -c '^\[ERROR\] cannot call the roll: ' "$LOG") >= $1)); }
+
+@test "a supervisor that lacks memory for the roll call makes room for another, and each client is started once" {
+    prepare_plant
+    # With --on-hangup end, the supervisor keeps the connections of starting clients, too.
+    start_controlled --on-hangup end --processes 3 --dispatchers 2 0 "$ANSWER" "$ANSWERS" "$COUNTER" 500
+    hold_dispatchers
+    "$BURST" "$ADDRESS" "$PORT" 9 >burst &
+    local client=$!
+    await fields_are starting 3 queued 6
+    plant recall
+    kill_supervisor
+    await have_failed 2
+    release_dispatchers
+    await have_failed 3
+    plant none
+    wait "$client"
+    [[ $(<burst) == "connected 9 answered 9 failed 0" ]]
+    cut -d ' ' -f 2 "$ANSWERS" | sort -n | diff <(seq 9) -
+    (($(most_handlers) <= 3))
+    await fields_are accepted 9 served 9
+    [[ $(deaths) == 1 ]]
+}
+
 # ---- whatever it does ----
 
 # Prints a line "PROMISED TAKEN" for each delay that the log announces: the delay, and the milliseconds

@@ -20,16 +20,20 @@
  *     round     at the end of each round
  *     later     at the end of a round, 0.3 s after the first round of this supervisor
  *
+ * At the place "recall" nothing crashes: the supervisor lacks memory for the roll call.
+ *
  * FAULT is the name of a signal without SIG, in small letters, or "call", a forbidden system call.
  */
 #include "supervisor/base/address.h"
 #include "supervisor/figures/report.h"
 #include "supervisor/options/access.h"
+#include "supervisor/pool/pool.h"
 #include "supervisor/queue/clients.h"
 #include "supervisor/server/manager.h"
 #include "supervisor/server/server.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -106,6 +110,33 @@ static void pass_with(const char *place, const struct endpoint *client)
 }
 
 /* ---- the replaced functions ---- */
+
+static bool recalls; /* a supervisor opens what an earlier one had open */
+
+int __real_pool_recall(struct pool *pool);
+int __wrap_pool_recall(struct pool *pool);
+
+int __wrap_pool_recall(struct pool *pool)
+{
+    int result;
+
+    recalls = true;
+    result = __real_pool_recall(pool);
+    recalls = false;
+    return result;
+}
+
+int __real_loop_watch(struct loop *loop, struct loop_source *source);
+int __wrap_loop_watch(struct loop *loop, struct loop_source *source);
+
+int __wrap_loop_watch(struct loop *loop, struct loop_source *source)
+{
+    if (recalls && is(plant->place, "recall")) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return __real_loop_watch(loop, source);
+}
 
 bool __real_access_allows(const struct access *access, const struct endpoint *client);
 bool __wrap_access_allows(const struct access *access, const struct endpoint *client);

@@ -279,6 +279,35 @@ static void check_opened(void)
     loop_close(&loop);
 }
 
+/* A supervisor that has no memory or no watch leaves everything to the next one. */
+static void check_reopened(void)
+{
+    struct loop loop;
+    int before;
+
+    CHECK(loop_open(&loop) == 0);
+    before = count_open();
+    for (int useless = CHANNEL_SOCKET; useless <= CHANNEL_LEDGER; useless += CHANNEL_LEDGER) {
+        struct channel *list = NULL;
+        int descriptors[CHANNEL_DESCRIPTORS];
+        int file = open("/dev/null", O_RDWR | O_CLOEXEC); /* can be neither watched nor mapped */
+
+        known = (struct pool_known){.process = 7};
+        (void)close(ends_open(descriptors));
+        memcpy(known.descriptors, descriptors, sizeof(descriptors));
+        known.descriptors[useless] = file;
+        channel_prepare(&channel, &loop, &events, &known, ignore, NULL);
+        CHECK(channel_reopen(&channel, known.descriptors) == -1 && channel.source.descriptor == -1);
+        CHECK(channel_recall(&loop, &events, &known, &list) == NULL && list == NULL);
+        CHECK(known.process == 7 && count_open() == before + CHANNEL_DESCRIPTORS + 1);
+        CHECK(channel_reopen(&channel, descriptors) == 0 && channel.source.watched);
+        channel_close(&channel);
+        (void)close(file);
+        CHECK(count_open() == before);
+    }
+    loop_close(&loop);
+}
+
 int main(void)
 {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
@@ -291,5 +320,6 @@ int main(void)
     check_withdrawn();
     check_others();
     check_opened();
+    check_reopened();
     return CHECK_RESULT();
 }

@@ -257,6 +257,42 @@ reset_all() {
     await status_is served 1
 }
 
+@test "--idle-timeout: the time that a client waits in the queue does not count, though it has sent its request" {
+    start -v --idle-timeout 1 --address 127.0.0.1 --processes 1 0 bash -c 'exec cat >received'
+    local begin busy i
+    connect_silently
+    busy=$CLIENT
+    connect_silently
+    echo request >&"$CLIENT"
+    # The daemon looks at connections when the first could have been idle for too long.
+    for ((i = 0; i < 6; i++)); do
+        echo word >&"$busy"
+        sleep 0.2
+    done
+    status_is queued 1
+    sleep 0.2
+    begin=$(milliseconds)
+    exec {busy}>&-
+    await status_is served 2
+    echo "took $(milliseconds_since "$begin") ms"
+    (($(milliseconds_since "$begin") >= 1000))
+    has_line 'ticket 2: its connection was idle for too long' "$LOG"
+}
+
+@test "--idle-timeout: a session is not spared because supervisors die" {
+    start -v --idle-timeout 1 --address 127.0.0.1 0 cat
+    local process i
+    connect_silently
+    await status_is running 1
+    for ((i = 0; i < 8; i++)); do
+        process=$(supervisor)
+        kill -KILL "$process"
+        sleep 0.3
+        if status_is served 1; then break; fi
+    done
+    ((i < 8))
+}
+
 # ---- what they cost ----
 
 # Prints how many sockets of established connections the supervisor holds.

@@ -253,3 +253,25 @@ hang_up_and_stop_reader() {
     [[ $(nc 127.0.0.1 "$PORT" </dev/null) == second ]]
     exec {CLIENT}>&- {running}>&-
 }
+
+@test "SIGHUP after the death of the keeper is logged, and keeps nobody busy" {
+    echo 'deny 127.0.1.1' >rules
+    start -v --address 127.0.0.1 --access-file rules 0 cat
+    local standby supervisor before
+    connect_silently
+    await status_is running 1
+    standby=$(standby)
+    supervisor=$(supervisor)
+    kill -KILL "$DAEMON"
+    wait "$DAEMON" || true
+    DAEMON=
+    await has_line '^\[ERROR\] the keeper is dead' "$LOG"
+    kill -HUP "$supervisor"
+    await has_line '^\[WARNING\] SIGHUP: the keeper is dead: files keep their old content$' "$LOG"
+    await is_asleep "$supervisor"
+    before=$(switches "$supervisor")
+    sleep 1.5
+    (($(switches "$supervisor") < before + 5))
+    exec {CLIENT}>&-
+    await is_gone "$standby"
+}

@@ -4,3 +4,4 @@
 load ../shared/helpers
 
 @test "inheritance: refuses anything but messages of a takeover, and leaves no descriptor open" { "$BUILD/tests/takeover/inheritance"; }
+@test "handover: what the link does not take is said later, and not in the next takeover" { "$BUILD/tests/takeover/handover"; }

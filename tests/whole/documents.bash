@@ -115,7 +115,7 @@ run_blocks() {
 
 # Must not be called behind "if" or before "||", where bash overlooks the errors of called functions.
 run_block() {
-    local how=
+    local how status=0
     while read -r how; do
         case $how in
         "with "*) "${how#with }" ;;
@@ -124,17 +124,22 @@ run_block() {
     if grep -qx serve "$1.how"; then
         serve_block "$1"
     else
-        there timeout "$((60 * ${PATIENT:-1}))" bash -euo pipefail -c "$(<"$1.sh")" </dev/null >"$1.output" 2>&1 3>&- 4>&- ||
-            { show_block "$1" "failed with status $?"; return 1; }
+        there timeout 180 bash -euo pipefail -c "$(<"$1.sh")" \
+            </dev/null >"$1.output" 2>&1 3>&- 4>&- || status=$?
+        ((status == 0)) || complain "$1" "failed with status $status"
     fi
     [[ ! -e $1.text ]] || prints_its_text "$1"
 }
 
-show_block() {
-    echo "--- $PLACE: a block $2:" >&2
-    cat "$1.sh" >&2
-    echo "--- its output:" >&2
-    tail -n 40 "$1.output" | cut -c 1-160 >&2
+# Shows a block and its output, and fails.
+complain() {
+    {
+        echo "--- $PLACE: a block $2:"
+        cat "$1.sh"
+        echo "--- its output:"
+        tail -n 40 "$1.output" | cut -c 1-160
+    } >&2
+    return 1
 }
 
 # Replaces each number by N, and each run of blanks by one.
@@ -144,7 +149,7 @@ prints_its_text() {
     without_numbers "$1.output" | sort -u >printed
     without_numbers "$1.text" | grep -vx -e '' -e '\.\.\.' | sort -u >shown
     comm -13 printed shown >missing
-    [[ ! -s missing ]] || { echo "--- not printed:" >&2; cat missing >&2; show_block "$1" "prints something else"; return 1; }
+    [[ ! -s missing ]] || complain "$1" "does not print: $(<missing)"
 }
 
 # ---- daemons in the foreground ----
@@ -164,12 +169,13 @@ serve_block() {
     SERVED=$((SERVED + 1))
     (
         close_descriptors
-        there setsid bash -euo pipefail -c "echo \$\$ >/run/served.$SERVED; $(<"$1.sh")" </dev/null >"$1.output" 2>&1
+        there setsid bash -euo pipefail -c "echo \$\$ >/run/served.$SERVED; $(<"$1.sh")" \
+            </dev/null >"$1.output" 2>&1
     ) &
     SERVER=$!
     SERVERS+=("$SERVER")
     await_crowd has_another_listener
-    is_alive "$SERVER" || { show_block "$1" "does not serve"; return 1; }
+    is_alive "$SERVER" || complain "$1" "does not serve"
 }
 
 # Types Ctrl-C where daemons run, the latest first.

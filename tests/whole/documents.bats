@@ -33,7 +33,8 @@ rsync_control() { control_at /run/rsync.control; }
 rsync_instance() { control_at /run/socket-burst-dampener/rsync/control; }
 control_at() {
     if there test -S "$1"; then return; fi
-    served "mkdir -p ${1%/*}; socket-burst-dampener --control $1 --processes 8 --abandon half-close 873 -- rsync --daemon"
+    served "mkdir -p ${1%/*}
+        socket-burst-dampener --control $1 --processes 8 --abandon half-close 873 -- rsync --daemon"
 }
 
 # The instance "rsync" of the installed unit, with these options and this command.
@@ -63,7 +64,10 @@ clients_wait() {
 
 a_client_stays() {
     GIVEN=(clients "${GIVEN[@]}")
-    (close_descriptors; there setsid bash -c 'echo $$ >>/run/clients; sleep 600 | nc 127.0.0.1 873 >/dev/null') &
+    (
+        close_descriptors
+        there setsid bash -c 'echo $$ >>/run/clients; sleep 600 | nc 127.0.0.1 873 >/dev/null'
+    ) &
 }
 
 # A handler that runs, and a note of the process that serves.
@@ -106,7 +110,10 @@ an_s6_scan() {
     forget_given
     needs s6-svscan
     GIVEN+=(s6)
-    (close_descriptors; there bash -c 'mkdir -p /run/service; echo $$ >/run/scan; exec s6-svscan /run/service') >>"$LOG" 2>&1 &
+    (
+        close_descriptors
+        there bash -c 'mkdir -p /run/service; exec s6-svscan /run/service' >>"$LOG" 2>&1
+    ) &
     SCAN=$!
     await there test -p /run/service/.s6-svscan/control
 }
@@ -201,7 +208,10 @@ sections_with_blocks() {
     (($(wc -l <sections) >= 18))
     while read -r section; do
         case $section in
-        "$RECIPES: ("*) section=${section#*: (} && grep -q "follow_recipe ${section%%)*}; }" "$BATS_TEST_FILENAME" ;;
+        "$RECIPES: ("*)
+            section=${section#*: (}
+            grep -q "follow_recipe ${section%%)*}; }" "$BATS_TEST_FILENAME"
+            ;;
         "$README: "*) grep -qF "read_section \"\$README\" \"${section#*: }\"" "$BATS_TEST_FILENAME" ;;
         *) grep -qF "read_examples \"\$ROOT${section#"$ROOT"}\"" "$BATS_TEST_FILENAME" ;;
         esac || { echo "not run: $section" >&2; return 1; }
@@ -244,7 +254,10 @@ anchors_of() {
 # Prints file $2 as recipe $1 writes it.
 file_in_recipe() {
     extract_section "$RECIPES" "$(sed -n "s/^## \(($1) .*\)/\1/p" "$RECIPES")"
-    cat blocks/*.sh | awk -v begin="cat >$2 <<'END'" '$0 == "END" { inside = 0 } inside; $0 == begin { inside = 1 }'
+    cat blocks/*.sh | awk -v begin="cat >$2 <<'END'" '
+        $0 == "END" { inside = 0 }
+        inside { print }
+        $0 == begin { inside = 1 }'
 }
 
 @test "the alerts of recipe (f) are raised when clients wait and are refused, and not otherwise" {

@@ -44,7 +44,7 @@ become() {
     mount -t tmpfs tmpfs "$root/dev"
     touch "$root/dev/null"
     mount --bind /dev/null "$root/dev/null"
-    if [[ -n $TMPFS ]]; then mount -t tmpfs -o "${TMPFS#*:}" tmpfs "$root${TMPFS%%:*}"; fi
+    if [[ -n $TMPFS ]]; then mount -t tmpfs -o mode=1777 tmpfs "$root$TMPFS"; fi
     for volume in $VOLUMES; do
         IFS=: read -r source target _ <<<"$volume"
         mount --bind -o ro "$source" "$root$target"
@@ -84,7 +84,7 @@ run() {
         </dev/null >"$state/$name/log" 2>&1 &
     echo $! >"$state/$name/process"
     echo "$IMAGE" >"$state/$name/image"
-    until [[ -S $(root_of "$name")/run/control ]] 2>/dev/null; do
+    until [[ -S $(root_of "$name")/tmp/control ]] 2>/dev/null; do
         kill -0 "$(setting "$name" process)" || { setting "$name" log >&2; exit 125; }
         sleep 0.1
     done
