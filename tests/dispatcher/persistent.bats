@@ -355,7 +355,7 @@ kill_at() {
     local call number
     start_workers 2 0
     for number in 1 2; do
-        for call in poll recvmsg sendmmsg recvfrom getsockopt close sendmsg epoll_wait; do
+        for call in "/^p?poll$" recvmsg sendmmsg recvfrom getsockopt close sendmsg "/^epoll_p?wait$"; do
             let_come 4 # now there are idle workers
             kill_at "$call" "$number"
         done
