@@ -150,20 +150,20 @@ static void forget(struct worker *worker)
 static void end_all(void)
 {
     const uint64_t until = clock_microseconds() + END_WITHIN;
+    struct worker *worker;
 
     while (workers.first[IDLE] != NULL)
         leave(workers.first[IDLE]);
-    while (workers.first[LEAVING] != NULL) {
-        struct worker *worker = workers.first[LEAVING];
+    while ((worker = workers.first[LEAVING]) != NULL) {
+        bool alive = waitpid(worker->process, NULL, WNOHANG) == 0;
 
-        if (waitpid(worker->process, NULL, WNOHANG) != 0) {
-            forget(worker);
-        } else if (clock_microseconds() >= until) {
-            kill_group(worker);
-            move(worker, KILLED);
-        } else {
+        if (alive && clock_microseconds() < until) {
             (void)poll(NULL, 0, 1); /* millisecond */
+            continue;
         }
+        if (alive)
+            kill_group(worker);
+        move(worker, KILLED);
     }
 }
 
