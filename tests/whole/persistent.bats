@@ -60,6 +60,8 @@ survives_leavers() {
     ((STATUS == 0))
 }
 
+has_php() { php -m 2>/dev/null | grep -qx sockets; }
+
 ask_finger() { printf 'root\r\n' | nc -w 10 "$ADDRESS" "$PORT"; }
 
 @test "the worker in Python answers curl, whether it asks to keep the connection or not" {
@@ -96,7 +98,7 @@ ask_finger() { printf 'root\r\n' | nc -w 10 "$ADDRESS" "$PORT"; }
 @test "the worker in PHP answers curl" {
     needs curl
     needs perl
-    php -m 2>/dev/null | grep -qx sockets || skip "PHP is not installed, or lacks its sockets"
+    has_php || skip "PHP is not installed, or lacks its sockets"
     serve "$WORKERS/http.php"
     answers_three_times '^Hello 127.0.0.1, you asked: GET /file HTTP/1.[01]$' \
         curl -sS -m 10 "http://$ADDRESS:$PORT/file"
@@ -120,7 +122,7 @@ ask_finger() { printf 'root\r\n' | nc -w 10 "$ADDRESS" "$PORT"; }
     nc -w 10 "$ADDRESS" "$PORT" | grep -q '^somewhere, '
     stop
     for worker in http.py http.php; do
-        if [[ $worker == *.php ]] && ! command -v php >/dev/null; then continue; fi
+        if [[ $worker == *.php ]] && ! has_php; then continue; fi
         start --persistent --no-env --address 127.0.0.1 0 "$WORKERS/$worker"
         curl -sS -m 10 "http://$ADDRESS:$PORT/" | grep -q '^Hello you, '
         stop
