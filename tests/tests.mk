@@ -55,7 +55,8 @@ $(BUILD)/tests/dispatcher/wire: ALL_LDFLAGS += $(call wrap,rights_receive)
 $(BUILD)/tests/options/hosts $(BUILD)/tests/fuzz/access: ALL_LDFLAGS += $(call wrap,lookup_name)
 # The daemon, in which the supervisor can be made to crash.
 $(BUILD)/tests/keeper/plant: ALL_LDFLAGS += $(call wrap,access_allows order_join address_of_socket \
-    clients_move report_ended server_open manager_look pool_recall loop_watch)
+    clients_move report_ended server_open manager_look pool_recall loop_watch \
+    clients_find)
 # In this one the handlers and signals that a dispatcher starts and sends are only reported.
 $(BUILD)/tests/fuzz/requests: ALL_LDFLAGS += $(call wrap,spawn_begin spawn_is_over spawn_error \
     spawn_forget kill wait4 waitpid reply_leave)

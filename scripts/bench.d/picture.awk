@@ -1,4 +1,4 @@
-# Draws a burst of clients as SVG: how many of them are connected, and how many served, over time.
+# Draws a burst of clients as SVG: how many of them are launched, connected, served and lost over time.
 #
 #   LC_ALL=C awk -f picture.awk <TIMELINES >PICTURE.svg
 #
@@ -7,8 +7,9 @@
 #   #clients   N        how many came at once
 #   #handlers  N        how many of them were served at once (may be left out)
 # and points, of each program in order of time, the programs in the order of their panels:
-#   PROGRAM    MS    CONNECTED    SERVED
-# The counts are cumulative and hold until the next point.  The picture has one panel for each program,
+#   PROGRAM    MS    LAUNCHED    CONNECTED    SERVED    LOST
+# The counts are cumulative and hold until the next point.  Lost are clients that were connected, and whose
+# connection ended without an answer.  The title says how the first program stands to the others.  The picture has one panel for each program,
 # all with the same axis of time.  Input that is none of this is refused with one line, and status 1.
 #
 # It is POSIX awk, for mawk, gawk and busybox alike.
@@ -16,25 +17,27 @@
 BEGIN {
     FS = "\t"
     programs = 0 # as many panels; name[1..programs], and by program and point:
-                 # time[], count[..., "connected"], count[..., "served"]; points[] says how many
+                 # time[], count[..., WHAT]; points[] says how many
     failed = 0   # something has been said about the input
 
     width = 880
     margin = 24
     count_width = 48   # for how many clients the top of a panel means
     result_width = 100 # for what stands behind the end of a panel
-    first_panel = 118  # where the panels begin
+    first_panel = 146  # where the panels begin
 
-    overflow_note = "Steps in orange: the listen queue is full, and the client's kernel tries again" \
+    overflow_note = "Steps: the program's listen queue is full, and the client's kernel tries again" \
         " a second later, and again."
 
     ink = "#1c2733"
     grey = "#5b6673"
     alarm = "#a33308"
     paper = "#fdfdfb"
+    colour["unlaunched"] = "#e6e7e2"
     colour["unconnected"] = "#f2a765"
-    colour["connected"] = "#b4d5ea"
+    colour["waiting"] = "#b4d5ea"
     colour["served"] = "#2a6a9b"
+    colour["lost"] = "#b5302a"
 }
 
 $1 == "#machine" { machine = $2; next }
@@ -42,8 +45,8 @@ $1 == "#clients" { clients = $2 + 0; next }
 $1 == "#handlers" { handlers = $2 + 0; next }
 
 {
-    if (is_point() && is_in_order($1, $2 + 0, $3 + 0, $4 + 0)) {
-        add_point($1, $2 + 0, $3 + 0, $4 + 0)
+    if (is_point() && is_in_order()) {
+        add_point()
     } else {
         refuse("line " NR ": " complaint)
         exit
@@ -74,29 +77,38 @@ function refuse(why) {
 function is_number(text) { return text ~ /^[0-9]+(\.[0-9]*)?$/ }
 
 function is_point() {
-    complaint = "expected PROGRAM, MS, CONNECTED and SERVED, apart by tabs"
-    return NF == 4 && $1 != "" && is_number($2) && is_number($3) && is_number($4)
+    complaint = "expected PROGRAM, MS, LAUNCHED, CONNECTED, SERVED and LOST, apart by tabs"
+    return NF == 6 && $1 != "" && is_number($2) && is_number($3) && is_number($4) && is_number($5) \
+        && is_number($6)
 }
 
-function is_in_order(program, ms, connected, served,    last) {
+function is_in_order(    last) {
+    last = points[$1]
     complaint = "time and counts may only grow"
-    last = points[program]
-    return !last || (ms >= time[program, last] \
-        && connected >= count[program, last, "connected"] && served >= count[program, last, "served"])
+    if (last && ($2 + 0 < time[$1, last] || $3 + 0 < count[$1, last, "launched"] \
+        || $4 + 0 < count[$1, last, "connected"] || $5 + 0 < count[$1, last, "served"] \
+        || $6 + 0 < count[$1, last, "lost"])) return 0
+    complaint = "more clients connected than launched, or more served and lost than connected"
+    return $4 + 0 <= $3 + 0 && $5 + $6 <= $4 + 0
 }
 
-function add_point(program, ms, connected, served,    point) {
-    if (!points[program]) name[++programs] = program
-    point = ++points[program]
-    time[program, point] = ms
-    count[program, point, "connected"] = connected
-    count[program, point, "served"] = served
+# Besides the counts themselves, a point has those up to which areas are filled.
+function add_point(    point) {
+    if (!points[$1]) name[++programs] = $1
+    point = ++points[$1]
+    time[$1, point] = $2 + 0
+    count[$1, point, "launched"] = $3 + 0
+    count[$1, point, "connected"] = $4 + 0
+    count[$1, point, "served"] = $5 + 0
+    count[$1, point, "lost"] = $6 + 0
+    count[$1, point, "waiting"] = $4 - $6
+    count[$1, point, "unconnected"] = $3 - $6
 }
 
 function check_totals(    panel, program) {
     for (panel = 1; panel <= programs; panel++) {
         program = name[panel]
-        if (total(program, "connected") > clients || total(program, "served") > clients) {
+        if (total(program, "launched") > clients) {
             refuse(program ": more clients than #clients says")
             return
         }
@@ -114,10 +126,11 @@ function reached(program, what,    point) {
 }
 
 # When nothing more happened.
-function finish(program,    connected, served) {
-    connected = reached(program, "connected")
-    served = reached(program, "served")
-    return connected > served ? connected : served
+function finish(program,    latest) {
+    latest = reached(program, "connected")
+    if (reached(program, "served") > latest) latest = reached(program, "served")
+    if (reached(program, "lost") > latest) latest = reached(program, "lost")
+    return latest
 }
 
 # ---- where things are ----
@@ -194,6 +207,9 @@ function thousands(number,    rest, text) {
 
 function never_served(program) { return clients - total(program, "served") }
 
+# How those are called that were not served.
+function fate(program) { return never_served(program) == total(program, "lost") ? "lost" : "never served" }
+
 # How many were connected, or served, and when that was so.
 function progress(program, what,    number) {
     number = total(program, what)
@@ -203,7 +219,7 @@ function progress(program, what,    number) {
 
 function describe(program) {
     return escape(program) ": " progress(program, "connected") ", " progress(program, "served") \
-        (never_served(program) ? ", " thousands(never_served(program)) " never served." : ".")
+        (never_served(program) ? ", " thousands(never_served(program)) " " fate(program) "." : ".")
 }
 
 # ---- what is drawn ----
@@ -222,8 +238,32 @@ function rectangle(x, y, wide, high, fill) {
         x, y, wide, high, fill
 }
 
+# What the first program has done.
 function heading() {
-    return thousands(clients) " clients at once" (handlers ? ", " handlers " handlers" : "")
+    return thousands(clients) " clients at once: " escape(name[1]) \
+        (never_served(name[1]) ? " leaves " thousands(never_served(name[1])) " unserved" \
+            : " serves all in " seconds(reached(name[1], "served")))
+}
+
+# What the others have done.
+function comparison(    panel, least, most, worst, took, ending, text) {
+    for (panel = 2; panel <= programs; panel++) {
+        if (never_served(name[panel]) > worst) worst = never_served(name[panel])
+        if (never_served(name[panel])) continue
+        took = reached(name[panel], "served")
+        if (least == "" || took < least) least = took
+        if (took > most) most = took
+    }
+    if (programs < 2) return ""
+    ending = programs == 2 ? "s " : " "
+    text = least == "" ? "" : "take" ending seconds(least) (most > least ? " to " seconds(most) : "")
+    if (worst) text = text (text == "" ? "" : ", or ") "leave" ending "up to " thousands(worst) " unserved"
+    return (programs > 2 ? "Other programs " : "Another program ") text "."
+}
+
+function circumstances() {
+    return (handlers ? "Each program runs at most " handlers " handlers at a time, if it has such a limit. " : "") \
+        machine
 }
 
 function draw_style() {
@@ -247,26 +287,32 @@ function draw_head(    panel) {
     printf "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\"", width, height
     printf " width=\"%d\" height=\"%d\"", width, height
     print " role=\"img\" aria-labelledby=\"title description\">"
-    print "<title id=\"title\">" heading() ": connected and served over time</title>"
+    print "<title id=\"title\">" heading() "</title>"
     print "<desc id=\"description\">"
     for (panel = 1; panel <= programs; panel++) print describe(name[panel])
     print "</desc>"
     draw_style()
     printf "<rect x=\"0.5\" y=\"0.5\" width=\"%d\" height=\"%d\" rx=\"8\"", width - 1, height - 1
     print " fill=\"" paper "\" stroke=\"#d8dbd9\"/>"
-    write(margin, 42, "class=\"heading\"", heading())
-    write(margin, 63, fitted(12.5, machine, width - 2 * margin), escape(machine))
+    write(margin, 42, "class=\"heading\"" fitted(21, heading(), width - 2 * margin), heading())
+    write(margin, 65, "class=\"name\"" fitted(14, comparison(), width - 2 * margin), comparison())
+    write(margin, 87, fitted(12.5, circumstances(), width - 2 * margin), escape(circumstances()))
 }
 
+# Returns where the next entry begins.
 function draw_key_entry(x, what, words) {
-    rectangle(x, 82, 14, 14, colour[what])
-    write(x + 20, 94, "", words)
+    rectangle(x, 107, 14, 14, colour[what])
+    write(x + 20, 119, "", words)
+    return x + 20 + 6.3 * length(words) + 20
 }
 
-function draw_key() {
-    draw_key_entry(left, "unconnected", "not connected yet")
-    draw_key_entry(left + 155, "connected", "connected, waiting")
-    draw_key_entry(left + 315, "served", "served")
+function draw_key(    x, panel, lost) {
+    for (panel = 1; panel <= programs; panel++) lost += total(name[panel], "lost")
+    x = draw_key_entry(margin, "unlaunched", "not yet launched by the client")
+    x = draw_key_entry(x, "unconnected", "launched, not yet connected")
+    x = draw_key_entry(x, "waiting", "connected, waiting")
+    x = draw_key_entry(x, "served", "served")
+    if (lost) draw_key_entry(x, "lost", "lost")
 }
 
 function tick_step(    step) {
@@ -297,6 +343,23 @@ function draw_area(panel, what) {
     printf "L%.1f %.1fH%.1fz\"/>\n", trace_x[traced], y_of(panel, 0), x_of(0)
 }
 
+# Fills from the top down.
+function draw_lost(panel) {
+    if (!total(name[panel], "lost")) return
+    trace(panel, "lost")
+    turn_round(panel)
+    thin()
+    printf "<path fill=\"%s\" d=\"", colour["lost"]
+    print_trace()
+    printf "L%.1f %.1fH%.1fz\"/>\n", trace_x[traced], y_of(panel, clients), x_of(0)
+}
+
+# Makes a line of counts from the top down.
+function turn_round(panel,    corner) {
+    for (corner = 1; corner <= traced; corner++)
+        trace_y[corner] = y_of(panel, 0) + y_of(panel, clients) - trace_y[corner]
+}
+
 function draw_panels(    panel) {
     for (panel = 1; panel <= programs; panel++) draw_panel(panel)
 }
@@ -304,8 +367,10 @@ function draw_panels(    panel) {
 function draw_panel(panel,    program, stop, middle) {
     program = name[panel]
     stop = x_of(end[panel] > axis_end ? axis_end : end[panel])
-    rectangle(x_of(0), y_of(panel, clients), stop - x_of(0), panel_height, colour["unconnected"])
-    draw_area(panel, "connected")
+    rectangle(x_of(0), y_of(panel, clients), stop - x_of(0), panel_height, colour["unlaunched"])
+    draw_lost(panel)
+    draw_area(panel, "unconnected")
+    draw_area(panel, "waiting")
     draw_area(panel, "served")
     if (end[panel] > axis_end) draw_tear(panel)
     printf "<path d=\"M%.1f %.1fH%.1f\" stroke=\"#9aa3ab\"/>\n", x_of(0), y_of(panel, 0), right
@@ -316,7 +381,7 @@ function draw_panel(panel,    program, stop, middle) {
     write(margin, middle + 15, "", progress(program, "connected"))
     if (never_served(program)) {
         write(stop + 8, middle - 1, "class=\"result alarm\"", thousands(never_served(program)))
-        write(stop + 8, middle + 15, "class=\"beside alarm\"", "never served")
+        write(stop + 8, middle + 15, "class=\"beside alarm\"", fate(program))
     } else {
         write(stop + 8, middle - 1, "class=\"result\"", seconds(reached(program, "served")))
         write(stop + 8, middle + 15, "class=\"beside\"", "all served")
@@ -351,8 +416,8 @@ function trace(panel, what,    program, point, stop, x, y) {
     add_corner(stop, y)
 }
 
-# Of all corners in a column a quarter of a pixel wide only the first and the last stay: as counts only
-# grow, they are the lowest and the highest.
+# Of all corners in a column a quarter of a pixel wide only the first and the last stay: that narrow, it
+# does not matter where between them a line goes.
 function add_corner(x, y,    column) {
     column = int(x * 4)
     if (traced < 2 || column != trace_column[traced] || column != trace_column[traced - 1]) traced++

@@ -1,5 +1,6 @@
 # Turns what became of each client, lines of BEGUN CONNECTED FIRST DONE in microseconds, into lines
-# of PROGRAM MILLISECONDS CONNECTED SERVED: how many they were at that time.
+# of PROGRAM MILLISECONDS BEGUN CONNECTED SERVED LOST: how many they were at that time.  A lost client
+# was connected, and its connection ended without an answer.
 #
 #   awk -v program=NAME -f timeline.awk FILE
 
@@ -12,8 +13,10 @@ function note(events, time) {
 BEGIN { POINTS = 300 }
 
 {
+    note(begins, $1)
     note(connects, $2)
     if ($3 != "-") note(ends, $4)
+    else if ($2 != "-") note(losses, $4)
 }
 
 # How many of the events there have been at each point.
@@ -24,9 +27,12 @@ function count(events, counts,    event, point, sum) {
 
 END {
     step = (last + 1) / POINTS
+    count(begins, begun)
     count(connects, connected)
     count(ends, served)
-    printf "%s\t0\t0\t0\n", program
+    count(losses, lost)
+    printf "%s\t0\t0\t0\t0\t0\n", program
     for (point = 0; point < POINTS; point++)
-        printf "%s\t%.3f\t%d\t%d\n", program, (point + 1) * step / 1000, connected[point], served[point]
+        printf "%s\t%.3f\t%d\t%d\t%d\t%d\n", program, (point + 1) * step / 1000, \
+            begun[point], connected[point], served[point], lost[point]
 }

@@ -9,13 +9,27 @@ enum {
     LABEL_WIDTH = 9, /* with a blank behind it */
     GAP = 2,
     BAR_MINIMUM = 6, /* with its brackets */
-    BAR_MAXIMUM = 44
+    BAR_MAXIMUM = 80
 };
 
-/* ECMA-48, 8.3.117 (SGR). */
-static const char *const styles[] = {
-    [FRAME_PLAIN] = "0",      [FRAME_LABEL] = "0;36", [FRAME_STRONG] = "0;1", [FRAME_GOOD] = "0;32",
-    [FRAME_WARNING] = "0;33", [FRAME_BAD] = "0;31",   [FRAME_FAINT] = "0;2",
+/* ECMA-48, 8.3.117 (SGR).  What the eight colours look like is up to the terminal; cyan and yellow
+ * are often illegible on white.  Those of the 256 have a contrast of 3.3 at least, on white and on
+ * black. */
+static const char *const styles[2][FRAME_STYLES] = {
+    {[FRAME_PLAIN] = "0",
+     [FRAME_LABEL] = "0;36",
+     [FRAME_STRONG] = "0;1",
+     [FRAME_GOOD] = "0;32",
+     [FRAME_WARNING] = "0;33",
+     [FRAME_BAD] = "0;31",
+     [FRAME_FAINT] = "0;2"},
+    {[FRAME_PLAIN] = "0",
+     [FRAME_LABEL] = "0;38;5;30",
+     [FRAME_STRONG] = "0;1",
+     [FRAME_GOOD] = "0;38;5;28",
+     [FRAME_WARNING] = "0;38;5;136",
+     [FRAME_BAD] = "0;38;5;160",
+     [FRAME_FAINT] = "0;2"},
 };
 
 static unsigned bounded(unsigned value, unsigned most)
@@ -39,7 +53,7 @@ void frame_open(struct frame *frame, struct frame_look look, unsigned rows, unsi
 static void set_style(struct frame *frame, enum frame_style style)
 {
     if (frame->look.placed && frame->look.colours && style != frame->style)
-        text_add(&frame->text, "\033[%sm", styles[style]);
+        text_add(&frame->text, "\033[%sm", styles[frame->look.many][style]);
     frame->style = style;
 }
 

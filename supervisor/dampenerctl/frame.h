@@ -18,7 +18,7 @@ enum {
 
 /* Room for any frame: a style and a character of UTF-8 for each column, and a few bytes for each
  * row. */
-enum { FRAME_TEXT = FRAME_ROWS * (FRAME_COLUMNS * 12 + 16) };
+enum { FRAME_TEXT = FRAME_ROWS * (FRAME_COLUMNS * 18 + 16) };
 
 enum frame_style {
     FRAME_PLAIN,
@@ -27,7 +27,8 @@ enum frame_style {
     FRAME_GOOD,
     FRAME_WARNING,
     FRAME_BAD,
-    FRAME_FAINT
+    FRAME_FAINT,
+    FRAME_STYLES
 };
 
 /* Signs beyond ASCII: columns of rising height, and what fills a bar. */
@@ -37,7 +38,8 @@ enum { FRAME_LEVELS = 8, FRAME_LEVEL = 0x80, FRAME_BAR = FRAME_LEVEL + FRAME_LEV
 struct frame_look {
     bool placed;  /* sequences place each row on a terminal; else rows are lines */
     bool colours; /* only if placed */
-    bool blocks;  /* bars are block characters of UTF-8; else ASCII */
+    bool many;   /* the terminal has 256 colours, out of which some are legible on any background */
+    bool blocks; /* bars are block characters of UTF-8; else ASCII */
 };
 
 struct frame {

@@ -47,12 +47,12 @@ static void forget(struct dirent **entries, unsigned count)
 unsigned instance_find(char path[INSTANCE_PATH])
 {
     struct dirent **entries;
-    unsigned count = list(&entries);
+    const unsigned count = list(&entries);
+    /* The first may just have ended. */
+    const bool found = entries != NULL && count > 0 && find_socket(entries[0]->d_name, path);
 
-    if (count > 0 && !find_socket(entries[0]->d_name, path))
-        count = 0; /* it has just ended */
     forget(entries, count);
-    return count;
+    return found ? count : 0;
 }
 
 /* Adds a word as a shell reads it. */

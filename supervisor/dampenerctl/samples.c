@@ -13,7 +13,10 @@ void samples_add(struct samples *samples, double time, const char *answer)
         .figures = {[SAMPLES_QUEUED] = answer_number(from, "queued"),
                     [SAMPLES_ACCEPTED] = answer_number(from, "accepted"),
                     [SAMPLES_STARTED] = answer_number(from, "running") + served,
-                    [SAMPLES_SERVED] = served},
+                    [SAMPLES_SERVED] = served,
+                    [SAMPLES_REFUSED] = answer_number(from, "ended.refused_queue") +
+                                        answer_number(from, "ended.refused_source") +
+                                        answer_number(from, "ended.refused_timeout")},
     };
 }
 

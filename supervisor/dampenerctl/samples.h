@@ -11,8 +11,14 @@
 
 enum { SAMPLES_MAXIMUM = 512, SAMPLES_SPAN = 5 };
 
-enum samples_figure { SAMPLES_QUEUED, SAMPLES_ACCEPTED, SAMPLES_STARTED, SAMPLES_SERVED };
-enum { SAMPLES_FIGURES = SAMPLES_SERVED + 1 };
+enum samples_figure {
+    SAMPLES_QUEUED,
+    SAMPLES_ACCEPTED,
+    SAMPLES_STARTED,
+    SAMPLES_SERVED,
+    SAMPLES_REFUSED,
+    SAMPLES_FIGURES
+};
 
 struct sample {
     double time;

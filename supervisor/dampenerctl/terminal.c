@@ -24,6 +24,15 @@ bool terminal_is_able(void)
     return isatty(STDOUT_FILENO) && type != NULL && *type != '\0' && strcmp(type, "dumb") != 0;
 }
 
+bool terminal_has_many_colours(void)
+{
+    const char *type = getenv("TERM");
+    const char *colours = getenv("COLORTERM");
+
+    return (type != NULL && strstr(type, "256color") != NULL) ||
+           (colours != NULL && *colours != '\0');
+}
+
 void terminal_size(unsigned *rows, unsigned *columns)
 {
     struct winsize size = {.ws_row = 0};

@@ -34,6 +34,9 @@ enum terminal_event {
 /* Returns whether standard output is a terminal that can show a view. */
 bool terminal_is_able(void);
 
+/* Returns whether the terminal says that it has 256 colours. */
+bool terminal_has_many_colours(void);
+
 /* Takes the terminal.  Returns 0, or -1 with errno and no change. */
 int terminal_open(struct terminal *terminal);
 

@@ -1,5 +1,6 @@
 #include "supervisor/dampenerctl/top.h"
 
+#include "supervisor/dampenerctl/keys.h"
 #include "supervisor/dampenerctl/output.h"
 #include "supervisor/dampenerctl/request.h"
 #include "supervisor/dampenerctl/terminal.h"
@@ -15,7 +16,8 @@
 enum {
     PERIOD = 1000, /* milliseconds from one request to the next */
     ROWS = 40,     /* of a frame that no terminal bounds */
-    COLUMNS = 80
+    COLUMNS = 80,
+    NOTED_FOR = 8000 /* milliseconds that a question or a result stands */
 };
 
 struct top {
@@ -26,8 +28,12 @@ struct top {
     char *answer; /* the last one; owned, NULL before the first */
     char trouble[sizeof(((struct request *)NULL)->own_error) + 40];
     unsigned quiet; /* periods that the request has waited for its answer */
-    int64_t next;   /* when the next period begins */
-    bool outdated;  /* the frame must be drawn again */
+    struct keys keys;
+    char result[100];   /* of the last command; "": none */
+    bool failed;        /* the result is an error */
+    int64_t noted_till; /* then question and result go */
+    int64_t next;       /* when the next period begins */
+    bool outdated;      /* the frame must be drawn again */
     bool ended;
     int error; /* of the terminal; 0: none */
     struct frame frame;
@@ -36,10 +42,15 @@ struct top {
 
 static const struct text *draw(struct top *top, unsigned rows, unsigned columns)
 {
+    const bool asks = *top->keys.note != '\0';
     struct view view = {.answer = top->answer,
                         .samples = &top->samples,
                         .trouble = *top->trouble == '\0' ? NULL : top->trouble,
-                        .live = top->look.placed};
+                        .live = top->look.placed,
+                        .note = asks                   ? top->keys.note
+                                : *top->result != '\0' ? top->result
+                                                       : NULL,
+                        .asks = asks || top->failed};
 
     frame_open(&top->frame, top->look, rows, columns, top->shown);
     view_draw(&top->frame, &view);
@@ -78,11 +89,22 @@ static void on_keys(struct top *top)
 
     if (count < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    /* A terminal without its line discipline sends Ctrl-D for the end of input. */
     for (ssize_t i = 0; i < count; i++)
-        top->ended = top->ended || keys[i] == 'q' || keys[i] == 'Q' || keys[i] == '\004';
-    if (count <= 0)
-        top->ended = true;
+        keys_press(&top->keys, keys[i], top->answer);
+    *top->result = '\0';
+    top->noted_till = request_clock() + NOTED_FOR;
+    top->outdated = true;
+    top->ended = top->ended || top->keys.quit || count <= 0;
+}
+
+/* Takes the question or the result away after a while. */
+static void forget_notes(struct top *top)
+{
+    if ((*top->keys.note == '\0' && *top->result == '\0') || request_clock() < top->noted_till)
+        return;
+    keys_forget(&top->keys);
+    *top->result = '\0';
+    top->outdated = true;
 }
 
 static void on_signal(struct top *top)
@@ -143,6 +165,7 @@ static bool serve(struct top *top, struct pollfd other, int timeout)
 
     if (top->ended)
         return false;
+    forget_notes(top);
     if (show(top) < 0)
         return fail(top);
     if (top->terminal.pending_length == 0)
@@ -170,8 +193,26 @@ static bool serve_meanwhile(void *context, struct pollfd wanted, int timeout)
     return serve(top, wanted, timeout);
 }
 
-/* Asks once, and serves the user until the next period begins.  Returns false once the view ends.
- */
+/* Sends the command that a key stands for, and notes what becomes of it. */
+static void obey(struct top *top)
+{
+    struct request request = {.wait = serve_meanwhile, .context = top};
+    char command[KEYS_COMMAND];
+    const char *words;
+
+    memcpy(command, top->keys.command, sizeof(command));
+    *top->keys.command = '\0';
+    top->quiet = 0;
+    top->failed = !request_ask(&request, top->path, command);
+    words = top->failed ? request.error : request.answer;
+    (void)snprintf(top->result, sizeof(top->result), "%.*s", (int)strcspn(words, "\n"), words);
+    top->noted_till = request_clock() + NOTED_FOR;
+    top->outdated = true;
+    free(request.answer);
+}
+
+/* Asks once, and serves the user until the next period begins or a key wants something.  Returns
+ * false once the view ends. */
 static bool go_on(struct top *top)
 {
     struct request request = {.wait = serve_meanwhile, .context = top};
@@ -185,11 +226,14 @@ static bool go_on(struct top *top)
         (void)snprintf(top->trouble, sizeof(top->trouble), "TRYING AGAIN: %.*s",
                        (int)strcspn(reason, "\n"), reason);
     free(request.answer);
-    do
+    while (*top->keys.command == '\0') {
         if (!serve(top, (struct pollfd){.fd = -1}, PERIOD))
             return false;
-    while (!has_period_begun(top));
-    return true;
+        if (has_period_begun(top))
+            return true;
+    }
+    obey(top);
+    return !top->ended;
 }
 
 static int run_live(struct top *top)
@@ -198,6 +242,7 @@ static int run_live(struct top *top)
 
     top->look.placed = true;
     top->look.colours = no_colour == NULL || *no_colour == '\0';
+    top->look.many = terminal_has_many_colours();
     top->next = request_clock() + PERIOD;
     if (terminal_open(&top->terminal) < 0)
         return output_complain(OUTPUT_FAILED, "cannot use the terminal: %m");

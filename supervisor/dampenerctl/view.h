@@ -15,7 +15,9 @@ struct view {
     const char *answer; /* the last one, or NULL */
     const struct samples *samples;
     const char *trouble; /* why there is nothing newer, or NULL */
-    bool live;           /* the view is refreshed, and a key ends it */
+    bool live;           /* the view is refreshed, and takes keys */
+    const char *note;    /* in place of the keys: a question, or what has become of it; or NULL */
+    bool asks;           /* the note is a question, or a failure */
 };
 
 /* Draws into an open, empty frame, and closes it. */

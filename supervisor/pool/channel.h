@@ -52,8 +52,8 @@ void channel_prepare(struct channel *channel, struct loop *loop, const struct po
  * for it.  Returns 0, or -1 with errno and nothing open. */
 int channel_open(struct channel *channel, const int descriptors[CHANNEL_DESCRIPTORS]);
 
-/* Opens a closed channel that an earlier supervisor had open.  Returns 0, or -1 with errno: then the
- * descriptors are as before, and `known`, for the next supervisor. */
+/* Opens a closed channel that an earlier supervisor had open.  Returns 0, or -1 with errno: then
+ * the descriptors are as before, and `known`, for the next supervisor. */
 int channel_reopen(struct channel *channel, const int descriptors[CHANNEL_DESCRIPTORS]);
 
 /* Closes what is open and forgets all requests.  Keeps errno. */

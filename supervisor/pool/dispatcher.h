@@ -64,8 +64,8 @@ void dispatcher_open(struct dispatcher *dispatcher, struct pool *pool, unsigned 
 void dispatcher_begin(struct dispatcher *dispatcher, uint32_t generation, pid_t process,
                       const int descriptors[CHANNEL_DESCRIPTORS]);
 
-/* Opens the channel of a dispatcher that an earlier supervisor knew, and calls the roll.  Returns 0,
- * or -1 with errno, as channel_reopen() fails. */
+/* Opens the channel of a dispatcher that an earlier supervisor knew, and calls the roll.  Returns
+ * 0, or -1 with errno, as channel_reopen() fails. */
 int dispatcher_recall(struct dispatcher *dispatcher);
 
 /* Takes note of its death: decides its STARTs. */

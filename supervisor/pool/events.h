@@ -56,8 +56,8 @@ struct pool_events {
     void (*listed)(void *context, unsigned dispatcher, uint32_t client, uint64_t ticket);
     void (*rolled)(void *context, unsigned dispatcher);
     /* Answers a START that an earlier supervisor sent: it was tried, and the answer was lost with
-     * that supervisor. */
-    void (*lost)(void *context, uint32_t client, uint64_t ticket);
+     * that supervisor.  `process` was the handler, or the child whose exec failed. */
+    void (*lost)(void *context, uint32_t client, uint64_t ticket, int32_t process);
 
     /* A handler has ended.  Returns false if the dispatcher has no such handler; the dispatcher is
      * killed then. */

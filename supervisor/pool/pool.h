@@ -32,8 +32,8 @@ void pool_open(struct pool *pool, struct loop *loop, struct pool_books *books, u
                rlim_t descriptors, const struct pool_events *events);
 
 /* Takes the place of an earlier supervisor: opens the channels of all dispatchers in the books, and
- * calls the roll.  To be called after pool_open(), and before pool_recall_start().  Returns 0, or -1
- * with errno: then this supervisor knows too little, and another one must begin. */
+ * calls the roll.  To be called after pool_open(), and before pool_recall_start().  Returns 0, or
+ * -1 with errno: then this supervisor knows too little, and another one must begin. */
 int pool_recall(struct pool *pool);
 
 /* Returns true if there is this dispatcher. */

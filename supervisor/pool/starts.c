@@ -151,15 +151,17 @@ void starts_rolled(struct starts *starts)
         struct starts_slot *slot = &starts->slots[i];
         uint32_t client = slot->client;
         uint64_t ticket = slot->ticket;
+        int32_t process;
 
         if (!slot->used || slot->listed)
             continue;
-        if (process_in(starts, i) == 0) {
+        process = process_in(starts, i);
+        if (process == 0) {
             give_back(starts, slot);
             continue;
         }
         remove_start(starts, slot);
-        starts->events->lost(starts->events->context, client, ticket);
+        starts->events->lost(starts->events->context, client, ticket, process);
     }
 }
 

@@ -149,8 +149,10 @@ static void enter(struct clients *clients, struct client *client)
         return;
     order_activate(&clients->order, &client->place);
     list_append(&clients->lists[client->state], &client->place.entry);
-    if (client->state == CLIENT_RUNNING)
-        list_remove(&clients->arrivals, &client->arrival);
+    if (client->state != CLIENT_RUNNING)
+        return;
+    list_remove(&clients->arrivals, &client->arrival);
+    clients->kept += client->descriptor >= 0;
 }
 
 /* Finds the clients, and completes what was cut off.  Returns how many there are. */
@@ -326,7 +328,15 @@ void clients_move(struct clients *clients, struct client *client, enum client_st
     if (state != CLIENT_RUNNING)
         return;
     list_remove(&clients->arrivals, &client->arrival);
+    clients->kept += client->descriptor >= 0;
     clients->books->started++;
+}
+
+void clients_part(struct clients *clients, struct client *client)
+{
+    clients->kept -= client->descriptor >= 0;
+    clients_settle();
+    client->descriptor = -1;
 }
 
 void clients_step_aside(struct clients *clients, struct client *client)
@@ -378,6 +388,8 @@ void clients_begin_end(struct clients *clients, struct client *client, enum clie
     note_end(clients->books, client, end);
     if (state != CLIENT_RUNNING)
         list_remove(&clients->arrivals, &client->arrival);
+    else
+        clients->kept -= client->descriptor >= 0;
     if (state != CLIENT_QUEUED)
         list_remove(&clients->lists[state], &client->place.entry);
     order_leave(&clients->order, &client->place, standing);

@@ -121,6 +121,7 @@ struct clients {
     uint64_t accepted;
     uint32_t unused; /* handle of the first unused record that was used; CLIENTS_NONE: none */
     uint32_t taken;  /* records in use */
+    uint32_t kept;   /* running clients of which we have a descriptor */
 };
 
 /* Makes books for so many clients, in memory that forked processes share.  Memory is taken as
@@ -208,6 +209,9 @@ void clients_step_aside(struct clients *clients, struct client *client);
 
 /* Has all clients that stepped aside wait in their old places.  O(clients aside). */
 void clients_rejoin(struct clients *clients);
+
+/* The caller has closed the descriptor of a running client, or taken it over. */
+void clients_part(struct clients *clients, struct client *client);
 
 /* Counts a failed start of a starting client, which others may not share.  Returns how many there
  * were, if another handler was started since the first of them; or else 0. */

@@ -98,10 +98,8 @@ void queue_close(struct queue *queue)
 bool queue_has_room(const struct queue *queue, uint32_t startable)
 {
     uint32_t queued = clients_count(&queue->clients, CLIENT_QUEUED);
-    uint32_t held = queued + clients_count(&queue->clients, CLIENT_STARTING);
+    uint32_t held = queued + clients_count(&queue->clients, CLIENT_STARTING) + queue->clients.kept;
 
-    if (options_keep_connections(queue->options))
-        held += clients_count(&queue->clients, CLIENT_RUNNING);
     return held < queue->capacity &&
            (queue->options->refuse || queued + 1 - startable <= queue->maximum);
 }
@@ -267,8 +265,7 @@ void queue_part(struct queue *queue, struct client *client)
         lingering_begin(&queue->lingering, client->descriptor, time, UINT64_MAX);
     else
         release(client->descriptor);
-    clients_settle();
-    client->descriptor = -1;
+    clients_part(&queue->clients, client);
 }
 
 static bool is_new(const struct queue *queue, const struct client *client)
@@ -289,8 +286,9 @@ static uint32_t excused(struct queue *queue, uint32_t about_to_start)
     return queue->loop->now < queue->crowded_until ? about_to_start : 0;
 }
 
-/* Refuses new clients, the newest first, until `most` wait. */
-static void refuse_excess(struct queue *queue, uint32_t most)
+/* Refuses new clients, the newest first, until `most` wait or the time is over.  Returns false if
+ * others are left. */
+static bool refuse_excess(struct queue *queue, uint32_t most, uint64_t end)
 {
     const struct clients *clients = &queue->clients;
     struct client *client = clients_newest(clients);
@@ -298,22 +296,29 @@ static void refuse_excess(struct queue *queue, uint32_t most)
     while (is_new(queue, client) && clients_count(clients, CLIENT_QUEUED) > most) {
         struct client *before = clients_before(clients, client);
 
+        if (loop_clock() >= end)
+            return false;
         refuse(queue, client, CLIENT_REFUSED_QUEUE);
         client = before;
     }
+    return true;
 }
 
-/* Refuses new clients, the newest first, of sources with too many waiting. */
-static void refuse_excess_of_sources(struct queue *queue)
+/* Does the same with new clients of sources with too many waiting. */
+static bool refuse_excess_of_sources(struct queue *queue, uint64_t end)
 {
     const struct clients *clients = &queue->clients;
     struct client *before;
 
     for (struct client *client = clients_newest(clients); is_new(queue, client); client = before) {
         before = clients_before(clients, client);
-        if (order_waiting(client->place.line) > queue->options->per_source_queue)
-            refuse(queue, client, CLIENT_REFUSED_SOURCE);
+        if (order_waiting(client->place.line) <= queue->options->per_source_queue)
+            continue;
+        if (loop_clock() >= end)
+            return false;
+        refuse(queue, client, CLIENT_REFUSED_SOURCE);
     }
+    return true;
 }
 
 /* Whether the new clients can be watched later.  If one of them gives up meanwhile, it must not
@@ -362,6 +367,19 @@ static void watch_new(struct queue *queue)
     queue->watched = clients->books->last_ticket;
 }
 
+/* Returns how many clients may wait while handlers have connections that we keep, too: newcomers
+ * that are refused need descriptors. */
+static uint32_t most_waiting(const struct queue *queue, uint32_t about_to_start)
+{
+    uint32_t kept = queue->clients.kept;
+    uint32_t most;
+
+    if (options_keep_connections(queue->options))
+        kept += clients_count(&queue->clients, CLIENT_STARTING);
+    most = at_most(queue->maximum, kept < queue->possible ? queue->possible - kept : 0);
+    return about_to_start > UINT32_MAX - most ? UINT32_MAX : most + about_to_start;
+}
+
 static bool is_clearing(const struct queue *queue)
 {
     return queue->clearing.deadline != 0;
@@ -388,32 +406,33 @@ static uint64_t next_expiry(const struct queue *queue)
     return oldest == NULL ? 0 : oldest->accepted + queue->options->queue_timeout;
 }
 
-/* Refuses new clients that are too many. */
-static void refuse_new(struct queue *queue, uint32_t about_to_start)
+/* Refuses new clients that are too many.  Returns false if others are left for the next round. */
+static bool refuse_new(struct queue *queue, uint32_t about_to_start)
 {
-    if (about_to_start == 0 && queue->options->per_source_queue != UNLIMITED)
-        refuse_excess_of_sources(queue);
-    if (queue->options->refuse)
-        refuse_excess(queue, about_to_start > UINT32_MAX - queue->maximum
-                                 ? UINT32_MAX
-                                 : queue->maximum + about_to_start);
+    if (about_to_start == 0 && queue->options->per_source_queue != UNLIMITED &&
+        !refuse_excess_of_sources(queue, loop_clock() + LOOP_SLICE))
+        return false;
+    if (queue->options->refuse &&
+        !refuse_excess(queue, most_waiting(queue, about_to_start), loop_clock() + LOOP_SLICE))
+        return false;
     if (about_to_start == 0)
         queue->clients.books->judged = queue->clients.books->last_ticket;
+    return true;
 }
 
 void queue_judge(struct queue *queue, uint32_t about_to_start)
 {
     uint32_t more = excused(queue, about_to_start);
+    bool judged;
 
     if (is_clearing(queue)) {
         queue_hold(queue);
         return;
     }
     /* Clients that have given up must not take the places of others. */
-    if (!has_unheard(queue))
-        refuse_new(queue, more);
+    judged = !has_unheard(queue) && refuse_new(queue, more);
     watch_new(queue);
-    queue->judgement.deadline = has_unheard(queue) ? queue->loop->now : next_judgement(queue);
+    queue->judgement.deadline = judged ? next_judgement(queue) : queue->loop->now;
     queue->expiry.deadline = next_expiry(queue);
 }
 

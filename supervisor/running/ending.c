@@ -7,6 +7,7 @@
 #include <signal.h>
 
 enum {
+    SIGNALS_AT_ONCE = 64,                 /* before other events get their turn */
     REPEAT_SOON = 10 * LOOP_MILLISECOND,  /* until the receiver may have read its socket */
     REPEAT_LATER = 100 * LOOP_MILLISECOND /* until there may be a receiver */
 };
@@ -136,11 +137,15 @@ static void log_signal(const struct client *client)
                     clients_ticket(client), client->process, name);
 }
 
+/* The timer brings the rest in the next rounds. */
 static void signal_expired(struct running *running)
 {
     struct client *client;
 
-    while ((client = timeouts_next(&running->timeouts, running->loop->now)) != NULL) {
+    for (int i = 0; i < SIGNALS_AT_ONCE; i++) {
+        client = timeouts_next(&running->timeouts, running->loop->now);
+        if (client == NULL)
+            return;
         log_signal(client);
         pursue(running, client);
     }

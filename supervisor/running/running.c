@@ -273,7 +273,7 @@ static void on_signal(void *context, int32_t process, int signal_number)
 
 /* The answer was lost with an earlier supervisor.  If that had read FAILED, it has left the
  * connection open; otherwise the handler has ended. */
-static void on_lost(void *context, uint32_t handle, uint64_t ticket)
+static void on_lost(void *context, uint32_t handle, uint64_t ticket, int32_t process)
 {
     struct running *running = context;
     struct client *client = starting_client(running, handle, ticket);
@@ -284,6 +284,7 @@ static void on_lost(void *context, uint32_t handle, uint64_t ticket)
         return;
     }
     give_away(running, client);
+    client->process = process; /* it may have left others in its group */
     clients_move(running->clients, client, CLIENT_RUNNING);
     running->events.started(running->events.context, client);
     ending_unknown(running, client);

@@ -10,6 +10,7 @@
 
 enum {
     CLOSED = 7,                          /* TCP_CLOSE of net/tcp_states.h */
+    LOOKS_AT_ONCE = 64,                  /* before other events get their turn */
     LOOKS = 16,                          /* at an idle connection, within --idle-timeout, */
     LOOK_SOONEST = 10 * LOOP_MILLISECOND /* and no more often */
 };
@@ -102,23 +103,48 @@ static uint64_t look(struct watch *watch, struct client *client)
     return client->moved_at + watch->options->idle_timeout;
 }
 
+/* Returns the client itself, or the first one behind it, whose connection we have. */
+static struct client *with_connection(const struct watch *watch, struct client *client)
+{
+    while (client != NULL && client->descriptor < 0)
+        client = clients_next(&watch->queue->clients, client);
+    return client;
+}
+
+static struct client *after(const struct watch *watch, const struct client *client)
+{
+    return with_connection(watch, clients_next(&watch->queue->clients, client));
+}
+
+static void judge(struct watch *watch, struct client *client)
+{
+    uint64_t deadline = look(watch, client);
+
+    if (deadline != 0 && deadline <= watch->loop->now)
+        watch->useless(watch->context, client, "its connection was idle for too long");
+    else if (deadline != 0 && (watch->next == 0 || deadline < watch->next))
+        watch->next = deadline;
+}
+
 static void on_idle(void *context)
 {
     struct watch *watch = context;
     const uint64_t interval = watch->options->idle_timeout / LOOKS;
     uint64_t soonest = watch->loop->now + (interval < LOOK_SOONEST ? LOOK_SOONEST : interval);
-    uint64_t next = 0;
-    struct client *client = clients_first(&watch->queue->clients, CLIENT_RUNNING);
 
-    for (; client != NULL; client = clients_next(&watch->queue->clients, client)) {
-        uint64_t deadline = look(watch, client);
-
-        if (deadline != 0 && deadline <= watch->loop->now)
-            watch->useless(watch->context, client, "its connection was idle for too long");
-        else if (deadline != 0 && (next == 0 || deadline < next))
-            next = deadline;
+    if (watch->looked_at == NULL) {
+        watch->next = 0;
+        watch->looked_at =
+            with_connection(watch, clients_first(&watch->queue->clients, CLIENT_RUNNING));
     }
-    watch->idle.deadline = next != 0 && next < soonest ? soonest : next;
+    for (int i = 0; i < LOOKS_AT_ONCE && watch->looked_at != NULL; i++) {
+        judge(watch, watch->looked_at);
+        watch->looked_at = after(watch, watch->looked_at);
+    }
+    if (watch->looked_at != NULL)
+        watch->idle.deadline = watch->loop->now;
+    else
+        watch->idle.deadline = watch->next != 0 && watch->next < soonest ? soonest : watch->next;
 }
 
 static void watch_idle(struct watch *watch, struct client *client)
@@ -167,6 +193,8 @@ void watch_end(struct watch *watch, struct client *client)
 {
     if (client->descriptor < 0)
         return;
+    if (client == watch->looked_at)
+        watch->looked_at = after(watch, client);
     ignore(watch, client);
     queue_part(watch->queue, client);
 }

@@ -27,6 +27,8 @@ struct watch {
     void *context;
     struct loop_source hangups; /* the epoll instance; descriptor -1 without --on-hangup end */
     struct loop_timer idle;     /* when to look for idle connections; 0: no handler runs */
+    struct client *looked_at;   /* the next one in a look that takes several rounds; NULL: none */
+    uint64_t next;              /* when the next look must come, as far as this one has found */
 };
 
 /* Opens the watch; what is passed must stay.  Returns 0, or -1 with errno. */

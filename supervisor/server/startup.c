@@ -356,11 +356,10 @@ __attribute__((noreturn)) static void stand_by(void *context, int link)
 }
 
 /* Makes the memory that the pair shares.  Handlers that run count as clients without a descriptor.
- */
+ * --processes does not limit them: operators may set it, and a takeover brings handlers. */
 static struct lasting *make_lasting(const struct startup *startup)
 {
     enum { HANDLERS_MOST = 1 << 18 };
-    uint32_t handlers = startup->options->processes;
     struct lasting *lasting =
         mmap(NULL, sizeof(*lasting), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
@@ -369,8 +368,7 @@ static struct lasting *make_lasting(const struct startup *startup)
     lasting->options = *startup->options;
     lasting->rules = startup->server.rules;
     lasting->descriptors_allowed = startup->descriptors;
-    lasting->clients = clients_make_books(startup->descriptors +
-                                          (handlers < HANDLERS_MOST ? handlers : HANDLERS_MOST));
+    lasting->clients = clients_make_books(startup->descriptors + HANDLERS_MOST);
     return lasting->clients == NULL ? NULL : lasting;
 }
 

@@ -59,6 +59,7 @@ ended.refused_source 0
 ended.refused_timeout 1
 ended.dropped 0
 held_back_by the limit on handlers
+gates 3.66 4 load
 oldest 3.2s
 limits.processes 8
 limits.queue 100
@@ -386,10 +387,14 @@ on_terminal() { script -qec "$1" /dev/null </dev/null; }
     LC_ALL=C "$CTL" control top >frame
     grep -qx 'serving  rsync  up 1h02m  127.0.0.1 port 873  and 1 more  process 1234' frame
     grep -qx 'running  2 of 8           \[#########                           \]  starting 1' frame
+    grep -qx 'rates    limit 10 in 1.0s' frame
+    grep -qx 'machine  load 3.66 of 4' frame
     grep -qx 'held back by the limit on handlers' frame
-    grep -qx 'refused  queue full 6  timeout 1' frame
-    grep -qx 'busiest  192.0.2.1/32                                  2 waiting       1 running' frame
-    grep -qx 'queue                                                               @ max 3' frame
+    grep -qx 'unserved queue full 6  timeout 1' frame
+    grep -qx 'busiest      2 waiting     1 running  192.0.2.1/32' frame
+    # Nothing is empty or unknown, except the one count that the daemon does not know.
+    [[ $(grep -c -- ' - ' frame) == 1 && $(grep -c '^$' frame) == 1 ]]
+    refute grep -qE '^(queue |served/s)' frame
     refute grep -q '[^[:print:]]' frame
     refute grep -q 'q quits' frame
     [[ $(cat requests) == figures ]]
@@ -449,7 +454,7 @@ open_terminal() {
 enter() { terminal send-keys "$1" Enter; }
 screen() { terminal capture-pane -p; }
 shows() { screen | grep -q -- "$1"; }
-is_coloured() { terminal capture-pane -e -p | grep -q $'\e\\[3[0-9]m'; }
+is_coloured() { terminal capture-pane -e -p | grep -q $'\e\\[38;5;'; }
 shows_not() { ! shows "$1"; }
 is_switched() { [[ $(terminal display-message -p '#{alternate_on} #{cursor_flag} #{wrap_flag}') == "$1" ]]; }
 
@@ -480,11 +485,11 @@ is_restored() {
     await shows_rates
     await shows '^running  2 of 8           \[█████████                           \]  starting 1$'
     await shows '^waited   p50 100ms  p90 400ms  p99 900ms  longest 1.2s  of the last 512$'
-    await shows '^         2001:db8::/64  '
-    await shows '^q quits$'
+    await shows '^             1 waiting     - running  2001:db8::/64$'
+    [[ $(screen | sed -n 24p) == 'q quits  p pauses  + - more or fewer handlers' ]]
     answer_figures DRAINING
     await shows '^DRAINING  rsync'
-    await is_coloured # tmux may still be drawing
+    await is_coloured # the colours that are legible on any background; tmux may still be drawing
     terminal send-keys q
     is_restored
 }
@@ -507,20 +512,21 @@ queued   3 of 100" ]]; }
     start_answerer
     open_terminal 40 10
     open_view
-    await shows '^refused'
+    await shows '^machine'
     screen >frame
     grep -qx 'PAUSED  rsync  up 1h02m' frame
     grep -qx 'running  2 of 8           \[███         \]' frame
     grep -qx 'held back by the limit on handlers' frame
     grep -qx 'waited   p50 100ms  p90 400ms  p99 900ms' frame
-    [[ $(sed -n 1p frame) == PAUSED* && $(sed -n 10p frame) == refused* ]]
+    refute grep -q 'q quits' frame
+    [[ $(sed -n 1p frame) == PAUSED* && $(sed -n 10p frame) == unserved* ]]
     terminal resize-window -x 80 -y 24
     await shows '^PAUSED  rsync  up 1h02m  127.0.0.1 port 873  and 1 more  process 1234$'
-    await shows '^q quits$'
+    await shows '^q quits  r resumes'
     terminal resize-window -x 20 -y 3
     await is_tiny
     terminal resize-window -x 80 -y 24
-    await shows '^q quits$'
+    await shows '^q quits  r resumes'
     terminal send-keys C-c
     is_restored
 }
@@ -585,7 +591,7 @@ queued   3 of 100" ]]; }
     enter 'rm -f modes.after; clear; echo earlier content'
     await shows_not 'Stopped'
     enter 'fg; echo status $?; stty -g >modes.after'
-    await shows '^q quits$'
+    await shows '^q quits  p pauses'
     is_switched '1 0 0'
     terminal send-keys q
     is_restored
@@ -603,7 +609,7 @@ queued   3 of 100" ]]; }
     enter 'rm -f modes.after; clear; echo earlier content'
     await shows_not 'Stopped'
     enter 'fg; echo status $?; stty -g >modes.after'
-    await shows '^q quits$'
+    await shows '^q quits  p pauses'
     terminal send-keys q
     await shows '^status 0$'
     await has_content modes.after
@@ -667,7 +673,7 @@ says_the_same() { [[ $("$CTL" --json control status | standing) == "$(say status
     "$CTL" control status >table
     local line
     for line in 'state           serving' 'command         cat' "process         $DAEMON" \
-        'accepted        6' 'running         4 of 4' 'held back by    the limit on handlers' \
+        'accepted        6' 'running         4 of 4' 'held back by    --processes: as many handlers run as it allows' \
         'dispatchers     2 of 2 ready, 0 replaced' 'queue timeout   none' \
         'busiest         127.0.0.1/32                     waiting 2, running 4'; do
         grep -qxF -- "$line" table || { echo "not there: $line" >&2; cat table >&2; false; }
@@ -676,6 +682,8 @@ says_the_same() { [[ $("$CTL" --json control status | standing) == "$(say status
     [[ -z $(awk 'length > 80' table) ]]
     # An unknown figure would be a dash.
     refute grep -qE ' -(,|  |$)' table
+    grep -qx 'gates           none is set' table
+    grep -qx 'start error     none' table
     await says_the_same
     "$CTL" --json control status | grep -q '^{"version":.*"queued":2,.*}$'
     hang_up
@@ -704,7 +712,7 @@ says_the_same() { [[ $("$CTL" --json control status | standing) == "$(say status
     grep -qx "serving  cat  up [0-9.]*m*s  127.0.0.1 port $PORT  process $DAEMON  version .*" frame
     grep -qx 'running  4 of 4 .*\[####################################\]  starting 0' frame
     grep -qx 'queued   2 of 8 .*\[#########                           \]  oldest [0-9.]*m*s' frame
-    grep -qx 'held back by the limit on handlers' frame
+    grep -qx 'held back by --processes: as many handlers run as it allows' frame
     hang_up
 }
 
@@ -716,14 +724,86 @@ says_the_same() { [[ $("$CTL" --json control status | standing) == "$(say status
     connect_more 6
     await shows '^running  4 of 4 .*\[████████████████████████████████████\]  starting 0$'
     await shows '^queued   2 of 8 .*\[█████████  *\]  oldest [0-9]'
-    await shows '^busiest  127.0.0.1/32  *2 waiting  *4 running'
+    await shows '^busiest      2 waiting     4 running  127.0.0.1/32$'
     hang_up 4
     await shows '^running  2 of 4 .*\[██████████████████  *\]  starting 0$'
-    await shows '^queued   0 of 8 .*\[  *\]  oldest -$'
+    await shows '^queued   0 of 8 .*\[  *\]$'
     await shows '^queue  .* max 2$'
     terminal send-keys q
     is_restored
     # top has changed nothing.
     hang_up
     await shows_lines 'served          6'
+}
+
+# ---- keys ----
+
+press() { terminal send-keys "$1"; }
+
+@test "keys pause and resume the daemon and change its handlers by one, after y, and show what came of it" {
+    start_daemon
+    open_terminal 80 24
+    open_view
+    press +
+    await shows '^run at most 5 handlers, now 4? y: yes, any other key: no$'
+    press n
+    await shows '^q quits  p pauses'
+    press +
+    await shows '^run at most 5 handlers'
+    press y
+    await shows '^processes is 5 now$'
+    await shows '^running  0 of 5 '
+    press -
+    await shows '^run at most 4 handlers, now 5?'
+    press y
+    await shows '^running  0 of 4 '
+    press p
+    await shows '^pause: start no more handlers, clients wait?'
+    press y
+    await shows '^PAUSED  cat'
+    await shows '^paused: 0 handlers run on, clients wait until resume$'
+    # The result makes room for the keys after a while.
+    await shows '^q quits  r resumes'
+    connect_more 1
+    await shows '^held back by the operator.s pause$'
+    press r
+    await shows '^serving  cat'
+    await shows '^serving: 1 clients have waited$'
+    press q
+    is_restored
+    # Nothing else was changed.
+    shows_lines 'running         1 of 4' 'queued          0 of 8'
+    hang_up
+}
+
+@test "a question that nobody answers goes away, and y does nothing then" {
+    start_daemon
+    open_terminal 80 24
+    open_view
+    press p
+    await shows '^pause: start no more handlers'
+    await shows '^q quits  p pauses'
+    press y
+    sleep 1.2 # it would ask again within a second
+    shows '^serving  cat'
+    press q
+    is_restored
+    field_is state serving
+}
+
+@test "top shows the refusal of a key's command, and that the daemon is gone" {
+    answer_figures
+    start_answerer
+    open_terminal 80 24
+    open_view
+    press +
+    await shows '^run at most 9 handlers, now 8?'
+    printf 'error: processes: that is too many\n' >answer
+    press y
+    await shows '^processes: that is too many$'
+    stop_answerer
+    press r
+    await shows '^cannot connect to control: Connection refused'
+    press q
+    is_restored
 }

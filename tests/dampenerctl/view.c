@@ -13,9 +13,12 @@
 static const char busy[] =
     "version 0.1.0\nprocess 1234\nstate serving\nuptime 1h02m\ncommand rsync\n"
     "listeners 0 0 2001:db8::1 port 873\naccepted 110\nqueued 95\nstarting 1\nrunning 8\n"
-    "ended.served 4\nended.refused_queue 2\nended.refused_timeout 1\n"
+    "ended.served 4\nended.abandoned 5\nended.refused_queue 2\nended.refused_timeout 1\n"
     "held_back_by pressure on memory\nlimits.processes 8\nlimits.queue 100\n"
-    "limits.rate 10 in 1.0s\nwaits.of 4\nwaits.p50 100ms\nwaits.p90 400ms\nwaits.p99 900ms\n"
+    "limits.rate 10 in 1.0s\ngates 1.52 4 load\ngates 70.25 60.5 io-pressure\n"
+    "unserved.of 2\nunserved.p50 7ms\nunserved.longest 30s\n"
+    "start_failures 1\nlast_start_error Permission denied, 2.0s ago\nwaits.of 4\nwaits.p50 "
+    "100ms\nwaits.p90 400ms\nwaits.p99 900ms\n"
     "waits.longest 1.2s\nruns.of 4\nruns.p50 1.0s\noldest 3.2s\nexits.success 3\n"
     "exits.failure 1\nexits.signal 0\nbusiest 60 1 2001:db8:1234:5678::/64\n"
     "busiest 2 1 192.0.2.1/32\nbusiest - - 192.0.2.2/32\nbusiest 0 0 192.0.2.3/32\n"
@@ -42,6 +45,15 @@ static bool shows(const char *words)
     return strstr(shown, words) != NULL;
 }
 
+static unsigned lines(void)
+{
+    unsigned count = 0;
+
+    for (const char *at = shown; *at != '\0'; at++)
+        count += *at == '\n';
+    return count;
+}
+
 /* Its lines are so many, and none is longer than that. */
 static bool keeps_to(unsigned rows, unsigned columns)
 {
@@ -63,13 +75,14 @@ static void read_answer(const char *bytes)
 
 static void begin(void)
 {
-    char bytes[100];
+    char bytes[200];
 
     samples = (struct samples){.count = 0};
     for (unsigned i = 0; i < 8; i++) {
         (void)snprintf(bytes, sizeof(bytes),
-                       "version 1\nprocess 1234\nqueued %u\nended.served %u\nrunning 8\n", i * 10,
-                       i * i);
+                       "version 1\nprocess 1234\nqueued %u\nended.served %u\nrunning 8\n"
+                       "ended.refused_queue %u\nended.refused_source 0\nended.refused_timeout 0\n",
+                       i * 10, i * i, i);
         read_answer(bytes);
         samples_add(&samples, i, answer);
     }
@@ -78,10 +91,10 @@ static void begin(void)
 
 static void check_usual(void)
 {
-    struct view view = {answer, &samples, NULL, true};
+    struct view view = {.answer = answer, .samples = &samples, .live = true};
 
-    draw(&view, 24, 80);
-    CHECK(keeps_to(24, 80));
+    draw(&view, 30, 80);
+    CHECK(keeps_to(30, 80));
     CHECK(shows("serving  rsync  up 1h02m  2001:db8::1 port 873  process 1234"));
     CHECK(shows("running  8 of 8           [####################################]  starting 1"));
     CHECK(shows("queued   95 of 100        [##################################  ]  oldest 3.2s"));
@@ -91,16 +104,29 @@ static void check_usual(void)
         shows("served/s                                                      ..-=+*@ max 13.0\n"));
     CHECK(shows("waited   p50 100ms  p90 400ms  p99 900ms  longest 1.2s  of the last 4\n"));
     CHECK(shows("ran      p50 1.0s  p90 -  p99 -  longest -"));
-    CHECK(shows("refused  queue full 2  timeout 1\n") && shows("failed   exits 1\n"));
-    CHECK(
-        shows("busiest  2001:db8:1234:5678::/64                      60 waiting       1 running"));
-    CHECK(shows("         192.0.2.9/32 ") && shows("q quits\n"));
+    CHECK(shows("in vain  p50 7ms  p90 -  p99 -  longest 30s  of the last 2\n"));
+    CHECK(shows("machine  load 1.52 of 4  io-pressure 70.25 of 60.5\n"));
+    CHECK(shows("unserved refused 1.0/s  queue full 2  timeout 1  gave up 5\n"));
+    CHECK(shows("failed   starts 1  handlers 1\n"));
+    CHECK(shows("error    Permission denied, 2.0s ago\n"));
+    CHECK(shows("busiest     60 waiting     1 running  2001:db8:1234:5678::/64\n"));
+    CHECK(shows("             0 waiting     0 running  192.0.2.9/32\n"));
+    /* The keys are at the bottom. */
+    CHECK(shows("q quits  p pauses  + - more or fewer handlers\n") && lines() == 30);
+    draw(&view, 40, 80);
+    CHECK(lines() == 40);
+    CHECK(shows("queue                                                              -@ max 70\n"));
+    CHECK(shows("                                                             _+######\n\nserved"));
+    view.note = "do it?";
+    draw(&view, 24, 80);
+    CHECK(lines() == 24 && shows("\ndo it?\n") && !shows("q quits"));
 }
 
 /* What matters least goes first. */
 static void check_small(void)
 {
-    struct view view = {answer, &samples, "no answer for 3 s", true};
+    struct view view = {
+        .answer = answer, .samples = &samples, .trouble = "no answer for 3 s", .live = true};
 
     draw(&view, 10, 40);
     CHECK(keeps_to(10, 40));
@@ -111,7 +137,13 @@ static void check_small(void)
     CHECK(shows("waited   p50 100ms  p90 400ms  p99 900ms\n"));
     CHECK(!shows("busiest") && !shows("q quits") && !shows("\n\n"));
     draw(&view, 14, 40);
-    CHECK(shows("2001:db8:1234:5678::/64  60 wait   1 run\n"));
+    CHECK(shows("machine  load 1.52 of 4\n") && !shows("busiest"));
+    draw(&view, 22, 40);
+    CHECK(shows("  60 wait    1 run  2001:db8:1234:5678::\n"));
+    view.note = "do it?";
+    draw(&view, 3, 40);
+    CHECK(shows("serving") && shows("no answer for 3 s") && shows("do it?") && !shows("queued"));
+    view.note = NULL;
     draw(&view, 3, 80);
     CHECK(shows("no answer for 3 s") && shows("queued") && !shows("running"));
     draw(&view, 2, 80);
@@ -121,7 +153,10 @@ static void check_small(void)
 /* No size is too small or too large; whatever is shown stays inside. */
 static void check_all_sizes(void)
 {
-    struct view view = {answer, &samples, "a trouble that is so long that it does not fit", true};
+    struct view view = {.answer = answer,
+                        .samples = &samples,
+                        .trouble = "a trouble that is so long that it does not fit",
+                        .live = true};
 
     for (unsigned rows = 0; rows < FRAME_ROWS + 20; rows += rows < 30 ? 1 : 30)
         for (unsigned columns = 0; columns < FRAME_COLUMNS + 50;
@@ -134,17 +169,18 @@ static void check_all_sizes(void)
 
 static void check_unknown(void)
 {
-    struct view nothing = {NULL, &samples, "cannot connect", true};
-    struct view old = {answer, &samples, NULL, false};
+    struct view nothing = {.samples = &samples, .trouble = "cannot connect", .live = true};
+    struct view old = {.answer = answer, .samples = &samples};
 
     samples = (struct samples){.count = 0};
-    draw(&nothing, 24, 80);
-    CHECK(shows("socket-burst-dampener\ncannot connect\nq quits\n"));
+    draw(&nothing, 4, 80);
+    CHECK(shows("socket-burst-dampener\ncannot connect\n\nq quits  p pauses"));
     read_answer("version \n");
     draw(&old, 24, 80);
     CHECK(shows("-  -  up -") && shows("running  - of -"));
-    CHECK(shows("held back by -\n") && shows("waited   p50 -  p90 -"));
-    CHECK(!shows("refused") && !shows("failed") && !shows("[") && !shows("q quits"));
+    CHECK(shows("held back by -\n") && !shows("waited") && !shows("max") && !shows("rates"));
+    CHECK(!shows("unserved") && !shows("failed") && !shows("[") && !shows("q quits"));
+    CHECK(!shows("oldest") && !shows("machine") && !shows("\n\n"));
     CHECK(!shows("nan") && !shows("inf"));
 }
 
@@ -152,7 +188,7 @@ static void check_unlimited(void)
 {
     static const char text[] = "version 1\nqueued 0\nrunning 3\nlimits.processes no limit\n"
                                "limits.queue 0\nlimits.rate no limit\nstate DRAINING\n";
-    struct view view = {answer, &samples, NULL, false};
+    struct view view = {.answer = answer, .samples = &samples};
 
     read_answer(text);
     draw(&view, 24, 80);
@@ -166,7 +202,8 @@ static void check_hostile(void)
     static const char text[] =
         "version 1\nstate a\033[2J\ncommand b\r\t\x9b\x31mc\nheld_back_by \a\n"
         "busiest nan -inf \033]0;x\nqueued 1e300\nrunning -1e300\nuptime -5\n";
-    struct view view = {answer, &samples, "x\033[31m\n\t\x9b", true};
+    struct view view = {
+        .answer = answer, .samples = &samples, .trouble = "x\033[31m\n\t\x9b", .live = true};
 
     read_answer(text);
     draw(&view, 24, 80);
@@ -184,7 +221,7 @@ static void check_counts(void)
     } counts[] = {
         {"0", "0"},         {"999949", "999949"}, {"999950", "1.0M"}, {"999960000", "1.0G"},
         {"1.5e12", "1.5T"}, {"1e300", "many"},    {"x", "-"}};
-    struct view view = {answer, &samples, NULL, false};
+    struct view view = {.answer = answer, .samples = &samples};
     char bytes[100];
     char words[100];
 
@@ -208,10 +245,19 @@ static void check_counts(void)
     CHECK(shows("started 314/s  served 314/s  accepted 99.0/s\n"));
 }
 
+/* Whether the style comes between these two texts. */
+static bool is_between(const char *from, const char *style, const char *to)
+{
+    const char *begin = strstr(shown, from);
+    const char *found = begin == NULL ? NULL : strstr(begin, style);
+
+    return found != NULL && strstr(begin, to) > found;
+}
+
 /* On a terminal: each row in its place, colours only where they are wanted, no newline at all. */
 static void check_placed(void)
 {
-    struct view view = {answer, &samples, NULL, true};
+    struct view view = {.answer = answer, .samples = &samples, .live = true};
 
     begin();
     view.answer = answer;
@@ -220,20 +266,33 @@ static void check_placed(void)
     view_draw(&frame, &view);
     CHECK(!frame.text.cut && strchr(shown, '\n') == NULL);
     CHECK(strncmp(shown, "\033[1;1H\033[0;32mserving", 20) == 0);
-    CHECK(shows("\033[0;32m\xe2\x96\x88\xe2\x96\x88") && shows("\xe2\x96\x81"));
+    CHECK(is_between("8 of 8", "[\033[0;33m\xe2\x96\x88\xe2\x96\x88", "queued"));
+    CHECK(shows("\xe2\x96\x81"));
     frame_open(&frame, (struct frame_look){.placed = true}, 30, 80, shown);
     view_draw(&frame, &view);
     CHECK(!shows("\033[0"));
     CHECK(!shows("\x96") && shows("\033[K\033[2;1H"));
+    CHECK(shows("\033[K\033[30;1Hq quits  p pauses"));
+    /* A full bar is amber, and legible colours are taken where there are enough. */
+    frame_open(&frame,
+               (struct frame_look){.placed = true, .colours = true, .many = true, .blocks = true},
+               24, 80, shown);
+    view_draw(&frame, &view);
+    CHECK(is_between("8 of 8", "[\033[0;38;5;136m\xe2\x96\x88", "queued"));
+    CHECK(!shows("\033[0;32m") && !shows("\033[0;33m"));
     /* What a larger frame has shown below is erased. */
-    CHECK(strcmp(shown + strlen(shown) - strlen("q quits\033[K\033[25;1H\033[J"),
-                 "q quits\033[K\033[25;1H\033[J") == 0);
+    view.live = false;
+    frame_open(&frame, (struct frame_look){.placed = true}, 30, 80, shown);
+    view_draw(&frame, &view);
+    CHECK(strcmp(shown + strlen(shown) - strlen("/32\033[K\033[24;1H\033[J"),
+                 "/32\033[K\033[24;1H\033[J") == 0);
 }
 
 /* The longest frame that there can be. */
 static void check_longest(void)
 {
-    frame_open(&frame, (struct frame_look){.placed = true, .colours = true, .blocks = true},
+    frame_open(&frame,
+               (struct frame_look){.placed = true, .colours = true, .many = true, .blocks = true},
                FRAME_ROWS, FRAME_COLUMNS, shown);
     for (unsigned row = 0; row < FRAME_ROWS; row++) {
         frame_row(&frame, NULL);

@@ -2,6 +2,7 @@
 # Scarce resources: descriptors, processes, room in the pipe of the log.
 
 load ../shared/helpers
+load ../shared/control
 
 # Allows too few descriptors to accept a whole burst.
 few_descriptors() {
@@ -224,4 +225,29 @@ tells_what_was_dropped() {
     refute grep -e 'cannot accept' -e 'cannot start' "$LOG"
     for client in "${clients[@]}"; do exec {client}>&-; done
     stop INT
+}
+
+@test "clients are refused although handlers whose connections are kept take many descriptors" {
+    # shellcheck disable=SC2016
+    WRAPPER=(bash -c 'ulimit -n 96; exec "$@"' bash)
+    start --address 127.0.0.1 --when-full refuse --busy-message busy --linger 5 --processes 20 0 \
+        "$ANSWER" "$ANSWERS" "$COUNTER" 1000
+    "$BURST" -m busy "$ADDRESS" "$PORT" 150 >burst
+    cat burst
+    # 20 start and fewer than 50 wait; all others are refused at once.
+    [[ $(cat burst) =~ ^connected\ 150\ answered\ ([0-9]+)\ refused\ ([0-9]+)\ hungup\ 0\ failed\ 0$ ]]
+    ((BASH_REMATCH[1] >= 20 && BASH_REMATCH[2] >= 50))
+    refute grep -e 'cannot accept' -e 'cannot start' "$LOG"
+}
+
+@test "after set processes more handlers may run than the supervisor has descriptors" {
+    # shellcheck disable=SC2016
+    WRAPPER=(bash -c 'ulimit -n 96; exec "$@"' bash)
+    start --address 127.0.0.1 --control control --processes 1 0 cat
+    [[ $(say set processes 200) == "processes is 200 now" ]]
+    connect_more 120
+    await fields_are running 120 queued 0
+    refute grep 'cannot accept' "$LOG"
+    hang_up
+    await field_is served 120
 }

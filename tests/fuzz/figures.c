@@ -43,7 +43,7 @@ static void check_view(const char *answer)
 {
     static char shown[FRAME_TEXT];
     static struct samples samples;
-    const struct view view = {answer, &samples, NULL, true};
+    const struct view view = {.answer = answer, .samples = &samples, .live = true};
     struct frame frame;
 
     samples.count = 0;

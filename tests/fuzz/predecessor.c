@@ -86,7 +86,7 @@ static size_t length_of(unsigned type, unsigned count)
         [INHERITANCE_HELLO] = sizeof(struct inheritance_hello),
         [INHERITANCE_LISTENER] = sizeof(struct inheritance_listener),
         [INHERITANCE_SETTING] = sizeof(struct inheritance_setting),
-    [INHERITANCE_ALL] = sizeof(struct inheritance_all),
+        [INHERITANCE_ALL] = sizeof(struct inheritance_all),
         [INHERITANCE_ENDED] = sizeof(struct inheritance_ended),
     };
 

@@ -202,6 +202,26 @@ start_with_one() {
     wait "$client"
 }
 
+# ---- between an answer of a dispatcher and its record ----
+
+@test "what a handler leaves is ended although the supervisor that heard of its start and end was killed" {
+    [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
+    prepare_plant
+    start_controlled --leftovers end --dispatchers 1 0 bash -c 'sleep 1000 & echo $! >left'
+    plant answer kill
+    # The dispatcher is so slow that both are in one packet.
+    inject "$(dispatchers)" '?poll,?ppoll:delay_enter=300000'
+    "$BURST" -t 20000 -f 127.0.66.6 "$ADDRESS" "$PORT" 1 >burst 2>complaints &
+    local client=$!
+    await have_died 1
+    plant none
+    end_trace
+    await fields_are running 0 served 1
+    await is_gone "$(<left)"
+    refute has_line 'process group 0' "$LOG"
+    wait "$client" || true # nobody answers it
+}
+
 # ---- without memory ----
 
 have_failed() { (($(grep -c '^\[ERROR\] cannot call the roll: ' "$LOG") >= $1)); }

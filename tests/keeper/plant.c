@@ -14,6 +14,7 @@
  *     admit     before there is a record of the client
  *     enter     when its record is there, before the lists know it
  *     give      before it is given to a dispatcher
+ *     answer    when a dispatcher has answered, before the supervisor takes note of that
  *     started   before the supervisor takes note that its handler runs
  *     ended     before the supervisor takes note that its handler has ended
  *     begin     before a supervisor does anything
@@ -170,6 +171,19 @@ int __wrap_address_of_socket(int socket, struct endpoint *local)
     if (address_of_remote(socket, &remote) == 0)
         pass_with("give", &remote);
     return __real_address_of_socket(socket, local);
+}
+
+struct client *__real_clients_find(const struct clients *clients, uint32_t handle, uint64_t ticket);
+struct client *__wrap_clients_find(const struct clients *clients, uint32_t handle, uint64_t ticket);
+
+/* Our copy of the connection is closed once a dispatcher has it. */
+struct client *__wrap_clients_find(const struct clients *clients, uint32_t handle, uint64_t ticket)
+{
+    struct client *client = __real_clients_find(clients, handle, ticket);
+
+    if (client != NULL && client->state == CLIENT_STARTING && client->descriptor < 0)
+        pass_with("answer", &client->remote);
+    return client;
 }
 
 void __real_clients_move(struct clients *clients, struct client *client, enum client_state state);

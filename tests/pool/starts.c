@@ -16,7 +16,7 @@ static struct starts starts;
 
 /* ---- what becomes of each ---- */
 
-enum fate { NOTHING, RETURNED, ORPHANED };
+enum fate { NOTHING, RETURNED, ORPHANED, LOST };
 
 /* By clients, which have tickets 100 above them. */
 static struct {
@@ -69,11 +69,18 @@ static void on_held(void *context, uint32_t client, uint64_t ticket)
     fates[client].held++;
 }
 
+static void on_lost(void *context, uint32_t client, uint64_t ticket, int32_t process)
+{
+    enter(context, LOST, client, ticket);
+    fates[client].process = process;
+}
+
 static const struct pool_events events = {.delivered = on_delivered,
                                           .returned = on_returned,
                                           .failed = on_failed,
                                           .started = on_started,
                                           .held = on_held,
+                                          .lost = on_lost,
                                           .context = fates};
 
 /* ---- the beginning ---- */
@@ -270,6 +277,23 @@ static void check_reaped(void)
     CHECK(processes() == 0 && starts_reaped(&starts, 1000) == NULL);
 }
 
+/* After a roll call: a START that is not listed was not received, or its answer was lost. */
+static void check_rolled(void)
+{
+    const struct message_header header = header_of(2);
+
+    begin();
+    for (uint32_t i = 0; i < 3; i++) {
+        CHECK(starts_recall(&starts, i, i, 100 + i));
+        ledger.slots[i].process = i == 0 ? 0 : 1000 + (int32_t)i;
+    }
+    starts_list(&starts, &header);
+    starts_rolled(&starts);
+    CHECK(fates[0].fate == RETURNED && fates[0].descriptor == -1);
+    CHECK(fates[1].fate == LOST && fates[1].process == 1001);
+    CHECK(fates[2].fate == NOTHING && starts.count == 1);
+}
+
 int main(void)
 {
     check_slots();
@@ -279,5 +303,6 @@ int main(void)
     check_recovered();
     check_forgotten();
     check_reaped();
+    check_rolled();
     return CHECK_RESULT();
 }

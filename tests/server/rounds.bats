@@ -148,7 +148,7 @@ start_crowd() {
     connect_crowd
 }
 
-connect_crowd() {
+begin_crowd() {
     : >burst
     (
         close_descriptors
@@ -157,6 +157,10 @@ connect_crowd() {
     ) &
     BURST_PROCESS=$!
     await has_line waiting burst
+}
+
+connect_crowd() {
+    begin_crowd
     await_crowd field_is queued "$CROWD"
 }
 
@@ -347,6 +351,57 @@ connect_newcomers() {
     end_trace
     end_crowd
     is_in_slices close
+}
+
+@test "a crowd that dispatchers have no room for is refused in slices, once it counts as waiting" {
+    local stopped
+    skip_without_tracer
+    start --control control --address 127.0.0.1 --processes 3000 --queue 5 --when-full refuse 0 cat
+    hold_dispatchers
+    stopped=$(supervisor)
+    kill -STOP "$stopped" # it finds all at once
+    begin_crowd
+    trace "$stopped" -e trace=epoll_wait,epoll_pwait,shutdown
+    kill -CONT "$stopped"
+    await_crowd field_is queued 5
+    end_trace
+    release_dispatchers
+    end_crowd
+    echo "most: $(most_in_a_round shutdown) of $(grep -c 'shutdown(' traced)"
+    (($(grep -c 'shutdown(' traced) >= CROWD - 100 && $(most_in_a_round shutdown) <= MOST))
+}
+
+# ---- handlers ----
+
+# Starts a daemon with options, whose 200 handlers serve until their clients go, and stops the supervisor
+# for $1 seconds.  Traces call $2 from then on.
+stop_while_handlers_run() {
+    local stopped
+    skip_without_tracer
+    CROWD=200
+    start --control control --address 127.0.0.1 --processes "$CROWD" "${@:3}" 0 cat
+    begin_crowd
+    await_crowd field_is running "$CROWD"
+    stopped=$(supervisor)
+    kill -STOP "$stopped"
+    await is_stopped "$stopped"
+    sleep "$1"
+    trace "$stopped" -e "trace=epoll_wait,epoll_pwait,$2"
+    kill -CONT "$stopped"
+    await_crowd fields_are served "$CROWD" running 0
+    end_trace
+    end_crowd
+    echo "most: $(most_in_a_round "$2") of $(grep -c "$2(" traced)"
+}
+
+@test "handlers whose --timeout is over at once are signalled in slices" {
+    stop_while_handlers_run 4 sendmsg --timeout 3
+    (($(grep -c 'sendmsg(' traced) >= CROWD && $(most_in_a_round sendmsg) <= 64 + 16))
+}
+
+@test "connections are looked at in slices, and handlers ended whose connections have been idle for too long" {
+    stop_while_handlers_run 4 getsockopt --idle-timeout 3
+    (($(grep -c 'getsockopt(' traced) >= CROWD && $(most_in_a_round getsockopt) <= 64 + 16))
 }
 
 # ---- process groups ----

@@ -7,16 +7,23 @@ picture() { LC_ALL=C "${AWK[@]:-awk}" -f "$ROOT/scripts/bench.d/picture.awk"; }
 
 headers() { printf '#machine\ta machine\n#clients\t10000\n#handlers\t8\n'; }
 
-# timeline PROGRAM CONNECTED SERVED [LOST]: prints the timeline of 10,000 clients, all connected after
-# CONNECTED ms and served after SERVED ms, except LOST clients, which are never served.
+# timeline PROGRAM CONNECTED SERVED [UNSERVED [LOST]]: prints the timeline of 10,000 clients, all launched
+# after CONNECTED/2 ms, connected after CONNECTED ms, and served after SERVED ms, except UNSERVED clients,
+# which are never served.  LOST of them are disconnected meanwhile.
 timeline() {
-    awk -v name="$1" -v connected="$2" -v served="$3" -v lost="${4:-0}" 'BEGIN {
-        for (step = 0; step <= 1000; step++) {
-            ms = served * step / 1000
-            present = connected ? ms / connected : 1
-            printf "%s\t%.3f\t%d\t%d\n", name, ms, 10000 * (present < 1 ? present : 1), (10000 - lost) * step / 1000
-        }
-    }'
+    awk -v name="$1" -v connected="$2" -v served="$3" -v unserved="${4:-0}" -v lost="${5:-0}" '
+        function share(part) { return part < 1 ? part : 1 }
+        BEGIN {
+            for (step = 0; step <= 1000; step++) {
+                ms = served * step / 1000
+                present = int(10000 * (connected ? share(ms / connected) : 1))
+                done = int((10000 - unserved) * step / 1000)
+                if (done > present) done = present
+                printf "%s\t%.3f\t%d\t%d\t%d\t%d\n", name, ms, \
+                    10000 * (connected ? share(2 * ms / connected) : 1), present, done, \
+                    present == 10000 ? lost * step / 1000 : 0
+            }
+        }'
 }
 
 # Prints the timelines of $1 programs.
@@ -73,8 +80,10 @@ is_refused() {
 
 @test "a picture shows machine, clients and handlers, and when each program had connected and served all" {
     { headers; timeline ours 250 710; timeline theirs 3050 8300; timeline slow 1000 12340; } | picture >picture.svg
-    grep -q '>10,000 clients at once, 8 handlers<' picture.svg
-    grep -q '>a machine<' picture.svg
+    grep -q '>10,000 clients at once: ours serves all in 0.71 s<' picture.svg
+    grep -q '>Other programs take 8.30 s to 12.3 s.<' picture.svg
+    grep -q '>Each program runs at most 8 handlers at a time, if it has such a limit. a machine<' picture.svg
+    refute grep -q '>lost<' picture.svg
     grep -q '>ours<' picture.svg
     grep -q '>all connected after 0.25 s<' picture.svg
     grep -q '>0.71 s<' picture.svg
@@ -85,7 +94,8 @@ is_refused() {
 }
 
 @test "a picture shows how many clients were connected and how many never served" {
-    { headers; timeline ours 250 710; timeline theirs 400 900 812; printf 'none\t5\t0\t0\n'; } | picture >picture.svg
+    { headers; timeline ours 250 710; timeline theirs 400 900 812; printf 'none\t5\t10000\t0\t0\t0\n'; } | picture >picture.svg
+    grep -q '>Other programs leave up to 10,000 unserved.<' picture.svg
     grep -q '>812</text>' picture.svg
     (($(grep -c '>never served<' picture.svg) == 2))
     (($(grep -c '>all served<' picture.svg) == 1))
@@ -93,11 +103,41 @@ is_refused() {
     grep -q '>none connected<' picture.svg
 }
 
+@test "lost clients have a colour of their own, from the top of the panel down" {
+    { headers; timeline ours 250 710; timeline theirs 400 900 3000 3000; } | picture >picture.svg
+    is_well_formed picture.svg
+    grep -q '>3,000</text>' picture.svg
+    (($(grep -c '>lost<' picture.svg) == 2)) # in the key, and behind the panel
+    refute grep -q '>never served<' picture.svg
+    grep -q '^theirs: .*, 3,000 lost\.$' picture.svg
+    grep -q '>Another program leaves up to 3,000 unserved.<' picture.svg
+    # The last corner of the red area is 3,000 of 10,000 clients below the top, which the next corner is.
+    grep '<path fill="#b5302a"' picture.svg | sed 's/.* d="M\(.*\)z".*/\1/' | tr 'L' '\n' | tail -n 2 >corners
+    cat corners
+    local high
+    high=$(awk 'NR == 1 { low = $2 } NR == 2 { split($2, y, "H"); print low - y[1] }' corners)
+    # A panel of two is 120 high.
+    awk -v high="$high" 'BEGIN { exit !(high > 35.4 && high < 36.6) }'
+}
+
+@test "clients that are not launched yet are told from those that are not connected" {
+    { headers; timeline ours 400 800; } | picture >picture.svg
+    grep '<path fill="#f2a765"' picture.svg | sed 's/.* d="M\(.*\)z".*/\1/' | tr 'L' '\n' >launched
+    grep '<path fill="#b4d5ea"' picture.svg | sed 's/.* d="M\(.*\)z".*/\1/' | tr 'L' '\n' >connected
+    # Launching takes half the time.
+    local file
+    for file in launched connected; do
+        awk 'NR == 1 { start = $1 } $2 == "146.0" { print $1 - start; exit }' "$file"
+    done >taken
+    cat taken
+    awk '{ time[NR] = $1 } END { exit !(time[2] / time[1] > 1.95 && time[2] / time[1] < 2.05) }' taken
+}
+
 @test "names of programs and machine may contain special characters of XML" {
     { printf '#machine\t"4 > 3" & <b>\a\n'; headers | tail -n 2; timeline 'a<b> & "c"' 250 710; } | picture >picture.svg
     is_well_formed picture.svg
     grep -q '>a&lt;b&gt; &amp; &quot;c&quot;<' picture.svg
-    grep -q '>&quot;4 &gt; 3&quot; &amp; &lt;b&gt;<' picture.svg
+    grep -q ' &quot;4 &gt; 3&quot; &amp; &lt;b&gt;<' picture.svg
 }
 
 @test "10,000 points are thinned to few that include the last and the corners of a step" {
@@ -105,9 +145,10 @@ is_refused() {
         headers
         timeline ours 250 710
         awk 'BEGIN {
-            for (ms = 1; ms <= 4000; ms++) print "theirs\t" ms "\t10000\t" ms
-            for (ms = 4001; ms <= 8000; ms++) print "theirs\t" ms "\t10000\t" 6000 + (ms - 4000) / 2
-            for (ms = 8001; ms <= 10000; ms++) print "theirs\t" ms "\t10000\t" (ms < 8520 ? 8000 : 10000)
+            all = "\t10000\t10000\t"
+            for (ms = 1; ms <= 4000; ms++) print "theirs\t" ms all ms "\t0"
+            for (ms = 4001; ms <= 8000; ms++) print "theirs\t" ms all 6000 + (ms - 4000) / 2 "\t0"
+            for (ms = 8001; ms <= 10000; ms++) print "theirs\t" ms all (ms < 8520 ? 8000 : 10000) "\t0"
         }'
     } | picture >picture.svg
     (($(wc -c <picture.svg) < 10000))
@@ -134,7 +175,7 @@ is_refused() {
         headers
         timeline ours 250 1000
         timeline theirs 3000 8000
-        printf 'slow\t1000\t10000\t5000\nslow\t90000\t10000\t10000\n'
+        printf 'slow\t1000\t10000\t10000\t5000\t0\nslow\t90000\t10000\t10000\t10000\t0\n'
     } | picture >picture.svg
     grep -q '>8 s</text>' picture.svg
     refute grep -q '>10 s</text>' picture.svg
@@ -164,14 +205,18 @@ is_refused() {
 }
 
 @test "picture.awk refuses anything but a timeline with one line" {
-    local expected="expected PROGRAM, MS, CONNECTED and SERVED, apart by tabs"
+    local expected="expected PROGRAM, MS, LAUNCHED, CONNECTED, SERVED and LOST, apart by tabs"
     is_refused "there is nothing to draw" </dev/null
     headers | is_refused "there is nothing to draw"
     timeline ours 250 710 | is_refused "#clients is missing"
-    { headers; echo "ours 1 2 3"; } | is_refused "line 4: $expected"
+    { headers; echo "ours 1 2 3 4 5"; } | is_refused "line 4: $expected"
     { headers; printf 'ours\t1\t2\n'; } | is_refused "line 4: $expected"
-    { headers; printf 'ours\t1\t2\t2\t2\n'; } | is_refused "line 4: $expected"
-    { headers; printf 'ours\t1\t2\tx\n'; } | is_refused "line 4: $expected"
-    { headers; printf 'ours\t1\t2\t2\nours\t2\t1\t1\n'; } | is_refused "line 5: time and counts may only grow"
-    { headers; printf 'ours\t1\t10001\t2\n'; } | is_refused "ours: more clients than #clients says"
+    { headers; printf 'ours\t1\t2\t2\t2\t2\t2\n'; } | is_refused "line 4: $expected"
+    { headers; printf 'ours\t1\t2\t2\tx\t0\n'; } | is_refused "line 4: $expected"
+    { headers; printf 'ours\t1\t2\t2\t2\t0\nours\t2\t2\t1\t1\t0\n'; } |
+        is_refused "line 5: time and counts may only grow"
+    { headers; printf 'ours\t1\t10001\t2\t0\t0\n'; } | is_refused "ours: more clients than #clients says"
+    local wrong="more clients connected than launched, or more served and lost than connected"
+    { headers; printf 'ours\t1\t2\t3\t0\t0\n'; } | is_refused "line 4: $wrong"
+    { headers; printf 'ours\t1\t2\t2\t1\t2\n'; } | is_refused "line 4: $wrong"
 }

@@ -9,7 +9,8 @@
 /* How a client may end, and exactly one of them is how it has. */
 enum outcome { UNENDED, ANSWERED, REFUSED, RESET, WRONG, LOST, OUTCOMES };
 
-/* The moments of a client's life, in their order. */
+/* The moments of a client's life, in their order.  DONE is also when a client ended without a byte
+ * of an answer. */
 enum moment { BEGUN, CONNECTED, FIRST, DONE, MOMENTS };
 
 struct record {
