@@ -8,8 +8,8 @@
 #   #handlers  N        how many of them were served at once (may be left out)
 # and points, of each program in order of time, the programs in the order of their panels:
 #   PROGRAM    MS    LAUNCHED    CONNECTED    SERVED    LOST
-# The counts are cumulative and hold until the next point.  Lost are clients that were connected, and whose
-# connection ended without an answer.  The title says how the first program stands to the others.  The picture has one panel for each program,
+# The counts are cumulative and hold until the next point.  Lost are clients that are connected and never
+# get an answer.  The title says how the first program stands to the others.  The picture has one panel for each program,
 # all with the same axis of time.  Input that is none of this is refused with one line, and status 1.
 #
 # It is POSIX awk, for mawk, gawk and busybox alike.
@@ -309,10 +309,10 @@ function draw_key_entry(x, what, words) {
 function draw_key(    x, panel, lost) {
     for (panel = 1; panel <= programs; panel++) lost += total(name[panel], "lost")
     x = draw_key_entry(margin, "unlaunched", "not yet launched by the client")
-    x = draw_key_entry(x, "unconnected", "launched, not yet connected")
+    x = draw_key_entry(x, "unconnected", "not yet connected")
     x = draw_key_entry(x, "waiting", "connected, waiting")
     x = draw_key_entry(x, "served", "served")
-    if (lost) draw_key_entry(x, "lost", "lost")
+    if (lost) draw_key_entry(x, "lost", "connected, never served")
 }
 
 function tick_step(    step) {

@@ -1,6 +1,6 @@
 # Turns what became of each client, lines of BEGUN CONNECTED FIRST DONE in microseconds, into lines
 # of PROGRAM MILLISECONDS BEGUN CONNECTED SERVED LOST: how many they were at that time.  A lost client
-# was connected, and its connection ended without an answer.
+# is connected and gets no answer, however long it waits; it counts from when it is connected.
 #
 #   awk -v program=NAME -f timeline.awk FILE
 
@@ -16,7 +16,7 @@ BEGIN { POINTS = 300 }
     note(begins, $1)
     note(connects, $2)
     if ($3 != "-") note(ends, $4)
-    else if ($2 != "-") note(losses, $4)
+    else note(losses, $2)
 }
 
 # How many of the events there have been at each point.

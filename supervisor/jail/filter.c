@@ -43,6 +43,8 @@ static const int calls[] = {
 #endif
     SYS_epoll_pwait,     /* the same in some libcs and on some processors */
     SYS_epoll_ctl,       /* watching descriptors */
+    SYS_epoll_create1,   /* beginning in the place of another supervisor */
+    SYS_signalfd4,       /* the same */
     SYS_clock_gettime,   /* the time, without a vDSO */
     SYS_setitimer,       /* interrupting what waits for a file that a client has sent along */
     SYS_restart_syscall, /* the kernel continues a wait after SIGCONT */
@@ -120,9 +122,13 @@ static const struct condition conditions[] = {
     /* to a daemon that takes over; other types could send to any address */
     {.call = SYS_socketpair, .argument = 0, .count = 1, .values = {AF_UNIX}},
     {.call = SYS_socketpair, .argument = 1, .count = 1, .values = {SOCK_SEQPACKET | SOCK_CLOEXEC}},
-    /* closing without waiting, in spite of a handler's SO_LINGER; emptying a dispatcher's socket */
+    /* closing without waiting, in spite of a handler's SO_LINGER; emptying a dispatcher's socket;
+     * room for an answer to an operator */
     {.call = SYS_setsockopt, .argument = 1, .count = 1, .values = {SOL_SOCKET}},
-    {.call = SYS_setsockopt, .argument = 2, .count = 2, .values = {SO_LINGER, SO_PASSCRED}},
+    {.call = SYS_setsockopt,
+     .argument = 2,
+     .count = 3,
+     .values = {SO_LINGER, SO_PASSCRED, SO_SNDBUF}},
     /* draining: a backlog of 0 keeps new clients out */
     {.call = SYS_listen, .argument = 1, .count = 1, .values = {0}},
     /* standard error that the keeper has opened again */

@@ -1,5 +1,6 @@
 /*
- * filter.h - the system calls that the supervisor may make once it serves (seccomp(2)).
+ * filter.h - the system calls that the supervisor may make (seccomp(2)): the first one once it
+ * serves, a later one from its beginning on, because it reads what the earlier one has left.
  *
  * filter.c has the list with reasons.  Any other call does not happen: it is logged as an attack
  * and ends the process.

@@ -1,6 +1,8 @@
 #include "supervisor/keeper/children.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/keeper/reader.h"
+#include "supervisor/keeper/standby.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +22,7 @@ enum {
     END_WITHIN = LOOP_SECOND,
     /* The death of a younger dispatcher delays its successor: it may be its own fault. */
     SHORT_LIFE = LOOP_SECOND,
+    SHORT_LIFE_OF_PAIR = 100 * LOOP_MILLISECOND, /* less than it takes to serve anybody */
     RESTART_FIRST = 10 * LOOP_MILLISECOND,
     RESTART_LONGEST = 250 * LOOP_MILLISECOND,
     FORK_LONGEST = 5 * LOOP_SECOND, /* if no process can be created */
@@ -189,6 +192,14 @@ bool children_has(idtype_t type, pid_t process)
            waitid(type, (id_t)process, &information, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+bool children_is_dead(pid_t process)
+{
+    siginfo_t information = {0};
+
+    return waitid(P_PID, (id_t)process, &information, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           information.si_pid != 0;
+}
+
 /* The pair and the dispatchers: whoever reaps them must act on it. */
 static bool is_replaced(const struct keeper *keeper, pid_t process)
 {
@@ -204,7 +215,7 @@ bool children_is_ours(const struct keeper *keeper, pid_t process)
     bool ours = is_replaced(keeper, process) || process == getpgrp();
 
     for (unsigned i = 0; i < OPTIONS_FILES; i++)
-        ours = ours || process == keeper->readers[i];
+        ours = ours || process == keeper->readers[i].process;
     return ours;
 }
 
@@ -255,22 +266,20 @@ static uint64_t microseconds(struct timeval time)
     return (uint64_t)time.tv_sec * LOOP_SECOND + (uint64_t)time.tv_usec;
 }
 
-/* Takes note of a dead process that was to read a file; if it was killed, answers for it.  Returns
- * false if the process is another. */
+/* Reports what a dead process has read from a file.  Returns false if it was to read none. */
 static bool reader_ended(struct keeper *keeper, pid_t process, int status)
 {
-    unsigned file = 0;
+    struct link_message answer = {.type = LINK_CONTENT};
+    struct keeper_reader *reader = keeper->readers;
 
-    while (file < OPTIONS_FILES && keeper->readers[file] != process)
-        file++;
-    if (file == OPTIONS_FILES)
+    while (answer.index < OPTIONS_FILES && reader->process != process) {
+        answer.index++;
+        reader++;
+    }
+    if (answer.index == OPTIONS_FILES)
         return false;
-    keeper->readers[file] = 0;
-    if (status != 0)
-        children_report(
-            keeper,
-            (struct link_message){.type = LINK_CONTENT, .index = file, .value = LINK_KILLED}, NULL,
-            0);
+    answer.value = reader_end(reader, status);
+    children_report(keeper, answer, &reader->memory, answer.value == 0);
     return true;
 }
 
@@ -309,9 +318,18 @@ static pid_t find_supervisor(const struct keeper *keeper)
     return children_is_ours(keeper, process) || !children_has(P_PID, process) ? 0 : process;
 }
 
+/* Returns true if another pair is to take the place of one that ended with this status. */
+static bool needs_another(const struct keeper *keeper, int status)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) != STANDBY_AGAIN)
+        return WEXITSTATUS(status) == LINK_EXIT_RENEW;
+    return *keeper->begun && !*keeper->ended && !keeper->gives_up;
+}
+
 /* The supervisor lives on without its standby, or both are gone.  Ends, or begins another pair. */
 static void pair_ended(struct keeper *keeper, pid_t process, int status)
 {
+    bool could_not_begin = WIFEXITED(status) && WEXITSTATUS(status) == STANDBY_AGAIN;
     bool was_standby = process == keeper->standby;
 
     keeper->standby = 0;
@@ -330,12 +348,19 @@ static void pair_ended(struct keeper *keeper, pid_t process, int status)
     keeper->renew = false; /* it may wait for room in the outbox */
     keeper->status = status;
     keeper->again.deadline = keeper->loop.now;
-    keeper->begin_pair = WIFEXITED(status) ? WEXITSTATUS(status) == LINK_EXIT_RENEW
-                                           : *keeper->begun && !*keeper->ended && !keeper->gives_up;
-    if (keeper->begin_pair)
-        kill_dispatchers(keeper);
-    else
+    keeper->begin_pair = needs_another(keeper, status);
+    if (!keeper->begin_pair) {
         loop_stop(&keeper->loop);
+        return;
+    }
+    if (could_not_begin || loop_clock() - keeper->pair_began < SHORT_LIFE_OF_PAIR)
+        backoff_failed(&keeper->pairs, keeper->loop.now);
+    else
+        backoff_succeeded(&keeper->pairs);
+    if (could_not_begin)
+        log_error("no supervisor could begin in the place of the last one: trying again in %d ms",
+                  (int)(keeper->pairs.delay / LOOP_MILLISECOND));
+    kill_dispatchers(keeper);
 }
 
 /* Reaps the pair.  That must not wait until the link takes reports: only another pair reads it. */
@@ -417,8 +442,8 @@ void children_end_readers(void *context)
     const struct keeper *keeper = context;
 
     for (unsigned i = 0; i < OPTIONS_FILES; i++)
-        if (keeper->readers[i] != 0)
-            (void)kill(keeper->readers[i], SIGKILL); /* a child that was not reaped */
+        if (keeper->readers[i].process != 0)
+            (void)kill(keeper->readers[i].process, SIGKILL); /* a child that was not reaped */
 }
 
 /* ---- beginning and end ---- */

@@ -40,6 +40,9 @@ void children_end(struct keeper *keeper);
  * children is in that group. */
 bool children_has(idtype_t type, pid_t process);
 
+/* Returns true if the process is a child that is dead, and was not reaped. */
+bool children_is_dead(pid_t process);
+
 /* Returns true if the process is one of the daemon's own. */
 bool children_is_ours(const struct keeper *keeper, pid_t process);
 

@@ -7,6 +7,7 @@
 #include "supervisor/keeper/children.h"
 #include "supervisor/keeper/monitor.h"
 #include "supervisor/keeper/reopen.h"
+#include "supervisor/keeper/standby.h"
 
 #include <linux/capability.h>
 #include <poll.h>
@@ -21,7 +22,6 @@ enum {
     AGAIN = 10 * LOOP_MILLISECOND,       /* until a source may be watched */
     SIGNALS_AT_ONCE = 32,                /* before other events get their turn */
     ROOM_WITHIN = 10 * LOOP_SECOND,      /* in the link, at the start */
-    PAIR_AGAIN = 5 * LOOP_SECOND,        /* if no process can be created */
     START_AGAIN = 250 * LOOP_MILLISECOND /* a dispatcher that could not be started at first */
 };
 
@@ -52,15 +52,18 @@ static void give_up(struct keeper *keeper)
     log_error(
         "told to end once more, and no supervisor lives long enough to do it: ending at once");
     keeper->gives_up = true;
-    if (keeper->standby != 0 || keeper->supervisor != 0) /* a child that was not reaped */
+    if (keeper->begin_pair)
+        loop_stop(&keeper->loop);
+    else if (keeper->standby != 0 || keeper->supervisor != 0) /* a child that was not reaped */
         (void)kill(keeper->standby != 0 ? keeper->standby : keeper->supervisor, SIGKILL);
+    keeper->begin_pair = false;
 }
 
 static void take_signal(struct keeper *keeper, int signal_number)
 {
     bool ends = signal_number == SIGTERM || signal_number == SIGINT;
 
-    if (ends && keeper->told_to_end && *keeper->useless > 1)
+    if (ends && keeper->told_to_end && (*keeper->useless > 1 || keeper->begin_pair))
         give_up(keeper);
     keeper->told_to_end = keeper->told_to_end || ends;
     keeper->interrupted = keeper->interrupted || signal_number == SIGINT;
@@ -95,21 +98,13 @@ static void on_unheard(void *context)
 
 /* ---- beginning ---- */
 
-static bool is_dead(pid_t process)
-{
-    siginfo_t information = {0};
-
-    return waitid(P_PID, (id_t)process, &information, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-           information.si_pid != 0;
-}
-
 /* At the start only.  The supervisor reads, so this does not take long, unless it dies.  Returns
  * true if another report can be kept. */
 static bool await_room(struct keeper *keeper)
 {
     uint64_t deadline = loop_clock() + ROOM_WITHIN;
 
-    while (!outbox_has_room(&keeper->outbox) && !is_dead(keeper->standby) &&
+    while (!outbox_has_room(&keeper->outbox) && !children_is_dead(keeper->standby) &&
            loop_clock() < deadline) {
         (void)poll(NULL, 0, 1); /* millisecond */
         outbox_flush(&keeper->outbox);
@@ -164,6 +159,7 @@ static int begin_pair(struct keeper *keeper)
     pid_t process;
 
     *keeper->cloned = 0;
+    keeper->pair_began = loop_clock();
     process = fork();
     if (process == 0) {
         if (keeper->loop.epoll > 0) {
@@ -196,6 +192,7 @@ int keeper_open(struct keeper *keeper, unsigned dispatchers)
     int pair[2];
 
     keeper->count = dispatchers;
+    keeper->pairs = (struct backoff)BACKOFF;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
         log_error("cannot make the link to the supervisor: %m");
         return -1;
@@ -264,6 +261,18 @@ static bool open_loop(struct keeper *keeper)
     return true;
 }
 
+/* Begins another pair, if it is time to do so. */
+static void begin_pair_again(struct keeper *keeper)
+{
+    if (keeper->begin_pair && !backoff_holds(&keeper->pairs, keeper->loop.now)) {
+        keeper->begin_pair = begin_pair(keeper) != 0;
+        if (keeper->begin_pair)
+            backoff_failed(&keeper->pairs, keeper->loop.now);
+    }
+    if (keeper->begin_pair && keeper->again.deadline == 0)
+        keeper->again.deadline = keeper->pairs.until;
+}
+
 /* Follows each round. */
 static void advance(void *context)
 {
@@ -285,10 +294,7 @@ static void advance(void *context)
     }
     if (log_is_broken())
         reopen_ask(keeper);
-    if (keeper->begin_pair && begin_pair(keeper) == 0)
-        keeper->begin_pair = false;
-    else if (keeper->begin_pair)
-        keeper->again.deadline = keeper->loop.now + PAIR_AGAIN;
+    begin_pair_again(keeper);
     watch(keeper);
 }
 
@@ -296,10 +302,12 @@ static void advance(void *context)
 
 int keeper_end(struct keeper *keeper)
 {
+    int status = WEXITSTATUS(keeper->status);
+
     children_end(keeper);
     files_remove(&keeper->files);
-    if (WIFEXITED(keeper->status))
-        return WEXITSTATUS(keeper->status);
+    if (WIFEXITED(keeper->status)) /* the last two ask for another pair, which did not begin */
+        return status == LINK_EXIT_RENEW || status == STANDBY_AGAIN ? EXIT_FAILURE : status;
     if (keeper->interrupted && WTERMSIG(keeper->status) == SIGINT)
         signals_die_of(SIGINT);
     log_error("the supervisor was killed by signal %d: ending", WTERMSIG(keeper->status));

@@ -9,8 +9,9 @@
  *
  *     KILL      `index`, `generation`: kill that dispatcher, and start another.  `value` 1: start
  *               it a minute later, because handlers lack processes
- *     ADOPT     `process`: a handler whose dispatcher is dead.  If the keeper has no such child,
- *               it answers with ENDED without a status, which returns `generation`
+ *     ADOPT     `process`: a handler whose dispatcher is dead.  If the keeper has no such child, or
+ *               it died before it led a session, the answer is ENDED without a status, which
+ *               returns `generation`
  *     SIGNAL    `process`, `value`: send SIGTERM or SIGKILL to the process group of that number, if
  *               a child of the keeper is in it
  *     GROUP     `process`: say EMPTY once no child of the keeper is in that process group
@@ -42,7 +43,7 @@
  *     CAUGHT    `value`: the keeper was sent this signal
  *     UNHEARD   the service manager gets no more messages
  *     RENEW     the standby is dead: supervisor `process` is to exit with LINK_EXIT_RENEW when no
- *               client waits
+ *               client waits, and handlers whose connections it keeps have had time to end
  *
  * The keeper reports DIED before it reaps any child that the dispatcher left behind: both become
  * visible at once (kernel/exit.c, exit_notify()).  While the link is full, the keeper reaps nobody

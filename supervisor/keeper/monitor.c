@@ -2,14 +2,17 @@
 
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/release.h"
+#include "supervisor/base/file.h"
 #include "supervisor/keeper/children.h"
 #include "supervisor/keeper/reader.h"
 #include "supervisor/keeper/reopen.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { READ_WITHIN = 10 * LOOP_SECOND, REQUESTS_AT_ONCE = 64 };
 
@@ -37,14 +40,17 @@ static void carry_out_kill(struct keeper *keeper, const struct link_message *req
 
 static void carry_out_adopt(struct keeper *keeper, const struct link_message *request)
 {
-    if (!children_is_ours(keeper, request->process) && children_has(P_PID, request->process))
+    pid_t process = request->process;
+
+    /* One that died before it led a session has not become a handler, and counts for nothing. */
+    if (!children_is_ours(keeper, process) && children_has(P_PID, process) &&
+        (getsid(process) == process || !children_is_dead(process)))
         return; /* its end will be reported */
-    children_report(keeper,
-                    (struct link_message){.type = LINK_ENDED,
-                                          .index = 1,
-                                          .generation = request->generation,
-                                          .process = request->process},
-                    NULL, 0);
+    children_report(
+        keeper,
+        (struct link_message){
+            .type = LINK_ENDED, .index = 1, .generation = request->generation, .process = process},
+        NULL, 0);
 }
 
 static void carry_out_signal(struct keeper *keeper, const struct link_message *request)
@@ -93,21 +99,12 @@ static void carry_out_read(struct keeper *keeper, const struct link_message *req
         request->index < OPTIONS_FILES ? keeper->options->files[request->index] : NULL;
     struct link_message answer = {.type = LINK_CONTENT, .index = request->index, .value = EINVAL};
 
-    if (path != NULL) {
-        pid_t process;
-
-        /* A reader that was asked for before has answered already; or the supervisor is confused,
-         * and must not have us fork without end. */
-        if (keeper->readers[request->index] != 0)
-            (void)kill(keeper->readers[request->index], SIGKILL); /* a child that was not reaped */
-        process = reader_start(keeper, request->index);
-        if (process > 0) {
-            keeper->readers[request->index] = process;
-            keeper->reading.deadline = keeper->loop.now + READ_WITHIN;
-            return;
-        }
-        answer.value = errno;
+    if (path != NULL && reader_start(keeper, request->index) == 0) {
+        keeper->reading.deadline = keeper->loop.now + READ_WITHIN;
+        return;
     }
+    if (path != NULL)
+        answer.value = errno;
     children_report(keeper, answer, NULL, 0);
 }
 
@@ -127,17 +124,57 @@ static void carry_out_lend(struct keeper *keeper, const struct link_message *req
                   request->index);
 }
 
+/* Returns the control groups of a process, which the caller frees; or NULL. */
+static char *groups_of(const char *process, size_t *length)
+{
+    enum { MOST = 65536 /* bytes */ };
+    char path[32];
+    char error[FILE_ERROR_MAXIMUM];
+
+    (void)snprintf(path, sizeof(path), "/proc/%s/cgroup", process);
+    return file_read(path, MOST, length, error);
+}
+
+/* Returns true if a process may be the service's main process.  A service manager believes root
+ * whatever it says, and looks itself whether another user's process is one of the service. */
+static bool may_be_main(pid_t process)
+{
+    char number[16];
+    size_t our_length;
+    size_t its_length;
+    char *ours = geteuid() == 0 ? groups_of("self", &our_length) : NULL;
+    char *its;
+    bool may;
+
+    if (process < 2 || ours == NULL) { /* without control groups there is no such manager */
+        free(ours);
+        return process > 1;
+    }
+    (void)snprintf(number, sizeof(number), "%d", (int)process);
+    its = groups_of(number, &its_length);
+    may = its != NULL && its_length == our_length && memcmp(ours, its, our_length) == 0;
+    free(ours);
+    free(its);
+    return may;
+}
+
 static void carry_out_notify(struct keeper *keeper, const struct link_message *request)
 {
-    if (request->value < 0 || request->value >= NOTIFY_STATES)
+    if (request->value < 0 || request->value >= NOTIFY_STATES) {
         log_error("the supervisor asked for an unknown message to the service manager, %d: "
                   "ignoring it",
                   request->value);
-    else if (strchr(request->text, '\n') != NULL) /* what follows would be a field of its own */
+    } else if (strchr(request->text, '\n') != NULL) { /* what follows would be a field of its own */
         log_error("the supervisor asked for a status of several lines: ignoring it");
-    else
+    } else if (request->value == NOTIFY_SUCCESSOR && !may_be_main(request->process)) {
+        log_error("process %d, which took over, is not in the control group of the service: the "
+                  "service manager is not told of it",
+                  request->process);
+        notify_end(&keeper->notify);
+    } else {
         notify_tell(&keeper->notify, (enum notify_state)request->value, request->process,
                     request->text);
+    }
 }
 
 static void carry_out_heard(struct keeper *keeper, const struct link_message *request)

@@ -21,8 +21,10 @@ enum {
 
 /* ---- sending ---- */
 
-static void give_up(struct notify *notify)
+void notify_end(struct notify *notify)
 {
+    if (notify->descriptor < 0)
+        return;
     (void)close(notify->descriptor); /* nothing is buffered in it */
     notify->descriptor = -1;
     notify->retry.deadline = 0;
@@ -43,7 +45,7 @@ static bool send_text(struct notify *notify, const char *text, size_t length)
     if (!is_full(errno)) {
         log_warning("NOTIFY_SOCKET: cannot send to the service manager: %m; it gets no more "
                     "messages");
-        give_up(notify);
+        notify_end(notify);
     }
     return false;
 }
@@ -75,7 +77,7 @@ static bool send_state(struct notify *notify, enum notify_state state)
         return false;
     notify->owed &= ~(1u << state | 1u << NOTIFY_STATUS);
     if (state == NOTIFY_SUCCESSOR)
-        give_up(notify);
+        notify_end(notify);
     return true;
 }
 

@@ -52,6 +52,9 @@ void notify_open(struct notify *notify);
 /* Adds the timer to the loop of this process. */
 void notify_run(struct notify *notify, struct loop *loop);
 
+/* Tells the manager nothing more. */
+void notify_end(struct notify *notify);
+
 bool notify_is_open(const struct notify *notify);
 
 /* Sends a state, or keeps it until the manager's socket takes it, and drops the states that it

@@ -29,7 +29,7 @@ static bool is_kept(const struct link_message *message)
 
 bool outbox_is_blocked(const struct outbox *outbox)
 {
-    return outbox->sent < outbox->made || outbox->other.type != 0;
+    return outbox->sent < outbox->made || outbox->other.message.type != 0;
 }
 
 bool outbox_has_room(const struct outbox *outbox)
@@ -38,53 +38,53 @@ bool outbox_has_room(const struct outbox *outbox)
 }
 
 /* A supervisor that is gone needs no report. */
-static bool send_one(const struct outbox *outbox, const struct link_message *message,
-                     const int *descriptors, unsigned count)
+static bool send_one(const struct outbox *outbox, const struct outbox_report *report)
 {
-    return link_send(outbox->link, message, descriptors, count) == 0 || errno == EPIPE ||
-           errno == ECONNRESET;
+    return link_send(outbox->link, &report->message, report->descriptors, report->count) == 0 ||
+           errno == EPIPE || errno == ECONNRESET;
+}
+
+static void close_all(const struct outbox_report *report)
+{
+    for (unsigned i = 0; i < report->count; i++)
+        (void)close(report->descriptors[i]); /* the supervisor has copies of its own */
 }
 
 void outbox_flush(struct outbox *outbox)
 {
     while (outbox->sent < outbox->made) {
-        const struct outbox_report *next = report_at(outbox, outbox->sent + 1);
-
-        if (!send_one(outbox, &next->message, next->descriptors, next->count))
+        if (!send_one(outbox, report_at(outbox, outbox->sent + 1)))
             return;
         outbox->sent++;
     }
-    if (outbox->other.type != 0 && send_one(outbox, &outbox->other, NULL, 0))
-        outbox->other.type = 0;
+    if (outbox->other.message.type != 0 && send_one(outbox, &outbox->other)) {
+        close_all(&outbox->other);
+        outbox->other.message.type = 0;
+    }
 }
 
 void outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors,
                 unsigned count)
 {
+    struct outbox_report *report = &outbox->other;
+
     if (outbox_is_blocked(outbox) || (is_kept(&message) && !outbox_has_room(outbox)))
         log_bug("there is no room for another report");
     if (is_kept(&message)) {
-        struct outbox_report *report = report_at(outbox, ++outbox->made);
-
+        report = report_at(outbox, ++outbox->made);
         message.number = outbox->made;
-        report->message = message;
-        report->count = count;
-        for (unsigned i = 0; i < count; i++)
-            report->descriptors[i] = descriptors[i];
-    } else {
-        outbox->other = message;
     }
+    report->message = message;
+    report->count = count;
+    for (unsigned i = 0; i < count; i++)
+        report->descriptors[i] = descriptors[i];
     outbox_flush(outbox);
 }
 
 void outbox_forget(struct outbox *outbox, uint64_t number)
 {
-    while (outbox->heard < number && outbox->heard < outbox->made) {
-        const struct outbox_report *report = report_at(outbox, ++outbox->heard);
-
-        for (unsigned i = 0; i < report->count; i++)
-            (void)close(report->descriptors[i]); /* the supervisor has copies of its own */
-    }
+    while (outbox->heard < number && outbox->heard < outbox->made)
+        close_all(report_at(outbox, ++outbox->heard));
     if (outbox->sent < outbox->heard)
         outbox->sent = outbox->heard;
 }

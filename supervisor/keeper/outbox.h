@@ -28,7 +28,7 @@ struct outbox {
     uint64_t made;                          /* number of the last one */
     uint64_t sent;
     uint64_t heard;
-    struct link_message other; /* a report that is not kept; type 0: none */
+    struct outbox_report other; /* that is not kept, and waits for the link; type 0: none */
 };
 
 /* Returns true if a report waits for the link.  Then nothing may be added. */

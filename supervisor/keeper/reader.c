@@ -8,14 +8,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+enum { LOGGED = 255 /* exit status: the log has the reason; others are errnos */ };
 
 /* O_NONBLOCK: opening a named pipe would wait for a writer. */
 static int open_regular(const char *path)
@@ -47,16 +49,11 @@ static bool copy(int from, int to)
     return true;
 }
 
-/* Returns a memory file with the content, or -1 with errno. */
-static int read_content(const char *path)
+static bool read_content(const char *path, int memory)
 {
     int from = open_regular(path);
-    int memory = from < 0 ? -1 : memfd_create("dampener-content", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-    return memory >= 0 && copy(from, memory) && file_seal(memory) == 0 &&
-                   lseek(memory, 0, SEEK_SET) == 0
-               ? memory
-               : -1;
+    return from >= 0 && copy(from, memory);
 }
 
 /* The kernel forgets this when the process becomes another user. */
@@ -65,14 +62,13 @@ static bool die_with(pid_t parent)
     return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent;
 }
 
-/* A name server's answers are an attacker's, perhaps: keeps only the link and the log, and no
- * privileges. */
-static bool give_up_privileges(const struct keeper *keeper, pid_t parent)
+/* A name server's answers are an attacker's, perhaps: keeps only the memory file and the log, and
+ * no privileges. */
+static bool give_up_privileges(const struct keeper *keeper, pid_t parent, int *memory)
 {
     const struct identity *identity = keeper->readers_identity;
-    int link = keeper->link.descriptor;
     int log = log_descriptor();
-    int *const kept[] = {&link, &log};
+    int *const kept[] = {memory, &log};
 
     if (descriptors_close_others(kept, sizeof(kept) / sizeof(*kept)) == 0 &&
         (identity == NULL || privileges_become(identity->user, identity->group, identity->groups,
@@ -84,40 +80,64 @@ static bool give_up_privileges(const struct keeper *keeper, pid_t parent)
     return false;
 }
 
-/* Returns a memory file with the compiled rules; or -1 with errno, or with errno 0 after logging
- * what is wrong. */
-static int read_rules(const struct keeper *keeper, pid_t parent)
+/* Writes the compiled rules; or fails with errno, which is 0 after logging what is wrong. */
+static bool read_rules(const struct keeper *keeper, pid_t parent, int memory)
 {
     const struct options *options = keeper->options;
     struct access access;
     size_t length;
     char *text = rules_read(options, &length);
-    bool right = text != NULL && give_up_privileges(keeper, parent) &&
+    bool right = text != NULL && give_up_privileges(keeper, parent, &memory) &&
                  rules_build(&access, options, text, length);
 
     errno = 0;
-    return right ? access_save(&access) : -1;
+    return right && access_write(&access, memory);
 }
 
-pid_t reader_start(const struct keeper *keeper, unsigned index)
+/* Returns the exit status. */
+static int read_file(const struct keeper *keeper, unsigned index, pid_t parent, int memory)
 {
-    const char *path = keeper->options->files[index];
-    struct link_message message = {.type = LINK_CONTENT, .index = index};
-    pid_t parent = getpid();
-    pid_t process = fork();
-    int memory;
-
-    if (process != 0)
-        return process;
     /* This process holds the pid file's lock, and the keeper's end of the link. */
     if (!die_with(parent))
-        _exit(1);
-    memory = index == OPTIONS_FILE_ACCESS ? read_rules(keeper, parent) : read_content(path);
-    message.value = memory >= 0 ? 0 : errno == 0 ? LINK_LOGGED : errno;
-    while (link_send(keeper->link.descriptor, &message, &memory, memory >= 0) != 0) {
-        if (errno == EPIPE || errno == ECONNRESET)
-            _exit(1);
-        (void)poll(NULL, 0, 10); /* milliseconds; all signals are blocked */
+        return LOGGED; /* nobody hears it */
+    keeper->events.leave_pair(keeper->events.context);
+    if (index == OPTIONS_FILE_ACCESS ? read_rules(keeper, parent, memory)
+                                     : read_content(keeper->options->files[index], memory))
+        return 0;
+    return errno == 0 ? LOGGED : errno;
+}
+
+int reader_start(struct keeper *keeper, unsigned index)
+{
+    struct keeper_reader *reader = &keeper->readers[index];
+    pid_t parent = getpid();
+    int memory = memfd_create("dampener-content", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    pid_t process = memory < 0 ? -1 : fork();
+
+    if (process == 0)
+        _exit(read_file(keeper, index, parent, memory)); /* nothing to flush */
+    if (memory >= 0 && process < 0)
+        (void)close(memory); /* keeps errno: nothing was written */
+    if (process < 0)
+        return -1;
+    if (reader->process != 0) {
+        (void)kill(reader->process, SIGKILL); /* a child that was not reaped */
+        (void)close(reader->memory);          /* nobody wants it */
     }
-    _exit(0); /* nothing to flush */
+    *reader = (struct keeper_reader){.process = process, .memory = memory};
+    return 0;
+}
+
+int reader_end(struct keeper_reader *reader, int status)
+{
+    int value = !WIFEXITED(status)              ? LINK_KILLED
+                : WEXITSTATUS(status) == LOGGED ? LINK_LOGGED
+                                                : WEXITSTATUS(status);
+
+    reader->process = 0;
+    if (value == 0 && (file_seal(reader->memory) != 0 || lseek(reader->memory, 0, SEEK_SET) != 0))
+        value = errno;
+    if (value != 0)
+        (void)close(reader->memory); /* it is incomplete */
+    return value;
 }

@@ -9,10 +9,15 @@
 
 #include <sys/types.h>
 
-/* Forks a process that reads file `index`, an enum options_file that the options name, sends it as
- * CONTENT (link.h), and ends, or dies with the keeper.  It sends nothing if it is killed.  Before
- * it looks hosts up, it gives up all privileges, and closes all descriptors but the link. Returns
- * it, or -1 with errno. */
-pid_t reader_start(const struct keeper *keeper, unsigned index);
+/* Forks a process that reads file `index`, an enum options_file that the options name, into a
+ * memory file, and ends, or dies with the keeper.  It has nothing to do with the pair: it gives up
+ * the memory that they share.  Before it looks hosts up, it also gives up all privileges, and
+ * closes all descriptors but that file and the log.  An earlier reader of that file is killed, and
+ * its end means nothing.  Returns 0, or -1 with errno. */
+int reader_start(struct keeper *keeper, unsigned index);
+
+/* Takes note of the end of a reader; `status` is that of wait(2).  Returns the value of CONTENT
+ * (link.h): 0 if the file is complete, and sealed now.  Otherwise closes it. */
+int reader_end(struct keeper_reader *reader, int status);
 
 #endif

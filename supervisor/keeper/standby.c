@@ -117,13 +117,12 @@ static void leave_without_keeper(pid_t keeper)
     _exit(EXIT_FAILURE); /* nothing to flush */
 }
 
-void standby_run(struct standby *standby, int (*supervise)(void *context, unsigned life),
-                 void *context)
+void standby_run(struct standby *standby, int (*supervise)(void *context), void *context)
 {
     struct backoff delay = {.first = DELAY_FIRST, .longest = DELAY_LONGEST};
     const pid_t keeper = getppid();
 
-    for (unsigned life = 0;;) {
+    for (;;) {
         pid_t process;
         int status;
 
@@ -131,7 +130,7 @@ void standby_run(struct standby *standby, int (*supervise)(void *context, unsign
         standby->began = loop_clock();
         process = clone_supervisor(standby);
         if (process == 0)
-            exit(supervise(context, life));
+            exit(supervise(context));
         if (process < 0 && !standby->begun)
             log_die(EXIT_FAILURE, "cannot create the supervisor: %m");
         if (process < 0) {
@@ -139,7 +138,6 @@ void standby_run(struct standby *standby, int (*supervise)(void *context, unsign
             pause_for(LOOP_SECOND);
             continue;
         }
-        life++; /* not earlier: the first one may have another table than the records tell of */
         status = await(process);
         if (!is_replaced(standby, status))
             follow(standby, status);

@@ -17,7 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Exit status of a supervisor that could not begin in the place of an earlier one. */
+/* Exit status of a supervisor, or a standby, that could not begin in the place of an earlier one.
+ */
 enum { STANDBY_AGAIN = 65 };
 
 /* Shared with the supervisor. */
@@ -45,9 +46,8 @@ uint64_t standby_recovers_at(const struct standby *standby);
 void standby_grow(uint32_t descriptors);
 
 /* Clones supervisors, until one exits; or until one after the other is useless, and the parent of
- * this process, the keeper, is dead: then nobody could end it.  `supervise` runs in each, and gets
- * 0 in the first one; it returns an exit status. */
-_Noreturn void standby_run(struct standby *standby, int (*supervise)(void *context, unsigned life),
-                           void *context);
+ * this process, the keeper, is dead: then nobody could end it.  `supervise` runs in each, and
+ * returns an exit status. */
+_Noreturn void standby_run(struct standby *standby, int (*supervise)(void *context), void *context);
 
 #endif

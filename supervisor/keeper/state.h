@@ -34,10 +34,18 @@ struct keeper_dispatcher {
     struct loop_timer stopped; /* set while it is stopped: when to kill it */
 };
 
+/* A process that reads a file: reader.h. */
+struct keeper_reader {
+    pid_t process; /* a child; 0: none */
+    int memory;    /* the file that it writes the content to; only with `process` */
+};
+
 /* What the keeper asks of server/. */
 struct keeper_events {
     /* Becomes the standby, in a new process; `link` is the supervisor's end. */
     void (*stand_by)(void *context, int link) __attribute__((noreturn));
+    /* Gives up the memory of the pair, in a process that needs it no more. */
+    void (*leave_pair)(void *context);
     /* Closes the keeper's copies of listeners. */
     void (*retire)(void *context);
     void *context;
@@ -80,6 +88,8 @@ struct keeper {
     bool gives_up;    /* no other pair begins */
     bool renew;       /* report RENEW when there is room */
     bool begin_pair;  /* both are dead: begin another pair */
+    uint64_t pair_began;
+    struct backoff pairs; /* grows with each pair that could not begin, or died at once */
 
     unsigned count;  /* of dispatchers */
     bool begun_all;  /* report BEGUN_ALL when there is room */
@@ -92,11 +102,11 @@ struct keeper {
     pid_t *groups; /* that GROUP named, and that are not empty */
     size_t group_count;
     size_t group_room;
-    size_t group_next;            /* to be looked at, modulo `group_count` */
-    size_t groups_unseen;         /* since a child was reaped last */
-    pid_t readers[OPTIONS_FILES]; /* children that read a file; 0: none */
-    struct loop_timer reading;    /* when to kill them */
-    bool unheard;                 /* UNHEARD is still to be reported */
+    size_t group_next;    /* to be looked at, modulo `group_count` */
+    size_t groups_unseen; /* since a child was reaped last */
+    struct keeper_reader readers[OPTIONS_FILES];
+    struct loop_timer reading; /* when to kill them */
+    bool unheard;              /* UNHEARD is still to be reported */
 };
 
 #endif

@@ -410,14 +410,20 @@ static bool write_all(int descriptor, const void *bytes, size_t size)
     return true;
 }
 
-int access_save(const struct access *access)
+bool access_write(const struct access *access, int memory)
 {
     const struct trailer trailer = {.others_denied = access->others_denied};
+
+    return write_all(memory, access->list, access->count * sizeof(*access->list)) &&
+           write_all(memory, &trailer, sizeof(trailer));
+}
+
+int access_save(const struct access *access)
+{
     int memory = memfd_create("dampener-rules", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     int error;
 
-    if (memory >= 0 && write_all(memory, access->list, access->count * sizeof(*access->list)) &&
-        write_all(memory, &trailer, sizeof(trailer)) && file_seal(memory) == 0)
+    if (memory >= 0 && access_write(access, memory) && file_seal(memory) == 0)
         return memory;
     error = errno;
     if (memory >= 0)

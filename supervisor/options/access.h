@@ -89,6 +89,9 @@ bool access_copy(struct access *copy, const struct access *access);
  * rules are of no use then. */
 bool access_compile(struct access *access, char error[ACCESS_ERROR_MAXIMUM]);
 
+/* Writes compiled rules to an empty memory file.  Returns false with errno. */
+bool access_write(const struct access *access, int memory);
+
 /* Writes compiled rules to a memory file, and seals it.  Returns the descriptor, which the caller
  * closes; or -1 with errno. */
 int access_save(const struct access *access);

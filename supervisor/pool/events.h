@@ -70,8 +70,9 @@ struct pool_events {
      * more processes are allowed.  Called every 100 ms until pool_died(), because a request may be
      * lost on its way. */
     void (*kill)(void *context, unsigned dispatcher, uint32_t generation, bool give_way);
-    /* Asks the keeper to signal the process group of its child `process`. */
-    void (*signal)(void *context, int32_t process, int signal_number);
+    /* Asks the keeper to signal the process group of its child `process`.  Returns false if it
+     * could not be asked now. */
+    bool (*signal)(void *context, int32_t process, int signal_number);
     void *context;
 };
 

@@ -68,8 +68,8 @@ int pool_recall(struct pool *pool)
 
         if (left->process == 0)
             continue;
-        if (is_same(left, &books->dispatchers[left->index]))
-            left->process = 0; /* it was about to be left */
+        if (left->index >= POOL_MAXIMUM || is_same(left, &books->dispatchers[left->index]))
+            left->process = 0; /* it is damaged, or was about to be left */
         else if (channel_recall(pool->loop, &pool->events, left, &pool->left) == NULL)
             return -1;
     }
@@ -193,13 +193,6 @@ bool pool_can_serve(const struct pool *pool)
     return false;
 }
 
-int32_t pool_child(const struct pool *pool, unsigned index, const struct message_header *start)
-{
-    return index < pool->count && pool->dispatchers[index].state == DISPATCHER_READY
-               ? starts_child(&pool->dispatchers[index].channel.starts, start)
-               : 0;
-}
-
 void pool_close(struct pool *pool)
 {
     for (unsigned i = 0; i < pool->count; i++)
@@ -292,14 +285,29 @@ int pool_signal(struct pool *pool, unsigned dispatcher, const struct message_hea
     return dispatcher_ask(&pool->dispatchers[dispatcher], &message);
 }
 
+int32_t pool_signal_start(struct pool *pool, unsigned index, const struct message_header *start,
+                          int signal_number)
+{
+    int32_t process =
+        index < pool->count ? starts_child(&pool->dispatchers[index].channel.starts, start) : 0;
+
+    if (process != 0)
+        return pool_signal(pool, index, start, process, signal_number) == 0 ? process : 0;
+    for (const struct channel *left = pool->left; process == 0 && left != NULL; left = left->next)
+        process = starts_child(&left->starts, start);
+    return process != 0 && pool->events.signal(pool->events.context, process, signal_number)
+               ? process
+               : 0;
+}
+
 void pool_signal_left(const struct pool *pool, int signal_number)
 {
     for (const struct channel *left = pool->left; left != NULL; left = left->next)
         for (unsigned i = 0; i < PROTOCOL_SLOTS; i++) {
             int32_t process = starts_process(&left->starts, i);
 
-            if (process != 0)
-                pool->events.signal(pool->events.context, process, signal_number);
+            if (process != 0) /* if that fails, the handler is signalled once it is known to run */
+                (void)pool->events.signal(pool->events.context, process, signal_number);
         }
 }
 

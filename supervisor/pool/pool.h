@@ -69,9 +69,6 @@ void pool_stopped(struct pool *pool, unsigned index, uint32_t generation, bool s
  * not stopped, and has not been silent for two seconds. */
 bool pool_can_serve(const struct pool *pool);
 
-/* Returns the process that a START has led to, as far as the ledger shows; 0: none. */
-int32_t pool_child(const struct pool *pool, unsigned index, const struct message_header *start);
-
 /* Closes all that is open.  The dispatchers exit when no process holds the supervisor's ends. */
 void pool_close(struct pool *pool);
 
@@ -97,6 +94,12 @@ int pool_flush(struct pool *pool);
  * ESRCH if that dispatcher is not ready. */
 int pool_signal(struct pool *pool, unsigned dispatcher, const struct message_header *client,
                 int32_t process, int signal_number);
+
+/* Signals the process group of the process that a START has led to, as far as the ledger shows: by
+ * the dispatcher; or, if that is dead, by the keeper (`signal`).  Returns the process; 0: there is
+ * none, or it cannot be signalled now. */
+int32_t pool_signal_start(struct pool *pool, unsigned index, const struct message_header *start,
+                          int signal_number);
 
 /* Asks the keeper, by `signal`, to signal each child of a dead dispatcher that may be between clone
  * and exec. */

@@ -169,7 +169,7 @@ int32_t starts_child(const struct starts *starts, const struct message_header *h
 {
     for (unsigned i = 0; i < PROTOCOL_SLOTS; i++)
         if (starts->slots[i].used && starts->slots[i].ticket == header->ticket)
-            return process_in(starts, i);
+            return starts_process(starts, i);
     return 0;
 }
 

@@ -60,7 +60,7 @@ void starts_list(struct starts *starts, const struct message_header *header);
  * child, or else `lost`. */
 void starts_rolled(struct starts *starts);
 
-/* Returns the process that the ledger names for a START; 0: none. */
+/* Returns the process that the ledger names for a START; 0: there is none, or it was reaped. */
 int32_t starts_child(const struct starts *starts, const struct message_header *header);
 
 /* Removes all STARTs without a decision. */
@@ -69,8 +69,7 @@ void starts_forget(struct starts *starts);
 /* Notes that a process was reaped.  Returns the START that led to it, or NULL. */
 const struct starts_slot *starts_reaped(struct starts *starts, pid_t process);
 
-/* Returns the process of a dead dispatcher's START, a child of the keeper; 0: there is none, or it
- * was reaped. */
+/* The same by the slot. */
 int32_t starts_process(const struct starts *starts, unsigned slot);
 
 #endif

@@ -1,11 +1,13 @@
 #include "supervisor/queue/clients.h"
 
+#include "dispatcher/shared/log.h"
 #include "dispatcher/shared/release.h"
 #include "supervisor/base/loop.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -18,9 +20,8 @@ static_assert(sizeof(struct client) == 128 || sizeof(void *) != 8,
 
 struct clients_books *clients_make_books(uint32_t most)
 {
-    struct clients_books *books =
-        mmap(NULL, sizeof(*books) + most * sizeof(struct client), PROT_READ | PROT_WRITE,
-             MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    struct clients_books *books = mmap(NULL, clients_books_size(most), PROT_READ | PROT_WRITE,
+                                       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (books == MAP_FAILED)
         return NULL;
@@ -99,6 +100,30 @@ static void count_end(struct clients *clients, struct client *client)
     clients->books->ended[client->end] = client->ended_after;
     clients_settle();
     return_record(clients, client);
+}
+
+static bool is_possible(const struct client *client)
+{
+    return client->state < CLIENT_ENDING
+               ? clients_ticket(client) != 0
+               : client->state == CLIENT_ENDING && client->end < CLIENT_ENDS;
+}
+
+void clients_check(struct clients_books *books, uint32_t most)
+{
+    books->most = most;
+    if (books->used > most)
+        books->used = most;
+    for (uint32_t i = 0; i < books->used; i++) {
+        struct client *client = &books->records[i];
+
+        if (client->state == CLIENT_NONE || is_possible(client))
+            continue;
+        log_error("the record of ticket %" PRIu64 " is damaged: its client, if it is connected, "
+                  "gets another",
+                  clients_ticket(client));
+        client->state = CLIENT_NONE;
+    }
 }
 
 enum client_state clients_disarm(struct clients_books *books, uint64_t ticket)

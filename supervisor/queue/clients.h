@@ -128,10 +128,20 @@ struct clients {
  * records are used.  Returns NULL with errno. */
 struct clients_books *clients_make_books(uint32_t most);
 
+/* Returns how many bytes these are. */
+static inline size_t clients_books_size(uint32_t most)
+{
+    return sizeof(struct clients_books) + most * sizeof(struct client);
+}
+
+/* Checks the books of an earlier supervisor, which were made for `most` records: forgets each
+ * record that is impossible.  To be called before anything else looks at them. */
+void clients_check(struct clients_books *books, uint32_t most);
+
 /* Keeps a client on which supervisors have died from doing that again.  If it waits, it is about to
  * end as dropped, and the next two functions complete that.  If it has a handler, or may have one,
  * its record loses the address, which is all that came from outside.  Returns the state that it was
- * in, CLIENT_NONE if it is unknown.  To be called before anything else looks at the records. */
+ * in, CLIENT_NONE if it is unknown.  To be called before the following functions. */
 enum client_state clients_disarm(struct clients_books *books, uint64_t ticket);
 
 /* Closes the connections that an earlier supervisor was about to close, and forgets those that are

@@ -91,10 +91,12 @@ static void signal_expired_starts(struct running *running)
                                               .ticket = clients_ticket(client)};
         bool last = client->started + allowed + running->timeouts.kill_after <= running->loop->now;
         int signal_number = last ? SIGKILL : SIGTERM;
-        int32_t process = pool_child(running->pool, client->dispatcher, &header);
+        int32_t process =
+            client->signalled == signal_number
+                ? 0
+                : pool_signal_start(running->pool, client->dispatcher, &header, signal_number);
 
-        if (client->signalled == signal_number || process == 0 ||
-            pool_signal(running->pool, client->dispatcher, &header, process, signal_number) != 0)
+        if (process == 0)
             continue;
         client->signalled = (uint8_t)signal_number;
         log_warning("ticket %" PRIu64 ": process %d has been starting for too long: sending %s to "

@@ -261,12 +261,11 @@ static void on_kill(void *context, unsigned dispatcher, uint32_t generation, boo
     running->events.kill(running->events.context, dispatcher, generation, give_way);
 }
 
-/* A signal that is lost is sent again once the handler is known to run. */
-static void on_signal(void *context, int32_t process, int signal_number)
+static bool on_signal(void *context, int32_t process, int signal_number)
 {
     struct running *running = context;
 
-    (void)running->events.signal(running->events.context, process, signal_number);
+    return running->events.signal(running->events.context, process, signal_number);
 }
 
 /* ---- the roll call ---- */

@@ -88,9 +88,11 @@ void manager_open(struct server *server, const struct notify *notify)
     manager->watchdog.expired = on_watchdog;
     manager->watchdog.context = server;
     loop_add_timer(&server->loop, &manager->watchdog);
-    loop_add_timer(&server->loop, &manager->status); /* it only begins a round */
+    manager->status.expired = NULL; /* it only begins a round */
+    loop_add_timer(&server->loop, &manager->status);
     manager->recovery.deadline = standby_recovers_at(&server->lasting->standby);
-    loop_add_timer(&server->loop, &manager->recovery); /* this, too */
+    manager->recovery.expired = NULL; /* this, too */
+    loop_add_timer(&server->loop, &manager->recovery);
 }
 
 void manager_begin(struct server *server)

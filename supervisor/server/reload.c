@@ -75,12 +75,11 @@ static bool ask_all(struct server *server)
     return any;
 }
 
-void reload_resume(struct server *server, bool shares)
+void reload_resume(struct server *server)
 {
     const struct lasting *lasting = server->lasting;
-    bool has_rules =
-        shares && lasting->rules >= 0 &&
-        policy_take(&server->queue.policy, server->options, OPTIONS_FILE_ACCESS, lasting->rules);
+    bool has_rules = lasting->rules >= 0 && policy_take(&server->queue.policy, server->options,
+                                                        OPTIONS_FILE_ACCESS, lasting->rules);
 
     for (int file = 0; file < OPTIONS_FILES; file++)
         server->reload.needed[file] =

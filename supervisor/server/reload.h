@@ -14,9 +14,9 @@
 void reload_open(struct server *server);
 
 /* Goes on in the place of an earlier supervisor, which may have read newer files than those of the
- * start.  If it `shares` the descriptors, takes its access rules.  The other files are read again,
- * before a client is accepted. */
-void reload_resume(struct server *server, bool shares);
+ * start.  Takes the access rules that it has left.  The other files are read again, before a client
+ * is accepted. */
+void reload_resume(struct server *server);
 
 /* Returns true if no client may be accepted now. */
 bool reload_holds_clients(const struct server *server);

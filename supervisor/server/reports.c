@@ -142,12 +142,13 @@ static void on_unheard(struct server *server, const struct link_message *report,
     server->lasting->manager.watchdog_every = 0;
 }
 
-/* The pair is incomplete: this process makes room for another one, once that loses nobody. */
+/* It may have been meant for another process. */
 static void on_renew(struct server *server, const struct link_message *report,
                      const int *descriptors)
 {
     (void)descriptors;
-    server->renew = report->process == getpid(); /* it may have been meant for another */
+    if (report->process == getpid())
+        shutdown_renew(server);
 }
 
 static void on_signal(void *context)

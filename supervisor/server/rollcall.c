@@ -44,10 +44,9 @@ static void mark_dispatchers(struct known *known, const struct pool_known *list,
 
 /* Marks the connections that linger, and forgets those that are closed.  One that was taken out of
  * its client's record may still be in there, too. */
-static void mark_lingering(struct known *known, struct lasting *lasting)
+static void mark_lingering(struct known *known, struct lasting *lasting,
+                           struct clients_books *books)
 {
-    struct clients_books *books = lasting->clients;
-
     for (int i = 0; i < LINGERING_MAXIMUM; i++) {
         int descriptor = lasting->lingering[i] - 1;
 
@@ -65,10 +64,8 @@ static void mark_lingering(struct known *known, struct lasting *lasting)
     }
 }
 
-static void mark_clients(struct known *known, const struct lasting *lasting)
+static void mark_clients(struct known *known, const struct clients_books *books)
 {
-    const struct clients_books *books = lasting->clients;
-
     for (uint32_t i = 0; i < books->used; i++)
         if (books->records[i].state != CLIENT_NONE)
             mark(known, books->records[i].descriptor);
@@ -98,7 +95,7 @@ static void mark_all(struct known *known, const struct server *server,
     mark_dispatchers(known, lasting->pool.dispatchers, POOL_MAXIMUM);
     mark_dispatchers(known, lasting->pool.left,
                      sizeof(lasting->pool.left) / sizeof(*lasting->pool.left));
-    mark_clients(known, lasting);
+    mark_clients(known, server->books);
 }
 
 /* Asks for an option that every stream socket has.  Sets `value`, to -1 if the descriptor is closed
@@ -180,8 +177,8 @@ int rollcall_sort(struct server *server, struct listeners *listeners, int link)
     known.is = calloc(known.limit, sizeof(*known.is));
     if (known.is == NULL)
         return -1;
-    mark_lingering(&known, server->lasting);
-    clients_sort_descriptors(server->lasting->clients);
+    mark_lingering(&known, server->lasting, server->books);
+    clients_sort_descriptors(server->books);
     result = forget_closed(server, listeners);
     if (result == 0) {
         mark_all(&known, server, listeners, link);
@@ -219,7 +216,7 @@ static void adopt_start(const struct keeper *keeper, struct client *client)
 void rollcall_forget(struct server *server, const struct keeper *keeper)
 {
     struct lasting *lasting = server->lasting;
-    struct clients_books *books = lasting->clients;
+    struct clients_books *books = server->books;
 
     for (uint32_t i = 0; i < books->used; i++) {
         books->records[i].descriptor = -1;
@@ -239,6 +236,9 @@ void rollcall_forget(struct server *server, const struct keeper *keeper)
     lasting->handover.source.descriptor = -1;
     lasting->takeover_closed = true;
     lasting->options.ready_descriptor = -1;
+    lasting->rules = -1; /* they may be older than those that were read last */
+    clients_settle();
+    lasting->is_other_pair = false; /* last: the next supervisor begins again otherwise */
 }
 
 static bool is_fault(int signal_number)
@@ -258,13 +258,13 @@ static void log_suspect(uint64_t ticket, int signal_number, const char *what)
 /* A client on which two supervisors in a row have died may be what kills them. */
 static void disarm(struct server *server, uint64_t ticket, int signal_number)
 {
-    enum client_state state = clients_disarm(server->lasting->clients, ticket);
+    enum client_state state = clients_disarm(server->books, ticket);
 
     if (state == CLIENT_QUEUED)
         log_suspect(ticket, signal_number, "closing it");
     else if (state == CLIENT_STARTING || state == CLIENT_RUNNING)
         log_suspect(ticket, signal_number, "leaving it to its handler, and forgetting its address");
-    else if (state == CLIENT_NONE && ticket == server->lasting->clients->last_ticket + 1)
+    else if (state == CLIENT_NONE && ticket == server->books->last_ticket + 1)
         server->distrusts = signal_number; /* it has no record yet */
 }
 
@@ -272,12 +272,12 @@ void rollcall_disarm(struct server *server)
 {
     struct lasting *lasting = server->lasting;
     int signal_number = lasting->standby.killed_by;
-    uint64_t ticket = is_fault(signal_number) ? lasting->clients->working : 0;
+    uint64_t ticket = is_fault(signal_number) ? server->books->working : 0;
     bool again = ticket != 0 && ticket == lasting->suspect;
 
     lasting->suspect = ticket;
     clients_settle();
-    lasting->clients->working = 0;
+    server->books->working = 0;
     lasting->standby.killed_by = 0; /* it counts once */
     if (again)
         disarm(server, ticket, signal_number);

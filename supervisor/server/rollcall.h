@@ -30,8 +30,8 @@ void rollcall_disarm(struct server *server);
  * open.  Returns 0, or -1 with errno. */
 int rollcall_sort(struct server *server, struct listeners *listeners, int link);
 
-/* To be called before that if the standby has died with the predecessor: none of their descriptors
- * is left.  The ledgers of `keeper` tell which clients have a handler nevertheless; their
+/* To be called before that in another pair than the records are of: none of their descriptors is
+ * left.  The ledgers of `keeper` tell which clients have a handler nevertheless; their
  * dispatchers are dead. */
 void rollcall_forget(struct server *server, const struct keeper *keeper);
 

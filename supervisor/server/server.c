@@ -102,7 +102,7 @@ static int open_rooms(struct server *server, struct listeners *listeners, int li
     const struct takeover_events takeover = events_of_takeover(server);
 
     if (loop_open(&server->loop) != 0 || reports_open(server, link) != 0 ||
-        queue_open(&server->queue, &server->loop, options, server->lasting->clients,
+        queue_open(&server->queue, &server->loop, options, server->books,
                    server->lasting->lingering, &queue) != 0 ||
         accept_open(&server->acceptor, &server->loop, listeners, &acceptor) != 0)
         return -1;
@@ -161,7 +161,7 @@ static int begin(struct server *server, const struct keeper *keeper)
 }
 
 /* Goes on where an earlier supervisor was killed. */
-static int resume(struct server *server, const struct keeper *keeper, bool alone)
+static int resume(struct server *server, const struct keeper *keeper)
 {
     const struct takeover_events events = events_of_takeover(server);
 
@@ -178,7 +178,7 @@ static int resume(struct server *server, const struct keeper *keeper, bool alone
     }
     shutdown_resume(server);
     handover_resume(&server->lasting->handover);
-    reload_resume(server, !alone);
+    reload_resume(server);
     return 0;
 }
 
@@ -205,7 +205,7 @@ static int call_roll(struct server *server, struct listeners *listeners, int lin
 }
 
 int server_open(struct server *server, struct listeners *listeners, const struct keeper *keeper,
-                int link, uid_t user, bool alone)
+                int link, uid_t user)
 {
     const struct pool_events pool = running_pool_events(&server->running);
     bool resumes = server->lasting->standby.begun;
@@ -214,12 +214,12 @@ int server_open(struct server *server, struct listeners *listeners, const struct
     server->lines_dropped = server->lasting->lines_dropped;
     server->strangers = server->lasting->strangers;
     server->files = &keeper->files;
-    if (resumes)
+    if (resumes) {
+        clients_check(server->books, server->records);
         rollcall_disarm(server);
-    if (resumes && alone) {
-        rollcall_forget(server, keeper);
-        server->lasting->rules = server->rules;
     }
+    if (resumes && server->lasting->is_other_pair)
+        rollcall_forget(server, keeper);
     if (resumes && call_roll(server, listeners, link) != 0) {
         log_error("cannot call the roll: %m");
         return -1;
@@ -236,7 +236,7 @@ int server_open(struct server *server, struct listeners *listeners, const struct
         return -1;
     pool_open(&server->pool, &server->loop, &server->lasting->pool, keeper->count,
               keeper->launch.limit.rlim_cur, &pool);
-    return resumes ? resume(server, keeper, alone) : begin(server, keeper);
+    return resumes ? resume(server, keeper) : begin(server, keeper);
 }
 
 void server_count_descriptors(struct server *server)

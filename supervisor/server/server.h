@@ -20,7 +20,7 @@ struct server;
  * root, `user` may steer the service over the control socket.  Returns 0, or -1 after logging why.
  */
 int server_open(struct server *server, struct listeners *listeners, const struct keeper *keeper,
-                int link, uid_t user, bool alone);
+                int link, uid_t user);
 
 /* Counts the descriptors of this process, except --ready-fd.  Call it once all are open that stay
  * open. */

@@ -10,6 +10,7 @@
 enum {
     KILL_AFTER = 5 * LOOP_SECOND,    /* from SIGTERM to SIGKILL */
     ANSWER_WITHIN = LOOP_SECOND / 2, /* dispatchers, from then on */
+    RENEW_WITHIN = 60 * LOOP_SECOND, /* although connections are kept */
     GIVE_UP_AFTER = 3 * LOOP_SECOND  /* from SIGKILL until we leave what cannot be killed */
 };
 
@@ -103,6 +104,7 @@ void shutdown_open(struct server *server)
     server->lasting->shutdown.next.expired = on_stage_end;
     server->lasting->shutdown.next.context = server;
     loop_add_timer(&server->loop, &server->lasting->shutdown.next);
+    loop_add_timer(&server->loop, &server->renewal);
 }
 
 void shutdown_resume(struct server *server)
@@ -178,7 +180,13 @@ static bool is_complete(const struct server *server)
            (stage > SERVER_DRAINING || server->queue.lingering.active.length == 0);
 }
 
-/* Returns true if nothing is lost with this process: dispatchers are started anew, and the keeper
+void shutdown_renew(struct server *server)
+{
+    server->renew = true;
+    server->renewal.deadline = server->loop.now + RENEW_WITHIN;
+}
+
+/* Returns true if nobody is lost with this process: dispatchers are started anew, and the keeper
  * adopts handlers. */
 static bool may_be_renewed(const struct server *server)
 {
@@ -188,15 +196,27 @@ static bool may_be_renewed(const struct server *server)
            server->lasting->handover.phase == HANDOVER_NONE && !server->rolling &&
            clients_count(clients, CLIENT_QUEUED) == 0 &&
            clients_count(clients, CLIENT_STARTING) == 0 &&
-           server->queue.lingering.active.length == 0;
+           server->queue.lingering.active.length == 0 &&
+           (clients->kept == 0 || server->renewal.deadline == 0);
+}
+
+static _Noreturn void renew(const struct server *server)
+{
+    uint32_t kept = server->queue.clients.kept;
+
+    if (kept == 0)
+        log_info("no client waits: making room for another supervisor with a standby");
+    else
+        log_warning("making room for another supervisor with a standby: --linger, --on-hangup and "
+                    "--idle-timeout no longer hold for %u client%s being served",
+                    kept, kept == 1 ? " that is" : "s that are");
+    exit(LINK_EXIT_RENEW);
 }
 
 void shutdown_advance(struct server *server)
 {
-    if (may_be_renewed(server)) {
-        log_info("no client waits: making room for another supervisor with a standby");
-        exit(LINK_EXIT_RENEW);
-    }
+    if (may_be_renewed(server))
+        renew(server);
     if (server->lasting->shutdown.stage == SERVER_SERVING && accept_is_deaf(&server->acceptor)) {
         server->lasting->shutdown.forced = true;
         shutdown_drain(server);

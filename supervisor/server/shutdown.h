@@ -29,6 +29,11 @@ void shutdown_clear_queue(struct server *server);
 /* The new process ends the service: sends our handlers this signal. */
 void shutdown_end(void *context, int signal_number);
 
+/* The standby is dead: ends this process, so that the keeper starts another pair, once no client
+ * waits.  The next pair has none of our descriptors, so this waits for handlers whose connections
+ * we keep as well, for a minute. */
+void shutdown_renew(struct server *server);
+
 /* To be called after each round: ends the service once nothing is awaited any more. */
 void shutdown_advance(struct server *server);
 

@@ -135,7 +135,7 @@ static void count_handlers(const struct server *server, struct snapshot *snapsho
 
     snapshot->wait_histogram = &report->waits;
     snapshot->run_histogram = &report->runs;
-    snapshot->unserved_histogram = &server->lasting->clients->unserved;
+    snapshot->unserved_histogram = &server->books->unserved;
     snapshot->counts = report->counts;
     if (report->start_error != 0) {
         double at = loop_seconds(report->start_failed_at - server->lasting->began);

@@ -219,6 +219,16 @@ static void retire(void *context)
     files_yield(&startup->keeper.files);
 }
 
+/* Nothing of the service is left in a process that others may take over. */
+static void leave_pair(void *context)
+{
+    struct startup *startup = context;
+    struct clients_books *books = startup->server.books;
+
+    (void)munmap(books, clients_books_size(startup->server.records)); /* cannot fail: all of it */
+    (void)munmap(startup->server.lasting, sizeof(*startup->server.lasting));
+}
+
 /* What the daemon before had, and this one does not want, is closed once its backlog is served. */
 static void retire_unwanted(struct startup *startup)
 {
@@ -250,6 +260,13 @@ static bool take_over(struct startup *startup)
         return false;
     accept_retire(&server->acceptor);
     return true;
+}
+
+/* Puts files into their places, or takes over. */
+static bool begin_serving(struct startup *startup)
+{
+    return startup->options->takeover == NULL ? reports_publish(&startup->server) == 0
+                                              : take_over(startup);
 }
 
 /* Completes a takeover that there is no way back from. */
@@ -305,7 +322,7 @@ static void tell_listening(struct startup *startup)
 }
 
 /* Runs in the supervisor.  Returns the exit status. */
-static int supervise(void *context, unsigned life)
+static int supervise(void *context)
 {
     struct startup *startup = context;
     struct server *server = &startup->server;
@@ -314,16 +331,18 @@ static int supervise(void *context, unsigned life)
     log_set_program("supervisor");
     title_set("supervisor");
     (void)prctl(PR_SET_NAME, "supervisor"); /* only people read it */
-    if (server_open(server, &startup->listeners, &startup->keeper, startup->link, startup->operator,
-                    life == 0) != 0)
+    /* A supervisor under attack could otherwise free its successor from the filter, by what it
+     * leaves in the memory that they share. */
+    if (resumes && filter_install() != 0)
+        return STANDBY_AGAIN;
+    if (server_open(server, &startup->listeners, &startup->keeper, startup->link,
+                    startup->operator) != 0)
         return resumes ? STANDBY_AGAIN : EXIT_FAILURE;
-    if (!resumes)
+    if (!resumes) {
         server_count_descriptors(server);
-    if (filter_install() != 0)
-        return resumes ? STANDBY_AGAIN : EXIT_FAILURE;
-    if (!resumes &&
-        !(startup->options->takeover == NULL ? reports_publish(server) == 0 : take_over(startup)))
-        return EXIT_FAILURE;
+        if (filter_install() != 0 || !begin_serving(startup))
+            return EXIT_FAILURE;
+    }
     server->lasting->standby.begun = true;
     if (!server->lasting->announced) {
         if (startup->options->takeover != NULL)
@@ -347,9 +366,10 @@ __attribute__((noreturn)) static void stand_by(void *context, int link)
     (void)setsid();                      /* cannot fail: a forked process leads no group */
     startup->link = link;
     leave_keeper(&startup->keeper);
+    server->lasting->is_other_pair = server->lasting->standby.begun;
     if (gates_open(&server->gates, &server->lasting->options, loop_clock()) != 0 ||
         confinement_enter(startup->users.change ? &startup->users.supervisor : NULL) != 0)
-        exit(EXIT_FAILURE);
+        exit(server->lasting->standby.begun ? STANDBY_AGAIN : EXIT_FAILURE);
     identity_free(&startup->users.supervisor);
     standby_grow(server->lasting->descriptors_allowed);
     standby_run(&server->lasting->standby, supervise, startup);
@@ -357,7 +377,7 @@ __attribute__((noreturn)) static void stand_by(void *context, int link)
 
 /* Makes the memory that the pair shares.  Handlers that run count as clients without a descriptor.
  * --processes does not limit them: operators may set it, and a takeover brings handlers. */
-static struct lasting *make_lasting(const struct startup *startup)
+static struct lasting *make_lasting(struct startup *startup)
 {
     enum { HANDLERS_MOST = 1 << 18 };
     struct lasting *lasting =
@@ -368,8 +388,9 @@ static struct lasting *make_lasting(const struct startup *startup)
     lasting->options = *startup->options;
     lasting->rules = startup->server.rules;
     lasting->descriptors_allowed = startup->descriptors;
-    lasting->clients = clients_make_books(startup->descriptors + HANDLERS_MOST);
-    return lasting->clients == NULL ? NULL : lasting;
+    startup->server.records = startup->descriptors + HANDLERS_MOST;
+    startup->server.books = clients_make_books(startup->server.records);
+    return startup->server.books == NULL ? NULL : lasting;
 }
 
 static int keep(struct startup *startup)
@@ -390,8 +411,8 @@ static int keep(struct startup *startup)
     keeper->ended = &lasting->standby.ended;
     keeper->useless = &lasting->standby.useless;
     keeper->cloned = &lasting->standby.process;
-    keeper->events =
-        (struct keeper_events){.stand_by = stand_by, .retire = retire, .context = startup};
+    keeper->events = (struct keeper_events){
+        .stand_by = stand_by, .leave_pair = leave_pair, .retire = retire, .context = startup};
     if (!open_files(startup) || keeper_open(keeper, startup->options->dispatchers) != 0)
         return keeper_end(keeper);
     takeover_forsake(&startup->takeover);

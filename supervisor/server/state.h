@@ -95,12 +95,13 @@ struct server_busiest {
 
 /* What outlives the supervisor, in memory that it shares with the standby (standby.h).  The next
  * supervisor finds it as it was, and opens the rest anew; pointers and timers in these structures
- * are set when they are opened. */
+ * are set when they are opened.  What else it reads here, it checks like any input. */
 struct lasting {
     struct standby standby;
     bool paused;                    /* by the operator */
     bool announced;                 /* where the service listens */
     bool takeover_closed;           /* the link to the process before us */
+    bool is_other_pair;             /* the descriptors in the records are not of its table */
     uint32_t descriptors_allowed;   /* to the supervisor */
     uint32_t descriptors_own;       /* of the supervisor, apart from clients */
     uint32_t descriptors_left;      /* for clients */
@@ -123,12 +124,13 @@ struct lasting {
     int lingering[LINGERING_MAXIMUM]; /* descriptors, plus 1; 0: none */
     int rules;      /* memory file with the access rules that were read last; -1: none */
     bool reloading; /* a SIGHUP is being acted on */
-    struct clients_books *clients;
 };
 
 struct server {
     struct lasting *lasting;
-    struct options *options; /* of `lasting` */
+    struct clients_books *books; /* in such memory, too */
+    uint32_t records;            /* that the books have room for */
+    struct options *options;     /* of `lasting` */
     struct loop loop;
 
     struct acceptor acceptor;
@@ -167,6 +169,7 @@ struct server {
     bool rolling;           /* rollcall.h */
     int distrusts; /* supervisors died of this signal as they entered the first stray; or 0 */
     bool renew;    /* the standby is dead: exit once nobody waits */
+    struct loop_timer renewal; /* when to exit although connections are kept for handlers */
     struct server_standing told;
     struct reload reload;
 

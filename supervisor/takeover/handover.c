@@ -418,6 +418,7 @@ void handover_open(struct handover *handover, struct loop *loop, struct queue *q
         .ready = on_message,
         .context = handover};
     handover->offer.count = 0;
+    handover->reason = NULL;
     handover->deadline.expired = on_deadline;
     handover->deadline.context = handover;
     loop_add_timer(loop, &handover->deadline);

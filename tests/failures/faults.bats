@@ -64,6 +64,22 @@ require_strace() { command -v strace >/dev/null || skip "strace is not installed
     exec {CLIENT}>&-
 }
 
+@test "a handler whose exec hangs is signalled after --timeout although its dispatcher is dead" {
+    require_strace
+    start -v --address 127.0.0.1 --timeout 2 --kill-after 1 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local dispatcher
+    dispatcher=$(dispatchers)
+    inject "$dispatcher" execve:delay_enter=15s
+    connect_silently
+    await status_is starting 1
+    kill -KILL "$dispatcher"
+    await has_line '^\[WARNING\] ticket 1: process [0-9]* has been starting for too long: sending SIGTERM to its group$' "$LOG"
+    await has_line '^\[WARNING\] ticket 1: process [0-9]* has been starting for too long: sending SIGKILL to its group$' "$LOG"
+    end_trace
+    await status_is served 1
+    exec {CLIENT}>&-
+}
+
 @test "clients served in place of a hanging client see the end of their connections at once" {
     require_strace
     start -vv --address 127.0.0.1 --processes 8 --dispatchers 1 --control control 0 \

@@ -10,6 +10,7 @@
 #include "supervisor/keeper/keeper.h"
 #include "supervisor/base/signals.h"
 #include "supervisor/keeper/reader.h"
+#include "supervisor/keeper/standby.h"
 
 #include "tests/fuzz/shared/fuzz.h"
 #include "tests/shared/raw.h"
@@ -82,7 +83,7 @@ pid_t __wrap_waitpid(pid_t process, int *status, int flags);
 pid_t __wrap_wait4(pid_t process, int *status, int flags, struct rusage *usage);
 pid_t __wrap_launch_dispatcher(struct launch *launch, unsigned index,
                                int descriptors[LAUNCH_DESCRIPTORS]);
-pid_t __wrap_reader_start(const struct keeper *reading, unsigned index);
+int __wrap_reader_start(struct keeper *reading, unsigned index);
 int __wrap_privileges_limit(uint64_t kept);
 int __wrap_privileges_rest(uint64_t kept);
 int __wrap_privileges_hide(void);
@@ -283,8 +284,9 @@ pid_t __wrap_waitpid(pid_t process, int *status, int flags)
         *status = found->status;
     if (process == keeper.standby || process == keeper.supervisor) {
         last_status = *status;
-        over = WIFSIGNALED(*status) ? !begun || ended || keeper.gives_up
-                                    : WEXITSTATUS(*status) != LINK_EXIT_RENEW;
+        over = WIFSIGNALED(*status) || WEXITSTATUS(*status) == STANDBY_AGAIN
+                   ? !begun || ended || keeper.gives_up
+                   : WEXITSTATUS(*status) != LINK_EXIT_RENEW;
     }
     return process;
 }
@@ -311,10 +313,24 @@ pid_t __wrap_launch_dispatcher(struct launch *launch, unsigned index,
     return process;
 }
 
-pid_t __wrap_reader_start(const struct keeper *reading, unsigned index)
+int __wrap_reader_start(struct keeper *reading, unsigned index)
 {
+    struct keeper_reader *reader = &reading->readers[index];
+    struct keeper_reader before = *reader;
+
     HOLDS(reading == &keeper && options.files[index] != NULL);
-    return add(READER, NOBODY);
+    reader->process = add(READER, NOBODY);
+    if (reader->process < 0) {
+        *reader = before;
+        return -1;
+    }
+    reader->memory = memfd_create("content", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    HOLDS(reader->memory >= 0);
+    if (before.process != 0) {
+        (void)__wrap_kill(before.process, SIGKILL);
+        (void)__wrap_close(before.memory);
+    }
+    return 0;
 }
 
 int __wrap_privileges_limit(uint64_t kept)
@@ -379,7 +395,6 @@ static void check_report(const struct link_message *report)
         check_end(report);
         break;
     case LINK_CONTENT:
-        HOLDS(report->value != 0); /* only a reader sends more */
         break;
     case LINK_CAUGHT:
         HOLDS(report->value == SIGTERM || report->value == SIGINT || report->value == SIGHUP ||
@@ -585,12 +600,15 @@ static void stop_dispatcher(uint8_t byte)
     (void)raise(SIGCHLD);
 }
 
-/* The supervisor is killed, the standby, or both; or the supervisor exits to be renewed. */
+/* The supervisor is killed, the standby, or both; or the supervisor exits to be renewed, or because
+ * it could not begin. */
 static void end_pair(uint8_t byte)
 {
     struct process *supervisor = find_living(SUPERVISOR);
     struct process *standby = find_living(STANDBY);
-    int status = byte % 4 == 3 ? LINK_EXIT_RENEW << 8 : SIGKILL;
+    int status = byte % 4 != 3   ? SIGKILL
+                 : byte % 8 == 3 ? LINK_EXIT_RENEW << 8
+                                 : STANDBY_AGAIN << 8;
 
     if (supervisor != NULL && byte % 4 != 1)
         end(supervisor, status);
@@ -608,6 +626,8 @@ static void expire(unsigned number)
         number -= number > 0;
     if (timer != NULL)
         timer->deadline = 1;
+    if (timer == &keeper.again)
+        keeper.pairs.until = 0;
 }
 
 static void act(void)
@@ -666,7 +686,8 @@ static void act(void)
     }
 }
 
-/* Those of reports are open until HEARD, and each dispatcher has one ledger. */
+/* Those of reports are open until HEARD, or until they are sent; each dispatcher has one ledger,
+ * and each reader one file. */
 static void check_descriptors(void)
 {
     int count = fuzz_descriptors() - notify_is_open(&keeper.notify);
@@ -675,6 +696,10 @@ static void check_descriptors(void)
         count -= (int)keeper.outbox.kept[i % OUTBOX_KEPT].count;
     for (unsigned i = 0; i < keeper.count; i++)
         count -= keeper.dispatchers[i].ledger >= 0;
+    for (int i = 0; i < OPTIONS_FILES; i++)
+        count -= keeper.readers[i].process != 0;
+    if (keeper.outbox.other.message.type != 0)
+        count -= (int)keeper.outbox.other.count;
     if (others == 0)
         others = count;
     HOLDS(count == others);
@@ -705,6 +730,7 @@ static void finish(void)
     }
     if (keeper.again.deadline != 0)
         keeper.again.deadline = 1;
+    keeper.pairs.until = 0;
     supervisor = standby != NULL ? find_living(SUPERVISOR) : find(renewed);
     if (supervisor != NULL && !supervisor->ended)
         end(supervisor, standby != NULL ? 0 : LINK_EXIT_RENEW << 8);
@@ -776,6 +802,11 @@ static void close_keeper(void)
     for (unsigned i = 0; i < keeper.count; i++)
         if (keeper.dispatchers[i].ledger >= 0)
             (void)close(keeper.dispatchers[i].ledger);
+    for (int i = 0; i < OPTIONS_FILES; i++)
+        if (keeper.readers[i].process != 0)
+            (void)close(keeper.readers[i].memory);
+    if (keeper.outbox.other.message.type != 0 && keeper.outbox.other.count > 0)
+        (void)close(keeper.outbox.other.descriptors[0]);
     while (signals_next(keeper.signals.descriptor) != 0)
         continue; /* they are not the next input's */
     loop_close(&keeper.loop);
@@ -800,8 +831,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     stepping = (struct loop_source){.descriptor = eventfd(1, EFD_CLOEXEC), .ready = on_step};
     open_keeper();
     HOLDS(keeper_run(&keeper) ==
-          (WIFEXITED(last_status) ? WEXITSTATUS(last_status) : EXIT_FAILURE));
-    HOLDS(over);
+          (WIFEXITED(last_status) && WEXITSTATUS(last_status) < LINK_EXIT_RENEW
+               ? WEXITSTATUS(last_status)
+               : EXIT_FAILURE));
+    HOLDS(over || keeper.gives_up);
     HOLDS(count_living(DISPATCHER) == 0);
     close_keeper();
     (void)close(stepping.descriptor);

@@ -75,7 +75,7 @@ static void fill(struct server *server, struct fuzz_input *input)
     fuzz_take(input, &options->queue_timeout, sizeof(options->queue_timeout));
     fuzz_take(input, &options->rate, sizeof(options->rate));
     fuzz_take(input, &options->rate_period, sizeof(options->rate_period));
-    fuzz_take(input, server->lasting->clients->ended, sizeof(server->lasting->clients->ended));
+    fuzz_take(input, server->books->ended, sizeof(server->books->ended));
     for (int i = 0; i < REPORT_EXITS; i++)
         server->lasting->report.counts.exits[i] = (double)fuzz_take_number(input);
     fuzz_take(input, &server->lasting->began_at, sizeof(server->lasting->began_at));
@@ -176,7 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     sum = server->queue.clients.accepted;
     for (int i = 0; i < CLIENT_ENDS; i++)
-        sum += server->lasting->clients->ended[i];
+        sum += server->books->ended[i];
     server->queue.clients.accepted = sum; /* as it should be */
     stage_run(no_step, NULL);
     stage_close();

@@ -195,8 +195,8 @@ static void check_taken(const struct takeover *takeover)
         HOLDS(clients_ticket(client) > last && client->accepted <= loop_clock());
         last = clients_ticket(client);
     }
-    HOLDS(last <= server->lasting->clients->last_ticket &&
-          server->lasting->clients->judged <= server->lasting->clients->last_ticket);
+    HOLDS(last <= server->books->last_ticket &&
+          server->books->judged <= server->books->last_ticket);
 }
 
 static void forget(const struct takeover *takeover)

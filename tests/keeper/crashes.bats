@@ -313,6 +313,57 @@ is_unhealthy() {
     ' kept
 }
 
+@test "a supervisor that takes the place of another may make no forbidden system call from its beginning on" {
+    prepare_plant
+    start -v --address 127.0.0.1 0 cat
+    if is_sanitized || grep -q 'no filter of system calls' "$LOG"; then skip "no filter of system calls here"; fi
+    plant begin call
+    kill_supervisor
+    await has_line "system call [0-9]* is none of the supervisor's" "$LOG"
+    # The same in another pair.
+    : >"$LOG"
+    kill -KILL "$(standby)"
+    await has_line "system call [0-9]* is none of the supervisor's" "$LOG"
+    plant none
+    connect_silently
+    echo hello >&"$CLIENT"
+    local line
+    read -r -t 20 line <&"$CLIENT"
+    [[ $line == hello ]]
+    exec {CLIENT}>&-
+}
+
+@test "another pair whose first supervisors die as they begin counts whom the last pair has lost, and serves" {
+    echo 'deny 127.0.1.1' >rules
+    prepare_plant
+    start_controlled --processes 1 --access-file rules 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    echo 'deny 127.0.1.2' >rules
+    kill -HUP "$DAEMON"
+    await has_line 'SIGHUP: files were read again' "$LOG"
+    connect_silently # the handler waits for a line
+    await field_is running 1
+    "$BURST" "$ADDRESS" "$PORT" 20 >burst 2>complaints &
+    local client=$! both line
+    await field_is queued 20
+    plant begin kill
+    mapfile -t both < <(standby; supervisor)
+    kill -KILL "${both[@]}"
+    await have_died 2
+    plant none
+    refute wait "$client"
+    await has_line '^\[ERROR\] waiting clients that were lost with the supervisor and its standby: 20$' "$LOG"
+    await fields_are running 1 queued 0 accepted 21
+    has_dropped 20
+    # The handler was not disturbed.
+    echo hello >&"$CLIENT"
+    read -r -t 20 line <&"$CLIENT"
+    [[ $line == hello ]]
+    exec {CLIENT}>&-
+    [[ $("$BURST" -f 127.0.1.1 "$ADDRESS" "$PORT" 1) == *" answered 1 "* ]]
+    refute "$BURST" -f 127.0.1.2 "$ADDRESS" "$PORT" 1
+    await fields_are running 0 served 2 accepted 23
+}
+
 @test "supervisors that die after each round close no waiting client, and the service is not serving meanwhile" {
     prepare_plant
     start_controlled --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
@@ -332,6 +383,29 @@ is_unhealthy() {
     diff <(seq 50 | awk '{ print $1, $1 }') "$ANSWERS"
     has_dropped 0
     refute grep 'supervisors have died of' "$LOG"
+}
+
+@test "what a supervisor has damaged before it died kills none of the next ones, and loses no client" {
+    prepare_plant
+    start_controlled --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    say pause >/dev/null
+    "$BURST" "$ADDRESS" "$PORT" 20 >burst &
+    local client=$!
+    await field_is queued 20
+    plant damage kill
+    kill -USR1 "$DAEMON" # begins a round
+    await have_died 1
+    plant none
+    await has_line 'a supervisor takes the place of another' "$LOG"
+    refute grep 'was killed by signal [^9]' "$LOG"
+    await fields_are queued 20 accepted 20
+    has_line '^\[ERROR\] the record of ticket [0-9]* is damaged' "$LOG"
+    say resume >/dev/null
+    wait "$client"
+    [[ $(cat burst) == "connected 20 answered 20 failed 0" ]]
+    cut -d ' ' -f 2 "$ANSWERS" | sort -n | diff <(seq 20) -
+    await fields_are served 20 accepted 20
+    has_dropped 0
 }
 
 # Starts a service manager that writes each message to the file "told".

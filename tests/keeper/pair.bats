@@ -343,6 +343,45 @@ is_denied() { [[ $(served_from "$1" '') == *"refused 1 "* ]]; }
     await fields_are served 2 running 0
 }
 
+@test "the next pair begins only once no connection is kept for a handler that runs" {
+    start_controlled --linger 5 --processes 2 0 \
+        bash -c 'until [[ -e go ]]; do sleep 0.02; done; echo hello'
+    local old process line
+    old=$(standby) process=$(supervisor)
+    connect_more 2
+    await fields_are running 2
+    kill -KILL "$old"
+    await has_line "^\[WARNING\] the standby, process $old, was killed by signal 9" "$LOG"
+    sleep 1
+    [[ $(supervisor) == "$process" && -z $(standby) ]]
+    touch go
+    read -r -t 20 line <&"${CLIENTS[1]}"
+    [[ $line == hello ]]
+    hang_up
+    await has_standby
+    await is_replaced "$process"
+    await fields_are served 2 accepted 2
+    refute has_line 'no longer holds' "$LOG"
+}
+
+@test "after a minute the next pair begins although connections are kept, and the log says what that costs" {
+    [[ -n ${DAMPENER_LONG:-} ]] || skip "takes a minute; scripts/check --long runs it"
+    start -v --control control --address 127.0.0.1 --linger 5 --processes 2 0 cat
+    local process line
+    connect_more 2
+    await fields_are running 2
+    process=$(supervisor)
+    kill -KILL "$(standby)"
+    await_crowd has_standby
+    await is_replaced "$process"
+    has_line '^\[WARNING\] making room for another supervisor with a standby: --linger, --on-hangup and --idle-timeout no longer hold for 2 clients that are being served$' "$LOG"
+    echo hello >&"${CLIENTS[1]}"
+    read -r -t 20 line <&"${CLIENTS[1]}"
+    [[ $line == hello ]]
+    hang_up
+    await fields_are served 2 running 0
+}
+
 # Kills standby and supervisor at once.  In the other order, the standby may replace the supervisor.
 kill_pair() {
     local both

@@ -8,7 +8,7 @@
  * FAULT, each a word that blanks fill up to 16.  The daemon maps the file before it does anything
  * else, so that its supervisor, which can open no file, still sees what a test writes there.
  *
- * PLACE, in the order of a client's way, is one of these.  All except the last three crash only for
+ * PLACE, in the order of a client's way, is one of these.  All except the last four crash only for
  * a client from 127.0.66.6.
  *
  *     admit     before there is a record of the client
@@ -19,6 +19,7 @@
  *     ended     before the supervisor takes note that its handler has ended
  *     begin     before a supervisor does anything
  *     round     at the end of each round
+ *     damage    the same, and damages what later supervisors find
  *     later     at the end of a round, 0.3 s after the first round of this supervisor
  *
  * At the place "recall" nothing crashes: the supervisor lacks memory for the roll call.
@@ -209,15 +210,40 @@ void __wrap_report_ended(struct report *report, const struct report_client *clie
 }
 
 int __real_server_open(struct server *server, struct listeners *listeners,
-                       const struct keeper *keeper, int link, uid_t user, bool alone);
+                       const struct keeper *keeper, int link, uid_t user);
 int __wrap_server_open(struct server *server, struct listeners *listeners,
-                       const struct keeper *keeper, int link, uid_t user, bool alone);
+                       const struct keeper *keeper, int link, uid_t user);
 
 int __wrap_server_open(struct server *server, struct listeners *listeners,
-                       const struct keeper *keeper, int link, uid_t user, bool alone)
+                       const struct keeper *keeper, int link, uid_t user)
 {
     pass("begin");
-    return __real_server_open(server, listeners, keeper, link, user, alone);
+    return __real_server_open(server, listeners, keeper, link, user);
+}
+
+/* Leaves impossible values of each kind. */
+static void damage(struct server *server)
+{
+    struct lasting *lasting = server->lasting;
+    struct clients_books *books = server->books;
+    const union {
+        uintptr_t number;
+        char *text;
+        void (*function)(void *context);
+    } nowhere = {.number = 1};
+
+    for (uint32_t i = 0; i < books->used; i++)
+        if (books->records[i].state == CLIENT_QUEUED) {
+            books->records[i].state = UINT8_MAX;
+            break;
+        }
+    books->used = UINT32_MAX;
+    books->most = UINT32_MAX;
+    lasting->pool.left[0] =
+        (struct pool_known){.process = 1, .index = UINT32_MAX, .descriptors = {-1, -1, -1}};
+    lasting->handover.reason = nowhere.text;
+    lasting->manager.status = (struct loop_timer){.deadline = 1, .expired = nowhere.function};
+    lasting->manager.recovery = lasting->manager.status;
 }
 
 void __real_manager_look(struct server *server);
@@ -230,6 +256,10 @@ void __wrap_manager_look(struct server *server)
     if (first == 0)
         first = loop_clock();
     pass("round");
+    if (is(plant->place, "damage")) {
+        damage(server);
+        crash();
+    }
     if (loop_clock() >= first + LATER)
         pass("later");
     __real_manager_look(server);

@@ -102,10 +102,11 @@ static void on_kill(void *context, unsigned dispatcher, uint32_t generation, boo
     killed.give_way = give_way;
 }
 
-static void on_signal(void *context, int32_t process, int signal_number)
+static bool on_signal(void *context, int32_t process, int signal_number)
 {
     CHECK(context == &pool && signal_number == 15);
     signalled[signal_count++] = process;
+    return true;
 }
 
 static void on_held(void *context, uint32_t client, uint64_t ticket)

@@ -172,7 +172,7 @@ find_reader() {
     has_no_capability "$READER"
     has_field "$READER" NoNewPrivs 1
     is_hidden "$READER"
-    # The link, its question, and perhaps the log; neither listeners nor the pid file.
+    # The content, its question, and perhaps the log; neither listeners nor the pid file.
     (($(find "/proc/$READER/fd" -type l | awk -F / '$NF > 2' | wc -l) <= 3))
     stop KILL
     await is_gone "$READER"
@@ -180,6 +180,24 @@ find_reader() {
     SERVER=
     await nothing_is_left
     flock -n pid true
+}
+
+@test "the process that looks hosts up at SIGHUP has neither the keeper's link nor the memory of the pair" {
+    start_with_silent_server
+    kill -HUP "$DAEMON"
+    await has_content questions
+    await find_reader
+    # The keeper has both.
+    has_line '^[^ ]* rw-s .*/dev/zero' "/proc/$DAEMON/maps"
+    unix_sockets_of "$DAEMON" | grep -q .
+    refute has_line '^[^ ]* rw-s ' "/proc/$READER/maps"
+    refute grep -q . <(unix_sockets_of "$READER")
+}
+
+# Prints the Unix sockets that a process has open.
+unix_sockets_of() {
+    find "/proc/$1/fd" -type l -printf '%l\n' | sed -n 's/^socket:\[\(.*\)\]$/\1/p' >sockets
+    awk 'NR == FNR { open[$1]; next } $7 in open' sockets "/proc/$1/net/unix"
 }
 
 # Kills the supervisor, and waits for the next one.

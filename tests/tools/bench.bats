@@ -151,6 +151,6 @@ TABLE
     printf '%s\n' "0 100 300 400" "0 200 - -" "10 - - -" "10 250 300 600" "20 260 - 500" "20 - - 90" |
         awk -v program="some program" -f "$MEASURE/timeline.awk" >line
     [[ $(head -n 1 line) == $'some program\t0\t0\t0\t0\t0' ]]
-    [[ $(tail -n 1 line) == $'some program\t0.601\t6\t4\t2\t1' ]]
-    [[ $(awk -F '\t' '$2 <= 0.24 { last = $3 " " $4 " " $5 " " $6 } END { print last }' line) == "6 2 0 0" ]]
+    [[ $(tail -n 1 line) == $'some program\t0.601\t6\t4\t2\t2' ]]
+    [[ $(awk -F '\t' '$2 <= 0.24 { last = $3 " " $4 " " $5 " " $6 } END { print last }' line) == "6 2 0 1" ]]
 }

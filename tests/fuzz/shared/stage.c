@@ -333,9 +333,9 @@ static void open_queue(void)
 
     HOLDS(policy_read(&server.queue.policy, &options, &server.rules));
     options.metrics = "stage"; /* so that sources are told apart */
-    lasting.clients = clients_make_books(FUZZ_DESCRIPTORS + STAGE_CLIENTS);
-    HOLDS(lasting.clients != NULL && queue_open(&server.queue, &server.loop, &options,
-                                                lasting.clients, lasting.lingering, &events) == 0);
+    server.books = clients_make_books(FUZZ_DESCRIPTORS + STAGE_CLIENTS);
+    HOLDS(server.books != NULL && queue_open(&server.queue, &server.loop, &options, server.books,
+                                             lasting.lingering, &events) == 0);
     options.metrics = NULL;
     lingering_open(&server.queue.lingering, &server.loop, lasting.lingering, REFUSED, LOOP_SECOND,
                    LOOP_SECOND);
@@ -445,8 +445,8 @@ void stage_close(void)
             (void)close(i);
     free(listeners.list);
     free(server.control.memory);
-    HOLDS(munmap(lasting.clients,
-                 sizeof(*lasting.clients) + lasting.clients->most * sizeof(struct client)) == 0);
+    HOLDS(munmap(server.books,
+                 sizeof(*server.books) + server.books->most * sizeof(struct client)) == 0);
     options_forget(&options);
     HOLDS(fuzz_descriptors() == before);
 }

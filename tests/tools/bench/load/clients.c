@@ -79,8 +79,6 @@ static void end_badly(unsigned index, enum outcome outcome, const char *why)
 
     if (complaints++ < COMPLAINTS)
         (void)fprintf(stderr, "load: client %u: %s\n", index + 1, why);
-    if (clients.records[index].at[FIRST] == 0)
-        clients.records[index].at[DONE] = clients_now(); /* a lost client's end */
     end(index, outcome);
 }
 
