@@ -392,6 +392,21 @@ kill_at() {
     done
 }
 
+@test "a failure of any call of a hand-over delays its client, who is served once" {
+    require_tracer
+    local fault
+    start_workers 2 0 --max-requests 3
+    for fault in sendmmsg:error={ENOBUFS,ETOOMANYREFS,ENOMEM,EAGAIN,EPIPE,ECONNRESET,EPERM} \
+        socketpair:error={EMFILE,ENFILE,ENOMEM} epoll_ctl:error={ENOMEM,ENOSPC} clone:error={EAGAIN,ENOMEM} \
+        sendmsg:error=ENOBUFS; do # recvmsg is a call of new workers, too
+        echo "$fault"
+        inject "$(dispatchers)" "$fault:when=1..2"
+        let_come 8
+        end_trace
+    done
+    refute grep -e 'violated the protocol' -e 'replacing it' "$LOG"
+}
+
 has_more_answers_than() { (($(wc -l <"$ANSWERS") > $1)); }
 
 # ---- all at once ----
