@@ -394,8 +394,10 @@ kill_at() {
 
 @test "a failure of any call of a hand-over delays its client, who is served once" {
     require_tracer
-    local fault
+    local fault before
     start_workers 2 0 --max-requests 3
+    let_come 8
+    before=$(($(open_descriptors "$(dispatchers)") - $(workers | wc -l)))
     for fault in sendmmsg:error={ENOBUFS,ETOOMANYREFS,ENOMEM,EAGAIN,EPIPE,ECONNRESET,EPERM} \
         socketpair:error={EMFILE,ENFILE,ENOMEM} epoll_ctl:error={ENOMEM,ENOSPC} clone:error={EAGAIN,ENOMEM} \
         sendmsg:error=ENOBUFS; do # recvmsg is a call of new workers, too
@@ -405,7 +407,11 @@ kill_at() {
         end_trace
     done
     refute grep -e 'violated the protocol' -e 'replacing it' "$LOG"
+    await has_descriptors_of_workers "$before"
 }
+
+# True if the dispatcher has one descriptor for each worker, besides $1.
+has_descriptors_of_workers() { (($(open_descriptors "$(dispatchers)") == $1 + $(workers | wc -l))); }
 
 has_more_answers_than() { (($(wc -l <"$ANSWERS") > $1)); }
 
