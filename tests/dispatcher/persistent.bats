@@ -142,10 +142,10 @@ spoil() {
     [[ $(grep -c '^\[WARNING\] worker [0-9]*, which had no client, was killed by signal 9' "$LOG") == 1 ]]
 }
 
-@test "a worker that sends two bytes, two messages, or a descriptor is killed and replaced, and that is logged" {
+@test "a worker that sends two bytes, many messages, or a descriptor is killed and replaced, and that is logged" {
     start_workers 1 0
     local line number=0
-    for line in long twice descriptor; do
+    for line in long twice descriptor flood; do
         local first
         first=$(tell who | cut -d ' ' -f 1)
         [[ $(tell "$line") == "$line" ]]
@@ -230,6 +230,15 @@ spoil() {
     await has_workers 1
     sleep 0.7
     has_workers 1
+    [[ $(tell hello) == hello ]]
+}
+
+@test "several dispatchers have their shares of idle workers" {
+    start_workers 4 300 --dispatchers 2 --spare 2 --spare-timeout 200ms
+    "$BURST" "$ADDRESS" "$PORT" 8 >burst
+    await has_workers 2
+    [[ $(for process in $(dispatchers); do children_named "$process" worker | wc -l; done) == "1
+1" ]]
     [[ $(tell hello) == hello ]]
 }
 

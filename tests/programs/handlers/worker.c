@@ -19,6 +19,7 @@
  *   long, twice, empty, descriptor
  *                says that it is ready by two bytes in one message, by two messages, by an empty
  *                message, or with a descriptor
+ *   flood        says that it is ready a thousand times
  *   deaf         is ready, and then reads nothing any more
  *   shut         closes its socket instead of being ready, and waits
  *   stay         from now on, stays when it is to leave
@@ -204,6 +205,9 @@ static void end(const char *line)
     } else if (strcmp(line, "twice\n") == 0) {
         be_ready(1);
         be_ready(1);
+    } else if (strcmp(line, "flood\n") == 0) {
+        for (int i = 0; i < 1000; i++)
+            be_ready(1);
     } else if (strcmp(line, "empty\n") == 0) {
         be_ready(0);
     } else if (strcmp(line, "descriptor\n") == 0) {
