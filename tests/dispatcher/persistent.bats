@@ -183,6 +183,16 @@ spoil() {
     [[ $(grep -c 'has run for too long: sending SIGKILL' "$LOG") == 1 ]]
 }
 
+@test "a worker that was sent SIGTERM for its client gets no other, even if it goes on" {
+    start_workers 1 0 --timeout 300ms --kill-after 10s
+    local first
+    first=$(tell who | cut -d ' ' -f 1)
+    [[ $(tell late) == late ]]
+    [[ $(tell who) == *" 1" ]]
+    await is_worker_gone "$first"
+    await are_through 3
+}
+
 @test "a worker that never reads again keeps only one client, which the time-out ends" {
     start_workers 2 0 --timeout 500ms
     [[ $(tell deaf) == deaf ]]

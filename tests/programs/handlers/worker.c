@@ -13,6 +13,7 @@
  *   state        answers its descriptors, a line "NUMBER TARGET" for each, and its environment
  *   hang         does not answer, until SIGTERM
  *   stubborn     the same, and ignores SIGTERM
+ *   late         ignores SIGTERM, and answers after a second
  *   crash        kills itself instead of an answer
  *   exit         exits with status 3 instead of an answer
  *   keep         answers, and closes the connection only with the next client
@@ -176,7 +177,11 @@ static bool obey(const char *line, int client, const char *block, size_t length)
 {
     char text[64];
 
-    if (strcmp(line, "hang\n") == 0 || strcmp(line, "stubborn\n") == 0) {
+    if (strcmp(line, "late\n") == 0) {
+        (void)signal(SIGTERM, SIG_IGN);
+        pause_for(1000);
+        say(client, line);
+    } else if (strcmp(line, "hang\n") == 0 || strcmp(line, "stubborn\n") == 0) {
         if (line[0] == 's')
             (void)signal(SIGTERM, SIG_IGN);
         hang();
