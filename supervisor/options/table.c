@@ -176,7 +176,8 @@ static const struct value_entry entries[] = {
            HELP("with --persistent: let other workers leave that have been idle for TIME")),
 
     OPTION("dispatchers", RUNNING, "N", NUMBER(dispatchers, 1, OPTIONS_DISPATCHERS_MAXIMUM),
-           HELP("start handlers from N processes; default: one for each processor, from 2 to 8")),
+           HELP("start handlers from N processes; default: one for each processor, from 2 to 8; "
+                "with --persistent: 1")),
     OPTION("drain-timeout", RUNNING, "TIME", TIME(drain_timeout, 0), DEFAULT("30s"),
            HELP("let SIGTERM wait at most TIME for queue and handlers")),
     OPTION("supervisor-user", RUNNING, "USER[:GROUP]",

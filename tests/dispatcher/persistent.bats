@@ -142,10 +142,10 @@ spoil() {
     [[ $(grep -c '^\[WARNING\] worker [0-9]*, which had no client, was killed by signal 9' "$LOG") == 1 ]]
 }
 
-@test "a worker that sends two bytes, two messages, or a descriptor is killed and replaced, and that is logged" {
+@test "a worker that sends two bytes, many messages, or a descriptor is killed and replaced, and that is logged" {
     start_workers 1 0
     local line number=0
-    for line in long twice descriptor; do
+    for line in long twice descriptor flood; do
         local first
         first=$(tell who | cut -d ' ' -f 1)
         [[ $(tell "$line") == "$line" ]]
@@ -181,6 +181,16 @@ spoil() {
     await are_through 6
     [[ $(grep -c 'has run for too long: sending SIGTERM' "$LOG") == 2 ]]
     [[ $(grep -c 'has run for too long: sending SIGKILL' "$LOG") == 1 ]]
+}
+
+@test "a worker that was sent SIGTERM for its client gets no other, even if it goes on" {
+    start_workers 1 0 --timeout 300ms --kill-after 10s
+    local first
+    first=$(tell who | cut -d ' ' -f 1)
+    [[ $(tell late) == late ]]
+    [[ $(tell who) == *" 1" ]]
+    await is_worker_gone "$first"
+    await are_through 3
 }
 
 @test "a worker that never reads again keeps only one client, which the time-out ends" {
@@ -230,6 +240,15 @@ spoil() {
     await has_workers 1
     sleep 0.7
     has_workers 1
+    [[ $(tell hello) == hello ]]
+}
+
+@test "several dispatchers have their shares of idle workers" {
+    start_workers 4 300 --dispatchers 2 --spare 2 --spare-timeout 200ms
+    "$BURST" "$ADDRESS" "$PORT" 8 >burst
+    await has_workers 2
+    [[ $(for process in $(dispatchers); do children_named "$process" worker | wc -l; done) == "1
+1" ]]
     [[ $(tell hello) == hello ]]
 }
 
@@ -391,6 +410,27 @@ kill_at() {
         await has_dispatchers 1
     done
 }
+
+@test "a failure of any call of a hand-over delays its client, who is served once" {
+    require_tracer
+    local fault before
+    start_workers 2 0 --max-requests 3
+    let_come 8
+    before=$(($(open_descriptors "$(dispatchers)") - $(workers | wc -l)))
+    for fault in sendmmsg:error={ENOBUFS,ETOOMANYREFS,ENOMEM,EAGAIN,EPIPE,ECONNRESET,EPERM} \
+        socketpair:error={EMFILE,ENFILE,ENOMEM} epoll_ctl:error={ENOMEM,ENOSPC} clone:error={EAGAIN,ENOMEM} \
+        sendmsg:error=ENOBUFS; do # recvmsg is a call of new workers, too
+        echo "$fault"
+        inject "$(dispatchers)" "$fault:when=1..2"
+        let_come 8
+        end_trace
+    done
+    refute grep -e 'violated the protocol' -e 'replacing it' "$LOG"
+    await has_descriptors_of_workers "$before"
+}
+
+# True if the dispatcher has one descriptor for each worker, besides $1.
+has_descriptors_of_workers() { (($(open_descriptors "$(dispatchers)") == $1 + $(workers | wc -l))); }
 
 has_more_answers_than() { (($(wc -l <"$ANSWERS") > $1)); }
 

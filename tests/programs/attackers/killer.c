@@ -43,7 +43,9 @@ static bool leads_session(pid_t process)
     return getsid(process) == process;
 }
 
-static void find(pid_t parent)
+/* Finds the children of the keeper, of the standby, or of a dispatcher: of the last, children that
+ * are not workers yet are left alone. */
+static void find(pid_t parent, bool of_dispatcher)
 {
     char children[4096];
     char *place = children;
@@ -54,16 +56,18 @@ static void find(pid_t parent)
         char name[32];
 
         (void)proc_read(process, "comm", name, sizeof(name));
-        if (strcmp(name, "supervisor\n") == 0) {
+        if (strcmp(name, "worker\n") == 0) {
+            add(&workers, process);
+        } else if (of_dispatcher) {
+            continue;
+        } else if (strcmp(name, "supervisor\n") == 0) {
             add(&supervisors, process);
         } else if (strcmp(name, "standby\n") == 0) {
             add(&standbys, process);
-            find(process);
+            find(process, false);
         } else if (strcmp(name, "dispatcher\n") == 0 && !leads_session(process)) {
             add(&dispatchers, process);
-            find(process);
-        } else if (strcmp(name, "worker\n") == 0) {
-            add(&workers, process);
+            find(process, true);
         }
     }
 }
@@ -103,7 +107,7 @@ static unsigned attack(char **names)
     bool chosen = true;
 
     supervisors.count = standbys.count = dispatchers.count = workers.count = 0;
-    find(keeper);
+    find(keeper, false);
     for (; *names != NULL; names++)
         if (isdigit((unsigned char)**names))
             chosen = rand() % 100 < atoi(*names);

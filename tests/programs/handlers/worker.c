@@ -13,12 +13,14 @@
  *   state        answers its descriptors, a line "NUMBER TARGET" for each, and its environment
  *   hang         does not answer, until SIGTERM
  *   stubborn     the same, and ignores SIGTERM
+ *   late         ignores SIGTERM, and answers after a second
  *   crash        kills itself instead of an answer
  *   exit         exits with status 3 instead of an answer
  *   keep         answers, and closes the connection only with the next client
  *   long, twice, empty, descriptor
  *                says that it is ready by two bytes in one message, by two messages, by an empty
  *                message, or with a descriptor
+ *   flood        says that it is ready a thousand times
  *   deaf         is ready, and then reads nothing any more
  *   shut         closes its socket instead of being ready, and waits
  *   stay         from now on, stays when it is to leave
@@ -175,7 +177,11 @@ static bool obey(const char *line, int client, const char *block, size_t length)
 {
     char text[64];
 
-    if (strcmp(line, "hang\n") == 0 || strcmp(line, "stubborn\n") == 0) {
+    if (strcmp(line, "late\n") == 0) {
+        (void)signal(SIGTERM, SIG_IGN);
+        pause_for(1000);
+        say(client, line);
+    } else if (strcmp(line, "hang\n") == 0 || strcmp(line, "stubborn\n") == 0) {
         if (line[0] == 's')
             (void)signal(SIGTERM, SIG_IGN);
         hang();
@@ -204,6 +210,9 @@ static void end(const char *line)
     } else if (strcmp(line, "twice\n") == 0) {
         be_ready(1);
         be_ready(1);
+    } else if (strcmp(line, "flood\n") == 0) {
+        for (int i = 0; i < 1000; i++)
+            be_ready(1);
     } else if (strcmp(line, "empty\n") == 0) {
         be_ready(0);
     } else if (strcmp(line, "descriptor\n") == 0) {
