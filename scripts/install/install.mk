@@ -1,4 +1,4 @@
-# What service managers and shells read: templates, in which the paths are filled in.
+# What service managers, shells and operators read: templates, in which the paths are filled in.
 # Part of the Makefile.
 
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
@@ -13,6 +13,7 @@ service_files := \
     systemd/socket-burst-dampener@.service:644:$(SYSTEMDDIR)/socket-burst-dampener@.service \
     systemd/socket-burst-dampener@.socket:644:$(SYSTEMDDIR)/socket-burst-dampener@.socket \
     openrc/socket-burst-dampener:755:$(SYSCONFDIR)/init.d/socket-burst-dampener \
+    recipes.md:644:$(DATADIR)/recipes.md \
     s6/run:755:$(DATADIR)/s6/run \
     s6/finish:755:$(DATADIR)/s6/finish \
     s6/config:644:$(DATADIR)/s6/config \

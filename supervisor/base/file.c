@@ -1,5 +1,7 @@
 #include "supervisor/base/file.h"
 
+#include "supervisor/base/loop.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -195,16 +197,17 @@ static bool name_lock(char path[NAME_MAX + 1], const char *name)
 
 int file_lock(int directory, const char *name, unsigned milliseconds)
 {
-    const unsigned pause = 10;
+    enum { PAUSE = 10 /* milliseconds */ };
+    const uint64_t deadline = loop_clock() + milliseconds * (uint64_t)LOOP_MILLISECOND;
     char path[NAME_MAX + 1];
     int lock = -1;
 
     if (!name_lock(path, name))
         return -1;
-    for (unsigned waited = 0; (lock = try_lock(directory, path)) < 0; waited += pause) {
-        if (errno != EAGAIN || waited >= milliseconds)
+    while ((lock = try_lock(directory, path)) < 0) {
+        if (errno != EAGAIN || loop_clock() >= deadline)
             return -1;
-        (void)poll(NULL, 0, (int)pause); /* no event announces a free lock */
+        (void)poll(NULL, 0, PAUSE); /* no event announces a free lock; a signal may end it */
     }
     return lock;
 }

@@ -101,7 +101,7 @@ static void died(struct keeper_dispatcher *dispatcher, int status)
     dispatcher->process = 0;
     dispatcher->stopped.deadline = 0;
     dispatcher->backoff.longest = RESTART_LONGEST;
-    if (now - dispatcher->since < SHORT_LIFE)
+    if (loop_clock() - dispatcher->since < SHORT_LIFE) /* it may have begun in this round */
         backoff_failed(&dispatcher->backoff, now);
     else
         backoff_succeeded(&dispatcher->backoff);
@@ -309,9 +309,8 @@ static void kill_dispatchers(const struct keeper *keeper)
     await_dispatchers(keeper);
 }
 
-/* Returns the supervisor whose standby is dead; 0: none.  The supervisor may write to that memory,
- * also the number of another child, which must not be reaped as the supervisor. */
-static pid_t find_supervisor(const struct keeper *keeper)
+/* The supervisor may write to that memory, also the number of another child. */
+pid_t children_find_supervisor(const struct keeper *keeper)
 {
     pid_t process = __atomic_load_n(keeper->cloned, __ATOMIC_RELAXED);
 
@@ -333,7 +332,7 @@ static void pair_ended(struct keeper *keeper, pid_t process, int status)
     bool was_standby = process == keeper->standby;
 
     keeper->standby = 0;
-    keeper->supervisor = was_standby && WIFSIGNALED(status) ? find_supervisor(keeper) : 0;
+    keeper->supervisor = was_standby && WIFSIGNALED(status) ? children_find_supervisor(keeper) : 0;
     if (keeper->supervisor != 0 && keeper->gives_up) {
         (void)kill(keeper->supervisor, SIGKILL); /* a child that was not reaped */
         return;

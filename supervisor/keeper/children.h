@@ -46,6 +46,9 @@ bool children_is_dead(pid_t process);
 /* Returns true if the process is one of the daemon's own. */
 bool children_is_ours(const struct keeper *keeper, pid_t process);
 
+/* Returns the supervisor whose standby is dead; 0: none, or no child of ours. */
+pid_t children_find_supervisor(const struct keeper *keeper);
+
 /* Reports this group, if GROUP has named it and it is empty.  Its last process may have left it,
  * which no signal tells. */
 void children_look_at_group(struct keeper *keeper, pid_t group);

@@ -137,12 +137,16 @@ static bool start_dispatchers(struct keeper *keeper)
 
 static void end_pair(struct keeper *keeper)
 {
+    pid_t supervisor;
+
     (void)kill(keeper->standby, SIGKILL); /* a child that was not reaped */
     (void)waitpid(keeper->standby, NULL, 0);
-    if (!children_has(P_PID, *keeper->cloned))
+    keeper->standby = 0;
+    supervisor = children_find_supervisor(keeper); /* it became a child when the standby died */
+    if (supervisor == 0)
         return;
-    (void)kill(*keeper->cloned, SIGKILL); /* it became a child when the standby died */
-    (void)waitpid(*keeper->cloned, NULL, 0);
+    (void)kill(supervisor, SIGKILL); /* a child that was not reaped */
+    (void)waitpid(supervisor, NULL, 0);
 }
 
 /* Without privileges, the usual size must do. */
@@ -241,7 +245,6 @@ static bool open_loop(struct keeper *keeper)
         loop_watch(&keeper->loop, &keeper->link) != 0 ||
         loop_watch(&keeper->loop, &keeper->signals) != 0)
         return false;
-    keeper->loop.interrupts = keeper->interrupts;
     if (keeper->interrupts)
         interrupter_prepare(true);
     keeper->again = (struct loop_timer){.expired = children_go_on, .context = keeper};

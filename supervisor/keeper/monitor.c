@@ -1,5 +1,6 @@
 #include "supervisor/keeper/monitor.h"
 
+#include "dispatcher/shared/interrupter.h"
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/release.h"
 #include "supervisor/base/file.h"
@@ -214,18 +215,21 @@ static void (*const requests[])(struct keeper *keeper, const struct link_message
     [LINK_NOTIFY] = carry_out_notify, [LINK_LOG] = carry_out_log,
 };
 
-/* Hears some requests, and none that begins after `end`. */
+/* Hears some requests, and none that begins after `end`.  Listeners and the sockets of dispatchers
+ * are closed here only, perhaps by the last process that has them. */
 static void hear(struct keeper *keeper, uint64_t end)
 {
     struct link_message request;
     int descriptors[LINK_DESCRIPTORS];
 
+    if (keeper->interrupts)
+        interrupter_begin();
     for (unsigned i = 0;
          i < REQUESTS_AT_ONCE && !children_link_is_full(keeper) && loop_clock() < end; i++) {
         if (!link_receive(keeper->link.descriptor, &request, descriptors)) {
             if (errno != EAGAIN)
                 log_error("cannot read a request of the supervisor: %m");
-            return;
+            break;
         }
         for (unsigned j = 0; j < LINK_DESCRIPTORS && descriptors[j] >= 0; j++)
             release(descriptors[j]); /* only reports bring any */
@@ -234,6 +238,8 @@ static void hear(struct keeper *keeper, uint64_t end)
         else
             requests[request.type](keeper, &request);
     }
+    if (keeper->interrupts)
+        interrupter_end();
 }
 
 void monitor_hear(void *context)

@@ -1,5 +1,6 @@
 #include "supervisor/keeper/reader.h"
 
+#include "dispatcher/shared/interrupter.h"
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/privileges.h"
 #include "supervisor/base/descriptors.h"
@@ -112,8 +113,14 @@ int reader_start(struct keeper *keeper, unsigned index)
     struct keeper_reader *reader = &keeper->readers[index];
     pid_t parent = getpid();
     int memory = memfd_create("dampener-content", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    pid_t process = memory < 0 ? -1 : fork();
+    pid_t process;
 
+    /* Some kernels begin fork(2) again whenever a signal comes (kernel/fork.c, copy_process()). */
+    if (keeper->interrupts)
+        interrupter_end();
+    process = memory < 0 ? -1 : fork();
+    if (keeper->interrupts && process != 0)
+        interrupter_begin();
     if (process == 0)
         _exit(read_file(keeper, index, parent, memory)); /* nothing to flush */
     if (memory >= 0 && process < 0)

@@ -163,7 +163,7 @@ static const struct value_entry entries[] = {
     OPTION("no-env", HANDLERS, NULL, FLAG(no_environment),
            HELP("set no environment variables about client and user")),
     OPTION("no-new-privs", HANDLERS, NULL, FLAG(no_new_privileges),
-           HELP("let set-user-ID programs give handlers no privileges")),
+           HELP("keep handlers from gaining privileges, as by set-user-ID programs")),
     OPTION("persistent", HANDLERS, NULL, FLAG(persistent),
            HELP("run CMD as a worker, which gets one client after another by its standard input")),
     OPTION("max-requests", HANDLERS, "N", NUMBER(max_requests, 1, OPTIONS_REQUESTS_MAXIMUM),

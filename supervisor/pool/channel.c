@@ -309,7 +309,7 @@ static int watch_left(struct channel *left, struct channel **list)
 
 static struct pool_known *find_room(struct pool_books *books)
 {
-    for (size_t i = 0; i < sizeof(books->left) / sizeof(*books->left); i++)
+    for (unsigned i = 0; i < POOL_LEFT; i++)
         if (books->left[i].process == 0)
             return &books->left[i];
     return NULL;

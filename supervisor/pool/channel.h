@@ -18,10 +18,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The descriptors that the keeper brings: our end of the socket, a copy of the dispatcher's end,
- * and the ledger's file. */
-enum { CHANNEL_SOCKET, CHANNEL_PEER, CHANNEL_LEDGER, CHANNEL_DESCRIPTORS };
-
 /* The answers that are due, besides those to STARTs. */
 enum channel_answers { CHANNEL_SIGNALLED, CHANNEL_PONG, CHANNEL_ANSWERS };
 

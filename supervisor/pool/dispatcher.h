@@ -13,8 +13,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { POOL_MAXIMUM = 64 /* dispatchers */ };
-
 enum dispatcher_state {
     DISPATCHER_ABSENT,   /* the keeper has reported no start since the last death */
     DISPATCHER_STARTING, /* has not sent READY */

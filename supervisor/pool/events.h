@@ -17,6 +17,12 @@
  * child of the keeper now. */
 enum { POOL_ORPHANED = 255 };
 
+enum { POOL_MAXIMUM = 64 /* dispatchers */, POOL_LEFT = 16 /* dead ones with undecided STARTs */ };
+
+/* The descriptors that the keeper brings: our end of the socket, a copy of the dispatcher's end,
+ * and the ledger's file. */
+enum { CHANNEL_SOCKET, CHANNEL_PEER, CHANNEL_LEDGER, CHANNEL_DESCRIPTORS };
+
 /* What the pool knows of dispatchers, in memory that outlives the supervisor; all zero at first.
  * `process` is stored last and cleared first. */
 struct pool_books {
@@ -25,8 +31,8 @@ struct pool_books {
         int32_t process; /* 0: no such dispatcher */
         uint32_t generation;
         uint32_t index;
-        int descriptors[3];      /* its socket, the other end of it (-1: emptied), its ledger */
-    } dispatchers[64], left[16]; /* left: dead, and some of its STARTs are not decided */
+        int descriptors[CHANNEL_DESCRIPTORS]; /* CHANNEL_PEER is -1 once it was emptied */
+    } dispatchers[POOL_MAXIMUM], left[POOL_LEFT];
 };
 
 struct pool_events {

@@ -63,7 +63,7 @@ int pool_recall(struct pool *pool)
     struct pool_books *books = pool->books;
 
     pool->opening = false;
-    for (size_t i = 0; i < sizeof(books->left) / sizeof(*books->left); i++) {
+    for (unsigned i = 0; i < POOL_LEFT; i++) {
         struct pool_known *left = &books->left[i];
 
         if (left->process == 0)

@@ -102,25 +102,18 @@ static void count_end(struct clients *clients, struct client *client)
     return_record(clients, client);
 }
 
-static bool is_possible(const struct client *client)
-{
-    return client->state < CLIENT_ENDING
-               ? clients_ticket(client) != 0
-               : client->state == CLIENT_ENDING && client->end < CLIENT_ENDS;
-}
-
 void clients_check(struct clients_books *books, uint32_t most)
 {
     books->most = most;
-    if (books->used > most)
-        books->used = most;
+    books->used = books->used < most ? books->used : most;
     for (uint32_t i = 0; i < books->used; i++) {
         struct client *client = &books->records[i];
+        bool possible = client->state == CLIENT_ENDING ? client->end < CLIENT_ENDS
+                                                       : clients_ticket(client) != 0;
 
-        if (client->state == CLIENT_NONE || is_possible(client))
+        if (client->state == CLIENT_NONE || (client->state <= CLIENT_ENDING && possible))
             continue;
-        log_error("the record of ticket %" PRIu64 " is damaged: its client, if it is connected, "
-                  "gets another",
+        log_error("the record of ticket %" PRIu64 " is damaged: its client gets another one",
                   clients_ticket(client));
         client->state = CLIENT_NONE;
     }

@@ -224,27 +224,6 @@ static uint32_t *place_of(struct running *running, const struct client *client)
     return place;
 }
 
-/* Finds the adopted client with this process, whose handler has ended or not. */
-static struct client *find(struct running *running, pid_t process, bool ended)
-{
-    struct client *client = next(running, *list_of(running, process));
-
-    while (client != NULL && (client->process != process || client->ended != ended))
-        client = next(running, client->next_adopted);
-    return client;
-}
-
-/* Finds the adopted client about whose handler the keeper was asked with this mark. */
-static struct client *find_marked(struct running *running, pid_t process, uint32_t mark)
-{
-    struct client *client = next(running, *list_of(running, process));
-
-    while (client != NULL && (client->process != process || client->ended ||
-                              (uint32_t)clients_ticket(client) != mark))
-        client = next(running, client->next_adopted);
-    return client;
-}
-
 /* ---- the end of a handler ---- */
 
 static void finish(struct running *running, struct client *client, const int *status)
@@ -404,19 +383,21 @@ void ending_begin(struct running *running, struct client *client)
         pursue(running, client);
 }
 
+/* Several clients may have one number, if the end of an earlier process was missed. */
 void ending_reaped(struct running *running, pid_t process, uint32_t mark, const int *status,
                    const struct usage *usage)
 {
-    struct client *client =
-        status == NULL ? find_marked(running, process, mark) : find(running, process, false);
     const struct starts_slot *start;
+    struct client *client;
+    struct client *after;
 
-    if (client != NULL) {
-        end(running, client, true, status, usage);
-        /* A worker may have had several clients whose ends were never reported. */
-        while (status != NULL && (client = find(running, process, false)) != NULL)
-            end(running, client, true, status, NULL);
-        return;
+    for (client = next(running, *list_of(running, process)); client != NULL; client = after) {
+        after = next(running, client->next_adopted);
+        if (client->process == process && !client->ended &&
+            (status != NULL || mark == (uint32_t)clients_ticket(client))) {
+            end(running, client, true, status, usage);
+            usage = NULL; /* a worker may have had several clients whose ends were never reported */
+        }
     }
     start = status == NULL ? NULL : pool_ended_start(running->pool, process);
     client = start == NULL ? NULL : clients_find(running->clients, start->client, start->ticket);
@@ -429,8 +410,12 @@ void ending_reaped(struct running *running, pid_t process, uint32_t mark, const 
 
 void ending_group_empty(struct running *running, pid_t process)
 {
-    struct client *client = find(running, process, true);
+    struct client *after;
 
-    if (client != NULL)
-        finish(running, client, client->reaped ? &client->status : NULL);
+    for (struct client *client = next(running, *list_of(running, process)); client != NULL;
+         client = after) {
+        after = next(running, client->next_adopted);
+        if (client->process == process && client->ended)
+            finish(running, client, client->reaped ? &client->status : NULL);
+    }
 }

@@ -125,6 +125,16 @@ static struct client *starting_client(const struct running *running, uint32_t ha
     return client;
 }
 
+/* Closes our descriptor of a connection that a dispatcher has, unless watch.h needs it: the client
+ * sees the end once the handler alone has the connection. */
+static void give_away(const struct running *running, struct client *client)
+{
+    if (client->descriptor < 0 || options_keep_connections(running->queue->options))
+        return;
+    release(client->descriptor);
+    client->descriptor = -1;
+}
+
 /* The handler was cloned `age` microseconds ago, but not before the client was given away. */
 static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint64_t ticket,
                        int32_t process, uint32_t age)
@@ -133,6 +143,7 @@ static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint
     struct client *client = starting_client(running, handle, ticket);
     uint64_t given = running->loop->now - client->started;
 
+    give_away(running, client); /* the supervisor that sent the START may have died before it did */
     client->started = running->loop->now - (age < given ? age : given);
     client->process = process;
     client->signalled = 0; /* as a handler it has its time anew */
@@ -143,16 +154,6 @@ static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint
     running->events.started(running->events.context, client);
     ending_begin(running, client);
     clients_rest(running->clients);
-}
-
-/* Closes our descriptor of a connection that a dispatcher has, unless watch.h needs it: the client
- * sees the end once the handler alone has the connection. */
-static void give_away(const struct running *running, struct client *client)
-{
-    if (client->descriptor < 0 || options_keep_connections(running->queue->options))
-        return;
-    release(client->descriptor);
-    client->descriptor = -1;
 }
 
 /* The packet holds the connection now. */
@@ -330,11 +331,17 @@ static void on_rolled(void *context, unsigned dispatcher)
     }
 }
 
+/* What a dead dispatcher has left of a START is a child only: a stray is a connection that the
+ * child has given back. */
 static void recall_start(struct running *running, struct client *client)
 {
+    int stray = -1;
+
     clients_deal_with(running->clients, clients_ticket(client));
-    if (client->returned && client->descriptor >= 0) {
-        put_back(running, client, -1);
+    if (!pool_knows(running->pool, client->dispatcher, client->generation))
+        stray = strays_take(running->strays, &client->remote, client->descriptor);
+    if (stray >= 0 || (client->returned && client->descriptor >= 0)) {
+        put_back(running, client, stray);
         return;
     }
     client->returned = false;

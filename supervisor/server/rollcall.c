@@ -93,8 +93,7 @@ static void mark_all(struct known *known, const struct server *server,
     if (server->takeover != NULL && !lasting->takeover_closed)
         mark(known, server->takeover->source.descriptor);
     mark_dispatchers(known, lasting->pool.dispatchers, POOL_MAXIMUM);
-    mark_dispatchers(known, lasting->pool.left,
-                     sizeof(lasting->pool.left) / sizeof(*lasting->pool.left));
+    mark_dispatchers(known, lasting->pool.left, POOL_LEFT);
     mark_clients(known, server->books);
 }
 

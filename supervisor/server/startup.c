@@ -375,11 +375,24 @@ __attribute__((noreturn)) static void stand_by(void *context, int link)
     standby_run(&server->lasting->standby, supervise, startup);
 }
 
-/* Makes the memory that the pair shares.  Handlers that run count as clients without a descriptor.
- * --processes does not limit them: operators may set it, and a takeover brings handlers. */
+/* Handlers that run count as clients without a descriptor.  --processes does not limit them:
+ * operators may set it, and a takeover brings handlers.  Where memory is limited, fewer must do. */
+static struct clients_books *make_books(struct startup *startup)
+{
+    enum { HANDLERS_MOST = 1 << 18, HANDLERS_LEAST = 1 << 8 };
+    struct clients_books *books = NULL;
+
+    for (uint32_t handlers = HANDLERS_MOST; books == NULL && handlers >= HANDLERS_LEAST;
+         handlers /= 2) {
+        startup->server.records = startup->descriptors + handlers;
+        books = clients_make_books(startup->server.records);
+    }
+    return books;
+}
+
+/* Makes the memory that the pair shares. */
 static struct lasting *make_lasting(struct startup *startup)
 {
-    enum { HANDLERS_MOST = 1 << 18 };
     struct lasting *lasting =
         mmap(NULL, sizeof(*lasting), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
@@ -388,8 +401,7 @@ static struct lasting *make_lasting(struct startup *startup)
     lasting->options = *startup->options;
     lasting->rules = startup->server.rules;
     lasting->descriptors_allowed = startup->descriptors;
-    startup->server.records = startup->descriptors + HANDLERS_MOST;
-    startup->server.books = clients_make_books(startup->server.records);
+    startup->server.books = make_books(startup);
     return startup->server.books == NULL ? NULL : lasting;
 }
 

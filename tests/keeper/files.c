@@ -4,7 +4,9 @@
  */
 #include "supervisor/keeper/files.h"
 
+#include "dispatcher/shared/interrupter.h"
 #include "supervisor/base/file.h"
+#include "supervisor/base/loop.h"
 #include "supervisor/keeper/pid_file.h"
 
 #include "tests/shared/check.h"
@@ -235,6 +237,19 @@ static void check_foreign_lock(void)
     CHECK(is_absent(".place.lock"));
 }
 
+/* Signals that interrupt each wait do not shorten the time. */
+static void check_patience(void)
+{
+    enum { PATIENCE = 200 /* milliseconds */ };
+    uint64_t began = loop_clock();
+
+    interrupter_prepare(true);
+    interrupter_begin();
+    CHECK(file_lock(AT_FDCWD, "place", PATIENCE) == -1 && errno == EAGAIN);
+    interrupter_end();
+    CHECK(loop_clock() - began >= PATIENCE * (uint64_t)LOOP_MILLISECOND);
+}
+
 static void check_locks(void)
 {
     int lock = lock_place();
@@ -243,6 +258,7 @@ static void check_locks(void)
 
     CHECK(lock >= 0 && stat(".place.lock", &status) == 0 && (status.st_mode & 0777) == 0600);
     CHECK(lock_place() == -1 && errno == EAGAIN);
+    check_patience();
     CHECK(!file_is_held(lock) && file_hold(lock) == 0 && !file_is_held(lock));
     again = lock_place();
     CHECK(again >= 0 && file_is_held(again));

@@ -161,6 +161,33 @@ start_paused() {
     end_attack
 }
 
+# Fails unless the keeper has forked in the trace, and each time without a running timer.
+forks_undisturbed() {
+    awk '
+        /setitimer\(/ { runs = !/it_value=\{tv_sec=0, tv_usec=0\}/ }
+        /(fork|clone|clone3)\(/ { forks++; if (runs) { print; wrong = 1 } }
+        END { exit wrong || forks < 2 }
+    ' traced
+}
+
+@test "on old kernels, the keeper forks while no timer interrupts it, because fork(2) could begin again for ever" {
+    [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
+    pretend_old_kernel
+    echo busy >busy
+    start -v --busy-message @busy --queue 9 --when-full refuse --dispatchers 1 "unix:$PWD/socket" cat
+    trace "$DAEMON" -e trace=setitimer,fork,vfork,clone,clone3
+    kill -HUP "$DAEMON"
+    await has_line 'SIGHUP: files were read again' "$LOG"
+    # shellcheck disable=SC2046
+    kill_dispatchers $(dispatchers)
+    await has_dispatchers 1
+    end_trace
+    grep "^$DAEMON " traced >keeper
+    mv keeper traced
+    has_line setitimer traced
+    forks_undisturbed
+}
+
 @test "a socket that was passed with such clients in its backlog makes nobody wait" {
     WRAPPER=("$BUILD/tests/programs/clients/activate" "unix:$PWD/socket" -- bash -c
         '"$0" "$1" 30 >attack & until [[ -s attack ]]; do sleep 0.01; done; shift; exec "$@"' "$SINKER" "$PWD/socket")

@@ -62,6 +62,44 @@ all_are_served() {
     refute has_line 'handlers whose end remains unknown' "$LOG"
 }
 
+@test "a client sees the end as soon as its handler closes, although the supervisor was killed with a copy of the connection" {
+    [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
+    # shellcheck disable=SC2016
+    start -v --address 127.0.0.1 0 bash -c 'exec 0<&- 1>&-; until [[ -e go ]]; do sleep 0.02; done'
+    # It has sent the connection to a dispatcher, and is about to close its own.
+    inject "$(supervisor)" close:signal=KILL:when=1
+    connect_silently
+    await has_taken_its_place
+    end_trace
+    timeout 20 cat <&"$CLIENT"
+    touch go
+    await status_is served 1
+    exec {CLIENT}>&-
+}
+
+@test "a client whose start fails after its dispatcher's death keeps its place although the supervisor is killed as it comes back" {
+    [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
+    start -v --address 127.0.0.1 --dispatchers 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    local dispatcher first
+    dispatcher=$(dispatchers)
+    inject "$dispatcher" execve:error=ENOENT:delay_enter=3s
+    first=$TRACER
+    "$BURST" "$ADDRESS" "$PORT" 1 >burst &
+    BURSTING=$!
+    await status_is starting 1
+    kill -KILL "$dispatcher"
+    await has_line "^\[WARNING\] dispatcher 0, process $dispatcher, was killed by signal 9" "$LOG"
+    # The call that checks whether the connection is that of the client.
+    inject "$(supervisor)" getpeername:signal=KILL:when=1
+    await has_taken_its_place
+    end_trace
+    TRACER=$first end_trace
+    wait "$BURSTING"
+    [[ $(<burst) == "connected 1 answered 1 failed 0" ]]
+    [[ $(<"$ANSWERS") == "1 1" ]]
+    await status_says 'accepted 1' 'served 1'
+}
+
 @test "if first the keeper and then the supervisor is killed, all waiting clients are served" {
     local standby
     echo 'allow all' >rules

@@ -39,7 +39,7 @@ holds() {
         # The supervisor took a lack of memory for a bug of its own.
         supervisor:start:recvmsg:{ENOMEM,ENOBUFS}:1
         # No later SIGHUP was acted on.
-        launch:serving:sendmsg:{ENOBUFS,EPIPE}:2
+        launch:serving:{write:ENOSPC,read:EIO}:1
         # The message showed a wrong reason.
         dispatcher:start:newfstatat:{EACCES,ENOMEM}:2
         dampenerctl:serving:sendto:{ENOBUFS,ENOMEM}:1

@@ -101,6 +101,7 @@ serves() {
 ./share/man/man5/socket-burst-dampener.5
 ./share/man/man7/socket-burst-dampener.7
 ./share/man/man8/socket-burst-dampener.8
+./share/socket-burst-dampener/recipes.md
 ./share/socket-burst-dampener/s6/config
 ./share/socket-burst-dampener/s6/finish
 ./share/socket-burst-dampener/s6/notification-fd

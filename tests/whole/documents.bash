@@ -42,7 +42,7 @@ prepare_boot() {
 # Runs a command there, as the shell of an operator would.
 there() {
     inside env -i --default-signal=INT HOME=/root TERM=dumb LANG=C.UTF-8 "DAMPENER_TEST=$DAMPENER_TEST" \
-        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$TOOLS" \
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
         bash -c 'cd "$1" && shift && exec "$@"' bash "$SOURCES" "$@"
 }
 
@@ -51,7 +51,10 @@ begin_reading() {
     [[ -z $(no_systemd) ]] || skip "$(no_systemd)"
     INIT=$(cat "$BOOT/init")
     INSIDE=/proc/$INIT/root
-    TOOLS=$(dirname "$(command -v promtool || echo /nowhere/promtool)")
+    # It may be unpacked in the folder of the build, which is not there.
+    if command -v promtool >/dev/null && [[ ! -x $INSIDE/usr/local/bin/promtool ]]; then
+        cp "$(command -v promtool)" "$INSIDE/usr/local/bin"
+    fi
     SERVED=0
     SERVERS=()
     there test -x /usr/local/sbin/socket-burst-dampener || there make -s install SYSCONFDIR=/etc
@@ -224,15 +227,34 @@ read_examples() {
     run_examples "$1"
 }
 
+# Files of other recipes and services, in folders that recipes use.  (a) takes the service away for good.
+add_neighbours() {
+    NEIGHBOURS=(/etc/socket-burst-dampener/git.busy)
+    if [[ $1 != a ]]; then
+        NEIGHBOURS+=(/etc/systemd/system/socket-burst-dampener@rsync.service.d/override.conf)
+    fi
+    there bash -euc 'for file; do mkdir -p "${file%/*}"; : >"$file"; done' bash "${NEIGHBOURS[@]}"
+}
+
+remove_neighbours() {
+    there bash -euc 'for file; do
+        rm -f "$file"
+        if [[ -d ${file%/*} ]]; then rmdir "${file%/*}"; fi
+    done' bash "${NEIGHBOURS[@]}"
+}
+
 # Runs a recipe, and fails unless its undo leaves files and units as they were: LETTER
 follow_recipe() {
     local heading
     begin_reading
     heading=$(grep "^## ($1) " "$RECIPES")
+    add_neighbours "$1"
     list_files >files
     run_section "$RECIPES" "${heading#\#\# }"
     forget_given
-    list_files | diff files - || { echo "--- the undo of $1 leaves other files" >&2; return 1; }
+    list_files >left
+    remove_neighbours
+    diff files left || { echo "--- the undo of $1 leaves other files" >&2; return 1; }
     [[ -z $(there systemctl list-units --plain --no-legend 'socket-burst-dampener@*' 'mirror.*') ]]
     [[ -z $(supervisors) ]]
 }

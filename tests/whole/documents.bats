@@ -52,6 +52,24 @@ forget_instance() {
     there rm -f /etc/default/socket-burst-dampener-rsync
 }
 
+# The same instance, after recipe (e).
+TAKEOVER=/etc/systemd/system/socket-burst-dampener@rsync.service.d/takeover.conf
+reload_takes_over() {
+    mkdir -p recipe_e
+    (cd recipe_e && file_in_recipe e "$TAKEOVER") >takeover.conf
+    has_content takeover.conf
+    there mkdir -p "${TAKEOVER%/*}"
+    GIVEN+=(takeover)
+    there tee "$TAKEOVER" <takeover.conf >/dev/null
+    an_instance
+}
+
+forget_takeover() {
+    there rm "$TAKEOVER"
+    there rmdir --ignore-fail-on-non-empty "${TAKEOVER%/*}"
+    there systemctl daemon-reload
+}
+
 # Three clients, which stay, and room for one.
 clients_wait() {
     needs jq
@@ -162,14 +180,9 @@ forget_engine() { there rm -r /usr/local/sbin/docker /run/engine; }
 @test "recipe (k): start an interpreter once" { needs python3 curl && follow_recipe k; }
 
 @test "recipe (e): if the new daemon cannot start, the reload fails, and the old daemon serves on" {
-    local place=/etc/systemd/system/socket-burst-dampener@rsync.service.d/takeover.conf
     needs jq
     begin_reading
-    file_in_recipe e "$place" >takeover.conf
-    has_content takeover.conf
-    there mkdir -p "${place%/*}"
-    there tee "$place" <takeover.conf >/dev/null
-    an_instance
+    reload_takes_over
     a_handler_runs
     there sed -i 's/--processes 8/--processes none-at-all/' /etc/default/socket-burst-dampener-rsync
     refute there systemctl reload socket-burst-dampener@rsync
@@ -177,7 +190,6 @@ forget_engine() { there rm -r /usr/local/sbin/docker /run/engine; }
     [[ $(there dampenerctl health) == serving ]]
     status_there "$SERVING" .process
     status_there 1 .running
-    there rm -r "${place%/*}"
 }
 
 # ---- manuals ----
@@ -271,7 +283,7 @@ tests:
   - interval: 1m
     input_series:
       - {series: 'dampener_oldest_wait_seconds{job="dampener"}', values: '0x9 90x10'}
-      - {series: 'dampener_connections_ended_total{job="dampener",how="refused-timeout"}', values: '0x9 60+60x10'}
+      - {series: 'dampener_connections_refused_total{job="dampener",reason="timeout"}', values: '0x9 60+60x10'}
       - {series: 'dampener_connections_ended_total{job="dampener",how="denied"}', values: '0+60x19'}
       - {series: 'dampener_start_failures_total{job="dampener"}', values: '0x19'}
       - {series: 'dampener_state{job="dampener",state="serving"}', values: '1x19'}
