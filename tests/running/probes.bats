@@ -6,3 +6,4 @@ load ../shared/helpers
 @test "timeout: decides which handler has run too long and which signal it gets when" { "$BUILD/tests/running/timeout"; }
 @test "strays: a connection goes back to its client once, and what finds no room is closed" { "$BUILD/tests/running/strays"; }
 @test "aside: a client that alone fails is closed after three tries, and nobody if all fail" { "$BUILD/tests/running/aside"; }
+@test "ending: each client of an adopted worker ends, once" { "$BUILD/tests/running/ending"; }
