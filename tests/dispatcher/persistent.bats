@@ -418,7 +418,7 @@ kill_at() {
     done
 }
 
-@test "a failure of any call of a hand-over delays its client, who is served once" {
+@test "a failure of any call of a hand-over delays its client, which is served once" {
     require_tracer
     local fault before
     start_workers 2 0 --max-requests 3
