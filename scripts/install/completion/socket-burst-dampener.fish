@@ -95,7 +95,7 @@ __socket_burst_dampener_option -l linger -x -d 'when a handler has ended, let it
 __socket_burst_dampener_option -l leftovers -x -a 'keep end' -d 'keep or end the processes that a handler has left in its group when it ends'
 __socket_burst_dampener_option -l stderr -x -a 'inherit socket null (string match "*/*" -- (__fish_complete_path (commandline -ct)))' -d 'send standard error of handlers to that of the daemon, the client, nothing, or FILE, a path with a /'
 __socket_burst_dampener_option -l no-env -d 'set no environment variables about client and user'
-__socket_burst_dampener_option -l no-new-privs -d 'let set-user-ID programs give handlers no privileges'
+__socket_burst_dampener_option -l no-new-privs -d 'keep handlers from gaining privileges, as by set-user-ID programs'
 __socket_burst_dampener_option -l persistent -d 'run CMD as a worker, which gets one client after another by its standard input'
 __socket_burst_dampener_option -l max-requests -x -d 'with --persistent: replace a worker after about N clients'
 __socket_burst_dampener_option -l spare -x -d 'with --persistent: keep N idle workers'
