@@ -1,6 +1,7 @@
 #include "dispatcher/environment.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -156,6 +157,22 @@ char **environment_for(const struct message_start *start, int client)
     if (start->remote.family == AF_UNIX && !bare)
         read_path(client, path);
     return build(start, path);
+}
+
+static_assert((int)ENVIRONMENT_BLOCK >= (int)VARIABLES * (int)VARIABLE_MAXIMUM,
+              "a block has room for all variables");
+
+size_t environment_block(const struct message_start *start, int client,
+                         char block[ENVIRONMENT_BLOCK])
+{
+    char *const *variable = environment_for(start, client) + inherited;
+    size_t length = 0;
+
+    for (; *variable != NULL; variable++)
+        length = (size_t)(stpcpy(block + length, *variable) - block) + 1;
+    if (length == 0)
+        block[length++] = '\0';
+    return length;
 }
 
 /* ---- the longest ---- */

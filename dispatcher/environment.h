@@ -21,6 +21,14 @@ int environment_prepare(bool bare);
  * slot. */
 char **environment_for(const struct message_start *start, int client);
 
+/* Bytes of the longest block. */
+enum { ENVIRONMENT_BLOCK = 1536 };
+
+/* Writes the variables of a client's connection for a worker, each ended by a NUL; without any, a
+ * NUL.  Returns the number of bytes. */
+size_t environment_block(const struct message_start *start, int client,
+                         char block[ENVIRONMENT_BLOCK]);
+
 /* Returns the longest environment that the handler of one of these clients can have; valid until
  * environment_for(). */
 char **environment_longest(const struct setup_clients *clients);

@@ -100,9 +100,34 @@
  *     a process    The child sends FAILED, or it is the handler and now a child of the keeper.
  *                  The supervisor knows which when no child is left between clone and exec.
  *
+ * A worker (see below) gets its clients by sendmmsg(2).  The dispatcher clears `sent`, writes the
+ * slot to `sending` and the worker to `worker`, and makes the call; the kernel itself writes the
+ * length of the message to `sent`, after it has queued the message and before it acts on a signal
+ * (net/socket.c, __sys_sendmmsg()).  Then the dispatcher writes the worker to the slot, and clears
+ * `sent`.  ledger_process() reads both.
+ *
  * No child is left between clone and exec when the supervisor's end reads end of file: each such
  * child holds the dispatcher's end, which is close-on-exec.  The keeper's copy is closed once the
  * supervisor has acted on the start of the dispatcher, and said so.
+ *
+ * WORKERS
+ *
+ * With `persistent` of struct setup, PATH is executed as a worker: it serves clients one after
+ * another.  The dispatcher keeps one end of a SOCK_SEQPACKET pair, and descriptor 0 of the worker
+ * is the other.  One message is one client: the variables of its connection, each ended by a NUL
+ * (without variables: one NUL), and its descriptor.  The worker answers with one byte when it is
+ * ready for the next client.  End of file tells it to leave.
+ *
+ * For the supervisor, a worker that has a client is a handler, and its byte is the handler's end:
+ * STARTED names the worker, and EXITED says status 0.  A worker that ends while it has a client is
+ * a handler that ended.  Idle workers are the dispatcher's own business.  A SIGNAL for a client
+ * reaches the worker only while it has that client; such a worker gets no other.
+ *
+ * The client of a new worker waits in the pair until the exec.  If the exec fails, the dispatcher
+ * takes the client back and sends FAILED.  If the dispatcher is dead by then, the client counts as
+ * served by a handler that failed.
+ *
+ * EXITED of a worker's client precedes the worker's next client: it was sent, not only prepared.
  *
  * ROLL CALL
  *
@@ -148,9 +173,9 @@ enum {
     /* Messages per packet. */
     PROTOCOL_BATCH = 16,
 
-    /* Descriptors that a dispatcher has open at most, besides those of one packet: standard input,
-     * output and error, the socket, signals, its oom_score_adj and /dev/null; the rest is for
-     * libc's temporary ones. */
+    /* Descriptors that a dispatcher has open at most, besides those of one packet and of workers:
+     * standard input, output and error, the socket, signals, the events of workers, its
+     * oom_score_adj and /dev/null; the rest is for libc's temporary ones. */
     PROTOCOL_DESCRIPTORS = 11
 };
 
@@ -264,6 +289,10 @@ struct ledger_slot {
 };
 
 struct ledger {
+    uint32_t sent;    /* the kernel writes it at sendmmsg(2); 0: no client is being handed over */
+    uint32_t sending; /* the slot of that client */
+    int32_t worker;   /* the process that gets it */
+    uint32_t reserved;
     struct ledger_slot slots[PROTOCOL_SLOTS];
 };
 
@@ -308,6 +337,10 @@ struct setup {
     uint32_t no_environment;
     uint32_t no_new_privileges;
     uint32_t find_leftovers; /* 1: EXITED says whether a handler leaves processes in its group */
+    uint32_t persistent;     /* 1: handlers are workers */
+    uint32_t max_requests;   /* clients of a worker, about; 0: no limit */
+    uint32_t spare;          /* idle workers of a dispatcher that are kept; UINT32_MAX: all */
+    uint32_t spare_timeout;  /* milliseconds until other idle workers leave */
     int32_t oom_score;       /* oom_score_adj of handlers (proc_pid_oom_score_adj(5)) */
     struct setup_clients clients;
     struct setup_limit limits[SETUP_LIMITS]; /* indexed by RLIMIT_* */
@@ -316,5 +349,16 @@ struct setup {
     uint32_t group_count;                    /* supplementary groups */
     uint32_t groups[];
 };
+
+/* Returns the process that has got the client of a slot; 0: none. */
+static inline int32_t ledger_process(const struct ledger *ledger, uint32_t slot)
+{
+    int32_t process = __atomic_load_n(&ledger->slots[slot].process, __ATOMIC_SEQ_CST);
+
+    if (process == 0 && __atomic_load_n(&ledger->sending, __ATOMIC_SEQ_CST) == slot &&
+        __atomic_load_n(&ledger->sent, __ATOMIC_SEQ_CST) != 0)
+        process = __atomic_load_n(&ledger->worker, __ATOMIC_SEQ_CST);
+    return process;
+}
 
 #endif

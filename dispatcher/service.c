@@ -1,18 +1,19 @@
 #include "dispatcher/service.h"
 
 #include "dispatcher/children.h"
+#include "dispatcher/ledger.h"
 #include "dispatcher/reply.h"
 #include "dispatcher/shared/interrupter.h"
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/oom.h"
 #include "dispatcher/shared/release.h"
 #include "dispatcher/start.h"
+#include "dispatcher/workers.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -37,9 +38,12 @@ static void signal_handler(const struct message_signal *request)
     if (request->process <= 1 || (request->signal != SIGTERM && request->signal != SIGKILL))
         log_error("dispatcher: the supervisor asked for signal %d to process group %d: ignoring it",
                   request->signal, request->process);
-    else if (is_handler(request) && kill(-request->process, request->signal) != 0)
-        log_warning("dispatcher: cannot send signal %d to process group %d: %m", request->signal,
-                    request->process);
+    else if (is_handler(request)) {
+        if (kill(-request->process, request->signal) != 0)
+            log_warning("dispatcher: cannot send signal %d to process group %d: %m",
+                        request->signal, request->process);
+        workers_retire(request->process);
+    }
     reply_send(&answer, NULL);
 }
 
@@ -173,8 +177,9 @@ static void report_exited(const struct service *service, int32_t process, int st
 
     start_reaped(process, status);
     child = children_find(process);
+    workers_reaped(process, status);
     if (child == NULL)
-        return; /* a handler made it our child, with CLONE_PARENT; no client belongs to it */
+        return; /* an idle worker; or a handler made it our child, with CLONE_PARENT */
     wire_header(&message, MESSAGE_EXITED, child->client, child->ticket);
     message.exited.status = status;
     message.exited.memory = (uint32_t)usage->ru_maxrss;
@@ -184,6 +189,20 @@ static void report_exited(const struct service *service, int32_t process, int st
         service->command.setup->find_leftovers != 0 && has_leftovers(process);
     reply_send(&message, NULL);
     children_remove(process);
+}
+
+/* A worker has finished its client. */
+static bool report_ready(int32_t process)
+{
+    const struct child_record *child = children_find(process);
+    union message message;
+
+    if (child == NULL || !start_settle(process))
+        return false;
+    wire_header(&message, MESSAGE_EXITED, child->client, child->ticket);
+    reply_send(&message, NULL);
+    children_remove(process);
+    return true;
 }
 
 /* Reads the one SIGCHLD that can be pending.  It may stand for many children: reaps until none is
@@ -229,23 +248,12 @@ static void prepare_signals(struct service *service)
         log_die(1, "dispatcher: signalfd: %m");
 }
 
-static void map_ledger(struct service *service)
-{
-    service->ledger = mmap(NULL, sizeof(*service->ledger), PROT_READ | PROT_WRITE, MAP_SHARED,
-                           PROTOCOL_LEDGER, 0);
-    if (service->ledger == MAP_FAILED)
-        log_die(1, "dispatcher: cannot map the ledger: %m");
-    (void)close(PROTOCOL_LEDGER); /* the mapping stays */
-    /* The kernel's write at clone must not meet a swapped-out page.  Without the right to lock, the
-     * write just before the clone serves nearly as well. */
-    (void)mlock(service->ledger, sizeof(*service->ledger));
-}
-
 void service_begin(struct service *service)
 {
     union message ready = reply_to(&(struct message_header){0}, MESSAGE_READY);
 
-    map_ledger(service);
+    service->ledger = ledger_map(service->command.setup->persistent != 0);
+    workers_open(&service->command);
     if (fcntl(PROTOCOL_SOCKET, F_SETFD, FD_CLOEXEC) != 0)
         log_die(1, "dispatcher: fcntl: %m");
     /* Leaves the terminal's job control.  A session of its own would do that, too, but would make
@@ -258,31 +266,56 @@ void service_begin(struct service *service)
     reply_send(&ready, NULL);
 }
 
+/* Returns the earlier of two timeouts of poll(2). */
+static int earlier(int one, int other)
+{
+    return one < 0 || (other >= 0 && other < one) ? other : one;
+}
+
+/* Waits for events, and does what is due when there is none.  Returns false if there is none. */
+static bool await(struct pollfd *events, nfds_t number)
+{
+    int starts = start_timeout();
+    int rest = starts < 0 ? oom_timeout() : starts;
+    int timeout = earlier(rest, workers_timeout());
+    int count = poll(events, number, timeout);
+
+    if (count < 0) {
+        if (errno != EINTR && !reply_lacks_memory())
+            log_die(1, "dispatcher: poll: %m");
+        return false;
+    }
+    if (count == 0 && timeout == rest && starts < 0)
+        oom_protect();
+    else if (count == 0 && timeout == rest)
+        start_rest();
+    return true;
+}
+
+/* Replies are sent before the next requests are read: a worker's EXITED must precede its next
+ * client. */
 _Noreturn void service_run(struct service *service)
 {
+    const nfds_t number = workers_descriptor() < 0 ? 2 : 3;
+
     for (;;) {
         struct pollfd events[] = {
             {.fd = PROTOCOL_SOCKET, .events = POLLIN},
             {.fd = service->signals, .events = POLLIN},
+            {.fd = workers_descriptor(), .events = POLLIN},
         };
-        int timeout = start_timeout();
-        int count;
 
         reply_flush();
-        count = poll(events, 2, timeout < 0 ? oom_timeout() : timeout);
-        if (count < 0) {
-            if (errno != EINTR && !reply_lacks_memory())
-                log_die(1, "dispatcher: poll: %m");
+        if (!await(events, number))
             continue;
-        }
-        if (count == 0 && timeout < 0)
-            oom_protect();
-        else if (count == 0)
-            start_rest();
         if (events[0].revents != 0)
             take_requests(service);
         start_collect();
+        if (events[2].revents != 0)
+            workers_hear(report_ready);
         if (events[1].revents != 0)
             reap(service);
+        if (number > 2)
+            workers_advance();
     }
 }

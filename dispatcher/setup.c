@@ -161,11 +161,12 @@ KERNEL_CALL_ONLY static void close_others(void)
 KERNEL_CALL_ONLY long setup_descriptors(const struct setup *setup, int client)
 {
     int error = setup->standard_error == SETUP_STANDARD_ERROR_SOCKET ? client : error_output;
+    int output = setup->persistent == 0 ? client : STDERR_FILENO;
     long result;
 
     if ((error >= 0 && (result = kernel_call(SYS_dup3, error, STDERR_FILENO, 0, 0)) < 0) ||
         (result = kernel_call(SYS_dup3, client, STDIN_FILENO, 0, 0)) < 0 ||
-        (result = kernel_call(SYS_dup3, client, STDOUT_FILENO, 0, 0)) < 0)
+        (result = kernel_call(SYS_dup3, output, STDOUT_FILENO, 0, 0)) < 0)
         return result;
     close_others();
     return 0;

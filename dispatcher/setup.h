@@ -24,8 +24,9 @@ void setup_rest(void);
 /* The next three run in a handler before its exec.  They only make system calls.  They return 0, or
  * a negative errno.
  *
- * Puts the client on descriptors 0 and 1, and standard error in its place.  Closes all others
- * except PROTOCOL_SOCKET, which is close-on-exec. */
+ * Puts the client on descriptors 0 and 1, and standard error in its place; of a worker, `client` is
+ * the socket, and goes only to 0.  Closes all others except PROTOCOL_SOCKET, which is
+ * close-on-exec. */
 long setup_descriptors(const struct setup *setup, int client);
 
 /* Gives the dispatchers' user up.  If the handlers' user has more processes than RLIMIT_NPROC

@@ -34,6 +34,7 @@ static struct child {
     const struct spawn_command *command;
     char *const *environment;
     int client;
+    bool speaks; /* sends FAILED */
     struct failure failure;
     struct ledger_slot *slot;
     int32_t here;  /* 1 while the child uses this memory; the kernel clears it (clone(2),
@@ -122,7 +123,8 @@ KERNEL_CALL_ONLY static int run(void *context)
     error = (int32_t)-become_handler(child);
     /* Before FAILED: the supervisor may reuse the place as soon as it has read that. */
     __atomic_store_n(&child->error, error, __ATOMIC_SEQ_CST);
-    status = send_failure(&child->failure, error, child->client) ? SPAWN_FAILED : SPAWN_UNHEARD;
+    status = child->speaks && send_failure(&child->failure, error, child->client) ? SPAWN_FAILED
+                                                                                  : SPAWN_UNHEARD;
     (void)kernel_call(SYS_exit_group, status, 0, 0, 0);
     return status;
 }
@@ -159,7 +161,9 @@ int32_t spawn_begin(const struct spawn_command *command, unsigned place, char *c
     child->command = command;
     child->environment = environment;
     child->client = client;
-    prepare_failure(&child->failure, request);
+    child->speaks = request != NULL;
+    if (request != NULL)
+        prepare_failure(&child->failure, request);
     child->slot = slot;
     child->error = 0;
     /* Also makes the slot's page present and writable at the clone. */

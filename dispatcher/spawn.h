@@ -2,6 +2,8 @@
  * spawn.h - starts handlers in the process state that protocol.h and the manual promise: the client
  * on descriptors 0 and 1, nothing above 2, an empty signal mask, a session of its own.
  *
+ * A worker gets its socket on descriptor 0 instead of a client, and standard error on 1.
+ *
  * Everything that setup.h does not change, a handler inherits from this process.  All descriptors
  * from 3 up must be close-on-exec.
  *
@@ -24,7 +26,8 @@ struct spawn_command {
 
 /* Clones a child that becomes a handler, in a free place, without waiting for its exec.  `command`
  * and `environment` must stay until spawn_is_over(); `client` can be closed at once.  If the exec
- * fails, the child itself answers `request` with FAILED.  Returns the process, or -1 with errno. */
+ * fails, the child itself answers `request` with FAILED; NULL: it only ends, as a worker does.
+ * Returns the process, or -1 with errno. */
 int32_t spawn_begin(const struct spawn_command *command, unsigned place, char *const *environment,
                     int client, const struct message_header *request, struct ledger_slot *slot);
 

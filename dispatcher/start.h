@@ -1,6 +1,8 @@
 /*
  * start.h - starts under way: from START to its answer, STARTED or FAILED.
  *
+ * A start gives the client to a handler of its own, or to a worker (workers.h).
+ *
  * One start can be under way in each slot of the ledger.  STARTED is not urgent, because a handler
  * has its client to itself from its exec on.  So finished starts are collected whenever something
  * else happens, and after start_timeout() if nothing does.
@@ -34,6 +36,10 @@ bool start_is_under_way(int32_t process);
 
 /* Waits for the children whose exec has failed, and ends their starts: they have sent FAILED. */
 void start_end_failed(void);
+
+/* Finishes the start of a worker that has sent its byte, if it was still under way.  Returns false
+ * if the worker cannot have been executed yet. */
+bool start_settle(int32_t process);
 
 /* Finishes the start of a child that was reaped, if it was still under way. */
 void start_reaped(int32_t process, int status);

@@ -263,7 +263,8 @@ static size_t find_excess(const struct trial *trial, char **copy)
 
 static int refuse_long(const struct trial *trial)
 {
-    const bool bare = trial->command->setup->no_environment != 0;
+    const struct setup *setup = trial->command->setup;
+    const bool bare = setup->no_environment != 0 || setup->persistent != 0;
     const char *longest = "";
     size_t count = 0;
     size_t excess;
@@ -328,6 +329,8 @@ int try_command(const struct spawn_command *command)
     if (send(PROTOCOL_SOCKET, path, strlen(path), 0) < 0)
         log_die(1, "dispatcher: cannot tell the keeper where %s is: %m", command->path);
     found.path = path;
-    trial.environment = environment_longest(&command->setup->clients);
+    trial.environment = command->setup->persistent != 0
+                            ? environ /* a worker gets no variables of a connection */
+                            : environment_longest(&command->setup->clients);
     return judge(&trial, attempt(&trial));
 }

@@ -25,18 +25,21 @@ rates_limit() {
 rates_count() { awk -v rate="$1" -v seconds="$seconds" 'BEGIN { print int(rate * seconds) + 1 }'; }
 
 # Measures PROGRAM in SCENARIO with so many clients in flight and COMMAND as handler.
-rates_measure() {
-    local scenario=$1 program=$2 at_once=$3 count rate
-    shift 3
+rates_measure() { rates_measure_as "$2" "$@"; }
+
+# The same, recorded under a NAME of its own: NAME SCENARIO PROGRAM AT_ONCE COMMAND...
+rates_measure_as() {
+    local name=$1 scenario=$2 program=$3 at_once=$4 count rate
+    shift 4
     server_start "$program" "$IN_FLIGHT" "$@" || return
     # The first connections, which need not be as fast as those that follow, tell how many to take.
     tool_run "$work/warm-up" "$LOAD" "${expected[@]}" -t 10 -c "$at_once" 127.0.0.1 "$server_port" "$WARM_UP" || true
     rate=$(tool_figure "$work/warm-up" rate)
     count=$(rates_count "${rate:-0}")
-    tool_load "$scenario" "$program" -c "$at_once" 127.0.0.1 "$server_port" \
+    tool_load "$scenario" "$name" -c "$at_once" 127.0.0.1 "$server_port" \
         "$((count < COUNT_LEAST ? COUNT_LEAST : count))" || true
     server_end
-    if [[ $program == "$OURS" ]]; then tool_must_answer "$scenario" "$program" || true; fi
+    if [[ $program == "$OURS" ]]; then tool_must_answer "$scenario" "$name" || true; fi
 }
 
 scenario_single() {

@@ -49,6 +49,7 @@ table_failures() {
 table_all() {
     table_ratios
     table_rates
+    table_persistent
     table_burst
     table_crowd
     table_depth

@@ -19,7 +19,7 @@ verdict_line() {
             'BEGIN { print (operator == "<=" ? figure <= target : figure >= target) ? "met" : "missed" }')
         figure=$(awk -v figure="$figure" 'BEGIN { printf figure == int(figure) ? "%d" : "%.4g", figure }')
     fi
-    printf -- '- %-7s %s: %s %s (target: %s %s)\n' "$scenario" "$(verdict_word "$word")" \
+    printf -- '- %-10s %s: %s %s (target: %s %s)\n' "$scenario" "$(verdict_word "$word")" \
         "$what" "$figure$unit" "$operator" "$target$unit"
 }
 

@@ -18,6 +18,11 @@ service_files := \
     s6/finish:755:$(DATADIR)/s6/finish \
     s6/config:644:$(DATADIR)/s6/config \
     s6/notification-fd:644:$(DATADIR)/s6/notification-fd \
+    workers/daytime.c:644:$(DATADIR)/workers/daytime.c \
+    workers/finger.pl:755:$(DATADIR)/workers/finger.pl \
+    workers/http.php:755:$(DATADIR)/workers/http.php \
+    workers/http.py:755:$(DATADIR)/workers/http.py \
+    workers/quote.rb:755:$(DATADIR)/workers/quote.rb \
     completion/socket-burst-dampener.bash:644:$(BASHDIR)/socket-burst-dampener \
     completion/socket-burst-dampener.bash:644:$(BASHDIR)/dampenerctl \
     completion/_socket-burst-dampener:644:$(ZSHDIR)/_socket-burst-dampener \
@@ -50,7 +55,9 @@ uninstall-services:
 	    $(each); cmp -s "scripts/install/$$file" "$(DESTDIR)$$place" || continue; \
 	    rm -f "$(DESTDIR)$$place"; \
 	done
-	[ ! -d "$(DESTDIR)$(DATADIR)/s6" ] || rmdir "$(DESTDIR)$(DATADIR)/s6"
+	for folder in s6 workers; do \
+	    [ ! -d "$(DESTDIR)$(DATADIR)/$$folder" ] || rmdir "$(DESTDIR)$(DATADIR)/$$folder"; \
+	done
 	[ ! -d "$(DESTDIR)$(DATADIR)" ] || rmdir "$(DESTDIR)$(DATADIR)"
 
 .PHONY: install-services uninstall-services

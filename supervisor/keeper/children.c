@@ -283,15 +283,11 @@ static bool reader_ended(struct keeper *keeper, pid_t process, int status)
     return true;
 }
 
-/* Kills the dispatchers of a dead pair, and waits for their deaths without reaping them.  The next
- * pair must know all handlers, and a stopped dispatcher would hide its own. */
-static void kill_dispatchers(const struct keeper *keeper)
+/* Waits until all dispatchers are dead, a second at most. */
+static void await_dispatchers(const struct keeper *keeper)
 {
     uint64_t deadline = loop_clock() + END_WITHIN;
 
-    for (unsigned i = 0; i < keeper->count; i++)
-        if (keeper->dispatchers[i].process > 0)
-            (void)kill(keeper->dispatchers[i].process, SIGKILL); /* a child that was not reaped */
     for (unsigned i = 0; i < keeper->count; i++) {
         siginfo_t information = {0};
 
@@ -301,6 +297,16 @@ static void kill_dispatchers(const struct keeper *keeper)
                information.si_pid == 0 && loop_clock() < deadline)
             (void)poll(NULL, 0, 1); /* millisecond */
     }
+}
+
+/* Kills the dispatchers of a dead pair, and waits for their deaths without reaping them.  The next
+ * pair must know all handlers, and a stopped dispatcher would hide its own. */
+static void kill_dispatchers(const struct keeper *keeper)
+{
+    for (unsigned i = 0; i < keeper->count; i++)
+        if (keeper->dispatchers[i].process > 0)
+            (void)kill(keeper->dispatchers[i].process, SIGKILL); /* a child that was not reaped */
+    await_dispatchers(keeper);
 }
 
 /* The supervisor may write to that memory, also the number of another child. */
@@ -472,8 +478,11 @@ static void kill_handlers(void)
 
 void children_end(struct keeper *keeper)
 {
-    uint64_t deadline = loop_clock() + END_WITHIN;
+    uint64_t deadline;
 
+    if (keeper->options->persistent)
+        await_dispatchers(keeper); /* they exit by themselves, and take idle workers along */
+    deadline = loop_clock() + END_WITHIN;
     for (unsigned i = 0; i < keeper->count; i++)
         if (keeper->dispatchers[i].process > 0)
             (void)kill(keeper->dispatchers[i].process, SIGKILL); /* a child that was not reaped */

@@ -58,6 +58,32 @@ static int open_program(void)
     return program;
 }
 
+/* Returns how many idle workers each dispatcher keeps.  If there are several dispatchers, each has
+ * been needed for more clients at once than its share, at some time. */
+static uint32_t spare_of(const struct options *options)
+{
+    const uint32_t all = options->spare == UNLIMITED && options->dispatchers > 1
+                             ? options->processes
+                             : options->spare;
+
+    return all == UNLIMITED ? UINT32_MAX : (all + options->dispatchers - 1) / options->dispatchers;
+}
+
+/* The dispatcher has the raised limit on descriptors, and workers get the original one. */
+static void fill_workers(struct setup *setup, const struct options *options,
+                         const struct launch_facts *facts)
+{
+    const uint64_t timeout = options->spare_timeout / 1000;
+
+    setup->persistent = 1;
+    setup->max_requests = options->max_requests == UNLIMITED ? 0 : options->max_requests;
+    setup->spare = spare_of(options);
+    setup->spare_timeout = timeout < UINT32_MAX ? (uint32_t)timeout : UINT32_MAX;
+    if (setup->limits[RLIMIT_NOFILE].given == 0)
+        setup->limits[RLIMIT_NOFILE] = (struct setup_limit){
+            .given = 1, .soft = facts->limit.rlim_cur, .hard = facts->limit.rlim_max};
+}
+
 /* `identity` is empty if handlers keep that of the daemon. */
 static void fill(struct setup *setup, const struct options *options,
                  const struct identity *identity, const struct launch_facts *facts)
@@ -79,6 +105,8 @@ static void fill(struct setup *setup, const struct options *options,
     setup->oom_score = facts->oom_score;
     setup->clients = facts->clients;
     memcpy(setup->limits, options->limits, sizeof(setup->limits));
+    if (options->persistent)
+        fill_workers(setup, options, facts);
     setup->group_count = (uint32_t)identity->group_count;
     for (size_t i = 0; i < identity->group_count; i++)
         setup->groups[i] = identity->groups[i];
@@ -151,6 +179,8 @@ int launch_prepare(struct launch *launch, const struct options *options,
                    const struct identity *handlers, const struct launch_facts *facts)
 {
     *launch = (struct launch){.program = open_program(), .errors = -1, .limit = facts->limit};
+    if (options->persistent)
+        launch->limit.rlim_cur = facts->raised;
     return launch->program >= 0 && prepare_setup(launch, options, handlers, facts) &&
                    prepare_arguments(launch, options)
                ? 0

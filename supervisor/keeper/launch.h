@@ -2,7 +2,8 @@
  * launch.h - starts the dispatcher's program as protocol.h says.
  *
  * Handlers inherit the dispatcher's limit on open descriptors, so it gets the limit that the daemon
- * was started with, not the raised one.  It inherits all else unchanged.
+ * was started with, not the raised one.  It inherits all else unchanged.  A dispatcher of workers
+ * needs the raised limit, and its workers get the original one by struct setup.
  */
 #ifndef SUPERVISOR_KEEPER_LAUNCH_H
 #define SUPERVISOR_KEEPER_LAUNCH_H
@@ -36,6 +37,7 @@ struct launch_facts {
     uid_t dispatcher;             /* user that dispatchers have besides that of handlers; 0: none */
     int oom_score;                /* oom_score_adj of handlers */
     struct rlimit limit;          /* on descriptors, as the daemon was started with it */
+    uint32_t raised;              /* the limit on descriptors that the daemon has now */
     struct setup_clients clients; /* that the listeners may bring */
 };
 

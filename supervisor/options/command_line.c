@@ -177,6 +177,20 @@ static bool check_places(const struct reader *reader)
     return true;
 }
 
+/* Refuses options that mean nothing with, or without, workers. */
+static bool check_workers(const struct reader *reader)
+{
+    const struct options *options = reader->options;
+    const struct value_entry *entry;
+
+    if (options->persistent && options->standard_error == SETUP_STANDARD_ERROR_SOCKET)
+        return wrong("--stderr: 'socket': not with --persistent, where a worker has many clients");
+    for (size_t i = 0; !options->persistent && (entry = table_at(i)) != NULL; i++)
+        if (entry->of_workers && table_is_given(entry, options))
+            return wrong("--%s: only with --persistent", entry->name);
+    return true;
+}
+
 bool command_line_parse(struct options *options, char *const *argv)
 {
     struct reader reader = {.options = options, .argv = argv + 1};
@@ -197,7 +211,7 @@ bool command_line_parse(struct options *options, char *const *argv)
     if (**reader.argv == '\0')
         return wrong("CMD: '': expected a command");
     options->command = reader.argv;
-    return check_places(&reader) && !reader.wrong;
+    return check_places(&reader) && check_workers(&reader) && !reader.wrong;
 }
 
 /* ---- help ---- */

@@ -31,6 +31,7 @@
 enum {
     OPTIONS_DISPATCHERS_MAXIMUM = 64,
     OPTIONS_PROCESSES_MAXIMUM = 4194304,   /* process ids of the kernel (proc_pid_max(5)) */
+    OPTIONS_REQUESTS_MAXIMUM = 1000000000, /* clients of a worker */
     OPTIONS_QUEUE_MAXIMUM = UINT32_MAX - 1 /* the next number is UNLIMITED */
 };
 
@@ -151,6 +152,10 @@ struct options {
     const char *error_file; /* of SETUP_STANDARD_ERROR_FILE */
     bool no_environment;    /* set no variables about client and user */
     bool no_new_privileges;
+    bool persistent;        /* handlers are workers (dispatcher/protocol.h) */
+    uint32_t max_requests;  /* clients of a worker, or UNLIMITED */
+    uint32_t spare;         /* idle workers that are kept, or UNLIMITED */
+    uint64_t spare_timeout; /* until other idle workers leave */
 
     /* running */
     uint32_t dispatchers; /* 0: not given */

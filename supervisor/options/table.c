@@ -37,6 +37,7 @@
 #define LIFTED        .none = true
 #define SETTABLE      .none = true, .settable = true
 #define REPEATED      .repeated = true
+#define OF_WORKERS    .of_workers = true
 #define HELP(text)    .help = (text)
 #define ONLY_TCP      .places = 1u << OPTIONS_TCP
 #define ONLY_UNIX     .places = 1u << OPTIONS_UNIX
@@ -163,9 +164,20 @@ static const struct value_entry entries[] = {
            HELP("set no environment variables about client and user")),
     OPTION("no-new-privs", HANDLERS, NULL, FLAG(no_new_privileges),
            HELP("keep handlers from gaining privileges, as by set-user-ID programs")),
+    OPTION("persistent", HANDLERS, NULL, FLAG(persistent),
+           HELP("run CMD as a worker, which gets one client after another by its standard input")),
+    OPTION("max-requests", HANDLERS, "N", NUMBER(max_requests, 1, OPTIONS_REQUESTS_MAXIMUM),
+           DEFAULT("none"), LIFTED, OF_WORKERS,
+           HELP("with --persistent: replace a worker after about N clients")),
+    OPTION("spare", HANDLERS, "N", NUMBER(spare, 0, OPTIONS_PROCESSES_MAXIMUM), DEFAULT("none"),
+           LIFTED, OF_WORKERS,
+           HELP("with --persistent: keep N idle workers; default: as many as were needed at once")),
+    OPTION("spare-timeout", HANDLERS, "TIME", TIME(spare_timeout, 1000), DEFAULT("60s"), OF_WORKERS,
+           HELP("with --persistent: let other workers leave that have been idle for TIME")),
 
     OPTION("dispatchers", RUNNING, "N", NUMBER(dispatchers, 1, OPTIONS_DISPATCHERS_MAXIMUM),
-           HELP("start handlers from N processes; default: one for each processor, from 2 to 8")),
+           HELP("start handlers from N processes; default: one for each processor, from 2 to 8; "
+                "with --persistent: 1")),
     OPTION("drain-timeout", RUNNING, "TIME", TIME(drain_timeout, 0), DEFAULT("30s"),
            HELP("let SIGTERM wait at most TIME for queue and handlers")),
     OPTION("supervisor-user", RUNNING, "USER[:GROUP]",

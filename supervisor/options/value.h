@@ -49,6 +49,7 @@ struct value_entry {
     bool none;                /* the value `none` lifts the limit */
     bool settable;            /* the operator may `set` it while the service runs */
     bool repeated;            /* each further value adds to the ones before */
+    bool of_workers;          /* only with --persistent */
     unsigned places;          /* bits 1 << enum options_place; 0: goes with each PORT */
     const char *what;         /* for messages */
     const char *const *words; /* the value, or how it begins; NULL-terminated; NULL: none */

@@ -10,7 +10,7 @@
  * for all processes. */
 static int32_t process_in(const struct starts *starts, unsigned slot)
 {
-    int32_t process = __atomic_load_n(&starts->ledger->slots[slot].process, __ATOMIC_SEQ_CST);
+    int32_t process = ledger_process(starts->ledger, slot);
 
     return process > 1 ? process : 0;
 }

@@ -394,8 +394,10 @@ void ending_reaped(struct running *running, pid_t process, uint32_t mark, const 
     for (client = next(running, *list_of(running, process)); client != NULL; client = after) {
         after = next(running, client->next_adopted);
         if (client->process == process && !client->ended &&
-            (status != NULL || mark == (uint32_t)clients_ticket(client)))
+            (status != NULL || mark == (uint32_t)clients_ticket(client))) {
             end(running, client, true, status, usage);
+            usage = NULL; /* a worker may have had several clients whose ends were never reported */
+        }
     }
     start = status == NULL ? NULL : pool_ended_start(running->pool, process);
     client = start == NULL ? NULL : clients_find(running->clients, start->client, start->ticket);

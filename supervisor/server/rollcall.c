@@ -191,14 +191,14 @@ int rollcall_sort(struct server *server, struct listeners *listeners, int link)
 static int32_t process_of(const struct keeper *keeper, const struct client *client)
 {
     const struct keeper_dispatcher *dispatcher = &keeper->dispatchers[client->dispatcher];
-    struct ledger_slot slot;
+    struct ledger ledger;
+    int32_t process = 0;
 
-    return client->dispatcher < keeper->count && client->generation == dispatcher->generation &&
-                   pread(dispatcher->ledger, &slot, sizeof(slot),
-                         (off_t)(client->slot * sizeof(slot))) == (ssize_t)sizeof(slot) &&
-                   slot.process > 1
-               ? slot.process
-               : 0;
+    if (client->dispatcher < keeper->count && client->generation == dispatcher->generation &&
+        client->slot < PROTOCOL_SLOTS &&
+        pread(dispatcher->ledger, &ledger, sizeof(ledger), 0) == (ssize_t)sizeof(ledger))
+        process = ledger_process(&ledger, client->slot);
+    return process > 1 ? process : 0;
 }
 
 /* The keeper has adopted the handler of a START that was not answered. */

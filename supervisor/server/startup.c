@@ -109,6 +109,7 @@ static void warn(const struct options *options)
 static int prepare_launch(struct startup *startup)
 {
     const struct launch_facts facts = {
+        .raised = startup->descriptors,
         .dispatcher = startup->users.dispatcher,
         .oom_score = oom_score(),
         .limit = startup->original,
@@ -164,12 +165,15 @@ static int add_files(struct files *files, const struct listeners *listeners)
     return 0;
 }
 
-static unsigned default_dispatchers(void)
+/* Idle workers are in one place only if there is one dispatcher, which has little to do then. */
+static unsigned default_dispatchers(const struct options *options)
 {
     enum { LEAST = 2, MOST = 8 };
     cpu_set_t processors;
     int count = 0;
 
+    if (options->persistent)
+        return 1;
     if (sched_getaffinity(0, sizeof(processors), &processors) == 0)
         count = CPU_COUNT(&processors);
     return count < LEAST ? LEAST : count > MOST ? MOST : (unsigned)count;
@@ -403,7 +407,6 @@ static struct lasting *make_lasting(struct startup *startup)
 
 static int keep(struct startup *startup)
 {
-    uint32_t dispatchers = startup->options->dispatchers;
     struct keeper *keeper = &startup->keeper;
     struct lasting *lasting = make_lasting(startup);
 
@@ -422,8 +425,7 @@ static int keep(struct startup *startup)
     keeper->cloned = &lasting->standby.process;
     keeper->events = (struct keeper_events){
         .stand_by = stand_by, .leave_pair = leave_pair, .retire = retire, .context = startup};
-    if (!open_files(startup) ||
-        keeper_open(keeper, dispatchers == 0 ? default_dispatchers() : dispatchers) != 0)
+    if (!open_files(startup) || keeper_open(keeper, startup->options->dispatchers) != 0)
         return keeper_end(keeper);
     takeover_forsake(&startup->takeover);
     retire_unwanted(startup);
@@ -491,5 +493,7 @@ int startup(struct options *options)
     startup.greets = greeting_is_wanted(options);
     warn(options);
     startup.descriptors = descriptors_raise(&startup.original);
+    if (options->dispatchers == 0)
+        options->dispatchers = default_dispatchers(options);
     return options->check ? check(&startup) : begin(&startup);
 }

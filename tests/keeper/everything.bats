@@ -196,8 +196,14 @@ serve_crowd() {
 # Prints the highest number of clients that waited at once.
 longest_queue() { grep -o '"queued":[0-9]*' whole | cut -d : -f 2 | sort -n | tail -n 1; }
 
+# Prints the most handlers that there were at once; of workers, how often there were too many.
+most_at_once() {
+    if [[ -e $COUNTER ]]; then most_handlers; else grep -c 'too many' "$ANSWERS" || true; fi
+}
+
 # Puts daemons with $1 handlers, which take $2 ms each, through everything.  Command $3 brings the numbers of
-# the clients into order, unless they must be in order.
+# the clients into order, unless they must be in order.  WORKERS is 0 if handlers are
+# workers.
 endure() {
     local most=$1 took=$2 clients kills served=0 words handler
     shift 2
@@ -207,6 +213,10 @@ endure() {
     : >rules
     words=(-v --address 127.0.0.1 --processes "$most" --dispatchers 3 --control control --access-file rules)
     handler=("$ANSWER" "$ANSWERS" "$COUNTER" "$took")
+    if [[ -n ${WORKERS:-} ]]; then
+        words+=(--persistent --max-requests 100 --spare 2 --spare-timeout 100ms)
+        handler=("$BUILD/tests/programs/handlers/worker" "$ANSWERS" "$most" "$took")
+    fi
     start "${words[@]}" 0 "${handler[@]}"
     note_serving "$DAEMON"
     begin_killing "$DAEMON"
@@ -220,19 +230,23 @@ endure() {
     be_quiet
     await all_old_have_left
     [[ $(wc -l <"$ANSWERS") == "$served" && -z $(cut -d ' ' -f 1 "$ANSWERS" | sort | uniq -d) ]]
-    (($(most_handlers) <= most))
+    (($(most_at_once) <= ${WORKERS:-$most}))
     await fields_are queued 0 starting 0 running 0
     no_count_has_fallen
     takeovers_agree
     refute grep -e 'violated the protocol' -e 'has not come back' -e 'were lost' "$LOG"
     echo "$served clients, of which $(longest_queue) waited at once; $(deaths) supervisors killed," \
         "$((${#DAEMONS[@]} - 1)) of $TRIED takeovers, $(wc -l <whole) answers to operators," \
-        "at most $(most_handlers) handlers"
+        "at most $(most_at_once) handlers"
     [[ -z ${DAMPENER_LONG:-} ]] || (($(longest_queue) >= 8000 && ${#DAEMONS[@]} > 5))
 }
 
 @test "each of thousands of clients is answered once, by no more handlers than allowed, whatever happens at once" {
     endure 8 20 sort -n
+}
+
+@test "each of thousands of clients is given to a worker once, whatever happens at once" {
+    WORKERS=0 endure 8 20 sort -n
 }
 
 @test "a single handler serves thousands of clients in order of arrival, whatever happens at once" {

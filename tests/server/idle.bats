@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # Tests that an idle daemon does nothing.
+# shellcheck disable=SC2046 # numbers of processes
 
 load ../shared/helpers
 
@@ -16,11 +17,29 @@ load ../shared/helpers
     await status_is served 1
     [[ $(echo status | nc -NU control) == *'"served":1'* ]]
     echo "set queue-timeout 4s" | nc -NU control
-    local process targets=(-p "$DAEMON")
-    for process in $(children "$DAEMON"); do targets+=(-p "$process"); done
+    make_no_call "$DAEMON" $(children "$DAEMON") "$(supervisor)"
+    # Proves that tracing works, because a client causes calls.
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+}
+
+@test "with idle workers, neither they nor the daemon make a system call for 10 s" {
+    command -v strace >/dev/null || skip "strace is not installed"
+    start --address 127.0.0.1 --processes 4 --persistent --max-requests 1000 --spare 4 --timeout 60 0 \
+        "$BUILD/tests/programs/handlers/worker" "$ANSWERS" 4 20
+    "$BURST" 127.0.0.1 "$PORT" 20
+    await status_is served 20
+    [[ $(children "$(dispatchers)" | wc -w) == 4 ]]
+    make_no_call "$DAEMON" $(children "$DAEMON") "$(supervisor)" $(children "$(dispatchers)")
+    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
+}
+
+# Traces these processes for ten seconds, and fails if one of them makes a system call.
+make_no_call() {
+    local process targets=()
+    for process; do targets+=(-p "$process"); done
     strace -f -ttt -o trace "${targets[@]}" 2>attached 3>&- 4>&- &
     local tracer=$!
-    for process in "$DAEMON" $(children "$DAEMON"); do
+    for process; do
         await has_line "Process $process attached" attached
     done
     # Attaching interrupts each process's wait; after it has resumed the wait, the process is silent.
@@ -34,8 +53,6 @@ load ../shared/helpers
     tail -n +$((begin + 1)) trace | grep -v 'detached' >calls || true
     cat calls
     [[ ! -s calls ]]
-    # Proves that tracing works, because a client causes calls.
-    [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
 }
 
 has_settled() {

@@ -30,6 +30,16 @@ statistics() {
     [[ $(grep -c $'^static\tlimit\t[12]\trate\t' figures) == 2 ]]
 }
 
+@test "a bench of workers compares them with handlers that are executed, in C and in Python" {
+    command -v python3 >/dev/null || skip "python3 is not installed"
+    bench --quick --rounds 1 --only persistent --peers none --raw figures >output
+    cat output
+    grep -qE '^\| worker in C +\| +32 \| +[0-9,]+ \| +[0-9,]+ \| +none \|$' output
+    grep -qE '^\| Python, executed +\| +1 \| +[0-9,]+ \| +[0-9,]+ \| +none \|$' output
+    [[ $(grep -cE '^- persistent +(met|missed): ' output) == 3 ]]
+    [[ $(cut -f 2 figures | sort -u | wc -l) == 6 ]]
+}
+
 @test "a bench that is ended leaves no file and no process" {
     mkdir folder
     TMPDIR=$PWD/folder DAMPENER_BUILD=$BUILD "$BENCH" --quick --only idle --peers none \

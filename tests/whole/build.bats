@@ -106,6 +106,11 @@ serves() {
 ./share/socket-burst-dampener/s6/finish
 ./share/socket-burst-dampener/s6/notification-fd
 ./share/socket-burst-dampener/s6/run
+./share/socket-burst-dampener/workers/daytime.c
+./share/socket-burst-dampener/workers/finger.pl
+./share/socket-burst-dampener/workers/http.php
+./share/socket-burst-dampener/workers/http.py
+./share/socket-burst-dampener/workers/quote.rb
 ./share/zsh/site-functions/_dampenerctl
 ./share/zsh/site-functions/_socket-burst-dampener
 FILES

@@ -177,6 +177,7 @@ forget_engine() { there rm -r /usr/local/sbin/docker /run/engine; }
 @test "recipe (h): block one network" { needs jq && follow_recipe h; }
 @test "recipe (i): log lines with the time" { follow_recipe i; }
 @test "recipe (j): collect the log" { needs jq logrotate && follow_recipe j; }
+@test "recipe (k): start an interpreter once" { needs python3 curl && follow_recipe k; }
 
 @test "recipe (e): if the new daemon cannot start, the reload fails, and the old daemon serves on" {
     needs jq

@@ -18,10 +18,11 @@ needs() { command -v "$1" >/dev/null || skip "$1 is not installed"; }
 # ---- what the templates and examples suggest ----
 
 # Prints the command lines of this program in a file, and the options of templates, one a line.  A
-# backslash continues a line; in the manual it is "\e".  Commands that edit or read a template are none.
+# backslash continues a line; in the manual it is "\e".  Commands that edit or read a template are none,
+# and a worker is no rsync.
 examples_in() {
     sed 's/\\e$/\\/' "$1" | sed -e ':again' -e '/\\$/{N;s/ *\\\n */ /;bagain' -e '}' |
-        grep -E 'socket-burst-dampener .*rsync --daemon|DAMPENER_OPTIONS=.*--' | grep -v 'sed -'
+        grep -E 'socket-burst-dampener .*rsync --daemon|DAMPENER_OPTIONS=.*--' | grep -v -e 'sed -' -e --persistent
 }
 
 @test "each example for rsync takes killed clients out of the queue" {

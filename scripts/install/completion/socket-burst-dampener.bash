@@ -2,8 +2,8 @@
 # shellcheck shell=bash disable=SC2207 # no word of a list has blanks in it
 
 # BEGIN options: scripts/lint.d/options --write makes these lines
-_socket_burst_dampener_flags="--ipv4 --ipv6 --reuse-port --free-bind --nodelay --no-env --no-new-privs --verbose --check-config --help --version"
-_socket_burst_dampener_valued="--address --defer-accept --bind-to-device --socket-mode --socket-owner --processes --queue --queue-timeout --when-full --busy-message --order --per-source --per-source-queue --source-prefix --load-average --pressure --rate --allow --deny --access-file --abandon --user --group --chroot --chdir --umask --nice --limit --timeout --kill-after --on-hangup --idle-timeout --linger --leftovers --stderr --dispatchers --drain-timeout --supervisor-user --dispatcher-user --control --metrics --takeover --ready-fd --pid-file --log-format"
+_socket_burst_dampener_flags="--ipv4 --ipv6 --reuse-port --free-bind --nodelay --no-env --no-new-privs --persistent --verbose --check-config --help --version"
+_socket_burst_dampener_valued="--address --defer-accept --bind-to-device --socket-mode --socket-owner --processes --queue --queue-timeout --when-full --busy-message --order --per-source --per-source-queue --source-prefix --load-average --pressure --rate --allow --deny --access-file --abandon --user --group --chroot --chdir --umask --nice --limit --timeout --kill-after --on-hangup --idle-timeout --linger --leftovers --stderr --max-requests --spare --spare-timeout --dispatchers --drain-timeout --supervisor-user --dispatcher-user --control --metrics --takeover --ready-fd --pid-file --log-format"
 _socket_burst_dampener_ignored="--backlog"
 _socket_burst_dampener_limits="processes queue queue-timeout per-source load-average rate"
 declare -gA _socket_burst_dampener_values=(

@@ -53,7 +53,7 @@ complete -c socket-burst-dampener -n 'not __socket_burst_dampener_takes_options'
     -a '(__socket_burst_dampener_complete_command)'
 
 # BEGIN options: scripts/lint.d/options --write makes these lines
-set -g __socket_burst_dampener_valued --address --defer-accept --bind-to-device --socket-mode --socket-owner --processes --queue --queue-timeout --when-full --busy-message --order --per-source --per-source-queue --source-prefix --load-average --pressure --rate --allow --deny --access-file --abandon --user --group --chroot --chdir --umask --nice --limit --timeout --kill-after --on-hangup --idle-timeout --linger --leftovers --stderr --dispatchers --drain-timeout --supervisor-user --dispatcher-user --control --metrics --takeover --ready-fd --pid-file --log-format --backlog
+set -g __socket_burst_dampener_valued --address --defer-accept --bind-to-device --socket-mode --socket-owner --processes --queue --queue-timeout --when-full --busy-message --order --per-source --per-source-queue --source-prefix --load-average --pressure --rate --allow --deny --access-file --abandon --user --group --chroot --chdir --umask --nice --limit --timeout --kill-after --on-hangup --idle-timeout --linger --leftovers --stderr --max-requests --spare --spare-timeout --dispatchers --drain-timeout --supervisor-user --dispatcher-user --control --metrics --takeover --ready-fd --pid-file --log-format --backlog
 __socket_burst_dampener_option -l address -x -a '(__fish_print_hostnames)' -d 'bind to ADDRESS'
 __socket_burst_dampener_option -l ipv4 -d 'listen on IPv4 addresses only'
 __socket_burst_dampener_option -l ipv6 -d 'listen on IPv6 addresses only'
@@ -96,6 +96,10 @@ __socket_burst_dampener_option -l leftovers -x -a 'keep end' -d 'keep or end the
 __socket_burst_dampener_option -l stderr -x -a 'inherit socket null (string match "*/*" -- (__fish_complete_path (commandline -ct)))' -d 'send standard error of handlers to that of the daemon, the client, nothing, or FILE, a path with a /'
 __socket_burst_dampener_option -l no-env -d 'set no environment variables about client and user'
 __socket_burst_dampener_option -l no-new-privs -d 'keep handlers from gaining privileges, as by set-user-ID programs'
+__socket_burst_dampener_option -l persistent -d 'run CMD as a worker, which gets one client after another by its standard input'
+__socket_burst_dampener_option -l max-requests -x -d 'with --persistent: replace a worker after about N clients'
+__socket_burst_dampener_option -l spare -x -d 'with --persistent: keep N idle workers'
+__socket_burst_dampener_option -l spare-timeout -x -d 'with --persistent: let other workers leave that have been idle for TIME'
 __socket_burst_dampener_option -l dispatchers -x -d 'start handlers from N processes'
 __socket_burst_dampener_option -l drain-timeout -x -d 'let SIGTERM wait at most TIME for queue and handlers'
 __socket_burst_dampener_option -l supervisor-user -x -a '(__fish_complete_users)' -d 'run the supervisor as USER if root starts it'

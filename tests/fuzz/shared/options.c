@@ -73,6 +73,9 @@ static void check_handlers(const struct options *options)
     check_time(options->timeout, 1000);
     check_time(options->kill_after, 0);
     HOLDS(options->standard_error <= SETUP_STANDARD_ERROR_NULL);
+    HOLDS(!options->persistent || options->standard_error != SETUP_STANDARD_ERROR_SOCKET);
+    HOLDS(options->max_requests >= 1);
+    check_time(options->spare_timeout, 1000);
     for (int i = 0; i < SETUP_LIMITS; i++)
         HOLDS(options->limits[i].given <= 1 && options->limits[i].soft <= options->limits[i].hard);
 }

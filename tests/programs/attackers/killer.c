@@ -7,9 +7,10 @@
  *     supervisor, standby   the process of that name
  *     dispatcher            a random one of the dispatchers
  *     dispatchers           all of them
+ *     worker                a random child of a dispatcher, or of a dead one
  *     a number              what follows it is killed with so many percent
  *
- * Prints "killed N in R rounds", N without dispatchers.
+ * Prints "killed N in R rounds", N without dispatchers and workers.
  */
 #include "tests/shared/proc.h"
 
@@ -27,7 +28,7 @@ static pid_t keeper;
 static struct kind {
     pid_t list[PROCESSES];
     unsigned count;
-} supervisors, standbys, dispatchers;
+} supervisors, standbys, dispatchers, workers;
 
 static void add(struct kind *kind, pid_t process)
 {
@@ -42,7 +43,9 @@ static bool leads_session(pid_t process)
     return getsid(process) == process;
 }
 
-static void find(pid_t parent)
+/* Finds the children of the keeper, of the standby, or of a dispatcher: of the last, children that
+ * are not workers yet are left alone. */
+static void find(pid_t parent, bool of_dispatcher)
 {
     char children[4096];
     char *place = children;
@@ -53,15 +56,26 @@ static void find(pid_t parent)
         char name[32];
 
         (void)proc_read(process, "comm", name, sizeof(name));
-        if (strcmp(name, "supervisor\n") == 0) {
+        if (strcmp(name, "worker\n") == 0) {
+            add(&workers, process);
+        } else if (of_dispatcher) {
+            continue;
+        } else if (strcmp(name, "supervisor\n") == 0) {
             add(&supervisors, process);
         } else if (strcmp(name, "standby\n") == 0) {
             add(&standbys, process);
-            find(process);
+            find(process, false);
         } else if (strcmp(name, "dispatcher\n") == 0 && !leads_session(process)) {
             add(&dispatchers, process);
+            find(process, true);
         }
     }
+}
+
+static void kill_any(const struct kind *kind)
+{
+    if (kind->count > 0)
+        (void)kill(kind->list[(unsigned)rand() % kind->count], SIGKILL);
 }
 
 static unsigned kill_all(const struct kind *kind)
@@ -82,8 +96,8 @@ static unsigned kill_by_name(const char *name)
         return kill_all(&standbys);
     if (strcmp(name, "dispatchers") == 0)
         (void)kill_all(&dispatchers);
-    else if (dispatchers.count > 0)
-        (void)kill(dispatchers.list[(unsigned)rand() % dispatchers.count], SIGKILL);
+    else
+        kill_any(strcmp(name, "worker") == 0 ? &workers : &dispatchers);
     return 0;
 }
 
@@ -92,8 +106,8 @@ static unsigned attack(char **names)
     unsigned count = 0;
     bool chosen = true;
 
-    supervisors.count = standbys.count = dispatchers.count = 0;
-    find(keeper);
+    supervisors.count = standbys.count = dispatchers.count = workers.count = 0;
+    find(keeper, false);
     for (; *names != NULL; names++)
         if (isdigit((unsigned char)**names))
             chosen = rand() % 100 < atoi(*names);
