@@ -2,8 +2,8 @@
  * table.h - the one table of options.
  *
  * The command line, its messages, --help and the operator's `set` follow from the table.  So do the
- * completions of the shells, which scripts/lint.d/options writes; the same script compares the manual
- * with the table.
+ * completions of the shells, which scripts/lint.d/options writes; the same script compares the
+ * manual with the table.
  */
 #ifndef SUPERVISOR_OPTIONS_TABLE_H
 #define SUPERVISOR_OPTIONS_TABLE_H
