@@ -395,6 +395,7 @@ has_ready_dispatchers() {
 # ---- another libc ----
 
 @test "a static build with another libc serves, reads files, ends handlers and drains under the filter" {
+    [[ -n ${DAMPENER_LONG:-} ]] || skip "builds everything; scripts/check --long runs it"
     require_root
     command -v musl-gcc >/dev/null || skip "musl-gcc is not installed"
     make -C "$ROOT" --no-print-directory -s -j2 BUILD="$PWD/build" CC=musl-gcc STATIC=1 CFLAGS=-O1 all

@@ -138,9 +138,11 @@ has_dispatchers() { [[ $(dispatchers | wc -l) == "$1" ]]; }
 
 # Prints those children of a process that have this name.
 children_named() {
-    local process
+    local process name
     for process in $(children "$1"); do
-        if [[ $(cat "/proc/$process/comm" 2>/dev/null) == "$2" ]]; then echo "$process"; fi
+        name=
+        { read -r name <"/proc/$process/comm"; } 2>/dev/null || true # it may have ended
+        if [[ $name == "$2" ]]; then echo "$process"; fi
     done
 }
 
@@ -158,7 +160,11 @@ count_descriptors() {
     KEPT_DESCRIPTORS=$(open_descriptors "$DAEMON")
 }
 
-children() { cat "/proc/$1/task/$1/children" 2>/dev/null || true; }
+children() {
+    local list=
+    read -r list <"/proc/$1/task/$1/children" || true # the line has no end
+    echo "$list"
+} 2>/dev/null
 
 # Prints all processes of this test, one a line, except those of bats and the grep below.
 processes_of_test() {

@@ -31,6 +31,7 @@ statistics() {
 }
 
 @test "a bench of workers compares them with handlers that are executed, in C and in Python" {
+    [[ -n ${DAMPENER_LONG:-} ]] || skip "takes 8 s; scripts/check --long runs it"
     command -v python3 >/dev/null || skip "python3 is not installed"
     bench --quick --rounds 1 --only persistent --peers none --raw figures >output
     cat output
