@@ -320,8 +320,10 @@ pid_t children_find_supervisor(const struct keeper *keeper)
 /* Returns true if another pair is to take the place of one that ended with this status. */
 static bool needs_another(const struct keeper *keeper, int status)
 {
-    if (WIFEXITED(status) && WEXITSTATUS(status) != STANDBY_AGAIN)
-        return WEXITSTATUS(status) == LINK_EXIT_RENEW;
+    /* Of a service that has not begun, another supervisor would read the memory before its jail. */
+    if (WIFEXITED(status) && WEXITSTATUS(status) != STANDBY_AGAIN &&
+        WEXITSTATUS(status) != LINK_EXIT_RENEW)
+        return false;
     return *keeper->begun && !*keeper->ended && !keeper->gives_up;
 }
 

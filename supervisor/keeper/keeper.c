@@ -268,6 +268,7 @@ static bool open_loop(struct keeper *keeper)
 static void begin_pair_again(struct keeper *keeper)
 {
     if (keeper->begin_pair && !backoff_holds(&keeper->pairs, keeper->loop.now)) {
+        keeper->is_other_pair = true;
         keeper->begin_pair = begin_pair(keeper) != 0;
         if (keeper->begin_pair)
             backoff_failed(&keeper->pairs, keeper->loop.now);

@@ -90,6 +90,7 @@ struct keeper {
     bool begin_pair;  /* both are dead: begin another pair */
     uint64_t pair_began;
     struct backoff pairs; /* grows with each pair that could not begin, or died at once */
+    bool is_other_pair;   /* than the first; unlike `begun`, no supervisor can change this */
 
     unsigned count;  /* of dispatchers */
     bool begun_all;  /* report BEGUN_ALL when there is room */

@@ -408,6 +408,17 @@ is_unhealthy() {
     has_dropped 0
 }
 
+@test "a supervisor under attack that says that the service has not begun gets no successor without a jail" {
+    prepare_plant
+    start_controlled 0 cat
+    plant disown
+    kill -USR1 "$DAEMON" # begins a round
+    finish
+    ((STATUS == 1))
+    [[ ! -e control ]]
+    refute grep 'was killed' "$LOG" # by what it would read
+}
+
 # Starts a service manager that writes each message to the file "told".
 manage() {
     export NOTIFY_SOCKET=$PWD/notify WATCHDOG_USEC=100000
