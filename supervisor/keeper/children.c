@@ -463,7 +463,6 @@ void children_open(struct keeper *keeper, unsigned index)
     };
 }
 
-/* SIGKILL works at once, except in an uninterruptible system call. */
 /* Ends the handlers, because no supervisor does it: with the death of their dispatchers they have
  * become our children (proc_pid_children(5)).  Without that file they run on. */
 static void kill_handlers(void)
@@ -478,6 +477,7 @@ static void kill_handlers(void)
     (void)fclose(file);                                                       /* it was only read */
 }
 
+/* SIGKILL works at once, except in an uninterruptible system call. */
 void children_end(struct keeper *keeper)
 {
     uint64_t deadline;
