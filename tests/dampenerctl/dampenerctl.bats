@@ -776,6 +776,24 @@ press() { terminal send-keys "$1"; }
     hang_up
 }
 
+@test "a function key does nothing, except that it answers a question with no" {
+    start_daemon
+    say pause >/dev/null
+    open_terminal 80 24
+    open_view
+    await shows '^PAUSED  cat'
+    press F2 # ESC O Q
+    press F3 # ESC O R
+    press +
+    await shows '^run at most 5 handlers'
+    press F2
+    await shows '^q quits  r resumes'
+    shows '^PAUSED  cat'
+    press q
+    is_restored
+    field_is state paused
+}
+
 @test "a question that nobody answers goes away, and y does nothing then" {
     start_daemon
     open_terminal 80 24
