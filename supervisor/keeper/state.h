@@ -108,6 +108,7 @@ struct keeper {
     struct keeper_reader readers[OPTIONS_FILES];
     struct loop_timer reading; /* when to kill them */
     bool unheard;              /* UNHEARD is still to be reported */
+    uint32_t caught;           /* signals still to be reported: bits by their numbers */
 };
 
 #endif

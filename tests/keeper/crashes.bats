@@ -478,6 +478,27 @@ last_status_is() { [[ $(sed -n 's/.*STATUS=//p' told | tail -n 1) == "$1" ]]; }
     exec {CLIENT}>&-
 }
 
+has_taken_signals() { grep -q '^ShdPnd:.0*$' "/proc/$DAEMON/status"; }
+
+@test "a second SIGTERM ends a daemon whose supervisors die as they begin, after more signals than it keeps for them" {
+    prepare_plant
+    start -v --address 127.0.0.1 0 cat
+    plant begin
+    kill_supervisor
+    await has_line 'not serving: 5 supervisors in a row' "$LOG"
+    local i
+    for ((i = 0; i < 40; i++)); do
+        kill -USR1 "$DAEMON"
+        await has_taken_signals
+    done
+    kill -TERM "$DAEMON"
+    await has_taken_signals
+    kill -TERM "$DAEMON"
+    finish
+    ((STATUS == 1))
+    has_line 'told to end once more' "$LOG"
+}
+
 @test "SIGTERM that comes while supervisors die as they begin drains once one of them lives" {
     prepare_plant
     start_controlled --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
