@@ -270,6 +270,7 @@ make_instance() {
    dampenerctl '/run/socket-burst-dampener/git dumb'\\''s/control' set rate 10/1m
    dampenerctl /run/socket-burst-dampener/rsync/control set rate 10/1m" ]]
     fails 2 "/rsync/control health" ctl_in_run health
+    fails 2 "dampenerctl --json /run/socket-burst-dampener/rsync/control status" ctl_in_run --json status
     [[ ! -s requests ]]
 }
 
