@@ -375,6 +375,43 @@ static void reap_pair(struct keeper *keeper)
         pair_ended(keeper, process, status);
 }
 
+bool children_adopt(struct keeper *keeper, pid_t process, uint32_t mark)
+{
+    unsigned place = 0;
+
+    while (place < keeper->adopted_count && keeper->adopted[place].process != process)
+        place++;
+    if (place == KEEPER_ADOPTED)
+        return false;
+    keeper->adopted[place] = (struct keeper_adopted){.process = process, .mark = mark};
+    if (place == keeper->adopted_count)
+        keeper->adopted_count++;
+    return true;
+}
+
+void children_report_none(struct keeper *keeper, pid_t process, uint32_t mark)
+{
+    children_report(keeper,
+                    (struct link_message){
+                        .type = LINK_ENDED, .index = 1, .generation = mark, .process = process},
+                    NULL, 0);
+}
+
+/* Forgets an adopted child that was reaped, and reports its end if it has led no session. */
+static void adopted_ended(struct keeper *keeper, pid_t process, bool leader)
+{
+    for (unsigned i = 0; i < keeper->adopted_count; i++) {
+        const struct keeper_adopted adopted = keeper->adopted[i];
+
+        if (adopted.process != process)
+            continue;
+        keeper->adopted[i] = keeper->adopted[--keeper->adopted_count];
+        if (!leader)
+            children_report_none(keeper, process, adopted.mark);
+        return;
+    }
+}
+
 /* Reaps a child that is dead, no dispatcher, and not of the pair. */
 static void reap_one(struct keeper *keeper, pid_t process)
 {
@@ -387,7 +424,10 @@ static void reap_one(struct keeper *keeper, pid_t process)
         return; /* reap() finds it again */
     if (reaped != process)
         log_bug("wait4: process %d: %m", process);
-    if (!reader_ended(keeper, process, status) && leader)
+    if (reader_ended(keeper, process, status))
+        return;
+    adopted_ended(keeper, process, leader);
+    if (leader)
         children_report(keeper,
                         (struct link_message){
                             .type = LINK_ENDED,
