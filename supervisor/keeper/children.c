@@ -1,6 +1,7 @@
 #include "supervisor/keeper/children.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/keeper/adopted.h"
 #include "supervisor/keeper/reader.h"
 #include "supervisor/keeper/standby.h"
 
@@ -375,20 +376,6 @@ static void reap_pair(struct keeper *keeper)
         pair_ended(keeper, process, status);
 }
 
-bool children_adopt(struct keeper *keeper, pid_t process, uint32_t mark)
-{
-    unsigned place = 0;
-
-    while (place < keeper->adopted_count && keeper->adopted[place].process != process)
-        place++;
-    if (place == KEEPER_ADOPTED)
-        return false;
-    keeper->adopted[place] = (struct keeper_adopted){.process = process, .mark = mark};
-    if (place == keeper->adopted_count)
-        keeper->adopted_count++;
-    return true;
-}
-
 void children_report_none(struct keeper *keeper, pid_t process, uint32_t mark)
 {
     children_report(keeper,
@@ -397,26 +384,13 @@ void children_report_none(struct keeper *keeper, pid_t process, uint32_t mark)
                     NULL, 0);
 }
 
-/* Forgets an adopted child that was reaped, and reports its end if it has led no session. */
-static void adopted_ended(struct keeper *keeper, pid_t process, bool leader)
-{
-    for (unsigned i = 0; i < keeper->adopted_count; i++) {
-        const struct keeper_adopted adopted = keeper->adopted[i];
-
-        if (adopted.process != process)
-            continue;
-        keeper->adopted[i] = keeper->adopted[--keeper->adopted_count];
-        if (!leader)
-            children_report_none(keeper, process, adopted.mark);
-        return;
-    }
-}
-
 /* Reaps a child that is dead, no dispatcher, and not of the pair. */
 static void reap_one(struct keeper *keeper, pid_t process)
 {
     bool leader = getsid(process) == process;
     struct rusage usage;
+    uint32_t mark;
+    bool noted;
     int status;
     pid_t reaped = wait4(process, &status, WNOHANG, &usage);
 
@@ -426,7 +400,9 @@ static void reap_one(struct keeper *keeper, pid_t process)
         log_bug("wait4: process %d: %m", process);
     if (reader_ended(keeper, process, status))
         return;
-    adopted_ended(keeper, process, leader);
+    noted = adopted_forget(keeper, process, &mark);
+    if (noted && !leader)
+        children_report_none(keeper, process, mark);
     if (leader)
         children_report(keeper,
                         (struct link_message){

@@ -49,11 +49,7 @@ bool children_is_ours(const struct keeper *keeper, pid_t process);
 /* Returns the supervisor whose standby is dead; 0: none, or no child of ours. */
 pid_t children_find_supervisor(const struct keeper *keeper);
 
-/* Has the end of a child reported also if it never leads a session, with the mark of ADOPT. Returns
- * false if there is no room for another. */
-bool children_adopt(struct keeper *keeper, pid_t process, uint32_t mark);
-
-/* Reports the end of a process that has not become a handler, and counts for nothing. */
+/* Reports the end of a process that ADOPT has named with this mark, and that counts for nothing. */
 void children_report_none(struct keeper *keeper, pid_t process, uint32_t mark);
 
 /* Reports this group, if GROUP has named it and it is empty.  Its last process may have left it,

@@ -4,6 +4,7 @@
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/release.h"
 #include "supervisor/base/file.h"
+#include "supervisor/keeper/adopted.h"
 #include "supervisor/keeper/children.h"
 #include "supervisor/keeper/reader.h"
 #include "supervisor/keeper/reopen.h"
@@ -45,7 +46,7 @@ static void carry_out_adopt(struct keeper *keeper, const struct link_message *re
 
     if (!children_is_ours(keeper, process) && children_has(P_PID, process) &&
         (getsid(process) == process ||
-         (!children_is_dead(process) && children_adopt(keeper, process, request->generation))))
+         (!children_is_dead(process) && adopted_note(keeper, process, request->generation))))
         return;                                                 /* its end will be reported */
     children_report_none(keeper, process, request->generation); /* without room, a little early */
 }
