@@ -68,7 +68,7 @@ static void add_word(struct text *text, const char *word)
     text_add(text, quoted ? "'" : "");
 }
 
-void instance_list(char *const *words)
+void instance_list(char *const *words, bool json)
 {
     struct dirent **entries;
     const unsigned count = list(&entries);
@@ -82,7 +82,7 @@ void instance_list(char *const *words)
 
         if (!find_socket(entries[i]->d_name, path))
             continue;
-        text_add(&text, "   dampenerctl");
+        text_add(&text, json ? "   dampenerctl --json" : "   dampenerctl");
         add_word(&text, path);
         for (char *const *word = words; *word != NULL; word++)
             add_word(&text, *word);

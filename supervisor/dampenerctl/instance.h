@@ -7,6 +7,7 @@
 #ifndef DAMPENERCTL_INSTANCE_H
 #define DAMPENERCTL_INSTANCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/un.h>
 
@@ -20,7 +21,7 @@ enum { INSTANCE_PATH = sizeof(((struct sockaddr_un *)NULL)->sun_path) };
 unsigned instance_find(char path[INSTANCE_PATH]);
 
 /* Says on standard error that there are several instances, with the command for each: `words` are
- * those of this command. */
-void instance_list(char *const *words);
+ * those of this command, behind --json if `json` is true. */
+void instance_list(char *const *words, bool json);
 
 #endif

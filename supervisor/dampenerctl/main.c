@@ -121,7 +121,7 @@ static int find_instance(struct arguments *arguments, char *const *words)
                                ": name the socket that the daemon got with --control, as in: "
                                "dampenerctl PATH %s",
                                words[0]);
-    instance_list(words);
+    instance_list(words, arguments->json);
     return OUTPUT_WRONG_USAGE;
 }
 

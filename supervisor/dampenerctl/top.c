@@ -82,6 +82,19 @@ static const char *ask(struct top *top, struct request *request)
 
 /* ---- keys and signals ---- */
 
+/* The bytes of a function key come together, behind an ESC: its letters are no keys of their own.
+ */
+static void press(struct top *top, const char *keys, size_t count)
+{
+    const char *escape = memchr(keys, '\033', count);
+    const size_t plain = escape != NULL ? (size_t)(escape - keys) : count;
+
+    for (size_t i = 0; i < plain; i++)
+        keys_press(&top->keys, keys[i], top->answer);
+    if (escape != NULL)
+        keys_forget(&top->keys); /* it answers a question with no */
+}
+
 static void on_keys(struct top *top)
 {
     char keys[64];
@@ -89,8 +102,8 @@ static void on_keys(struct top *top)
 
     if (count < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    for (ssize_t i = 0; i < count; i++)
-        keys_press(&top->keys, keys[i], top->answer);
+    if (count > 0)
+        press(top, keys, (size_t)count);
     *top->result = '\0';
     top->noted_till = request_clock() + NOTED_FOR;
     top->outdated = true;

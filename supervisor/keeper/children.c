@@ -1,6 +1,7 @@
 #include "supervisor/keeper/children.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/keeper/adopted.h"
 #include "supervisor/keeper/reader.h"
 #include "supervisor/keeper/standby.h"
 
@@ -320,8 +321,10 @@ pid_t children_find_supervisor(const struct keeper *keeper)
 /* Returns true if another pair is to take the place of one that ended with this status. */
 static bool needs_another(const struct keeper *keeper, int status)
 {
-    if (WIFEXITED(status) && WEXITSTATUS(status) != STANDBY_AGAIN)
-        return WEXITSTATUS(status) == LINK_EXIT_RENEW;
+    /* Of a service that has not begun, another supervisor would read the memory before its jail. */
+    if (WIFEXITED(status) && WEXITSTATUS(status) != STANDBY_AGAIN &&
+        WEXITSTATUS(status) != LINK_EXIT_RENEW)
+        return false;
     return *keeper->begun && !*keeper->ended && !keeper->gives_up;
 }
 
@@ -373,11 +376,21 @@ static void reap_pair(struct keeper *keeper)
         pair_ended(keeper, process, status);
 }
 
+void children_report_none(struct keeper *keeper, pid_t process, uint32_t mark)
+{
+    children_report(keeper,
+                    (struct link_message){
+                        .type = LINK_ENDED, .index = 1, .generation = mark, .process = process},
+                    NULL, 0);
+}
+
 /* Reaps a child that is dead, no dispatcher, and not of the pair. */
 static void reap_one(struct keeper *keeper, pid_t process)
 {
     bool leader = getsid(process) == process;
     struct rusage usage;
+    uint32_t mark;
+    bool noted;
     int status;
     pid_t reaped = wait4(process, &status, WNOHANG, &usage);
 
@@ -385,7 +398,12 @@ static void reap_one(struct keeper *keeper, pid_t process)
         return; /* reap() finds it again */
     if (reaped != process)
         log_bug("wait4: process %d: %m", process);
-    if (!reader_ended(keeper, process, status) && leader)
+    if (reader_ended(keeper, process, status))
+        return;
+    noted = adopted_forget(keeper, process, &mark);
+    if (noted && !leader)
+        children_report_none(keeper, process, mark);
+    if (leader)
         children_report(keeper,
                         (struct link_message){
                             .type = LINK_ENDED,
@@ -461,7 +479,6 @@ void children_open(struct keeper *keeper, unsigned index)
     };
 }
 
-/* SIGKILL works at once, except in an uninterruptible system call. */
 /* Ends the handlers, because no supervisor does it: with the death of their dispatchers they have
  * become our children (proc_pid_children(5)).  Without that file they run on. */
 static void kill_handlers(void)
@@ -476,6 +493,7 @@ static void kill_handlers(void)
     (void)fclose(file);                                                       /* it was only read */
 }
 
+/* SIGKILL works at once, except in an uninterruptible system call. */
 void children_end(struct keeper *keeper)
 {
     uint64_t deadline;

@@ -49,6 +49,9 @@ bool children_is_ours(const struct keeper *keeper, pid_t process);
 /* Returns the supervisor whose standby is dead; 0: none, or no child of ours. */
 pid_t children_find_supervisor(const struct keeper *keeper);
 
+/* Reports the end of a process that ADOPT has named with this mark, and that counts for nothing. */
+void children_report_none(struct keeper *keeper, pid_t process, uint32_t mark);
+
 /* Reports this group, if GROUP has named it and it is empty.  Its last process may have left it,
  * which no signal tells. */
 void children_look_at_group(struct keeper *keeper, pid_t group);

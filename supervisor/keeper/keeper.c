@@ -34,14 +34,27 @@ static void set_watched(struct keeper *keeper, struct loop_source *source, bool 
         keeper->again.deadline = keeper->loop.now + AGAIN;
 }
 
+/* No supervisor may ever hear the reports that are kept. */
+static bool is_without_supervisor(const struct keeper *keeper)
+{
+    return keeper->begin_pair || *keeper->useless > 1;
+}
+
+/* The operator may insist on the end although no supervisor makes room for a report. */
+static bool hears_signals(const struct keeper *keeper)
+{
+    return outbox_has_room(&keeper->outbox) || is_without_supervisor(keeper);
+}
+
 /* Watches for requests and signals, except while a report waits for the link; and for signals only
- * while another report can be kept.  Meanwhile no signal tells that the pair has died. */
+ * while another report can be kept, or no supervisor hears them.  Meanwhile no signal tells that
+ * the pair has died. */
 static void watch(struct keeper *keeper)
 {
     if (!outbox_has_room(&keeper->outbox) && keeper->again.deadline == 0)
         keeper->again.deadline = keeper->loop.now + AGAIN;
     set_watched(keeper, &keeper->link, !children_link_is_full(keeper));
-    set_watched(keeper, &keeper->signals, outbox_has_room(&keeper->outbox));
+    set_watched(keeper, &keeper->signals, hears_signals(keeper));
 }
 
 /* ---- signals ---- */
@@ -59,16 +72,29 @@ static void give_up(struct keeper *keeper)
     keeper->begin_pair = false;
 }
 
+/* Reports signals that have come, as far as the reports can be kept. */
+static void report_caught(struct keeper *keeper)
+{
+    for (int i = 1; keeper->caught != 0 && i < 32 && outbox_has_room(&keeper->outbox); i++) {
+        const uint32_t bit = UINT32_C(1) << i;
+
+        if ((keeper->caught & bit) != 0)
+            children_report(keeper, (struct link_message){.type = LINK_CAUGHT, .value = i}, NULL,
+                            0);
+        keeper->caught &= ~bit;
+    }
+}
+
 static void take_signal(struct keeper *keeper, int signal_number)
 {
     bool ends = signal_number == SIGTERM || signal_number == SIGINT;
 
-    if (ends && keeper->told_to_end && (*keeper->useless > 1 || keeper->begin_pair))
+    if (ends && keeper->told_to_end && is_without_supervisor(keeper))
         give_up(keeper);
     keeper->told_to_end = keeper->told_to_end || ends;
     keeper->interrupted = keeper->interrupted || signal_number == SIGINT;
-    children_report(keeper, (struct link_message){.type = LINK_CAUGHT, .value = signal_number},
-                    NULL, 0);
+    keeper->caught |= UINT32_C(1) << signal_number;
+    report_caught(keeper);
 }
 
 /* While children die all the time, SIGCHLD is there again as soon as it was read. */
@@ -77,7 +103,7 @@ static void on_signal(void *context)
     struct keeper *keeper = context;
     int signal_number;
 
-    for (int i = 0; i < SIGNALS_AT_ONCE && outbox_has_room(&keeper->outbox) &&
+    for (int i = 0; i < SIGNALS_AT_ONCE && hears_signals(keeper) &&
                     (signal_number = signals_next(keeper->signals.descriptor)) != 0;
          i++) {
         if (signal_number == SIGCHLD) {
@@ -268,6 +294,7 @@ static bool open_loop(struct keeper *keeper)
 static void begin_pair_again(struct keeper *keeper)
 {
     if (keeper->begin_pair && !backoff_holds(&keeper->pairs, keeper->loop.now)) {
+        keeper->is_other_pair = true;
         keeper->begin_pair = begin_pair(keeper) != 0;
         if (keeper->begin_pair)
             backoff_failed(&keeper->pairs, keeper->loop.now);
@@ -289,6 +316,7 @@ static void advance(void *context)
         keeper->unheard = false;
         children_report(keeper, (struct link_message){.type = LINK_UNHEARD}, NULL, 0);
     }
+    report_caught(keeper);
     if (keeper->renew && outbox_has_room(&keeper->outbox)) {
         keeper->renew = false;
         children_report(keeper,

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,25 +256,69 @@ int launch_open_errors(struct launch *launch, const struct options *options)
     return -1;
 }
 
+/* Checks a file that exists.  A device is not opened, because that could change something. */
+static int check_file(const char *path, mode_t mode)
+{
+    int file;
+
+    if (S_ISDIR(mode) || S_ISSOCK(mode)) {
+        errno = S_ISDIR(mode) ? EISDIR : ENXIO;
+        return -1;
+    }
+    if (!S_ISREG(mode) && !S_ISFIFO(mode))
+        return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS);
+    file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (file >= 0)
+        (void)close(file); /* nothing was written */
+    return file < 0 ? -1 : 0;
+}
+
+/* Checks that a file can be made, perhaps where symbolic links lead. */
+static int check_absent_file(const char *path)
+{
+    enum { LINKS = 40 /* that the kernel follows */ };
+    char place[PATH_MAX];
+    char target[PATH_MAX];
+
+    if (snprintf(place, sizeof(place), "%s", path) >= (int)sizeof(place)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    for (int i = 0; i < LINKS; i++) {
+        const ssize_t length = readlink(place, target, sizeof(target));
+        const char *slash = strrchr(place, '/');
+        const size_t kept =
+            length > 0 && *target != '/' && slash != NULL ? (size_t)(slash - place) + 1 : 0;
+
+        if (length < 0)
+            return file_check_directory(place);
+        if (kept + (size_t)length >= sizeof(place)) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        memcpy(place + kept, target, (size_t)length);
+        place[kept + (size_t)length] = '\0';
+    }
+    errno = ELOOP;
+    return -1;
+}
+
 bool launch_check_errors(const struct options *options)
 {
     const char *path = options->error_file;
     struct stat status;
-    int error;
+    int result;
 
     if (options->standard_error != SETUP_STANDARD_ERROR_FILE)
         return true;
-    if (stat(path, &status) == 0)
-        error = S_ISDIR(status.st_mode)                            ? EISDIR
-                : S_ISSOCK(status.st_mode)                         ? ENXIO
-                : faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0 ? errno
-                                                                   : 0;
-    else
-        error = errno != ENOENT || file_check_directory(path) != 0 ? errno : 0;
-    errno = error;
-    if (error != 0)
+    result = stat(path, &status);
+    if (result == 0)
+        result = check_file(path, status.st_mode);
+    else if (errno == ENOENT)
+        result = check_absent_file(path);
+    if (result != 0)
         log_error(APPEND_ERROR, path);
-    return error == 0;
+    return result == 0;
 }
 
 int launch_try(struct launch *launch)

@@ -4,6 +4,7 @@
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/release.h"
 #include "supervisor/base/file.h"
+#include "supervisor/keeper/adopted.h"
 #include "supervisor/keeper/children.h"
 #include "supervisor/keeper/reader.h"
 #include "supervisor/keeper/reopen.h"
@@ -43,15 +44,11 @@ static void carry_out_adopt(struct keeper *keeper, const struct link_message *re
 {
     pid_t process = request->process;
 
-    /* One that died before it led a session has not become a handler, and counts for nothing. */
     if (!children_is_ours(keeper, process) && children_has(P_PID, process) &&
-        (getsid(process) == process || !children_is_dead(process)))
-        return; /* its end will be reported */
-    children_report(
-        keeper,
-        (struct link_message){
-            .type = LINK_ENDED, .index = 1, .generation = request->generation, .process = process},
-        NULL, 0);
+        (getsid(process) == process ||
+         (!children_is_dead(process) && adopted_note(keeper, process, request->generation))))
+        return;                                                 /* its end will be reported */
+    children_report_none(keeper, process, request->generation); /* without room, a little early */
 }
 
 static void carry_out_signal(struct keeper *keeper, const struct link_message *request)

@@ -19,7 +19,7 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
-enum { KEEPER_DISPATCHERS = 64 };
+enum { KEEPER_DISPATCHERS = 64, KEEPER_ADOPTED = 256 };
 
 struct keeper_dispatcher {
     struct keeper *keeper;
@@ -32,6 +32,12 @@ struct keeper_dispatcher {
     struct backoff backoff;
     struct loop_timer restart;
     struct loop_timer stopped; /* set while it is stopped: when to kill it */
+};
+
+/* A process that the supervisor has named in ADOPT before it led a session. */
+struct keeper_adopted {
+    pid_t process;
+    uint32_t mark; /* of that request */
 };
 
 /* A process that reads a file: reader.h. */
@@ -90,6 +96,7 @@ struct keeper {
     bool begin_pair;  /* both are dead: begin another pair */
     uint64_t pair_began;
     struct backoff pairs; /* grows with each pair that could not begin, or died at once */
+    bool is_other_pair;   /* than the first; unlike `begun`, no supervisor can change this */
 
     unsigned count;  /* of dispatchers */
     bool begun_all;  /* report BEGUN_ALL when there is room */
@@ -104,9 +111,12 @@ struct keeper {
     size_t group_room;
     size_t group_next;    /* to be looked at, modulo `group_count` */
     size_t groups_unseen; /* since a child was reaped last */
+    struct keeper_adopted adopted[KEEPER_ADOPTED];
+    unsigned adopted_count;
     struct keeper_reader readers[OPTIONS_FILES];
     struct loop_timer reading; /* when to kill them */
     bool unheard;              /* UNHEARD is still to be reported */
+    uint32_t caught;           /* signals still to be reported: bits by their numbers */
 };
 
 #endif

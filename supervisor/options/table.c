@@ -200,8 +200,8 @@ static const struct value_entry entries[] = {
         "log-format", RUNNING, NULL, CHOICE(log_format),
         WORDS([LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_TIMED] = "timed", [LOG_FORMAT_JSON] = "json"),
         DEFAULT("text"),
-        HELP("write log lines as text, as text after the time (UTC; the journal has its own), or "
-             "as JSON objects")),
+        HELP("write log lines as text, as text after the time in UTC, or as JSON objects; the "
+             "journal has its own time")),
     OPTION("verbose", RUNNING, NULL, .letter = 'v', COUNT(verbosity),
            HELP("log the start and end of each handler; -vv: log everything")),
     OPTION("check-config", RUNNING, NULL, FLAG(check),

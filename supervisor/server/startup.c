@@ -326,7 +326,7 @@ static int supervise(void *context)
 {
     struct startup *startup = context;
     struct server *server = &startup->server;
-    bool resumes = server->lasting->standby.begun;
+    bool resumes = startup->keeper.is_other_pair || server->lasting->standby.begun;
 
     log_set_program("supervisor");
     title_set("supervisor");
@@ -366,10 +366,10 @@ __attribute__((noreturn)) static void stand_by(void *context, int link)
     (void)setsid();                      /* cannot fail: a forked process leads no group */
     startup->link = link;
     leave_keeper(&startup->keeper);
-    server->lasting->is_other_pair = server->lasting->standby.begun;
+    server->lasting->is_other_pair = startup->keeper.is_other_pair;
     if (gates_open(&server->gates, &server->lasting->options, loop_clock()) != 0 ||
         confinement_enter(startup->users.change ? &startup->users.supervisor : NULL) != 0)
-        exit(server->lasting->standby.begun ? STANDBY_AGAIN : EXIT_FAILURE);
+        exit(startup->keeper.is_other_pair ? STANDBY_AGAIN : EXIT_FAILURE);
     identity_free(&startup->users.supervisor);
     standby_grow(server->lasting->descriptors_allowed);
     standby_run(&server->lasting->standby, supervise, startup);

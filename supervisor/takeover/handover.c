@@ -451,6 +451,7 @@ void handover_resume(struct handover *handover)
         close_link(handover);
     }
     if (handover->phase == HANDOVER_DONE) {
+        loop_ignore(handover->loop, &handover->queue->signs); /* the new process hears them */
         leave_all(handover);
     } else if (handover->source.descriptor < 0) { /* it was being given up */
         give_up(handover, "is gone");

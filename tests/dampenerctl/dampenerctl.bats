@@ -270,6 +270,7 @@ make_instance() {
    dampenerctl '/run/socket-burst-dampener/git dumb'\\''s/control' set rate 10/1m
    dampenerctl /run/socket-burst-dampener/rsync/control set rate 10/1m" ]]
     fails 2 "/rsync/control health" ctl_in_run health
+    fails 2 "dampenerctl --json /run/socket-burst-dampener/rsync/control status" ctl_in_run --json status
     [[ ! -s requests ]]
 }
 
@@ -774,6 +775,24 @@ press() { terminal send-keys "$1"; }
     # Nothing else was changed.
     shows_lines 'running         1 of 4' 'queued          0 of 8'
     hang_up
+}
+
+@test "a function key does nothing, except that it answers a question with no" {
+    start_daemon
+    say pause >/dev/null
+    open_terminal 80 24
+    open_view
+    await shows '^PAUSED  cat'
+    press F2 # ESC O Q
+    press F3 # ESC O R
+    press +
+    await shows '^run at most 5 handlers'
+    press F2
+    await shows '^q quits  r resumes'
+    shows '^PAUSED  cat'
+    press q
+    is_restored
+    field_is state paused
 }
 
 @test "a question that nobody answers goes away, and y does nothing then" {

@@ -284,9 +284,9 @@ pid_t __wrap_waitpid(pid_t process, int *status, int flags)
         *status = found->status;
     if (process == keeper.standby || process == keeper.supervisor) {
         last_status = *status;
-        over = WIFSIGNALED(*status) || WEXITSTATUS(*status) == STANDBY_AGAIN
-                   ? !begun || ended || keeper.gives_up
-                   : WEXITSTATUS(*status) != LINK_EXIT_RENEW;
+        over = !begun || ended || keeper.gives_up ||
+               (WIFEXITED(*status) && WEXITSTATUS(*status) != STANDBY_AGAIN &&
+                WEXITSTATUS(*status) != LINK_EXIT_RENEW);
     }
     return process;
 }

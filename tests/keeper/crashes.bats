@@ -408,6 +408,17 @@ is_unhealthy() {
     has_dropped 0
 }
 
+@test "a supervisor under attack that says that the service has not begun gets no successor without a jail" {
+    prepare_plant
+    start_controlled 0 cat
+    plant disown
+    kill -USR1 "$DAEMON" # begins a round
+    finish
+    ((STATUS == 1))
+    [[ ! -e control ]]
+    refute grep 'was killed' "$LOG" # by what it would read
+}
+
 # Starts a service manager that writes each message to the file "told".
 manage() {
     export NOTIFY_SOCKET=$PWD/notify WATCHDOG_USEC=100000
@@ -465,6 +476,27 @@ last_status_is() { [[ $(sed -n 's/.*STATUS=//p' told | tail -n 1) == "$1" ]]; }
     has_line '^\[ERROR\] told to end once more, and no supervisor lives long enough to do it: ending at once$' "$LOG"
     [[ ! -e pid ]]
     exec {CLIENT}>&-
+}
+
+has_taken_signals() { grep -q '^ShdPnd:.0*$' "/proc/$DAEMON/status"; }
+
+@test "a second SIGTERM ends a daemon whose supervisors die as they begin, after more signals than it keeps for them" {
+    prepare_plant
+    start -v --address 127.0.0.1 0 cat
+    plant begin
+    kill_supervisor
+    await has_line 'not serving: 5 supervisors in a row' "$LOG"
+    local i
+    for ((i = 0; i < 40; i++)); do
+        kill -USR1 "$DAEMON"
+        await has_taken_signals
+    done
+    kill -TERM "$DAEMON"
+    await has_taken_signals
+    kill -TERM "$DAEMON"
+    finish
+    ((STATUS == 1))
+    has_line 'told to end once more' "$LOG"
 }
 
 @test "SIGTERM that comes while supervisors die as they begin drains once one of them lives" {

@@ -317,6 +317,14 @@ static void check_adopt(void)
     CHECK(kill(process, SIGTERM) == 0);
     check_ended(process, SIGTERM);
     check_not_adopted(process);
+    /* It lives when the keeper hears of it, and dies before it leads a session. */
+    process = orphan(false);
+    request((struct link_message){.type = LINK_ADOPT, .process = process, .generation = 78});
+    CHECK(has_ignored_all());
+    CHECK(kill(process, SIGKILL) == 0);
+    message = report(NULL);
+    CHECK(message.type == LINK_ENDED && message.process == process && message.index == 1);
+    CHECK(message.generation == 78);
     /* It is dead when the keeper hears of it, and never led a session. */
     process = orphan(false);
     await_state(getppid(), ") S ");

@@ -8,7 +8,7 @@
  * FAULT, each a word that blanks fill up to 16.  The daemon maps the file before it does anything
  * else, so that its supervisor, which can open no file, still sees what a test writes there.
  *
- * PLACE, in the order of a client's way, is one of these.  All except the last four crash only for
+ * PLACE, in the order of a client's way, is one of these.  All except the last five crash only for
  * a client from 127.0.66.6.
  *
  *     admit     before there is a record of the client
@@ -20,6 +20,7 @@
  *     begin     before a supervisor does anything
  *     round     at the end of each round
  *     damage    the same, and damages what later supervisors find
+ *     disown    the same, but asks for another pair, whose supervisor would be the first of all
  *     later     at the end of a round, 0.3 s after the first round of this supervisor
  *
  * At the place "recall" nothing crashes: the supervisor lacks memory for the roll call.
@@ -259,6 +260,11 @@ void __wrap_manager_look(struct server *server)
     if (is(plant->place, "damage")) {
         damage(server);
         crash();
+    }
+    if (is(plant->place, "disown")) {
+        damage(server);
+        server->lasting->standby.begun = false;
+        _exit(LINK_EXIT_RENEW);
     }
     if (loop_clock() >= first + LATER)
         pass("later");

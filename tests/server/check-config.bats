@@ -57,6 +57,23 @@ nothing_is_wrong() {
     [[ ${#lines[@]} == 2 ]]
 }
 
+@test "a FILE of --stderr is wrong if it is a pipe that nobody reads, or a link into a missing directory" {
+    mkfifo pipe
+    ln -s missing/errors astray
+    mkdir directory
+    ln -s ../new directory/onward
+    ln -s directory/onward link
+    checks 1 --stderr ./pipe 0 cat
+    [[ $output == "[ERROR] --stderr: cannot open './pipe' to append to it: No such device or address"* ]]
+    checks 1 --stderr ./astray 0 cat
+    [[ $output == "[ERROR] --stderr: cannot open './astray' to append to it: No such file or directory"* ]]
+    checks 0 --stderr ./link 0 cat
+    [[ ! -e new ]]
+    exec {PIPE}<>pipe
+    checks 0 --stderr ./pipe 0 cat
+    exec {PIPE}>&-
+}
+
 @test "the status is the one that the start would end with: 126 and 127 for CMD, 2 for the command line" {
     touch plain
     checks 126 0 ./plain

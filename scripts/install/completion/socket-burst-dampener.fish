@@ -109,7 +109,7 @@ __socket_burst_dampener_option -l metrics -x -d 'show metrics and status over HT
 __socket_burst_dampener_option -l takeover -r -F -d 'take listeners and queue over from the daemon with the control socket PATH'
 __socket_burst_dampener_option -l ready-fd -x -d 'once serving, write a line \'ADDRESS PORT\' for each listener to descriptor FD'
 __socket_burst_dampener_option -l pid-file -r -F -d 'keep the process id in FILE, locked'
-__socket_burst_dampener_option -l log-format -x -a 'text timed json' -d 'write log lines as text, as text after the time (UTC'
+__socket_burst_dampener_option -l log-format -x -a 'text timed json' -d 'write log lines as text, as text after the time in UTC, or as JSON objects'
 __socket_burst_dampener_option -s v -l verbose -d 'log the start and end of each handler'
 __socket_burst_dampener_option -l check-config -d 'check options, files and CMD as at a start, say what is wrong, and exit'
 __socket_burst_dampener_option -s h -l help -d 'show this help'
