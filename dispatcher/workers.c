@@ -3,7 +3,9 @@
 #include "dispatcher/clock.h"
 #include "dispatcher/ledger.h"
 #include "dispatcher/reply.h"
+#include "dispatcher/shared/interrupter.h"
 #include "dispatcher/shared/log.h"
+#include "dispatcher/shared/release.h"
 #include "dispatcher/shared/rights.h"
 
 #include <errno.h>
@@ -52,6 +54,7 @@ static struct {
     int events;                          /* an epoll(7) instance of the sockets */
     uint64_t most;                       /* sockets */
     uint64_t open;                       /* sockets */
+    bool interrupts;                     /* descriptors can come from workers */
     struct worker *first[STATES];
     struct worker *last[STATES];
     uint32_t count[STATES];
@@ -102,6 +105,23 @@ static struct worker *find(int32_t process)
 
 /* ---- beginning and end of a worker ---- */
 
+/* Keeps the calls between begin and end from waiting for a file that a process has sent along. */
+static void begin_to_interrupt(bool needed)
+{
+    if (!needed)
+        return;
+    interrupter_prepare(true);
+    interrupter_begin();
+}
+
+static void end_to_interrupt(bool needed)
+{
+    if (!needed)
+        return;
+    interrupter_end();
+    interrupter_prepare(false);
+}
+
 /* Closes our end: the worker leaves when it is idle.  What it has sent is released first, because
  * it may have sent a descriptor whose close would block. */
 static void close_socket(struct worker *worker)
@@ -111,7 +131,9 @@ static void close_socket(struct worker *worker)
     /* A child between clone and exec may have a copy: the kernel would go on watching it. */
     (void)epoll_ctl(workers.events, EPOLL_CTL_DEL, worker->socket, NULL);
     (void)shutdown(worker->socket, SHUT_RDWR);
+    begin_to_interrupt(workers.interrupts);
     rights_drain(worker->socket);
+    end_to_interrupt(workers.interrupts);
     (void)close(worker->socket); /* it is empty */
     worker->socket = -1;
     workers.open--;
@@ -215,6 +237,8 @@ static struct worker *start(unsigned place)
         return NULL;
     }
     *worker = (struct worker){.socket = pair[0], .far = pair[1], .limited = most > 0};
+    interrupter_refuse_descriptors(worker->socket);
+    workers.interrupts |= interrupter_is_needed(worker->socket);
     workers.open++;
     put(worker, BUSY, false);
     worker->process =
@@ -335,8 +359,11 @@ static void hear(struct worker *worker, bool (*ready)(int32_t process))
     char bytes[2];
     unsigned none = 0;
     int flags = MSG_DONTWAIT;
-    ssize_t length = rights_receive(worker->socket, bytes, sizeof(bytes), NULL, &none, &flags);
+    ssize_t length;
 
+    begin_to_interrupt(workers.interrupts);
+    length = rights_receive(worker->socket, bytes, sizeof(bytes), NULL, &none, &flags);
+    end_to_interrupt(workers.interrupts);
     if (length < 0) {
         if (errno != EAGAIN && !reply_lacks_memory())
             log_bug("dispatcher: cannot read from a worker: %m");

@@ -142,10 +142,10 @@ spoil() {
     [[ $(grep -c '^\[WARNING\] worker [0-9]*, which had no client, was killed by signal 9' "$LOG") == 1 ]]
 }
 
-@test "a worker that sends two bytes, many messages, or a descriptor is killed and replaced, and that is logged" {
+@test "a worker that sends two bytes or many messages is killed and replaced, and that is logged" {
     start_workers 1 0
     local line number=0
-    for line in long twice descriptor flood; do
+    for line in long twice flood; do
         local first
         first=$(tell who | cut -d ' ' -f 1)
         [[ $(tell stay) == stay ]] # it would not leave
@@ -156,6 +156,31 @@ spoil() {
     done
     [[ $(tell hello) == hello ]]
     nobody_was_served_twice
+}
+
+@test "a worker cannot send a descriptor, or is killed for it" {
+    start_workers 1 0
+    local first
+    first=$(tell who | cut -d ' ' -f 1)
+    [[ $(tell descriptor) == descriptor ]]
+    await are_through 2
+    if grep -q 'the dispatcher refuses descriptors' "$LOG"; then # since Linux 6.16
+        [[ $(tell who) == "$first 3" ]]
+    else
+        await is_worker_gone "$first"
+        grep -q "worker $first sent something other than one byte for one client: killing it" "$LOG"
+        [[ $(tell who) == *" 1" ]]
+    fi
+}
+
+@test "a dispatcher does not wait for a connection that a worker has hidden in a socket that it sends" {
+    start_workers 2 0
+    connect_silently
+    echo sink >&"$CLIENT"
+    await are_through 1
+    [[ $(tell hello) == hello ]]
+    refute grep 'has not answered' "$LOG"
+    exec {CLIENT}>&-
 }
 
 @test "a worker that sends an empty message, or closes its socket, gets no other client" {
