@@ -139,11 +139,37 @@ static void close_socket(struct worker *worker)
     workers.open--;
 }
 
+static bool is_of_unix_socket(int client)
+{
+    int domain = AF_UNIX;
+    socklen_t length = sizeof(domain);
+
+    return getsockopt(client, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0 || domain == AF_UNIX;
+}
+
+/* Closes the worker's end: the worker has it, or is dead.  A dead one may have left its client
+ * there, whose last close would block: a copy is released after that. */
 static void close_far(struct worker *worker)
 {
-    if (worker->far >= 0)
-        (void)close(worker->far); /* the worker has it, or is dead */
+    char bytes[1];
+    int client = -1;
+    unsigned count = 1;
+    int flags = MSG_DONTWAIT | MSG_PEEK;
+    bool interrupts;
+
+    if (worker->far < 0)
+        return;
+    if (rights_receive(worker->far, bytes, sizeof(bytes), &client, &count, &flags) < 0 ||
+        count == 0)
+        client = -1;
+    (void)close(worker->far);
     worker->far = -1;
+    if (client < 0)
+        return;
+    interrupts = is_of_unix_socket(client) && interrupter_is_needed(client);
+    begin_to_interrupt(interrupts);
+    release(client);
+    end_to_interrupt(interrupts);
 }
 
 static void leave(struct worker *worker)

@@ -183,6 +183,14 @@ spoil() {
     exec {CLIENT}>&-
 }
 
+@test "a dispatcher does not wait for a connection that a worker has left in its socket" {
+    start_controlled --persistent --processes 1 0 "$BUILD/tests/programs/handlers/leaver"
+    connect_more 4
+    await are_through 4
+    refute grep 'has not answered' "$LOG"
+    hang_up
+}
+
 @test "a worker that sends an empty message, or closes its socket, gets no other client" {
     start_workers 1 0 --timeout 3s
     local first time
