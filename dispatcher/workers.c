@@ -9,10 +9,12 @@
 #include "dispatcher/shared/rights.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -302,16 +304,18 @@ static bool has_closed(int error)
 struct worker *workers_give(struct ledger *ledger, unsigned slot, char *block, size_t length,
                             int client)
 {
-    struct worker *worker;
+    struct worker *next;
 
-    while ((worker = workers.first[IDLE]) != NULL) {
+    for (struct worker *worker = workers.first[IDLE]; worker != NULL; worker = next) {
+        next = worker->next;
         if (give(worker, ledger, slot, block, length, client)) {
             move(worker, BUSY);
             return worker;
         }
-        if (!has_closed(errno))
+        if (has_closed(errno))
+            leave(worker);
+        else if (errno != EAGAIN)
             return NULL;
-        leave(worker);
     }
     errno = EAGAIN;
     return NULL;
@@ -380,6 +384,22 @@ static void become_idle(struct worker *worker)
     move(worker, IDLE);
 }
 
+/* A byte that came before that would count for this client, and the next one for another. */
+static bool has_taken_client(const struct worker *worker)
+{
+    int unread;
+
+    return ioctl(worker->socket, SIOCOUTQ, &unread) == 0 && unread == 0;
+}
+
+/* Returns true if another byte is there, which would count for the next client. */
+static bool has_said_more(const struct worker *worker)
+{
+    char byte;
+
+    return recv(worker->socket, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 static void hear(struct worker *worker, bool (*ready)(int32_t process))
 {
     char bytes[2];
@@ -398,7 +418,7 @@ static void hear(struct worker *worker, bool (*ready)(int32_t process))
     } else if (length == 0) {
         leave(worker);
     } else if (length == 1 && (flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && worker->state == BUSY &&
-               ready(worker->process)) {
+               has_taken_client(worker) && !has_said_more(worker) && ready(worker->process)) {
         become_idle(worker);
     } else {
         punish(worker);

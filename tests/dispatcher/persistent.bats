@@ -153,9 +153,23 @@ spoil() {
         await is_worker_gone "$first"
         number=$((number + 1))
         [[ $(grep -c 'sent something other than one byte for one client: killing it' "$LOG") == "$number" ]]
+        # Not a finished client, unless the dispatcher has heard the first message before the next one.
+        [[ $line == flood ]] || await has_line "ended process $first .* killed by signal 9" "$LOG"
     done
     [[ $(tell hello) == hello ]]
     nobody_was_served_twice
+}
+
+@test "a byte that a worker sends before it receives a client does not count for that client" {
+    start_workers 1 0
+    local first
+    first=$(tell who | cut -d ' ' -f 1)
+    [[ $(tell early) == early ]]
+    tell hello >answer
+    await has_line "worker $first sent something other than one byte for one client: killing it" "$LOG"
+    await has_line "ticket 3: ended process $first .* killed by signal 9" "$LOG"
+    [[ $(tell hello) == hello ]]
+    await are_through 4
 }
 
 @test "a worker cannot send a descriptor, or is killed for it" {

@@ -21,6 +21,8 @@
  *                says that it is ready by two bytes in one message, by two messages, by an empty
  *                message, or with a descriptor
  *   sink         is ready, with a socket whose last close waits for a client that does not read
+ *   early        is ready, and says so again before it receives the next client
+ *   parent       leaves a child that has its socket for five seconds
  *   flood        says that it is ready a thousand times
  *   deaf         is ready, and then reads nothing any more
  *   shut         closes its socket instead of being ready, and waits
@@ -30,6 +32,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -244,7 +247,20 @@ static void end(const char *line)
     if (strcmp(line, "long\n") == 0) {
         be_ready(2);
     } else if (strcmp(line, "twice\n") == 0) {
+        (void)kill(getppid(), SIGSTOP); /* the dispatcher reads none before the other is sent */
         be_ready(1);
+        be_ready(1);
+        (void)kill(getppid(), SIGCONT);
+    } else if (strcmp(line, "early\n") == 0) {
+        be_ready(1);
+        (void)poll(&(struct pollfd){.fd = STDIN_FILENO, .events = POLLIN}, 1, -1);
+        be_ready(1);
+        pause_for(1000);
+    } else if (strcmp(line, "parent\n") == 0) {
+        if (fork() == 0) {
+            pause_for(5000);
+            _exit(0);
+        }
         be_ready(1);
     } else if (strcmp(line, "flood\n") == 0) {
         for (int i = 0; i < 1000; i++)
