@@ -172,6 +172,24 @@ spoil() {
     await are_through 4
 }
 
+@test "no client is given to a dead worker while a child of the worker keeps its socket" {
+    start_workers 1 0
+    local first dispatcher client
+    first=$(tell who | cut -d ' ' -f 1)
+    dispatcher=$(dispatchers)
+    [[ $(tell parent) == parent ]]
+    await are_through 2
+    kill -STOP "$dispatcher"
+    kill -KILL "$first"
+    tell hello >answer &
+    client=$!
+    await field_is starting 1
+    kill -CONT "$dispatcher"
+    wait "$client"
+    [[ $(<answer) == hello ]]
+    await are_through 3
+}
+
 @test "a worker cannot send a descriptor, or is killed for it" {
     start_workers 1 0
     local first
