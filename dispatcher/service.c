@@ -292,11 +292,20 @@ static bool await(struct pollfd *events, nfds_t number)
     return true;
 }
 
-/* Replies are sent before the next requests are read: a worker's EXITED must precede its next
- * client. */
+/* Workers that are ready or dead are noticed before the next clients are given away.  Their EXITED
+ * is sent before, because it must precede the worker's next client. */
+static void look_after_workers(const struct service *service, bool said, bool died)
+{
+    if (said)
+        workers_hear(report_ready);
+    if (died)
+        reap(service);
+    reply_flush();
+}
+
 _Noreturn void service_run(struct service *service)
 {
-    const nfds_t number = workers_descriptor() < 0 ? 2 : 3;
+    const bool with_workers = workers_descriptor() >= 0;
 
     for (;;) {
         struct pollfd events[] = {
@@ -306,16 +315,16 @@ _Noreturn void service_run(struct service *service)
         };
 
         reply_flush();
-        if (!await(events, number))
+        if (!await(events, with_workers ? 3 : 2))
             continue;
+        if (with_workers)
+            look_after_workers(service, events[2].revents != 0, events[1].revents != 0);
         if (events[0].revents != 0)
             take_requests(service);
         start_collect();
-        if (events[2].revents != 0)
-            workers_hear(report_ready);
-        if (events[1].revents != 0)
-            reap(service);
-        if (number > 2)
+        if (with_workers)
             workers_advance();
+        else if (events[1].revents != 0)
+            reap(service);
     }
 }

@@ -3,14 +3,18 @@
 #include "dispatcher/clock.h"
 #include "dispatcher/ledger.h"
 #include "dispatcher/reply.h"
+#include "dispatcher/shared/interrupter.h"
 #include "dispatcher/shared/log.h"
+#include "dispatcher/shared/release.h"
 #include "dispatcher/shared/rights.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -52,6 +56,7 @@ static struct {
     int events;                          /* an epoll(7) instance of the sockets */
     uint64_t most;                       /* sockets */
     uint64_t open;                       /* sockets */
+    bool interrupts;                     /* descriptors can come from workers */
     struct worker *first[STATES];
     struct worker *last[STATES];
     uint32_t count[STATES];
@@ -102,6 +107,23 @@ static struct worker *find(int32_t process)
 
 /* ---- beginning and end of a worker ---- */
 
+/* Keeps the calls between begin and end from waiting for a file that a process has sent along. */
+static void begin_to_interrupt(bool needed)
+{
+    if (!needed)
+        return;
+    interrupter_prepare(true);
+    interrupter_begin();
+}
+
+static void end_to_interrupt(bool needed)
+{
+    if (!needed)
+        return;
+    interrupter_end();
+    interrupter_prepare(false);
+}
+
 /* Closes our end: the worker leaves when it is idle.  What it has sent is released first, because
  * it may have sent a descriptor whose close would block. */
 static void close_socket(struct worker *worker)
@@ -111,17 +133,45 @@ static void close_socket(struct worker *worker)
     /* A child between clone and exec may have a copy: the kernel would go on watching it. */
     (void)epoll_ctl(workers.events, EPOLL_CTL_DEL, worker->socket, NULL);
     (void)shutdown(worker->socket, SHUT_RDWR);
+    begin_to_interrupt(workers.interrupts);
     rights_drain(worker->socket);
+    end_to_interrupt(workers.interrupts);
     (void)close(worker->socket); /* it is empty */
     worker->socket = -1;
     workers.open--;
 }
 
+static bool is_of_unix_socket(int client)
+{
+    int domain = AF_UNIX;
+    socklen_t length = sizeof(domain);
+
+    return getsockopt(client, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0 || domain == AF_UNIX;
+}
+
+/* Closes the worker's end: the worker has it, or is dead.  A dead one may have left its client
+ * there, whose last close would block: a copy is released after that. */
 static void close_far(struct worker *worker)
 {
-    if (worker->far >= 0)
-        (void)close(worker->far); /* the worker has it, or is dead */
+    char bytes[1];
+    int client = -1;
+    unsigned count = 1;
+    int flags = MSG_DONTWAIT | MSG_PEEK;
+    bool interrupts;
+
+    if (worker->far < 0)
+        return;
+    if (rights_receive(worker->far, bytes, sizeof(bytes), &client, &count, &flags) < 0 ||
+        count == 0)
+        client = -1;
+    (void)close(worker->far);
     worker->far = -1;
+    if (client < 0)
+        return;
+    interrupts = is_of_unix_socket(client) && interrupter_is_needed(client);
+    begin_to_interrupt(interrupts);
+    release(client);
+    end_to_interrupt(interrupts);
 }
 
 static void leave(struct worker *worker)
@@ -215,6 +265,8 @@ static struct worker *start(unsigned place)
         return NULL;
     }
     *worker = (struct worker){.socket = pair[0], .far = pair[1], .limited = most > 0};
+    interrupter_refuse_descriptors(worker->socket);
+    workers.interrupts |= interrupter_is_needed(worker->socket);
     workers.open++;
     put(worker, BUSY, false);
     worker->process =
@@ -252,16 +304,18 @@ static bool has_closed(int error)
 struct worker *workers_give(struct ledger *ledger, unsigned slot, char *block, size_t length,
                             int client)
 {
-    struct worker *worker;
+    struct worker *next;
 
-    while ((worker = workers.first[IDLE]) != NULL) {
+    for (struct worker *worker = workers.first[IDLE]; worker != NULL; worker = next) {
+        next = worker->next;
         if (give(worker, ledger, slot, block, length, client)) {
             move(worker, BUSY);
             return worker;
         }
-        if (!has_closed(errno))
+        if (has_closed(errno))
+            leave(worker);
+        else if (errno != EAGAIN)
             return NULL;
-        leave(worker);
     }
     errno = EAGAIN;
     return NULL;
@@ -330,13 +384,32 @@ static void become_idle(struct worker *worker)
     move(worker, IDLE);
 }
 
+/* A byte that came before that would count for this client, and the next one for another. */
+static bool has_taken_client(const struct worker *worker)
+{
+    int unread;
+
+    return ioctl(worker->socket, SIOCOUTQ, &unread) == 0 && unread == 0;
+}
+
+/* Returns true if another byte is there, which would count for the next client. */
+static bool has_said_more(const struct worker *worker)
+{
+    char byte;
+
+    return recv(worker->socket, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 static void hear(struct worker *worker, bool (*ready)(int32_t process))
 {
     char bytes[2];
     unsigned none = 0;
     int flags = MSG_DONTWAIT;
-    ssize_t length = rights_receive(worker->socket, bytes, sizeof(bytes), NULL, &none, &flags);
+    ssize_t length;
 
+    begin_to_interrupt(workers.interrupts);
+    length = rights_receive(worker->socket, bytes, sizeof(bytes), NULL, &none, &flags);
+    end_to_interrupt(workers.interrupts);
     if (length < 0) {
         if (errno != EAGAIN && !reply_lacks_memory())
             log_bug("dispatcher: cannot read from a worker: %m");
@@ -345,7 +418,7 @@ static void hear(struct worker *worker, bool (*ready)(int32_t process))
     } else if (length == 0) {
         leave(worker);
     } else if (length == 1 && (flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && worker->state == BUSY &&
-               ready(worker->process)) {
+               has_taken_client(worker) && !has_said_more(worker) && ready(worker->process)) {
         become_idle(worker);
     } else {
         punish(worker);

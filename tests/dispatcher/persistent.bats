@@ -64,10 +64,12 @@ nobody_was_served_twice() {
 @test "a worker has its socket, standard error twice, and no variables of a connection" {
     TCPREMOTEIP=192.0.2.1 MINE=yes start_workers 1 0
     tell state >told
-    grep -q '^0 socket:' told
-    [[ $(sed -n 's/^1 //p' told) == "$LOG" && $(sed -n 's/^2 //p' told) == "$LOG" ]]
+    # Descriptors come first: a variable can have more lines, which may look like descriptors.
+    awk '!/^[0-9]+ / { exit } { print }' told >descriptors
+    grep -q '^0 socket:' descriptors
+    [[ $(sed -n 's/^1 //p' descriptors) == "$LOG" && $(sed -n 's/^2 //p' descriptors) == "$LOG" ]]
     # 3 and 4 are the worker's own files.
-    [[ $(grep -c '^[0-9]* ' told) == 5 ]]
+    [[ $(wc -l <descriptors) == 5 ]] || { cat descriptors; return 1; }
     grep -qx 'MINE=yes' told
     refute grep -E '^(PROTO|TCP|REMOTE|DAMPENER_(TICKET|WAIT|QUEUED|RUNNING))' told
 }
@@ -142,10 +144,10 @@ spoil() {
     [[ $(grep -c '^\[WARNING\] worker [0-9]*, which had no client, was killed by signal 9' "$LOG") == 1 ]]
 }
 
-@test "a worker that sends two bytes, many messages, or a descriptor is killed and replaced, and that is logged" {
+@test "a worker that sends two bytes or many messages is killed and replaced, and that is logged" {
     start_workers 1 0
     local line number=0
-    for line in long twice descriptor flood; do
+    for line in long twice flood; do
         local first
         first=$(tell who | cut -d ' ' -f 1)
         [[ $(tell stay) == stay ]] # it would not leave
@@ -153,9 +155,74 @@ spoil() {
         await is_worker_gone "$first"
         number=$((number + 1))
         [[ $(grep -c 'sent something other than one byte for one client: killing it' "$LOG") == "$number" ]]
+        # Not a finished client, unless the dispatcher has heard the first message before the next one.
+        [[ $line == flood ]] || await has_line "ended process $first .* killed by signal 9" "$LOG"
     done
     [[ $(tell hello) == hello ]]
     nobody_was_served_twice
+}
+
+@test "a byte that a worker sends before it receives a client does not count for that client" {
+    start_workers 1 0
+    local first
+    first=$(tell who | cut -d ' ' -f 1)
+    [[ $(tell early) == early ]]
+    tell hello >answer
+    await has_line "worker $first sent something other than one byte for one client: killing it" "$LOG"
+    await has_line "ticket 3: ended process $first .* killed by signal 9" "$LOG"
+    [[ $(tell hello) == hello ]]
+    await are_through 4
+}
+
+@test "no client is given to a dead worker while a child of the worker keeps its socket" {
+    start_workers 1 0
+    local first dispatcher client
+    first=$(tell who | cut -d ' ' -f 1)
+    dispatcher=$(dispatchers)
+    [[ $(tell parent) == parent ]]
+    await are_through 2
+    kill -STOP "$dispatcher"
+    kill -KILL "$first"
+    tell hello >answer &
+    client=$!
+    await field_is starting 1
+    kill -CONT "$dispatcher"
+    wait "$client"
+    [[ $(<answer) == hello ]]
+    await are_through 3
+}
+
+@test "a worker cannot send a descriptor, or is killed for it" {
+    start_workers 1 0
+    local first
+    first=$(tell who | cut -d ' ' -f 1)
+    [[ $(tell descriptor) == descriptor ]]
+    await are_through 2
+    if grep -q 'the dispatcher refuses descriptors' "$LOG"; then # since Linux 6.16
+        [[ $(tell who) == "$first 3" ]]
+    else
+        await is_worker_gone "$first"
+        grep -q "worker $first sent something other than one byte for one client: killing it" "$LOG"
+        [[ $(tell who) == *" 1" ]]
+    fi
+}
+
+@test "a dispatcher does not wait for a connection that a worker has hidden in a socket that it sends" {
+    start_workers 2 0
+    connect_silently
+    echo sink >&"$CLIENT"
+    await are_through 1
+    [[ $(tell hello) == hello ]]
+    refute grep 'has not answered' "$LOG"
+    exec {CLIENT}>&-
+}
+
+@test "a dispatcher does not wait for a connection that a worker has left in its socket" {
+    start_controlled --persistent --processes 1 0 "$BUILD/tests/programs/handlers/leaver"
+    connect_more 4
+    await are_through 4
+    refute grep 'has not answered' "$LOG"
+    hang_up
 }
 
 @test "a worker that sends an empty message, or closes its socket, gets no other client" {

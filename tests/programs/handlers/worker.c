@@ -20,6 +20,9 @@
  *   long, twice, empty, descriptor
  *                says that it is ready by two bytes in one message, by two messages, by an empty
  *                message, or with a descriptor
+ *   sink         is ready, with a socket whose last close waits for a client that does not read
+ *   early        is ready, and says so again before it receives the next client
+ *   parent       leaves a child that has its socket for five seconds
  *   flood        says that it is ready a thousand times
  *   deaf         is ready, and then reads nothing any more
  *   shut         closes its socket instead of being ready, and waits
@@ -27,7 +30,9 @@
  *   idle-crash   is ready, and kills itself a moment later
  */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -96,7 +101,8 @@ static void be_ready(size_t length)
         exit(0); /* the dispatcher is dead */
 }
 
-static void be_ready_with_descriptor(void)
+/* Sends a descriptor, with the byte if `bytes` is 1.  Returns false if the socket refuses it. */
+static bool send_descriptor(int socket, int descriptor, size_t bytes)
 {
     union {
         struct cmsghdr header;
@@ -104,15 +110,48 @@ static void be_ready_with_descriptor(void)
     } control = {.header = {.cmsg_level = SOL_SOCKET,
                             .cmsg_type = SCM_RIGHTS,
                             .cmsg_len = CMSG_LEN(sizeof(int))}};
-    struct iovec content = {.iov_base = (void *)&control, .iov_len = 1};
+    struct iovec content = {.iov_base = (void *)&control, .iov_len = bytes};
     struct msghdr message = {.msg_iov = &content,
                              .msg_iovlen = 1,
                              .msg_control = &control,
                              .msg_controllen = CMSG_LEN(sizeof(int))};
-    int descriptor = STDERR_FILENO;
 
     memcpy(CMSG_DATA(&control.header), &descriptor, sizeof(descriptor));
-    (void)sendmsg(STDIN_FILENO, &message, MSG_NOSIGNAL);
+    return sendmsg(socket, &message, MSG_NOSIGNAL) >= 0;
+}
+
+/* Since Linux 6.16, the dispatcher's socket refuses descriptors. */
+static void be_ready_with_descriptor(int descriptor)
+{
+    if (send_descriptor(STDIN_FILENO, descriptor, 1))
+        return;
+    if (errno == EPERM)
+        (void)fputs("the dispatcher refuses descriptors\n", stderr);
+    be_ready(1);
+}
+
+/* Fills the client's connection, which shall linger, and hides it in the queue of another socket,
+ * which it sends.  The receiver's close is the last one of both, unless it refuses them. */
+static void sink(int client)
+{
+    const struct linger linger = {.l_onoff = 1, .l_linger = 60};
+    static const char text[65536];
+    int pair[2];
+
+    (void)setsockopt(client, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    while (send(client, text, sizeof(text), MSG_DONTWAIT) > 0)
+        ;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 ||
+        !send_descriptor(pair[0], client, 1))
+        exit(5);
+    (void)kill(getppid(), SIGSTOP); /* the dispatcher does not close them before this process */
+    if (send_descriptor(STDIN_FILENO, pair[1], 1)) {
+        (void)close(client);
+        (void)close(pair[1]);
+    } else {
+        be_ready(1); /* a close here would wait, too */
+    }
+    (void)kill(getppid(), SIGCONT);
 }
 
 /* ---- books ---- */
@@ -208,7 +247,20 @@ static void end(const char *line)
     if (strcmp(line, "long\n") == 0) {
         be_ready(2);
     } else if (strcmp(line, "twice\n") == 0) {
+        (void)kill(getppid(), SIGSTOP); /* the dispatcher reads none before the other is sent */
         be_ready(1);
+        be_ready(1);
+        (void)kill(getppid(), SIGCONT);
+    } else if (strcmp(line, "early\n") == 0) {
+        be_ready(1);
+        (void)poll(&(struct pollfd){.fd = STDIN_FILENO, .events = POLLIN}, 1, -1);
+        be_ready(1);
+        pause_for(1000);
+    } else if (strcmp(line, "parent\n") == 0) {
+        if (fork() == 0) {
+            pause_for(5000);
+            _exit(0);
+        }
         be_ready(1);
     } else if (strcmp(line, "flood\n") == 0) {
         for (int i = 0; i < 1000; i++)
@@ -216,7 +268,7 @@ static void end(const char *line)
     } else if (strcmp(line, "empty\n") == 0) {
         be_ready(0);
     } else if (strcmp(line, "descriptor\n") == 0) {
-        be_ready_with_descriptor();
+        be_ready_with_descriptor(STDERR_FILENO);
     } else if (strcmp(line, "shut\n") == 0) {
         (void)close(STDIN_FILENO);
         hang();
@@ -271,6 +323,10 @@ int main(int argc, char **argv)
             (void)lock(places, F_UNLCK, place);
         if (!obey(line, client, block, length))
             say(client, line);
+        if (strcmp(line, "sink\n") == 0) {
+            sink(client);
+            continue;
+        }
         if (strcmp(line, "keep\n") == 0)
             kept = client;
         else
