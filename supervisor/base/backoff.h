@@ -29,7 +29,7 @@ struct backoff {
  * to cost nothing. */
 #define BACKOFF                                                                                    \
     {                                                                                              \
-        .first = 100 * LOOP_MILLISECOND, .longest = 5 * LOOP_SECOND                                \
+        .first = UINT64_C(100) * LOOP_MILLISECOND, .longest = UINT64_C(5) * LOOP_SECOND            \
     }
 
 /* Takes note of a failure, and doubles the delay.  During the delay, and with no attempt under way,

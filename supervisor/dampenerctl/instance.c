@@ -39,7 +39,7 @@ static unsigned list(struct dirent ***entries)
 
 static void forget(struct dirent **entries, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; entries != NULL && i < count; i++)
         free(entries[i]);
     free(entries);
 }

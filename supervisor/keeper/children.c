@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -484,13 +485,19 @@ void children_open(struct keeper *keeper, unsigned index)
 static void kill_handlers(void)
 {
     FILE *file = fopen("/proc/thread-self/children", "re");
-    int process;
+    char *word = NULL;
+    size_t room = 0;
 
     if (file == NULL)
         return;
-    while (fscanf(file, "%d", &process) == 1)
-        (void)kill(getsid(process) == process ? -process : process, SIGKILL); /* not reaped */
-    (void)fclose(file);                                                       /* it was only read */
+    while (getdelim(&word, &room, ' ', file) > 0) {
+        pid_t process = (pid_t)strtol(word, NULL, 10);
+
+        if (process > 1) /* a child that was not reaped */
+            (void)kill(getsid(process) == process ? -process : process, SIGKILL);
+    }
+    free(word);
+    (void)fclose(file); /* it was only read */
 }
 
 /* SIGKILL works at once, except in an uninterruptible system call. */

@@ -44,6 +44,7 @@ static bool is_locked_by(int descriptor, long process)
         long owner = -1;
         unsigned long long inode = 0;
 
+        // NOLINTNEXTLINE(cert-err34-c): the kernel writes numbers
         found = sscanf(line, "%*s FLOCK ADVISORY WRITE %ld %*x:%*x:%llu", &owner, &inode) == 2 &&
                 owner == process && inode == status.st_ino;
     }

@@ -24,7 +24,8 @@ enum {
 /* A unit with LogNamespace= has /run/systemd/journal.NAMESPACE/stdout. */
 static bool is_journal(const char *path)
 {
-    static const char first[] = "/run/systemd/journal", last[] = "/stdout";
+    static const char first[] = "/run/systemd/journal";
+    static const char last[] = "/stdout";
     size_t length = strlen(path);
 
     return length >= sizeof(first) + sizeof(last) - 2 &&
@@ -57,7 +58,8 @@ void reopen_prepare(struct reopen *reopen)
 static const char *find_unit(char *path)
 {
     static const char slice[] = ".slice";
-    char *rest = NULL, *name;
+    char *rest = NULL;
+    char *name;
 
     for (name = strtok_r(path, "/", &rest); name != NULL; name = strtok_r(NULL, "/", &rest)) {
         size_t length = strlen(name);
@@ -74,7 +76,8 @@ static const char *find_unit(char *path)
 static const char *find_our_unit(char *text)
 {
     const char *unit = NULL;
-    char *rest = NULL, *line;
+    char *rest = NULL;
+    char *line;
 
     for (line = strtok_r(text, "\n", &rest); line != NULL && unit == NULL;
          line = strtok_r(NULL, "\n", &rest)) {
@@ -94,8 +97,10 @@ static const char *find_our_unit(char *text)
  */
 static bool introduce(int descriptor)
 {
-    char groups[4096] = "", header[4096 + 64];
-    int file = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC), length;
+    char groups[4096] = "";
+    char header[sizeof(groups) + 64];
+    int file = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+    int length;
 
     if (file >= 0) {
         (void)!read(file, groups, sizeof(groups) - 1); /* without it, the journal looks it up */
