@@ -168,3 +168,26 @@ ask_greeting() {
     ask_greeting | diff as-script -
     [[ -n $(workers) ]]
 }
+
+# A client of worker $1 asks $2 after the death of the dispatcher.
+ask_after_death() {
+    local worker
+    start -v --persistent --address 127.0.0.1 --control control 0 "$WORKERS/$1"
+    exec {CLIENT}<>"/dev/tcp/$ADDRESS/$PORT"
+    await status_says "running 1"
+    worker=$(workers | tr -d " \n")
+    kill -KILL "$(dispatchers)"
+    printf '%b' "$2" >&"$CLIENT"
+    timeout 20 cat <&"$CLIENT" >answer
+    exec {CLIENT}>&-
+    [[ -s answer ]]
+    await has_line "ended process $worker .* status 0," "$LOG"
+    stop
+}
+
+@test "a worker whose dispatcher dies exits with status 0 when it has served its client" {
+    needs python3
+    ask_after_death http.py 'GET / HTTP/1.0\r\n\r\n'
+    if perl -e 'require "syscall.ph"'; then ask_after_death finger.pl 'root\r\n'; fi
+    if has_php; then ask_after_death http.php 'GET / HTTP/1.0\r\n\r\n'; fi
+}

@@ -55,7 +55,7 @@ int main(void)
         dprintf(client, "%s, %.24s\r\n", variable(block, "REMOTE_ADDR"), ctime(&now));
         close(client);
         if (write(STDIN_FILENO, "", 1) != 1) /* ready for the next client */
-            return 1;
+            break;                           /* the dispatcher has died; the client was served */
     }
     return 0;
 }

@@ -14,8 +14,8 @@ sub receive {
     my $message = pack 'x[P] L x![P] P L! P L! i x![P]',    # struct msghdr
         0, $part, 1, $control, length $control, 0;
     my $length = syscall &SYS_recvmsg, 0, $message, 0;
+    return if $length == 0 || ($length < 0 && $!{ECONNRESET});    # the dispatcher may have died
     die "recvmsg: $!\n" if $length < 0;
-    return if $length == 0;
     my (undef, undef, undef, $descriptor) = unpack 'L! i i i', $control;    # struct cmsghdr, int
     return substr($block, 0, $length), $descriptor;
 }
@@ -38,5 +38,5 @@ while (my ($block, $descriptor) = receive()) {
     open my $client, '+<&=', $descriptor or die "client: $!\n";
     serve($client, map { split /=/, $_, 2 } split /\0/, $block);
     close $client;
-    syswrite $dispatcher, "\0";    # ready for the next client
+    syswrite $dispatcher, "\0" or last;    # ready for the next client, if the dispatcher lives
 }

@@ -23,8 +23,8 @@ $dispatcher = socket_import_stream(STDIN);
 $space = socket_cmsg_space(SOL_SOCKET, SCM_RIGHTS, 1); // for one descriptor
 while (true) {
     $message = ['buffer_size' => 4096, 'controllen' => $space];
-    socket_recvmsg($dispatcher, $message);
-    if (empty($message['control'])) {
+    $length = @socket_recvmsg($dispatcher, $message); // fails if the dispatcher has died
+    if (!$length || empty($message['control'])) {
         break; // end of file: the daemon needs this worker no longer
     }
     $variables = [];
@@ -35,5 +35,7 @@ while (true) {
     $client = $message['control'][0]['data'][0];
     serve($client, $variables);
     socket_close($client);
-    socket_write($dispatcher, "\0"); // ready for the next client
+    if (@socket_write($dispatcher, "\0") === false) { // ready for the next client
+        break; // the dispatcher has died; the client was served
+    }
 }

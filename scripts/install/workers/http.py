@@ -20,7 +20,10 @@ def serve(client, variables):
 
 dispatcher = socket.socket(fileno=0)
 while True:
-    block, descriptors, _, _ = socket.recv_fds(dispatcher, 4096, 1)
+    try:
+        block, descriptors, _, _ = socket.recv_fds(dispatcher, 4096, 1)
+    except ConnectionResetError:  # the dispatcher has died
+        break
     if not descriptors:  # end of file: the daemon needs this worker no longer
         break
     variables = dict(entry.split(b"=", 1) for entry in block.split(b"\0") if entry)
@@ -29,4 +32,7 @@ while True:
             serve(client, variables)
         except OSError:  # the client has left; the next one may stay
             pass
-    os.write(0, b"\0")  # ready for the next client, now that this one's connection is closed
+    try:
+        os.write(0, b"\0")  # ready for the next client, now that this one's connection is closed
+    except OSError:  # the dispatcher has died; the client was served
+        break

@@ -8,7 +8,11 @@ quotes = File.readlines(ARGV.fetch(0), chomp: true) # once, not once per client
 
 dispatcher = Socket.for_fd(0)
 loop do
-  block, _, _, control = dispatcher.recvmsg(4096, scm_rights: true)
+  begin
+    block, _, _, control = dispatcher.recvmsg(4096, scm_rights: true)
+  rescue Errno::ECONNRESET
+    break # the dispatcher has died
+  end
   break unless control # end of file: the daemon needs this worker no longer
 
   variables = block.split("\0").to_h { |entry| entry.split('=', 2) }
@@ -19,5 +23,9 @@ loop do
   rescue SystemCallError
     client.close # the client has left; the next one may stay
   end
-  dispatcher.send("\0", 0) # ready for the next client
+  begin
+    dispatcher.send("\0", 0) # ready for the next client
+  rescue SystemCallError
+    break # the dispatcher has died; the client was served
+  end
 end
