@@ -85,6 +85,7 @@ daemons_find() {
 # Prints the children of a process and those of its children, as the supervisor is one of the standby.
 descendants() {
     local process
+    # shellcheck disable=SC2046 # the numbers are words
     for process in $(children "$1"); do echo "$process" $(children "$process"); done
 }
 

@@ -307,6 +307,7 @@ two" ]]
 }
 
 @test "--stderr FILE is for handlers of later dispatchers and supervisors, too, and the pair does not keep it" {
+    # shellcheck disable=SC2016 # $ is an inner shell's
     start --address 127.0.0.1 --stderr ./errors 0 bash -c 'echo $DAMPENER_TICKET >&2'
     local process
     if sees_daemons; then

@@ -199,6 +199,7 @@ misses() {
 
 @test "--log-format timed: the journal, which keeps the time of each line, gets lines without" {
     : >journal
+    # shellcheck disable=SC2094 # the file is only appended to
     JOURNAL_STREAM=$(journal_of journal) misses --log-format timed 2>>journal
     [[ $(<journal) == "<3>CMD: cannot execute './missing': No such file or directory" ]]
 }
