@@ -248,6 +248,13 @@ static void become_adopted(struct running *running, struct client *client)
     client->asked = false;
 }
 
+/* Returns true if a worker has finished its client, and may have the next one: a signal to its
+ * group would hit that.  Only an ended process has used memory. */
+static bool lives_on(const int *status, const struct usage *usage)
+{
+    return status != NULL && *status == 0 && usage != NULL && usage->memory == 0;
+}
+
 /* Ends a client whose handler has ended, and has, or may have, left processes in its group. */
 static void end(struct running *running, struct client *client, bool leftovers, const int *status,
                 const struct usage *usage)
@@ -261,7 +268,8 @@ static void end(struct running *running, struct client *client, bool leftovers, 
         timeouts_terminate(&running->timeouts, client, running->loop->now);
         log_signal(client);
     }
-    if (signal_for(running, client) == 0 || running->alone) {
+    if (signal_for(running, client) == 0 || running->alone ||
+        (!leftovers && lives_on(status, usage))) {
         finish(running, client, status);
         return;
     }

@@ -6,6 +6,8 @@
 
 #include "tests/shared/check.h"
 
+#include <signal.h>
+
 #include <sys/socket.h>
 
 enum { WORKER = 4711, OTHER = WORKER + RUNNING_ADOPTED /* in the same list */, RECORDS = 10 };
@@ -37,6 +39,21 @@ static void ended(void *context, const struct client *client, const int *status,
     *(status == NULL ? &unknown : &known) += 1;
 }
 
+static bool await_group(void *context, pid_t process)
+{
+    (void)context;
+    CHECK(process == OTHER);
+    asked++;
+    return true;
+}
+
+static bool send_signal(void *context, pid_t process, int signal_number)
+{
+    (void)context;
+    CHECK(process == OTHER && signal_number == SIGTERM);
+    return true;
+}
+
 static bool may_end(void *context, struct client *client, const int *status)
 {
     (void)context;
@@ -60,6 +77,21 @@ static uint64_t enter(int32_t process)
     return clients_ticket(client);
 }
 
+/* The handler of a client that was sent SIGTERM has ended, or its worker has finished the client.
+ */
+static void report_exited(uint32_t memory)
+{
+    uint64_t ticket = enter(OTHER);
+    struct client *client = clients_first(&queue.clients, CLIENT_RUNNING);
+    struct message_exited message = {.memory = memory};
+
+    client->dispatcher = 0;
+    client->signal = SIGTERM;
+    message.header.client = client->handle;
+    message.header.ticket = ticket;
+    CHECK(ending_exited(&running, 0, &message));
+}
+
 static uint32_t left(void)
 {
     return clients_count(&queue.clients, CLIENT_RUNNING);
@@ -67,7 +99,11 @@ static uint32_t left(void)
 
 int main(void)
 {
-    const struct running_events events = {.adopt = adopt, .ended = ended, .may_end = may_end};
+    const struct running_events events = {.adopt = adopt,
+                                          .await_group = await_group,
+                                          .signal = send_signal,
+                                          .ended = ended,
+                                          .may_end = may_end};
     const int status = 0;
     uint64_t tickets[4];
 
@@ -94,5 +130,11 @@ int main(void)
     CHECK(known == 2 && left() == 1);
     ending_reaped(&running, OTHER, 0, &status, NULL);
     CHECK(known == 3 && left() == 0);
+
+    /* No signal follows to the group of a worker that may have the next client. */
+    report_exited(0);
+    CHECK(known == 4 && asked == 4 && left() == 0);
+    report_exited(1);
+    CHECK(known == 5 && asked == 5 && left() == 1);
     return CHECK_RESULT();
 }
