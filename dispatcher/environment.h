@@ -29,8 +29,8 @@ enum { ENVIRONMENT_BLOCK = 1536 };
 size_t environment_block(const struct message_start *start, int client,
                          char block[ENVIRONMENT_BLOCK]);
 
-/* Returns the longest environment that the handler of one of these clients can have; valid until
- * environment_for(). */
+/* Returns the longest environment that a handler can have with such clients.  environment_for()
+ * overwrites it. */
 char **environment_longest(const struct setup_clients *clients);
 
 /* Returns the bytes of an environment that count against the kernel's limit (execve(2)). */

@@ -38,8 +38,8 @@ enum { FRAME_LEVELS = 8, FRAME_LEVEL = 0x80, FRAME_BAR = FRAME_LEVEL + FRAME_LEV
 struct frame_look {
     bool placed;  /* sequences place each row on a terminal; else rows are lines */
     bool colours; /* only if placed */
-    bool many;   /* the terminal has 256 colours, out of which some are legible on any background */
-    bool blocks; /* bars are block characters of UTF-8; else ASCII */
+    bool many;    /* 256 colours: some of them are legible on any background */
+    bool blocks;  /* bars are block characters of UTF-8; else ASCII */
 };
 
 struct frame {

@@ -50,7 +50,7 @@ static const char help[] =
     "The exit status is 0 on success, 1 if the daemon refuses or does not answer, and\n"
     "2 for wrong usage.\n";
 
-/* A first word out of these is no PATH.  The last two are the daemon's own. */
+/* If the first word is a command, there is no PATH.  Only programs need the last two commands. */
 static const char *const commands[] = {"status", "top",   "health", "metrics", "help",   "pause",
                                        "resume", "drain", "set",    "table",   "figures"};
 

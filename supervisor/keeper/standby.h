@@ -31,7 +31,7 @@ struct standby {
     uint64_t served; /* grows whenever a handler starts: a supervisor before was of use */
     uint64_t began;  /* the supervisor, by the loop's clock; `served` was this: */
     uint64_t served_before;
-    uint32_t useless; /* supervisors, one after the other, before this one */
+    uint32_t useless; /* supervisors in a row that died before they were of use */
 };
 
 /* Returns true if the last supervisors, two at least, were useless, and the present one has not

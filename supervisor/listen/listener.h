@@ -69,7 +69,7 @@ struct listener_backlog {
  * with errno. */
 int listeners_add(struct listeners *listeners, struct listener listener);
 
-/* Whether clients of any of these may have sent descriptors along: interrupter.h. */
+/* Returns true if a client may send descriptors along with its data (interrupter.h). */
 bool listeners_bring_descriptors(const struct listeners *listeners);
 
 /* Accepts a client, without blocking.  Its descriptor is close-on-exec and blocking, as handlers

@@ -33,6 +33,6 @@ while True:
         except OSError:  # the client has left; the next one may stay
             pass
     try:
-        os.write(0, b"\0")  # ready for the next client, now that this one's connection is closed
+        os.write(0, b"\0")  # the connection is closed: ready for the next client
     except OSError:  # the dispatcher has died; the client was served
         break
