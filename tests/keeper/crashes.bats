@@ -24,6 +24,16 @@ plant() { printf '%-16s%-16s' "$1" "${2:-segv}" 1<>"$PLANT"; }
 deaths() { grep -c 'the supervisor, process [0-9]*, was killed by signal' "$LOG" || true; }
 have_died() { (($(deaths) >= $1)); }
 
+# Starts a service without a fault as yet, and lets 20 clients wait.  Sets client, their process.
+start_with_waiting() {
+    prepare_plant
+    start_controlled --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
+    say pause >/dev/null
+    "$BURST" "$ADDRESS" "$PORT" 20 >burst &
+    client=$!
+    await field_is queued 20
+}
+
 # ---- on one client ----
 
 # Starts the service with fault $2 at place $1.
@@ -386,12 +396,8 @@ is_unhealthy() {
 }
 
 @test "what a supervisor has damaged before it died kills none of the next ones, and loses no client" {
-    prepare_plant
-    start_controlled --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
-    say pause >/dev/null
-    "$BURST" "$ADDRESS" "$PORT" 20 >burst &
-    local client=$!
-    await field_is queued 20
+    local client
+    start_with_waiting
     plant damage kill
     kill -USR1 "$DAEMON" # begins a round
     await have_died 1
@@ -500,12 +506,8 @@ has_taken_signals() { grep -q '^ShdPnd:.0*$' "/proc/$DAEMON/status"; }
 }
 
 @test "SIGTERM that comes while supervisors die as they begin drains once one of them lives" {
-    prepare_plant
-    start_controlled --processes 1 0 "$ANSWER" "$ANSWERS" "$COUNTER"
-    say pause >/dev/null
-    "$BURST" "$ADDRESS" "$PORT" 20 >burst &
-    local client=$!
-    await field_is queued 20
+    local client
+    start_with_waiting
     plant begin
     kill_supervisor
     await have_died 5

@@ -231,15 +231,20 @@ kill_between() { trace "$(supervisor)" -e trace=close -e inject=close:signal=KIL
     reset_crowd
 }
 
+# Stops the supervisor, and lets the whole crowd reset its connections meanwhile.
+reset_crowd_unseen() {
+    kill -STOP "$1"
+    await is_stopped "$1"
+    kill -USR1 "$BURST_PROCESS"
+    wait "$BURST_PROCESS"
+}
+
 @test "a crowd that resets its connections at once is ended in slices" {
     local stopped
     start_crowd
     stopped=$(supervisor)
     trace "$stopped" -e trace=epoll_wait,epoll_pwait,close
-    kill -STOP "$stopped"
-    await is_stopped "$stopped"
-    kill -USR1 "$BURST_PROCESS"
-    wait "$BURST_PROCESS"
+    reset_crowd_unseen "$stopped"
     kill -CONT "$stopped"
     await_crowd fields_are queued 0 abandoned "$CROWD"
     end_trace
@@ -261,10 +266,7 @@ find_crowd_gone_and() {
     local stopped
     stopped=$(supervisor)
     trace "$stopped" -e trace=epoll_wait,epoll_pwait,close
-    kill -STOP "$stopped"
-    await is_stopped "$stopped"
-    kill -USR1 "$BURST_PROCESS"
-    wait "$BURST_PROCESS"
+    reset_crowd_unseen "$stopped"
     "$@"
     kill -CONT "$stopped"
 }
