@@ -15,6 +15,7 @@
 #include "supervisor/listen/binding.h"
 #include "supervisor/listen/passed.h"
 #include "supervisor/options/rules.h"
+#include "supervisor/server/announcement.h"
 #include "supervisor/server/check.h"
 #include "supervisor/server/events.h"
 #include "supervisor/server/greeting.h"
@@ -279,48 +280,6 @@ static void settle(struct server *server, bool resumes)
     takeover_settled(server->takeover);
 }
 
-/* Writes a line to the descriptor of --ready-fd.  A slow reader must not delay the service, and
- * O_NONBLOCK would also apply to every other process that has this descriptor.  A descriptor that
- * is ready takes a whole line (pipe(7), PIPE_BUF). */
-static void announce(const struct listener *listener, const char *text, int descriptor)
-{
-    struct pollfd event = {.fd = descriptor, .events = POLLOUT};
-    char address[INET6_ADDRSTRLEN];
-    char line[LISTENER_TEXT + 16];
-    int length;
-
-    if (listener->path != NULL)
-        length = snprintf(line, sizeof(line), "%s\n", text);
-    else
-        length = snprintf(line, sizeof(line), "%s %u\n", address_text(&listener->local, address),
-                          listener->local.port);
-    errno = EAGAIN;
-    if (poll(&event, 1, 0) != 1 || write(descriptor, line, (size_t)length) != length)
-        log_warning("--ready-fd: cannot write to it: %m; going on");
-}
-
-static void tell_listening(struct startup *startup)
-{
-    int ready = startup->server.options->ready_descriptor;
-    char text[LISTENER_TEXT];
-
-    for (size_t i = 0; i < startup->listeners.count; i++) {
-        const struct listener *each = &startup->listeners.list[i];
-
-        if (each->retired)
-            continue;
-        report_listening(each->path, &each->local, listener_text(each, text));
-        if (ready >= 0)
-            announce(each, text, ready);
-    }
-    startup->server.options->ready_descriptor = -1;
-    clients_settle();
-    if (ready >= 0 && close(ready) != 0)
-        log_warning("--ready-fd: cannot close it: %m; going on");
-    if (startup->greets)
-        greeting_write(startup->options, &startup->listeners);
-}
-
 /* Runs in the supervisor.  Returns the exit status. */
 static int supervise(void *context)
 {
@@ -347,7 +306,7 @@ static int supervise(void *context)
     if (!server->lasting->announced) {
         if (startup->options->takeover != NULL)
             settle(server, resumes);
-        tell_listening(startup);
+        announcement_make(server->options, &startup->listeners, startup->greets);
         server->lasting->announced = true;
     }
     server_run(server);
