@@ -322,7 +322,9 @@ __attribute__((noreturn)) static void stand_by(void *context, int link)
     log_set_program("standby");
     title_set("standby");
     (void)prctl(PR_SET_NAME, "standby"); /* only people read it */
-    (void)setsid();                      /* cannot fail: a forked process leads no group */
+    /* Leaves the terminal's job control, as a dispatcher does, and for its reason not by setsid(2).
+     * Cannot fail: a forked process leads no session. */
+    (void)setpgid(0, 0);
     startup->link = link;
     leave_keeper(&startup->keeper);
     server->lasting->is_other_pair = startup->keeper.is_other_pair;
