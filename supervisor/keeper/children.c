@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 enum {
-    AGAIN = 10 * LOOP_MILLISECOND, /* until a full link may take a report */
+    AGAIN = 10 * LOOP_MILLISECOND, /* until the outbox may have room, or another pair is there */
     /* Before other events get their turn; LOOP_SLICE may be over first: for each, the kernel may
      * walk through all children. */
     REAPED_AT_ONCE = 64,
@@ -30,21 +30,6 @@ enum {
     FORK_LONGEST = 5 * LOOP_SECOND, /* if no process can be created */
     WAY_GIVEN = 60 * LOOP_SECOND    /* if that kept handlers from being started */
 };
-
-/* ---- reports ---- */
-
-bool children_link_is_full(const struct keeper *keeper)
-{
-    return outbox_is_blocked(&keeper->outbox);
-}
-
-void children_report(struct keeper *keeper, struct link_message message, const int *descriptors,
-                     unsigned count)
-{
-    outbox_add(&keeper->outbox, message, descriptors, count);
-    if (!outbox_has_room(&keeper->outbox))
-        keeper->again.deadline = keeper->loop.now + AGAIN;
-}
 
 /* ---- dispatchers ---- */
 
@@ -63,12 +48,12 @@ int children_start(struct keeper_dispatcher *dispatcher)
     dispatcher->ledger = fcntl(descriptors[LAUNCH_LEDGER], F_DUPFD_CLOEXEC, PROTOCOL_LAST + 1);
     dispatcher->gave_way = false;
     dispatcher->since = loop_clock();
-    children_report(keeper,
-                    (struct link_message){.type = LINK_BEGUN,
-                                          .index = dispatcher->index,
-                                          .generation = dispatcher->generation,
-                                          .process = process},
-                    descriptors, LAUNCH_DESCRIPTORS);
+    outbox_add(&keeper->outbox,
+               (struct link_message){.type = LINK_BEGUN,
+                                     .index = dispatcher->index,
+                                     .generation = dispatcher->generation,
+                                     .process = process},
+               descriptors, LAUNCH_DESCRIPTORS);
     return 0;
 }
 
@@ -111,12 +96,12 @@ static void died(struct keeper_dispatcher *dispatcher, int status)
                                    : backoff_holds(&dispatcher->backoff, now)
                                        ? dispatcher->backoff.until
                                        : now;
-    children_report(keeper,
-                    (struct link_message){.type = LINK_DIED,
-                                          .index = dispatcher->index,
-                                          .generation = dispatcher->generation,
-                                          .value = status},
-                    NULL, 0);
+    outbox_add(&keeper->outbox,
+               (struct link_message){.type = LINK_DIED,
+                                     .index = dispatcher->index,
+                                     .generation = dispatcher->generation,
+                                     .value = status},
+               NULL, 0);
 }
 
 static void on_stopped_long(void *context)
@@ -158,15 +143,15 @@ static void look_at(struct keeper_dispatcher *dispatcher)
         return;
     stopped = information.si_code != CLD_CONTINUED;
     dispatcher->stopped.deadline = stopped ? keeper->loop.now + STOPPED_LONGEST : 0;
-    children_report(keeper,
-                    (struct link_message){.type = LINK_STOPPED,
-                                          .index = dispatcher->index,
-                                          .generation = dispatcher->generation,
-                                          .value = stopped},
-                    NULL, 0);
+    outbox_add(&keeper->outbox,
+               (struct link_message){.type = LINK_STOPPED,
+                                     .index = dispatcher->index,
+                                     .generation = dispatcher->generation,
+                                     .value = stopped},
+               NULL, 0);
 }
 
-void children_look(struct keeper *keeper)
+static void look(struct keeper *keeper)
 {
     for (unsigned i = 0; i < keeper->count; i++)
         look_at(&keeper->dispatchers[i]);
@@ -229,7 +214,8 @@ static bool report_group(struct keeper *keeper, size_t index)
     if (children_has(P_PGID, group))
         return false;
     keeper->groups[index] = keeper->groups[--keeper->group_count];
-    children_report(keeper, (struct link_message){.type = LINK_EMPTY, .process = group}, NULL, 0);
+    outbox_add(&keeper->outbox, (struct link_message){.type = LINK_EMPTY, .process = group}, NULL,
+               0);
     return true;
 }
 
@@ -242,7 +228,7 @@ static bool report_groups(struct keeper *keeper)
     const uint64_t end = loop_clock() + LOOP_SLICE;
 
     for (unsigned i = 0; i < GROUPS_AT_ONCE && loop_clock() < end && keeper->groups_unseen > 0 &&
-                         keeper->group_count > 0 && !children_link_is_full(keeper);
+                         keeper->group_count > 0 && !outbox_is_blocked(&keeper->outbox);
          i++) {
         keeper->group_next %= keeper->group_count;
         if (report_group(keeper, keeper->group_next))
@@ -281,7 +267,7 @@ static bool reader_ended(struct keeper *keeper, pid_t process, int status)
     if (answer.index == OPTIONS_FILES)
         return false;
     answer.value = reader_end(reader, status);
-    children_report(keeper, answer, &reader->memory, answer.value == 0);
+    outbox_add(&keeper->outbox, answer, &reader->memory, answer.value == 0);
     return true;
 }
 
@@ -379,10 +365,10 @@ static void reap_pair(struct keeper *keeper)
 
 void children_report_none(struct keeper *keeper, pid_t process, uint32_t mark)
 {
-    children_report(keeper,
-                    (struct link_message){
-                        .type = LINK_ENDED, .index = 1, .generation = mark, .process = process},
-                    NULL, 0);
+    outbox_add(&keeper->outbox,
+               (struct link_message){
+                   .type = LINK_ENDED, .index = 1, .generation = mark, .process = process},
+               NULL, 0);
 }
 
 /* Reaps a child that is dead, no dispatcher, and not of the pair. */
@@ -405,16 +391,16 @@ static void reap_one(struct keeper *keeper, pid_t process)
     if (noted && !leader)
         children_report_none(keeper, process, mark);
     if (leader)
-        children_report(keeper,
-                        (struct link_message){
-                            .type = LINK_ENDED,
-                            .process = process,
-                            .value = status,
-                            .usage = {.user_time = microseconds(usage.ru_utime),
-                                      .system_time = microseconds(usage.ru_stime),
-                                      .memory = (uint64_t)usage.ru_maxrss},
-                        },
-                        NULL, 0);
+        outbox_add(&keeper->outbox,
+                   (struct link_message){
+                       .type = LINK_ENDED,
+                       .process = process,
+                       .value = status,
+                       .usage = {.user_time = microseconds(usage.ru_utime),
+                                 .system_time = microseconds(usage.ru_stime),
+                                 .memory = (uint64_t)usage.ru_maxrss},
+                   },
+                   NULL, 0);
 }
 
 /* Reaps children, dispatchers before what they left behind, until the link is full.  Returns true
@@ -426,7 +412,7 @@ static bool reap(struct keeper *keeper)
 
     for (unsigned i = 0; i < REAPED_AT_ONCE && loop_clock() < end; i++) {
         information.si_pid = 0;
-        if (children_link_is_full(keeper) ||
+        if (outbox_is_blocked(&keeper->outbox) ||
             waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) != 0 ||
             information.si_pid == 0)
             return false;
@@ -441,17 +427,16 @@ static bool reap(struct keeper *keeper)
     return true;
 }
 
-/* Does what a full link has held up: sends the report, and goes on reaping. */
+/* Does what a full outbox has held up: sends the report, and goes on reaping. */
 void children_go_on(void *context)
 {
     struct keeper *keeper = context;
 
     outbox_flush(&keeper->outbox);
     reap_pair(keeper);
-    if (!children_link_is_full(keeper) && (reap(keeper) || report_groups(keeper)))
+    look(keeper);
+    if (!outbox_is_blocked(&keeper->outbox) && (reap(keeper) || report_groups(keeper)))
         keeper->again.deadline = keeper->loop.now;
-    if (!outbox_has_room(&keeper->outbox))
-        keeper->again.deadline = keeper->loop.now + AGAIN;
 }
 
 /* A file system or a name server does not answer, and the service must not wait for ever. */

@@ -25,36 +25,18 @@ enum {
     START_AGAIN = 250 * LOOP_MILLISECOND /* a dispatcher that could not be started at first */
 };
 
-/* Watches a source, or leaves it alone.  Tries again later if it cannot be watched now. */
-static void set_watched(struct keeper *keeper, struct loop_source *source, bool watched)
-{
-    if (!watched)
-        loop_ignore(&keeper->loop, source);
-    else if (loop_watch(&keeper->loop, source) != 0)
-        keeper->again.deadline = keeper->loop.now + AGAIN;
-}
-
-/* No supervisor may ever hear the reports that are kept. */
-static bool is_without_supervisor(const struct keeper *keeper)
-{
-    return keeper->begin_pair || *keeper->useless > 1;
-}
-
-/* The operator may insist on the end although no supervisor makes room for a report. */
-static bool hears_signals(const struct keeper *keeper)
-{
-    return outbox_has_room(&keeper->outbox) || is_without_supervisor(keeper);
-}
-
-/* Watches for requests and signals, except while a report waits for the link; and for signals only
- * while another report can be kept, or no supervisor hears them.  Meanwhile no signal tells that
- * the pair has died. */
+/* Watches for requests, except while a report waits for the link.  Tries again later what cannot be
+ * done now. */
 static void watch(struct keeper *keeper)
 {
-    if (!outbox_has_room(&keeper->outbox) && keeper->again.deadline == 0)
+    bool failed = false;
+
+    if (outbox_is_blocked(&keeper->outbox))
+        loop_ignore(&keeper->loop, &keeper->link);
+    else
+        failed = loop_watch(&keeper->loop, &keeper->link) != 0;
+    if ((failed || !outbox_has_room(&keeper->outbox)) && keeper->again.deadline == 0)
         keeper->again.deadline = keeper->loop.now + AGAIN;
-    set_watched(keeper, &keeper->link, !children_link_is_full(keeper));
-    set_watched(keeper, &keeper->signals, hears_signals(keeper));
 }
 
 /* ---- signals ---- */
@@ -72,29 +54,17 @@ static void give_up(struct keeper *keeper)
     keeper->begin_pair = false;
 }
 
-/* Reports signals that have come, as far as the reports can be kept. */
-static void report_caught(struct keeper *keeper)
-{
-    for (int i = 1; keeper->caught != 0 && i < 32 && outbox_has_room(&keeper->outbox); i++) {
-        const uint32_t bit = UINT32_C(1) << i;
-
-        if ((keeper->caught & bit) != 0)
-            children_report(keeper, (struct link_message){.type = LINK_CAUGHT, .value = i}, NULL,
-                            0);
-        keeper->caught &= ~bit;
-    }
-}
-
 static void take_signal(struct keeper *keeper, int signal_number)
 {
     bool ends = signal_number == SIGTERM || signal_number == SIGINT;
 
-    if (ends && keeper->told_to_end && is_without_supervisor(keeper))
+    /* No supervisor may ever hear of it. */
+    if (ends && keeper->told_to_end && (keeper->begin_pair || *keeper->useless > 1))
         give_up(keeper);
     keeper->told_to_end = keeper->told_to_end || ends;
     keeper->interrupted = keeper->interrupted || signal_number == SIGINT;
-    keeper->caught |= UINT32_C(1) << signal_number;
-    report_caught(keeper);
+    outbox_add(&keeper->outbox, (struct link_message){.type = LINK_CAUGHT, .value = signal_number},
+               NULL, 0);
 }
 
 /* While children die all the time, SIGCHLD is there again as soon as it was read. */
@@ -103,15 +73,13 @@ static void on_signal(void *context)
     struct keeper *keeper = context;
     int signal_number;
 
-    for (int i = 0; i < SIGNALS_AT_ONCE && hears_signals(keeper) &&
-                    (signal_number = signals_next(keeper->signals.descriptor)) != 0;
+    for (int i = 0;
+         i < SIGNALS_AT_ONCE && (signal_number = signals_next(keeper->signals.descriptor)) != 0;
          i++) {
-        if (signal_number == SIGCHLD) {
-            children_look(keeper);
+        if (signal_number == SIGCHLD)
             keeper->again.deadline = keeper->loop.now; /* children_go_on(), in this round */
-        } else {
+        else
             take_signal(keeper, signal_number);
-        }
     }
 }
 
@@ -119,7 +87,7 @@ static void on_unheard(void *context)
 {
     struct keeper *keeper = context;
 
-    keeper->unheard = true; /* another report may be pending now */
+    outbox_add(&keeper->outbox, (struct link_message){.type = LINK_UNHEARD}, NULL, 0);
 }
 
 /* ---- beginning ---- */
@@ -240,7 +208,6 @@ int keeper_open(struct keeper *keeper, unsigned dispatchers)
         end_pair(keeper);
         return -1;
     }
-    keeper->begun_all = true;
     return 0;
 }
 
@@ -308,20 +275,11 @@ static void advance(void *context)
 {
     struct keeper *keeper = context;
 
-    if (keeper->begun_all && outbox_has_room(&keeper->outbox)) {
-        keeper->begun_all = false;
-        children_report(keeper, (struct link_message){.type = LINK_BEGUN_ALL}, NULL, 0);
-    }
-    if (keeper->unheard && outbox_has_room(&keeper->outbox)) {
-        keeper->unheard = false;
-        children_report(keeper, (struct link_message){.type = LINK_UNHEARD}, NULL, 0);
-    }
-    report_caught(keeper);
     if (keeper->renew && outbox_has_room(&keeper->outbox)) {
         keeper->renew = false;
-        children_report(keeper,
-                        (struct link_message){.type = LINK_RENEW, .process = keeper->supervisor},
-                        NULL, 0);
+        outbox_add(&keeper->outbox,
+                   (struct link_message){.type = LINK_RENEW, .process = keeper->supervisor}, NULL,
+                   0);
     }
     if (log_is_broken())
         reopen_ask(keeper);
@@ -354,6 +312,7 @@ int keeper_run(struct keeper *keeper)
         log_error("the keeper cannot give up capabilities: %m");
         end_pair(keeper);
     } else {
+        outbox_add(&keeper->outbox, (struct link_message){.type = LINK_BEGUN_ALL}, NULL, 0);
         watch(keeper);
         loop_run(&keeper->loop, advance, keeper);
         monitor_hear_last(keeper); /* such as STOPPING=1 */

@@ -87,8 +87,8 @@ static void carry_out_group(struct keeper *keeper, const struct link_message *re
     if (children_has(P_PGID, request->process) && await_group(keeper, request->process))
         return;
     /* Without memory, the client ends a little early. */
-    children_report(keeper, (struct link_message){.type = LINK_EMPTY, .process = request->process},
-                    NULL, 0);
+    outbox_add(&keeper->outbox,
+               (struct link_message){.type = LINK_EMPTY, .process = request->process}, NULL, 0);
 }
 
 static void carry_out_read(struct keeper *keeper, const struct link_message *request)
@@ -103,14 +103,14 @@ static void carry_out_read(struct keeper *keeper, const struct link_message *req
     }
     if (path != NULL)
         answer.value = errno;
-    children_report(keeper, answer, NULL, 0);
+    outbox_add(&keeper->outbox, answer, NULL, 0);
 }
 
 static void carry_out_publish(struct keeper *keeper, const struct link_message *request)
 {
     (void)request; /* it names nothing */
-    children_report(
-        keeper,
+    outbox_add(
+        &keeper->outbox,
         (struct link_message){.type = LINK_PUBLISHED, .value = files_publish(&keeper->files)}, NULL,
         0);
 }
@@ -177,17 +177,12 @@ static void carry_out_notify(struct keeper *keeper, const struct link_message *r
 
 static void carry_out_heard(struct keeper *keeper, const struct link_message *request)
 {
-    bool had_room = outbox_has_room(&keeper->outbox);
-
     outbox_forget(&keeper->outbox, request->number);
-    if (!had_room)
-        keeper->again.deadline = keeper->loop.now; /* dispatchers and signals may wait */
 }
 
 static void carry_out_roll(struct keeper *keeper, const struct link_message *request)
 {
     outbox_repeat(&keeper->outbox, request->number);
-    keeper->again.deadline = keeper->loop.now; /* it may not have fitted into the link */
 }
 
 static void carry_out_retire(struct keeper *keeper, const struct link_message *request)
@@ -222,7 +217,7 @@ static void hear(struct keeper *keeper, uint64_t end)
     if (keeper->interrupts)
         interrupter_begin();
     for (unsigned i = 0;
-         i < REQUESTS_AT_ONCE && !children_link_is_full(keeper) && loop_clock() < end; i++) {
+         i < REQUESTS_AT_ONCE && !outbox_is_blocked(&keeper->outbox) && loop_clock() < end; i++) {
         if (!link_receive(keeper->link.descriptor, &request, descriptors)) {
             if (errno != EAGAIN)
                 log_error("cannot read a request of the supervisor: %m");

@@ -7,23 +7,25 @@
 
 static struct outbox_report *report_at(struct outbox *outbox, uint64_t number)
 {
-    return &outbox->kept[number % OUTBOX_KEPT];
+    return &outbox->kept[number % (OUTBOX_KEPT + OUTBOX_BEYOND)];
 }
 
-static bool is_kept(const struct link_message *message)
+/* Returns how many reports may be kept, with one of this type; 0: it is not kept. */
+static unsigned room_for(uint32_t type)
 {
-    switch (message->type) {
+    switch (type) {
     case LINK_BEGUN:
-    case LINK_BEGUN_ALL:
     case LINK_DIED:
     case LINK_STOPPED:
     case LINK_OPENED:
+    case LINK_RENEW:
+        return OUTBOX_KEPT;
+    case LINK_BEGUN_ALL:
     case LINK_CAUGHT:
     case LINK_UNHEARD:
-    case LINK_RENEW:
-        return true;
+        return OUTBOX_KEPT + OUTBOX_BEYOND;
     default: /* an answer: the next supervisor asks again */
-        return false;
+        return 0;
     }
 }
 
@@ -35,6 +37,16 @@ bool outbox_is_blocked(const struct outbox *outbox)
 bool outbox_has_room(const struct outbox *outbox)
 {
     return !outbox_is_blocked(outbox) && outbox->made - outbox->heard < OUTBOX_KEPT;
+}
+
+/* Returns true if such a report is kept beyond OUTBOX_KEPT. */
+static bool is_there(struct outbox *outbox, const struct link_message *message)
+{
+    for (uint64_t i = outbox->heard + OUTBOX_KEPT + 1; i <= outbox->made; i++)
+        if (report_at(outbox, i)->message.type == message->type &&
+            report_at(outbox, i)->message.value == message->value)
+            return true;
+    return false;
 }
 
 /* A supervisor that is gone needs no report. */
@@ -67,10 +79,13 @@ void outbox_add(struct outbox *outbox, struct link_message message, const int *d
                 unsigned count)
 {
     struct outbox_report *report = &outbox->other;
+    unsigned room = room_for(message.type);
 
-    if (outbox_is_blocked(outbox) || (is_kept(&message) && !outbox_has_room(outbox)))
+    if (is_there(outbox, &message))
+        return;
+    if (room == 0 ? outbox_is_blocked(outbox) : outbox->made - outbox->heard >= room)
         log_bug("there is no room for another report");
-    if (is_kept(&message)) {
+    if (room > 0) {
         report = report_at(outbox, ++outbox->made);
         message.number = outbox->made;
     }

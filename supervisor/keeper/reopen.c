@@ -166,7 +166,7 @@ static void attempt(void *context)
         reopen->opened = loop_clock();
         reopen->replace.deadline = keeper->loop.now + REPLACE_EVERY;
     }
-    children_report(keeper, (struct link_message){.type = LINK_OPENED}, &descriptor, 1);
+    outbox_add(&keeper->outbox, (struct link_message){.type = LINK_OPENED}, &descriptor, 1);
 }
 
 static void replace(void *context)

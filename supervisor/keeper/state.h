@@ -92,19 +92,18 @@ struct keeper {
     bool interrupted; /* SIGINT came */
     bool told_to_end; /* SIGTERM or SIGINT came */
     bool gives_up;    /* no other pair begins */
-    bool renew;       /* report RENEW when there is room */
+    bool renew;       /* report RENEW when there is room; each names another supervisor */
     bool begin_pair;  /* both are dead: begin another pair */
     uint64_t pair_began;
     struct backoff pairs; /* grows with each pair that could not begin, or died at once */
     bool is_other_pair;   /* than the first; unlike `begun`, no supervisor can change this */
 
     unsigned count;  /* of dispatchers */
-    bool begun_all;  /* report BEGUN_ALL when there is room */
     bool interrupts; /* clients may have sent descriptors along: interrupter.h */
     struct keeper_dispatcher dispatchers[KEEPER_DISPATCHERS];
 
     struct outbox outbox;
-    struct loop_timer again; /* when to do what a full link has held up */
+    struct loop_timer again; /* when to do what a full outbox has held up */
 
     pid_t *groups; /* that GROUP named, and that are not empty */
     size_t group_count;
@@ -115,8 +114,6 @@ struct keeper {
     unsigned adopted_count;
     struct keeper_reader readers[OPTIONS_FILES];
     struct loop_timer reading; /* when to kill them */
-    bool unheard;              /* UNHEARD is still to be reported */
-    uint32_t caught;           /* signals still to be reported: bits by their numbers */
 };
 
 #endif

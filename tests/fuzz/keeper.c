@@ -693,7 +693,7 @@ static void check_descriptors(void)
     int count = fuzz_descriptors() - notify_is_open(&keeper.notify);
 
     for (uint64_t i = keeper.outbox.heard + 1; i <= keeper.outbox.made; i++)
-        count -= (int)keeper.outbox.kept[i % OUTBOX_KEPT].count;
+        count -= (int)keeper.outbox.kept[i % (OUTBOX_KEPT + OUTBOX_BEYOND)].count;
     for (unsigned i = 0; i < keeper.count; i++)
         count -= keeper.dispatchers[i].ledger >= 0;
     for (int i = 0; i < OPTIONS_FILES; i++)
