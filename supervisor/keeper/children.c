@@ -129,42 +129,33 @@ bool children_replace(struct keeper *keeper, uint64_t moment)
     return false;
 }
 
-/* Takes note that a dispatcher was stopped or continued. */
-static void look_at(struct keeper_dispatcher *dispatcher)
+static void stopped(struct keeper_dispatcher *dispatcher, bool is_stopped)
 {
     struct keeper *keeper = dispatcher->keeper;
-    siginfo_t information = {0};
-    bool stopped;
 
-    if (dispatcher->process == 0 || !outbox_has_room(&keeper->outbox) ||
-        waitid(P_PID, (id_t)dispatcher->process, &information, WSTOPPED | WCONTINUED | WNOHANG) !=
-            0 ||
-        information.si_pid == 0)
-        return;
-    stopped = information.si_code != CLD_CONTINUED;
-    dispatcher->stopped.deadline = stopped ? keeper->loop.now + STOPPED_LONGEST : 0;
+    dispatcher->stopped.deadline = is_stopped ? keeper->loop.now + STOPPED_LONGEST : 0;
     outbox_add(&keeper->outbox,
                (struct link_message){.type = LINK_STOPPED,
                                      .index = dispatcher->index,
                                      .generation = dispatcher->generation,
-                                     .value = stopped},
+                                     .value = is_stopped},
                NULL, 0);
 }
 
-static void look(struct keeper *keeper)
-{
-    for (unsigned i = 0; i < keeper->count; i++)
-        look_at(&keeper->dispatchers[i]);
-}
-
-/* Reaps dead dispatchers, until the link is full. */
-static void reap_dispatchers(struct keeper *keeper)
+/* Takes note of dispatchers that have died, were stopped or were continued, as long as the outbox
+ * has room. */
+static void look_at_dispatchers(struct keeper *keeper)
 {
     for (unsigned i = 0; i < keeper->count && outbox_has_room(&keeper->outbox); i++) {
         struct keeper_dispatcher *dispatcher = &keeper->dispatchers[i];
         int status;
 
-        if (dispatcher->process != 0 && waitpid(dispatcher->process, &status, WNOHANG) > 0)
+        if (dispatcher->process == 0 ||
+            waitpid(dispatcher->process, &status, WNOHANG | WUNTRACED | WCONTINUED) <= 0)
+            continue;
+        if (WIFSTOPPED(status) || WIFCONTINUED(status))
+            stopped(dispatcher, WIFSTOPPED(status));
+        else
             died(dispatcher, status);
     }
 }
@@ -418,7 +409,7 @@ static bool reap(struct keeper *keeper)
             return false;
         keeper->groups_unseen = keeper->group_count;
         reap_pair(keeper);
-        reap_dispatchers(keeper);
+        look_at_dispatchers(keeper);
         if (!outbox_has_room(&keeper->outbox))
             return false; /* a dead dispatcher may not be reported yet */
         if (!is_replaced(keeper, information.si_pid) && children_has(P_PID, information.si_pid))
@@ -434,7 +425,7 @@ void children_go_on(void *context)
 
     outbox_flush(&keeper->outbox);
     reap_pair(keeper);
-    look(keeper);
+    look_at_dispatchers(keeper);
     if (!outbox_is_blocked(&keeper->outbox) && (reap(keeper) || report_groups(keeper)))
         keeper->again.deadline = keeper->loop.now;
 }

@@ -60,7 +60,7 @@ static struct process {
     int status; /* as of wait(2) */
     bool reaped;
     bool reported; /* by ENDED or DIED */
-    int news;      /* CLD_STOPPED or CLD_CONTINUED, which nobody has asked for yet; or 0 */
+    int news;      /* status of a stop or continuation that nobody has asked for yet; 0: none */
 } processes[PROCESSES];
 static unsigned process_count;
 static bool lacks_processes;
@@ -260,12 +260,6 @@ int __wrap_waitid(idtype_t type, id_t id, siginfo_t *information, int flags)
             information->si_pid = number_of(process);
             return 0;
         }
-        if ((flags & WSTOPPED) != 0 && process->news != 0 && !process->ended) {
-            information->si_pid = number_of(process);
-            information->si_code = process->news;
-            process->news = 0;
-            return 0;
-        }
     }
     information->si_pid = 0;
     errno = ECHILD;
@@ -276,7 +270,12 @@ pid_t __wrap_waitpid(pid_t process, int *status, int flags)
 {
     struct process *found = find(process);
 
-    HOLDS(flags == WNOHANG && found != NULL && is_child(found));
+    HOLDS((flags & ~(WUNTRACED | WCONTINUED)) == WNOHANG && found != NULL && is_child(found));
+    if (!found->ended && flags != WNOHANG && found->news != 0) {
+        *status = found->news;
+        found->news = 0;
+        return process;
+    }
     if (!found->ended)
         return 0;
     found->reaped = true;
@@ -596,7 +595,7 @@ static void stop_dispatcher(uint8_t byte)
 
     if (process == NULL)
         return;
-    process->news = byte % 2 == 0 ? CLD_STOPPED : CLD_CONTINUED;
+    process->news = byte % 2 == 0 ? SIGSTOP << 8 | 0x7f : 0xffff; /* as of wait(2) */
     (void)raise(SIGCHLD);
 }
 
