@@ -262,28 +262,22 @@ static bool reader_ended(struct keeper *keeper, pid_t process, int status)
     return true;
 }
 
-/* Waits until all dispatchers are dead, a second at most. */
+/* Waits until all dispatchers are dead, a second at most, and does not reap them. */
 static void await_dispatchers(const struct keeper *keeper)
 {
     uint64_t deadline = loop_clock() + END_WITHIN;
 
-    for (unsigned i = 0; i < keeper->count; i++) {
-        siginfo_t information = {0};
-
-        while (keeper->dispatchers[i].process > 0 &&
-               waitid(P_PID, (id_t)keeper->dispatchers[i].process, &information,
-                      WEXITED | WNOHANG | WNOWAIT) == 0 &&
-               information.si_pid == 0 && loop_clock() < deadline)
+    for (unsigned i = 0; i < keeper->count; i++)
+        while (keeper->dispatchers[i].process != 0 &&
+               !children_is_dead(keeper->dispatchers[i].process) && loop_clock() < deadline)
             (void)poll(NULL, 0, 1); /* millisecond */
-    }
 }
 
-/* Kills the dispatchers of a dead pair, and waits for their deaths without reaping them.  The next
- * pair must know all handlers, and a stopped dispatcher would hide its own. */
+/* SIGKILL works at once, except in an uninterruptible system call. */
 static void kill_dispatchers(const struct keeper *keeper)
 {
     for (unsigned i = 0; i < keeper->count; i++)
-        if (keeper->dispatchers[i].process > 0)
+        if (keeper->dispatchers[i].process != 0)
             (void)kill(keeper->dispatchers[i].process, SIGKILL); /* a child that was not reaped */
     await_dispatchers(keeper);
 }
@@ -340,6 +334,7 @@ static void pair_ended(struct keeper *keeper, pid_t process, int status)
     if (could_not_begin)
         log_error("no supervisor could begin in the place of the last one: trying again in %d ms",
                   (int)(keeper->pairs.delay / LOOP_MILLISECOND));
+    /* The next pair must know all handlers, and a stopped dispatcher would hide its own. */
     kill_dispatchers(keeper);
 }
 
@@ -476,25 +471,15 @@ static void kill_handlers(void)
     (void)fclose(file); /* it was only read */
 }
 
-/* SIGKILL works at once, except in an uninterruptible system call. */
 void children_end(struct keeper *keeper)
 {
-    uint64_t deadline;
-
     if (keeper->options->persistent)
         await_dispatchers(keeper); /* they exit by themselves, and take idle workers along */
-    deadline = loop_clock() + END_WITHIN;
-    for (unsigned i = 0; i < keeper->count; i++)
-        if (keeper->dispatchers[i].process > 0)
-            (void)kill(keeper->dispatchers[i].process, SIGKILL); /* a child that was not reaped */
+    kill_dispatchers(keeper);
     for (unsigned i = 0; i < keeper->count; i++) {
         pid_t process = keeper->dispatchers[i].process;
-        pid_t reaped = process == 0;
 
-        while (reaped == 0 && (reaped = waitpid(process, NULL, WNOHANG)) == 0 &&
-               loop_clock() < deadline)
-            (void)poll(NULL, 0, 1); /* millisecond */
-        if (reaped == 0)
+        if (process != 0 && waitpid(process, NULL, WNOHANG) == 0)
             log_error("dispatcher %u, process %d, could not be killed: leaving it", i, process);
     }
     if (keeper->gives_up)

@@ -178,10 +178,8 @@ static int begin_pair(struct keeper *keeper)
 /* Waits until the standby has cloned the supervisor, or has ended. */
 static void await_supervisor(const struct keeper *keeper)
 {
-    siginfo_t information = {0};
-
-    while (__atomic_load_n(keeper->cloned, __ATOMIC_RELAXED) == 0 && information.si_pid == 0 &&
-           waitid(P_PID, (id_t)keeper->standby, &information, WEXITED | WNOHANG | WNOWAIT) == 0)
+    while (__atomic_load_n(keeper->cloned, __ATOMIC_RELAXED) == 0 &&
+           !children_is_dead(keeper->standby))
         (void)poll(NULL, 0, 1); /* millisecond */
 }
 
