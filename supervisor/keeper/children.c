@@ -181,7 +181,7 @@ bool children_is_dead(pid_t process)
 /* The pair and the dispatchers: whoever reaps them must act on it. */
 static bool is_replaced(const struct keeper *keeper, pid_t process)
 {
-    bool is = process == keeper->standby || process == keeper->supervisor;
+    bool is = process == keeper->pair;
 
     for (unsigned i = 0; i < keeper->count; i++)
         is = is || process == keeper->dispatchers[i].process;
@@ -287,7 +287,10 @@ pid_t children_find_supervisor(const struct keeper *keeper)
 {
     pid_t process = __atomic_load_n(keeper->cloned, __ATOMIC_RELAXED);
 
-    return children_is_ours(keeper, process) || !children_has(P_PID, process) ? 0 : process;
+    return keeper->lost_standby || children_is_ours(keeper, process) ||
+                   !children_has(P_PID, process)
+               ? 0
+               : process;
 }
 
 /* Returns true if another pair is to take the place of one that ended with this status. */
@@ -301,18 +304,18 @@ static bool needs_another(const struct keeper *keeper, int status)
 }
 
 /* The supervisor lives on without its standby, or both are gone.  Ends, or begins another pair. */
-static void pair_ended(struct keeper *keeper, pid_t process, int status)
+static void pair_ended(struct keeper *keeper, int status)
 {
     bool could_not_begin = WIFEXITED(status) && WEXITSTATUS(status) == STANDBY_AGAIN;
-    bool was_standby = process == keeper->standby;
+    pid_t process = keeper->pair;
 
-    keeper->standby = 0;
-    keeper->supervisor = was_standby && WIFSIGNALED(status) ? children_find_supervisor(keeper) : 0;
-    if (keeper->supervisor != 0 && keeper->gives_up) {
-        (void)kill(keeper->supervisor, SIGKILL); /* a child that was not reaped */
+    keeper->pair = WIFSIGNALED(status) ? children_find_supervisor(keeper) : 0;
+    keeper->lost_standby = keeper->pair != 0;
+    if (keeper->pair != 0 && keeper->gives_up) {
+        (void)kill(keeper->pair, SIGKILL); /* a child that was not reaped */
         return;
     }
-    if (keeper->supervisor != 0) {
+    if (keeper->pair != 0) {
         log_warning("the standby, process %d, was killed by signal %d: a supervisor that is killed "
                     "loses its clients until there is another pair",
                     process, WTERMSIG(status));
@@ -341,12 +344,10 @@ static void pair_ended(struct keeper *keeper, pid_t process, int status)
 /* Reaps the pair.  That must not wait until the link takes reports: only another pair reads it. */
 static void reap_pair(struct keeper *keeper)
 {
-    pid_t process;
     int status;
 
-    while ((process = keeper->standby != 0 ? keeper->standby : keeper->supervisor) != 0 &&
-           waitpid(process, &status, WNOHANG) == process)
-        pair_ended(keeper, process, status);
+    while (keeper->pair != 0 && waitpid(keeper->pair, &status, WNOHANG) == keeper->pair)
+        pair_ended(keeper, status);
 }
 
 void children_report_none(struct keeper *keeper, pid_t process, uint32_t mark)

@@ -44,7 +44,7 @@ bool children_is_dead(pid_t process);
 /* Returns true if the process is one of the daemon's own. */
 bool children_is_ours(const struct keeper *keeper, pid_t process);
 
-/* Returns the supervisor whose standby is dead; 0: none, or no child of ours. */
+/* Once `pair` was reaped, returns the supervisor if that has become our child; otherwise 0. */
 pid_t children_find_supervisor(const struct keeper *keeper);
 
 /* Reports the end of a process that ADOPT has named with this mark, and that counts for nothing. */

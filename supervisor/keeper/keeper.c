@@ -49,8 +49,8 @@ static void give_up(struct keeper *keeper)
     keeper->gives_up = true;
     if (keeper->begin_pair)
         loop_stop(&keeper->loop);
-    else if (keeper->standby != 0 || keeper->supervisor != 0) /* a child that was not reaped */
-        (void)kill(keeper->standby != 0 ? keeper->standby : keeper->supervisor, SIGKILL);
+    else if (keeper->pair != 0)
+        (void)kill(keeper->pair, SIGKILL); /* a child that was not reaped */
     keeper->begin_pair = false;
 }
 
@@ -98,7 +98,7 @@ static bool await_room(struct keeper *keeper)
 {
     uint64_t deadline = loop_clock() + ROOM_WITHIN;
 
-    while (!outbox_has_room(&keeper->outbox) && !children_is_dead(keeper->standby) &&
+    while (!outbox_has_room(&keeper->outbox) && !children_is_dead(keeper->pair) &&
            loop_clock() < deadline) {
         (void)poll(NULL, 0, 1); /* millisecond */
         outbox_flush(&keeper->outbox);
@@ -131,16 +131,12 @@ static bool start_dispatchers(struct keeper *keeper)
 
 static void end_pair(struct keeper *keeper)
 {
-    pid_t supervisor;
-
-    (void)kill(keeper->standby, SIGKILL); /* a child that was not reaped */
-    (void)waitpid(keeper->standby, NULL, 0);
-    keeper->standby = 0;
-    supervisor = children_find_supervisor(keeper); /* it became a child when the standby died */
-    if (supervisor == 0)
-        return;
-    (void)kill(supervisor, SIGKILL); /* a child that was not reaped */
-    (void)waitpid(supervisor, NULL, 0);
+    while (keeper->pair != 0) {
+        (void)kill(keeper->pair, SIGKILL); /* a child that was not reaped */
+        (void)waitpid(keeper->pair, NULL, 0);
+        keeper->pair = children_find_supervisor(keeper);
+        keeper->lost_standby = true;
+    }
 }
 
 /* Without privileges, the usual size must do. */
@@ -171,7 +167,8 @@ static int begin_pair(struct keeper *keeper)
         log_error("cannot create the standby: %m");
         return -1;
     }
-    keeper->standby = process;
+    keeper->pair = process;
+    keeper->lost_standby = false;
     return 0;
 }
 
@@ -179,7 +176,7 @@ static int begin_pair(struct keeper *keeper)
 static void await_supervisor(const struct keeper *keeper)
 {
     while (__atomic_load_n(keeper->cloned, __ATOMIC_RELAXED) == 0 &&
-           !children_is_dead(keeper->standby))
+           !children_is_dead(keeper->pair))
         (void)poll(NULL, 0, 1); /* millisecond */
 }
 
@@ -276,8 +273,7 @@ static void advance(void *context)
     if (keeper->renew && outbox_has_room(&keeper->outbox)) {
         keeper->renew = false;
         outbox_add(&keeper->outbox,
-                   (struct link_message){.type = LINK_RENEW, .process = keeper->supervisor}, NULL,
-                   0);
+                   (struct link_message){.type = LINK_RENEW, .process = keeper->pair}, NULL, 0);
     }
     if (log_is_broken())
         reopen_ask(keeper);

@@ -86,14 +86,14 @@ struct keeper {
     struct loop_source link; /* our end of the link */
     int far_end;             /* the supervisor's, for another pair */
     struct loop_source signals;
-    pid_t standby;    /* 0: it was reaped */
-    pid_t supervisor; /* once it has lost its standby; 0: none, or reaped */
-    int status;       /* of the last of the two, as of wait(2) */
-    bool interrupted; /* SIGINT came */
-    bool told_to_end; /* SIGTERM or SIGINT came */
-    bool gives_up;    /* no other pair begins */
-    bool renew;       /* report RENEW when there is room; each names another supervisor */
-    bool begin_pair;  /* both are dead: begin another pair */
+    pid_t pair;        /* our child: the standby, or the supervisor that has lost it; 0: reaped */
+    bool lost_standby; /* `pair` is the supervisor */
+    int status;        /* of the last of the two, as of wait(2) */
+    bool interrupted;  /* SIGINT came */
+    bool told_to_end;  /* SIGTERM or SIGINT came */
+    bool gives_up;     /* no other pair begins */
+    bool renew;        /* report RENEW when there is room; each names another supervisor */
+    bool begin_pair;   /* both are dead: begin another pair */
     uint64_t pair_began;
     struct backoff pairs; /* grows with each pair that could not begin, or died at once */
     bool is_other_pair;   /* than the first; unlike `begun`, no supervisor can change this */

@@ -281,7 +281,7 @@ pid_t __wrap_waitpid(pid_t process, int *status, int flags)
     found->reaped = true;
     if (status != NULL)
         *status = found->status;
-    if (process == keeper.standby || process == keeper.supervisor) {
+    if (process == keeper.pair) {
         last_status = *status;
         over = !begun || ended || keeper.gives_up ||
                (WIFEXITED(*status) && WEXITSTATUS(*status) != STANDBY_AGAIN &&
@@ -722,7 +722,7 @@ static void finish(void)
     struct process *supervisor;
 
     HOLDS(last_steps++ < LAST_STEPS);
-    supervisor = find(keeper.supervisor);
+    supervisor = keeper.lost_standby ? find(keeper.pair) : NULL;
     if (find_living(SUPERVISOR) != NULL || (supervisor != NULL && !supervisor->ended)) {
         hear(UINT32_MAX);
         (void)raw_send_each(link_end, &heard, sizeof(heard), NULL, 0, MSG_DONTWAIT);
