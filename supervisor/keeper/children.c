@@ -53,7 +53,7 @@ int children_start(struct keeper_dispatcher *dispatcher)
                                      .index = dispatcher->index,
                                      .generation = dispatcher->generation,
                                      .process = process},
-               descriptors, LAUNCH_DESCRIPTORS);
+               descriptors);
     return 0;
 }
 
@@ -101,7 +101,7 @@ static void died(struct keeper_dispatcher *dispatcher, int status)
                                      .index = dispatcher->index,
                                      .generation = dispatcher->generation,
                                      .value = status},
-               NULL, 0);
+               NULL);
 }
 
 static void on_stopped_long(void *context)
@@ -139,7 +139,7 @@ static void stopped(struct keeper_dispatcher *dispatcher, bool is_stopped)
                                      .index = dispatcher->index,
                                      .generation = dispatcher->generation,
                                      .value = is_stopped},
-               NULL, 0);
+               NULL);
 }
 
 /* Takes note of dispatchers that have died, were stopped or were continued, as long as the outbox
@@ -205,8 +205,7 @@ static bool report_group(struct keeper *keeper, size_t index)
     if (children_has(P_PGID, group))
         return false;
     keeper->groups[index] = keeper->groups[--keeper->group_count];
-    outbox_add(&keeper->outbox, (struct link_message){.type = LINK_EMPTY, .process = group}, NULL,
-               0);
+    outbox_add(&keeper->outbox, (struct link_message){.type = LINK_EMPTY, .process = group}, NULL);
     return true;
 }
 
@@ -258,7 +257,7 @@ static bool reader_ended(struct keeper *keeper, pid_t process, int status)
     if (answer.index == OPTIONS_FILES)
         return false;
     answer.value = reader_end(reader, status);
-    outbox_add(&keeper->outbox, answer, &reader->memory, answer.value == 0);
+    outbox_add(&keeper->outbox, answer, &reader->memory);
     return true;
 }
 
@@ -355,7 +354,7 @@ void children_report_none(struct keeper *keeper, pid_t process, uint32_t mark)
     outbox_add(&keeper->outbox,
                (struct link_message){
                    .type = LINK_ENDED, .index = 1, .generation = mark, .process = process},
-               NULL, 0);
+               NULL);
 }
 
 /* Reaps a child that is dead, no dispatcher, and not of the pair. */
@@ -387,7 +386,7 @@ static void reap_one(struct keeper *keeper, pid_t process)
                                  .system_time = microseconds(usage.ru_stime),
                                  .memory = (uint64_t)usage.ru_maxrss},
                    },
-                   NULL, 0);
+                   NULL);
 }
 
 /* Reaps children, dispatchers before what they left behind, until the link is full.  Returns true

@@ -64,7 +64,7 @@ static void take_signal(struct keeper *keeper, int signal_number)
     keeper->told_to_end = keeper->told_to_end || ends;
     keeper->interrupted = keeper->interrupted || signal_number == SIGINT;
     outbox_add(&keeper->outbox, (struct link_message){.type = LINK_CAUGHT, .value = signal_number},
-               NULL, 0);
+               NULL);
 }
 
 /* While children die all the time, SIGCHLD is there again as soon as it was read. */
@@ -87,7 +87,7 @@ static void on_unheard(void *context)
 {
     struct keeper *keeper = context;
 
-    outbox_add(&keeper->outbox, (struct link_message){.type = LINK_UNHEARD}, NULL, 0);
+    outbox_add(&keeper->outbox, (struct link_message){.type = LINK_UNHEARD}, NULL);
 }
 
 /* ---- beginning ---- */
@@ -273,7 +273,7 @@ static void advance(void *context)
     if (keeper->renew && outbox_has_room(&keeper->outbox)) {
         keeper->renew = false;
         outbox_add(&keeper->outbox,
-                   (struct link_message){.type = LINK_RENEW, .process = keeper->pair}, NULL, 0);
+                   (struct link_message){.type = LINK_RENEW, .process = keeper->pair}, NULL);
     }
     if (log_is_broken())
         reopen_ask(keeper);
@@ -306,7 +306,7 @@ int keeper_run(struct keeper *keeper)
         log_error("the keeper cannot give up capabilities: %m");
         end_pair(keeper);
     } else {
-        outbox_add(&keeper->outbox, (struct link_message){.type = LINK_BEGUN_ALL}, NULL, 0);
+        outbox_add(&keeper->outbox, (struct link_message){.type = LINK_BEGUN_ALL}, NULL);
         watch(keeper);
         loop_run(&keeper->loop, advance, keeper);
         monitor_hear_last(keeper); /* such as STOPPING=1 */

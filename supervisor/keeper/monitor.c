@@ -88,7 +88,7 @@ static void carry_out_group(struct keeper *keeper, const struct link_message *re
         return;
     /* Without memory, the client ends a little early. */
     outbox_add(&keeper->outbox,
-               (struct link_message){.type = LINK_EMPTY, .process = request->process}, NULL, 0);
+               (struct link_message){.type = LINK_EMPTY, .process = request->process}, NULL);
 }
 
 static void carry_out_read(struct keeper *keeper, const struct link_message *request)
@@ -103,7 +103,7 @@ static void carry_out_read(struct keeper *keeper, const struct link_message *req
     }
     if (path != NULL)
         answer.value = errno;
-    outbox_add(&keeper->outbox, answer, NULL, 0);
+    outbox_add(&keeper->outbox, answer, NULL);
 }
 
 static void carry_out_publish(struct keeper *keeper, const struct link_message *request)
@@ -111,8 +111,8 @@ static void carry_out_publish(struct keeper *keeper, const struct link_message *
     (void)request; /* it names nothing */
     outbox_add(
         &keeper->outbox,
-        (struct link_message){.type = LINK_PUBLISHED, .value = files_publish(&keeper->files)}, NULL,
-        0);
+        (struct link_message){.type = LINK_PUBLISHED, .value = files_publish(&keeper->files)},
+        NULL);
 }
 
 static void carry_out_lend(struct keeper *keeper, const struct link_message *request)

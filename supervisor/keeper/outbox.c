@@ -52,13 +52,13 @@ static bool is_there(struct outbox *outbox, const struct link_message *message)
 /* A supervisor that is gone needs no report. */
 static bool send_one(const struct outbox *outbox, const struct outbox_report *report)
 {
-    return link_send(outbox->link, &report->message, report->descriptors, report->count) == 0 ||
-           errno == EPIPE || errno == ECONNRESET;
+    return link_send(outbox->link, &report->message, report->descriptors) == 0 || errno == EPIPE ||
+           errno == ECONNRESET;
 }
 
 static void close_all(const struct outbox_report *report)
 {
-    for (unsigned i = 0; i < report->count; i++)
+    for (unsigned i = 0; i < link_descriptors(&report->message); i++)
         (void)close(report->descriptors[i]); /* the supervisor has copies of its own */
 }
 
@@ -75,8 +75,7 @@ void outbox_flush(struct outbox *outbox)
     }
 }
 
-void outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors,
-                unsigned count)
+void outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors)
 {
     struct outbox_report *report = &outbox->other;
     unsigned room = room_for(message.type);
@@ -90,8 +89,7 @@ void outbox_add(struct outbox *outbox, struct link_message message, const int *d
         message.number = outbox->made;
     }
     report->message = message;
-    report->count = count;
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < link_descriptors(&message); i++)
         report->descriptors[i] = descriptors[i];
     outbox_flush(outbox);
 }

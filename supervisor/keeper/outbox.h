@@ -18,8 +18,7 @@ enum { OUTBOX_KEPT = 32, OUTBOX_BEYOND = 8 };
 
 struct outbox_report {
     struct link_message message;
-    int descriptors[LINK_DESCRIPTORS]; /* owned */
-    unsigned count;
+    int descriptors[LINK_DESCRIPTORS]; /* owned; as many as the message brings */
 };
 
 /* All zero but for `link`: empty. */
@@ -39,9 +38,9 @@ bool outbox_is_blocked(const struct outbox *outbox);
  * any time: beyond OUTBOX_KEPT, each signal is kept once, as the kernel keeps a pending one. */
 bool outbox_has_room(const struct outbox *outbox);
 
-/* Adds a report and sends it if the link takes it.  Takes over the descriptors. */
-void outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors,
-                unsigned count);
+/* Adds a report and sends it if the link takes it.  Takes over the descriptors that it brings; NULL
+ * if it brings none. */
+void outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors);
 
 /* Sends what waits, as far as the link takes it. */
 void outbox_flush(struct outbox *outbox);

@@ -166,7 +166,7 @@ static void attempt(void *context)
         reopen->opened = loop_clock();
         reopen->replace.deadline = keeper->loop.now + REPLACE_EVERY;
     }
-    outbox_add(&keeper->outbox, (struct link_message){.type = LINK_OPENED}, &descriptor, 1);
+    outbox_add(&keeper->outbox, (struct link_message){.type = LINK_OPENED}, &descriptor);
 }
 
 static void replace(void *context)

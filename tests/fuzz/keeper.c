@@ -87,18 +87,14 @@ int __wrap_reader_start(struct keeper *reading, unsigned index);
 int __wrap_privileges_limit(uint64_t kept);
 int __wrap_privileges_rest(uint64_t kept);
 int __wrap_privileges_hide(void);
-void __wrap_outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors,
-                       unsigned count);
-void __real_outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors,
-                       unsigned count);
+void __wrap_outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors);
+void __real_outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors);
 void __wrap_outbox_forget(struct outbox *outbox, uint64_t number);
 void __real_outbox_forget(struct outbox *outbox, uint64_t number);
 void __wrap_outbox_repeat(struct outbox *outbox, uint64_t number);
 void __real_outbox_repeat(struct outbox *outbox, uint64_t number);
-int __wrap_link_send(int socket, const struct link_message *message, const int *descriptors,
-                     unsigned count);
-int __real_link_send(int socket, const struct link_message *message, const int *descriptors,
-                     unsigned count);
+int __wrap_link_send(int socket, const struct link_message *message, const int *descriptors);
+int __real_link_send(int socket, const struct link_message *message, const int *descriptors);
 
 static int32_t number_of(const struct process *process)
 {
@@ -410,11 +406,10 @@ static void check_report(const struct link_message *report)
 }
 
 /* It is true now, and may be sent later. */
-void __wrap_outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors,
-                       unsigned count)
+void __wrap_outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors)
 {
     check_report(&message);
-    __real_outbox_add(outbox, message, descriptors, count);
+    __real_outbox_add(outbox, message, descriptors);
 }
 
 static uint64_t forgotten; /* the last report that was */
@@ -444,13 +439,11 @@ void __wrap_outbox_repeat(struct outbox *outbox, uint64_t number)
 }
 
 /* A report that is kept is sent in its turn, with descriptors that are open. */
-int __wrap_link_send(int socket, const struct link_message *message, const int *descriptors,
-                     unsigned count)
+int __wrap_link_send(int socket, const struct link_message *message, const int *descriptors)
 {
-    int result = __real_link_send(socket, message, descriptors, count);
+    int result = __real_link_send(socket, message, descriptors);
 
     HOLDS(result == 0 || errno == EAGAIN);
-    HOLDS(count == (message->type == LINK_BEGUN ? LINK_DESCRIPTORS : 0));
     HOLDS(message->number == 0 || message->number == next);
     next += result == 0 && message->number != 0;
     return result;
@@ -692,13 +685,14 @@ static void check_descriptors(void)
     int count = fuzz_descriptors() - notify_is_open(&keeper.notify);
 
     for (uint64_t i = keeper.outbox.heard + 1; i <= keeper.outbox.made; i++)
-        count -= (int)keeper.outbox.kept[i % (OUTBOX_KEPT + OUTBOX_BEYOND)].count;
+        count -=
+            (int)link_descriptors(&keeper.outbox.kept[i % (OUTBOX_KEPT + OUTBOX_BEYOND)].message);
     for (unsigned i = 0; i < keeper.count; i++)
         count -= keeper.dispatchers[i].ledger >= 0;
     for (int i = 0; i < OPTIONS_FILES; i++)
         count -= keeper.readers[i].process != 0;
     if (keeper.outbox.other.message.type != 0)
-        count -= (int)keeper.outbox.other.count;
+        count -= (int)link_descriptors(&keeper.outbox.other.message);
     if (others == 0)
         others = count;
     HOLDS(count == others);
@@ -804,7 +798,7 @@ static void close_keeper(void)
     for (int i = 0; i < OPTIONS_FILES; i++)
         if (keeper.readers[i].process != 0)
             (void)close(keeper.readers[i].memory);
-    if (keeper.outbox.other.message.type != 0 && keeper.outbox.other.count > 0)
+    if (keeper.outbox.other.message.type != 0 && link_descriptors(&keeper.outbox.other.message) > 0)
         (void)close(keeper.outbox.other.descriptors[0]);
     while (signals_next(keeper.signals.descriptor) != 0)
         continue; /* they are not the next input's */

@@ -37,7 +37,7 @@ static void add(enum link_type type, int32_t value)
 
     for (unsigned i = 0; i < count; i++)
         descriptors[i] = fcntl(link_end, F_DUPFD_CLOEXEC, 3);
-    outbox_add(&outbox, (struct link_message){.type = type, .value = value}, descriptors, count);
+    outbox_add(&outbox, (struct link_message){.type = type, .value = value}, descriptors);
 }
 
 /* Returns the value of the next report; -1: there is none. */
@@ -273,7 +273,7 @@ static void check_descriptors(void)
     begin();
     CHECK(pipe2(pipes, O_CLOEXEC) == 0);
     pipes[2] = fcntl(pipes[0], F_DUPFD_CLOEXEC, 3);
-    outbox_add(&outbox, (struct link_message){.type = LINK_BEGUN}, pipes, LINK_DESCRIPTORS);
+    outbox_add(&outbox, (struct link_message){.type = LINK_BEGUN}, pipes);
     for (int round = 0; round < 3; round++) {
         int got[LINK_DESCRIPTORS];
 
