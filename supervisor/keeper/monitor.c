@@ -3,15 +3,14 @@
 #include "dispatcher/shared/interrupter.h"
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/release.h"
-#include "supervisor/base/file.h"
 #include "supervisor/keeper/adopted.h"
 #include "supervisor/keeper/children.h"
+#include "supervisor/keeper/control_groups.h"
 #include "supervisor/keeper/reader.h"
 #include "supervisor/keeper/reopen.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -122,38 +121,11 @@ static void carry_out_lend(struct keeper *keeper, const struct link_message *req
                   request->index);
 }
 
-/* Returns the control groups of a process, which the caller frees; or NULL. */
-static char *groups_of(const char *process, size_t *length)
-{
-    enum { MOST = 65536 /* bytes */ };
-    char path[32];
-    char error[FILE_ERROR_MAXIMUM];
-
-    (void)snprintf(path, sizeof(path), "/proc/%s/cgroup", process);
-    return file_read(path, MOST, length, error);
-}
-
 /* Returns true if a process may be the service's main process.  A service manager believes root
  * whatever it says, and looks itself whether another user's process is one of the service. */
 static bool may_be_main(pid_t process)
 {
-    char number[16];
-    size_t our_length;
-    size_t its_length;
-    char *ours = geteuid() == 0 ? groups_of("self", &our_length) : NULL;
-    char *its;
-    bool may;
-
-    if (process < 2 || ours == NULL) { /* without control groups there is no such manager */
-        free(ours);
-        return process > 1;
-    }
-    (void)snprintf(number, sizeof(number), "%d", (int)process);
-    its = groups_of(number, &its_length);
-    may = its != NULL && its_length == our_length && memcmp(ours, its, our_length) == 0;
-    free(ours);
-    free(its);
-    return may;
+    return process > 1 && (geteuid() != 0 || control_groups_have(process));
 }
 
 static void carry_out_notify(struct keeper *keeper, const struct link_message *request)
