@@ -19,10 +19,8 @@
 #include <unistd.h>
 
 enum {
-    AGAIN = 10 * LOOP_MILLISECOND,       /* until a source may be watched */
-    SIGNALS_AT_ONCE = 32,                /* before other events get their turn */
-    ROOM_WITHIN = 10 * LOOP_SECOND,      /* in the link, at the start */
-    START_AGAIN = 250 * LOOP_MILLISECOND /* a dispatcher that could not be started at first */
+    AGAIN = 10 * LOOP_MILLISECOND, /* until a source may be watched, or the outbox has room */
+    SIGNALS_AT_ONCE = 32           /* before other events get their turn */
 };
 
 /* Watches for requests, except while a report waits for the link.  Tries again later what cannot be
@@ -91,43 +89,6 @@ static void on_unheard(void *context)
 }
 
 /* ---- beginning ---- */
-
-/* At the start only.  The supervisor reads, so this does not take long, unless it dies.  Returns
- * true if another report can be kept. */
-static bool await_room(struct keeper *keeper)
-{
-    uint64_t deadline = loop_clock() + ROOM_WITHIN;
-
-    while (!outbox_has_room(&keeper->outbox) && !children_is_dead(keeper->pair) &&
-           loop_clock() < deadline) {
-        (void)poll(NULL, 0, 1); /* millisecond */
-        outbox_flush(&keeper->outbox);
-        monitor_hear(keeper); /* HEARD makes room */
-    }
-    return outbox_has_room(&keeper->outbox);
-}
-
-/* Starts one dispatcher at least; the others are started later if that fails now. */
-static bool start_dispatchers(struct keeper *keeper)
-{
-    for (unsigned i = 0; i < keeper->count; i++)
-        children_open(keeper, i);
-    for (unsigned i = 0; i < keeper->count; i++) {
-        bool has_room = await_room(keeper);
-
-        if (has_room && children_start(&keeper->dispatchers[i]) == 0)
-            continue;
-        if (i == 0) {
-            log_error("cannot start even one dispatcher: %m");
-            return false;
-        }
-        if (has_room)
-            log_warning("cannot start dispatcher %u yet: %m; trying again later", i);
-        for (; i < keeper->count; i++)
-            keeper->dispatchers[i].restart.deadline = loop_clock() + START_AGAIN;
-    }
-    return true;
-}
 
 static void end_pair(struct keeper *keeper)
 {
@@ -199,11 +160,13 @@ int keeper_open(struct keeper *keeper, unsigned dispatchers)
     if (begin_pair(keeper) != 0)
         return -1;
     await_supervisor(keeper);
-    if (!start_dispatchers(keeper)) {
-        end_pair(keeper);
-        return -1;
-    }
-    return 0;
+    for (unsigned i = 0; i < dispatchers; i++)
+        children_open(keeper, i);
+    if (children_start(&keeper->dispatchers[0]) == 0)
+        return 0;
+    log_error("cannot start even one dispatcher: %m");
+    end_pair(keeper);
+    return -1;
 }
 
 /* As root, keeps what it takes to signal and replace other users' processes, to remove files, and
@@ -239,9 +202,12 @@ static bool open_loop(struct keeper *keeper)
     keeper->reading = (struct loop_timer){.expired = children_end_readers, .context = keeper};
     loop_add_timer(&keeper->loop, &keeper->again);
     loop_add_timer(&keeper->loop, &keeper->reading);
-    for (unsigned i = 0; i < keeper->count; i++) {
-        loop_add_timer(&keeper->loop, &keeper->dispatchers[i].restart);
-        loop_add_timer(&keeper->loop, &keeper->dispatchers[i].stopped);
+    for (unsigned i = keeper->count; i-- > 0;) { /* the timer that was added last expires first */
+        struct keeper_dispatcher *dispatcher = &keeper->dispatchers[i];
+
+        loop_add_timer(&keeper->loop, &dispatcher->restart);
+        loop_add_timer(&keeper->loop, &dispatcher->stopped);
+        dispatcher->restart.deadline = dispatcher->process == 0 ? keeper->loop.now : 0;
     }
     keeper->notify.unheard = on_unheard;
     keeper->notify.context = keeper;
@@ -265,11 +231,24 @@ static void begin_pair_again(struct keeper *keeper)
         keeper->again.deadline = keeper->pairs.until;
 }
 
+/* Reports BEGUN_ALL once the start of each dispatcher has been tried. */
+static void report_beginning(struct keeper *keeper)
+{
+    for (unsigned i = 0; i < keeper->count; i++)
+        if (keeper->dispatchers[i].generation == 0 &&
+            !backoff_failing(&keeper->dispatchers[i].backoff))
+            return;
+    keeper->begun_all = true;
+    outbox_add(&keeper->outbox, (struct link_message){.type = LINK_BEGUN_ALL}, NULL);
+}
+
 /* Follows each round. */
 static void advance(void *context)
 {
     struct keeper *keeper = context;
 
+    if (!keeper->begun_all)
+        report_beginning(keeper);
     if (keeper->renew && outbox_has_room(&keeper->outbox)) {
         keeper->renew = false;
         outbox_add(&keeper->outbox,
@@ -306,8 +285,6 @@ int keeper_run(struct keeper *keeper)
         log_error("the keeper cannot give up capabilities: %m");
         end_pair(keeper);
     } else {
-        outbox_add(&keeper->outbox, (struct link_message){.type = LINK_BEGUN_ALL}, NULL);
-        watch(keeper);
         loop_run(&keeper->loop, advance, keeper);
         monitor_hear_last(keeper); /* such as STOPPING=1 */
     }

@@ -99,6 +99,7 @@ struct keeper {
     bool is_other_pair;   /* than the first; unlike `begun`, no supervisor can change this */
 
     unsigned count;  /* of dispatchers */
+    bool begun_all;  /* BEGUN_ALL was reported */
     bool interrupts; /* clients may have sent descriptors along: interrupter.h */
     struct keeper_dispatcher dispatchers[KEEPER_DISPATCHERS];
 
