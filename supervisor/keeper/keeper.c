@@ -18,10 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-    AGAIN = 10 * LOOP_MILLISECOND, /* until a source may be watched, or the outbox has room */
-    SIGNALS_AT_ONCE = 32           /* before other events get their turn */
-};
+enum { AGAIN = 10 * LOOP_MILLISECOND /* until a source may be watched, or the outbox has room */ };
 
 /* Watches for requests, except while a report waits for the link.  Tries again later what cannot be
  * done now. */
@@ -65,20 +62,17 @@ static void take_signal(struct keeper *keeper, int signal_number)
                NULL);
 }
 
-/* While children die all the time, SIGCHLD is there again as soon as it was read. */
+/* Takes one signal in each round: while children die all the time, SIGCHLD is there again as soon
+ * as it was read. */
 static void on_signal(void *context)
 {
     struct keeper *keeper = context;
-    int signal_number;
+    int signal_number = signals_next(keeper->signals.descriptor);
 
-    for (int i = 0;
-         i < SIGNALS_AT_ONCE && (signal_number = signals_next(keeper->signals.descriptor)) != 0;
-         i++) {
-        if (signal_number == SIGCHLD)
-            keeper->again.deadline = keeper->loop.now; /* children_go_on(), in this round */
-        else
-            take_signal(keeper, signal_number);
-    }
+    if (signal_number == SIGCHLD)
+        keeper->again.deadline = keeper->loop.now; /* children_go_on(), in this round */
+    else if (signal_number != 0)
+        take_signal(keeper, signal_number);
 }
 
 static void on_unheard(void *context)
