@@ -65,7 +65,7 @@ static void restart(void *context)
     if (*keeper->ended)
         return;
     /* Dispatchers must not take the last process from another pair. */
-    if (!outbox_has_room(&keeper->outbox) || keeper->begin_pair ||
+    if (!outbox_has_room(&keeper->outbox) || keeper->begin.deadline != 0 ||
         __atomic_load_n(keeper->cloned, __ATOMIC_RELAXED) == 0) {
         dispatcher->restart.deadline = keeper->loop.now + AGAIN;
         return;
@@ -95,10 +95,8 @@ static void died(struct keeper_dispatcher *dispatcher, int status)
         backoff_failed(&dispatcher->backoff, now);
     else
         backoff_succeeded(&dispatcher->backoff);
-    dispatcher->restart.deadline = dispatcher->gave_way ? now + WAY_GIVEN
-                                   : backoff_holds(&dispatcher->backoff, now)
-                                       ? dispatcher->backoff.until
-                                       : now;
+    dispatcher->restart.deadline =
+        dispatcher->gave_way ? now + WAY_GIVEN : backoff_next(&dispatcher->backoff, now);
     outbox_add(&keeper->outbox,
                (struct link_message){.type = LINK_DIED,
                                      .index = dispatcher->index,
@@ -326,9 +324,7 @@ static void pair_ended(struct keeper *keeper, int status)
     }
     keeper->renew = false; /* it may wait for room in the outbox */
     keeper->status = status;
-    keeper->again.deadline = keeper->loop.now;
-    keeper->begin_pair = needs_another(keeper, status);
-    if (!keeper->begin_pair) {
+    if (!needs_another(keeper, status)) {
         loop_stop(&keeper->loop);
         return;
     }
@@ -336,6 +332,7 @@ static void pair_ended(struct keeper *keeper, int status)
         backoff_failed(&keeper->pairs, keeper->loop.now);
     else
         backoff_succeeded(&keeper->pairs);
+    keeper->begin.deadline = backoff_next(&keeper->pairs, keeper->loop.now);
     if (could_not_begin)
         log_error("no supervisor could begin in the place of the last one: trying again in %d ms",
                   (int)(keeper->pairs.delay / LOOP_MILLISECOND));

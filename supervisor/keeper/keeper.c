@@ -42,11 +42,11 @@ static void give_up(struct keeper *keeper)
     log_error(
         "told to end once more, and no supervisor lives long enough to do it: ending at once");
     keeper->gives_up = true;
-    if (keeper->begin_pair)
+    if (keeper->begin.deadline != 0)
         loop_stop(&keeper->loop);
     else if (keeper->pair != 0)
         (void)kill(keeper->pair, SIGKILL); /* a child that was not reaped */
-    keeper->begin_pair = false;
+    keeper->begin.deadline = 0;
 }
 
 static void take_signal(struct keeper *keeper, int signal_number)
@@ -54,7 +54,7 @@ static void take_signal(struct keeper *keeper, int signal_number)
     bool ends = signal_number == SIGTERM || signal_number == SIGINT;
 
     /* No supervisor may ever hear of it. */
-    if (ends && keeper->told_to_end && (keeper->begin_pair || *keeper->useless > 1))
+    if (ends && keeper->told_to_end && (keeper->begin.deadline != 0 || *keeper->useless > 1))
         give_up(keeper);
     keeper->told_to_end = keeper->told_to_end || ends;
     keeper->interrupted = keeper->interrupted || signal_number == SIGINT;
@@ -127,6 +127,18 @@ static int begin_pair(struct keeper *keeper)
     return 0;
 }
 
+/* Begins another pair in the place of one that is dead. */
+static void begin_another(void *context)
+{
+    struct keeper *keeper = context;
+
+    keeper->is_other_pair = true;
+    if (begin_pair(keeper) == 0)
+        return;
+    backoff_failed(&keeper->pairs, keeper->loop.now);
+    keeper->begin.deadline = keeper->pairs.until;
+}
+
 /* Waits until the standby has cloned the supervisor, or has ended. */
 static void await_supervisor(const struct keeper *keeper)
 {
@@ -195,7 +207,9 @@ static bool open_loop(struct keeper *keeper)
     keeper->again = (struct loop_timer){.expired = children_go_on, .context = keeper};
     keeper->reading = (struct loop_timer){.expired = children_end_readers, .context = keeper};
     loop_add_timer(&keeper->loop, &keeper->again);
+    keeper->begin = (struct loop_timer){.expired = begin_another, .context = keeper};
     loop_add_timer(&keeper->loop, &keeper->reading);
+    loop_add_timer(&keeper->loop, &keeper->begin);
     for (unsigned i = keeper->count; i-- > 0;) { /* the timer that was added last expires first */
         struct keeper_dispatcher *dispatcher = &keeper->dispatchers[i];
 
@@ -210,19 +224,6 @@ static bool open_loop(struct keeper *keeper)
     /* The link may be full, and signals_open() has discarded a SIGCHLD that was pending. */
     keeper->again.deadline = keeper->loop.now;
     return true;
-}
-
-/* Begins another pair, if it is time to do so. */
-static void begin_pair_again(struct keeper *keeper)
-{
-    if (keeper->begin_pair && !backoff_holds(&keeper->pairs, keeper->loop.now)) {
-        keeper->is_other_pair = true;
-        keeper->begin_pair = begin_pair(keeper) != 0;
-        if (keeper->begin_pair)
-            backoff_failed(&keeper->pairs, keeper->loop.now);
-    }
-    if (keeper->begin_pair && keeper->again.deadline == 0)
-        keeper->again.deadline = keeper->pairs.until;
 }
 
 /* Reports BEGUN_ALL once the start of each dispatcher has been tried. */
@@ -250,7 +251,6 @@ static void advance(void *context)
     }
     if (log_is_broken())
         reopen_ask(keeper);
-    begin_pair_again(keeper);
     watch(keeper);
 }
 

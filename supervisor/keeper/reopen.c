@@ -152,5 +152,5 @@ void reopen_ask(struct keeper *keeper)
         return;
     if (now - reopen->attempted > QUIET)
         backoff_succeeded(&reopen->backoff);
-    reopen->attempt.deadline = backoff_holds(&reopen->backoff, now) ? reopen->backoff.until : now;
+    reopen->attempt.deadline = backoff_next(&reopen->backoff, now);
 }

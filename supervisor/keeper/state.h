@@ -93,7 +93,7 @@ struct keeper {
     bool told_to_end;  /* SIGTERM or SIGINT came */
     bool gives_up;     /* no other pair begins */
     bool renew;        /* report RENEW when there is room; each names another supervisor */
-    bool begin_pair;   /* both are dead: begin another pair */
+    struct loop_timer begin; /* another pair; set while both are dead, unless the service ends */
     uint64_t pair_began;
     struct backoff pairs; /* grows with each pair that could not begin, or died at once */
     bool is_other_pair;   /* than the first; unlike `begun`, no supervisor can change this */

@@ -618,8 +618,6 @@ static void expire(unsigned number)
         number -= number > 0;
     if (timer != NULL)
         timer->deadline = 1;
-    if (timer == &keeper.again)
-        keeper.pairs.until = 0;
 }
 
 static void act(void)
@@ -723,7 +721,8 @@ static void finish(void)
     }
     if (keeper.again.deadline != 0)
         keeper.again.deadline = 1;
-    keeper.pairs.until = 0;
+    if (keeper.begin.deadline != 0)
+        keeper.begin.deadline = 1;
     supervisor = standby != NULL ? find_living(SUPERVISOR) : find(renewed);
     if (supervisor != NULL && !supervisor->ended)
         end(supervisor, standby != NULL ? 0 : LINK_EXIT_RENEW << 8);
