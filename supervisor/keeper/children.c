@@ -245,23 +245,6 @@ static uint64_t microseconds(struct timeval time)
     return (uint64_t)time.tv_sec * LOOP_SECOND + (uint64_t)time.tv_usec;
 }
 
-/* Reports what a dead process has read from a file.  Returns false if it was to read none. */
-static bool reader_ended(struct keeper *keeper, pid_t process, int status)
-{
-    struct link_message answer = {.type = LINK_CONTENT};
-    struct keeper_reader *reader = keeper->readers;
-
-    while (answer.index < OPTIONS_FILES && reader->process != process) {
-        answer.index++;
-        reader++;
-    }
-    if (answer.index == OPTIONS_FILES)
-        return false;
-    answer.value = reader_end(reader, status);
-    outbox_add(&keeper->outbox, answer, &reader->memory);
-    return true;
-}
-
 /* Waits until all dispatchers are dead, a second at most, and does not reap them. */
 static void await_dispatchers(const struct keeper *keeper)
 {
@@ -423,16 +406,6 @@ void children_go_on(void *context)
     look_at_dispatchers(keeper);
     if (!outbox_is_blocked(&keeper->outbox) && (reap(keeper) || report_groups(keeper)))
         keeper->again.deadline = keeper->loop.now;
-}
-
-/* A file system or a name server does not answer, and the service must not wait for ever. */
-void children_end_readers(void *context)
-{
-    const struct keeper *keeper = context;
-
-    for (unsigned i = 0; i < OPTIONS_FILES; i++)
-        if (keeper->readers[i].process != 0)
-            (void)kill(keeper->readers[i].process, SIGKILL); /* a child that was not reaped */
 }
 
 /* ---- beginning and end ---- */

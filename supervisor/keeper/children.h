@@ -27,9 +27,6 @@ bool children_replace(struct keeper *keeper, uint64_t moment);
  * with it.  The context is the keeper. */
 void children_go_on(void *context);
 
-/* Kills the processes that read files; the context is the keeper. */
-void children_end_readers(void *context);
-
 /* Kills all dispatchers, and waits a second at most.  Kills handlers as well if the keeper gives
  * up. */
 void children_end(struct keeper *keeper);

@@ -6,6 +6,7 @@
 #include "supervisor/base/signals.h"
 #include "supervisor/keeper/children.h"
 #include "supervisor/keeper/monitor.h"
+#include "supervisor/keeper/reader.h"
 #include "supervisor/keeper/reopen.h"
 #include "supervisor/keeper/standby.h"
 
@@ -111,7 +112,7 @@ static int begin_pair(struct keeper *keeper)
     keeper->pair_began = loop_clock();
     process = fork();
     if (process == 0) {
-        if (keeper->loop.epoll > 0) {
+        if (keeper->is_other_pair) {
             loop_close(&keeper->loop);
             (void)close(keeper->signals.descriptor);
         }
@@ -205,7 +206,7 @@ static bool open_loop(struct keeper *keeper)
     if (keeper->interrupts)
         interrupter_prepare(true);
     keeper->again = (struct loop_timer){.expired = children_go_on, .context = keeper};
-    keeper->reading = (struct loop_timer){.expired = children_end_readers, .context = keeper};
+    keeper->reading = (struct loop_timer){.expired = reader_kill_all, .context = keeper};
     loop_add_timer(&keeper->loop, &keeper->again);
     keeper->begin = (struct loop_timer){.expired = begin_another, .context = keeper};
     loop_add_timer(&keeper->loop, &keeper->reading);
