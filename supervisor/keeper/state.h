@@ -49,7 +49,7 @@ struct keeper_reader {
 /* What the keeper asks of server/. */
 struct keeper_events {
     /* Becomes the standby, in a new process; `link` is the supervisor's end. */
-    void (*stand_by)(void *context, int link) __attribute__((noreturn));
+    __attribute__((noreturn)) void (*stand_by)(void *context, int link);
     /* Gives up the memory of the pair, in a process that needs it no more. */
     void (*leave_pair)(void *context);
     /* Closes the keeper's copies of listeners. */

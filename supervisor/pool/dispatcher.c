@@ -271,7 +271,6 @@ static void begin(struct dispatcher *dispatcher, uint32_t generation, pid_t proc
     dispatcher->process = process;
     dispatcher->state = DISPATCHER_STARTING;
     dispatcher->greeted = false;
-    dispatcher->stopped = false;
     dispatcher->heard = false;
     dispatcher->failing_until = 0;
     dispatcher_expect(dispatcher);
@@ -285,6 +284,7 @@ void dispatcher_begin(struct dispatcher *dispatcher, uint32_t generation, pid_t 
     begin(dispatcher, generation, process);
     known->generation = generation;
     known->index = dispatcher->index;
+    known->stopped = false;
     for (int i = 0; i < CHANNEL_DESCRIPTORS; i++)
         known->descriptors[i] = descriptors[i];
     __atomic_signal_fence(__ATOMIC_SEQ_CST);

@@ -29,7 +29,6 @@ struct dispatcher {
     bool greeted;  /* has sent READY */
     bool called;   /* during a roll call: ROLL was sent */
     uint64_t roll; /* its number */
-    bool stopped;  /* by a signal, as the keeper says */
     bool heard;    /* has sent a valid message since pool_has_answered() was called */
     bool gave_way; /* is being killed to make room for a handler */
     struct channel channel;

@@ -171,7 +171,7 @@ int pool_await(struct pool *pool)
 void pool_stopped(struct pool *pool, unsigned index, uint32_t generation, bool stopped)
 {
     if (pool_knows(pool, index, generation))
-        pool->dispatchers[index].stopped = stopped;
+        pool->dispatchers[index].channel.known->stopped = stopped;
 }
 
 /* A dispatcher that has not answered the roll call yet served the earlier supervisor. */
@@ -181,7 +181,8 @@ static bool can_serve(const struct dispatcher *dispatcher)
     uint64_t left = dispatcher->due > now ? dispatcher->due - now : 0;
     bool called = dispatcher->state == DISPATCHER_STARTING && dispatcher->channel.rolling;
 
-    return (dispatcher->state == DISPATCHER_READY || called) && !dispatcher->stopped &&
+    return (dispatcher->state == DISPATCHER_READY || called) &&
+           !dispatcher->channel.known->stopped &&
            (dispatcher->due == 0 || left + SILENT >= dispatcher->pool->allowed);
 }
 

@@ -15,6 +15,7 @@
 #include "supervisor/listen/binding.h"
 #include "supervisor/listen/passed.h"
 #include "supervisor/options/rules.h"
+#include "supervisor/server/announcement.h"
 #include "supervisor/server/check.h"
 #include "supervisor/server/events.h"
 #include "supervisor/server/greeting.h"
@@ -24,8 +25,7 @@
 #include "supervisor/server/state.h"
 #include "supervisor/server/users.h"
 
-#include <errno.h>
-#include <poll.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,8 +93,19 @@ static bool check_inherited(const struct options *options)
     return true;
 }
 
-static void warn(const struct options *options)
+/* Returns the number of workers that dispatchers have descriptors for. */
+static uint64_t workers_possible(const struct startup *startup)
 {
+    const uint32_t needed = PROTOCOL_NOT_FOR_WORKERS;
+    const uint64_t each = startup->descriptors > needed ? startup->descriptors - needed : 1;
+
+    return each * startup->options->dispatchers;
+}
+
+static void warn(const struct startup *startup)
+{
+    const struct options *options = startup->options;
+
     if (options->backlog)
         log_warning("--backlog is ignored: it is always as long as net.core.somaxconn allows");
     if ((options->fair || options->per_source != UNLIMITED) && !options->refuse &&
@@ -103,6 +114,12 @@ static void warn(const struct options *options)
         log_warning("--queue %u: clients of one source can fill the queue and shut the others out; "
                     "give a --per-source-queue below that",
                     options->queue);
+    if (options->persistent && options->processes > workers_possible(startup))
+        log_warning("--processes %u: dispatchers have descriptors for no more than %" PRIu64
+                    " workers: expected 1 to that, or a higher hard limit on descriptors "
+                    "(ulimit -Hn)",
+                    options->processes == UNLIMITED ? 0 : options->processes,
+                    workers_possible(startup));
 }
 
 /* Prepares what dispatchers start with, and tries CMD, before anything listens. */
@@ -279,48 +296,6 @@ static void settle(struct server *server, bool resumes)
     takeover_settled(server->takeover);
 }
 
-/* Writes a line to the descriptor of --ready-fd.  A slow reader must not delay the service, and
- * O_NONBLOCK would also apply to every other process that has this descriptor.  A descriptor that
- * is ready takes a whole line (pipe(7), PIPE_BUF). */
-static void announce(const struct listener *listener, const char *text, int descriptor)
-{
-    struct pollfd event = {.fd = descriptor, .events = POLLOUT};
-    char address[INET6_ADDRSTRLEN];
-    char line[LISTENER_TEXT + 16];
-    int length;
-
-    if (listener->path != NULL)
-        length = snprintf(line, sizeof(line), "%s\n", text);
-    else
-        length = snprintf(line, sizeof(line), "%s %u\n", address_text(&listener->local, address),
-                          listener->local.port);
-    errno = EAGAIN;
-    if (poll(&event, 1, 0) != 1 || write(descriptor, line, (size_t)length) != length)
-        log_warning("--ready-fd: cannot write to it: %m; going on");
-}
-
-static void tell_listening(struct startup *startup)
-{
-    int ready = startup->server.options->ready_descriptor;
-    char text[LISTENER_TEXT];
-
-    for (size_t i = 0; i < startup->listeners.count; i++) {
-        const struct listener *each = &startup->listeners.list[i];
-
-        if (each->retired)
-            continue;
-        report_listening(each->path, &each->local, listener_text(each, text));
-        if (ready >= 0)
-            announce(each, text, ready);
-    }
-    startup->server.options->ready_descriptor = -1;
-    clients_settle();
-    if (ready >= 0 && close(ready) != 0)
-        log_warning("--ready-fd: cannot close it: %m; going on");
-    if (startup->greets)
-        greeting_write(startup->options, &startup->listeners);
-}
-
 /* Runs in the supervisor.  Returns the exit status. */
 static int supervise(void *context)
 {
@@ -347,7 +322,7 @@ static int supervise(void *context)
     if (!server->lasting->announced) {
         if (startup->options->takeover != NULL)
             settle(server, resumes);
-        tell_listening(startup);
+        announcement_make(server->options, &startup->listeners, startup->greets);
         server->lasting->announced = true;
     }
     server_run(server);
@@ -363,7 +338,9 @@ __attribute__((noreturn)) static void stand_by(void *context, int link)
     log_set_program("standby");
     title_set("standby");
     (void)prctl(PR_SET_NAME, "standby"); /* only people read it */
-    (void)setsid();                      /* cannot fail: a forked process leads no group */
+    /* Leaves the terminal's job control, as a dispatcher does, and for its reason not by setsid(2).
+     * Cannot fail: a forked process leads no session. */
+    (void)setpgid(0, 0);
     startup->link = link;
     leave_keeper(&startup->keeper);
     server->lasting->is_other_pair = startup->keeper.is_other_pair;
@@ -491,9 +468,9 @@ int startup(struct options *options)
         return EXIT_FAILURE;
     reopen_prepare(&startup.keeper.reopen);
     startup.greets = greeting_is_wanted(options);
-    warn(options);
     startup.descriptors = descriptors_raise(&startup.original);
     if (options->dispatchers == 0)
         options->dispatchers = default_dispatchers(options);
+    warn(&startup);
     return options->check ? check(&startup) : begin(&startup);
 }

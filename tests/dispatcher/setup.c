@@ -22,6 +22,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 enum {
@@ -263,6 +264,16 @@ static void serve_limited(void *context)
     serve(context);
 }
 
+/* An emulator has threads of its own, which count as processes: with a limit of one, it cannot run a
+ * handler. */
+static bool is_emulated(void)
+{
+    struct stat status;
+
+    CHECK(stat("/proc/self/task", &status) == 0);
+    return status.st_nlink > 3; /* the directory itself, its parent, and one for each thread */
+}
+
 static void check_user(void)
 {
     int pair[2];
@@ -279,7 +290,7 @@ static void check_user(void)
     CHECK(in_child(try, NULL) == 0);
     add_bystanders();
     CHECK(in_child(fail, NULL) == 0);
-    CHECK(in_child(serve_limited, NULL) == 0);
+    CHECK(is_emulated() || in_child(serve_limited, NULL) == 0);
     remove_bystanders();
 }
 

@@ -55,12 +55,12 @@ static struct process {
     enum kind kind;
     int parent;    /* the place of a dispatcher or standby; NOBODY: the keeper */
     int32_t group; /* that of a leader is its own number at first */
+    int status;    /* as of wait(2) */
+    int news;      /* status of a stop or continuation that nobody has asked for yet; 0: none */
     bool leader;   /* of a session */
     bool ended;
-    int status; /* as of wait(2) */
     bool reaped;
     bool reported; /* by ENDED or DIED */
-    int news;      /* status of a stop or continuation that nobody has asked for yet; 0: none */
 } processes[PROCESSES];
 static unsigned process_count;
 static bool lacks_processes;
@@ -278,10 +278,10 @@ pid_t __wrap_waitpid(pid_t process, int *status, int flags)
     if (status != NULL)
         *status = found->status;
     if (process == keeper.pair) {
-        last_status = *status;
+        last_status = found->status;
         over = !begun || ended || keeper.gives_up ||
-               (WIFEXITED(*status) && WEXITSTATUS(*status) != STANDBY_AGAIN &&
-                WEXITSTATUS(*status) != LINK_EXIT_RENEW);
+               (WIFEXITED(found->status) && WEXITSTATUS(found->status) != STANDBY_AGAIN &&
+                WEXITSTATUS(found->status) != LINK_EXIT_RENEW);
     }
     return process;
 }

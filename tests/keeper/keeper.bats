@@ -43,6 +43,19 @@ start_waiting() {
     done
 }
 
+# A session of its own would be an autogroup (sched(7)), whose share of the processor is not that of
+# the daemon.
+@test "every process that the keeper starts leaves the group it was started in, but not the session" {
+    start --address 127.0.0.1 0 cat
+    local process group session
+    group=$(ps -o pgid= -p "$DAEMON")
+    session=$(ps -o sid= -p "$DAEMON")
+    for process in $(children "$DAEMON") "$(supervisor)"; do
+        [[ $(ps -o pgid= -p "$process") != "$group" ]]
+        [[ $(ps -o sid= -p "$process") == "$session" ]]
+    done
+}
+
 # ---- signals ----
 
 @test "SIGTERM to every process of the group counts as one" {

@@ -457,11 +457,12 @@ static _Noreturn void work(unsigned seed)
 static void compare(void)
 {
     static uint8_t found[TICKETS];
+    const size_t tickets = (size_t)books->last_ticket + 1;
     uint64_t ticket = diary->ticket;
     uint64_t ended = 0;
     uint64_t noted = 0;
 
-    memset(found, CLIENT_NONE, books->last_ticket + 1);
+    memset(found, CLIENT_NONE, tickets);
     for (int state = CLIENT_QUEUED; state <= CLIENT_RUNNING; state++)
         for (const struct client *each = clients_first(&clients, (enum client_state)state);
              each != NULL; each = clients_next(&clients, each)) {
@@ -472,7 +473,7 @@ static void compare(void)
         CHECK(found[ticket] == diary->from || found[ticket] == diary->to);
         diary->states[ticket] = found[ticket];
     }
-    CHECK(memcmp(found, diary->states, books->last_ticket + 1) == 0);
+    CHECK(memcmp(found, diary->states, tickets) == 0);
     for (int end = 0; end < CLIENT_ENDS; end++) {
         uint64_t more = books->ended[end] - diary->ended[end];
 

@@ -43,7 +43,7 @@ static void connect_all(void)
 
     listen_here(&address);
     for (int i = 0; i < CONNECTIONS; i++) {
-        struct sockaddr_in peer;
+        struct sockaddr_in peer = {0};
         socklen_t length = sizeof(peer);
 
         clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

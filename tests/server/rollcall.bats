@@ -131,6 +131,17 @@ kill_keeper() {
     (($(milliseconds_since "$begin") >= 1000))
 }
 
+@test "if all dispatchers are stopped when a supervisor is killed, the next one knows that none can serve" {
+    start_controlled 0 cat
+    dispatchers | xargs kill -STOP
+    await health_is 503
+    kill_supervisor
+    await has_taken_its_place
+    health_is 503
+    dispatchers | xargs kill -CONT
+    await health_is 200
+}
+
 @test "while dispatchers answer the roll call the service is healthy; after two seconds without an answer it is not" {
     start_controlled 0 cat
     hold_dispatchers

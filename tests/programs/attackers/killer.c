@@ -44,7 +44,9 @@ static bool leads_session(pid_t process)
 }
 
 /* Finds the children of the keeper, of the standby, or of a dispatcher: of the last, children that
- * are not workers yet are left alone. */
+ * are not workers yet are left alone.
+ *
+ * Goes no deeper than from keeper to standby to dispatcher.  NOLINTNEXTLINE(misc-no-recursion) */
 static void find(pid_t parent, bool of_dispatcher)
 {
     char children[4096];

@@ -1,11 +1,14 @@
 /*
- * stream listen SOCKET FILE    - accepts connections, and writes what comes to FILE: each line
- * begins with the number of its connection stream to SOCKET COMMAND...  - executes a command whose
- * standard error is connected to SOCKET stream journal SOCKET COMMAND...  - the same;
- * JOURNAL_STREAM names the connection stream pair COMMAND...       - executes a command whose
- * standard error is a socket without a name stream datagrams COMMAND...  - starts a command whose
- * standard error is a datagram socket, prints what comes, and exits with the command's status
- * stream shut                  - as a handler: shuts standard error down for all, and says so
+ * stream MODE ARGUMENTS... - connects standard error to a socket, or listens at one.
+ *
+ *     listen SOCKET FILE         accepts connections, and writes what comes to FILE: each line
+ *                                begins with the number of its connection
+ *     to SOCKET COMMAND...       executes a command whose standard error is connected to SOCKET
+ *     journal SOCKET COMMAND...  the same; JOURNAL_STREAM names the connection
+ *     pair COMMAND...            executes a command whose standard error is a nameless socket
+ *     datagrams COMMAND...       starts a command whose standard error is a datagram socket,
+ *                                prints what comes, and exits with the command's status
+ *     shut                       as a handler: shuts standard error down for all, and says so
  */
 #include <err.h>
 #include <fcntl.h>
@@ -48,7 +51,7 @@ static void copy(FILE *file, int descriptor, unsigned number)
     (void)fflush(file);
 }
 
-static void listen_at(const char *path, const char *name)
+__attribute__((noreturn)) static void listen_at(const char *path, const char *name)
 {
     const struct sockaddr_un address = address_of(path);
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -73,6 +76,7 @@ static void listen_at(const char *path, const char *name)
         if (events[0].revents != 0 && count < CONNECTIONS - 1)
             events[++count] = (struct pollfd){.fd = accept(listener, NULL, NULL), .events = POLLIN};
     }
+    err(1, "poll");
 }
 
 static void connect_to(const char *path, bool journal)
@@ -116,7 +120,8 @@ static void make_pair(void)
 /* Returns in the child. */
 static void start_with_datagrams(void)
 {
-    int pair[2], status;
+    int pair[2];
+    int status;
     char bytes[4096];
     ssize_t length;
 

@@ -197,7 +197,7 @@ static void tell_state(int client)
 
     while (directory != NULL && (entry = readdir(directory)) != NULL) {
         char target[256] = "";
-        char line[512];
+        char line[sizeof(entry->d_name) + sizeof(target) + 2];
 
         if (readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1) < 0 ||
             atoi(entry->d_name) == dirfd(directory) || atoi(entry->d_name) == client)
