@@ -1,7 +1,6 @@
 #include "supervisor/keeper/children.h"
 
 #include "dispatcher/shared/log.h"
-#include "supervisor/keeper/adopted.h"
 #include "supervisor/keeper/reader.h"
 #include "supervisor/keeper/standby.h"
 
@@ -199,13 +198,13 @@ bool children_is_ours(const struct keeper *keeper, pid_t process)
 }
 
 /* Reports an awaited group and forgets it, if it is empty. */
-static bool report_group(struct keeper *keeper, size_t index)
+static bool report_group(struct keeper *keeper, size_t place)
 {
-    pid_t group = keeper->groups[index];
+    pid_t group = keeper->groups.list[place].process;
 
     if (children_has(P_PGID, group))
         return false;
-    keeper->groups[index] = keeper->groups[--keeper->group_count];
+    awaited_remove(&keeper->groups, place);
     outbox_add(&keeper->outbox, (struct link_message){.type = LINK_EMPTY, .process = group}, NULL);
     return true;
 }
@@ -219,25 +218,23 @@ static bool report_groups(struct keeper *keeper)
     const uint64_t end = loop_clock() + LOOP_SLICE;
 
     for (unsigned i = 0; i < GROUPS_AT_ONCE && loop_clock() < end && keeper->groups_unseen > 0 &&
-                         keeper->group_count > 0 && !outbox_is_blocked(&keeper->outbox);
+                         keeper->groups.count > 0 && !outbox_is_blocked(&keeper->outbox);
          i++) {
-        keeper->group_next %= keeper->group_count;
+        keeper->group_next %= keeper->groups.count;
         if (report_group(keeper, keeper->group_next))
             continue; /* another group has its place now, which may have been looked at before */
         keeper->group_next++;
         keeper->groups_unseen--;
     }
-    return keeper->groups_unseen > 0 && keeper->group_count > 0;
+    return keeper->groups_unseen > 0 && keeper->groups.count > 0;
 }
 
 void children_look_at_group(struct keeper *keeper, pid_t group)
 {
-    for (size_t i = 0; i < keeper->group_count; i++)
-        if (keeper->groups[i] == group) {
-            if (report_group(keeper, i) && keeper->groups_unseen > 0)
-                keeper->groups_unseen = keeper->group_count; /* one may have been passed over */
-            return;
-        }
+    const size_t place = awaited_find(&keeper->groups, group);
+
+    if (place < keeper->groups.count && report_group(keeper, place) && keeper->groups_unseen > 0)
+        keeper->groups_unseen = keeper->groups.count; /* one may have been passed over */
 }
 
 static uint64_t microseconds(struct timeval time)
@@ -345,8 +342,7 @@ static void reap_one(struct keeper *keeper, pid_t process)
 {
     bool leader = getsid(process) == process;
     struct rusage usage;
-    uint32_t mark;
-    bool noted;
+    size_t place;
     int status;
     pid_t reaped = wait4(process, &status, WNOHANG, &usage);
 
@@ -356,9 +352,12 @@ static void reap_one(struct keeper *keeper, pid_t process)
         log_bug("wait4: process %d: %m", process);
     if (reader_ended(keeper, process, status))
         return;
-    noted = adopted_forget(keeper, process, &mark);
-    if (noted && !leader)
-        children_report_none(keeper, process, mark);
+    place = awaited_find(&keeper->adopted, process);
+    if (place < keeper->adopted.count) {
+        if (!leader)
+            children_report_none(keeper, process, keeper->adopted.list[place].mark);
+        awaited_remove(&keeper->adopted, place);
+    }
     if (leader)
         outbox_add(&keeper->outbox,
                    (struct link_message){
@@ -385,7 +384,7 @@ static bool reap(struct keeper *keeper)
             waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) != 0 ||
             information.si_pid == 0)
             return false;
-        keeper->groups_unseen = keeper->group_count;
+        keeper->groups_unseen = keeper->groups.count;
         reap_pair(keeper);
         look_at_dispatchers(keeper);
         if (!outbox_has_room(&keeper->outbox))

@@ -3,7 +3,6 @@
 #include "dispatcher/shared/interrupter.h"
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/release.h"
-#include "supervisor/keeper/adopted.h"
 #include "supervisor/keeper/children.h"
 #include "supervisor/keeper/control_groups.h"
 #include "supervisor/keeper/reader.h"
@@ -11,7 +10,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -45,9 +43,10 @@ static void carry_out_adopt(struct keeper *keeper, const struct link_message *re
 
     if (!children_is_ours(keeper, process) && children_has(P_PID, process) &&
         (getsid(process) == process ||
-         (!children_is_dead(process) && adopted_note(keeper, process, request->generation))))
+         (!children_is_dead(process) &&
+          awaited_add(&keeper->adopted, process, request->generation))))
         return;                                                 /* its end will be reported */
-    children_report_none(keeper, process, request->generation); /* without room, a little early */
+    children_report_none(keeper, process, request->generation); /* without memory, a little early */
 }
 
 static void carry_out_signal(struct keeper *keeper, const struct link_message *request)
@@ -62,28 +61,9 @@ static void carry_out_signal(struct keeper *keeper, const struct link_message *r
     children_look_at_group(keeper, request->process);
 }
 
-/* Remembers a group that EMPTY is due for, once.  Returns false if there is no memory for it. */
-static bool await_group(struct keeper *keeper, pid_t group)
-{
-    for (size_t i = 0; i < keeper->group_count; i++)
-        if (keeper->groups[i] == group)
-            return true;
-    if (keeper->group_count == keeper->group_room) {
-        size_t room = keeper->group_room == 0 ? 16 : 2 * keeper->group_room;
-        pid_t *groups = reallocarray(keeper->groups, room, sizeof(*groups));
-
-        if (groups == NULL)
-            return false;
-        keeper->groups = groups;
-        keeper->group_room = room;
-    }
-    keeper->groups[keeper->group_count++] = group;
-    return true;
-}
-
 static void carry_out_group(struct keeper *keeper, const struct link_message *request)
 {
-    if (children_has(P_PGID, request->process) && await_group(keeper, request->process))
+    if (children_has(P_PGID, request->process) && awaited_add(&keeper->groups, request->process, 0))
         return;
     /* Without memory, the client ends a little early. */
     outbox_add(&keeper->outbox,

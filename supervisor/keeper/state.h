@@ -6,6 +6,7 @@
 
 #include "supervisor/base/backoff.h"
 #include "supervisor/base/loop.h"
+#include "supervisor/keeper/awaited.h"
 #include "supervisor/keeper/files.h"
 #include "supervisor/keeper/launch.h"
 #include "supervisor/keeper/link.h"
@@ -19,7 +20,7 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
-enum { KEEPER_DISPATCHERS = 64, KEEPER_ADOPTED = 256 };
+enum { KEEPER_DISPATCHERS = 64 };
 
 struct keeper_dispatcher {
     struct keeper *keeper;
@@ -32,12 +33,6 @@ struct keeper_dispatcher {
     struct backoff backoff;
     struct loop_timer restart;
     struct loop_timer stopped; /* set while it is stopped: when to kill it */
-};
-
-/* A process that the supervisor has named in ADOPT before it led a session. */
-struct keeper_adopted {
-    pid_t process;
-    uint32_t mark; /* of that request */
 };
 
 /* A process that reads a file: reader.h. */
@@ -106,13 +101,12 @@ struct keeper {
     struct outbox outbox;
     struct loop_timer again; /* when to do what a full outbox has held up */
 
-    pid_t *groups; /* that GROUP named, and that are not empty */
-    size_t group_count;
-    size_t group_room;
-    size_t group_next;    /* to be looked at, modulo `group_count` */
-    size_t groups_unseen; /* since a child was reaped last */
-    struct keeper_adopted adopted[KEEPER_ADOPTED];
-    unsigned adopted_count;
+    struct awaited groups; /* that GROUP named, and that are not empty */
+    size_t group_next;     /* to be looked at, modulo the number of groups */
+    size_t groups_unseen;  /* since a child was reaped last */
+    /* Children that ADOPT named before they led a session.  One that dies without having led a
+     * session has not become a handler, and counts for nothing; but its end is reported. */
+    struct awaited adopted;
     struct keeper_reader readers[OPTIONS_FILES];
     struct loop_timer reading; /* when to kill them */
 };

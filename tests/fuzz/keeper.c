@@ -701,7 +701,7 @@ static void check_keeper(void)
     check_descriptors();
     HOLDS(count_living(READER) <= OPTIONS_FILES);
     HOLDS(count_living(DISPATCHER) <= DISPATCHERS);
-    HOLDS(keeper.group_count <= process_count);
+    HOLDS(keeper.groups.count <= process_count && keeper.adopted.count <= process_count);
     check_manager();
 }
 
@@ -808,7 +808,8 @@ static void close_keeper(void)
     if (keeper.notify.descriptor >= 0)
         (void)close(keeper.notify.descriptor);
     (void)close(manager);
-    free(keeper.groups);
+    free(keeper.groups.list);
+    free(keeper.adopted.list);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -709,6 +709,8 @@ static void check_failed_start(void)
     const struct keeper_events events = {.stand_by = fail, .context = &keeper};
     uint64_t began = loop_clock();
 
+    free(keeper.groups.list);
+    free(keeper.adopted.list);
     keeper = (struct keeper){.options = &options,
                              .events = events,
                              .begun = keeper.begun,
