@@ -32,11 +32,22 @@ enum {
 
 /* ---- dispatchers ---- */
 
+static void report(const struct keeper_dispatcher *dispatcher, enum link_type type, int32_t value,
+                   const int *descriptors)
+{
+    outbox_add(&dispatcher->keeper->outbox,
+               (struct link_message){.type = type,
+                                     .index = dispatcher->index,
+                                     .generation = dispatcher->generation,
+                                     .process = dispatcher->process,
+                                     .value = value},
+               descriptors);
+}
+
 int children_start(struct keeper_dispatcher *dispatcher)
 {
-    struct keeper *keeper = dispatcher->keeper;
     int descriptors[LAUNCH_DESCRIPTORS];
-    pid_t process = launch_dispatcher(&keeper->launch, dispatcher->index, descriptors);
+    pid_t process = launch_dispatcher(&dispatcher->keeper->launch, dispatcher->index, descriptors);
 
     if (process < 0)
         return -1;
@@ -47,12 +58,7 @@ int children_start(struct keeper_dispatcher *dispatcher)
     dispatcher->ledger = fcntl(descriptors[LAUNCH_LEDGER], F_DUPFD_CLOEXEC, PROTOCOL_LAST + 1);
     dispatcher->gave_way = false;
     dispatcher->since = loop_clock();
-    outbox_add(&keeper->outbox,
-               (struct link_message){.type = LINK_BEGUN,
-                                     .index = dispatcher->index,
-                                     .generation = dispatcher->generation,
-                                     .process = process},
-               descriptors);
+    report(dispatcher, LINK_BEGUN, 0, descriptors);
     return 0;
 }
 
@@ -84,8 +90,7 @@ static void restart(void *context)
 /* Its process was reaped. */
 static void died(struct keeper_dispatcher *dispatcher, int status)
 {
-    struct keeper *keeper = dispatcher->keeper;
-    uint64_t now = keeper->loop.now;
+    uint64_t now = dispatcher->keeper->loop.now;
 
     dispatcher->process = 0;
     dispatcher->stopped.deadline = 0;
@@ -96,12 +101,7 @@ static void died(struct keeper_dispatcher *dispatcher, int status)
         backoff_succeeded(&dispatcher->backoff);
     dispatcher->restart.deadline =
         dispatcher->gave_way ? now + WAY_GIVEN : backoff_next(&dispatcher->backoff, now);
-    outbox_add(&keeper->outbox,
-               (struct link_message){.type = LINK_DIED,
-                                     .index = dispatcher->index,
-                                     .generation = dispatcher->generation,
-                                     .value = status},
-               NULL);
+    report(dispatcher, LINK_DIED, status, NULL);
 }
 
 static void on_stopped_long(void *context)
@@ -131,15 +131,8 @@ bool children_replace(struct keeper *keeper, uint64_t moment)
 
 static void stopped(struct keeper_dispatcher *dispatcher, bool is_stopped)
 {
-    struct keeper *keeper = dispatcher->keeper;
-
-    dispatcher->stopped.deadline = is_stopped ? keeper->loop.now + STOPPED_LONGEST : 0;
-    outbox_add(&keeper->outbox,
-               (struct link_message){.type = LINK_STOPPED,
-                                     .index = dispatcher->index,
-                                     .generation = dispatcher->generation,
-                                     .value = is_stopped},
-               NULL);
+    dispatcher->stopped.deadline = is_stopped ? dispatcher->keeper->loop.now + STOPPED_LONGEST : 0;
+    report(dispatcher, LINK_STOPPED, is_stopped, NULL);
 }
 
 /* Takes note of dispatchers that have died, were stopped or were continued, as long as the outbox
