@@ -46,6 +46,11 @@ bool backoff_holds(const struct backoff *backoff, uint64_t now)
     return backoff->delay != 0 && now < backoff->until;
 }
 
+uint64_t backoff_next(const struct backoff *backoff, uint64_t now)
+{
+    return backoff_holds(backoff, now) ? backoff->until : now;
+}
+
 bool backoff_pause(uint64_t *until, const char *format, ...)
 {
     uint64_t now = loop_clock();

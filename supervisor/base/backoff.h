@@ -48,6 +48,9 @@ bool backoff_failing(const struct backoff *backoff);
 /* Returns true if it is too early for a new attempt. */
 bool backoff_holds(const struct backoff *backoff, uint64_t now);
 
+/* Returns when a new attempt may be made, `now` at the earliest. */
+uint64_t backoff_next(const struct backoff *backoff, uint64_t now);
+
 /* Sleeps for 50 ms and returns true, or returns false once 2 s have passed since the first call.
  * The first call logs that what `format` names is in use.  `*until` is 0 at first, and then the end
  * of the attempts on loop_clock().  Keeps errno.  Only the start may call this, because it blocks.

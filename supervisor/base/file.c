@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Reads up to one byte more than allowed, which shows that the file is too long. */
+/* Reads up to one byte more than allowed, which shows that the file is too long.  Otherwise a NUL
+ * takes its place. */
 static char *read_content(int descriptor, size_t most, size_t *length)
 {
     char *content = malloc(most + 1);
@@ -27,6 +28,8 @@ static char *read_content(int descriptor, size_t most, size_t *length)
         }
         *length += (size_t)got;
     }
+    if (content != NULL && *length <= most)
+        content[*length] = '\0';
     return content;
 }
 

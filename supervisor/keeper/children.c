@@ -1,7 +1,6 @@
 #include "supervisor/keeper/children.h"
 
 #include "dispatcher/shared/log.h"
-#include "supervisor/keeper/adopted.h"
 #include "supervisor/keeper/reader.h"
 #include "supervisor/keeper/standby.h"
 
@@ -15,7 +14,7 @@
 #include <unistd.h>
 
 enum {
-    AGAIN = 10 * LOOP_MILLISECOND, /* until a full link may take a report */
+    AGAIN = 10 * LOOP_MILLISECOND, /* until the outbox may have room, or another pair is there */
     /* Before other events get their turn; LOOP_SLICE may be over first: for each, the kernel may
      * walk through all children. */
     REAPED_AT_ONCE = 64,
@@ -31,28 +30,24 @@ enum {
     WAY_GIVEN = 60 * LOOP_SECOND    /* if that kept handlers from being started */
 };
 
-/* ---- reports ---- */
-
-bool children_link_is_full(const struct keeper *keeper)
-{
-    return outbox_is_blocked(&keeper->outbox);
-}
-
-void children_report(struct keeper *keeper, struct link_message message, const int *descriptors,
-                     unsigned count)
-{
-    outbox_add(&keeper->outbox, message, descriptors, count);
-    if (!outbox_has_room(&keeper->outbox))
-        keeper->again.deadline = keeper->loop.now + AGAIN;
-}
-
 /* ---- dispatchers ---- */
+
+static void report(const struct keeper_dispatcher *dispatcher, enum link_type type, int32_t value,
+                   const int *descriptors)
+{
+    outbox_add(&dispatcher->keeper->outbox,
+               (struct link_message){.type = type,
+                                     .index = dispatcher->index,
+                                     .generation = dispatcher->generation,
+                                     .process = dispatcher->process,
+                                     .value = value},
+               descriptors);
+}
 
 int children_start(struct keeper_dispatcher *dispatcher)
 {
-    struct keeper *keeper = dispatcher->keeper;
     int descriptors[LAUNCH_DESCRIPTORS];
-    pid_t process = launch_dispatcher(&keeper->launch, dispatcher->index, descriptors);
+    pid_t process = launch_dispatcher(&dispatcher->keeper->launch, dispatcher->index, descriptors);
 
     if (process < 0)
         return -1;
@@ -63,12 +58,7 @@ int children_start(struct keeper_dispatcher *dispatcher)
     dispatcher->ledger = fcntl(descriptors[LAUNCH_LEDGER], F_DUPFD_CLOEXEC, PROTOCOL_LAST + 1);
     dispatcher->gave_way = false;
     dispatcher->since = loop_clock();
-    children_report(keeper,
-                    (struct link_message){.type = LINK_BEGUN,
-                                          .index = dispatcher->index,
-                                          .generation = dispatcher->generation,
-                                          .process = process},
-                    descriptors, LAUNCH_DESCRIPTORS);
+    report(dispatcher, LINK_BEGUN, 0, descriptors);
     return 0;
 }
 
@@ -80,7 +70,7 @@ static void restart(void *context)
     if (*keeper->ended)
         return;
     /* Dispatchers must not take the last process from another pair. */
-    if (!outbox_has_room(&keeper->outbox) || keeper->begin_pair ||
+    if (!outbox_has_room(&keeper->outbox) || keeper->begin.deadline != 0 ||
         __atomic_load_n(keeper->cloned, __ATOMIC_RELAXED) == 0) {
         dispatcher->restart.deadline = keeper->loop.now + AGAIN;
         return;
@@ -88,7 +78,10 @@ static void restart(void *context)
     if (children_start(dispatcher) == 0)
         return;
     if (dispatcher->backoff.longest != FORK_LONGEST)
-        log_warning("cannot start dispatcher %u: %m; trying again", dispatcher->index);
+        log_warning(dispatcher->generation == 0
+                        ? "cannot start dispatcher %u yet: %m; trying again later"
+                        : "cannot start dispatcher %u: %m; trying again",
+                    dispatcher->index);
     dispatcher->backoff.longest = FORK_LONGEST;
     backoff_failed(&dispatcher->backoff, keeper->loop.now);
     dispatcher->restart.deadline = dispatcher->backoff.until;
@@ -97,8 +90,7 @@ static void restart(void *context)
 /* Its process was reaped. */
 static void died(struct keeper_dispatcher *dispatcher, int status)
 {
-    struct keeper *keeper = dispatcher->keeper;
-    uint64_t now = keeper->loop.now;
+    uint64_t now = dispatcher->keeper->loop.now;
 
     dispatcher->process = 0;
     dispatcher->stopped.deadline = 0;
@@ -107,16 +99,9 @@ static void died(struct keeper_dispatcher *dispatcher, int status)
         backoff_failed(&dispatcher->backoff, now);
     else
         backoff_succeeded(&dispatcher->backoff);
-    dispatcher->restart.deadline = dispatcher->gave_way ? now + WAY_GIVEN
-                                   : backoff_holds(&dispatcher->backoff, now)
-                                       ? dispatcher->backoff.until
-                                       : now;
-    children_report(keeper,
-                    (struct link_message){.type = LINK_DIED,
-                                          .index = dispatcher->index,
-                                          .generation = dispatcher->generation,
-                                          .value = status},
-                    NULL, 0);
+    dispatcher->restart.deadline =
+        dispatcher->gave_way ? now + WAY_GIVEN : backoff_next(&dispatcher->backoff, now);
+    report(dispatcher, LINK_DIED, status, NULL);
 }
 
 static void on_stopped_long(void *context)
@@ -144,42 +129,26 @@ bool children_replace(struct keeper *keeper, uint64_t moment)
     return false;
 }
 
-/* Takes note that a dispatcher was stopped or continued. */
-static void look_at(struct keeper_dispatcher *dispatcher)
+static void stopped(struct keeper_dispatcher *dispatcher, bool is_stopped)
 {
-    struct keeper *keeper = dispatcher->keeper;
-    siginfo_t information = {0};
-    bool stopped;
-
-    if (dispatcher->process == 0 || !outbox_has_room(&keeper->outbox) ||
-        waitid(P_PID, (id_t)dispatcher->process, &information, WSTOPPED | WCONTINUED | WNOHANG) !=
-            0 ||
-        information.si_pid == 0)
-        return;
-    stopped = information.si_code != CLD_CONTINUED;
-    dispatcher->stopped.deadline = stopped ? keeper->loop.now + STOPPED_LONGEST : 0;
-    children_report(keeper,
-                    (struct link_message){.type = LINK_STOPPED,
-                                          .index = dispatcher->index,
-                                          .generation = dispatcher->generation,
-                                          .value = stopped},
-                    NULL, 0);
+    dispatcher->stopped.deadline = is_stopped ? dispatcher->keeper->loop.now + STOPPED_LONGEST : 0;
+    report(dispatcher, LINK_STOPPED, is_stopped, NULL);
 }
 
-void children_look(struct keeper *keeper)
-{
-    for (unsigned i = 0; i < keeper->count; i++)
-        look_at(&keeper->dispatchers[i]);
-}
-
-/* Reaps dead dispatchers, until the link is full. */
-static void reap_dispatchers(struct keeper *keeper)
+/* Takes note of dispatchers that have died, were stopped or were continued, as long as the outbox
+ * has room. */
+static void look_at_dispatchers(struct keeper *keeper)
 {
     for (unsigned i = 0; i < keeper->count && outbox_has_room(&keeper->outbox); i++) {
         struct keeper_dispatcher *dispatcher = &keeper->dispatchers[i];
         int status;
 
-        if (dispatcher->process != 0 && waitpid(dispatcher->process, &status, WNOHANG) > 0)
+        if (dispatcher->process == 0 ||
+            waitpid(dispatcher->process, &status, WNOHANG | WUNTRACED | WCONTINUED) <= 0)
+            continue;
+        if (WIFSTOPPED(status) || WIFCONTINUED(status))
+            stopped(dispatcher, WIFSTOPPED(status));
+        else
             died(dispatcher, status);
     }
 }
@@ -205,7 +174,7 @@ bool children_is_dead(pid_t process)
 /* The pair and the dispatchers: whoever reaps them must act on it. */
 static bool is_replaced(const struct keeper *keeper, pid_t process)
 {
-    bool is = process == keeper->standby || process == keeper->supervisor;
+    bool is = process == keeper->pair;
 
     for (unsigned i = 0; i < keeper->count; i++)
         is = is || process == keeper->dispatchers[i].process;
@@ -222,14 +191,14 @@ bool children_is_ours(const struct keeper *keeper, pid_t process)
 }
 
 /* Reports an awaited group and forgets it, if it is empty. */
-static bool report_group(struct keeper *keeper, size_t index)
+static bool report_group(struct keeper *keeper, size_t place)
 {
-    pid_t group = keeper->groups[index];
+    pid_t group = keeper->groups.list[place].process;
 
     if (children_has(P_PGID, group))
         return false;
-    keeper->groups[index] = keeper->groups[--keeper->group_count];
-    children_report(keeper, (struct link_message){.type = LINK_EMPTY, .process = group}, NULL, 0);
+    awaited_remove(&keeper->groups, place);
+    outbox_add(&keeper->outbox, (struct link_message){.type = LINK_EMPTY, .process = group}, NULL);
     return true;
 }
 
@@ -242,25 +211,23 @@ static bool report_groups(struct keeper *keeper)
     const uint64_t end = loop_clock() + LOOP_SLICE;
 
     for (unsigned i = 0; i < GROUPS_AT_ONCE && loop_clock() < end && keeper->groups_unseen > 0 &&
-                         keeper->group_count > 0 && !children_link_is_full(keeper);
+                         keeper->groups.count > 0 && !outbox_is_blocked(&keeper->outbox);
          i++) {
-        keeper->group_next %= keeper->group_count;
+        keeper->group_next %= keeper->groups.count;
         if (report_group(keeper, keeper->group_next))
             continue; /* another group has its place now, which may have been looked at before */
         keeper->group_next++;
         keeper->groups_unseen--;
     }
-    return keeper->groups_unseen > 0 && keeper->group_count > 0;
+    return keeper->groups_unseen > 0 && keeper->groups.count > 0;
 }
 
 void children_look_at_group(struct keeper *keeper, pid_t group)
 {
-    for (size_t i = 0; i < keeper->group_count; i++)
-        if (keeper->groups[i] == group) {
-            if (report_group(keeper, i) && keeper->groups_unseen > 0)
-                keeper->groups_unseen = keeper->group_count; /* one may have been passed over */
-            return;
-        }
+    const size_t place = awaited_find(&keeper->groups, group);
+
+    if (place < keeper->groups.count && report_group(keeper, place) && keeper->groups_unseen > 0)
+        keeper->groups_unseen = keeper->groups.count; /* one may have been passed over */
 }
 
 static uint64_t microseconds(struct timeval time)
@@ -268,45 +235,22 @@ static uint64_t microseconds(struct timeval time)
     return (uint64_t)time.tv_sec * LOOP_SECOND + (uint64_t)time.tv_usec;
 }
 
-/* Reports what a dead process has read from a file.  Returns false if it was to read none. */
-static bool reader_ended(struct keeper *keeper, pid_t process, int status)
-{
-    struct link_message answer = {.type = LINK_CONTENT};
-    struct keeper_reader *reader = keeper->readers;
-
-    while (answer.index < OPTIONS_FILES && reader->process != process) {
-        answer.index++;
-        reader++;
-    }
-    if (answer.index == OPTIONS_FILES)
-        return false;
-    answer.value = reader_end(reader, status);
-    children_report(keeper, answer, &reader->memory, answer.value == 0);
-    return true;
-}
-
-/* Waits until all dispatchers are dead, a second at most. */
+/* Waits until all dispatchers are dead, a second at most, and does not reap them. */
 static void await_dispatchers(const struct keeper *keeper)
 {
     uint64_t deadline = loop_clock() + END_WITHIN;
 
-    for (unsigned i = 0; i < keeper->count; i++) {
-        siginfo_t information = {0};
-
-        while (keeper->dispatchers[i].process > 0 &&
-               waitid(P_PID, (id_t)keeper->dispatchers[i].process, &information,
-                      WEXITED | WNOHANG | WNOWAIT) == 0 &&
-               information.si_pid == 0 && loop_clock() < deadline)
+    for (unsigned i = 0; i < keeper->count; i++)
+        while (keeper->dispatchers[i].process != 0 &&
+               !children_is_dead(keeper->dispatchers[i].process) && loop_clock() < deadline)
             (void)poll(NULL, 0, 1); /* millisecond */
-    }
 }
 
-/* Kills the dispatchers of a dead pair, and waits for their deaths without reaping them.  The next
- * pair must know all handlers, and a stopped dispatcher would hide its own. */
+/* SIGKILL works at once, except in an uninterruptible system call. */
 static void kill_dispatchers(const struct keeper *keeper)
 {
     for (unsigned i = 0; i < keeper->count; i++)
-        if (keeper->dispatchers[i].process > 0)
+        if (keeper->dispatchers[i].process != 0)
             (void)kill(keeper->dispatchers[i].process, SIGKILL); /* a child that was not reaped */
     await_dispatchers(keeper);
 }
@@ -316,7 +260,10 @@ pid_t children_find_supervisor(const struct keeper *keeper)
 {
     pid_t process = __atomic_load_n(keeper->cloned, __ATOMIC_RELAXED);
 
-    return children_is_ours(keeper, process) || !children_has(P_PID, process) ? 0 : process;
+    return keeper->lost_standby || children_is_ours(keeper, process) ||
+                   !children_has(P_PID, process)
+               ? 0
+               : process;
 }
 
 /* Returns true if another pair is to take the place of one that ended with this status. */
@@ -330,18 +277,18 @@ static bool needs_another(const struct keeper *keeper, int status)
 }
 
 /* The supervisor lives on without its standby, or both are gone.  Ends, or begins another pair. */
-static void pair_ended(struct keeper *keeper, pid_t process, int status)
+static void pair_ended(struct keeper *keeper, int status)
 {
     bool could_not_begin = WIFEXITED(status) && WEXITSTATUS(status) == STANDBY_AGAIN;
-    bool was_standby = process == keeper->standby;
+    pid_t process = keeper->pair;
 
-    keeper->standby = 0;
-    keeper->supervisor = was_standby && WIFSIGNALED(status) ? children_find_supervisor(keeper) : 0;
-    if (keeper->supervisor != 0 && keeper->gives_up) {
-        (void)kill(keeper->supervisor, SIGKILL); /* a child that was not reaped */
+    keeper->pair = WIFSIGNALED(status) ? children_find_supervisor(keeper) : 0;
+    keeper->lost_standby = keeper->pair != 0;
+    if (keeper->pair != 0 && keeper->gives_up) {
+        (void)kill(keeper->pair, SIGKILL); /* a child that was not reaped */
         return;
     }
-    if (keeper->supervisor != 0) {
+    if (keeper->pair != 0) {
         log_warning("the standby, process %d, was killed by signal %d: a supervisor that is killed "
                     "loses its clients until there is another pair",
                     process, WTERMSIG(status));
@@ -350,9 +297,7 @@ static void pair_ended(struct keeper *keeper, pid_t process, int status)
     }
     keeper->renew = false; /* it may wait for room in the outbox */
     keeper->status = status;
-    keeper->again.deadline = keeper->loop.now;
-    keeper->begin_pair = needs_another(keeper, status);
-    if (!keeper->begin_pair) {
+    if (!needs_another(keeper, status)) {
         loop_stop(&keeper->loop);
         return;
     }
@@ -360,29 +305,29 @@ static void pair_ended(struct keeper *keeper, pid_t process, int status)
         backoff_failed(&keeper->pairs, keeper->loop.now);
     else
         backoff_succeeded(&keeper->pairs);
+    keeper->begin.deadline = backoff_next(&keeper->pairs, keeper->loop.now);
     if (could_not_begin)
         log_error("no supervisor could begin in the place of the last one: trying again in %d ms",
                   (int)(keeper->pairs.delay / LOOP_MILLISECOND));
+    /* The next pair must know all handlers, and a stopped dispatcher would hide its own. */
     kill_dispatchers(keeper);
 }
 
 /* Reaps the pair.  That must not wait until the link takes reports: only another pair reads it. */
 static void reap_pair(struct keeper *keeper)
 {
-    pid_t process;
     int status;
 
-    while ((process = keeper->standby != 0 ? keeper->standby : keeper->supervisor) != 0 &&
-           waitpid(process, &status, WNOHANG) == process)
-        pair_ended(keeper, process, status);
+    while (keeper->pair != 0 && waitpid(keeper->pair, &status, WNOHANG) == keeper->pair)
+        pair_ended(keeper, status);
 }
 
 void children_report_none(struct keeper *keeper, pid_t process, uint32_t mark)
 {
-    children_report(keeper,
-                    (struct link_message){
-                        .type = LINK_ENDED, .index = 1, .generation = mark, .process = process},
-                    NULL, 0);
+    outbox_add(&keeper->outbox,
+               (struct link_message){
+                   .type = LINK_ENDED, .index = 1, .generation = mark, .process = process},
+               NULL);
 }
 
 /* Reaps a child that is dead, no dispatcher, and not of the pair. */
@@ -390,8 +335,7 @@ static void reap_one(struct keeper *keeper, pid_t process)
 {
     bool leader = getsid(process) == process;
     struct rusage usage;
-    uint32_t mark;
-    bool noted;
+    size_t place;
     int status;
     pid_t reaped = wait4(process, &status, WNOHANG, &usage);
 
@@ -401,20 +345,23 @@ static void reap_one(struct keeper *keeper, pid_t process)
         log_bug("wait4: process %d: %m", process);
     if (reader_ended(keeper, process, status))
         return;
-    noted = adopted_forget(keeper, process, &mark);
-    if (noted && !leader)
-        children_report_none(keeper, process, mark);
+    place = awaited_find(&keeper->adopted, process);
+    if (place < keeper->adopted.count) {
+        if (!leader)
+            children_report_none(keeper, process, keeper->adopted.list[place].mark);
+        awaited_remove(&keeper->adopted, place);
+    }
     if (leader)
-        children_report(keeper,
-                        (struct link_message){
-                            .type = LINK_ENDED,
-                            .process = process,
-                            .value = status,
-                            .usage = {.user_time = microseconds(usage.ru_utime),
-                                      .system_time = microseconds(usage.ru_stime),
-                                      .memory = (uint64_t)usage.ru_maxrss},
-                        },
-                        NULL, 0);
+        outbox_add(&keeper->outbox,
+                   (struct link_message){
+                       .type = LINK_ENDED,
+                       .process = process,
+                       .value = status,
+                       .usage = {.user_time = microseconds(usage.ru_utime),
+                                 .system_time = microseconds(usage.ru_stime),
+                                 .memory = (uint64_t)usage.ru_maxrss},
+                   },
+                   NULL);
 }
 
 /* Reaps children, dispatchers before what they left behind, until the link is full.  Returns true
@@ -426,13 +373,13 @@ static bool reap(struct keeper *keeper)
 
     for (unsigned i = 0; i < REAPED_AT_ONCE && loop_clock() < end; i++) {
         information.si_pid = 0;
-        if (children_link_is_full(keeper) ||
+        if (outbox_is_blocked(&keeper->outbox) ||
             waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) != 0 ||
             information.si_pid == 0)
             return false;
-        keeper->groups_unseen = keeper->group_count;
+        keeper->groups_unseen = keeper->groups.count;
         reap_pair(keeper);
-        reap_dispatchers(keeper);
+        look_at_dispatchers(keeper);
         if (!outbox_has_room(&keeper->outbox))
             return false; /* a dead dispatcher may not be reported yet */
         if (!is_replaced(keeper, information.si_pid) && children_has(P_PID, information.si_pid))
@@ -441,27 +388,16 @@ static bool reap(struct keeper *keeper)
     return true;
 }
 
-/* Does what a full link has held up: sends the report, and goes on reaping. */
+/* Does what a full outbox has held up: sends the report, and goes on reaping. */
 void children_go_on(void *context)
 {
     struct keeper *keeper = context;
 
     outbox_flush(&keeper->outbox);
     reap_pair(keeper);
-    if (!children_link_is_full(keeper) && (reap(keeper) || report_groups(keeper)))
+    look_at_dispatchers(keeper);
+    if (!outbox_is_blocked(&keeper->outbox) && (reap(keeper) || report_groups(keeper)))
         keeper->again.deadline = keeper->loop.now;
-    if (!outbox_has_room(&keeper->outbox))
-        keeper->again.deadline = keeper->loop.now + AGAIN;
-}
-
-/* A file system or a name server does not answer, and the service must not wait for ever. */
-void children_end_readers(void *context)
-{
-    const struct keeper *keeper = context;
-
-    for (unsigned i = 0; i < OPTIONS_FILES; i++)
-        if (keeper->readers[i].process != 0)
-            (void)kill(keeper->readers[i].process, SIGKILL); /* a child that was not reaped */
 }
 
 /* ---- beginning and end ---- */
@@ -500,25 +436,15 @@ static void kill_handlers(void)
     (void)fclose(file); /* it was only read */
 }
 
-/* SIGKILL works at once, except in an uninterruptible system call. */
 void children_end(struct keeper *keeper)
 {
-    uint64_t deadline;
-
     if (keeper->options->persistent)
         await_dispatchers(keeper); /* they exit by themselves, and take idle workers along */
-    deadline = loop_clock() + END_WITHIN;
-    for (unsigned i = 0; i < keeper->count; i++)
-        if (keeper->dispatchers[i].process > 0)
-            (void)kill(keeper->dispatchers[i].process, SIGKILL); /* a child that was not reaped */
+    kill_dispatchers(keeper);
     for (unsigned i = 0; i < keeper->count; i++) {
         pid_t process = keeper->dispatchers[i].process;
-        pid_t reaped = process == 0;
 
-        while (reaped == 0 && (reaped = waitpid(process, NULL, WNOHANG)) == 0 &&
-               loop_clock() < deadline)
-            (void)poll(NULL, 0, 1); /* millisecond */
-        if (reaped == 0)
+        if (process != 0 && waitpid(process, NULL, WNOHANG) == 0)
             log_error("dispatcher %u, process %d, could not be killed: leaving it", i, process);
     }
     if (keeper->gives_up)

@@ -22,15 +22,10 @@ int children_start(struct keeper_dispatcher *dispatcher);
  * takes its place.  Returns false if there is none. */
 bool children_replace(struct keeper *keeper, uint64_t moment);
 
-/* Takes note that dispatchers were stopped or continued. */
-void children_look(struct keeper *keeper);
-
-/* Reaps children that have died, dispatchers before what they left behind, as far as the link takes
- * the reports; `again` goes on with it.  The context is the keeper. */
+/* Takes note of dispatchers that were stopped or continued, and reaps children that have died,
+ * dispatchers before what they left behind, as far as the outbox takes the reports; `again` goes on
+ * with it.  The context is the keeper. */
 void children_go_on(void *context);
-
-/* Kills the processes that read files; the context is the keeper. */
-void children_end_readers(void *context);
 
 /* Kills all dispatchers, and waits a second at most.  Kills handlers as well if the keeper gives
  * up. */
@@ -46,7 +41,7 @@ bool children_is_dead(pid_t process);
 /* Returns true if the process is one of the daemon's own. */
 bool children_is_ours(const struct keeper *keeper, pid_t process);
 
-/* Returns the supervisor whose standby is dead; 0: none, or no child of ours. */
+/* Once `pair` was reaped, returns the supervisor if that has become our child; otherwise 0. */
 pid_t children_find_supervisor(const struct keeper *keeper);
 
 /* Reports the end of a process that ADOPT has named with this mark, and that counts for nothing. */
@@ -55,12 +50,5 @@ void children_report_none(struct keeper *keeper, pid_t process, uint32_t mark);
 /* Reports this group, if GROUP has named it and it is empty.  Its last process may have left it,
  * which no signal tells. */
 void children_look_at_group(struct keeper *keeper, pid_t group);
-
-/* Returns true if the link takes no report now. */
-bool children_link_is_full(const struct keeper *keeper);
-
-/* Reports to the supervisor.  Takes over the descriptors. */
-void children_report(struct keeper *keeper, struct link_message message, const int *descriptors,
-                     unsigned count);
 
 #endif

@@ -6,6 +6,7 @@
 #include "supervisor/base/signals.h"
 #include "supervisor/keeper/children.h"
 #include "supervisor/keeper/monitor.h"
+#include "supervisor/keeper/reader.h"
 #include "supervisor/keeper/reopen.h"
 #include "supervisor/keeper/standby.h"
 
@@ -18,43 +19,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-    AGAIN = 10 * LOOP_MILLISECOND,       /* until a source may be watched */
-    SIGNALS_AT_ONCE = 32,                /* before other events get their turn */
-    ROOM_WITHIN = 10 * LOOP_SECOND,      /* in the link, at the start */
-    START_AGAIN = 250 * LOOP_MILLISECOND /* a dispatcher that could not be started at first */
-};
+enum { AGAIN = 10 * LOOP_MILLISECOND /* until a source may be watched, or the outbox has room */ };
 
-/* Watches a source, or leaves it alone.  Tries again later if it cannot be watched now. */
-static void set_watched(struct keeper *keeper, struct loop_source *source, bool watched)
-{
-    if (!watched)
-        loop_ignore(&keeper->loop, source);
-    else if (loop_watch(&keeper->loop, source) != 0)
-        keeper->again.deadline = keeper->loop.now + AGAIN;
-}
-
-/* No supervisor may ever hear the reports that are kept. */
-static bool is_without_supervisor(const struct keeper *keeper)
-{
-    return keeper->begin_pair || *keeper->useless > 1;
-}
-
-/* The operator may insist on the end although no supervisor makes room for a report. */
-static bool hears_signals(const struct keeper *keeper)
-{
-    return outbox_has_room(&keeper->outbox) || is_without_supervisor(keeper);
-}
-
-/* Watches for requests and signals, except while a report waits for the link; and for signals only
- * while another report can be kept, or no supervisor hears them.  Meanwhile no signal tells that
- * the pair has died. */
+/* Watches for requests, except while a report waits for the link.  Tries again later what cannot be
+ * done now. */
 static void watch(struct keeper *keeper)
 {
-    if (!outbox_has_room(&keeper->outbox) && keeper->again.deadline == 0)
+    bool failed = false;
+
+    if (outbox_is_blocked(&keeper->outbox))
+        loop_ignore(&keeper->loop, &keeper->link);
+    else
+        failed = loop_watch(&keeper->loop, &keeper->link) != 0;
+    if ((failed || !outbox_has_room(&keeper->outbox)) && keeper->again.deadline == 0)
         keeper->again.deadline = keeper->loop.now + AGAIN;
-    set_watched(keeper, &keeper->link, !children_link_is_full(keeper));
-    set_watched(keeper, &keeper->signals, hears_signals(keeper));
 }
 
 /* ---- signals ---- */
@@ -65,114 +43,56 @@ static void give_up(struct keeper *keeper)
     log_error(
         "told to end once more, and no supervisor lives long enough to do it: ending at once");
     keeper->gives_up = true;
-    if (keeper->begin_pair)
+    if (keeper->begin.deadline != 0)
         loop_stop(&keeper->loop);
-    else if (keeper->standby != 0 || keeper->supervisor != 0) /* a child that was not reaped */
-        (void)kill(keeper->standby != 0 ? keeper->standby : keeper->supervisor, SIGKILL);
-    keeper->begin_pair = false;
-}
-
-/* Reports signals that have come, as far as the reports can be kept. */
-static void report_caught(struct keeper *keeper)
-{
-    for (int i = 1; keeper->caught != 0 && i < 32 && outbox_has_room(&keeper->outbox); i++) {
-        const uint32_t bit = UINT32_C(1) << i;
-
-        if ((keeper->caught & bit) != 0)
-            children_report(keeper, (struct link_message){.type = LINK_CAUGHT, .value = i}, NULL,
-                            0);
-        keeper->caught &= ~bit;
-    }
+    else if (keeper->pair != 0)
+        (void)kill(keeper->pair, SIGKILL); /* a child that was not reaped */
+    keeper->begin.deadline = 0;
 }
 
 static void take_signal(struct keeper *keeper, int signal_number)
 {
     bool ends = signal_number == SIGTERM || signal_number == SIGINT;
 
-    if (ends && keeper->told_to_end && is_without_supervisor(keeper))
+    /* No supervisor may ever hear of it. */
+    if (ends && keeper->told_to_end && (keeper->begin.deadline != 0 || *keeper->useless > 1))
         give_up(keeper);
     keeper->told_to_end = keeper->told_to_end || ends;
     keeper->interrupted = keeper->interrupted || signal_number == SIGINT;
-    keeper->caught |= UINT32_C(1) << signal_number;
-    report_caught(keeper);
+    outbox_add(&keeper->outbox, (struct link_message){.type = LINK_CAUGHT, .value = signal_number},
+               NULL);
 }
 
-/* While children die all the time, SIGCHLD is there again as soon as it was read. */
+/* Takes one signal in each round: while children die all the time, SIGCHLD is there again as soon
+ * as it was read. */
 static void on_signal(void *context)
 {
     struct keeper *keeper = context;
-    int signal_number;
+    int signal_number = signals_next(keeper->signals.descriptor);
 
-    for (int i = 0; i < SIGNALS_AT_ONCE && hears_signals(keeper) &&
-                    (signal_number = signals_next(keeper->signals.descriptor)) != 0;
-         i++) {
-        if (signal_number == SIGCHLD) {
-            children_look(keeper);
-            keeper->again.deadline = keeper->loop.now; /* children_go_on(), in this round */
-        } else {
-            take_signal(keeper, signal_number);
-        }
-    }
+    if (signal_number == SIGCHLD)
+        keeper->again.deadline = keeper->loop.now; /* children_go_on(), in this round */
+    else if (signal_number != 0)
+        take_signal(keeper, signal_number);
 }
 
 static void on_unheard(void *context)
 {
     struct keeper *keeper = context;
 
-    keeper->unheard = true; /* another report may be pending now */
+    outbox_add(&keeper->outbox, (struct link_message){.type = LINK_UNHEARD}, NULL);
 }
 
 /* ---- beginning ---- */
 
-/* At the start only.  The supervisor reads, so this does not take long, unless it dies.  Returns
- * true if another report can be kept. */
-static bool await_room(struct keeper *keeper)
-{
-    uint64_t deadline = loop_clock() + ROOM_WITHIN;
-
-    while (!outbox_has_room(&keeper->outbox) && !children_is_dead(keeper->standby) &&
-           loop_clock() < deadline) {
-        (void)poll(NULL, 0, 1); /* millisecond */
-        outbox_flush(&keeper->outbox);
-        monitor_hear(keeper); /* HEARD makes room */
-    }
-    return outbox_has_room(&keeper->outbox);
-}
-
-/* Starts one dispatcher at least; the others are started later if that fails now. */
-static bool start_dispatchers(struct keeper *keeper)
-{
-    for (unsigned i = 0; i < keeper->count; i++)
-        children_open(keeper, i);
-    for (unsigned i = 0; i < keeper->count; i++) {
-        bool has_room = await_room(keeper);
-
-        if (has_room && children_start(&keeper->dispatchers[i]) == 0)
-            continue;
-        if (i == 0) {
-            log_error("cannot start even one dispatcher: %m");
-            return false;
-        }
-        if (has_room)
-            log_warning("cannot start dispatcher %u yet: %m; trying again later", i);
-        for (; i < keeper->count; i++)
-            keeper->dispatchers[i].restart.deadline = loop_clock() + START_AGAIN;
-    }
-    return true;
-}
-
 static void end_pair(struct keeper *keeper)
 {
-    pid_t supervisor;
-
-    (void)kill(keeper->standby, SIGKILL); /* a child that was not reaped */
-    (void)waitpid(keeper->standby, NULL, 0);
-    keeper->standby = 0;
-    supervisor = children_find_supervisor(keeper); /* it became a child when the standby died */
-    if (supervisor == 0)
-        return;
-    (void)kill(supervisor, SIGKILL); /* a child that was not reaped */
-    (void)waitpid(supervisor, NULL, 0);
+    while (keeper->pair != 0) {
+        (void)kill(keeper->pair, SIGKILL); /* a child that was not reaped */
+        (void)waitpid(keeper->pair, NULL, 0);
+        keeper->pair = children_find_supervisor(keeper);
+        keeper->lost_standby = true;
+    }
 }
 
 /* Without privileges, the usual size must do. */
@@ -192,7 +112,7 @@ static int begin_pair(struct keeper *keeper)
     keeper->pair_began = loop_clock();
     process = fork();
     if (process == 0) {
-        if (keeper->loop.epoll > 0) {
+        if (keeper->is_other_pair) {
             loop_close(&keeper->loop);
             (void)close(keeper->signals.descriptor);
         }
@@ -203,17 +123,28 @@ static int begin_pair(struct keeper *keeper)
         log_error("cannot create the standby: %m");
         return -1;
     }
-    keeper->standby = process;
+    keeper->pair = process;
+    keeper->lost_standby = false;
     return 0;
+}
+
+/* Begins another pair in the place of one that is dead. */
+static void begin_another(void *context)
+{
+    struct keeper *keeper = context;
+
+    keeper->is_other_pair = true;
+    if (begin_pair(keeper) == 0)
+        return;
+    backoff_failed(&keeper->pairs, keeper->loop.now);
+    keeper->begin.deadline = keeper->pairs.until;
 }
 
 /* Waits until the standby has cloned the supervisor, or has ended. */
 static void await_supervisor(const struct keeper *keeper)
 {
-    siginfo_t information = {0};
-
-    while (__atomic_load_n(keeper->cloned, __ATOMIC_RELAXED) == 0 && information.si_pid == 0 &&
-           waitid(P_PID, (id_t)keeper->standby, &information, WEXITED | WNOHANG | WNOWAIT) == 0)
+    while (__atomic_load_n(keeper->cloned, __ATOMIC_RELAXED) == 0 &&
+           !children_is_dead(keeper->pair))
         (void)poll(NULL, 0, 1); /* millisecond */
 }
 
@@ -236,12 +167,13 @@ int keeper_open(struct keeper *keeper, unsigned dispatchers)
     if (begin_pair(keeper) != 0)
         return -1;
     await_supervisor(keeper);
-    if (!start_dispatchers(keeper)) {
-        end_pair(keeper);
-        return -1;
-    }
-    keeper->begun_all = true;
-    return 0;
+    for (unsigned i = 0; i < dispatchers; i++)
+        children_open(keeper, i);
+    if (children_start(&keeper->dispatchers[0]) == 0)
+        return 0;
+    log_error("cannot start even one dispatcher: %m");
+    end_pair(keeper);
+    return -1;
 }
 
 /* As root, keeps what it takes to signal and replace other users' processes, to remove files, and
@@ -274,12 +206,17 @@ static bool open_loop(struct keeper *keeper)
     if (keeper->interrupts)
         interrupter_prepare(true);
     keeper->again = (struct loop_timer){.expired = children_go_on, .context = keeper};
-    keeper->reading = (struct loop_timer){.expired = children_end_readers, .context = keeper};
+    keeper->reading = (struct loop_timer){.expired = reader_kill_all, .context = keeper};
     loop_add_timer(&keeper->loop, &keeper->again);
+    keeper->begin = (struct loop_timer){.expired = begin_another, .context = keeper};
     loop_add_timer(&keeper->loop, &keeper->reading);
-    for (unsigned i = 0; i < keeper->count; i++) {
-        loop_add_timer(&keeper->loop, &keeper->dispatchers[i].restart);
-        loop_add_timer(&keeper->loop, &keeper->dispatchers[i].stopped);
+    loop_add_timer(&keeper->loop, &keeper->begin);
+    for (unsigned i = keeper->count; i-- > 0;) { /* the timer that was added last expires first */
+        struct keeper_dispatcher *dispatcher = &keeper->dispatchers[i];
+
+        loop_add_timer(&keeper->loop, &dispatcher->restart);
+        loop_add_timer(&keeper->loop, &dispatcher->stopped);
+        dispatcher->restart.deadline = dispatcher->process == 0 ? keeper->loop.now : 0;
     }
     keeper->notify.unheard = on_unheard;
     keeper->notify.context = keeper;
@@ -290,17 +227,15 @@ static bool open_loop(struct keeper *keeper)
     return true;
 }
 
-/* Begins another pair, if it is time to do so. */
-static void begin_pair_again(struct keeper *keeper)
+/* Reports BEGUN_ALL once the start of each dispatcher has been tried. */
+static void report_beginning(struct keeper *keeper)
 {
-    if (keeper->begin_pair && !backoff_holds(&keeper->pairs, keeper->loop.now)) {
-        keeper->is_other_pair = true;
-        keeper->begin_pair = begin_pair(keeper) != 0;
-        if (keeper->begin_pair)
-            backoff_failed(&keeper->pairs, keeper->loop.now);
-    }
-    if (keeper->begin_pair && keeper->again.deadline == 0)
-        keeper->again.deadline = keeper->pairs.until;
+    for (unsigned i = 0; i < keeper->count; i++)
+        if (keeper->dispatchers[i].generation == 0 &&
+            !backoff_failing(&keeper->dispatchers[i].backoff))
+            return;
+    keeper->begun_all = true;
+    outbox_add(&keeper->outbox, (struct link_message){.type = LINK_BEGUN_ALL}, NULL);
 }
 
 /* Follows each round. */
@@ -308,24 +243,15 @@ static void advance(void *context)
 {
     struct keeper *keeper = context;
 
-    if (keeper->begun_all && outbox_has_room(&keeper->outbox)) {
-        keeper->begun_all = false;
-        children_report(keeper, (struct link_message){.type = LINK_BEGUN_ALL}, NULL, 0);
-    }
-    if (keeper->unheard && outbox_has_room(&keeper->outbox)) {
-        keeper->unheard = false;
-        children_report(keeper, (struct link_message){.type = LINK_UNHEARD}, NULL, 0);
-    }
-    report_caught(keeper);
+    if (!keeper->begun_all)
+        report_beginning(keeper);
     if (keeper->renew && outbox_has_room(&keeper->outbox)) {
         keeper->renew = false;
-        children_report(keeper,
-                        (struct link_message){.type = LINK_RENEW, .process = keeper->supervisor},
-                        NULL, 0);
+        outbox_add(&keeper->outbox,
+                   (struct link_message){.type = LINK_RENEW, .process = keeper->pair}, NULL);
     }
     if (log_is_broken())
         reopen_ask(keeper);
-    begin_pair_again(keeper);
     watch(keeper);
 }
 
@@ -354,7 +280,6 @@ int keeper_run(struct keeper *keeper)
         log_error("the keeper cannot give up capabilities: %m");
         end_pair(keeper);
     } else {
-        watch(keeper);
         loop_run(&keeper->loop, advance, keeper);
         monitor_hear_last(keeper); /* such as STOPPING=1 */
     }

@@ -18,8 +18,9 @@
 
 #include "supervisor/keeper/state.h"
 
-/* Forks the standby, and starts the dispatchers, one at least.  All members of `keeper` down to
- * `reopen` are filled in already; signals are blocked.  Returns 0, or -1 after logging why. */
+/* Forks the standby, and starts the first dispatcher; keeper_run() starts the others.  All members
+ * of `keeper` down to `reopen` are filled in already; signals are blocked.  Returns 0, or -1 after
+ * logging why. */
 int keeper_open(struct keeper *keeper, unsigned dispatchers);
 
 /* Keeps the service until the supervisor has ended it, then ends everything else.  Returns the exit

@@ -12,9 +12,10 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { ERRORS_MODE = 0640 /* of a new file of --stderr */ };
 
 #ifndef LIBEXEC_DIRECTORY
 #error "LIBEXEC_DIRECTORY must be set: where the dispatcher is installed"
@@ -132,9 +133,7 @@ static bool share(struct launch *launch, const struct setup *setup, size_t size)
     launch->setup = memfd_create("dampener-setup", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     /* First its size: a write that RLIMIT_FSIZE cuts short would set no errno. */
     return launch->setup >= 0 && ftruncate(launch->setup, (off_t)size) == 0 &&
-           write(launch->setup, setup, size) == (ssize_t)size &&
-           fcntl(launch->setup, F_ADD_SEALS,
-                 F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0;
+           write(launch->setup, setup, size) == (ssize_t)size && file_seal(launch->setup) == 0;
 }
 
 static bool prepare_setup(struct launch *launch, const struct options *options,
@@ -239,8 +238,6 @@ static pid_t execute(struct launch *launch, const char *role, int descriptors[LA
     return -1;
 }
 
-#define APPEND_ERROR "--stderr: cannot open '%s' to append to it: %m"
-
 /* O_NONBLOCK: opening a named pipe would wait for a reader.  Handlers must not find it set. */
 int launch_open_errors(struct launch *launch, const struct options *options)
 {
@@ -248,77 +245,12 @@ int launch_open_errors(struct launch *launch, const struct options *options)
 
     if (options->standard_error != SETUP_STANDARD_ERROR_FILE)
         return 0;
-    launch->errors = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-                          LAUNCH_ERRORS_MODE);
+    launch->errors =
+        open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, ERRORS_MODE);
     if (launch->errors >= 0 && fcntl(launch->errors, F_SETFL, O_APPEND) == 0)
         return 0;
-    log_error(APPEND_ERROR, path);
+    log_error(LAUNCH_ERRORS_FAILED, path);
     return -1;
-}
-
-/* Checks a file that exists.  A device is not opened, because that could change something. */
-static int check_file(const char *path, mode_t mode)
-{
-    int file;
-
-    if (S_ISDIR(mode) || S_ISSOCK(mode)) {
-        errno = S_ISDIR(mode) ? EISDIR : ENXIO;
-        return -1;
-    }
-    if (!S_ISREG(mode) && !S_ISFIFO(mode))
-        return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS);
-    file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (file >= 0)
-        (void)close(file); /* nothing was written */
-    return file < 0 ? -1 : 0;
-}
-
-/* Checks that a file can be made, perhaps where symbolic links lead. */
-static int check_absent_file(const char *path)
-{
-    enum { LINKS = 40 /* that the kernel follows */ };
-    char place[PATH_MAX];
-    char target[PATH_MAX];
-
-    if (snprintf(place, sizeof(place), "%s", path) >= (int)sizeof(place)) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    for (int i = 0; i < LINKS; i++) {
-        const ssize_t length = readlink(place, target, sizeof(target));
-        const char *slash = strrchr(place, '/');
-        const size_t kept =
-            length > 0 && *target != '/' && slash != NULL ? (size_t)(slash - place) + 1 : 0;
-
-        if (length < 0)
-            return file_check_directory(place);
-        if (kept + (size_t)length >= sizeof(place)) {
-            errno = ENAMETOOLONG;
-            return -1;
-        }
-        memcpy(place + kept, target, (size_t)length);
-        place[kept + (size_t)length] = '\0';
-    }
-    errno = ELOOP;
-    return -1;
-}
-
-bool launch_check_errors(const struct options *options)
-{
-    const char *path = options->error_file;
-    struct stat status;
-    int result;
-
-    if (options->standard_error != SETUP_STANDARD_ERROR_FILE)
-        return true;
-    result = stat(path, &status);
-    if (result == 0)
-        result = check_file(path, status.st_mode);
-    else if (errno == ENOENT)
-        result = check_absent_file(path);
-    if (result != 0)
-        log_error(APPEND_ERROR, path);
-    return result == 0;
 }
 
 int launch_try(struct launch *launch)

@@ -17,7 +17,10 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-enum { LAUNCH_TITLE = 64, LAUNCH_ERRORS_MODE = 0640 /* of a new file of --stderr */ };
+enum { LAUNCH_TITLE = 64 };
+
+/* What launch_open_errors() logs about a path. */
+#define LAUNCH_ERRORS_FAILED "--stderr: cannot open '%s' to append to it: %m"
 
 /* What a dispatcher is started with, in the order of BEGUN (link.h). */
 enum { LAUNCH_SOCKET /* the supervisor's end */, LAUNCH_PEER, LAUNCH_LEDGER, LAUNCH_DESCRIPTORS };
@@ -52,10 +55,6 @@ int launch_prepare(struct launch *launch, const struct options *options,
  * exist.  Nothing opens it again: whoever rotates it copies and truncates it.  Returns 0, or -1
  * after logging why. */
 int launch_open_errors(struct launch *launch, const struct options *options);
-
-/* Looks whether it could, without opening or making the file.  Returns false after logging why not.
- */
-bool launch_check_errors(const struct options *options);
 
 /* Has a dispatcher find and try the command, and waits for it.  Returns 0, or the status to exit
  * with after logging an error: no handler could ever start, or none of some client. */

@@ -6,18 +6,16 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-/* Returns how many descriptors a message of this type brings. */
-static unsigned descriptors_of(const struct link_message *message)
+unsigned link_descriptors(const struct link_message *message)
 {
     if (message->type == LINK_BEGUN)
         return LINK_DESCRIPTORS;
     return message->type == LINK_OPENED || (message->type == LINK_CONTENT && message->value == 0);
 }
 
-int link_send(int socket, const struct link_message *message, const int *descriptors,
-              unsigned count)
+int link_send(int socket, const struct link_message *message, const int *descriptors)
 {
-    return rights_send(socket, message, sizeof(*message), descriptors, count,
+    return rights_send(socket, message, sizeof(*message), descriptors, link_descriptors(message),
                        MSG_DONTWAIT | MSG_NOSIGNAL) < 0
                ? -1
                : 0;
@@ -34,7 +32,7 @@ bool link_receive(int socket, struct link_message *message, int descriptors[LINK
         return false;
     }
     if (length == (ssize_t)sizeof(*message) && (flags & MSG_TRUNC) == 0 &&
-        count == descriptors_of(message) && message->text[LINK_TEXT - 1] == '\0') {
+        count == link_descriptors(message) && message->text[LINK_TEXT - 1] == '\0') {
         while (count < LINK_DESCRIPTORS)
             descriptors[count++] = -1;
         return true;

@@ -104,10 +104,12 @@ struct link_message {
     char text[LINK_TEXT];
 };
 
-/* Sends a message with `count` descriptors, which stay the caller's.  Returns 0, or -1 with errno:
- * EAGAIN if the link is full. */
-int link_send(int socket, const struct link_message *message, const int *descriptors,
-              unsigned count);
+/* Returns how many descriptors a message brings. */
+unsigned link_descriptors(const struct link_message *message);
+
+/* Sends a message with its descriptors, which stay the caller's; NULL if it brings none.  Returns
+ * 0, or -1 with errno: EAGAIN if the link is full. */
+int link_send(int socket, const struct link_message *message, const int *descriptors);
 
 /* Takes the next message.  Unused elements of `descriptors` are -1; the others are the caller's.
  * Returns true, or false with errno: EAGAIN if there is none, ECONNRESET if the other process is

@@ -3,16 +3,13 @@
 #include "dispatcher/shared/interrupter.h"
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/release.h"
-#include "supervisor/base/file.h"
-#include "supervisor/keeper/adopted.h"
 #include "supervisor/keeper/children.h"
+#include "supervisor/keeper/control_groups.h"
 #include "supervisor/keeper/reader.h"
 #include "supervisor/keeper/reopen.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -46,9 +43,10 @@ static void carry_out_adopt(struct keeper *keeper, const struct link_message *re
 
     if (!children_is_ours(keeper, process) && children_has(P_PID, process) &&
         (getsid(process) == process ||
-         (!children_is_dead(process) && adopted_note(keeper, process, request->generation))))
+         (!children_is_dead(process) &&
+          awaited_add(&keeper->adopted, process, request->generation))))
         return;                                                 /* its end will be reported */
-    children_report_none(keeper, process, request->generation); /* without room, a little early */
+    children_report_none(keeper, process, request->generation); /* without memory, a little early */
 }
 
 static void carry_out_signal(struct keeper *keeper, const struct link_message *request)
@@ -63,32 +61,13 @@ static void carry_out_signal(struct keeper *keeper, const struct link_message *r
     children_look_at_group(keeper, request->process);
 }
 
-/* Remembers a group that EMPTY is due for, once.  Returns false if there is no memory for it. */
-static bool await_group(struct keeper *keeper, pid_t group)
-{
-    for (size_t i = 0; i < keeper->group_count; i++)
-        if (keeper->groups[i] == group)
-            return true;
-    if (keeper->group_count == keeper->group_room) {
-        size_t room = keeper->group_room == 0 ? 16 : 2 * keeper->group_room;
-        pid_t *groups = reallocarray(keeper->groups, room, sizeof(*groups));
-
-        if (groups == NULL)
-            return false;
-        keeper->groups = groups;
-        keeper->group_room = room;
-    }
-    keeper->groups[keeper->group_count++] = group;
-    return true;
-}
-
 static void carry_out_group(struct keeper *keeper, const struct link_message *request)
 {
-    if (children_has(P_PGID, request->process) && await_group(keeper, request->process))
+    if (children_has(P_PGID, request->process) && awaited_add(&keeper->groups, request->process, 0))
         return;
     /* Without memory, the client ends a little early. */
-    children_report(keeper, (struct link_message){.type = LINK_EMPTY, .process = request->process},
-                    NULL, 0);
+    outbox_add(&keeper->outbox,
+               (struct link_message){.type = LINK_EMPTY, .process = request->process}, NULL);
 }
 
 static void carry_out_read(struct keeper *keeper, const struct link_message *request)
@@ -103,16 +82,16 @@ static void carry_out_read(struct keeper *keeper, const struct link_message *req
     }
     if (path != NULL)
         answer.value = errno;
-    children_report(keeper, answer, NULL, 0);
+    outbox_add(&keeper->outbox, answer, NULL);
 }
 
 static void carry_out_publish(struct keeper *keeper, const struct link_message *request)
 {
     (void)request; /* it names nothing */
-    children_report(
-        keeper,
-        (struct link_message){.type = LINK_PUBLISHED, .value = files_publish(&keeper->files)}, NULL,
-        0);
+    outbox_add(
+        &keeper->outbox,
+        (struct link_message){.type = LINK_PUBLISHED, .value = files_publish(&keeper->files)},
+        NULL);
 }
 
 static void carry_out_lend(struct keeper *keeper, const struct link_message *request)
@@ -122,38 +101,11 @@ static void carry_out_lend(struct keeper *keeper, const struct link_message *req
                   request->index);
 }
 
-/* Returns the control groups of a process, which the caller frees; or NULL. */
-static char *groups_of(const char *process, size_t *length)
-{
-    enum { MOST = 65536 /* bytes */ };
-    char path[32];
-    char error[FILE_ERROR_MAXIMUM];
-
-    (void)snprintf(path, sizeof(path), "/proc/%s/cgroup", process);
-    return file_read(path, MOST, length, error);
-}
-
 /* Returns true if a process may be the service's main process.  A service manager believes root
  * whatever it says, and looks itself whether another user's process is one of the service. */
 static bool may_be_main(pid_t process)
 {
-    char number[16];
-    size_t our_length;
-    size_t its_length;
-    char *ours = geteuid() == 0 ? groups_of("self", &our_length) : NULL;
-    char *its;
-    bool may;
-
-    if (process < 2 || ours == NULL) { /* without control groups there is no such manager */
-        free(ours);
-        return process > 1;
-    }
-    (void)snprintf(number, sizeof(number), "%d", (int)process);
-    its = groups_of(number, &its_length);
-    may = its != NULL && its_length == our_length && memcmp(ours, its, our_length) == 0;
-    free(ours);
-    free(its);
-    return may;
+    return process > 1 && (geteuid() != 0 || control_groups_have(process));
 }
 
 static void carry_out_notify(struct keeper *keeper, const struct link_message *request)
@@ -177,17 +129,12 @@ static void carry_out_notify(struct keeper *keeper, const struct link_message *r
 
 static void carry_out_heard(struct keeper *keeper, const struct link_message *request)
 {
-    bool had_room = outbox_has_room(&keeper->outbox);
-
     outbox_forget(&keeper->outbox, request->number);
-    if (!had_room)
-        keeper->again.deadline = keeper->loop.now; /* dispatchers and signals may wait */
 }
 
 static void carry_out_roll(struct keeper *keeper, const struct link_message *request)
 {
     outbox_repeat(&keeper->outbox, request->number);
-    keeper->again.deadline = keeper->loop.now; /* it may not have fitted into the link */
 }
 
 static void carry_out_retire(struct keeper *keeper, const struct link_message *request)
@@ -222,7 +169,7 @@ static void hear(struct keeper *keeper, uint64_t end)
     if (keeper->interrupts)
         interrupter_begin();
     for (unsigned i = 0;
-         i < REQUESTS_AT_ONCE && !children_link_is_full(keeper) && loop_clock() < end; i++) {
+         i < REQUESTS_AT_ONCE && !outbox_is_blocked(&keeper->outbox) && loop_clock() < end; i++) {
         if (!link_receive(keeper->link.descriptor, &request, descriptors)) {
             if (errno != EAGAIN)
                 log_error("cannot read a request of the supervisor: %m");

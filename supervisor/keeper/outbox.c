@@ -7,23 +7,25 @@
 
 static struct outbox_report *report_at(struct outbox *outbox, uint64_t number)
 {
-    return &outbox->kept[number % OUTBOX_KEPT];
+    return &outbox->kept[number % (OUTBOX_KEPT + OUTBOX_BEYOND)];
 }
 
-static bool is_kept(const struct link_message *message)
+/* Returns how many reports may be kept, with one of this type; 0: it is not kept. */
+static unsigned room_for(uint32_t type)
 {
-    switch (message->type) {
+    switch (type) {
     case LINK_BEGUN:
-    case LINK_BEGUN_ALL:
     case LINK_DIED:
     case LINK_STOPPED:
     case LINK_OPENED:
+    case LINK_RENEW:
+        return OUTBOX_KEPT;
+    case LINK_BEGUN_ALL:
     case LINK_CAUGHT:
     case LINK_UNHEARD:
-    case LINK_RENEW:
-        return true;
+        return OUTBOX_KEPT + OUTBOX_BEYOND;
     default: /* an answer: the next supervisor asks again */
-        return false;
+        return 0;
     }
 }
 
@@ -37,16 +39,26 @@ bool outbox_has_room(const struct outbox *outbox)
     return !outbox_is_blocked(outbox) && outbox->made - outbox->heard < OUTBOX_KEPT;
 }
 
+/* Returns true if such a report is kept beyond OUTBOX_KEPT. */
+static bool is_there(struct outbox *outbox, const struct link_message *message)
+{
+    for (uint64_t i = outbox->heard + OUTBOX_KEPT + 1; i <= outbox->made; i++)
+        if (report_at(outbox, i)->message.type == message->type &&
+            report_at(outbox, i)->message.value == message->value)
+            return true;
+    return false;
+}
+
 /* A supervisor that is gone needs no report. */
 static bool send_one(const struct outbox *outbox, const struct outbox_report *report)
 {
-    return link_send(outbox->link, &report->message, report->descriptors, report->count) == 0 ||
-           errno == EPIPE || errno == ECONNRESET;
+    return link_send(outbox->link, &report->message, report->descriptors) == 0 || errno == EPIPE ||
+           errno == ECONNRESET;
 }
 
 static void close_all(const struct outbox_report *report)
 {
-    for (unsigned i = 0; i < report->count; i++)
+    for (unsigned i = 0; i < link_descriptors(&report->message); i++)
         (void)close(report->descriptors[i]); /* the supervisor has copies of its own */
 }
 
@@ -63,20 +75,21 @@ void outbox_flush(struct outbox *outbox)
     }
 }
 
-void outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors,
-                unsigned count)
+void outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors)
 {
     struct outbox_report *report = &outbox->other;
+    unsigned room = room_for(message.type);
 
-    if (outbox_is_blocked(outbox) || (is_kept(&message) && !outbox_has_room(outbox)))
+    if (is_there(outbox, &message))
+        return;
+    if (room == 0 ? outbox_is_blocked(outbox) : outbox->made - outbox->heard >= room)
         log_bug("there is no room for another report");
-    if (is_kept(&message)) {
+    if (room > 0) {
         report = report_at(outbox, ++outbox->made);
         message.number = outbox->made;
     }
     report->message = message;
-    report->count = count;
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < link_descriptors(&message); i++)
         report->descriptors[i] = descriptors[i];
     outbox_flush(outbox);
 }

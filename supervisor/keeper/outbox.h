@@ -13,33 +13,34 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { OUTBOX_KEPT = 32 /* reports */ };
+/* Reports that are kept: of any kind, and beyond them of the kinds that always have room. */
+enum { OUTBOX_KEPT = 32, OUTBOX_BEYOND = 8 };
 
 struct outbox_report {
     struct link_message message;
-    int descriptors[LINK_DESCRIPTORS]; /* owned */
-    unsigned count;
+    int descriptors[LINK_DESCRIPTORS]; /* owned; as many as the message brings */
 };
 
 /* All zero but for `link`: empty. */
 struct outbox {
-    int link;                               /* not owned */
-    struct outbox_report kept[OUTBOX_KEPT]; /* by their numbers */
-    uint64_t made;                          /* number of the last one */
+    int link;                                               /* not owned */
+    struct outbox_report kept[OUTBOX_KEPT + OUTBOX_BEYOND]; /* by their numbers */
+    uint64_t made;                                          /* number of the last one */
     uint64_t sent;
     uint64_t heard;
     struct outbox_report other; /* that is not kept, and waits for the link; type 0: none */
 };
 
-/* Returns true if a report waits for the link.  Then nothing may be added. */
+/* Returns true if a report waits for the link.  Then no answer may be added. */
 bool outbox_is_blocked(const struct outbox *outbox);
 
-/* Returns true if a report that is kept can be added. */
+/* Returns true if a report of any kind can be added.  CAUGHT, UNHEARD and BEGUN_ALL can be added at
+ * any time: beyond OUTBOX_KEPT, each signal is kept once, as the kernel keeps a pending one. */
 bool outbox_has_room(const struct outbox *outbox);
 
-/* Adds a report and sends it if the link takes it.  Takes over the descriptors. */
-void outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors,
-                unsigned count);
+/* Adds a report and sends it if the link takes it.  Takes over the descriptors that it brings; NULL
+ * if it brings none. */
+void outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors);
 
 /* Sends what waits, as far as the link takes it. */
 void outbox_flush(struct outbox *outbox);

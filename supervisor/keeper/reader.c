@@ -135,16 +135,43 @@ int reader_start(struct keeper *keeper, unsigned index)
     return 0;
 }
 
-int reader_end(struct keeper_reader *reader, int status)
+/* Returns the value of CONTENT (link.h): 0 if the file is complete, and sealed now.  Otherwise
+ * closes it. */
+static int finish(const struct keeper_reader *reader, int status)
 {
     int value = !WIFEXITED(status)              ? LINK_KILLED
                 : WEXITSTATUS(status) == LOGGED ? LINK_LOGGED
                                                 : WEXITSTATUS(status);
 
-    reader->process = 0;
     if (value == 0 && (file_seal(reader->memory) != 0 || lseek(reader->memory, 0, SEEK_SET) != 0))
         value = errno;
     if (value != 0)
         (void)close(reader->memory); /* it is incomplete */
     return value;
+}
+
+bool reader_ended(struct keeper *keeper, pid_t process, int status)
+{
+    for (unsigned i = 0; i < OPTIONS_FILES; i++) {
+        struct keeper_reader *reader = &keeper->readers[i];
+
+        if (reader->process != process)
+            continue;
+        reader->process = 0;
+        outbox_add(&keeper->outbox,
+                   (struct link_message){
+                       .type = LINK_CONTENT, .index = i, .value = finish(reader, status)},
+                   &reader->memory);
+        return true;
+    }
+    return false;
+}
+
+void reader_kill_all(void *context)
+{
+    const struct keeper *keeper = context;
+
+    for (unsigned i = 0; i < OPTIONS_FILES; i++)
+        if (keeper->readers[i].process != 0)
+            (void)kill(keeper->readers[i].process, SIGKILL); /* a child that was not reaped */
 }

@@ -7,6 +7,7 @@
 
 #include "supervisor/keeper/state.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* Forks a process that reads file `index`, an enum options_file that the options name, into a
@@ -16,8 +17,12 @@
  * its end means nothing.  Returns 0, or -1 with errno. */
 int reader_start(struct keeper *keeper, unsigned index);
 
-/* Takes note of the end of a reader; `status` is that of wait(2).  Returns the value of CONTENT
- * (link.h): 0 if the file is complete, and sealed now.  Otherwise closes it. */
-int reader_end(struct keeper_reader *reader, int status);
+/* Reports what a dead process has read; `status` is that of wait(2).  Returns false if it was no
+ * reader. */
+bool reader_ended(struct keeper *keeper, pid_t process, int status);
+
+/* Kills all readers: a file system or a name server does not answer, and the service must not wait
+ * for ever.  The context is the keeper. */
+void reader_kill_all(void *context);
 
 #endif

@@ -2,8 +2,11 @@
 
 #include "dispatcher/shared/log.h"
 #include "supervisor/keeper/children.h"
+#include "supervisor/keeper/control_groups.h"
 
 #include <fcntl.h>
+#include <fnmatch.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,14 +27,8 @@ enum {
 /* A unit with LogNamespace= has /run/systemd/journal.NAMESPACE/stdout. */
 static bool is_journal(const char *path)
 {
-    static const char first[] = "/run/systemd/journal";
-    static const char last[] = "/stdout";
-    size_t length = strlen(path);
-
-    return length >= sizeof(first) + sizeof(last) - 2 &&
-           strncmp(path, first, sizeof(first) - 1) == 0 &&
-           (path[sizeof(first) - 1] == '/' || path[sizeof(first) - 1] == '.') &&
-           strcmp(path + length - (sizeof(last) - 1), last) == 0;
+    return strcmp(path, "/run/systemd/journal/stdout") == 0 ||
+           fnmatch("/run/systemd/journal.*/stdout", path, FNM_PATHNAME) == 0;
 }
 
 void reopen_prepare(struct reopen *reopen)
@@ -53,61 +50,19 @@ void reopen_prepare(struct reopen *reopen)
     reopen->journal = is_journal(address->sun_path);
 }
 
-/* Returns the unit in the path of a control group: what follows the slices.  Changes the path.
- * Returns NULL if there is none. */
-static const char *find_unit(char *path)
-{
-    static const char slice[] = ".slice";
-    char *rest = NULL;
-    char *name;
-
-    for (name = strtok_r(path, "/", &rest); name != NULL; name = strtok_r(NULL, "/", &rest)) {
-        size_t length = strlen(name);
-
-        if (length < sizeof(slice) || strcmp(name + length - (sizeof(slice) - 1), slice) != 0)
-            return name;
-    }
-    return NULL;
-}
-
-/* Returns our unit in `text`, the content of /proc/self/cgroup (cgroups(7)), which it changes.
- * systemd manages the hierarchy of version 2, or one that is called after it.  Returns "" if there
- * is none. */
-static const char *find_our_unit(char *text)
-{
-    const char *unit = NULL;
-    char *rest = NULL;
-    char *line;
-
-    for (line = strtok_r(text, "\n", &rest); line != NULL && unit == NULL;
-         line = strtok_r(NULL, "\n", &rest)) {
-        char *path = strchr(line, '/');
-        bool is_systemd =
-            strstr(line, ":name=systemd:") != NULL || strncmp(line, "0::", strlen("0::")) == 0;
-
-        if (is_systemd && path != NULL)
-            unit = find_unit(path);
-    }
-    return unit == NULL ? "" : unit;
-}
-
 /* The first lines of a stream, as systemd sends them for a unit: who writes, in which unit, with
  * which priority; lines may begin with another; and nothing is forwarded.  The journal can look up
  * the unit of a process by itself, but not after it has ended, as handlers soon have.
  */
 static bool introduce(int descriptor)
 {
-    char groups[4096] = "";
-    char header[sizeof(groups) + 64];
-    int file = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+    char unit[NAME_MAX + 1];
+    char header[sizeof(unit) + 64];
     int length;
 
-    if (file >= 0) {
-        (void)!read(file, groups, sizeof(groups) - 1); /* without it, the journal looks it up */
-        (void)close(file);
-    }
-    length = snprintf(header, sizeof(header), "socket-burst-dampener\n%s\n%d\n1\n0\n0\n0\n",
-                      find_our_unit(groups), LOG_DAEMON | LOG_INFO);
+    control_groups_unit(unit);
+    length = snprintf(header, sizeof(header), "socket-burst-dampener\n%s\n%d\n1\n0\n0\n0\n", unit,
+                      LOG_DAEMON | LOG_INFO);
     return send(descriptor, header, (size_t)length, MSG_NOSIGNAL) == length;
 }
 
@@ -166,7 +121,7 @@ static void attempt(void *context)
         reopen->opened = loop_clock();
         reopen->replace.deadline = keeper->loop.now + REPLACE_EVERY;
     }
-    children_report(keeper, (struct link_message){.type = LINK_OPENED}, &descriptor, 1);
+    outbox_add(&keeper->outbox, (struct link_message){.type = LINK_OPENED}, &descriptor);
 }
 
 static void replace(void *context)
@@ -197,5 +152,5 @@ void reopen_ask(struct keeper *keeper)
         return;
     if (now - reopen->attempted > QUIET)
         backoff_succeeded(&reopen->backoff);
-    reopen->attempt.deadline = backoff_holds(&reopen->backoff, now) ? reopen->backoff.until : now;
+    reopen->attempt.deadline = backoff_next(&reopen->backoff, now);
 }

@@ -6,6 +6,7 @@
 
 #include "supervisor/base/backoff.h"
 #include "supervisor/base/loop.h"
+#include "supervisor/keeper/awaited.h"
 #include "supervisor/keeper/files.h"
 #include "supervisor/keeper/launch.h"
 #include "supervisor/keeper/link.h"
@@ -19,7 +20,7 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
-enum { KEEPER_DISPATCHERS = 64, KEEPER_ADOPTED = 256 };
+enum { KEEPER_DISPATCHERS = 64 };
 
 struct keeper_dispatcher {
     struct keeper *keeper;
@@ -32,12 +33,6 @@ struct keeper_dispatcher {
     struct backoff backoff;
     struct loop_timer restart;
     struct loop_timer stopped; /* set while it is stopped: when to kill it */
-};
-
-/* A process that the supervisor has named in ADOPT before it led a session. */
-struct keeper_adopted {
-    pid_t process;
-    uint32_t mark; /* of that request */
 };
 
 /* A process that reads a file: reader.h. */
@@ -86,37 +81,34 @@ struct keeper {
     struct loop_source link; /* our end of the link */
     int far_end;             /* the supervisor's, for another pair */
     struct loop_source signals;
-    pid_t standby;    /* 0: it was reaped */
-    pid_t supervisor; /* once it has lost its standby; 0: none, or reaped */
-    int status;       /* of the last of the two, as of wait(2) */
-    bool interrupted; /* SIGINT came */
-    bool told_to_end; /* SIGTERM or SIGINT came */
-    bool gives_up;    /* no other pair begins */
-    bool renew;       /* report RENEW when there is room */
-    bool begin_pair;  /* both are dead: begin another pair */
+    pid_t pair;        /* our child: the standby, or the supervisor that has lost it; 0: reaped */
+    bool lost_standby; /* `pair` is the supervisor */
+    int status;        /* of the last of the two, as of wait(2) */
+    bool interrupted;  /* SIGINT came */
+    bool told_to_end;  /* SIGTERM or SIGINT came */
+    bool gives_up;     /* no other pair begins */
+    bool renew;        /* report RENEW when there is room; each names another supervisor */
+    struct loop_timer begin; /* another pair; set while both are dead, unless the service ends */
     uint64_t pair_began;
     struct backoff pairs; /* grows with each pair that could not begin, or died at once */
     bool is_other_pair;   /* than the first; unlike `begun`, no supervisor can change this */
 
     unsigned count;  /* of dispatchers */
-    bool begun_all;  /* report BEGUN_ALL when there is room */
+    bool begun_all;  /* BEGUN_ALL was reported */
     bool interrupts; /* clients may have sent descriptors along: interrupter.h */
     struct keeper_dispatcher dispatchers[KEEPER_DISPATCHERS];
 
     struct outbox outbox;
-    struct loop_timer again; /* when to do what a full link has held up */
+    struct loop_timer again; /* when to do what a full outbox has held up */
 
-    pid_t *groups; /* that GROUP named, and that are not empty */
-    size_t group_count;
-    size_t group_room;
-    size_t group_next;    /* to be looked at, modulo `group_count` */
-    size_t groups_unseen; /* since a child was reaped last */
-    struct keeper_adopted adopted[KEEPER_ADOPTED];
-    unsigned adopted_count;
+    struct awaited groups; /* that GROUP named, and that are not empty */
+    size_t group_next;     /* to be looked at, modulo the number of groups */
+    size_t groups_unseen;  /* since a child was reaped last */
+    /* Children that ADOPT named before they led a session.  One that dies without having led a
+     * session has not become a handler, and counts for nothing; but its end is reported. */
+    struct awaited adopted;
     struct keeper_reader readers[OPTIONS_FILES];
     struct loop_timer reading; /* when to kill them */
-    bool unheard;              /* UNHEARD is still to be reported */
-    uint32_t caught;           /* signals still to be reported: bits by their numbers */
 };
 
 #endif

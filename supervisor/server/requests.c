@@ -9,7 +9,7 @@ enum { RETIRE_AGAIN = 10 * LOOP_MILLISECOND };
 
 bool requests_send(struct server *server, const struct link_message *request)
 {
-    return link_send(server->link.descriptor, request, NULL, 0) == 0;
+    return link_send(server->link.descriptor, request, NULL) == 0;
 }
 
 bool requests_adopt(void *context, pid_t process, uint32_t mark)

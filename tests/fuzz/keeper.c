@@ -56,7 +56,7 @@ static struct process {
     int parent;    /* the place of a dispatcher or standby; NOBODY: the keeper */
     int32_t group; /* that of a leader is its own number at first */
     int status;    /* as of wait(2) */
-    int news;      /* CLD_STOPPED or CLD_CONTINUED, which nobody has asked for yet; or 0 */
+    int news;      /* status of a stop or continuation that nobody has asked for yet; 0: none */
     bool leader;   /* of a session */
     bool ended;
     bool reaped;
@@ -87,18 +87,14 @@ int __wrap_reader_start(struct keeper *reading, unsigned index);
 int __wrap_privileges_limit(uint64_t kept);
 int __wrap_privileges_rest(uint64_t kept);
 int __wrap_privileges_hide(void);
-void __wrap_outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors,
-                       unsigned count);
-void __real_outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors,
-                       unsigned count);
+void __wrap_outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors);
+void __real_outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors);
 void __wrap_outbox_forget(struct outbox *outbox, uint64_t number);
 void __real_outbox_forget(struct outbox *outbox, uint64_t number);
 void __wrap_outbox_repeat(struct outbox *outbox, uint64_t number);
 void __real_outbox_repeat(struct outbox *outbox, uint64_t number);
-int __wrap_link_send(int socket, const struct link_message *message, const int *descriptors,
-                     unsigned count);
-int __real_link_send(int socket, const struct link_message *message, const int *descriptors,
-                     unsigned count);
+int __wrap_link_send(int socket, const struct link_message *message, const int *descriptors);
+int __real_link_send(int socket, const struct link_message *message, const int *descriptors);
 
 static int32_t number_of(const struct process *process)
 {
@@ -260,12 +256,6 @@ int __wrap_waitid(idtype_t type, id_t id, siginfo_t *information, int flags)
             information->si_pid = number_of(process);
             return 0;
         }
-        if ((flags & WSTOPPED) != 0 && process->news != 0 && !process->ended) {
-            information->si_pid = number_of(process);
-            information->si_code = process->news;
-            process->news = 0;
-            return 0;
-        }
     }
     information->si_pid = 0;
     errno = ECHILD;
@@ -276,13 +266,18 @@ pid_t __wrap_waitpid(pid_t process, int *status, int flags)
 {
     struct process *found = find(process);
 
-    HOLDS(flags == WNOHANG && found != NULL && is_child(found));
+    HOLDS((flags & ~(WUNTRACED | WCONTINUED)) == WNOHANG && found != NULL && is_child(found));
+    if (!found->ended && flags != WNOHANG && found->news != 0) {
+        *status = found->news;
+        found->news = 0;
+        return process;
+    }
     if (!found->ended)
         return 0;
     found->reaped = true;
     if (status != NULL)
         *status = found->status;
-    if (process == keeper.standby || process == keeper.supervisor) {
+    if (process == keeper.pair) {
         last_status = found->status;
         over = !begun || ended || keeper.gives_up ||
                (WIFEXITED(found->status) && WEXITSTATUS(found->status) != STANDBY_AGAIN &&
@@ -411,11 +406,10 @@ static void check_report(const struct link_message *report)
 }
 
 /* It is true now, and may be sent later. */
-void __wrap_outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors,
-                       unsigned count)
+void __wrap_outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors)
 {
     check_report(&message);
-    __real_outbox_add(outbox, message, descriptors, count);
+    __real_outbox_add(outbox, message, descriptors);
 }
 
 static uint64_t forgotten; /* the last report that was */
@@ -445,13 +439,11 @@ void __wrap_outbox_repeat(struct outbox *outbox, uint64_t number)
 }
 
 /* A report that is kept is sent in its turn, with descriptors that are open. */
-int __wrap_link_send(int socket, const struct link_message *message, const int *descriptors,
-                     unsigned count)
+int __wrap_link_send(int socket, const struct link_message *message, const int *descriptors)
 {
-    int result = __real_link_send(socket, message, descriptors, count);
+    int result = __real_link_send(socket, message, descriptors);
 
     HOLDS(result == 0 || errno == EAGAIN);
-    HOLDS(count == (message->type == LINK_BEGUN ? LINK_DESCRIPTORS : 0));
     HOLDS(message->number == 0 || message->number == next);
     next += result == 0 && message->number != 0;
     return result;
@@ -596,7 +588,7 @@ static void stop_dispatcher(uint8_t byte)
 
     if (process == NULL)
         return;
-    process->news = byte % 2 == 0 ? CLD_STOPPED : CLD_CONTINUED;
+    process->news = byte % 2 == 0 ? SIGSTOP << 8 | 0x7f : 0xffff; /* as of wait(2) */
     (void)raise(SIGCHLD);
 }
 
@@ -626,8 +618,6 @@ static void expire(unsigned number)
         number -= number > 0;
     if (timer != NULL)
         timer->deadline = 1;
-    if (timer == &keeper.again)
-        keeper.pairs.until = 0;
 }
 
 static void act(void)
@@ -693,13 +683,14 @@ static void check_descriptors(void)
     int count = fuzz_descriptors() - notify_is_open(&keeper.notify);
 
     for (uint64_t i = keeper.outbox.heard + 1; i <= keeper.outbox.made; i++)
-        count -= (int)keeper.outbox.kept[i % OUTBOX_KEPT].count;
+        count -=
+            (int)link_descriptors(&keeper.outbox.kept[i % (OUTBOX_KEPT + OUTBOX_BEYOND)].message);
     for (unsigned i = 0; i < keeper.count; i++)
         count -= keeper.dispatchers[i].ledger >= 0;
     for (int i = 0; i < OPTIONS_FILES; i++)
         count -= keeper.readers[i].process != 0;
     if (keeper.outbox.other.message.type != 0)
-        count -= (int)keeper.outbox.other.count;
+        count -= (int)link_descriptors(&keeper.outbox.other.message);
     if (others == 0)
         others = count;
     HOLDS(count == others);
@@ -710,7 +701,7 @@ static void check_keeper(void)
     check_descriptors();
     HOLDS(count_living(READER) <= OPTIONS_FILES);
     HOLDS(count_living(DISPATCHER) <= DISPATCHERS);
-    HOLDS(keeper.group_count <= process_count);
+    HOLDS(keeper.groups.count <= process_count && keeper.adopted.count <= process_count);
     check_manager();
 }
 
@@ -723,14 +714,15 @@ static void finish(void)
     struct process *supervisor;
 
     HOLDS(last_steps++ < LAST_STEPS);
-    supervisor = find(keeper.supervisor);
+    supervisor = keeper.lost_standby ? find(keeper.pair) : NULL;
     if (find_living(SUPERVISOR) != NULL || (supervisor != NULL && !supervisor->ended)) {
         hear(UINT32_MAX);
         (void)raw_send_each(link_end, &heard, sizeof(heard), NULL, 0, MSG_DONTWAIT);
     }
     if (keeper.again.deadline != 0)
         keeper.again.deadline = 1;
-    keeper.pairs.until = 0;
+    if (keeper.begin.deadline != 0)
+        keeper.begin.deadline = 1;
     supervisor = standby != NULL ? find_living(SUPERVISOR) : find(renewed);
     if (supervisor != NULL && !supervisor->ended)
         end(supervisor, standby != NULL ? 0 : LINK_EXIT_RENEW << 8);
@@ -805,7 +797,7 @@ static void close_keeper(void)
     for (int i = 0; i < OPTIONS_FILES; i++)
         if (keeper.readers[i].process != 0)
             (void)close(keeper.readers[i].memory);
-    if (keeper.outbox.other.message.type != 0 && keeper.outbox.other.count > 0)
+    if (keeper.outbox.other.message.type != 0 && link_descriptors(&keeper.outbox.other.message) > 0)
         (void)close(keeper.outbox.other.descriptors[0]);
     while (signals_next(keeper.signals.descriptor) != 0)
         continue; /* they are not the next input's */
@@ -816,7 +808,8 @@ static void close_keeper(void)
     if (keeper.notify.descriptor >= 0)
         (void)close(keeper.notify.descriptor);
     (void)close(manager);
-    free(keeper.groups);
+    free(keeper.groups.list);
+    free(keeper.adopted.list);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

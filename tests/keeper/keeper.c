@@ -7,6 +7,7 @@
  */
 #include "supervisor/keeper/keeper.h"
 
+#include "dispatcher/shared/rights.h"
 #include "supervisor/base/signals.h"
 #include "tests/shared/check.h"
 
@@ -100,7 +101,7 @@ static bool is_absent(const char *name)
 
 static void request(struct link_message message)
 {
-    CHECK(link_send(link_end, &message, NULL, 0) == 0);
+    CHECK(link_send(link_end, &message, NULL) == 0);
 }
 
 /* Waits for the next report; closes its descriptors if `descriptors` is NULL. */
@@ -232,8 +233,8 @@ static void check_descriptors(void)
         int channel[2];
 
         CHECK(pipe2(channel, O_CLOEXEC) == 0);
-        CHECK(link_send(link_end, &message, (int[]){channel[1], channel[1], channel[1]},
-                        cases[i].count) == 0);
+        CHECK(rights_send(link_end, &message, sizeof(message),
+                          (int[]){channel[1], channel[1], channel[1]}, cases[i].count, 0) > 0);
         (void)close(channel[1]);
         event = (struct pollfd){.fd = channel[0]};
         CHECK(poll(&event, 1, PATIENCE) == 1 && (event.revents & POLLHUP) != 0);
@@ -580,7 +581,7 @@ static void check_full_link(void)
     unsigned answered = 0;
     struct pollfd event = {.fd = link_end, .events = POLLOUT};
 
-    while (poll(&event, 1, 5 * QUIET) == 1 && link_send(link_end, &message, NULL, 0) == 0)
+    while (poll(&event, 1, 5 * QUIET) == 1 && link_send(link_end, &message, NULL) == 0)
         sent++;
     CHECK(sent > 10);
     while (answered < sent) {
@@ -708,6 +709,8 @@ static void check_failed_start(void)
     const struct keeper_events events = {.stand_by = fail, .context = &keeper};
     uint64_t began = loop_clock();
 
+    free(keeper.groups.list);
+    free(keeper.adopted.list);
     keeper = (struct keeper){.options = &options,
                              .events = events,
                              .begun = keeper.begun,

@@ -37,7 +37,7 @@ static void add(enum link_type type, int32_t value)
 
     for (unsigned i = 0; i < count; i++)
         descriptors[i] = fcntl(link_end, F_DUPFD_CLOEXEC, 3);
-    outbox_add(&outbox, (struct link_message){.type = type, .value = value}, descriptors, count);
+    outbox_add(&outbox, (struct link_message){.type = type, .value = value}, descriptors);
 }
 
 /* Returns the value of the next report; -1: there is none. */
@@ -158,6 +158,36 @@ static void check_room(void)
     end();
 }
 
+/* A signal, and what is reported once, has room at any time: beyond what is kept of all kinds, each
+ * signal is kept once, and counts again when there is room. */
+static void check_beyond(void)
+{
+    begin();
+    for (int32_t i = 1; i <= OUTBOX_KEPT; i++)
+        add(LINK_CAUGHT, 1);
+    for (int32_t i = 0; i < 100; i++)
+        for (int32_t value = 1; value <= 4; value++)
+            add(LINK_CAUGHT, value);
+    add(LINK_UNHEARD, 5);
+    add(LINK_BEGUN_ALL, 6);
+    for (uint64_t i = 1; i <= OUTBOX_KEPT; i++)
+        CHECK(next(i) == 1);
+    for (int32_t value = 1; value <= 6; value++)
+        CHECK(next(OUTBOX_KEPT + (uint64_t)value) == value);
+    CHECK(next(0) == -1 && !outbox_has_room(&outbox));
+    outbox_forget(&outbox, 6);
+    CHECK(!outbox_has_room(&outbox));
+    add(LINK_CAUGHT, 6);
+    add(LINK_CAUGHT, 6);
+    CHECK(next(OUTBOX_KEPT + 7) == 6 && next(0) == -1);
+    outbox_forget(&outbox, OUTBOX_KEPT);
+    for (uint64_t i = 8; i <= 9; i++) {
+        add(LINK_CAUGHT, 6);
+        CHECK(next(OUTBOX_KEPT + i) == 6);
+    }
+    end();
+}
+
 /* ---- a full link ---- */
 
 static void check_blocked_other(void)
@@ -169,11 +199,12 @@ static void check_blocked_other(void)
     CHECK(count > 1 && !outbox_has_room(&outbox));
     outbox_flush(&outbox);
     CHECK(outbox_is_blocked(&outbox));
+    add(LINK_CAUGHT, 1); /* a signal always has room */
     for (unsigned i = 1; i < count; i++)
         CHECK(next(0) == 0);
     CHECK(next(0) == -1);
     outbox_flush(&outbox);
-    CHECK(!outbox_is_blocked(&outbox) && next(0) == 0 && next(0) == -1);
+    CHECK(!outbox_is_blocked(&outbox) && next(1) == 1 && next(0) == 0 && next(0) == -1);
     end();
 }
 
@@ -242,7 +273,7 @@ static void check_descriptors(void)
     begin();
     CHECK(pipe2(pipes, O_CLOEXEC) == 0);
     pipes[2] = fcntl(pipes[0], F_DUPFD_CLOEXEC, 3);
-    outbox_add(&outbox, (struct link_message){.type = LINK_BEGUN}, pipes, LINK_DESCRIPTORS);
+    outbox_add(&outbox, (struct link_message){.type = LINK_BEGUN}, pipes);
     for (int round = 0; round < 3; round++) {
         int got[LINK_DESCRIPTORS];
 
@@ -264,6 +295,7 @@ int main(void)
     check_repeat();
     check_wrong_numbers();
     check_room();
+    check_beyond();
     check_blocked_other();
     check_repeat_blocked();
     check_forgotten_unsent();

@@ -110,9 +110,9 @@ static void check_books(void)
 
 /* ---- the keeper ---- */
 
-static void report(const struct link_message *message, const int *descriptors, unsigned count)
+static void report(const struct link_message *message, const int *descriptors)
 {
-    HOLDS(keeper < 0 || link_send(keeper, message, descriptors, count) == 0 || errno == EAGAIN);
+    HOLDS(keeper < 0 || link_send(keeper, message, descriptors) == 0 || errno == EAGAIN);
 }
 
 static void start_dispatcher(unsigned index)
@@ -131,7 +131,7 @@ static void start_dispatcher(unsigned index)
                                   .index = index,
                                   .generation = actor->generation,
                                   .process = actor->process},
-           descriptors, CHANNEL_DESCRIPTORS);
+           descriptors);
     for (int i = 0; i < CHANNEL_DESCRIPTORS; i++)
         (void)close(descriptors[i]);
 }
@@ -144,7 +144,7 @@ static void send_content(uint32_t file)
     HOLDS(memory >= 0 && write(memory, text, sizeof(text) - 1) == sizeof(text) - 1);
     HOLDS(fcntl(memory, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) ==
           0);
-    report(&(struct link_message){.type = LINK_CONTENT, .index = file}, &memory, 1);
+    report(&(struct link_message){.type = LINK_CONTENT, .index = file}, &memory);
     (void)close(memory);
 }
 
@@ -161,14 +161,14 @@ static void carry_out(const struct link_message *request)
                                       .index = 1,
                                       .process = request->process,
                                       .generation = request->generation},
-               NULL, 0);
+               NULL);
         break;
     case LINK_SIGNAL:
         HOLDS(request->process > 1 && (request->value == SIGTERM || request->value == SIGKILL));
         break;
     case LINK_GROUP:
         HOLDS(request->process > 1);
-        report(&(struct link_message){.type = LINK_EMPTY, .process = request->process}, NULL, 0);
+        report(&(struct link_message){.type = LINK_EMPTY, .process = request->process}, NULL);
         break;
     case LINK_READ:
         send_content(request->index);
@@ -279,7 +279,7 @@ void stage_kill(unsigned index)
                                   .index = index % STAGE_DISPATCHERS,
                                   .generation = actor->generation,
                                   .value = SIGKILL},
-           NULL, 0);
+           NULL);
 }
 
 void stage_expire(unsigned number)
