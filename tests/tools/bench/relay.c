@@ -1,17 +1,16 @@
 /*
- * relay ADDRESS WORKERS PROGRAM [ARG]... - hands each client to a worker, by way of two processes.
+ * relay ADDRESS WORKERS PROGRAM [ARG]... - hands each client to a worker, through two processes.
  *
- * What such a structure can serve at most.  The acceptor accepts clients and passes them to the
- * dispatcher; the dispatcher passes each to an idle worker.  There is nothing else: no records, no
- * variables, no ledger, no time-outs, no log.  A daemon that accepts in one process and has its
- * workers in another does all of this, too.
+ * The acceptor accepts clients and passes them to the dispatcher; the dispatcher passes each to an
+ * idle worker.  There is nothing else: no records, variables, ledger, time-outs or log.  So relay
+ * shows what a daemon of this structure can serve at most.
  *
  * PROGRAM is the path of a worker as in dispatcher/protocol.h, "WORKERS"; the block of a client is
  * one NUL.  At most WORKERS clients are with dispatcher and workers.  All others wait in the
  * kernel's backlog.
  *
  * ADDRESS is numeric.  Prints "ADDRESS PORT" once it listens, on a free port, and goes on until it
- * is killed, or a worker ends; then dispatcher and workers end, too.
+ * is killed or a worker ends.  Then all of its processes end.
  */
 #include "tests/tools/bench/listener.h"
 
@@ -31,7 +30,7 @@
 #include <unistd.h>
 
 enum {
-    /* The messages of so many clients fit into each socket, so no process ever waits for room. */
+    /* The messages of so many clients fit into each socket, so no send waits for room. */
     WORKERS_MOST = 200,
 
     BATCH = 16, /* clients in a message to the dispatcher */
@@ -46,7 +45,7 @@ union control {
 /* ---- both processes ---- */
 
 /* Sends one NUL with the clients, and closes them here. */
-static void send_clients(int socket, const int *clients, unsigned count)
+static void pass_clients(int socket, const int *clients, unsigned count)
 {
     union control control = {.header = {.cmsg_level = SOL_SOCKET,
                                         .cmsg_type = SCM_RIGHTS,
@@ -65,7 +64,7 @@ static void send_clients(int socket, const int *clients, unsigned count)
         (void)close(clients[i]);
 }
 
-/* Tells the acceptor how many workers more are idle. */
+/* Reports to the acceptor that so many more workers are idle. */
 static void send_report(int acceptor, unsigned workers)
 {
     if (send(acceptor, &workers, sizeof(workers), MSG_NOSIGNAL) == sizeof(workers))
@@ -128,7 +127,7 @@ static void take_worker(uint32_t index)
     dispatcher.idle[dispatcher.idle_count++] = index;
 }
 
-/* Passes the clients of one message on.  The acceptor knows that so many workers are idle. */
+/* Passes on the clients of one message.  The acceptor sends no more than there are idle workers. */
 static void take_clients(void)
 {
     union control control;
@@ -146,11 +145,11 @@ static void take_clients(void)
         exit(0); /* the acceptor was killed */
     if (received < 0 || message.msg_controllen < CMSG_LEN(sizeof(int)) ||
         message.msg_flags & MSG_CTRUNC)
-        err(1, "cannot receive clients");
+        errx(1, "cannot receive clients");
     count = (control.header.cmsg_len - CMSG_LEN(0)) / sizeof(int);
     memcpy(clients, CMSG_DATA(&control.header), count * sizeof(int));
     for (size_t i = 0; i < count; i++)
-        send_clients(dispatcher.workers[dispatcher.idle[--dispatcher.idle_count]], &clients[i], 1);
+        pass_clients(dispatcher.workers[dispatcher.idle[--dispatcher.idle_count]], &clients[i], 1);
 }
 
 static void dispatch(void)
@@ -221,7 +220,7 @@ static unsigned receive_report(int socket)
     return workers;
 }
 
-/* Passes clients on, at most one for each of the idle workers.  Returns how many. */
+/* Accepts and passes on clients, at most one for each idle worker.  Returns their number. */
 static unsigned accept_clients(int listener, int socket, unsigned idle)
 {
     int clients[BATCH];
@@ -237,7 +236,7 @@ static unsigned accept_clients(int listener, int socket, unsigned idle)
     if (count == 0 && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
         err(1, "accept");
     if (count > 0)
-        send_clients(socket, clients, count);
+        pass_clients(socket, clients, count);
     return count;
 }
 
