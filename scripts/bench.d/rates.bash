@@ -5,13 +5,9 @@
 
 # The limit: if each client had to be accepted by a bare loop, and its handler started by another.
 rates_limit() {
-    local address port accepted started
-    rm -f "$work/bare"
-    mkfifo "$work/bare"
-    setsid -- "$BARE" 127.0.0.1 >"$work/bare" 2>/dev/null </dev/null &
-    server=$! # ended like one, should we be interrupted
-    read -r -t "$SERVER_PATIENCE" address port <"$work/bare" || broken "bare did not start"
-    tool_load static bare -c "$IN_FLIGHT" "$address" "$port" "$(rates_count "$BARE_RATE")" || true
+    local accepted started
+    server_start_printing "$BARE" 127.0.0.1 || return
+    tool_load static bare -c "$IN_FLIGHT" 127.0.0.1 "$server_port" "$(rates_count "$BARE_RATE")" || true
     tool_must_answer static bare || true
     accepted=$(tool_figure "$work/load" rate)
     server_end
@@ -29,17 +25,23 @@ rates_measure() { rates_measure_as "$2" "$@"; }
 
 # The same, recorded under a NAME of its own: NAME SCENARIO PROGRAM AT_ONCE COMMAND...
 rates_measure_as() {
-    local name=$1 scenario=$2 program=$3 at_once=$4 count rate
+    local name=$1 scenario=$2 program=$3 at_once=$4
     shift 4
     server_start "$program" "$IN_FLIGHT" "$@" || return
+    rates_load "$name" "$scenario" "$at_once"
+    server_end
+    if [[ $program == "$OURS" ]]; then tool_must_answer "$scenario" "$name" || true; fi
+}
+
+# Measures the server that runs: NAME SCENARIO AT_ONCE.
+rates_load() {
+    local name=$1 scenario=$2 at_once=$3 count rate
     # The first connections, which need not be as fast as those that follow, tell how many to take.
     tool_run "$work/warm-up" "$LOAD" "${expected[@]}" -t 10 -c "$at_once" 127.0.0.1 "$server_port" "$WARM_UP" || true
     rate=$(tool_figure "$work/warm-up" rate)
     count=$(rates_count "${rate:-0}")
     tool_load "$scenario" "$name" -c "$at_once" 127.0.0.1 "$server_port" \
         "$((count < COUNT_LEAST ? COUNT_LEAST : count))" || true
-    server_end
-    if [[ $program == "$OURS" ]]; then tool_must_answer "$scenario" "$name" || true; fi
 }
 
 scenario_single() {

@@ -37,6 +37,19 @@ server_start() {
     return 1
 }
 
+# Starts COMMAND, which prints "ADDRESS PORT" once it serves.
+server_start_printing() {
+    local address
+    rm -f "$work/listening"
+    mkfifo "$work/listening"
+    setsid -- "$@" >"$work/listening" 2>/dev/null </dev/null &
+    server=$! # ended like one, should we be interrupted
+    if read -r -t "$SERVER_PATIENCE" address server_port <"$work/listening"; then return; fi
+    server_end
+    broken "$(basename "$1") did not start"
+    return 1
+}
+
 # Until it serves a client as expected, or is gone.
 server_await() {
     local deadline=$((SECONDS + SERVER_PATIENCE))

@@ -1,8 +1,8 @@
-# Says what the rounds of a run have in common, as "MEDIAN (LEAST-MOST)" or the median alone; nothing
-# if there was no round.
+# Says what the rounds of a run have in common, as "MEDIAN (LEAST-MOST)", or the median or the most
+# alone; nothing if there was no round.
 #
 #   awk -v of="SCENARIO PROGRAM FIGURE" [-v to="SCENARIO PROGRAM FIGURE"] [-v scale=NUMBER]
-#       [-v digits=N] [-v form=spread|median] -f statistics.awk RAW
+#       [-v digits=N] [-v form=spread|median|most] -f statistics.awk RAW
 #
 # RAW has lines SCENARIO<TAB>PROGRAM<TAB>ROUND<TAB>FIGURE<TAB>VALUE.  With "to", the values are the
 # ratios of each round; a round that lacks one of the two is left out.
@@ -43,6 +43,7 @@ END {
     sort(list, count)
     median = (list[int((count + 1) / 2)] + list[int(count / 2) + 1]) / 2
     if (form == "median") printf "%.9g\n", median
+    else if (form == "most") printf "%.9g\n", list[count]
     else if (count == 1) print grouped(median)
     else print grouped(median) " (" grouped(list[1]) "–" grouped(list[count]) ")"
 }

@@ -7,6 +7,8 @@ table_spread() {
 
 table_median() { awk -v of="$1 $2 $3" -v form=median -f "$parts/statistics.awk" "$raw"; }
 
+table_most() { awk -v of="$1 $2 $3" -v form=most -f "$parts/statistics.awk" "$raw"; }
+
 # Of our figure to that of PROGRAM, in each round, with so many DIGITS; marked if PROGRAM did not answer all.
 table_ratio() {
     local ratio

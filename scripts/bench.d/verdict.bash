@@ -9,18 +9,36 @@ verdict_all() {
 }
 
 # Prints one line: whether FIGURE is at most or at least TARGET (OPERATOR <= or >=).
+#
+# BEST is the figure of OF, a bare program of the same structure.  Where OF itself does not reach the
+# target, and FIGURE is not better than BEST, the target is out of reach: neither met nor missed.
+# Usage: verdict_line SCENARIO WHAT FIGURE OPERATOR TARGET [UNIT [BEST OF]]
 verdict_line() {
-    local scenario=$1 what=$2 figure=$3 operator=$4 target=$5 unit=${6:-} word
+    local scenario=$1 what=$2 figure=$3 operator=$4 target=$5 unit=${6:-} best=${7:-} of=${8:-} word
     if [[ -z $figure ]]; then
         word="not measured"
-        figure=–
+    elif verdict_reaches "$figure" "$operator" "$target"; then
+        word=met
+    elif [[ -n $best ]] && ! verdict_reaches "$best" "$operator" "$target" &&
+        verdict_reaches "$best" "$operator" "$figure"; then
+        word="out of reach here"
     else
-        word=$(awk -v figure="$figure" -v operator="$operator" -v target="$target" \
-            'BEGIN { print (operator == "<=" ? figure <= target : figure >= target) ? "met" : "missed" }')
-        figure=$(awk -v figure="$figure" 'BEGIN { printf figure == int(figure) ? "%d" : "%.4g", figure }')
+        word=missed
     fi
-    printf -- '- %-10s %s: %s %s (target: %s %s)\n' "$scenario" "$(verdict_word "$word")" \
-        "$what" "$figure$unit" "$operator" "$target$unit"
+    printf -- '- %-10s %s: %s %s (target: %s %s%s)\n' "$scenario" "$(verdict_word "$word")" \
+        "$what" "$(verdict_figure "$figure")$unit" "$operator" "$target$unit" \
+        "${best:+; $of: $(verdict_figure "$best")$unit}"
+}
+
+# Usage: verdict_reaches FIGURE OPERATOR TARGET
+verdict_reaches() {
+    awk -v figure="$1" -v operator="$2" -v target="$3" \
+        'BEGIN { exit !(operator == "<=" ? figure <= target : figure >= target) }'
+}
+
+verdict_figure() {
+    awk -v figure="$1" 'BEGIN {
+        printf figure == "" ? "–" : figure == int(figure) ? "%d" : "%.4g", figure }'
 }
 
 verdict_word() {
@@ -28,6 +46,8 @@ verdict_word() {
         echo "$1"
     elif [[ $1 == met ]]; then
         printf '\e[32m%s\e[0m' "$1"
+    elif [[ $1 == "out of reach"* ]]; then
+        printf '\e[33m%s\e[0m' "$1"
     else
         printf '\e[31m%s\e[0m' "$1"
     fi

@@ -36,9 +36,10 @@ statistics() {
     bench --quick --rounds 1 --only persistent --peers none --raw figures >output
     cat output
     grep -qE '^\| worker in C +\| +32 \| +[0-9,]+ \| +[0-9,]+ \| +none \|$' output
+    grep -qE '^\| worker in C, by relay alone +\| +32 \| +[0-9,]+ \| +[0-9,]+ \| +none \|$' output
     grep -qE '^\| Python, executed +\| +1 \| +[0-9,]+ \| +[0-9,]+ \| +none \|$' output
-    [[ $(grep -cE '^- persistent +(met|missed): ' output) == 3 ]]
-    [[ $(cut -f 2 figures | sort -u | wc -l) == 6 ]]
+    [[ $(grep -cE '^- persistent +(met|missed|out of reach here): ' output) == 4 ]]
+    [[ $(cut -f 2 figures | sort -u | wc -l) == 7 ]]
 }
 
 @test "a bench that is ended leaves no file and no process" {
@@ -78,8 +79,8 @@ no_program_is_left() { [[ $(processes_of_test) != *"$BUILD"* ]]; }
 
 # Calls function $1 of the tables or verdicts on the file raw, with ours and the peers in $2.
 says() {
-    raw=raw parts=$MEASURE rounds_long=3 burst_clients=100 bash -euo pipefail -c '
-        source "$parts/peers.bash" && source "$parts/burst.bash"
+    raw=raw parts=$MEASURE rounds_long=3 burst_clients=100 IN_FLIGHT=32 bash -euo pipefail -c '
+        source "$parts/peers.bash" && source "$parts/burst.bash" && source "$parts/persistent.bash"
         source "$parts/table.bash" && source "$parts/verdict.bash"
         BURST_HANDLERS=8 programs=(dampener $2)
         "$1"' - "$@"
@@ -108,6 +109,38 @@ says() {
     [[ $(tail -n 1 output) == "Who takes 10 s or more is not measured again. Of 3 rounds: socat in 1." ]]
 }
 
+# The verdict on a C worker that serves $1 clients a second, and relay $2, and static 1,000.
+says_of_worker() {
+    : >raw
+    raw persistent c-exec 1 rate 1000
+    if [[ -n $1 ]]; then raw persistent c-worker 1 rate "$1"; fi
+    if [[ -n $2 ]]; then raw persistent c-relay 1 rate "$2"; fi
+    says verdict_persistent "" | sed -n "s/^- persistent \\(.*\\): C worker's rate to that of $3 /\\1: /p"
+}
+
+@test "a target that relay does not reach either is out of reach, unless the worker reaches it or passes relay" {
+    [[ $(says_of_worker 1800 2700 static) == "out of reach here: 1.8 (target: >= 3; relay at best: 2.7)" ]]
+    [[ $(says_of_worker 2800 2700 static) == "missed: 2.8 (target: >= 3; relay at best: 2.7)" ]]
+    [[ $(says_of_worker 3000 2700 static) == "met: 3 (target: >= 3; relay at best: 2.7)" ]]
+    [[ $(says_of_worker 2900 3000 static) == "missed: 2.9 (target: >= 3; relay at best: 3)" ]]
+    [[ $(says_of_worker 1800 "" static) == "missed: 1.8 (target: >= 3)" ]]
+    # Relay counts as it was in its best round.
+    raw persistent c-relay 2 rate 2500
+    raw persistent c-relay 3 rate 2600
+    raw persistent c-exec 2 rate 900
+    [[ $(says verdict_persistent "") == *"(target: >= 3; relay at best: 2.6)"* ]]
+    [[ $(says_of_worker "" 2700 static) == "not measured: – (target: >= 3; relay at best: 2.7)" ]]
+}
+
+@test "a C worker is also compared with relay, and the table shows both" {
+    [[ $(says_of_worker 1800 2700 relay) == "met: 0.6667 (target: >= 0.6)" ]]
+    [[ $(says_of_worker 1599 2700 relay) == "missed: 0.5922 (target: >= 0.6)" ]]
+    says table_persistent "" >output
+    cat output
+    grep -qE '^\| worker in C +\| +32 \| +1,599 \| +– \| +none \|$' output
+    grep -qE '^\| worker in C, by relay alone +\| +32 \| +2,700 \| +– \| +none \|$' output
+}
+
 @test "statistics show the median, the least and the greatest of all rounds" {
     raw static ours 1 rate 1200
     raw static ours 2 rate 15000.6
@@ -118,6 +151,7 @@ says() {
     [[ $(statistics of="static ours rate" form=median) == 1200 ]]
     [[ $(statistics of="static ours rate" scale=0.001 digits=1) == "1.2 (1.0–15.0)" ]]
     [[ $(statistics of="cat ours rate") == 1 ]]
+    [[ $(statistics of="static ours rate" form=most) == 15000.6 ]]
     [[ -z $(statistics of="cat peer rate") ]]
     raw static ours 4 rate 1300
     [[ $(statistics of="static ours rate" form=median) == 1250 ]]

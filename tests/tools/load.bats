@@ -1,28 +1,49 @@
 #!/usr/bin/env bats
-# Tests the programs of the bench: load, spawn, bare and static.
+# Tests the programs of the bench: load, spawn, bare, relay, static and worker.
 
 load ../shared/helpers
 
+CLIENTS=() # descriptors of clients
 BENCH=$BUILD/tests/tools/bench
 
-# Starts bare at address $1; sets BARE, ADDRESS and PORT.
-start_bare() {
+# Starts bare at address $1.
+start_bare() { start_server bare "${1:-127.0.0.1}"; }
+
+# Starts relay with $1 workers, by default those that answer "ok"; else $2 and its arguments.
+start_relay() { start_server relay 127.0.0.1 "$1" "${@:2}"; }
+
+# The worker that keeps books, and does what a client says.
+start_relay_obeying() { start_relay "$1" "$BUILD/tests/programs/handlers/worker" books "$1"; }
+
+# Starts a program that prints "ADDRESS PORT"; sets SERVER, ADDRESS and PORT.
+start_server() {
+    rm -f listening
     (
         close_descriptors
-        exec "$BENCH/bare" "${1:-127.0.0.1}" >listening </dev/null
+        exec "$BENCH/$1" "${@:2}" >listening 2>messages </dev/null
     ) &
-    BARE=$!
+    SERVER=$!
     await has_content listening
     read -r ADDRESS PORT <listening
 }
 
-stop_bare() {
-    kill -KILL "$BARE"
-    wait "$BARE" || true
-    BARE=
+stop_server() {
+    kill -KILL "$SERVER"
+    wait "$SERVER" || true
+    SERVER=
 }
 
-end_others() { [[ -z ${BARE:-} ]] || stop_bare; }
+# Connects a client that says nothing, until descriptor CLIENT is closed.
+hold_worker() {
+    connect_silently
+    CLIENTS+=("$CLIENT")
+}
+
+end_others() {
+    local client
+    for client in "${CLIENTS[@]}"; do exec {client}>&-; done
+    [[ -z ${SERVER:-} ]] || stop_server
+}
 
 # Runs load against the running server.  The output goes to "result", messages to "complaints", the exit
 # status to STATUS.  Requires that each client has an outcome.
@@ -145,7 +166,7 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
 
 @test "load: a client without a listener is refused" {
     start_bare 127.0.0.77
-    stop_bare
+    stop_server
     measure -c 10 100
     all 100 refused
     [[ $(value connect_median) == - && $(value rate) == 0.0 ]]
@@ -167,7 +188,7 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
 
 @test "load: clients without an answer, and clients that could not begin, count as lost" {
     start_bare
-    kill -STOP "$BARE"
+    kill -STOP "$SERVER"
     measure -c 2 -t 2 -w timeline 5
     all 5 lost
     grep -q 'gave up 2 in flight, and 3 not begun' complaints
@@ -226,7 +247,7 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
 @test "load: a long run shows its progress on a terminal" {
     command -v script >/dev/null || skip "script is not installed"
     start_bare
-    kill -STOP "$BARE"
+    kill -STOP "$SERVER"
     (
         close_descriptors
         script -qec "$BENCH/load -c 9 -t 2.6 $ADDRESS $PORT 9" seen </dev/null >/dev/null
@@ -257,6 +278,65 @@ is_about() { (($1 - $2 <= 1 && $2 - $1 <= 1)); }
     [[ $status == 1 && $output == *"spawn: 10 of 10 handlers failed"* ]]
     run "$BENCH/spawn" -p 1 10 ./absent
     [[ $status == 2 && $output == "spawn: ./absent: No such file or directory" ]]
+}
+
+@test "relay: every client gets its answer from a worker, one by one, some at a time and all at once" {
+    local workers in_flight
+    for workers in 1 32; do
+        start_relay "$workers" "$BENCH/worker"
+        for in_flight in 1 32 1000; do
+            measure -c "$in_flight" 1000
+            all 1000 answered
+        done
+        [[ $(processes_of_test | grep -cE "^[0-9]+ $BENCH/worker") == "$workers" ]]
+        stop_server
+        await nothing_is_left
+    done
+}
+
+@test "relay: each client gets its own answer, and a worker that has a client gets no other" {
+    start_relay_obeying 3
+    hold_worker
+    hold_worker
+    measure -l -c 20 300
+    all 300 answered
+    has_lines 300 books
+}
+
+@test "relay: when all workers have a client, the next client waits until one is ready" {
+    local worker first answer=
+    start_relay_obeying 3
+    for worker in 1 2 3; do hold_worker; done
+    hold_worker
+    echo hello >&"$CLIENT"
+    refute read -r -t 1 answer <&"$CLIENT"
+    first=${CLIENTS[0]}
+    exec {first}>&-
+    read -r -t 20 answer <&"$CLIENT"
+    [[ $answer == hello ]]
+}
+
+@test "relay: ends, and says why, when a worker ends or cannot be executed" {
+    local status=0
+    start_relay_obeying 3
+    hold_worker
+    echo crash >&"$CLIENT"
+    wait "$SERVER" || status=$?
+    SERVER=
+    cat messages
+    [[ $status == 1 && $(<messages) == "relay: a worker has ended" ]]
+    run "$BENCH/relay" 127.0.0.1 3 ./absent
+    [[ $status == 1 && $output == "relay: ./absent: No such file or directory" ]]
+}
+
+@test "relay: invalid words are refused" {
+    local words
+    for words in "" "127.0.0.1 1" "127.0.0.1 0 $BENCH/worker" "127.0.0.1 201 $BENCH/worker"         "127.0.0.1 1x $BENCH/worker" "localhost 1 $BENCH/worker"; do
+        # shellcheck disable=SC2086 # they are words
+        run "$BENCH/relay" $words
+        echo "$words: $output"
+        [[ $status == 2 && $output == *relay* ]]
+    done
 }
 
 @test "static: is linked statically, prints ok, and works behind the daemon" {
