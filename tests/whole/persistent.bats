@@ -85,6 +85,17 @@ ask_finger() { printf 'root\r\n' | nc -w 10 "$ADDRESS" "$PORT"; }
     survives_leavers
 }
 
+# finger(1) speaks to no port but 79.
+@test "the worker in Perl answers finger(1)" {
+    needs finger
+    perl -e 'require "syscall.ph"' || skip "Perl is not installed, or lacks syscall.ph"
+    WRAPPER=(unshare --net sh -c 'ip link set lo up && exec "$@"' sh)
+    "${WRAPPER[@]}" true || skip "a network namespace cannot be made"
+    start --persistent --address 127.0.0.1 --control control 79 "$WORKERS/finger.pl"
+    answers_three_times '^Login: root' \
+        nsenter --target "$DAEMON" --net timeout 20 finger root@127.0.0.1
+}
+
 @test "the worker in Ruby sends each client a line of its file" {
     needs ruby
     needs perl
