@@ -200,6 +200,7 @@ static bool report_ready(int32_t process)
     if (child == NULL || !start_settle(process))
         return false;
     wire_header(&message, MESSAGE_EXITED, child->client, child->ticket);
+    message.exited.finished = 1;
     reply_send(&message, NULL);
     children_remove(process);
     return true;

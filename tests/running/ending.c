@@ -1,6 +1,7 @@
 /*
  * Tests the end of adopted handlers when one process has several clients: a worker whose dispatcher
- * and supervisors were killed before they could say that its earlier clients have ended.
+ * and supervisors were killed before they could say that its earlier clients have ended.  And the
+ * end of a client as a dispatcher reports it.
  */
 #include "supervisor/running/running.h"
 
@@ -12,7 +13,8 @@
 
 enum { WORKER = 4711, OTHER = WORKER + RUNNING_ADOPTED /* in the same list */, RECORDS = 10 };
 
-static const struct options options = {.per_source = UNLIMITED, .per_source_queue = UNLIMITED};
+static struct options options = {
+    .per_source = UNLIMITED, .per_source_queue = UNLIMITED, .persistent = true};
 static struct loop loop;
 static struct queue queue;
 static struct pool pool;
@@ -77,19 +79,22 @@ static uint64_t enter(int32_t process)
     return clients_ticket(client);
 }
 
-/* The handler of a client that was sent SIGTERM has ended, or its worker has finished the client.
- */
-static void report_exited(uint32_t memory)
+/* Says that the handler of a client that was sent SIGTERM has ended, or that its worker has
+ * finished the client. */
+static bool report_exited(struct message_exited message)
 {
-    uint64_t ticket = enter(OTHER);
+    static uint64_t ticket;
     struct client *client = clients_first(&queue.clients, CLIENT_RUNNING);
-    struct message_exited message = {.memory = memory};
 
-    client->dispatcher = 0;
-    client->signal = SIGTERM;
+    if (client == NULL) {
+        ticket = enter(OTHER);
+        client = clients_first(&queue.clients, CLIENT_RUNNING);
+        client->dispatcher = 0;
+        client->signal = SIGTERM;
+    }
     message.header.client = client->handle;
     message.header.ticket = ticket;
-    CHECK(ending_exited(&running, 0, &message));
+    return ending_exited(&running, 0, &message);
 }
 
 static uint32_t left(void)
@@ -131,10 +136,19 @@ int main(void)
     ending_reaped(&running, OTHER, 0, &status, NULL);
     CHECK(known == 3 && left() == 0);
 
+    /* A message that contradicts itself ends no client. */
+    CHECK(!report_exited((struct message_exited){.finished = 2}));
+    CHECK(!report_exited((struct message_exited){.finished = 1, .status = 1}));
+    CHECK(!report_exited((struct message_exited){.finished = 1, .leftovers = 1}));
+    options.persistent = false;
+    CHECK(!report_exited((struct message_exited){.finished = 1}));
+    options.persistent = true;
+    CHECK(known == 3 && left() == 1);
+
     /* No signal follows to the group of a worker that may have the next client. */
-    report_exited(0);
+    CHECK(report_exited((struct message_exited){.finished = 1}));
     CHECK(known == 4 && asked == 4 && left() == 0);
-    report_exited(1);
+    CHECK(report_exited((struct message_exited){.finished = 0}));
     CHECK(known == 5 && asked == 5 && left() == 1);
     return CHECK_RESULT();
 }
