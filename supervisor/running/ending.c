@@ -273,16 +273,14 @@ static void end(struct running *running, struct client *client, bool leftovers, 
     clients_rest(running->clients);
 }
 
-/* Ends a client whose worker lives on, and may have the next one: a signal to its group would hit
+/* Ends a client whose worker may live on and have the next one: a signal to its group would hit
  * that. */
-static void end_finished(struct running *running, struct client *client,
-                         const struct message_exited *message)
+static void end_finished(struct running *running, struct client *client, const int *status,
+                         const struct usage *usage)
 {
-    const struct usage unknown = {0};
-
     clients_deal_with(running->clients, clients_ticket(client));
-    running->events.ended(running->events.context, client, &message->status, &unknown);
-    finish(running, client, &message->status);
+    running->events.ended(running->events.context, client, status, usage);
+    finish(running, client, status);
 }
 
 /* Returns false if the message contradicts itself, or speaks of workers where there are none. */
@@ -305,7 +303,7 @@ bool ending_exited(void *context, unsigned dispatcher, const struct message_exit
         return false;
     }
     if (message->finished != 0) {
-        end_finished(running, client, message);
+        end_finished(running, client, &message->status, &(struct usage){0});
         return true;
     }
     end(running, client, message->leftovers != 0, &message->status,
@@ -340,7 +338,10 @@ void ending_foreign(struct running *running, struct client *client, const int *s
 
 void ending_unknown(struct running *running, struct client *client)
 {
-    end(running, client, true, NULL, NULL);
+    if (running->queue->options->persistent)
+        end_finished(running, client, NULL, NULL);
+    else
+        end(running, client, true, NULL, NULL);
 }
 
 /* ---- what dead dispatchers, and dead supervisors, leave ---- */

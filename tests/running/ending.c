@@ -79,21 +79,23 @@ static uint64_t enter(int32_t process)
     return clients_ticket(client);
 }
 
-/* Says that the handler of a client that was sent SIGTERM has ended, or that its worker has
- * finished the client. */
-static bool report_exited(struct message_exited message)
+/* Returns a client whose handler was sent SIGTERM, and whose dispatcher lives. */
+static struct client *enter_signalled(void)
 {
-    static uint64_t ticket;
-    struct client *client = clients_first(&queue.clients, CLIENT_RUNNING);
+    struct client *client;
 
-    if (client == NULL) {
-        ticket = enter(OTHER);
-        client = clients_first(&queue.clients, CLIENT_RUNNING);
-        client->dispatcher = 0;
-        client->signal = SIGTERM;
-    }
+    (void)enter(OTHER);
+    client = clients_first(&queue.clients, CLIENT_RUNNING);
+    client->dispatcher = 0;
+    client->signal = SIGTERM;
+    return client;
+}
+
+/* Says that the handler of a client has ended, or that its worker has finished the client. */
+static bool report_exited(const struct client *client, struct message_exited message)
+{
     message.header.client = client->handle;
-    message.header.ticket = ticket;
+    message.header.ticket = clients_ticket(client);
     return ending_exited(&running, 0, &message);
 }
 
@@ -110,6 +112,7 @@ int main(void)
                                           .ended = ended,
                                           .may_end = may_end};
     const int status = 0;
+    struct client *client;
     uint64_t tickets[4];
 
     CHECK(loop_open(&loop) == 0);
@@ -137,18 +140,27 @@ int main(void)
     CHECK(known == 3 && left() == 0);
 
     /* A message that contradicts itself ends no client. */
-    CHECK(!report_exited((struct message_exited){.finished = 2}));
-    CHECK(!report_exited((struct message_exited){.finished = 1, .status = 1}));
-    CHECK(!report_exited((struct message_exited){.finished = 1, .leftovers = 1}));
+    client = enter_signalled();
+    CHECK(!report_exited(client, (struct message_exited){.finished = 2}));
+    CHECK(!report_exited(client, (struct message_exited){.finished = 1, .status = 1}));
+    CHECK(!report_exited(client, (struct message_exited){.finished = 1, .leftovers = 1}));
     options.persistent = false;
-    CHECK(!report_exited((struct message_exited){.finished = 1}));
+    CHECK(!report_exited(client, (struct message_exited){.finished = 1}));
     options.persistent = true;
     CHECK(known == 3 && left() == 1);
 
-    /* No signal follows to the group of a worker that may have the next client. */
-    CHECK(report_exited((struct message_exited){.finished = 1}));
+    /* No signal follows to the group of a worker that has, or may have, the next client. */
+    CHECK(report_exited(client, (struct message_exited){.finished = 1}));
     CHECK(known == 4 && asked == 4 && left() == 0);
-    CHECK(report_exited((struct message_exited){.finished = 0}));
+    ending_unknown(&running, enter_signalled());
+    CHECK(unknown == 2 && asked == 4 && left() == 0);
+
+    /* It does to the group of a handler. */
+    CHECK(report_exited(enter_signalled(), (struct message_exited){.finished = 0}));
     CHECK(known == 5 && asked == 5 && left() == 1);
+    ending_group_empty(&running, OTHER);
+    options.persistent = false;
+    ending_unknown(&running, enter_signalled());
+    CHECK(unknown == 3 && asked == 6 && left() == 1);
     return CHECK_RESULT();
 }
