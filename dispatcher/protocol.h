@@ -177,7 +177,11 @@ enum {
     /* Descriptors that a dispatcher has open at most, besides those of one packet and of workers:
      * standard input, output and error, the socket, signals, the events of workers, its
      * oom_score_adj and /dev/null; the rest is for libc's temporary ones. */
-    PROTOCOL_DESCRIPTORS = 11
+    PROTOCOL_DESCRIPTORS = 11,
+
+    /* Descriptors of a dispatcher that are not for workers, which take one each: a packet's, and
+     * the far ends of workers that have not begun. */
+    PROTOCOL_NOT_FOR_WORKERS = PROTOCOL_DESCRIPTORS + 2 * PROTOCOL_SLOTS
 };
 
 enum message_type {

@@ -219,7 +219,7 @@ static void end_all(void)
 
 void workers_open(const struct spawn_command *command)
 {
-    const uint64_t needed = PROTOCOL_DESCRIPTORS + 2 * PROTOCOL_SLOTS; /* a packet, and far ends */
+    const uint64_t needed = PROTOCOL_NOT_FOR_WORKERS;
     struct rlimit limit;
 
     if (command->setup->persistent == 0)

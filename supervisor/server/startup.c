@@ -25,8 +25,7 @@
 #include "supervisor/server/state.h"
 #include "supervisor/server/users.h"
 
-#include <errno.h>
-#include <poll.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,8 +93,19 @@ static bool check_inherited(const struct options *options)
     return true;
 }
 
-static void warn(const struct options *options)
+/* Returns the number of workers that dispatchers have descriptors for. */
+static uint64_t workers_possible(const struct startup *startup)
 {
+    const uint32_t needed = PROTOCOL_NOT_FOR_WORKERS;
+    const uint64_t each = startup->descriptors > needed ? startup->descriptors - needed : 1;
+
+    return each * startup->options->dispatchers;
+}
+
+static void warn(const struct startup *startup)
+{
+    const struct options *options = startup->options;
+
     if (options->backlog)
         log_warning("--backlog is ignored: it is always as long as net.core.somaxconn allows");
     if ((options->fair || options->per_source != UNLIMITED) && !options->refuse &&
@@ -104,6 +114,12 @@ static void warn(const struct options *options)
         log_warning("--queue %u: clients of one source can fill the queue and shut the others out; "
                     "give a --per-source-queue below that",
                     options->queue);
+    if (options->persistent && options->processes > workers_possible(startup))
+        log_warning("--processes %u: dispatchers have descriptors for no more than %" PRIu64
+                    " workers: expected 1 to that, or a higher hard limit on descriptors "
+                    "(ulimit -Hn)",
+                    options->processes == UNLIMITED ? 0 : options->processes,
+                    workers_possible(startup));
 }
 
 /* Prepares what dispatchers start with, and tries CMD, before anything listens. */
@@ -452,9 +468,9 @@ int startup(struct options *options)
         return EXIT_FAILURE;
     reopen_prepare(&startup.keeper.reopen);
     startup.greets = greeting_is_wanted(options);
-    warn(options);
     startup.descriptors = descriptors_raise(&startup.original);
     if (options->dispatchers == 0)
         options->dispatchers = default_dispatchers(options);
+    warn(&startup);
     return options->check ? check(&startup) : begin(&startup);
 }

@@ -111,6 +111,32 @@ IPCLOCALPATH=$PWD/socket" ]]
     [[ $status == 2 && $output == *"--stderr: 'socket': not with --persistent"* ]]
 }
 
+# Expects the daemon to say, with 100 descriptors, that --processes $1 with further options allows more
+# than $2 workers.
+warns_of_workers() {
+    local processes=$1 most=$2
+    shift 2
+    WRAPPER=(bash -c 'ulimit -n 100; exec "$@"' bash)
+    start_workers "$processes" 1000 "$@"
+    has_line "^\[WARNING\] --processes $processes: dispatchers have descriptors for no more than $most workers: expected 1 to that, or a higher hard limit on descriptors (ulimit -Hn)$" "$LOG"
+}
+
+@test "more workers than dispatchers have descriptors for are warned of at the start; as many can be started" {
+    warns_of_workers 58 57
+    stop
+    warns_of_workers 0 57
+    stop
+    warns_of_workers 115 114 --dispatchers 2
+    stop
+    # shellcheck disable=SC2034 # for start
+    WRAPPER=(bash -c 'ulimit -n 100; exec "$@"' bash)
+    start_workers 57 1000
+    "$BURST" "$ADDRESS" "$PORT" 57 >burst &
+    await fields_are running 57 start_failures 0
+    refute has_line '--processes 57:' "$LOG"
+    wait "$!"
+}
+
 # ---- workers that do not behave ----
 
 # Sends line $1, after which worker 1 is killed or gone.  The next client gets another one.
