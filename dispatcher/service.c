@@ -108,6 +108,7 @@ static void consume(struct service *service)
         finish_packet(service);
         return;
     }
+    spawn_await_apart();
     interrupter_prepare(true);
     interrupter_begin();
     finish_packet(service);
