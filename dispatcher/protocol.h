@@ -49,7 +49,8 @@
  *     dispatcher  STARTED     answers START: the handler's exec has succeeded; the slot is free
  *     dispatcher  FAILED      answers START: no handler runs; brings the client back; the slot is
  *                             free
- *     dispatcher  EXITED      once after STARTED: the handler has ended and was reaped
+ *     dispatcher  EXITED      once after STARTED: the handler has ended and was reaped; or a worker
+ *                             has finished the client
  *     supervisor  SIGNAL      signal a handler, any number of times after STARTED
  *     dispatcher  SIGNALLED   answers SIGNAL
  *     supervisor  PING        any time
@@ -119,8 +120,8 @@
  * ready for the next client.  End of file tells it to leave.
  *
  * For the supervisor, a worker that has a client is a handler, and its byte is the handler's end:
- * STARTED names the worker, and EXITED says status 0.  A worker that ends while it has a client is
- * a handler that ended.  Idle workers are the dispatcher's own business.  A SIGNAL for a client
+ * STARTED names the worker, and EXITED says `finished`.  A worker that ends while it has a client
+ * is a handler that ended.  Idle workers are the dispatcher's own business.  A SIGNAL for a client
  * reaches the worker only while it has that client; such a worker gets no other.
  *
  * The client of a new worker waits in the pair until the exec.  If the exec fails, the dispatcher
@@ -159,7 +160,7 @@
 #include <stdint.h>
 
 enum {
-    PROTOCOL_VERSION = 11,
+    PROTOCOL_VERSION = 12,
     PROTOCOL_ERRORS = 1,
     PROTOCOL_SOCKET = 3,
     PROTOCOL_LEDGER = 4,
@@ -259,7 +260,8 @@ struct message_exited {
     uint64_t system_time; /* microseconds */
     uint32_t leftovers;   /* 1: processes are left in the handler's group; only if struct setup asks
                            * for it, else 0 */
-    uint32_t reserved;
+    uint32_t finished;    /* 1: a worker has finished the client, and lives on: the other fields are
+                           * 0; 0: the process has ended */
 };
 
 /* Sends SIGTERM or SIGKILL to a handler's process group.  Does nothing if the handler was reaped,

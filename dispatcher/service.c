@@ -108,6 +108,7 @@ static void consume(struct service *service)
         finish_packet(service);
         return;
     }
+    spawn_await_apart();
     interrupter_prepare(true);
     interrupter_begin();
     finish_packet(service);
@@ -200,6 +201,7 @@ static bool report_ready(int32_t process)
     if (child == NULL || !start_settle(process))
         return false;
     wire_header(&message, MESSAGE_EXITED, child->client, child->ticket);
+    message.exited.finished = 1;
     reply_send(&message, NULL);
     children_remove(process);
     return true;

@@ -6,6 +6,7 @@
 #include "dispatcher/shared/wire.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@
 enum {
     /* For a few nested functions that only make system calls. */
     STACK_SIZE = 4 * 1024,
+    APART_WITHIN = 1000, /* milliseconds */
     FLAGS = CLONE_VM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD |
             (KERNEL_CALL_IS_BARE ? 0 : CLONE_VFORK)
 };
@@ -39,6 +41,7 @@ static struct child {
     struct ledger_slot *slot;
     int32_t here;  /* 1 while the child uses this memory; the kernel clears it (clone(2),
                     * CLONE_CHILD_CLEARTID) */
+    int32_t apart; /* 1: it has closed its copies of the dispatcher's descriptors */
     int32_t error; /* not in the slot, because the supervisor can change that */
 } children[PROTOCOL_SLOTS];
 
@@ -67,6 +70,7 @@ KERNEL_CALL_ONLY static long become_handler(struct child *child)
         (result = setup_descriptors(child->command->setup, child->client)) < 0)
         return result;
     child->client = STDIN_FILENO;
+    __atomic_store_n(&child->apart, 1, __ATOMIC_SEQ_CST);
     /* Late: from here on, other handlers may signal this child, and so delay or end its start. */
     if ((result = setup_user(child->command->setup)) < 0 ||
         (result = kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&no_signals, 0,
@@ -166,6 +170,7 @@ int32_t spawn_begin(const struct spawn_command *command, unsigned place, char *c
         prepare_failure(&child->failure, request);
     child->slot = slot;
     child->error = 0;
+    child->apart = 0;
     /* Also makes the slot's page present and writable at the clone. */
     __atomic_store_n(&slot->process, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&child->here, 1, __ATOMIC_SEQ_CST);
@@ -185,6 +190,26 @@ bool spawn_is_over(unsigned place)
 int spawn_error(unsigned place)
 {
     return __atomic_load_n(&children[place].error, __ATOMIC_SEQ_CST);
+}
+
+static bool is_apart(unsigned place)
+{
+    return spawn_is_over(place) || __atomic_load_n(&children[place].apart, __ATOMIC_SEQ_CST) != 0;
+}
+
+void spawn_await_apart(void)
+{
+    unsigned place = 0;
+    int looks = 0;
+
+    while (place < PROTOCOL_SLOTS && looks < APART_WITHIN) {
+        if (is_apart(place)) {
+            place++;
+            continue;
+        }
+        (void)poll(NULL, 0, 1); /* millisecond */
+        looks++;
+    }
 }
 
 void spawn_forget(unsigned place)

@@ -169,6 +169,8 @@ static void close_far(struct worker *worker)
     if (client < 0)
         return;
     interrupts = is_of_unix_socket(client) && interrupter_is_needed(client);
+    if (interrupts)
+        spawn_await_apart(); /* children may have copies of the end with the client */
     begin_to_interrupt(interrupts);
     release(client);
     end_to_interrupt(interrupts);

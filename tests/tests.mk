@@ -59,7 +59,7 @@ $(BUILD)/tests/keeper/plant: ALL_LDFLAGS += $(call wrap,access_allows order_join
     clients_find)
 # In this one the handlers and signals that a dispatcher starts and sends are only reported.
 $(BUILD)/tests/fuzz/requests: ALL_LDFLAGS += $(call wrap,spawn_begin spawn_is_over spawn_error \
-    spawn_forget kill wait4 waitpid reply_leave)
+    spawn_forget kill wait4 waitpid reply_leave workers_descriptor poll)
 # In this one all processes that the keeper starts, signals and reaps are imagined.
 $(BUILD)/tests/fuzz/keeper: ALL_LDFLAGS += $(call wrap,close fork getpgrp getsid kill waitid \
     waitpid wait4 launch_dispatcher reader_start privileges_limit privileges_rest privileges_hide \

@@ -248,13 +248,6 @@ static void become_adopted(struct running *running, struct client *client)
     client->asked = false;
 }
 
-/* Returns true if a worker has finished its client, and may have the next one: a signal to its
- * group would hit that.  Only an ended process has used memory. */
-static bool lives_on(const int *status, const struct usage *usage)
-{
-    return status != NULL && *status == 0 && usage != NULL && usage->memory == 0;
-}
-
 /* Ends a client whose handler has ended, and has, or may have, left processes in its group. */
 static void end(struct running *running, struct client *client, bool leftovers, const int *status,
                 const struct usage *usage)
@@ -268,8 +261,7 @@ static void end(struct running *running, struct client *client, bool leftovers, 
         timeouts_terminate(&running->timeouts, client, running->loop->now);
         log_signal(client);
     }
-    if (signal_for(running, client) == 0 || running->alone ||
-        (!leftovers && lives_on(status, usage))) {
+    if (signal_for(running, client) == 0 || running->alone) {
         finish(running, client, status);
         return;
     }
@@ -281,15 +273,38 @@ static void end(struct running *running, struct client *client, bool leftovers, 
     clients_rest(running->clients);
 }
 
+/* Ends a client whose worker may live on and have the next one: a signal to its group would hit
+ * that. */
+static void end_finished(struct running *running, struct client *client, const int *status,
+                         const struct usage *usage)
+{
+    clients_deal_with(running->clients, clients_ticket(client));
+    running->events.ended(running->events.context, client, status, usage);
+    finish(running, client, status);
+}
+
+/* Returns false if the message contradicts itself, or speaks of workers where there are none. */
+static bool is_sound(const struct running *running, const struct message_exited *message)
+{
+    return message->finished == 0 ||
+           (message->finished == 1 && message->status == 0 && message->leftovers == 0 &&
+            running->queue->options->persistent);
+}
+
 bool ending_exited(void *context, unsigned dispatcher, const struct message_exited *message)
 {
     struct running *running = context;
     struct client *client =
         clients_find(running->clients, message->header.client, message->header.ticket);
 
-    if (client == NULL || client->state != CLIENT_RUNNING || client->dispatcher != dispatcher) {
+    if (client == NULL || client->state != CLIENT_RUNNING || client->dispatcher != dispatcher ||
+        !is_sound(running, message)) {
         clients_rest(running->clients);
         return false;
+    }
+    if (message->finished != 0) {
+        end_finished(running, client, &message->status, &(struct usage){0});
+        return true;
     }
     end(running, client, message->leftovers != 0, &message->status,
         &(struct usage){.user_time = message->user_time,
@@ -323,7 +338,10 @@ void ending_foreign(struct running *running, struct client *client, const int *s
 
 void ending_unknown(struct running *running, struct client *client)
 {
-    end(running, client, true, NULL, NULL);
+    if (running->queue->options->persistent)
+        end_finished(running, client, NULL, NULL);
+    else
+        end(running, client, true, NULL, NULL);
 }
 
 /* ---- what dead dispatchers, and dead supervisors, leave ---- */

@@ -159,7 +159,7 @@ void ending_foreign(struct running *running, struct client *client, const int *s
 /* `exited` of struct pool_events. */
 bool ending_exited(void *context, unsigned dispatcher, const struct message_exited *message);
 
-/* Ends the client of a handler whose end was not reported. */
+/* Ends the client of a handler whose end was not reported, although its dispatcher lives. */
 void ending_unknown(struct running *running, struct client *client);
 
 /* Takes over the handlers of an earlier supervisor. */

@@ -4,45 +4,12 @@
 
 load ../shared/helpers
 load ../shared/control
+load workers
 
-WORKER=$BUILD/tests/programs/handlers/worker
 KILLER=$BUILD/tests/programs/attackers/killer
 
 # Prints $1; or $2 in a long test.
 count() { if [[ -n ${DAMPENER_LONG:-} ]]; then echo "$2"; else echo "$1"; fi; }
-
-# Starts the daemon with $1 workers at most, which take $2 ms for a client.  Further words are options.
-start_workers() {
-    local most=$1 took=$2
-    shift 2
-    start_controlled --persistent --processes "$most" "$@" 0 "$WORKER" "$ANSWERS" "$most" "$took"
-}
-
-# Sends a line, and prints the answer.
-tell() { timeout 20 nc -N "${2:-127.0.0.1}" "$PORT" <<<"$1" || true; }
-
-# Prints the processes of all workers.
-workers() {
-    local process
-    for process in $(dispatchers); do children_named "$process" worker; done
-    children_named "$DAEMON" worker
-}
-
-has_workers() { [[ $(workers | wc -l) == "$1" ]]; }
-is_worker_gone() { ! workers | grep -qx "$1"; }
-
-# True if $1 clients have come, and all have had a handler that has ended.
-are_through() { fields_are accepted "$1" served "$1" queued 0 starting 0 running 0; }
-
-each_answered_once() {
-    [[ $(cat burst) == "connected $1 answered $1 failed 0" ]] || { cat burst; return 1; }
-    diff <(seq "$1") <(awk '{ print $2 }' "$ANSWERS" | sort -n)
-}
-
-nobody_was_served_twice() {
-    [[ -z $(cut -d ' ' -f 1 "$ANSWERS" | sort | uniq -d) ]]
-    refute grep 'too many' "$ANSWERS"
-}
 
 # ---- clients and workers ----
 

@@ -7,25 +7,6 @@ load ../shared/control
 
 SINKER=$BUILD/tests/programs/attackers/sinker
 
-# Makes the daemon believe that it runs on a kernel before Linux 6.16.
-pretend_old_kernel() {
-    cat >old.c <<'SOURCE'
-#include <errno.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-int setsockopt(int socket, int level, int option, const void *value, unsigned length)
-{
-    if (option == 83) {
-        errno = ENOPROTOOPT;
-        return -1;
-    }
-    return (int)syscall(SYS_setsockopt, socket, level, option, value, length);
-}
-SOURCE
-    "${CC:-cc}" -shared -fPIC -o old.so old.c
-    WRAPPER=(env "LD_PRELOAD=$PWD/old.so")
-}
-
 # Begins an attack with $2 clients on the socket $1, and waits until all are connected.  Further
 # arguments are those of sinker.
 attack() {

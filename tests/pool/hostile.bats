@@ -152,9 +152,10 @@ said_what_none_may_say() {
         "exited-zero exited-others exited-before" "ready-twice unasked-signalled unasked-pong" \
         "unknown-type other-version empty" "empty-with-descriptors stray strays" \
         "request noise started-twice" "started-then-failed exited-twice strays-at-once" \
-        "truth-then-lie lie-then-truth twice-at-once" "cut-packet one-too-many long-packet"; do
+        "truth-then-lie lie-then-truth twice-at-once" "cut-packet one-too-many long-packet" \
+        exited-finished; do
         lie_at_start "$lies" 0
-        said_what_none_may_say 3
+        said_what_none_may_say "$(wc -w <<<"$lies")"
     done
     end_bystander
 }

@@ -1,6 +1,7 @@
 /*
  * Tests the end of adopted handlers when one process has several clients: a worker whose dispatcher
- * and supervisors were killed before they could say that its earlier clients have ended.
+ * and supervisors were killed before they could say that its earlier clients have ended.  And the
+ * end of a client as a dispatcher reports it.
  */
 #include "supervisor/running/running.h"
 
@@ -12,7 +13,8 @@
 
 enum { WORKER = 4711, OTHER = WORKER + RUNNING_ADOPTED /* in the same list */, RECORDS = 10 };
 
-static const struct options options = {.per_source = UNLIMITED, .per_source_queue = UNLIMITED};
+static struct options options = {
+    .per_source = UNLIMITED, .per_source_queue = UNLIMITED, .persistent = true};
 static struct loop loop;
 static struct queue queue;
 static struct pool pool;
@@ -77,19 +79,24 @@ static uint64_t enter(int32_t process)
     return clients_ticket(client);
 }
 
-/* The handler of a client that was sent SIGTERM has ended, or its worker has finished the client.
- */
-static void report_exited(uint32_t memory)
+/* Returns a client whose handler was sent SIGTERM, and whose dispatcher lives. */
+static struct client *enter_signalled(void)
 {
-    uint64_t ticket = enter(OTHER);
-    struct client *client = clients_first(&queue.clients, CLIENT_RUNNING);
-    struct message_exited message = {.memory = memory};
+    struct client *client;
 
+    (void)enter(OTHER);
+    client = clients_first(&queue.clients, CLIENT_RUNNING);
     client->dispatcher = 0;
     client->signal = SIGTERM;
+    return client;
+}
+
+/* Says that the handler of a client has ended, or that its worker has finished the client. */
+static bool report_exited(const struct client *client, struct message_exited message)
+{
     message.header.client = client->handle;
-    message.header.ticket = ticket;
-    CHECK(ending_exited(&running, 0, &message));
+    message.header.ticket = clients_ticket(client);
+    return ending_exited(&running, 0, &message);
 }
 
 static uint32_t left(void)
@@ -105,6 +112,7 @@ int main(void)
                                           .ended = ended,
                                           .may_end = may_end};
     const int status = 0;
+    struct client *client;
     uint64_t tickets[4];
 
     CHECK(loop_open(&loop) == 0);
@@ -131,10 +139,28 @@ int main(void)
     ending_reaped(&running, OTHER, 0, &status, NULL);
     CHECK(known == 3 && left() == 0);
 
-    /* No signal follows to the group of a worker that may have the next client. */
-    report_exited(0);
+    /* A message that contradicts itself ends no client. */
+    client = enter_signalled();
+    CHECK(!report_exited(client, (struct message_exited){.finished = 2}));
+    CHECK(!report_exited(client, (struct message_exited){.finished = 1, .status = 1}));
+    CHECK(!report_exited(client, (struct message_exited){.finished = 1, .leftovers = 1}));
+    options.persistent = false;
+    CHECK(!report_exited(client, (struct message_exited){.finished = 1}));
+    options.persistent = true;
+    CHECK(known == 3 && left() == 1);
+
+    /* No signal follows to the group of a worker that has, or may have, the next client. */
+    CHECK(report_exited(client, (struct message_exited){.finished = 1}));
     CHECK(known == 4 && asked == 4 && left() == 0);
-    report_exited(1);
+    ending_unknown(&running, enter_signalled());
+    CHECK(unknown == 2 && asked == 4 && left() == 0);
+
+    /* It does to the group of a handler. */
+    CHECK(report_exited(enter_signalled(), (struct message_exited){.finished = 0}));
     CHECK(known == 5 && asked == 5 && left() == 1);
+    ending_group_empty(&running, OTHER);
+    options.persistent = false;
+    ending_unknown(&running, enter_signalled());
+    CHECK(unknown == 3 && asked == 6 && left() == 1);
     return CHECK_RESULT();
 }

@@ -74,6 +74,15 @@ is_stopped() { grep -q "^State:.[Tt]" "/proc/$1/status"; } # "t" while strace lo
 has_content() { [[ -s $1 ]]; }
 has_line() { grep -q -- "$1" "$2"; }
 
+# Makes the daemon run as on a kernel before Linux 6.16, whose sockets cannot refuse descriptors.
+pretend_old_kernel() {
+    local status=0
+    WRAPPER=("$BUILD/tests/programs/kernels/without_passrights")
+    "${WRAPPER[@]}" true || status=$?
+    if ((status == 77)); then skip "no call can be made to fail on this machine"; fi
+    return "$status"
+}
+
 # Starts the daemon with the given arguments, and waits until it serves.  Sets DAEMON, the process of
 # the keeper, and ADDRESS and PORT of the first listener; counts its descriptors.  WRAPPER may hold a command that executes the daemon.
 start() {

@@ -202,3 +202,39 @@ ask_after_death() {
     if perl -e 'require "syscall.ph"'; then ask_after_death finger.pl 'root\r\n'; fi
     if has_php; then ask_after_death http.php 'GET / HTTP/1.0\r\n\r\n'; fi
 }
+
+# Kills the dispatcher of an idle worker: the worker leaves.  Then kills the dispatcher of a worker that has
+# not read its client yet: the worker serves that client, and leaves.
+outlives_dispatcher() {
+    local pattern=$1 worker
+    shift
+    start -v --persistent --address 127.0.0.1 --control control 0 "$@"
+    nc -w 10 "$ADDRESS" "$PORT" >answer
+    await is_idle_after 1
+    worker=$(workers)
+    kill -KILL "$(dispatchers)"
+    await is_gone "$worker"
+    nc -w 10 "$ADDRESS" "$PORT" >answer
+    await is_idle_after 2
+    worker=$(workers)
+    kill -STOP "$worker"
+    await is_stopped "$worker"
+    exec {CLIENT}<>"/dev/tcp/$ADDRESS/$PORT"
+    await status_says "running 1"
+    kill_dispatchers "$(dispatchers)"
+    kill -CONT "$worker"
+    timeout 20 cat <&"$CLIENT" >answer
+    exec {CLIENT}>&-
+    grep -qE "$pattern" answer
+    await has_line "ticket 3: ended process $worker .* status 0," "$LOG"
+    stop
+}
+
+@test "a worker in C or Ruby whose dispatcher dies serves the client that it has, and exits with status 0" {
+    cc -O2 -Wall -Wextra -Werror -o daytime "$WORKERS/daytime.c"
+    outlives_dispatcher "^127.0.0.1, .* $(date +%Y)" ./daytime
+    if command -v ruby >/dev/null; then
+        printf 'a quotation\n' >quotes
+        outlives_dispatcher '^a quotation' "$WORKERS/quote.rb" "$PWD/quotes"
+    fi
+}

@@ -55,6 +55,7 @@ static void enter(const union message *message)
         hostile.due[MESSAGE_EXITED]++;
     } else if (type == MESSAGE_EXITED) {
         hostile.exited = message->exited;
+        CHECK(message->exited.finished == 0); /* its handlers are no workers */
     }
     hostile.came[type == MESSAGE_FAILED ? MESSAGE_STARTED : type]++;
 }

@@ -53,6 +53,14 @@ void say_exited(uint32_t client, uint64_t ticket)
     say(&message);
 }
 
+void say_finished(void)
+{
+    union message message = answer(MESSAGE_EXITED);
+
+    message.exited.finished = 1;
+    say(&message);
+}
+
 void say_ready(void)
 {
     union message message;

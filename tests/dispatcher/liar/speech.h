@@ -20,6 +20,7 @@ void say_raw(const void *bytes, size_t length, int descriptor, unsigned count);
 void say_started(int32_t process);
 void say_failed(void);
 void say_exited(uint32_t client, uint64_t ticket);
+void say_finished(void);
 void say_ready(void);
 void say_signalled(void);
 void say_pong(void);

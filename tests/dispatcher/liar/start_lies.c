@@ -129,6 +129,14 @@ static void exited_twice(void)
     stay();
 }
 
+/* This handler is no worker. */
+static void exited_finished(void)
+{
+    (void)serve();
+    say_finished();
+    stay();
+}
+
 static void ready_twice(void)
 {
     say_ready();
@@ -216,6 +224,7 @@ const struct lie start_lies[] = {
     {"exited-others", MESSAGE_START, exited_others},
     {"exited-before", MESSAGE_START, exited_before},
     {"exited-twice", MESSAGE_START, exited_twice},
+    {"exited-finished", MESSAGE_START, exited_finished},
     {"ready-twice", MESSAGE_START, ready_twice},
     {"unasked-signalled", MESSAGE_START, unasked_signalled},
     {"unknown-type", MESSAGE_START, unknown_type},

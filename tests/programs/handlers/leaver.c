@@ -1,13 +1,15 @@
 /*
- * A worker for --persistent that leaves its client in its socket.  It looks at the client without
- * receiving it, sends more than the client will read, and asks the kernel to have whoever closes
- * the connection last wait until that is sent.
+ * leaver [take] - a worker for --persistent that exits without a byte.
+ *
+ * It leaves its client in its socket, which it only looks into, unless it is to take the client.
+ * Before, it sends more than the client will read, and asks the kernel to have whoever closes the
+ * connection last wait until that is sent.
  */
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct linger linger = {.l_onoff = 1, .l_linger = 60};
     static char text[65536];
@@ -22,7 +24,8 @@ int main(void)
                              .msg_controllen = sizeof(control)};
     int client;
 
-    if (recvmsg(STDIN_FILENO, &message, MSG_PEEK) <= 0 ||
+    (void)argv;
+    if (recvmsg(STDIN_FILENO, &message, argc > 1 ? 0 : MSG_PEEK) <= 0 ||
         message.msg_controllen < CMSG_LEN(sizeof(client)))
         return 1;
     memcpy(&client, CMSG_DATA(&control.header), sizeof(client));

@@ -21,6 +21,7 @@
  *                says that it is ready by two bytes in one message, by two messages, by an empty
  *                message, or with a descriptor
  *   sink         is ready, with a socket whose last close waits for a client that does not read
+ *   sinks        says so twice, each time with that socket
  *   early        is ready, and says so again before it receives the next client
  *   parent       leaves a child that has its socket for five seconds
  *   flood        says that it is ready a thousand times
@@ -131,8 +132,9 @@ static void be_ready_with_descriptor(int descriptor)
 }
 
 /* Fills the client's connection, which shall linger, and hides it in the queue of another socket,
- * which it sends.  The receiver's close is the last one of both, unless it refuses them. */
-static void sink(int client)
+ * which it sends so many times.  The receiver's close is the last one of both, unless it refuses
+ * them. */
+static void sink(int client, unsigned count)
 {
     const struct linger linger = {.l_onoff = 1, .l_linger = 60};
     static const char text[65536];
@@ -145,6 +147,8 @@ static void sink(int client)
         !send_descriptor(pair[0], client, 1))
         exit(5);
     (void)kill(getppid(), SIGSTOP); /* the dispatcher does not close them before this process */
+    while (count > 1 && send_descriptor(STDIN_FILENO, pair[1], 1))
+        count--;
     if (send_descriptor(STDIN_FILENO, pair[1], 1)) {
         (void)close(client);
         (void)close(pair[1]);
@@ -323,8 +327,8 @@ int main(int argc, char **argv)
             (void)lock(places, F_UNLCK, place);
         if (!obey(line, client, block, length))
             say(client, line);
-        if (strcmp(line, "sink\n") == 0) {
-            sink(client);
+        if (strcmp(line, "sink\n") == 0 || strcmp(line, "sinks\n") == 0) {
+            sink(client, line[4] == 's' ? 2 : 1);
             continue;
         }
         if (strcmp(line, "keep\n") == 0)
