@@ -108,7 +108,8 @@ static void consume(struct service *service)
         finish_packet(service);
         return;
     }
-    spawn_await_apart();
+    if (service->client_count > 1)
+        spawn_await_apart(); /* each child has copies of the packet's other clients */
     interrupter_prepare(true);
     interrupter_begin();
     finish_packet(service);

@@ -6,17 +6,18 @@
 #include "dispatcher/shared/wire.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     /* For a few nested functions that only make system calls. */
     STACK_SIZE = 4 * 1024,
-    APART_WITHIN = 1000, /* milliseconds */
+    APART_LOOK = 50000, /* nanoseconds between two looks */
+    APART_LOOKS = 10000,
     FLAGS = CLONE_VM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD |
             (KERNEL_CALL_IS_BARE ? 0 : CLONE_VFORK)
 };
@@ -199,15 +200,16 @@ static bool is_apart(unsigned place)
 
 void spawn_await_apart(void)
 {
+    const struct timespec moment = {.tv_nsec = APART_LOOK};
     unsigned place = 0;
     int looks = 0;
 
-    while (place < PROTOCOL_SLOTS && looks < APART_WITHIN) {
+    while (place < PROTOCOL_SLOTS && looks < APART_LOOKS) {
         if (is_apart(place)) {
             place++;
             continue;
         }
-        (void)poll(NULL, 0, 1); /* millisecond */
+        (void)nanosleep(&moment, NULL); /* a signal may cut it short */
         looks++;
     }
 }
