@@ -78,10 +78,7 @@ static void restart(void *context)
     if (children_start(dispatcher) == 0)
         return;
     if (dispatcher->backoff.longest != FORK_LONGEST)
-        log_warning(dispatcher->generation == 0
-                        ? "cannot start dispatcher %u yet: %m; trying again later"
-                        : "cannot start dispatcher %u: %m; trying again",
-                    dispatcher->index);
+        log_warning("cannot start dispatcher %u: %m; trying again", dispatcher->index);
     dispatcher->backoff.longest = FORK_LONGEST;
     backoff_failed(&dispatcher->backoff, keeper->loop.now);
     dispatcher->restart.deadline = dispatcher->backoff.until;

@@ -495,7 +495,7 @@ cloned_at() {
     # shellcheck disable=SC2016
     WRAPPER=(setpriv --reuid 64124 --regid 64124 --clear-groups bash -c 'ulimit -u 5; exec "$@"' bash)
     start --address 127.0.0.1 --dispatchers 8 0 cat
-    grep -q 'cannot start dispatcher 2 yet: Resource temporarily unavailable' "$LOG"
+    grep -q 'cannot start dispatcher 2: Resource temporarily unavailable; trying again' "$LOG"
     [[ $(dispatchers | wc -l) == 2 ]]
     stop
     [[ $STATUS == 0 ]]
