@@ -27,7 +27,7 @@ enum {
     RESTART_FIRST = 10 * LOOP_MILLISECOND,
     RESTART_LONGEST = 250 * LOOP_MILLISECOND,
     FORK_LONGEST = 5 * LOOP_SECOND, /* if no process can be created */
-    WAY_GIVEN = 60 * LOOP_SECOND    /* if that kept handlers from being started */
+    WAY_GIVEN = 60 * LOOP_SECOND    /* if dispatchers kept handlers from being started */
 };
 
 /* ---- dispatchers ---- */
@@ -84,6 +84,22 @@ static void restart(void *context)
     dispatcher->restart.deadline = dispatcher->backoff.until;
 }
 
+static bool any_lives(const struct keeper *keeper)
+{
+    for (unsigned i = 0; i < keeper->count; i++)
+        if (keeper->dispatchers[i].process != 0)
+            return true;
+    return false;
+}
+
+/* Has all absent dispatchers wait: none of them may take the room before a handler does. */
+static void give_way(struct keeper *keeper)
+{
+    for (unsigned i = 0; i < keeper->count; i++)
+        if (keeper->dispatchers[i].process == 0)
+            keeper->dispatchers[i].restart.deadline = keeper->loop.now + WAY_GIVEN;
+}
+
 /* Its process was reaped. */
 static void died(struct keeper_dispatcher *dispatcher, int status)
 {
@@ -96,8 +112,9 @@ static void died(struct keeper_dispatcher *dispatcher, int status)
         backoff_failed(&dispatcher->backoff, now);
     else
         backoff_succeeded(&dispatcher->backoff);
-    dispatcher->restart.deadline =
-        dispatcher->gave_way ? now + WAY_GIVEN : backoff_next(&dispatcher->backoff, now);
+    dispatcher->restart.deadline = backoff_next(&dispatcher->backoff, now);
+    if (dispatcher->gave_way && any_lives(dispatcher->keeper))
+        give_way(dispatcher->keeper);
     report(dispatcher, LINK_DIED, status, NULL);
 }
 

@@ -8,7 +8,8 @@
  * REQUESTS, from the supervisor
  *
  *     KILL      `index`, `generation`: kill that dispatcher, and start another.  `value` 1: start
- *               it a minute later, because handlers lack processes
+ *               it and all absent dispatchers a minute later, because handlers lack processes; if
+ *               no dispatcher is left, soon
  *     ADOPT     `process`: a handler whose dispatcher is dead.  If the keeper has no such child, or
  *               it died before it led a session, the answer is ENDED without a status, which
  *               returns `generation`

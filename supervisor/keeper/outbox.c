@@ -39,14 +39,14 @@ bool outbox_has_room(const struct outbox *outbox)
     return !outbox_is_blocked(outbox) && outbox->made - outbox->heard < OUTBOX_KEPT;
 }
 
-/* Returns true if such a report is kept beyond OUTBOX_KEPT. */
-static bool is_there(struct outbox *outbox, const struct link_message *message)
+/* Returns the equal report that is kept beyond OUTBOX_KEPT; NULL: there is none. */
+static struct outbox_report *find_beyond(struct outbox *outbox, const struct link_message *message)
 {
     for (uint64_t i = outbox->heard + OUTBOX_KEPT + 1; i <= outbox->made; i++)
         if (report_at(outbox, i)->message.type == message->type &&
             report_at(outbox, i)->message.value == message->value)
-            return true;
-    return false;
+            return report_at(outbox, i);
+    return NULL;
 }
 
 /* A supervisor that is gone needs no report. */
@@ -75,36 +75,70 @@ void outbox_flush(struct outbox *outbox)
     }
 }
 
+/* Gives a report its number and place. */
+static struct outbox_report *keep(struct outbox *outbox, struct link_message message)
+{
+    struct outbox_report *report = report_at(outbox, ++outbox->made);
+
+    message.number = outbox->made;
+    *report = (struct outbox_report){.message = message};
+    return report;
+}
+
+/* Merges a report with an equal one beyond OUTBOX_KEPT.  Returns false if there is none. */
+static bool merge(struct outbox *outbox, const struct link_message *message)
+{
+    struct outbox_report *equal = find_beyond(outbox, message);
+
+    if (equal != NULL && equal->message.number <= outbox->sent)
+        equal->again = true;
+    return equal != NULL;
+}
+
 void outbox_add(struct outbox *outbox, struct link_message message, const int *descriptors)
 {
     struct outbox_report *report = &outbox->other;
     unsigned room = room_for(message.type);
 
-    if (is_there(outbox, &message))
+    if (merge(outbox, &message))
         return;
     if (room == 0 ? outbox_is_blocked(outbox) : outbox->made - outbox->heard >= room)
         log_bug("there is no room for another report");
-    if (room > 0) {
-        report = report_at(outbox, ++outbox->made);
-        message.number = outbox->made;
-    }
-    report->message = message;
+    if (room > 0)
+        report = keep(outbox, message);
+    else
+        report->message = message;
     for (unsigned i = 0; i < link_descriptors(&message); i++)
         report->descriptors[i] = descriptors[i];
     outbox_flush(outbox);
 }
 
+/* Forgets without sending anything. */
+static void forget(struct outbox *outbox, uint64_t number)
+{
+    const uint64_t last = number < outbox->made ? number : outbox->made;
+
+    while (outbox->heard < last) {
+        const struct outbox_report report = *report_at(outbox, ++outbox->heard);
+
+        close_all(&report);
+        if (outbox->sent < outbox->heard)
+            outbox->sent = outbox->heard;
+        /* Its place is free, and a report that is made again brings no descriptors. */
+        if (report.again && !merge(outbox, &report.message))
+            (void)keep(outbox, report.message);
+    }
+}
+
 void outbox_forget(struct outbox *outbox, uint64_t number)
 {
-    while (outbox->heard < number && outbox->heard < outbox->made)
-        close_all(report_at(outbox, ++outbox->heard));
-    if (outbox->sent < outbox->heard)
-        outbox->sent = outbox->heard;
+    forget(outbox, number);
+    outbox_flush(outbox);
 }
 
 void outbox_repeat(struct outbox *outbox, uint64_t number)
 {
-    outbox_forget(outbox, number);
+    forget(outbox, number);
     outbox->sent = outbox->heard;
     outbox_flush(outbox);
 }

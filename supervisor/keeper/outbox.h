@@ -19,6 +19,7 @@ enum { OUTBOX_KEPT = 32, OUTBOX_BEYOND = 8 };
 struct outbox_report {
     struct link_message message;
     int descriptors[LINK_DESCRIPTORS]; /* owned; as many as the message brings */
+    bool again;                        /* to be made again once it is heard */
 };
 
 /* All zero but for `link`: empty. */
@@ -35,7 +36,10 @@ struct outbox {
 bool outbox_is_blocked(const struct outbox *outbox);
 
 /* Returns true if a report of any kind can be added.  CAUGHT, UNHEARD and BEGUN_ALL can be added at
- * any time: beyond OUTBOX_KEPT, each signal is kept once, as the kernel keeps a pending one. */
+ * any time: beyond OUTBOX_KEPT, each signal is kept once.  If that report was not sent yet, an
+ * equal one is merged with it, as the kernel merges pending signals.  If it was sent, the
+ * supervisor may have acted on it already: once it is heard, one report is made for all equal ones
+ * that came meanwhile. */
 bool outbox_has_room(const struct outbox *outbox);
 
 /* Adds a report and sends it if the link takes it.  Takes over the descriptors that it brings; NULL
@@ -45,10 +49,12 @@ void outbox_add(struct outbox *outbox, struct link_message message, const int *d
 /* Sends what waits, as far as the link takes it. */
 void outbox_flush(struct outbox *outbox);
 
-/* Forgets the kept reports up to this number. */
+/* Forgets the kept reports up to this number.  Makes a report again if equal ones were merged with
+ * it after it was sent. */
 void outbox_forget(struct outbox *outbox, uint64_t number);
 
-/* Sends all kept reports behind this number again. */
+/* Forgets in the same way, and sends all kept reports behind this number again.  These will still
+ * be made again when they are heard, if equal ones were merged with them after they were sent. */
 void outbox_repeat(struct outbox *outbox, uint64_t number);
 
 #endif

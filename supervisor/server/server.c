@@ -119,14 +119,16 @@ static int open_rooms(struct server *server, struct listeners *listeners, int li
     return 0;
 }
 
-/* Returns how many descriptors are left for clients. */
+/* Returns how many descriptors are left for clients.  At the start only: a dispatcher is ready, or
+ * it could not be started yet and has none of its descriptors. */
 static uint32_t descriptors_left(const struct server *server)
 {
     const uint32_t limit = server->lasting->descriptors_allowed;
     uint32_t successor = server->options->control != NULL; /* the connection to it */
     uint32_t operators = successor + (uint32_t)(server->options->metrics != NULL);
-    uint32_t used =
-        descriptors_used(limit) + DESCRIPTORS_SPARE + successor + operators * CONTROL_DESCRIPTORS;
+    uint32_t absent = server->pool.count - pool_ready(&server->pool);
+    uint32_t used = descriptors_used(limit) + absent * CHANNEL_DESCRIPTORS + DESCRIPTORS_SPARE +
+                    successor + operators * CONTROL_DESCRIPTORS;
 
     return limit > used ? limit - used : 0;
 }

@@ -79,6 +79,20 @@ clients_are_in_the_backlog() { (($(ss -Hltn "sport = :$PORT" | awk '{ print $2 }
     [[ $output == *"[ERROR] "* ]]
 }
 
+@test "a limit too low for dispatchers that are started later ends the start: status 1" {
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 # the leak checker would need more descriptors
+    local limit
+    # The keeper has too few descriptors to start all at once.
+    for limit in 90 94 98 102 106 110; do
+        # shellcheck disable=SC2016
+        run timeout 5 bash -c 'ulimit -n "$1"; shift; exec "$@"' bash "$limit" \
+            "$DAMPENER" --address 127.0.0.1 --dispatchers 64 0 cat
+        tail -n 2 <<<"$output"
+        [[ $status == 1 && $output == *"cannot start dispatcher "*" yet: Too many open files"* ]]
+        [[ $output == *"[ERROR] the limit on open descriptors, $limit, leaves none for clients with 64 dispatchers"* ]]
+    done
+}
+
 # Changes a limit as the user of the process, because root may lack the capability.
 limit_descriptors_of() {
     local process=$1 limit=$2 user group

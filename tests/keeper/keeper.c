@@ -273,6 +273,11 @@ static void check_kill(void)
     CHECK(message.type == LINK_DIED && message.index == 1 && message.generation == 2);
     (void)poll(NULL, 0, 5 * QUIET);
     CHECK(has_ignored_all());
+    /* The last one is, because no other dispatcher serves. */
+    request((struct link_message){.type = LINK_KILL, .index = 0, .generation = 1, .value = 1});
+    message = report(NULL);
+    CHECK(message.type == LINK_DIED && message.index == 0 && message.generation == 1);
+    check_begun(0, 2);
 }
 
 static void check_not_adopted(pid_t process)

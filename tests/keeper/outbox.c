@@ -188,6 +188,124 @@ static void check_beyond(void)
     end();
 }
 
+/* Keeps OUTBOX_KEPT reports, and reads them if `read`. */
+static void fill_kept(bool read)
+{
+    for (uint64_t i = 1; i <= OUTBOX_KEPT; i++) {
+        add(LINK_DIED, (int32_t)i);
+        CHECK(!read || next(i) == (int32_t)i);
+    }
+}
+
+/* The supervisor has acted on a signal, and the keeper does not know it yet: all equal ones that
+ * come meanwhile count once more. */
+static void check_again(void)
+{
+    const uint64_t first = OUTBOX_KEPT + 1;
+
+    begin();
+    fill_kept(true);
+    add(LINK_CAUGHT, 15);
+    CHECK(next(first) == 15);
+    add(LINK_CAUGHT, 15);
+    add(LINK_CAUGHT, 15);
+    outbox_forget(&outbox, OUTBOX_KEPT);
+    CHECK(next(0) == -1);
+    outbox_forget(&outbox, first);
+    CHECK(next(first + 1) == 15 && next(0) == -1);
+    outbox_forget(&outbox, first + 1);
+    CHECK(next(0) == -1 && outbox.heard == outbox.made);
+    end();
+}
+
+/* A full outbox has room for the reports that are made again. */
+static void check_again_full(void)
+{
+    uint64_t number = OUTBOX_KEPT;
+
+    begin();
+    fill_kept(true);
+    for (int32_t value = 1; value <= OUTBOX_BEYOND; value++) {
+        add(LINK_CAUGHT, value);
+        add(LINK_CAUGHT, value);
+        CHECK(next(++number) == value);
+    }
+    outbox_forget(&outbox, number);
+    for (int32_t value = 1; value <= OUTBOX_BEYOND; value++)
+        CHECK(next(++number) == value);
+    CHECK(next(0) == -1);
+    end();
+}
+
+static void check_merged_unsent(void)
+{
+    const uint64_t first = OUTBOX_KEPT + 1;
+    unsigned count;
+
+    begin();
+    count = fill();
+    fill_kept(false);
+    add(LINK_CAUGHT, 15);
+    add(LINK_CAUGHT, 15);
+    for (unsigned i = 1; i < count; i++)
+        CHECK(next(0) == 0);
+    outbox_flush(&outbox);
+    for (uint64_t i = 1; i <= OUTBOX_KEPT; i++)
+        CHECK(next(i) == (int32_t)i);
+    CHECK(next(first) == 15 && next(0) == 0 && next(0) == -1);
+    outbox_forget(&outbox, first);
+    CHECK(next(0) == -1 && outbox.heard == outbox.made);
+    end();
+}
+
+/* A supervisor is killed while a signal is to be made again.  `heard` is the last report that it
+ * has acted on. */
+static void check_again_repeat(uint64_t heard)
+{
+    const uint64_t first = OUTBOX_KEPT + 1;
+
+    begin();
+    fill_kept(true);
+    add(LINK_CAUGHT, 15);
+    add(LINK_CAUGHT, 15);
+    CHECK(next(first) == 15);
+    outbox_repeat(&outbox, heard);
+    for (uint64_t i = heard + 1; i <= OUTBOX_KEPT; i++)
+        CHECK(next(i) == (int32_t)i);
+    if (heard < first)
+        CHECK(next(first) == 15 && next(0) == -1);
+    outbox_forget(&outbox, first);
+    CHECK(next(first + 1) == 15 && next(0) == -1);
+    outbox_forget(&outbox, first + 1);
+    CHECK(next(0) == -1 && outbox.heard == outbox.made);
+    end();
+}
+
+/* A report that a full link does not repeat yet is still to be made again. */
+static void check_again_blocked(void)
+{
+    const uint64_t first = OUTBOX_KEPT + 1;
+    unsigned count;
+
+    begin();
+    fill_kept(true);
+    add(LINK_CAUGHT, 15);
+    add(LINK_CAUGHT, 15);
+    CHECK(next(first) == 15);
+    count = fill();
+    outbox_repeat(&outbox, 0);
+    add(LINK_CAUGHT, 15);
+    for (unsigned i = 1; i < count; i++)
+        CHECK(next(0) == 0);
+    outbox_flush(&outbox);
+    for (uint64_t i = 1; i <= OUTBOX_KEPT; i++)
+        CHECK(next(i) == (int32_t)i);
+    CHECK(next(first) == 15 && next(0) == 0 && next(0) == -1);
+    outbox_forget(&outbox, first);
+    CHECK(next(first + 1) == 15 && next(0) == -1);
+    end();
+}
+
 /* ---- a full link ---- */
 
 static void check_blocked_other(void)
@@ -296,6 +414,13 @@ int main(void)
     check_wrong_numbers();
     check_room();
     check_beyond();
+    check_again();
+    check_again_full();
+    check_merged_unsent();
+    check_again_repeat(0);
+    check_again_repeat(OUTBOX_KEPT);
+    check_again_repeat(OUTBOX_KEPT + 1);
+    check_again_blocked();
     check_blocked_other();
     check_repeat_blocked();
     check_forgotten_unsent();
