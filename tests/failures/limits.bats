@@ -88,7 +88,7 @@ clients_are_in_the_backlog() { (($(ss -Hltn "sport = :$PORT" | awk '{ print $2 }
         run timeout 5 bash -c 'ulimit -n "$1"; shift; exec "$@"' bash "$limit" \
             "$DAMPENER" --address 127.0.0.1 --dispatchers 64 0 cat
         tail -n 2 <<<"$output"
-        [[ $status == 1 && $output == *"cannot start dispatcher "*" yet: Too many open files"* ]]
+        [[ $status == 1 && $output == *"cannot start dispatcher "*": Too many open files; trying again"* ]]
         [[ $output == *"[ERROR] the limit on open descriptors, $limit, leaves none for clients with 64 dispatchers"* ]]
     done
 }
