@@ -72,7 +72,7 @@ all: $(programs)
 $(BUILD)/socket-burst-dampener: $(supervisor_objects) $(shared_objects)
 $(BUILD)/dispatcher: $(dispatcher_objects) $(leaks)
 $(BUILD)/dampenerctl: $(dampenerctl_objects) $(text) $(nearest)
-$(programs): $(memcheck) $(BUILD)/flags
+$(programs): $(examiner) $(BUILD)/flags
 	$(CC) $(ALL_CFLAGS) $(SANITIZERS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^)
 
 # Where the supervisor looks for the dispatcher.

@@ -32,8 +32,8 @@ tests: $(programs) $(test_programs) $(bench_clock)
 # With FUZZ=1 SANITIZE=1 CC=clang, as scripts/trials/fuzz does it.
 fuzz: $(fuzz_targets)
 
-$(probes): $(probed_objects) $(memcheck)
-$(client_probes): $(client_objects) $(memcheck)
+$(probes): $(probed_objects) $(examiner)
+$(client_probes): $(client_objects) $(examiner)
 $(fuzz_targets): $(call objects_of,tests/fuzz/shared/*.c) $(fuzz_main) $(probed_objects) \
     $(filter-out $(text) $(nearest),$(client_objects))
 # The daemon writes what dampenerctl reads.

@@ -1,5 +1,7 @@
 # Builds that examine the programs: sanitizers, coverage, valgrind, fuzzing.
-# Part of the Makefile; see also tests/shared/leaks.c and memcheck.c.
+# Part of the Makefile.
+#
+# $(examiner) is linked into each examined program, $(leaks) into the dispatcher: see tests/shared/.
 
 SANITIZE ?= 0
 COVERAGE ?= 0
@@ -9,6 +11,7 @@ FUZZ     ?= 0
 ifeq ($(SANITIZE),1)
 FORTIFY    :=
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+examiner   := $(BUILD)/objects/tests/shared/traceable.o
 leaks      := $(BUILD)/objects/tests/shared/leaks.o
 EXAMINED   := -DPRIVILEGES_SANITIZED=1
 endif
@@ -21,7 +24,7 @@ endif
 ifeq ($(MEMCHECK),1)
 # Each examined program runs itself under valgrind; see tests/shared/memcheck.c.
 FORTIFY    :=
-memcheck   := $(BUILD)/objects/tests/shared/memcheck.o
+examiner   := $(BUILD)/objects/tests/shared/memcheck.o
 leaks      := $(BUILD)/objects/tests/shared/leaks.o
 EXAMINED   := -DPRIVILEGES_SANITIZED=1 -DEXAMINED -DMEMCHECK_BUILD='"$(abspath $(BUILD))"'
 endif
