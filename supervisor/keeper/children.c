@@ -174,7 +174,8 @@ bool children_has(idtype_t type, pid_t process)
     siginfo_t information;
 
     return process > 1 &&
-           waitid(type, (id_t)process, &information, WEXITED | WNOHANG | WNOWAIT) == 0;
+           (waitid(type, (id_t)process, &information, WEXITED | WNOHANG | WNOWAIT) == 0 ||
+            errno != ECHILD);
 }
 
 bool children_is_dead(pid_t process)
@@ -387,9 +388,11 @@ static bool reap(struct keeper *keeper)
 
     for (unsigned i = 0; i < REAPED_AT_ONCE && loop_clock() < end; i++) {
         information.si_pid = 0;
-        if (outbox_is_blocked(&keeper->outbox) ||
-            waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) != 0 ||
-            information.si_pid == 0)
+        if (outbox_is_blocked(&keeper->outbox))
+            return false;
+        if (waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) != 0)
+            return errno == EINTR;
+        if (information.si_pid == 0)
             return false;
         keeper->groups_unseen = keeper->groups.count;
         reap_pair(keeper);
