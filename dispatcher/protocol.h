@@ -179,8 +179,8 @@ enum {
      * oom_score_adj and /dev/null; the rest is for libc's temporary ones. */
     PROTOCOL_DESCRIPTORS = 11,
 
-    /* Descriptors of a dispatcher that are not for workers, which take one each: a packet's, and
-     * the far ends of workers that have not begun. */
+    /* Descriptors that a dispatcher cannot use for workers: the above, one packet's, and the far
+     * ends of workers that have not begun.  Each worker takes one of the others. */
     PROTOCOL_NOT_FOR_WORKERS = PROTOCOL_DESCRIPTORS + 2 * PROTOCOL_SLOTS
 };
 
@@ -260,8 +260,8 @@ struct message_exited {
     uint64_t system_time; /* microseconds */
     uint32_t leftovers;   /* 1: processes are left in the handler's group; only if struct setup asks
                            * for it, else 0 */
-    uint32_t finished;    /* 1: a worker has finished the client, and lives on: the other fields are
-                           * 0; 0: the process has ended */
+    uint32_t finished;    /* 1: a worker has finished the client; the other fields are 0.  0: the
+                           * process has ended */
 };
 
 /* Sends SIGTERM or SIGKILL to a handler's process group.  Does nothing if the handler was reaped,

@@ -1,5 +1,6 @@
 #include "dispatcher/spawn.h"
 
+#include "dispatcher/clock.h"
 #include "dispatcher/setup.h"
 #include "dispatcher/shared/kernel_call.h"
 #include "dispatcher/shared/privileges.h"
@@ -16,8 +17,8 @@
 enum {
     /* For a few nested functions that only make system calls. */
     STACK_SIZE = 4 * 1024,
-    APART_LOOK = 50000, /* nanoseconds between two looks */
-    APART_LOOKS = 10000,
+    APART_LOOK = 50000,     /* nanoseconds between two looks */
+    APART_WITHIN = 1000000, /* microseconds */
     FLAGS = CLONE_VM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD |
             (KERNEL_CALL_IS_BARE ? 0 : CLONE_VFORK)
 };
@@ -201,17 +202,11 @@ static bool is_apart(unsigned place)
 void spawn_await_apart(void)
 {
     const struct timespec moment = {.tv_nsec = APART_LOOK};
-    unsigned place = 0;
-    int looks = 0;
+    const uint64_t deadline = clock_microseconds() + APART_WITHIN;
 
-    while (place < PROTOCOL_SLOTS && looks < APART_LOOKS) {
-        if (is_apart(place)) {
-            place++;
-            continue;
-        }
-        (void)nanosleep(&moment, NULL); /* a signal may cut it short */
-        looks++;
-    }
+    for (unsigned place = 0; place < PROTOCOL_SLOTS; place++)
+        while (!is_apart(place) && clock_microseconds() < deadline)
+            (void)nanosleep(&moment, NULL); /* a signal may cut it short */
 }
 
 void spawn_forget(unsigned place)

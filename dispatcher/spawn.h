@@ -43,8 +43,8 @@ int spawn_error(unsigned place);
  * Any other end after an error leaves open whether FAILED was sent. */
 enum { SPAWN_FAILED = 127, SPAWN_UNHEARD = 126 };
 
-/* Waits until no child has copies of this process's descriptors, a second at most.  A child's close
- * of a connection can wait, if it is the last one, and nothing interrupts it (interrupter.h). */
+/* Waits until no child has copies of this process's descriptors, a second at most.  The last close
+ * of a connection can block, and in a child nothing interrupts it (interrupter.h). */
 void spawn_await_apart(void);
 
 /* Frees the place of a dead child. */

@@ -221,7 +221,6 @@ static void end_all(void)
 
 void workers_open(const struct spawn_command *command)
 {
-    const uint64_t needed = PROTOCOL_NOT_FOR_WORKERS;
     struct rlimit limit;
 
     if (command->setup->persistent == 0)
@@ -230,7 +229,8 @@ void workers_open(const struct spawn_command *command)
         log_bug("dispatcher: getrlimit: %m");
     (void)atexit(end_all); /* without it, they leave when they like */
     workers.command = command;
-    workers.most = limit.rlim_cur > needed ? limit.rlim_cur - needed : 1;
+    workers.most =
+        limit.rlim_cur > PROTOCOL_NOT_FOR_WORKERS ? limit.rlim_cur - PROTOCOL_NOT_FOR_WORKERS : 1;
     workers.events = epoll_create1(EPOLL_CLOEXEC);
     if (workers.events < 0)
         log_die(1, "dispatcher: cannot watch workers: %m");

@@ -43,7 +43,7 @@ server_start_printing() {
     rm -f "$work/listening"
     mkfifo "$work/listening"
     setsid -- "$@" >"$work/listening" 2>/dev/null </dev/null &
-    server=$! # ended like one, should we be interrupted
+    server=$! # clean_up ends it, should we be interrupted
     if read -r -t "$SERVER_PATIENCE" address server_port <"$work/listening"; then return; fi
     server_end
     broken "$(basename "$1") did not start"

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Reads up to one byte more than allowed, which shows that the file is too long.  Otherwise a NUL
- * takes its place. */
+/* Reads up to one byte more than allowed, which shows that the file is too long.  Puts a NUL behind
+ * content that is not. */
 static char *read_content(int descriptor, size_t most, size_t *length)
 {
     char *content = malloc(most + 1);

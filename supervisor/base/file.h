@@ -20,8 +20,8 @@ enum {
     FILE_LOCK_WAIT = 1000 /* milliseconds; the usual bound */
 };
 
-/* Returns the content of a regular file of `most` bytes at most, and a NUL behind it, which the
- * caller frees; or NULL with a reason in `error`.  Waits only for the file system. */
+/* Returns the content of a regular file of `most` bytes at most, with a NUL behind it; or NULL with
+ * a reason in `error`.  The caller frees the content.  Waits only for the file system. */
 char *file_read(const char *path, size_t most, size_t *length, char error[FILE_ERROR_MAXIMUM]);
 
 /* Does the same for a memory file that is sealed against changes (memfd_create(2)), without

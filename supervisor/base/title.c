@@ -9,7 +9,7 @@ static struct {
     char *bytes;      /* NULL: the title cannot be changed */
     size_t arguments; /* bytes that the arguments take */
     size_t size;      /* with the environment, which a long title overwrites */
-    char **copy;      /* of the arguments; a leak checker sees here who has it */
+    char **copy;      /* the arguments; keeps them reachable for leak checkers */
 } title;
 
 /* Returns copies of the strings, which stay until the process ends; or NULL.  They are one block: a

@@ -405,7 +405,8 @@ static bool reap(struct keeper *keeper)
     return true;
 }
 
-/* Does what a full outbox has held up: sends the report, and goes on reaping. */
+/* Sends the reports that wait, reaps children and looks at groups, as far as the outbox has room.
+ */
 void children_go_on(void *context)
 {
     struct keeper *keeper = context;

@@ -27,8 +27,8 @@ bool children_replace(struct keeper *keeper, uint64_t moment);
  * with it.  The context is the keeper. */
 void children_go_on(void *context);
 
-/* Kills all dispatchers, and waits a second at most.  Kills handlers as well if the keeper gives
- * up. */
+/* Kills all dispatchers, and waits a second at most.  Before that, gives dispatchers of workers a
+ * second to exit by themselves.  Kills handlers as well if the keeper gives up. */
 void children_end(struct keeper *keeper);
 
 /* Returns true if the process is the keeper's child, dead or alive; or, with P_PGID, if one of its

@@ -207,8 +207,8 @@ static bool open_loop(struct keeper *keeper)
         interrupter_prepare(true);
     keeper->again = (struct loop_timer){.expired = children_go_on, .context = keeper};
     keeper->reading = (struct loop_timer){.expired = reader_kill_all, .context = keeper};
-    loop_add_timer(&keeper->loop, &keeper->again);
     keeper->begin = (struct loop_timer){.expired = begin_another, .context = keeper};
+    loop_add_timer(&keeper->loop, &keeper->again);
     loop_add_timer(&keeper->loop, &keeper->reading);
     loop_add_timer(&keeper->loop, &keeper->begin);
     for (unsigned i = keeper->count; i-- > 0;) { /* the timer that was added last expires first */

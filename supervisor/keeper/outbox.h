@@ -13,7 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Reports that are kept: of any kind, and beyond them of the kinds that always have room. */
+/* Reports that are kept: of any kind; and beyond them CAUGHT, UNHEARD and BEGUN_ALL.  OUTBOX_BEYOND
+ * is at least the number of different ones: CAUGHT has four (signals.c). */
 enum { OUTBOX_KEPT = 32, OUTBOX_BEYOND = 8 };
 
 struct outbox_report {
@@ -36,7 +37,7 @@ struct outbox {
 bool outbox_is_blocked(const struct outbox *outbox);
 
 /* Returns true if a report of any kind can be added.  CAUGHT, UNHEARD and BEGUN_ALL can be added at
- * any time: beyond OUTBOX_KEPT, each signal is kept once.  If that report was not sent yet, an
+ * any time: beyond OUTBOX_KEPT, equal ones are kept once.  If the kept report was not sent yet, an
  * equal one is merged with it, as the kernel merges pending signals.  If it was sent, the
  * supervisor may have acted on it already: once it is heard, one report is made for all equal ones
  * that came meanwhile. */

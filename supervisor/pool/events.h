@@ -32,7 +32,7 @@ struct pool_books {
         uint32_t generation;
         uint32_t index;
         int descriptors[CHANNEL_DESCRIPTORS]; /* CHANNEL_PEER is -1 once it was emptied */
-        bool stopped; /* by a signal, as the keeper says, who says it once */
+        bool stopped; /* by a signal; kept here because the keeper reports each change once */
     } dispatchers[POOL_MAXIMUM], left[POOL_LEFT];
 };
 

@@ -273,8 +273,8 @@ static void end(struct running *running, struct client *client, bool leftovers, 
     clients_rest(running->clients);
 }
 
-/* Ends a client whose worker may live on and have the next one: a signal to its group would hit
- * that. */
+/* Ends a client whose worker may serve another client by now.  Sends no signal to the worker's
+ * group: it would hit that client. */
 static void end_finished(struct running *running, struct client *client, const int *status,
                          const struct usage *usage)
 {
@@ -283,11 +283,13 @@ static void end_finished(struct running *running, struct client *client, const i
     finish(running, client, status);
 }
 
-/* Returns false if the message contradicts itself, or speaks of workers where there are none. */
+/* Returns false if the message contradicts itself, or says `finished` although there are no
+ * workers. */
 static bool is_sound(const struct running *running, const struct message_exited *message)
 {
     return message->finished == 0 ||
            (message->finished == 1 && message->status == 0 && message->leftovers == 0 &&
+            message->memory == 0 && message->user_time == 0 && message->system_time == 0 &&
             running->queue->options->persistent);
 }
 

@@ -78,7 +78,7 @@ static int check_absent_file(const char *path)
     return -1;
 }
 
-/* Looks whether launch_open_errors() could open its file. */
+/* Checks that launch_open_errors() could open its file, without making it. */
 static bool check_errors(const struct options *options)
 {
     const char *path = options->error_file;

@@ -2,7 +2,6 @@
 
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/oom.h"
-#include "supervisor/base/address.h"
 #include "supervisor/base/descriptors.h"
 #include "supervisor/base/signals.h"
 #include "supervisor/base/socket.h"
@@ -27,7 +26,6 @@
 
 #include <inttypes.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -96,8 +94,10 @@ static bool check_inherited(const struct options *options)
 /* Returns the number of workers that dispatchers have descriptors for. */
 static uint64_t workers_possible(const struct startup *startup)
 {
-    const uint32_t needed = PROTOCOL_NOT_FOR_WORKERS;
-    const uint64_t each = startup->descriptors > needed ? startup->descriptors - needed : 1;
+    /* As workers_open() counts them. */
+    const uint64_t each = startup->descriptors > PROTOCOL_NOT_FOR_WORKERS
+                              ? startup->descriptors - PROTOCOL_NOT_FOR_WORKERS
+                              : 1;
 
     return each * startup->options->dispatchers;
 }
@@ -115,9 +115,9 @@ static void warn(const struct startup *startup)
                     "give a --per-source-queue below that",
                     options->queue);
     if (options->persistent && options->processes > workers_possible(startup))
-        log_warning("--processes %u: dispatchers have descriptors for no more than %" PRIu64
-                    " workers: expected 1 to that, or a higher hard limit on descriptors "
-                    "(ulimit -Hn)",
+        log_warning("--processes %u allows more workers than dispatchers have descriptors for, "
+                    "%" PRIu64 ": starts beyond that fail; give a lower --processes, or raise the "
+                    "hard limit on descriptors (ulimit -Hn)",
                     options->processes == UNLIMITED ? 0 : options->processes,
                     workers_possible(startup));
 }
@@ -338,8 +338,9 @@ __attribute__((noreturn)) static void stand_by(void *context, int link)
     log_set_program("standby");
     title_set("standby");
     (void)prctl(PR_SET_NAME, "standby"); /* only people read it */
-    /* Leaves the terminal's job control, as a dispatcher does, and for its reason not by setsid(2).
-     * Cannot fail: a forked process leads no session. */
+    /* Leaves the terminal's job control.  setsid(2) would do that, too, but would make the pair an
+     * autogroup, which the kernel schedules against dispatchers and clients (sched(7)).  Cannot
+     * fail: a forked process leads no session. */
     (void)setpgid(0, 0);
     startup->link = link;
     leave_keeper(&startup->keeper);
