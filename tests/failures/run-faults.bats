@@ -32,18 +32,15 @@ answers_hello() { [[ $(echo hello | timeout 20 nc -N 127.0.0.1 "$PORT") == hello
 @test "the keeper reaps the handler of a dead dispatcher, even if it is interrupted while it looks for it" {
     require_tracer
     start_small --processes 2
-    mkfifo held
-    timeout 60 nc -N 127.0.0.1 "$PORT" <held >answer &
+    { until [[ -e go ]]; do sleep 0.02; done; echo hello; } | timeout 60 nc -N 127.0.0.1 "$PORT" >answer &
     local client=$!
-    exec {HELD}>held
     await status_is running 1
     kill -KILL "$(dispatchers)"
     await has_line 'was killed by signal 9: replacing it' "$LOG"
     answers_hello # by the next dispatcher
     await status_is served 1
     inject "$DAEMON" waitid:error=EINTR:when=1
-    echo hello >&"$HELD"
-    exec {HELD}>&-
+    touch go
     wait "$client"
     await status_is served 2
 }

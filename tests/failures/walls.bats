@@ -116,7 +116,7 @@ has_state() { [[ $(awk '/^State:/ { print $2 }' "/proc/$1/status") == "$2" ]]; }
     # Keeper, standby, supervisor and two dispatchers; all other dispatchers wait for a free process.
     WRAPPER+=(prlimit --nproc=5)
     start --address 127.0.0.1 --dispatchers 16 0 ./answer "$ANSWERS" "$COUNTER"
-    has_line 'cannot start dispatcher 15 yet: Resource temporarily unavailable' "$LOG"
+    await has_line 'cannot start dispatcher 15: Resource temporarily unavailable; trying again' "$LOG"
     [[ $("$BURST" -t 5000 "$ADDRESS" "$PORT" 1) == "connected 1 answered 1 failed 0" ]]
     (($(lines_like 'makes room for a handler') == 1))
 }
