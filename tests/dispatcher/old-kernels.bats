@@ -49,12 +49,7 @@ bears_clients() {
 
 @test "many clients are each served once" {
     pretend_old_kernel
-    start_workers 5 1
-    "$BURST" "$ADDRESS" "$PORT" 500 >burst
-    each_answered_once 500
-    nobody_was_served_twice
-    await are_through 500
-    (($(workers | wc -l) <= 5))
+    serve_many 500
 }
 
 @test "a worker that sends a descriptor is killed and replaced, and that is logged" {

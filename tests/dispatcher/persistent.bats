@@ -58,12 +58,7 @@ IPCLOCALPATH=$PWD/socket" ]]
 }
 
 @test "many clients are each served once, by no more workers than handlers are allowed" {
-    start_workers 5 1
-    "$BURST" "$ADDRESS" "$PORT" 1000 >burst
-    each_answered_once 1000
-    nobody_was_served_twice
-    await are_through 1000
-    (($(workers | wc -l) <= 5))
+    serve_many 1000
     [[ $(say status) == *'"success":1000,"failure":0,"signal":0,"unknown":0'* ]]
 }
 

@@ -36,3 +36,13 @@ nobody_was_served_twice() {
     [[ -z $(cut -d ' ' -f 1 "$ANSWERS" | sort | uniq -d) ]]
     refute grep 'too many' "$ANSWERS"
 }
+
+# Has five workers serve $1 clients at once, each once.
+serve_many() {
+    start_workers 5 1
+    "$BURST" "$ADDRESS" "$PORT" "$1" >burst
+    each_answered_once "$1"
+    nobody_was_served_twice
+    await are_through "$1"
+    (($(workers | wc -l) <= 5))
+}

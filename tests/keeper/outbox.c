@@ -197,6 +197,16 @@ static void fill_kept(bool read)
     }
 }
 
+/* Expects that the signal in report `first` is made again once that is heard, and only once. */
+static void check_made_again(uint64_t first)
+{
+    outbox_forget(&outbox, first);
+    CHECK(next(first + 1) == 15 && next(0) == -1);
+    outbox_forget(&outbox, first + 1);
+    CHECK(next(0) == -1 && outbox.heard == outbox.made);
+    end();
+}
+
 /* The supervisor has acted on a signal, and the keeper does not know it yet: all equal ones that
  * come meanwhile count once more. */
 static void check_again(void)
@@ -211,11 +221,7 @@ static void check_again(void)
     add(LINK_CAUGHT, 15);
     outbox_forget(&outbox, OUTBOX_KEPT);
     CHECK(next(0) == -1);
-    outbox_forget(&outbox, first);
-    CHECK(next(first + 1) == 15 && next(0) == -1);
-    outbox_forget(&outbox, first + 1);
-    CHECK(next(0) == -1 && outbox.heard == outbox.made);
-    end();
+    check_made_again(first);
 }
 
 /* A full outbox has room for the reports that are made again. */
@@ -274,11 +280,7 @@ static void check_again_repeat(uint64_t heard)
         CHECK(next(i) == (int32_t)i);
     if (heard < first)
         CHECK(next(first) == 15 && next(0) == -1);
-    outbox_forget(&outbox, first);
-    CHECK(next(first + 1) == 15 && next(0) == -1);
-    outbox_forget(&outbox, first + 1);
-    CHECK(next(0) == -1 && outbox.heard == outbox.made);
-    end();
+    check_made_again(first);
 }
 
 /* A report that a full link does not repeat yet is still to be made again. */
