@@ -19,7 +19,7 @@ enum { OUTBOX_KEPT = 32, OUTBOX_BEYOND = 8 };
 
 struct outbox_report {
     struct link_message message;
-    int descriptors[LINK_DESCRIPTORS]; /* owned; as many as the message brings */
+    int descriptors[LINK_DESCRIPTORS]; /* owned; link_descriptors() counts them */
     bool again;                        /* to be made again once it is heard */
 };
 
