@@ -90,16 +90,23 @@ static void on_opened(struct server *server, const struct link_message *report,
                 "opened again; handlers that run still have the old one");
 }
 
+static bool is_pending(const struct server *server, int signal_number)
+{
+    const struct server_signals *signals = &server->lasting->signals;
+
+    return signals->caught[signal_number] > signals->taken[signal_number];
+}
+
 /* Another supervisor does it again if this one is killed before it has changed the stage. */
 static void take_signal(struct server *server, int signal_number)
 {
-    struct lasting *lasting = server->lasting;
+    struct server_signals *signals = &server->lasting->signals;
 
-    lasting->stage_before = lasting->shutdown.stage;
+    signals->stage_before = server->lasting->shutdown.stage;
     clients_settle();
-    lasting->acting_on = signal_number;
+    signals->acting_on = signal_number;
     clients_settle();
-    lasting->pending &= ~(1u << signal_number);
+    signals->taken[signal_number] = signals->caught[signal_number];
     switch (signal_number) {
     case SIGUSR1:
         server->status_asked = true;
@@ -111,21 +118,27 @@ static void take_signal(struct server *server, int signal_number)
         shutdown_signal(server, signal_number);
     }
     clients_settle();
-    lasting->acting_on = 0;
+    signals->acting_on = 0;
 }
 
 static void take_pending(struct server *server)
 {
-    for (int signal_number = 1; signal_number < 32; signal_number++)
-        if ((server->lasting->pending >> signal_number & 1) != 0)
+    for (int signal_number = 1; signal_number < SERVER_SIGNALS; signal_number++)
+        if (is_pending(server, signal_number))
             take_signal(server, signal_number);
 }
 
+/* A report without a number comes from this process, and counts anew. */
 static void on_caught(struct server *server, const struct link_message *report,
                       const int *descriptors)
 {
+    uint64_t *caught;
+
     (void)descriptors;
-    server->lasting->pending |= 1u << report->value;
+    if (report->value <= 0 || report->value >= SERVER_SIGNALS)
+        log_bug("the keeper reported an impossible signal, %d", report->value);
+    caught = &server->lasting->signals.caught[report->value];
+    *caught = report->number != 0 ? report->number : *caught + 1;
     clients_settle();
     if (report->number != 0)
         server->lasting->heard = report->number; /* a signal counts once */
@@ -302,12 +315,14 @@ int reports_await_dispatchers(struct server *server)
 
 void reports_begin(struct server *server)
 {
-    const struct lasting *lasting = server->lasting;
+    const enum server_stage stage = server->lasting->shutdown.stage;
+    struct server_signals *signals = &server->lasting->signals;
 
     server->hears_signals = true;
-    if (lasting->acting_on != 0 && (lasting->shutdown.stage == lasting->stage_before ||
-                                    lasting->shutdown.stage < SERVER_DRAINING))
-        take_signal(server, lasting->acting_on);
+    if (signals->acting_on != 0 && (stage == signals->stage_before || stage < SERVER_DRAINING))
+        take_signal(server, signals->acting_on);
+    signals->acting_on = 0; /* the next signal must not be taken for this one */
+    clients_settle();
     take_pending(server);
 }
 
@@ -316,7 +331,7 @@ bool reports_end_early(void *context)
     struct server *server = context;
 
     on_readable(server);
-    return server->alone || (server->lasting->pending & (1u << SIGTERM | 1u << SIGINT)) != 0;
+    return server->alone || is_pending(server, SIGTERM) || is_pending(server, SIGINT);
 }
 
 int reports_publish(struct server *server)

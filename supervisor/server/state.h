@@ -93,26 +93,35 @@ struct server_busiest {
     struct snapshot_row rows[SNAPSHOT_BUSIEST];
 };
 
+enum { SERVER_SIGNALS = 32 /* numbers of signals, from 0 */ };
+
+/* The signals that the keeper has reported.  A report may come twice, if a supervisor was killed
+ * before it had set `heard`.  Its number is the same then, so the signal counts once. */
+struct server_signals {
+    uint64_t caught[SERVER_SIGNALS]; /* number of the last report of each signal */
+    uint64_t taken[SERVER_SIGNALS];  /* the same at the last action; lower: the signal is pending */
+    int32_t acting_on;               /* a signal; 0: none */
+    enum server_stage stage_before;  /* that signal */
+};
+
 /* What outlives the supervisor, in memory that it shares with the standby (standby.h).  The next
  * supervisor finds it as it was, and opens the rest anew; pointers and timers in these structures
  * are set when they are opened.  What else it reads here, it checks like any input. */
 struct lasting {
     struct standby standby;
-    bool paused;                    /* by the operator */
-    bool announced;                 /* where the service listens */
-    bool takeover_closed;           /* the link to the process before us */
-    bool is_other_pair;             /* the descriptors in the records are not of its table */
-    uint32_t descriptors_allowed;   /* to the supervisor */
-    uint32_t descriptors_own;       /* of the supervisor, apart from clients */
-    uint32_t descriptors_left;      /* for clients */
-    uint64_t heard;                 /* the last report of the keeper that was acted on: link.h */
-    uint32_t pending;               /* signals to be acted on: bit N is signal N */
-    int32_t acting_on;              /* a signal; 0: none */
-    enum server_stage stage_before; /* that signal */
-    uint64_t began;                 /* of the loop's clock */
-    int64_t began_at;               /* seconds since 1970 */
-    uint64_t lines_dropped;         /* of the log */
-    uint64_t strangers;             /* refused on the control socket */
+    bool paused;                  /* by the operator */
+    bool announced;               /* where the service listens */
+    bool takeover_closed;         /* the link to the process before us */
+    bool is_other_pair;           /* the descriptors in the records are not of its table */
+    uint32_t descriptors_allowed; /* to the supervisor */
+    uint32_t descriptors_own;     /* of the supervisor, apart from clients */
+    uint32_t descriptors_left;    /* for clients */
+    uint64_t heard;               /* the last report of the keeper that was acted on: link.h */
+    struct server_signals signals;
+    uint64_t began;         /* of the loop's clock */
+    int64_t began_at;       /* seconds since 1970 */
+    uint64_t lines_dropped; /* of the log */
+    uint64_t strangers;     /* refused on the control socket */
     uint64_t suspect;       /* ticket of the client on which the last supervisor died of a fault */
     struct options options; /* the operator may change some while the service runs */
     struct inheritance_settings settings; /* those that operators have changed */
