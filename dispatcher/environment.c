@@ -200,8 +200,10 @@ static char **longest_of(uint16_t family, uint32_t slot, uint32_t path_length)
 
     memset(end.address, UINT8_MAX, sizeof(end.address));
     if (family == AF_UNIX)
-        memcpy(end.address, &(struct endpoint_peer){INT32_MAX, UINT32_MAX, UINT32_MAX},
-               sizeof(struct endpoint_peer));
+        memcpy(
+            end.address,
+            &(struct endpoint_peer){.process = INT32_MAX, .user = UINT32_MAX, .group = UINT32_MAX},
+            sizeof(struct endpoint_peer));
     memset(path, 'p', path_length < PATH_ROOM ? path_length : PATH_ROOM - 1);
     start.local = end;
     start.remote = end;

@@ -226,6 +226,8 @@ struct endpoint_peer {
     int32_t process; /* 0: in another process id namespace */
     uint32_t user;
     uint32_t group;
+    uint32_t socket; /* tells connections of one process apart: the accepted end's SO_COOKIE, modulo
+                      * 2^32; 0: unknown */
 };
 
 /* Brings the client's descriptor. */

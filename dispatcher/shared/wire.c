@@ -165,6 +165,21 @@ static enum wire_result receive_packet(struct wire_inbox *inbox, int socket, uns
     return result;
 }
 
+bool wire_preview(struct wire_inbox *inbox, int socket, unsigned permitted)
+{
+    ssize_t length = recv(socket, inbox->bytes, sizeof(inbox->bytes), MSG_PEEK | MSG_DONTWAIT);
+
+    wire_discard(inbox);
+    if (length <= 0)
+        return false;
+    inbox->length = (size_t)length;
+    inbox->cut = true;
+    if (is_sound(inbox, permitted))
+        return true;
+    wire_discard(inbox);
+    return false;
+}
+
 int wire_consume(struct wire_inbox *inbox, int socket)
 {
     ssize_t length = 0;

@@ -76,6 +76,12 @@ struct wire_inbox {
 enum wire_result wire_receive(struct wire_inbox *inbox, int socket, unsigned permitted,
                               union message *message, int *descriptor, int flags);
 
+/* Looks at the next packet without its descriptors, which get no numbers in this process.  The
+ * packet stays in the socket.  The inbox must be empty, and then has the messages: wire_receive()
+ * takes them without asking the kernel.  Returns false if there is no packet, or a malformed one.
+ */
+bool wire_preview(struct wire_inbox *inbox, int socket, unsigned permitted);
+
 /* Takes the packet off the socket if it is still there.  Returns 0, or -1 with errno if it could
  * not be taken off. */
 int wire_consume(struct wire_inbox *inbox, int socket);

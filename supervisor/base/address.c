@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,6 +28,15 @@ struct endpoint address_endpoint(const union address_socket *address)
     return endpoint;
 }
 
+/* Returns a number that tells sockets apart; 0 before Linux 4.12. */
+static uint32_t number_of(int socket)
+{
+    uint64_t cookie;
+    socklen_t length = sizeof(cookie);
+
+    return getsockopt(socket, SOL_SOCKET, SO_COOKIE, &cookie, &length) == 0 ? (uint32_t)cookie : 0;
+}
+
 struct endpoint address_of_peer(int socket)
 {
     struct endpoint endpoint = {.family = AF_UNIX};
@@ -39,7 +49,17 @@ struct endpoint address_of_peer(int socket)
     if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0)
         peer = (struct endpoint_peer){
             .process = credentials.pid, .user = credentials.uid, .group = credentials.gid};
+    peer.socket = number_of(socket);
     memcpy(endpoint.address, &peer, sizeof(peer));
+    return endpoint;
+}
+
+struct endpoint address_without_number(const struct endpoint *remote)
+{
+    struct endpoint endpoint = *remote;
+
+    if (endpoint.family == AF_UNIX)
+        memset(endpoint.address + offsetof(struct endpoint_peer, socket), 0, sizeof(uint32_t));
     return endpoint;
 }
 

@@ -30,8 +30,13 @@ struct endpoint address_endpoint(const union address_socket *address);
  * listener's wildcard.  Returns 0, or -1 with errno. */
 int address_of_socket(int socket, struct endpoint *local);
 
-/* Returns the remote end of an accepted Unix socket (SO_PEERCRED, unix(7)). */
+/* Returns the remote end of an accepted Unix socket (unix(7), SO_PEERCRED; socket(7), SO_COOKIE).
+ */
 struct endpoint address_of_peer(int socket);
+
+/* Returns the remote end as earlier versions of this program know it, which would take the number
+ * of a Unix socket for another remote end. */
+struct endpoint address_without_number(const struct endpoint *remote);
 
 /* Looks up the remote end of a connection.  Returns 0, or -1 with errno: ENOTCONN if it is broken.
  */

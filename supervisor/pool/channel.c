@@ -231,10 +231,29 @@ enum wire_result channel_hear(struct channel *channel, union message *message, i
 
 /* ---- after the death of the dispatcher ---- */
 
+/* What the supervisor sends. */
+static const unsigned requests = WIRE_TYPE(MESSAGE_START) | WIRE_TYPE(MESSAGE_SIGNAL) |
+                                 WIRE_TYPE(MESSAGE_PING) | WIRE_TYPE(MESSAGE_ROLL);
+
+/* Announces the connections that the next packet brings.  A supervisor that is killed while it has
+ * them leaves them to the next one, which must not take them for others. */
+static void announce(const struct channel *channel, struct wire_inbox *inbox)
+{
+    const struct pool_events *events = channel->starts.events;
+    union message message;
+    int descriptor; /* none is received */
+
+    if (!wire_preview(inbox, channel->peer, requests))
+        return;
+    while (wire_is_left(inbox)) {
+        (void)wire_receive(inbox, channel->peer, requests, &message, &descriptor, 0);
+        if (message.header.type == MESSAGE_START)
+            events->copied(events->context, message.header.client, message.header.ticket, true);
+    }
+}
+
 void channel_empty(struct channel *channel)
 {
-    const unsigned types = WIRE_TYPE(MESSAGE_START) | WIRE_TYPE(MESSAGE_SIGNAL) |
-                           WIRE_TYPE(MESSAGE_PING) | WIRE_TYPE(MESSAGE_ROLL);
     struct wire_inbox inbox = {0};
     enum wire_result result;
 
@@ -244,7 +263,9 @@ void channel_empty(struct channel *channel)
         union message message;
         int descriptor;
 
-        result = wire_receive(&inbox, channel->peer, types, &message, &descriptor, MSG_DONTWAIT);
+        if (!wire_is_left(&inbox))
+            announce(channel, &inbox);
+        result = wire_receive(&inbox, channel->peer, requests, &message, &descriptor, MSG_DONTWAIT);
         if (descriptor >= 0) /* only START brings one */
             starts_recover(&channel->starts, &message.header, descriptor);
     } while (result == WIRE_MESSAGE || result == WIRE_NO_DESCRIPTOR || result == WIRE_MALFORMED);

@@ -54,9 +54,17 @@ struct pool_events {
      * lost the connection. */
     void (*returned)(void *context, uint32_t client, uint64_t ticket, int descriptor);
 
-    /* The dispatcher is dead, and a child has the connection of this START, which is not decided
-     * yet.  The receiver closes all copies that it still has. */
-    void (*held)(void *context, uint32_t client, uint64_t ticket);
+    /* The dispatcher is dead, and a child has, or had, the connection of this START, which is not
+     * decided yet.  The receiver closes all copies that it still has, and `descriptor`, which was
+     * in the packet; -1: none.  Returns true if the client waits again, because an earlier
+     * supervisor has read FAILED: that decides the START. */
+    bool (*held)(void *context, uint32_t client, uint64_t ticket, int descriptor);
+
+    /* A packet of a dead dispatcher is about to be received (true): from then on this process has a
+     * copy of the client's connection that is in no record.  Otherwise that copy was closed, or the
+     * client has a FAILED that counts for more.  Not called after `held` or `returned`.  The client
+     * may wait again, or have ended. */
+    void (*copied)(void *context, uint32_t client, uint64_t ticket, bool copied);
 
     /* During a roll call: the dispatcher has this handler, or is starting it.  What it has not
      * listed when `rolled` is called has ended. */

@@ -73,10 +73,12 @@ void starts_recover(struct starts *starts, const struct message_header *start, i
 {
     struct starts_slot *slot = find(starts, start);
 
-    if (slot != NULL && slot->descriptor < 0)
+    if (slot != NULL && slot->descriptor < 0) {
         slot->descriptor = descriptor;
-    else
+    } else {
         release(descriptor);
+        starts->events->copied(starts->events->context, start->client, start->ticket, false);
+    }
 }
 
 static void give_back(struct starts *starts, struct starts_slot *slot)
@@ -95,13 +97,43 @@ void starts_withdraw(struct starts *starts)
             give_back(starts, &starts->slots[i]);
 }
 
+/* Closes our copy of a connection that was in the packet of a dead dispatcher, after the answer to
+ * its START.  FAILED brings the connection: a supervisor that finds one of the two must not take it
+ * for the copy. */
+static void close_copy(struct starts *starts, struct starts_slot *slot, bool failed)
+{
+    const struct pool_events *events = starts->events;
+
+    if (failed)
+        events->copied(events->context, slot->client, slot->ticket, false);
+    let_go(slot);
+    if (!failed)
+        events->copied(events->context, slot->client, slot->ticket, false);
+}
+
 bool starts_answer(struct starts *starts, const struct message_header *answer)
 {
     struct starts_slot *slot = find(starts, answer);
 
-    if (slot != NULL)
-        remove_start(starts, slot);
-    return slot != NULL;
+    if (slot == NULL)
+        return false;
+    if (slot->descriptor >= 0)
+        close_copy(starts, slot, answer->type == MESSAGE_FAILED);
+    remove_start(starts, slot);
+    return true;
+}
+
+/* Returns true if the START of a dead dispatcher, which has led to a process, is decided: no
+ * handler serves the client. */
+static bool is_back(struct starts *starts, struct starts_slot *slot)
+{
+    const int descriptor = slot->descriptor;
+
+    slot->descriptor = -1;
+    if (!starts->events->held(starts->events->context, slot->client, slot->ticket, descriptor))
+        return false;
+    remove_start(starts, slot);
+    return true;
 }
 
 void starts_decide(struct starts *starts, bool closed)
@@ -115,11 +147,7 @@ void starts_decide(struct starts *starts, bool closed)
                       slot->ticket);
             give_back(starts, slot);
         }
-        if (process == 0)
-            continue;
-        let_go(slot);
-        starts->events->held(starts->events->context, slot->client, slot->ticket);
-        if (!closed)
+        if (process == 0 || is_back(starts, slot) || !closed)
             continue;
         remove_start(starts, slot);
         starts->events->started(starts->events->context, POOL_ORPHANED, slot->client, slot->ticket,

@@ -36,7 +36,8 @@ void starts_add(struct starts *starts, struct message_start *start);
 /* Marks all unsent STARTs as sent: they are `delivered`. */
 void starts_sent(struct starts *starts);
 
-/* Takes over the connection of a START that a dead dispatcher left in its socket. */
+/* Takes over the connection of a START that a dead dispatcher left in its socket, after `copied`.
+ * Closes the connection of a START that was answered. */
 void starts_recover(struct starts *starts, const struct message_header *start, int descriptor);
 
 /* Removes all unsent STARTs: they are `returned`. */
@@ -45,8 +46,9 @@ void starts_withdraw(struct starts *starts);
 /* Removes the START that a message answers; returns false if there is none. */
 bool starts_answer(struct starts *starts, const struct message_header *answer);
 
-/* Removes the STARTs of a dead dispatcher that the ledger decides: they are `returned` or
- * `started`.  If `closed`, end of file was read and the ledger decides all of them. */
+/* Removes the STARTs of a dead dispatcher that are decided: by the ledger, so that they are
+ * `returned` or `started`, or by `held`.  If `closed`, end of file was read and the ledger decides
+ * all of them. */
 void starts_decide(struct starts *starts, bool closed);
 
 /* Enters a START that an earlier supervisor has sent, or was about to send, in its slot.  Returns

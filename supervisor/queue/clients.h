@@ -85,6 +85,8 @@ struct client {
     uint8_t timed : 2;     /* enum timeout_phase */
     bool leftovers : 1;    /* its handler has ended in time, and what that left is signalled */
     bool returned : 1;     /* while it starts: no handler has it, and it is about to wait again */
+    bool copied : 1;       /* besides the record, this process may have a copy of the connection:
+                            * pool/events.h */
     bool reaped : 1;       /* `status` is known, and the record is kept for another reason */
     bool ended : 1;        /* its handler has ended, but perhaps not its process group */
     bool asked : 1;        /* the keeper was asked about its adopted handler, or about its group */

@@ -135,6 +135,17 @@ static void give_away(const struct running *running, struct client *client)
     client->descriptor = -1;
 }
 
+/* Closes all connections of this client that are in no record. */
+static void close_copies(const struct running *running, struct client *client)
+{
+    int copy;
+
+    while ((copy = strays_take(running->strays, client)) >= 0)
+        release(copy);
+    clients_settle();
+    client->copied = false;
+}
+
 /* The handler was cloned `age` microseconds ago, but not before the client was given away. */
 static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint64_t ticket,
                        int32_t process, uint32_t age)
@@ -143,6 +154,8 @@ static void on_started(void *context, unsigned dispatcher, uint32_t handle, uint
     struct client *client = starting_client(running, handle, ticket);
     uint64_t given = running->loop->now - client->started;
 
+    if (client->copied)
+        close_copies(running, client);
     give_away(running, client); /* the supervisor that sent the START may have died before it did */
     client->started = running->loop->now - (age < given ? age : given);
     client->process = process;
@@ -171,13 +184,14 @@ static void on_delivered(void *context, uint32_t handle, uint64_t ticket)
 static bool has_connection(struct running *running, struct client *client, int descriptor)
 {
     if (descriptor < 0)
-        descriptor = strays_take(running->strays, &client->remote, client->descriptor);
+        descriptor = strays_take(running->strays, client);
     client->returned = true;
     clients_settle();
     if (descriptor >= 0 && client->descriptor < 0 && address_is_from(descriptor, &client->remote))
         client->descriptor = descriptor;
     else if (descriptor >= 0)
         release(descriptor);
+    close_copies(running, client);
     if (client->descriptor < 0)
         log_error("ticket %" PRIu64 " was not started, and its connection has not come back",
                   clients_ticket(client));
@@ -271,16 +285,36 @@ static bool on_signal(void *context, int32_t process, int signal_number)
 
 /* ---- the roll call ---- */
 
+/* Takes this client's connections from the strays, besides `descriptor`, which was in the packet of
+ * a dead dispatcher; -1: none.  Returns the one that FAILED has brought to an earlier supervisor,
+ * or -1.  One of them is a copy if `copied` says so: that alone means nothing. */
+static int take_returned(const struct running *running, struct client *client, int descriptor)
+{
+    int one = descriptor >= 0 ? descriptor : strays_take(running->strays, client);
+    int other = strays_take(running->strays, client);
+
+    if (other >= 0) {
+        client->copied = false; /* before the copy is closed: the next supervisor may find one */
+        clients_settle();
+        release(other);
+    } else if (one >= 0 && client->copied) {
+        release(one);
+        one = -1;
+    }
+    close_copies(running, client);
+    return one;
+}
+
 /* The answer was lost with an earlier supervisor.  If that had read FAILED, it has left the
  * connection open; otherwise the handler has ended. */
 static void on_lost(void *context, uint32_t handle, uint64_t ticket, int32_t process)
 {
     struct running *running = context;
     struct client *client = starting_client(running, handle, ticket);
-    int stray = strays_take(running->strays, &client->remote, client->descriptor);
+    int returned = take_returned(running, client, -1);
 
-    if (stray >= 0 || client->returned) {
-        put_back(running, client, stray);
+    if (returned >= 0 || client->returned) {
+        put_back(running, client, returned);
         return;
     }
     give_away(running, client);
@@ -290,16 +324,28 @@ static void on_lost(void *context, uint32_t handle, uint64_t ticket, int32_t pro
     ending_unknown(running, client);
 }
 
-/* A stray is a copy that an earlier supervisor took out of the socket of the dead dispatcher. */
-static void on_held(void *context, uint32_t handle, uint64_t ticket)
+static bool on_held(void *context, uint32_t handle, uint64_t ticket, int descriptor)
+{
+    struct running *running = context;
+    struct client *client = starting_client(running, handle, ticket);
+    int returned = take_returned(running, client, descriptor);
+
+    if (returned >= 0) {
+        put_back(running, client, returned);
+        return true;
+    }
+    give_away(running, client);
+    clients_rest(running->clients);
+    return false;
+}
+
+static void on_copied(void *context, uint32_t handle, uint64_t ticket, bool copied)
 {
     const struct running *running = context;
-    struct client *client = starting_client(running, handle, ticket);
-    int stray = strays_take(running->strays, &client->remote, client->descriptor);
+    struct client *client = clients_find(running->clients, handle, ticket);
 
-    if (stray >= 0)
-        release(stray);
-    give_away(running, client);
+    if (client != NULL)
+        client->copied = copied;
     clients_rest(running->clients);
 }
 
@@ -331,17 +377,16 @@ static void on_rolled(void *context, unsigned dispatcher)
     }
 }
 
-/* What a dead dispatcher has left of a START is a child only: a stray is a connection that the
- * child has given back. */
+/* What a dead dispatcher has left of a START is a child only. */
 static void recall_start(struct running *running, struct client *client)
 {
-    int stray = -1;
+    int returned = -1;
 
     clients_deal_with(running->clients, clients_ticket(client));
     if (!pool_knows(running->pool, client->dispatcher, client->generation))
-        stray = strays_take(running->strays, &client->remote, client->descriptor);
-    if (stray >= 0 || (client->returned && client->descriptor >= 0)) {
-        put_back(running, client, stray);
+        returned = take_returned(running, client, -1);
+    if (returned >= 0 || (client->returned && client->descriptor >= 0)) {
+        put_back(running, client, returned);
         return;
     }
     client->returned = false;
@@ -358,6 +403,8 @@ uint32_t running_recall(struct running *running, enum client_end end)
     for (struct client *client = clients_first(running->clients, CLIENT_QUEUED); client != NULL;
          client = next) {
         next = clients_next(running->clients, client);
+        if (client->copied)
+            close_copies(running, client);
         if (client->descriptor >= 0)
             continue;
         clients_end(running->clients, client, end);
@@ -368,6 +415,10 @@ uint32_t running_recall(struct running *running, enum client_end end)
         next = clients_next(running->clients, client);
         recall_start(running, client);
     }
+    for (struct client *client = clients_first(running->clients, CLIENT_RUNNING); client != NULL;
+         client = clients_next(running->clients, client))
+        if (client->copied)
+            close_copies(running, client);
     clients_rest(running->clients);
     ending_recall(running);
     return lost;
@@ -381,6 +432,7 @@ struct pool_events running_pool_events(struct running *running)
         .failed = on_failed,
         .returned = on_returned,
         .held = on_held,
+        .copied = on_copied,
         .listed = on_listed,
         .rolled = on_rolled,
         .lost = on_lost,

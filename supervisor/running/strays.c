@@ -37,18 +37,20 @@ static bool are_same(int one, int other)
 }
 
 /* A broken connection belongs to nobody: nothing is lost with it. */
-static bool is_from(int descriptor, const struct endpoint *remote)
+static bool is_of(int descriptor, const struct client *client)
 {
     struct endpoint found;
 
-    return address_of_remote(descriptor, &found) == 0 && memcmp(&found, remote, sizeof(found)) == 0;
+    if (client->descriptor >= 0)
+        return are_same(descriptor, client->descriptor);
+    return address_of_remote(descriptor, &found) == 0 &&
+           memcmp(&found, &client->remote, sizeof(found)) == 0;
 }
 
-int strays_take(struct strays *strays, const struct endpoint *remote, int copy)
+int strays_take(struct strays *strays, const struct client *client)
 {
     for (size_t i = 0; i < strays->count; i++)
-        if (copy >= 0 ? are_same(strays->descriptors[i], copy)
-                      : is_from(strays->descriptors[i], remote))
+        if (is_of(strays->descriptors[i], client))
             return take(strays, i);
     return -1;
 }

@@ -2,12 +2,13 @@
  * strays.h - connections that are open although no client in the books has them: a supervisor was
  * killed after it had received them, and before it took note.
  *
- * A stray is either a connection that a dispatcher gave back, or a new client.
+ * A stray is a connection that a dispatcher gave back, one that was in the packet of a dead
+ * dispatcher, or a new client.
  */
 #ifndef SUPERVISOR_RUNNING_STRAYS_H
 #define SUPERVISOR_RUNNING_STRAYS_H
 
-#include "dispatcher/protocol.h"
+#include "supervisor/queue/clients.h"
 
 #include <stddef.h>
 
@@ -21,10 +22,9 @@ struct strays {
 /* Takes over a connection.  If there is no room, closes it. */
 void strays_add(struct strays *strays, int descriptor);
 
-/* Returns the connection from this end, which the caller owns from now on; or -1.  `copy`, a
- * descriptor of the same connection, decides if there is one: connections to a Unix socket may come
- * from the same process.  -1: there is none. */
-int strays_take(struct strays *strays, const struct endpoint *remote, int copy);
+/* Returns a connection of this client, which the caller owns from now on; or -1.  If the record has
+ * a descriptor, that decides; otherwise the remote end. */
+int strays_take(struct strays *strays, const struct client *client);
 
 /* Returns the next connection, which the caller owns from now on, in the order of their numbers; or
  * -1. */

@@ -1,6 +1,7 @@
 #include "supervisor/takeover/handover.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/base/address.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -143,7 +144,7 @@ static int send_batch(struct handover *handover)
             .ticket = clients_ticket(client),
             .accepted = client->accepted,
             .started = client->started,
-            .remote = client->remote,
+            .remote = address_without_number(&client->remote),
         };
     }
     if (inheritance_send(handover->source.descriptor,

@@ -1,6 +1,7 @@
 #include "supervisor/takeover/takeover.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/base/address.h"
 #include "supervisor/takeover/introduction.h"
 
 #include <errno.h>
@@ -207,13 +208,16 @@ static int enter(struct clients *clients, const struct inheritance_clients *mess
 
     for (uint32_t i = 0; i < message->header.count; i++) {
         const struct inheritance_client *each = &message->list[i];
+        struct endpoint remote = each->remote;
         struct client *client;
 
         errno = EPROTO;
         if (!is_sound(clients, each) || clients_reserve(clients) != 0)
             return -1;
-        client = clients_inherit(clients, each->ticket, running ? -1 : descriptors[i],
-                                 &each->remote, past(each->accepted, now));
+        if (!running && remote.family == AF_UNIX)
+            remote = address_of_peer(descriptors[i]);
+        client = clients_inherit(clients, each->ticket, running ? -1 : descriptors[i], &remote,
+                                 past(each->accepted, now));
         if (!running)
             continue;
         client->started = past(each->started, now);

@@ -611,3 +611,42 @@ survive_drain() {
     start -v --processes 1 unix:socket ./handler "$ANSWERS" "$COUNTER"
     ADDRESS=unix:socket PORT=0 survive_drain getpeername
 }
+
+# Has the dispatcher killed as it begins the call $1, and the supervisor as it begins the Nth call $2 after
+# that: CALL CALL N.  The handler of a client cannot be started until then.
+survive_both() {
+    local process dispatcher tracer
+    : >"$ANSWERS"
+    mv handler away
+    process=$(supervisor)
+    dispatcher=$(dispatchers)
+    inject "$dispatcher" "$1:signal=KILL:when=1"
+    tracer=$TRACER
+    inject "$process" "$2:signal=KILL:when=$3"
+    "$BURST" "$ADDRESS" "$PORT" 1 >burst &
+    await is_gone "$dispatcher"
+    mv away handler
+    wait $!
+    TRACER=$tracer end_trace
+    end_trace
+    [[ $(<burst) == "connected 1 answered 1 failed 0" && $(wc -l <"$ANSWERS") == 1 ]] ||
+        { cat burst "$ANSWERS"; echo "dispatcher killed at $1, supervisor at call $3 of $2" >&2; return 1; }
+    if [[ $(supervisor) != "$process" ]]; then KILLED=$((KILLED + 1)); fi
+}
+
+@test "a client whose handler could not be started is served once although dispatcher and supervisor are killed as it comes back" {
+    [[ -z $(no_tracer) ]] || skip "$(no_tracer)"
+    cp "$ANSWER" handler
+    start_controlled --processes 1 --dispatchers 1 0 ./handler "$ANSWERS" "$COUNTER"
+    local number KILLED=0
+    # The dispatcher takes the packet off its socket by recvfrom(2), once it has cloned a child.  The supervisor
+    # calls getpeername(2) to look whose connection FAILED brings, and getsockopt(2) as it closes a copy.
+    for number in 1 2 3 4 5 6; do
+        survive_both recvfrom getsockopt "$number"
+        survive_both recvfrom getpeername "$number"
+    done
+    echo "the supervisor was killed $KILLED times"
+    ((KILLED >= 4))
+    await fields_are served 12 accepted 12
+    has_dropped 0
+}

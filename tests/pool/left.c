@@ -71,8 +71,17 @@ static void on_delivered(void *context, uint32_t client, uint64_t ticket)
     CHECK(context == fates && client < CLIENTS && ticket == 100 + client);
 }
 
-static void on_held(void *context, uint32_t client, uint64_t ticket)
+static bool on_held(void *context, uint32_t client, uint64_t ticket, int descriptor)
 {
+    CHECK(context == fates && client < CLIENTS && ticket == 100 + client);
+    if (descriptor >= 0)
+        (void)close(descriptor);
+    return false;
+}
+
+static void on_copied(void *context, uint32_t client, uint64_t ticket, bool copied)
+{
+    (void)copied;
     CHECK(context == fates && client < CLIENTS && ticket == 100 + client);
 }
 
@@ -81,6 +90,7 @@ static const struct pool_events events = {.delivered = on_delivered,
                                           .failed = on_failed,
                                           .started = on_started,
                                           .held = on_held,
+                                          .copied = on_copied,
                                           .context = fates};
 
 static bool was_orphaned(uint32_t client)

@@ -109,14 +109,24 @@ static bool on_signal(void *context, int32_t process, int signal_number)
     return true;
 }
 
-static void on_held(void *context, uint32_t client, uint64_t ticket)
+static bool on_held(void *context, uint32_t client, uint64_t ticket, int descriptor)
 {
+    CHECK(context == &pool && client < CLIENTS && ticket == 100 + client);
+    if (descriptor >= 0)
+        (void)close(descriptor);
+    return false;
+}
+
+static void on_copied(void *context, uint32_t client, uint64_t ticket, bool copied)
+{
+    (void)copied;
     CHECK(context == &pool && client < CLIENTS && ticket == 100 + client);
 }
 
 static const struct pool_events events = {.delivered = on_delivered,
                                           .started = on_started,
                                           .held = on_held,
+                                          .copied = on_copied,
                                           .failed = on_failed,
                                           .returned = on_returned,
                                           .exited = on_exited,

@@ -24,7 +24,19 @@ static struct {
     int descriptor;
     int32_t process;
     unsigned held;
+    bool back;           /* what `held` answers */
+    int copy;            /* tells whether the copy of its connection is closed; 0: not asked */
+    bool open_when_said; /* the copy, when `copied` said that there is none any more */
 } fates[PROTOCOL_SLOTS];
+
+static bool is_closed(int client)
+{
+    char byte;
+    ssize_t length = read(client, &byte, 1);
+
+    CHECK(length == 0 || (length < 0 && errno == EAGAIN));
+    return length == 0;
+}
 
 static void enter(void *context, enum fate fate, uint32_t client, uint64_t ticket)
 {
@@ -63,10 +75,20 @@ static void on_delivered(void *context, uint32_t client, uint64_t ticket)
 }
 
 /* Before a start is decided. */
-static void on_held(void *context, uint32_t client, uint64_t ticket)
+static bool on_held(void *context, uint32_t client, uint64_t ticket, int descriptor)
 {
     CHECK(context == fates && ticket == 100 + client && fates[client].fate == NOTHING);
     fates[client].held++;
+    if (descriptor >= 0)
+        CHECK(close(descriptor) == 0);
+    return fates[client].back;
+}
+
+static void on_copied(void *context, uint32_t client, uint64_t ticket, bool copied)
+{
+    CHECK(context == fates && ticket == 100 + client && !copied);
+    if (fates[client].copy != 0)
+        fates[client].open_when_said = !is_closed(fates[client].copy);
 }
 
 static void on_lost(void *context, uint32_t client, uint64_t ticket, int32_t process)
@@ -80,6 +102,7 @@ static const struct pool_events events = {.delivered = on_delivered,
                                           .failed = on_failed,
                                           .started = on_started,
                                           .held = on_held,
+                                          .copied = on_copied,
                                           .lost = on_lost,
                                           .context = fates};
 
@@ -122,15 +145,6 @@ static int recover(uint32_t client)
     CHECK(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
     starts_recover(&starts, &header, ends[1]);
     return ends[0];
-}
-
-static bool is_closed(int client)
-{
-    char byte;
-    ssize_t length = read(client, &byte, 1);
-
-    CHECK(length == 0 || (length < 0 && errno == EAGAIN));
-    return length == 0;
 }
 
 /* ---- what is checked ---- */
@@ -191,6 +205,42 @@ static void check_orphaned(void)
     CHECK(fates[0].fate == ORPHANED && fates[0].process == 1000);
     CHECK(fates[1].fate == ORPHANED && fates[1].process == 1001);
     (void)close(client);
+}
+
+/* An earlier supervisor has read FAILED: that decides the START at once. */
+static void check_back(void)
+{
+    begin();
+    ledger.slots[add(0)].process = 1000;
+    fates[0].back = true;
+    send_all();
+    starts_decide(&starts, false);
+    CHECK(starts.count == 0 && fates[0].held == 1 && fates[0].fate == NOTHING);
+    starts_decide(&starts, true);
+    CHECK(fates[0].held == 1 && fates[0].fate == NOTHING);
+}
+
+/* A supervisor that is killed between the two steps must not leave a connection that FAILED has
+ * brought and that passes for a copy, nor a copy that passes for such a connection. */
+static void check_copies(void)
+{
+    struct message_header header = header_of(0);
+
+    begin();
+    (void)add(0);
+    (void)add(1);
+    send_all();
+    fates[0].copy = recover(0);
+    fates[1].copy = recover(1);
+    header.type = MESSAGE_STARTED;
+    CHECK(starts_answer(&starts, &header));
+    CHECK(is_closed(fates[0].copy) && !fates[0].open_when_said);
+    header = header_of(1);
+    header.type = MESSAGE_FAILED;
+    CHECK(starts_answer(&starts, &header));
+    CHECK(is_closed(fates[1].copy) && fates[1].open_when_said);
+    (void)close(fates[0].copy);
+    (void)close(fates[1].copy);
 }
 
 /* Numbers in the ledger that are no process, and a process for a START that was never sent. */
@@ -299,6 +349,8 @@ int main(void)
     check_slots();
     check_returned();
     check_orphaned();
+    check_back();
+    check_copies();
     check_nobody();
     check_recovered();
     check_forgotten();

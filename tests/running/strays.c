@@ -56,15 +56,22 @@ static void connect_all(void)
     (void)close(listener);
 }
 
+static int take(const struct endpoint *remote, int copy)
+{
+    const struct client client = {.remote = *remote, .descriptor = copy};
+
+    return strays_take(&strays, &client);
+}
+
 static void check_taken(void)
 {
     strays = (struct strays){0};
-    CHECK(strays_next(&strays) == -1 && strays_take(&strays, &remotes[0], -1) == -1);
+    CHECK(strays_next(&strays) == -1 && take(&remotes[0], -1) == -1);
     for (int i = 0; i < CONNECTIONS - 1; i++)
         strays_add(&strays, accepted[i]);
-    CHECK(strays_take(&strays, &remotes[CONNECTIONS - 1], -1) == -1);
-    CHECK(strays_take(&strays, &remotes[1], -1) == accepted[1]);
-    CHECK(strays_take(&strays, &remotes[1], -1) == -1);
+    CHECK(take(&remotes[CONNECTIONS - 1], -1) == -1);
+    CHECK(take(&remotes[1], -1) == accepted[1]);
+    CHECK(take(&remotes[1], -1) == -1);
     CHECK(strays_next(&strays) == accepted[0] && strays_next(&strays) == accepted[2]);
     CHECK(strays_next(&strays) == -1);
     for (int i = 0; i < CONNECTIONS; i++)
@@ -79,7 +86,7 @@ static void check_reset(void)
     CHECK(setsockopt(clients[3], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) == 0);
     (void)close(clients[3]);
     strays_add(&strays, accepted[3]);
-    CHECK(strays_take(&strays, &remotes[0], -1) == -1);
+    CHECK(take(&remotes[0], -1) == -1);
     CHECK(strays_next(&strays) == accepted[3] && strays_next(&strays) == -1);
 }
 
@@ -90,10 +97,30 @@ static void check_copy(void)
 
     for (int i = 0; i < CONNECTIONS - 1; i++)
         strays_add(&strays, accepted[i]);
-    CHECK(copy >= 0 && strays_take(&strays, &remotes[0], copy) == accepted[1]);
-    CHECK(strays_take(&strays, &remotes[0], copy) == -1);
+    CHECK(copy >= 0 && take(&remotes[0], copy) == accepted[1]);
+    CHECK(take(&remotes[0], copy) == -1);
     CHECK(strays_next(&strays) == accepted[0] && strays_next(&strays) == accepted[2]);
     (void)close(copy);
+}
+
+/* Two connections of one process to a Unix socket. */
+static void check_unix(void)
+{
+    struct endpoint from[2];
+    int pairs[2][2];
+
+    for (int i = 0; i < 2; i++) {
+        CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pairs[i]) == 0);
+        CHECK(address_of_remote(pairs[i][0], &from[i]) == 0);
+        strays_add(&strays, pairs[i][0]);
+    }
+    CHECK(take(&from[1], -1) == pairs[1][0]);
+    CHECK(take(&from[1], -1) == -1);
+    CHECK(take(&from[0], -1) == pairs[0][0]);
+    for (int i = 0; i < 2; i++) {
+        (void)close(pairs[i][0]);
+        (void)close(pairs[i][1]);
+    }
 }
 
 static void check_too_many(void)
@@ -105,7 +132,7 @@ static void check_too_many(void)
     more = fcntl(accepted[0], F_DUPFD_CLOEXEC, 3);
     strays_add(&strays, more);
     CHECK(strays.count == STRAYS_MAXIMUM && !is_open(more));
-    CHECK(strays_take(&strays, &remotes[1], -1) == -1);
+    CHECK(take(&remotes[1], -1) == -1);
     for (int last = 0; strays.count > 0;) {
         int descriptor = strays_next(&strays);
 
@@ -121,6 +148,7 @@ int main(void)
     check_taken();
     check_reset();
     check_copy();
+    check_unix();
     check_too_many();
     return CHECK_RESULT();
 }
