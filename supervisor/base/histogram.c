@@ -15,15 +15,49 @@ const uint64_t histogram_bounds[HISTOGRAM_BOUNDS] = {
     SECONDS(30000),    SECONDS(100000),
 };
 
-void histogram_add(struct histogram *histogram, uint64_t duration)
+/* Orders stores for the process that finds them after this one was killed. */
+static void settle(void)
 {
-    unsigned bucket = 0;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+void histogram_note(struct histogram *histogram, uint64_t ticket, uint64_t duration)
+{
+    uint32_t bucket = 0;
 
     while (bucket < HISTOGRAM_BOUNDS && duration > histogram_bounds[bucket])
         bucket++;
-    histogram->counts[bucket]++;
-    histogram->recent[histogram->count++ % HISTOGRAM_RECENT] = duration;
-    histogram->sum += duration;
+    settle();
+    histogram->latest.ticket = 0;
+    settle();
+    histogram->latest.duration = duration;
+    histogram->latest.counted = histogram->counts[bucket] + 1;
+    histogram->latest.count = histogram->count + 1;
+    histogram->latest.sum = histogram->sum + duration;
+    histogram->latest.bucket = bucket;
+    settle();
+    histogram->latest.ticket = ticket;
+    settle();
+}
+
+void histogram_store(struct histogram *histogram)
+{
+    const uint32_t bucket = histogram->latest.bucket;
+    const uint64_t count = histogram->latest.count;
+
+    if (histogram->latest.ticket == 0 || bucket > HISTOGRAM_BOUNDS)
+        return; /* what another process has left is checked */
+    histogram->counts[bucket] = histogram->latest.counted;
+    histogram->recent[(count - 1) % HISTOGRAM_RECENT] = histogram->latest.duration;
+    histogram->count = count;
+    histogram->sum = histogram->latest.sum;
+    settle();
+}
+
+void histogram_add(struct histogram *histogram, uint64_t ticket, uint64_t duration)
+{
+    histogram_note(histogram, ticket, duration);
+    histogram_store(histogram);
 }
 
 static int compare(const void *one, const void *other)

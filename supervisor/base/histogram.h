@@ -3,8 +3,11 @@
  *
  * The counts never fall, as Prometheus requires.  Each bucket counts durations up to its bound and
  * above the bound before.  The latest durations are kept one by one: quantiles show the present.
- * Durations are microseconds, unless it says otherwise.  A process that is killed while it adds one
- * may leave it in the buckets only.
+ * Durations are microseconds, unless it says otherwise.
+ *
+ * A histogram may outlive the process that adds to it.  Each duration is first noted, with the new
+ * value of all that changes, and then stored.  If the process is killed in between, the next one
+ * can store the same values again: each duration counts once and as a whole, or not at all.
  */
 #ifndef SUPERVISOR_BASE_HISTOGRAM_H
 #define SUPERVISOR_BASE_HISTOGRAM_H
@@ -21,6 +24,12 @@ struct histogram {
     uint64_t count;
     uint64_t sum;                      /* microseconds */
     uint64_t recent[HISTOGRAM_RECENT]; /* a ring; recent[count % HISTOGRAM_RECENT] is next */
+    struct {
+        uint64_t ticket; /* names the duration for the caller; 0: none is noted */
+        uint64_t duration;
+        uint64_t counted, count, sum; /* new values, the first one of counts[bucket] */
+        uint32_t bucket;
+    } latest; /* the duration that was noted last */
 };
 
 /* How long the latest durations were, in seconds, for output. */
@@ -30,8 +39,15 @@ struct histogram_quantiles {
     double p90, p99, longest;
 };
 
-/* Adds a duration.  An empty histogram is all zero. */
-void histogram_add(struct histogram *histogram, uint64_t duration);
+/* Notes a duration under a ticket other than 0, in place of the one before.  The ticket is stored
+ * after all else that comes before it in the program, and before all that comes after it. */
+void histogram_note(struct histogram *histogram, uint64_t ticket, uint64_t duration);
+
+/* Stores the duration that was noted last.  Doing it again changes nothing. */
+void histogram_store(struct histogram *histogram);
+
+/* Does both.  An empty histogram is all zero. */
+void histogram_add(struct histogram *histogram, uint64_t ticket, uint64_t duration);
 
 /* Computes the quantiles of the latest HISTOGRAM_RECENT durations, by nearest rank. */
 struct histogram_quantiles histogram_quantiles(const struct histogram *histogram);

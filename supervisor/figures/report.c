@@ -78,8 +78,19 @@ static void on_period_over(void *context)
     report_left_out(context);
 }
 
+/* Stores the end that was noted last, if `runs` has noted it as well. */
+static void store_end(struct report *report)
+{
+    if (report->latest.ticket != report->runs.latest.ticket || report->latest.exit >= REPORT_EXITS)
+        return;
+    histogram_store(&report->runs);
+    report->counts.exits[report->latest.exit] = report->latest.count;
+}
+
 void report_open(struct report *report, struct loop *loop, const char *command)
 {
+    histogram_store(&report->waits);
+    store_end(report);
     report->loop = loop;
     report->command = command;
     report->period.expired = on_period_over;
@@ -143,7 +154,7 @@ void report_started(struct report *report, const struct report_client *client, u
     char address[INET6_ADDRSTRLEN];
     char text[ADDRESS_DESCRIPTION];
 
-    histogram_add(&report->waits, waited);
+    histogram_add(&report->waits, client->ticket, waited);
     /* If failures were left out, the line that counts them says it. */
     if (report->starts_fail && left_out(report, REPORT_START) == 0)
         log_event(LOG_LEVEL_WARNING, "starts-recovered", NULL, 0, "handlers can be started again");
@@ -307,13 +318,24 @@ static void log_trouble(struct report *report, const struct report_client *clien
         "ticket %" PRIu64 ": its handler, process %d, %s", client->ticket, client->process, bytes);
 }
 
+/* The end counts as soon as `runs` has noted it. */
+static void count_end(struct report *report, uint64_t ticket, uint64_t ran, enum report_exit exit)
+{
+    report->latest.ticket = ticket;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* `runs` has the ticket before: see store_end() */
+    report->latest.count = report->counts.exits[exit] + 1;
+    report->latest.exit = exit;
+    histogram_note(&report->runs, ticket, ran);
+    store_end(report);
+}
+
 void report_ended(struct report *report, const struct report_client *client, uint64_t ran,
                   const int *status, const struct usage *usage)
 {
     const struct end end = end_of(status);
 
-    histogram_add(&report->runs, ran);
-    report->counts.exits[end.exit]++;
+    if (!client->counted)
+        count_end(report, client->ticket, ran, end.exit);
     if (client->foreign) {
         log_debug("ticket %" PRIu64 ": ended, as the old process reports", client->ticket);
         return;

@@ -4,6 +4,10 @@
  *
  * Lines about trouble could flood the log.  Of each kind, a few appear per period, and at its end
  * how many were left out.  Times are microseconds of loop.h's clock.
+ *
+ * A report outlives the supervisor.  If that is killed while it counts a start or an end of a
+ * handler, report_open() completes the count if its ticket is stored, or else nothing was counted.
+ * `waits` and `runs` keep the tickets that were counted last.
  */
 #ifndef SUPERVISOR_FIGURES_REPORT_H
 #define SUPERVISOR_FIGURES_REPORT_H
@@ -52,8 +56,13 @@ struct report {
     struct histogram waits; /* from accept to the start of the handler */
     struct histogram runs;  /* from start to end of the handler */
     struct report_counts counts;
-    bool starts_fail; /* the last start failed */
-    int start_error;  /* of the last start that failed; 0: none has */
+    struct {
+        uint64_t ticket; /* if `runs` notes another one, this end does not count yet */
+        double count;    /* the new value of counts.exits[exit] */
+        uint32_t exit;   /* enum report_exit */
+    } latest;            /* the end that was noted last */
+    bool starts_fail;    /* the last start failed */
+    int start_error;     /* of the last start that failed; 0: none has */
     uint64_t start_failed_at;
     uint64_t lines[REPORT_TROUBLES]; /* due in this period, those left out included */
     struct loop_timer period;        /* its end; the first line begins it */
@@ -66,6 +75,7 @@ struct report_client {
     const struct endpoint *remote;
     bool foreign;   /* another process started the handler, and logs its end */
     bool signalled; /* we have sent the handler a signal */
+    bool counted;   /* the end of the handler was counted already, before a supervisor was killed */
 };
 
 /* Opens a report, all zero or from an earlier supervisor; `loop` and `command` must stay. */
@@ -80,9 +90,10 @@ void report_listening(const char *path, const struct endpoint *local, const char
 void report_started(struct report *report, const struct report_client *client, uint64_t waited,
                     uint32_t queued);
 
-/* Reports the end of a handler that ran for `ran`.  `status`, as wait(2) gives it, and `usage` are
- * NULL if they are not known.  A status by which loaders and shells
- * say that they could not begin, or a kill by the kernel, also gives a line about trouble. */
+/* Reports the end of a handler that ran for `ran`; if it is `counted`, to the log only.  `status`,
+ * as wait(2) gives it, and `usage` are NULL if they are not known.  A status by which loaders and
+ * shells say that they could not begin, or a kill by the kernel, also gives a line about trouble.
+ */
 void report_ended(struct report *report, const struct report_client *client, uint64_t ran,
                   const int *status, const struct usage *usage);
 

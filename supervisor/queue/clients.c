@@ -75,18 +75,13 @@ static void return_record(struct clients *clients, struct client *client)
         forget_all(clients);
 }
 
-/* Counts how long a client waited in vain.  One that is handed over waits on elsewhere. */
-static void note_wait(struct clients_books *books, const struct client *client, enum client_end end)
+/* Notes how the client, which is in no list any more, is about to end, and how long it waited in
+ * vain.  A client that is handed over waits on elsewhere. */
+static void note_end(struct clients_books *books, struct client *client, enum client_end end)
 {
     if ((client->state == CLIENT_QUEUED || client->state == CLIENT_STARTING) &&
         end != CLIENT_SERVED && end != CLIENT_HANDED_OVER)
-        histogram_add(&books->unserved, loop_clock() - client->accepted);
-}
-
-/* Notes how the client is about to end. */
-static void note_end(struct clients_books *books, struct client *client, enum client_end end)
-{
-    note_wait(books, client, end);
+        histogram_note(&books->unserved, clients_ticket(client), loop_clock() - client->accepted);
     client->end = (uint8_t)end;
     client->ended_after = books->ended[end] + 1;
     clients_settle();
@@ -94,12 +89,13 @@ static void note_end(struct clients_books *books, struct client *client, enum cl
     clients_settle();
 }
 
-/* The count is a value and no increment: storing it twice does no harm. */
-static void count_end(struct clients *clients, struct client *client)
+/* Stores values and no increments: doing it twice does no harm. */
+static void count_end(struct clients_books *books, const struct client *client)
 {
-    clients->books->ended[client->end] = client->ended_after;
+    if (books->unserved.latest.ticket == clients_ticket(client))
+        histogram_store(&books->unserved);
+    books->ended[client->end] = client->ended_after;
     clients_settle();
-    return_record(clients, client);
 }
 
 void clients_check(struct clients_books *books, uint32_t most)
@@ -184,7 +180,7 @@ static uint32_t collect(struct clients *clients, struct client **found)
 
         client->handle = i; /* it may have been taken and no more */
         if (client->state == CLIENT_ENDING) {
-            books->ended[client->end] = client->ended_after;
+            count_end(books, client);
             client->state = CLIENT_NONE;
         }
         if (client->state == CLIENT_NONE) {
@@ -194,6 +190,8 @@ static uint32_t collect(struct clients *clients, struct client **found)
             found[count++] = client;
         }
     }
+    clients_settle();
+    books->unserved.latest.ticket = 0; /* if it is not stored by now, its client has not ended */
     return count;
 }
 
@@ -403,7 +401,6 @@ void clients_begin_end(struct clients *clients, struct client *client, enum clie
     const enum order_standing standing = standing_of(client);
 
     clients_deal_with(clients, clients_ticket(client));
-    note_end(clients->books, client, end);
     if (state != CLIENT_RUNNING)
         list_remove(&clients->arrivals, &client->arrival);
     else
@@ -411,13 +408,15 @@ void clients_begin_end(struct clients *clients, struct client *client, enum clie
     if (state != CLIENT_QUEUED)
         list_remove(&clients->lists[state], &client->place.entry);
     order_leave(&clients->order, &client->place, standing);
+    note_end(clients->books, client, end);
 }
 
 void clients_finish_end(struct clients *clients, struct client *client)
 {
     if (client->descriptor >= 0)
         release(client->descriptor);
-    count_end(clients, client);
+    count_end(clients->books, client);
+    return_record(clients, client);
     clients_rest(clients);
 }
 

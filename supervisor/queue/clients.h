@@ -51,16 +51,16 @@ enum {
 
 struct client {
     struct order_member place; /* first: a list entry is the client; holds the ticket, from 1 */
-    struct list_entry arrival; /* among waiting and starting clients; then timeout.h uses it */
-    union {                    /* microseconds of the loop's clock */
+    union {
+        struct list_entry arrival; /* among waiting and starting clients; then timeout.h uses it */
+        uint64_t ended_after;      /* while it ends, in no list: the new count of its way to end */
+    };
+    union { /* microseconds of the loop's clock */
         uint64_t accepted;
         uint64_t moved_at;   /* while its handler runs: when bytes moved last, as far as known */
         uint64_t terminated; /* when its handler was sent SIGTERM, by timeout.h */
     };
-    union {
-        uint64_t started;     /* when it was given to a dispatcher; then when its handler began */
-        uint64_t ended_after; /* while it ends: the new count of its way to end */
-    };
+    uint64_t started; /* when it was given to a dispatcher; then when its handler began */
     struct endpoint remote;
     uint32_t handle; /* how messages name it; see clients_find() */
     int descriptor;  /* owned; -1 once it is given away */
@@ -94,17 +94,21 @@ struct client {
     bool listed : 1;       /* during a roll call: its dispatcher knows it */
     bool owed : 1;  /* its handler has ended, and the process that took our place must be told */
     bool aside : 1; /* while it waits: it has stepped aside */
+    bool start_counted : 1; /* figures have counted the start of its handler */
+    bool end_counted : 1;   /* they have counted the end of its handler */
 };
 
 /* What outlives the supervisor, in memory that it shares with the standby: every record, and what
  * was counted.  A record changes its state by one store, after all else in it, so that the next
- * supervisor finds each client in one state whenever this one is killed.  Lists, and what else has
- * pointers, are made anew. */
+ * supervisor finds each client in one state whenever this one is killed.  Counts are stored as new
+ * values, which are noted before that store: a client that ends counts once, in `ended` and in
+ * `unserved`.  Lists, and what else has pointers, are made anew. */
 struct clients_books {
     uint64_t last_ticket; /* given by this daemon or those before it */
     uint64_t judged;      /* queue.h: clients up to this ticket are not refused for its length */
     uint64_t ended[CLIENT_ENDS];
-    uint64_t started;          /* handlers */
+    uint64_t started;          /* handlers; one less for each kill before this store: no figure, it
+                                * only tells clients_fail() of other starts */
     struct histogram unserved; /* how long clients waited that got no handler; not the denied */
     uint64_t working;          /* ticket of the client that is being dealt with; 0: none */
     uint32_t most;             /* records */

@@ -226,6 +226,16 @@ static uint32_t *place_of(struct running *running, const struct client *client)
 
 /* ---- the end of a handler ---- */
 
+/* Counts it once: the note in the record comes last, and ending_note_counted() makes up for it. */
+static void report_end(const struct running *running, struct client *client, const int *status,
+                       const struct usage *usage)
+{
+    running->events.ended(running->events.context, client, status, usage);
+    clients_settle();
+    client->end_counted = true;
+    clients_settle();
+}
+
 static void finish(struct running *running, struct client *client, const int *status)
 {
     uint32_t *place = place_of(running, client);
@@ -253,7 +263,7 @@ static void end(struct running *running, struct client *client, bool leftovers, 
                 const struct usage *usage)
 {
     clients_deal_with(running->clients, clients_ticket(client));
-    running->events.ended(running->events.context, client, status, usage);
+    report_end(running, client, status, usage);
     watch_end(&running->watch, client);
     if (leftovers && running->end_leftovers && !running->alone &&
         signal_for(running, client) == 0) {
@@ -279,7 +289,7 @@ static void end_finished(struct running *running, struct client *client, const i
                          const struct usage *usage)
 {
     clients_deal_with(running->clients, clients_ticket(client));
-    running->events.ended(running->events.context, client, status, usage);
+    report_end(running, client, status, usage);
     finish(running, client, status);
 }
 
@@ -327,19 +337,20 @@ void ending_lose_keeper(struct running *running)
         if (client->dispatcher != CLIENT_ADOPTED)
             continue;
         if (!client->ended)
-            running->events.ended(running->events.context, client, NULL, NULL);
+            report_end(running, client, NULL, NULL);
         finish(running, client, client->reaped ? &client->status : NULL);
     }
 }
 
 void ending_foreign(struct running *running, struct client *client, const int *status)
 {
-    running->events.ended(running->events.context, client, status, NULL);
+    report_end(running, client, status, NULL);
     finish(running, client, status);
 }
 
 void ending_unknown(struct running *running, struct client *client)
 {
+    client->start_counted = true;
     if (running->queue->options->persistent)
         end_finished(running, client, NULL, NULL);
     else
@@ -374,6 +385,27 @@ void ending_adopt_all(void *context, unsigned dispatcher)
     signal_all_left(running);
 }
 
+void ending_note_counted(const struct running *running, uint64_t started, uint64_t ended)
+{
+    for (struct client *client = clients_first(running->clients, CLIENT_RUNNING); client != NULL;
+         client = clients_next(running->clients, client)) {
+        const uint64_t ticket = clients_ticket(client);
+
+        client->start_counted = client->start_counted || ticket == started;
+        client->end_counted = client->end_counted || ticket == ended;
+    }
+}
+
+/* The supervisor that heard of the start may have been killed before it was counted. */
+static void recall_start(const struct running *running, struct client *client)
+{
+    if (!client->start_counted)
+        running->events.started(running->events.context, client);
+    clients_settle();
+    client->start_counted = true;
+    clients_settle();
+}
+
 void ending_recall(struct running *running)
 {
     struct client *next;
@@ -385,6 +417,7 @@ void ending_recall(struct running *running)
         client->next_adopted = 0;
         if (client->dispatcher == CLIENT_FOREIGN)
             continue; /* the process that started its handler watches the time */
+        recall_start(running, client);
         timeouts_recall(&running->timeouts, client);
         watch_begin(&running->watch, client);
         if (client->dispatcher != CLIENT_ADOPTED && !client->ended &&
@@ -403,6 +436,9 @@ void ending_recall(struct running *running)
 
 void ending_begin(struct running *running, struct client *client)
 {
+    clients_settle();
+    client->start_counted = true; /* before `accepted` is overwritten: recall_start() */
+    clients_settle();
     timeouts_begin(&running->timeouts, client);
     watch_begin(&running->watch, client);
     if (client->dispatcher == CLIENT_ADOPTED)

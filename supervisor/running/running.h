@@ -43,7 +43,7 @@ struct running_events {
     void (*given)(void *context);
     /* No handler was started: the client waits again, or was closed. */
     void (*returned)(void *context);
-    /* The client's handler runs. */
+    /* The client's handler runs.  This comes again after a kill, unless `start_counted`. */
     void (*started)(void *context, const struct client *client);
     /* The client's handler could not be started, as errno says.  The next attempt comes after
      * `delay` microseconds. */
@@ -52,7 +52,8 @@ struct running_events {
      * steps aside, or will be `closed`. */
     void (*failed_alone)(void *context, const struct client *client, bool closed);
     /* The client's handler has ended.  `status`, as wait(2) gives it, and `usage` may be NULL: a
-     * dispatcher that dies may take that knowledge along. */
+     * dispatcher that dies may take that knowledge along.  This may come again after a kill, then
+     * with `end_counted` if it counts no more. */
     void (*ended)(void *context, const struct client *client, const int *status,
                   const struct usage *usage);
     /* The handler, and its process group if it was signalled, are gone.  Returns false to keep
@@ -161,6 +162,11 @@ bool ending_exited(void *context, unsigned dispatcher, const struct message_exit
 
 /* Ends the client of a handler whose end was not reported, although its dispatcher lives. */
 void ending_unknown(struct running *running, struct client *client);
+
+/* Notes which start and which end of a handler, by the tickets of their clients, an earlier
+ * supervisor has counted last: it may have been killed before it noted that.  To be called before
+ * the roll call. */
+void ending_note_counted(const struct running *running, uint64_t started, uint64_t ended);
 
 /* Takes over the handlers of an earlier supervisor. */
 void ending_recall(struct running *running);

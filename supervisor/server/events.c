@@ -50,6 +50,7 @@ static struct report_client described(const struct client *client)
         .remote = &client->remote,
         .foreign = client->dispatcher == CLIENT_FOREIGN,
         .signalled = client->signalled != 0,
+        .counted = client->end_counted,
     };
 }
 

@@ -100,6 +100,7 @@ static int open_rooms(struct server *server, struct listeners *listeners, int li
     const struct queue_events queue = events_of_queue(server);
     const struct running_events running = events_of_running(server);
     const struct takeover_events takeover = events_of_takeover(server);
+    struct report *report = &server->lasting->report;
 
     if (loop_open(&server->loop) != 0 || reports_open(server, link) != 0 ||
         queue_open(&server->queue, &server->loop, options, server->books,
@@ -111,7 +112,8 @@ static int open_rooms(struct server *server, struct listeners *listeners, int li
         return -1;
     loop_add_timer(&server->loop, &server->starting.next);
     requests_open(server);
-    report_open(&server->lasting->report, &server->loop, options->command[0]);
+    report_open(report, &server->loop, options->command[0]);
+    ending_note_counted(&server->running, report->waits.latest.ticket, report->runs.latest.ticket);
     reload_open(server);
     shutdown_open(server);
     handover_open(&server->lasting->handover, &server->loop, &server->queue, &server->acceptor,

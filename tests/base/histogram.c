@@ -14,6 +14,11 @@ static void clear(void)
     memset(&histogram, 0, sizeof(histogram));
 }
 
+static void add_one(uint64_t duration)
+{
+    histogram_add(&histogram, 1, duration);
+}
+
 /* ---- buckets ---- */
 
 static void check_bounds(void)
@@ -29,12 +34,12 @@ static void check_buckets(void)
 {
     clear();
     for (int i = 0; i < HISTOGRAM_BOUNDS; i++) {
-        histogram_add(&histogram, histogram_bounds[i]);
+        add_one(histogram_bounds[i]);
         CHECK(histogram.counts[i] == (i == 0 ? 1 : 2));
-        histogram_add(&histogram, histogram_bounds[i] + 1); /* belongs to the next one */
+        add_one(histogram_bounds[i] + 1); /* belongs to the next one */
         CHECK(histogram.counts[i + 1] == 1);
     }
-    histogram_add(&histogram, 0);
+    add_one(0);
     CHECK(histogram.counts[0] == 2);
     CHECK(histogram.count == 2 * HISTOGRAM_BOUNDS + 1);
 }
@@ -44,9 +49,9 @@ static void check_sum(void)
     uint64_t counted = 0;
 
     clear();
-    histogram_add(&histogram, 0);
-    histogram_add(&histogram, 1);
-    histogram_add(&histogram, UINT64_C(100000000001));
+    add_one(0);
+    add_one(1);
+    add_one(UINT64_C(100000000001));
     CHECK(histogram.sum == UINT64_C(100000000002));
     for (int i = 0; i <= HISTOGRAM_BOUNDS; i++)
         counted += histogram.counts[i];
@@ -60,11 +65,11 @@ static void check_sum(void)
 static void add(uint64_t from, uint64_t to)
 {
     while (from < to) {
-        histogram_add(&histogram, from++);
-        histogram_add(&histogram, to--);
+        add_one(from++);
+        add_one(to--);
     }
     if (from == to)
-        histogram_add(&histogram, from);
+        add_one(from);
 }
 
 /* Rounds seconds to microseconds. */
@@ -111,16 +116,38 @@ static void check_latest(void)
     add(1, HISTOGRAM_RECENT);
     expect(512, 256, 461, 507, 512);
     /* The 513th takes the place of the first, which was 1. */
-    histogram_add(&histogram, 1000000);
+    add_one(1000000);
     expect(512, 257, 462, 508, 1000000);
     CHECK(histogram.count == 513);
     for (int i = 0; i < HISTOGRAM_RECENT; i++)
-        histogram_add(&histogram, 5);
+        add_one(5);
     expect(512, 5, 5, 5, 5);
+}
+
+/* A process may be killed after any store, and the next one stores the duration again. */
+static void check_again(void)
+{
+    clear();
+    histogram_store(&histogram); /* nothing is noted */
+    CHECK(histogram.count == 0 && histogram.counts[0] == 0);
+    add_one(7);
+    histogram_note(&histogram, 2, 8);
+    CHECK(histogram.count == 1 && histogram.counts[0] == 1 && histogram.sum == 7);
+    for (int i = 0; i < 3; i++) {
+        histogram_store(&histogram);
+        CHECK(histogram.count == 2 && histogram.counts[0] == 2 && histogram.sum == 15);
+        expect(2, 7, 8, 8, 8);
+        histogram.counts[0] -= i == 0;
+    }
+    histogram.latest.bucket = HISTOGRAM_BOUNDS + 1; /* it is damaged */
+    histogram.latest.count = 3;
+    histogram_store(&histogram);
+    CHECK(histogram.count == 2);
 }
 
 int main(void)
 {
+    check_again();
     check_bounds();
     check_buckets();
     check_sum();

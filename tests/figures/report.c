@@ -80,7 +80,7 @@ static void end(const int *status, bool signalled)
 
 static void check_exits(void)
 {
-    const struct report_client client = {.foreign = true};
+    const struct report_client client = {.ticket = 7, .foreign = true};
 
     begin();
     capture();

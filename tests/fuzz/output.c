@@ -83,7 +83,7 @@ static void fill(struct server *server, struct fuzz_input *input)
     server->starting.held_back_by =
         (enum admission_reason)(fuzz_take_byte(input) % ADMISSION_REASONS);
     while (input->left > 0)
-        histogram_add(&server->lasting->report.waits, fuzz_take_number(input));
+        histogram_add(&server->lasting->report.waits, 1, fuzz_take_number(input));
 }
 
 static void check_status(struct server *server, const char *command, const char *path)

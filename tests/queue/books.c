@@ -8,6 +8,7 @@
 #include "supervisor/queue/clients.h"
 
 #include "tests/shared/check.h"
+#include "tests/shared/step.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,13 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum {
     RECORDS = 200,
-    STEPS_MOST = 200000, /* of one operation */
     LIVES = 300,
     LIFE_MOST = 2000, /* microseconds */
     TICKETS = 1 << 22
@@ -176,6 +175,22 @@ static void check_ending_twice(void)
     close_all();
 }
 
+/* Killed when the wait was noted and the client had not ended yet: it is served later. */
+static void check_noted_in_vain(void)
+{
+    struct client *client;
+
+    open_new();
+    client = enter(-1);
+    histogram_note(&books->unserved, clients_ticket(client), 1);
+    find_again();
+    clients_move(&clients, client, CLIENT_STARTING);
+    clients_move(&clients, client, CLIENT_RUNNING);
+    clients_end(&clients, client, CLIENT_SERVED);
+    CHECK(books->unserved.count == 0 && books->unserved.sum == 0);
+    close_all();
+}
+
 /* A record that was taken and not entered yet, with what an earlier client left in it. */
 static void check_taken(void)
 {
@@ -249,94 +264,81 @@ static void act(void)
         clients_move(&clients, subject, (enum client_state)operation);
 }
 
+/* Whether the durations in the histogram and its counts agree, while it has few. */
+static bool is_whole(const struct histogram *histogram)
+{
+    uint64_t count = 0;
+    uint64_t sum = 0;
+
+    for (int i = 0; i <= HISTOGRAM_BOUNDS; i++)
+        count += histogram->counts[i];
+    for (uint64_t i = 0; i < histogram->count && i < HISTOGRAM_RECENT; i++)
+        sum += histogram->recent[i];
+    return count == histogram->count && sum == histogram->sum;
+}
+
+/* Copies of the books: as they were before the operation, and as the next supervisor finds them. */
+static struct clients_books *old;
+static struct clients_books *copy;
+static uint64_t subject_ticket; /* of the client that the operation is about */
+
+static struct client *find(const struct clients *found)
+{
+    for (int state = CLIENT_QUEUED; state <= CLIENT_RUNNING; state++)
+        for (struct client *each = clients_first(found, (enum client_state)state); each != NULL;
+             each = clients_next(found, each))
+            if (clients_ticket(each) == subject_ticket)
+                return each;
+    return NULL;
+}
+
+/* The next supervisor ends a client that has not ended: counts are those of one end. */
+static bool ends_once(struct clients *found, struct client *client)
+{
+    const int end = operation - END;
+    const bool in_vain = before != CLIENT_RUNNING;
+
+    if (client != NULL && client->started != before)
+        return false; /* how long its handler has run */
+    if (client != NULL && copy->ended[end] != old->ended[end])
+        return false;
+    if (client != NULL)
+        clients_end(found, client, (enum client_end)end);
+    return copy->ended[end] == old->ended[end] + 1 &&
+           copy->unserved.count == old->unserved.count + in_vain && is_whole(&copy->unserved);
+}
+
 /* Returns whether a copy of the books shows the client before the operation (0), or behind it (1);
  * -1: neither. */
-static int examine(struct clients_books *copy, const struct clients_books *old, uint64_t ticket)
+static int examine(void)
 {
     struct clients found;
-    const struct client *client = NULL;
+    struct client *client;
     int behind = -1;
 
     memcpy(copy, books, books_size());
     if (clients_open(&found, copy, &options) != 0)
         return -1;
-    for (int state = CLIENT_QUEUED; state <= CLIENT_RUNNING; state++)
-        for (const struct client *each = clients_first(&found, (enum client_state)state);
-             each != NULL; each = clients_next(&found, each))
-            if (clients_ticket(each) == ticket)
-                client = each;
-    if (operation == ENTER) {
+    client = find(&found);
+    if (operation == ENTER)
         behind = client != NULL;
-    } else if (operation >= END) {
-        uint64_t count = old->ended[operation - END];
-
+    else if (operation >= END)
         behind = client == NULL;
-        if (copy->ended[operation - END] != count + (client == NULL))
-            behind = -1;
-    } else if (client != NULL && (client->state == before || client->state == operation)) {
+    else if (client != NULL && (client->state == before || client->state == operation))
         behind = client->state == operation;
-    }
     /* The others are where they were. */
     if (!clients_add_up(&found) || !waits_in_order(&found) ||
-        found.accepted != (operation == ENTER && behind == 1 ? 7 : 6) ||
-        copy->last_ticket < found.accepted)
+        found.accepted != (operation == ENTER && behind == 1 ? 8 : 7) ||
+        copy->last_ticket < found.accepted || (operation >= END && !ends_once(&found, client)))
         behind = -1;
     clients_close(&found);
     return behind;
 }
 
-/* Returns true if the child, which has stopped, is to be stepped on. */
-static bool is_under_way(pid_t child)
-{
-    int status;
-
-    return waitpid(child, &status, 0) == child && WIFSTOPPED(status) &&
-           (WSTOPSIG(status) == SIGTRAP || WSTOPSIG(status) == SIGSTOP);
-}
-
-static void step_through(uint64_t ticket)
-{
-    struct clients_books *old = malloc(books_size());
-    struct clients_books *copy = malloc(books_size());
-    int last = 0;
-    int steps = 0;
-    pid_t child;
-
-    if (old == NULL || copy == NULL)
-        abort();
-    memcpy(old, books, books_size());
-    child = fork();
-    if (child == 0) {
-        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
-            _exit(2);
-        (void)raise(SIGSTOP);
-        act();
-        (void)raise(SIGSTOP);
-        _exit(0);
-    }
-    while (steps < STEPS_MOST && is_under_way(child)) {
-        int found = examine(copy, old, ticket);
-
-        if (found < last) {
-            (void)fprintf(stderr, "operation %d from state %d: step %d\n", operation, before,
-                          steps);
-            CHECK(found >= last); /* one state or the next */
-            break;
-        }
-        last = found;
-        steps++;
-        if (ptrace(PTRACE_SINGLESTEP, child, NULL, NULL) != 0)
-            break;
-    }
-    CHECK(steps == STEPS_MOST || last == 1); /* at last it has happened */
-    (void)kill(child, SIGKILL);
-    (void)waitpid(child, NULL, 0);
-    free(old);
-    free(copy);
-}
-
 static void check_operation(enum client_state from, int what)
 {
+    char name[64];
+
     open_new();
     before = from;
     operation = what;
@@ -344,34 +346,28 @@ static void check_operation(enum client_state from, int what)
     (void)enter_in(CLIENT_STARTING);
     (void)enter_in(CLIENT_RUNNING);
     clients_end(&clients, enter(-1), CLIENT_SERVED); /* leaves a record that was used */
+    clients_end(&clients, enter(-1), CLIENT_ABANDONED);
     subject = enter_in(from == CLIENT_NONE ? CLIENT_QUEUED : from);
+    subject->started = from;
     (void)enter_in(CLIENT_QUEUED);
     CHECK(clients_reserve(&clients) == 0);
-    step_through(what == ENTER ? 7 : clients_ticket(subject));
+    subject_ticket = what == ENTER ? 8 : clients_ticket(subject);
+    old = malloc(books_size());
+    copy = malloc(books_size());
+    if (old == NULL || copy == NULL)
+        abort();
+    memcpy(old, books, books_size());
+    (void)snprintf(name, sizeof(name), "operation %d from state %d", what, from);
+    step_through(act, examine, name);
+    free(old);
+    free(copy);
     close_all();
-}
-
-/* Sanitizers and valgrind have far too many instructions, and may not be traced. */
-static bool can_step(void)
-{
-    pid_t child = fork();
-    int status = 0;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(MEMCHECK_BUILD)
-    if (child == 0)
-        _exit(1);
-#endif
-    if (child == 0)
-        _exit(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 ? 0 : 1);
-    return waitpid(child, &status, 0) == child && status == 0;
 }
 
 static void check_each_instruction(void)
 {
-    if (!can_step()) {
-        (void)fprintf(stderr, "no process can be stepped through here\n");
+    if (!can_step())
         return;
-    }
     check_operation(CLIENT_NONE, ENTER);
     check_operation(CLIENT_QUEUED, CLIENT_STARTING);
     for (int i = 0; i < 2; i++) {
@@ -516,6 +512,7 @@ int main(void)
     check_each_state();
     check_places();
     check_ending_twice();
+    check_noted_in_vain();
     check_taken();
     check_judged();
     check_failed();

@@ -21,6 +21,7 @@ static struct pool pool;
 static struct strays strays;
 static struct running running;
 static unsigned asked;
+static unsigned begun;
 static unsigned known;   /* ends with a status */
 static unsigned unknown; /* ends without */
 
@@ -30,6 +31,13 @@ static bool adopt(void *context, pid_t process, uint32_t mark)
     CHECK(mark != 0 && (process == WORKER || process == OTHER));
     asked++;
     return true;
+}
+
+static void started(void *context, const struct client *client)
+{
+    (void)context;
+    CHECK(client->process == WORKER || client->process == OTHER);
+    begun++;
 }
 
 static void ended(void *context, const struct client *client, const int *status,
@@ -109,6 +117,7 @@ int main(void)
     const struct running_events events = {.adopt = adopt,
                                           .await_group = await_group,
                                           .signal = send_signal,
+                                          .started = started,
                                           .ended = ended,
                                           .may_end = may_end};
     const int status = 0;
@@ -123,6 +132,7 @@ int main(void)
         tickets[i] = enter(i == 1 ? OTHER : WORKER);
     ending_recall(&running);
     CHECK(asked == 4 && left() == 4);
+    CHECK(begun == 4); /* their starts were not counted: the supervisor was killed before */
 
     /* The keeper knows nothing of the process, and says so to each question. */
     ending_reaped(&running, WORKER, (uint32_t)tickets[2], NULL, NULL);

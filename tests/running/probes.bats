@@ -8,3 +8,4 @@ load ../shared/helpers
 @test "aside: a client that alone fails is closed after three tries, and nobody if all fail" { "$BUILD/tests/running/aside"; }
 @test "adopted: one end of a process ends each client that has its number" { "$BUILD/tests/running/adopted"; }
 @test "ending: each client of an adopted worker ends, once, and no signal goes to a worker that may have the next one" { "$BUILD/tests/running/ending"; }
+@test "counted: whichever instruction is the last before a kill, each start and each end of a handler counts once in all figures" { "$BUILD/tests/running/counted"; }
