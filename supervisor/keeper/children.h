@@ -18,8 +18,8 @@ void children_open(struct keeper *keeper, unsigned index);
 /* Starts a dispatcher, and reports it.  Returns 0, or -1 with errno. */
 int children_start(struct keeper_dispatcher *dispatcher);
 
-/* Kills the first dispatcher that began before `moment`, once all dispatchers are there: another
- * takes its place.  Returns false if there is none. */
+/* Kills one dispatcher that began at `moment` or earlier, so that another takes its place; none
+ * while a dispatcher is absent.  Returns false once no such dispatcher is left. */
 bool children_replace(struct keeper *keeper, uint64_t moment);
 
 /* Takes note of dispatchers that were stopped or continued, and reaps children that have died,
@@ -38,7 +38,8 @@ bool children_has(idtype_t type, pid_t process);
 /* Returns true if the process is a child that is dead, and was not reaped. */
 bool children_is_dead(pid_t process);
 
-/* Returns true if the process is one of the daemon's own. */
+/* Returns true if ADOPT and SIGNAL must not name the process: the keeper has started it, or its
+ * process group is the keeper's. */
 bool children_is_ours(const struct keeper *keeper, pid_t process);
 
 /* Once `pair` was reaped, returns the supervisor if that has become our child; otherwise 0. */

@@ -9,9 +9,11 @@
  * touches no connection, and reads nothing that a client sent.
  *
  * When both supervisor and standby are dead, the keeper starts another pair.  So it keeps copies of
- * the sockets that clients and operators connect to, and of the supervisor's end of the link.
+ * the sockets that clients and operators connect to, of the supervisor's end of the link, and of
+ * each ledger.
  *
- * As root it keeps only the capabilities that this requires.  It cannot be traced.
+ * As root it keeps only the capabilities that this requires; under no_new_privs it keeps the others
+ * out of effect, for dispatchers.  It cannot be traced.
  */
 #ifndef SUPERVISOR_KEEPER_KEEPER_H
 #define SUPERVISOR_KEEPER_KEEPER_H

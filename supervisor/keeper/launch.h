@@ -1,9 +1,9 @@
 /*
  * launch.h - starts the dispatcher's program as protocol.h says.
  *
- * Handlers inherit the dispatcher's limit on open descriptors, so it gets the limit that the daemon
- * was started with, not the raised one.  It inherits all else unchanged.  A dispatcher of workers
- * needs the raised limit, and its workers get the original one by struct setup.
+ * A dispatcher gets the limit on descriptors that the daemon was started with, not the raised one,
+ * because handlers inherit it.  A dispatcher of workers needs the raised limit, and its workers get
+ * the original one by struct setup.  All else is inherited unchanged.
  */
 #ifndef SUPERVISOR_KEEPER_LAUNCH_H
 #define SUPERVISOR_KEEPER_LAUNCH_H
@@ -52,8 +52,8 @@ int launch_prepare(struct launch *launch, const struct options *options,
                    const struct identity *handlers, const struct launch_facts *facts);
 
 /* Opens the file of --stderr, if there is one, for all handlers to come; makes it if it does not
- * exist.  Nothing opens it again: whoever rotates it copies and truncates it.  Returns 0, or -1
- * after logging why. */
+ * exist.  Nothing opens it again, so a rotation must copy and truncate it.  Returns 0, or -1 after
+ * logging why. */
 int launch_open_errors(struct launch *launch, const struct options *options);
 
 /* Has a dispatcher find and try the command, and waits for it.  Returns 0, or the status to exit

@@ -34,7 +34,8 @@
  *     STOPPED   `index`, `generation`: it was stopped (`value` 1), or continued (0); the keeper
  *               kills it if it stays stopped
  *     ENDED     `process`, `value`, `usage`: a child that led a session, as handlers do, was
- *               reaped; or, with `index` 1, there is no such child, and no status
+ *               reaped.  With `index` 1 it answers ADOPT: there is no status, and `generation` is
+ *               that of ADOPT
  *     EMPTY     answers GROUP
  *     CONTENT   answers READ: brings a sealed memory file, with the compiled rules if it is the
  *               access file; or `value` is an errno, LINK_LOGGED if the keeper's side has logged
@@ -47,8 +48,8 @@
  *               client waits, and handlers whose connections it keeps have had time to end
  *
  * The keeper reports DIED before it reaps any child that the dispatcher left behind: both become
- * visible at once (kernel/exit.c, exit_notify()).  While the link is full, the keeper reaps nobody
- * and reads no request.
+ * visible at once (kernel/exit.c, exit_notify()).  While the link is full, the keeper reads no
+ * request, and reaps only the pair.
  */
 #ifndef SUPERVISOR_KEEPER_LINK_H
 #define SUPERVISOR_KEEPER_LINK_H

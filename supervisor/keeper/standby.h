@@ -6,10 +6,12 @@
  * both share stays as it was.  The standby clones another supervisor, which takes over both.  The
  * standby itself does nothing but wait.
  *
- * A supervisor that exits by itself ends the standby, with the same status, except STANDBY_AGAIN.
+ * If a supervisor exits, the standby exits with the same status.  It starts another if that status
+ * is STANDBY_AGAIN, or if the supervisor was killed; but not before the service has begun, or while
+ * the service ends.
  *
- * A supervisor is useless if it dies within a second, before any handler has started.  If that
- * happens again and again, each next one begins later than the one before, by up to 5 s.
+ * A supervisor is useless if it dies within a second, before any handler has started.  The next one
+ * begins after 10 ms, and each further one after twice that time, up to 5 s.
  */
 #ifndef SUPERVISOR_KEEPER_STANDBY_H
 #define SUPERVISOR_KEEPER_STANDBY_H
