@@ -618,6 +618,7 @@ survive_both() {
     local process dispatcher tracer
     : >"$ANSWERS"
     mv handler away
+    await has_dispatchers 1
     process=$(supervisor)
     dispatcher=$(dispatchers)
     inject "$dispatcher" "$1:signal=KILL:when=1"
