@@ -53,7 +53,7 @@ static const int calls[] = {
     SYS_accept4,     /* a new client */
     SYS_getsockname, /* the address that a client has connected to */
     SYS_getpeername, /* checking a connection that a dispatcher gives back */
-    SYS_getsockopt,  /* the length of a backlog; SO_LINGER; the peer of a Unix socket */
+    SYS_getsockopt,  /* the length of a backlog; SO_LINGER; peer and number of a Unix socket */
     SYS_shutdown, /* the end of a busy message; what a dispatcher is sent; a Unix socket's backlog
                    */
     SYS_close,    /* clients that were passed on, and everything else */
