@@ -51,6 +51,8 @@ $(BUILD)/tests/dispatcher/spawn: ALL_LDFLAGS += $(call wrap,clone)
 # This one starts no dispatchers.
 $(BUILD)/tests/keeper/keeper: ALL_LDFLAGS += $(call wrap,launch_dispatcher)
 $(BUILD)/tests/dispatcher/wire: ALL_LDFLAGS += $(call wrap,rights_receive)
+# In this one the service has nothing to end.
+$(BUILD)/tests/server/signals: ALL_LDFLAGS += $(call wrap,shutdown_signal)
 # In these, hosts are looked up in a table.
 $(BUILD)/tests/options/hosts $(BUILD)/tests/fuzz/access: ALL_LDFLAGS += $(call wrap,lookup_name)
 # The daemon, in which the supervisor can be made to crash.

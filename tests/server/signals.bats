@@ -291,3 +291,5 @@ cannot_connect() { ! nc -z 127.0.0.1 "$1" 2>/dev/null; }
     await has_line 'replacing it' "$LOG"
     [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]
 }
+
+@test "signals: whichever instruction is the last before a kill, a signal counts once" { "$BUILD/tests/server/signals"; }
