@@ -64,7 +64,7 @@ static const int calls[] = {
 
     /* dispatchers */
     SYS_recvmsg,  /* answers; messages that a dead dispatcher had not read; the keeper's reports */
-    SYS_recvfrom, /* data of refused clients and operators */
+    SYS_recvfrom, /* data of refused clients and operators; a dead dispatcher's packet */
     SYS_munmap,   /* the ledger of a dead dispatcher; memory */
 
     /* signals, gauges, files that the keeper had read, and the log */

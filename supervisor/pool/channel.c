@@ -268,6 +268,8 @@ void channel_empty(struct channel *channel)
         result = wire_receive(&inbox, channel->peer, requests, &message, &descriptor, MSG_DONTWAIT);
         if (descriptor >= 0) /* only START brings one */
             starts_recover(&channel->starts, &message.header, descriptor);
+        else if (result == WIRE_NO_DESCRIPTOR)
+            starts_miss(&channel->starts, &message.header);
     } while (result == WIRE_MESSAGE || result == WIRE_NO_DESCRIPTOR || result == WIRE_MALFORMED);
     channel->known->descriptors[CHANNEL_PEER] = -1;
     (void)close(channel->peer); /* without our copy, end of file means that no process has one */

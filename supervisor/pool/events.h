@@ -63,7 +63,8 @@ struct pool_events {
     /* A packet of a dead dispatcher is about to be received (true): from then on this process has a
      * copy of the client's connection that is in no record.  Otherwise that copy was closed, or the
      * client has a FAILED that counts for more.  Not called after `held` or `returned`.  The client
-     * may wait again, or have ended. */
+     * may wait again.  If it has ended, nobody can note that: a supervisor that is killed in that
+     * moment leaves a connection that passes for a new client. */
     void (*copied)(void *context, uint32_t client, uint64_t ticket, bool copied);
 
     /* During a roll call: the dispatcher has this handler, or is starting it.  What it has not

@@ -69,6 +69,11 @@ void starts_sent(struct starts *starts)
     }
 }
 
+void starts_miss(const struct starts *starts, const struct message_header *start)
+{
+    starts->events->copied(starts->events->context, start->client, start->ticket, false);
+}
+
 void starts_recover(struct starts *starts, const struct message_header *start, int descriptor)
 {
     struct starts_slot *slot = find(starts, start);
@@ -77,7 +82,7 @@ void starts_recover(struct starts *starts, const struct message_header *start, i
         slot->descriptor = descriptor;
     } else {
         release(descriptor);
-        starts->events->copied(starts->events->context, start->client, start->ticket, false);
+        starts_miss(starts, start);
     }
 }
 

@@ -40,6 +40,9 @@ void starts_sent(struct starts *starts);
  * Closes the connection of a START that was answered. */
 void starts_recover(struct starts *starts, const struct message_header *start, int descriptor);
 
+/* Takes note that this process had no room for that connection. */
+void starts_miss(const struct starts *starts, const struct message_header *start);
+
 /* Removes all unsent STARTs: they are `returned`. */
 void starts_withdraw(struct starts *starts);
 

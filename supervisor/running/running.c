@@ -135,13 +135,17 @@ static void give_away(const struct running *running, struct client *client)
     client->descriptor = -1;
 }
 
-/* Closes all connections of this client that are in no record. */
+/* Closes the connections of this client that are in no record.  Without a descriptor to compare
+ * with, closes one at most: others may come from the same remote end. */
 static void close_copies(const struct running *running, struct client *client)
 {
     int copy;
 
-    while ((copy = strays_take(running->strays, client)) >= 0)
-        release(copy);
+    do {
+        copy = strays_take(running->strays, client);
+        if (copy >= 0)
+            release(copy);
+    } while (copy >= 0 && client->descriptor >= 0);
     clients_settle();
     client->copied = false;
 }
@@ -287,21 +291,23 @@ static bool on_signal(void *context, int32_t process, int signal_number)
 
 /* Takes this client's connections from the strays, besides `descriptor`, which was in the packet of
  * a dead dispatcher; -1: none.  Returns the one that FAILED has brought to an earlier supervisor,
- * or -1.  One of them is a copy if `copied` says so: that alone means nothing. */
+ * or -1.  A single one is a copy if it was in a packet, as `copied` says of a stray. */
 static int take_returned(const struct running *running, struct client *client, int descriptor)
 {
+    const bool copied = descriptor >= 0 || client->copied;
     int one = descriptor >= 0 ? descriptor : strays_take(running->strays, client);
-    int other = strays_take(running->strays, client);
+    int other = copied ? strays_take(running->strays, client) : -1;
 
     if (other >= 0) {
         client->copied = false; /* before the copy is closed: the next supervisor may find one */
         clients_settle();
         release(other);
-    } else if (one >= 0 && client->copied) {
+    } else if (one >= 0 && copied) {
         release(one);
         one = -1;
     }
-    close_copies(running, client);
+    clients_settle();
+    client->copied = false;
     return one;
 }
 
@@ -356,6 +362,8 @@ static void on_listed(void *context, unsigned dispatcher, uint32_t handle, uint6
 
     if (client != NULL && client->dispatcher == dispatcher) { /* it has not ended meanwhile */
         client->listed = true;
+        if (client->copied)
+            close_copies(running, client); /* nothing has come back of a start that is listed */
         if (client->state == CLIENT_STARTING)
             give_away(running, client);
     }

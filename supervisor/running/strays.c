@@ -25,24 +25,25 @@ static int take(struct strays *strays, size_t index)
     return descriptor;
 }
 
-/* Each socket has another cookie (socket(7)). */
-static bool are_same(int one, int other)
+/* Each socket has another cookie (socket(7)).  Returns false where there are none, before Linux
+ * 4.12. */
+static bool find_cookie(int descriptor, uint64_t *cookie)
 {
-    uint64_t cookies[2];
-    socklen_t length = sizeof(*cookies);
+    socklen_t length = sizeof(*cookie);
 
-    return getsockopt(one, SOL_SOCKET, SO_COOKIE, &cookies[0], &length) == 0 &&
-           getsockopt(other, SOL_SOCKET, SO_COOKIE, &cookies[1], &length) == 0 &&
-           cookies[0] == cookies[1];
+    return getsockopt(descriptor, SOL_SOCKET, SO_COOKIE, cookie, &length) == 0;
 }
 
 /* A broken connection belongs to nobody: nothing is lost with it. */
 static bool is_of(int descriptor, const struct client *client)
 {
     struct endpoint found;
+    uint64_t ours;
+    uint64_t its;
 
-    if (client->descriptor >= 0)
-        return are_same(descriptor, client->descriptor);
+    if (client->descriptor >= 0 && find_cookie(client->descriptor, &ours) &&
+        find_cookie(descriptor, &its))
+        return its == ours;
     return address_of_remote(descriptor, &found) == 0 &&
            memcmp(&found, &client->remote, sizeof(found)) == 0;
 }

@@ -23,7 +23,7 @@ struct strays {
 void strays_add(struct strays *strays, int descriptor);
 
 /* Returns a connection of this client, which the caller owns from now on; or -1.  If the record has
- * a descriptor, that decides; otherwise the remote end. */
+ * a descriptor, that decides; otherwise, and before Linux 4.12, the remote end. */
 int strays_take(struct strays *strays, const struct client *client);
 
 /* Returns the next connection, which the caller owns from now on, in the order of their numbers; or

@@ -98,15 +98,16 @@ static bool is_pending(const struct server *server, int signal_number)
 }
 
 /* Another supervisor does it again if this one is killed before it has changed the stage. */
-static void take_signal(struct server *server, int signal_number)
+static void take_signal(struct server *server, int signal_number, uint64_t report_number)
 {
     struct server_signals *signals = &server->lasting->signals;
 
     signals->stage_before = server->lasting->shutdown.stage;
+    signals->acting_number = report_number;
     clients_settle();
     signals->acting_on = signal_number;
     clients_settle();
-    signals->taken[signal_number] = signals->caught[signal_number];
+    signals->taken[signal_number] = report_number;
     switch (signal_number) {
     case SIGUSR1:
         server->status_asked = true;
@@ -125,7 +126,7 @@ static void take_pending(struct server *server)
 {
     for (int signal_number = 1; signal_number < SERVER_SIGNALS; signal_number++)
         if (is_pending(server, signal_number))
-            take_signal(server, signal_number);
+            take_signal(server, signal_number, server->lasting->signals.caught[signal_number]);
 }
 
 /* A report without a number comes from this process, and counts anew. */
@@ -319,8 +320,9 @@ void reports_begin(struct server *server)
     struct server_signals *signals = &server->lasting->signals;
 
     server->hears_signals = true;
-    if (signals->acting_on != 0 && (stage == signals->stage_before || stage < SERVER_DRAINING))
-        take_signal(server, signals->acting_on);
+    if (signals->acting_on > 0 && signals->acting_on < SERVER_SIGNALS &&
+        (stage == signals->stage_before || stage < SERVER_DRAINING))
+        take_signal(server, signals->acting_on, signals->acting_number);
     signals->acting_on = 0; /* the next signal must not be taken for this one */
     clients_settle();
     take_pending(server);

@@ -100,6 +100,7 @@ enum { SERVER_SIGNALS = 32 /* numbers of signals, from 0 */ };
 struct server_signals {
     uint64_t caught[SERVER_SIGNALS]; /* number of the last report of each signal */
     uint64_t taken[SERVER_SIGNALS];  /* the same at the last action; lower: the signal is pending */
+    uint64_t acting_number;          /* of the report that is acted on */
     int32_t acting_on;               /* a signal; 0: none */
     enum server_stage stage_before;  /* that signal */
 };

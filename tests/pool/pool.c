@@ -117,9 +117,12 @@ static bool on_held(void *context, uint32_t client, uint64_t ticket, int descrip
     return false;
 }
 
+static unsigned announced; /* clients whose connection is about to be received */
+
 static void on_copied(void *context, uint32_t client, uint64_t ticket, bool copied)
 {
-    (void)copied;
+    if (copied)
+        announced |= 1u << client;
     CHECK(context == &pool && client < CLIENTS && ticket == 100 + client);
 }
 
@@ -573,5 +576,6 @@ int main(void)
     check_room();
     check_await();
     check_unusable();
+    CHECK(announced != 0);
     return CHECK_RESULT();
 }

@@ -26,6 +26,7 @@ static struct {
     unsigned held;
     bool back;           /* what `held` answers */
     int copy;            /* tells whether the copy of its connection is closed; 0: not asked */
+    unsigned gone;       /* how often `copied` said that there is no copy any more */
     bool open_when_said; /* the copy, when `copied` said that there is none any more */
 } fates[PROTOCOL_SLOTS];
 
@@ -87,6 +88,7 @@ static bool on_held(void *context, uint32_t client, uint64_t ticket, int descrip
 static void on_copied(void *context, uint32_t client, uint64_t ticket, bool copied)
 {
     CHECK(context == fates && ticket == 100 + client && !copied);
+    fates[client].gone++;
     if (fates[client].copy != 0)
         fates[client].open_when_said = !is_closed(fates[client].copy);
 }
@@ -272,6 +274,7 @@ static void check_recovered(void)
     first = recover(0);
     other = recover(1);
     CHECK(!is_closed(first) && is_closed(other));
+    CHECK(fates[1].gone == 1 && fates[0].gone == 0);
     (void)close(other);
     other = recover(0);
     CHECK(!is_closed(first) && is_closed(other));

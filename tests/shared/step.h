@@ -34,13 +34,11 @@ static bool can_step(void)
     return false;
 }
 
-/* Returns true if the child, which has stopped, is to be stepped on. */
-static bool is_under_way(pid_t child)
+/* Waits for the child.  Returns true if it has stopped and is to be stepped on. */
+static bool is_under_way(pid_t child, int *status)
 {
-    int status;
-
-    return waitpid(child, &status, 0) == child && WIFSTOPPED(status) &&
-           (WSTOPSIG(status) == SIGTRAP || WSTOPSIG(status) == SIGSTOP);
+    return waitpid(child, status, 0) == child && WIFSTOPPED(*status) &&
+           (WSTOPSIG(*status) == SIGTRAP || WSTOPSIG(*status) == SIGSTOP);
 }
 
 static pid_t step_begin(void (*act)(void))
@@ -63,14 +61,14 @@ static void step_through(void (*act)(void), int (*examine)(void), const char *na
 {
     int last = 0;
     int steps = 0;
+    int status = 0;
     pid_t child = step_begin(act);
 
-    while (steps < STEPS_MOST && is_under_way(child)) {
+    while (steps < STEPS_MOST && is_under_way(child, &status)) {
         int found = examine();
 
         if (found < last) {
             (void)fprintf(stderr, "%s: step %d\n", name, steps);
-            CHECK(found >= last); /* one state or the next */
             break;
         }
         last = found;
@@ -78,7 +76,8 @@ static void step_through(void (*act)(void), int (*examine)(void), const char *na
         if (ptrace(PTRACE_SINGLESTEP, child, NULL, NULL) != 0)
             break;
     }
-    CHECK(steps == STEPS_MOST || last == 1); /* at last it has happened */
+    /* One state or the next at each step; at last it has happened, and the child has exited. */
+    CHECK(last == 1 && WIFEXITED(status) && WEXITSTATUS(status) == 0);
     (void)kill(child, SIGKILL);
     (void)waitpid(child, NULL, 0);
 }
