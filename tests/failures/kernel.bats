@@ -31,6 +31,8 @@ require_mounts() {
     unshare --mount true || skip "no mount namespace can be made here"
 }
 
+has_answers() { (($(wc -l <"$ANSWERS") >= $1)); }
+
 answers() { [[ $(echo hello | nc -N 127.0.0.1 "$PORT") == hello ]]; }
 
 # Sets NUMBER: which prctl(2) of its process has the argument $1, counted from 1.
@@ -141,6 +143,21 @@ start_without_proc() {
     WRAPPER=(unshare --mount sh -ec 'mount -t tmpfs none /usr/local; mount -t tmpfs none /proc
         exec "$@"' sh)
     DAMPENER=$1 start --address 127.0.0.1 0 cat
+}
+
+@test "without numbers of sockets, clients of a Unix socket are served once although supervisors are killed" {
+    without_option 57 # SO_COOKIE
+    local round process
+    start --processes 1 "unix:$PWD/socket" "$ANSWER" "$ANSWERS" "$COUNTER" 20
+    "$BURST" "unix:$PWD/socket" 0 40 >burst &
+    for round in 1 2 3; do
+        await has_answers "$((5 * round))"
+        process=$(supervisor)
+        kill -KILL "$process"
+        await is_replaced "$process"
+    done
+    wait $!
+    [[ $(<burst) == "connected 40 answered 40 failed 0" && $(wc -l <"$ANSWERS") == 40 ]]
 }
 
 @test "without /proc, a daemon that is not installed finds the dispatcher beside itself" {

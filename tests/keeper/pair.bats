@@ -86,9 +86,6 @@ survive_with_books() {
     survive_with_books "$(count 1000 9000)" 20 100 70 supervisor 70 dispatchers
 }
 
-# Waits until another supervisor than $1 has taken its place.
-is_replaced() { [[ $(supervisor) =~ ^[0-9]+$ && $(supervisor) != "$1" ]]; }
-
 # Kills the supervisor, and waits for the next one.
 kill_supervisor() {
     local process

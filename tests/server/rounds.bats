@@ -112,8 +112,6 @@ read_again() {
 
 was_read_again() { (($(grep -c 'SIGHUP: files were read again' "$LOG") > $1)); }
 
-is_replaced() { [[ -n $(supervisor) && $(supervisor) != "$1" ]]; }
-
 @test "operators are answered promptly while 843,000 access rules are read again, which costs the supervisor next to nothing" {
     awk 'BEGIN {
         for (i = 0; i < 843000; i++) {

@@ -74,14 +74,17 @@ is_stopped() { grep -q "^State:.[Tt]" "/proc/$1/status"; } # "t" while strace lo
 has_content() { [[ -s $1 ]]; }
 has_line() { grep -q -- "$1" "$2"; }
 
-# Makes the daemon run as on a kernel before Linux 6.16, whose sockets cannot refuse descriptors.
-pretend_old_kernel() {
+# Makes the daemon run as on a kernel whose sockets lack the option of that number.
+without_option() {
     local status=0
-    WRAPPER=("$BUILD/tests/programs/kernels/without_passrights")
+    WRAPPER=("$BUILD/tests/programs/kernels/without_option" "$1")
     "${WRAPPER[@]}" true || status=$?
     if ((status == 77)); then skip "no call can be made to fail on this machine"; fi
     return "$status"
 }
+
+# The same before Linux 6.16, whose sockets cannot refuse descriptors: without SO_PASSRIGHTS.
+pretend_old_kernel() { without_option 83; }
 
 # Starts the daemon with the given arguments, and waits until it serves.  Sets DAEMON, the process of
 # the keeper, and ADDRESS and PORT of the first listener; counts its descriptors.  WRAPPER may hold a command that executes the daemon.
@@ -162,6 +165,9 @@ supervisor() {
     local parent
     for parent in "${1:-$DAEMON}" $(standby "$@"); do children_named "$parent" supervisor; done
 }
+
+# One supervisor is there, and it is not process $1.
+is_replaced() { [[ $(supervisor) =~ ^[0-9]+$ && $(supervisor) != "$1" ]]; }
 
 # Remembers how many descriptors the daemon has open while it is idle.
 count_descriptors() {

@@ -1,10 +1,10 @@
 /*
- * without_passrights COMMAND [ARG]... - executes a command as on a kernel before Linux 6.16, whose
- * sockets cannot refuse descriptors.
+ * without_option NUMBER COMMAND [ARG]... - executes a command as on a kernel whose sockets lack an
+ * option.
  *
- * getsockopt(2) and setsockopt(2) of SO_PASSRIGHTS fail with ENOPROTOOPT in this process and in all
- * that descend from it.  All else is as the kernel does it.  Exits with 77 on a processor whose
- * calls it does not know.
+ * getsockopt(2) and setsockopt(2) of the option NUMBER of SOL_SOCKET fail with ENOPROTOOPT in this
+ * process and in all that descend from it.  All else is as the kernel does it.  Exits with 77 on a
+ * processor whose calls it does not know.
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -27,14 +28,12 @@
 #define ARCHITECTURE 0
 #endif
 
-#ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83 /* asm-generic/socket.h */
-#endif
-
 #define FIELD(name)  ((uint32_t)offsetof(struct seccomp_data, name))
 #define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset)
 /* Goes on with the next instruction if the value is that one, else skips so many. */
 #define REQUIRE(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip)
+
+enum { OPTION = 8 /* the place of its number in the code */ };
 
 /* The kernel takes the lower half of level and option: they are int.  Both processors are
  * little-endian. */
@@ -47,14 +46,14 @@ static struct sock_filter code[] = {
     LOAD(FIELD(args[1])),
     REQUIRE(SOL_SOCKET, 3),
     LOAD(FIELD(args[2])),
-    REQUIRE(SO_PASSRIGHTS, 1),
+    REQUIRE(0, 1), /* OPTION */
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOPROTOOPT),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 };
 
 static int fail(const char *what, int status)
 {
-    (void)fprintf(stderr, "without_passrights: %s: %s\n", what, strerror(errno));
+    (void)fprintf(stderr, "without_option: %s: %s\n", what, strerror(errno));
     return status;
 }
 
@@ -72,15 +71,17 @@ static int install(void)
 
 int main(int argc, char **argv)
 {
-    const int refuse = 0;
+    const int off = 0;
+    const int option = argc < 3 ? 0 : (int)strtol(argv[1], NULL, 10);
 
-    if (ARCHITECTURE == 0 || argc < 2)
+    if (ARCHITECTURE == 0 || option <= 0)
         return 77;
+    code[OPTION].k = (uint32_t)option;
     if (install() != 0)
         return fail("seccomp", 77);
-    if (setsockopt(STDIN_FILENO, SOL_SOCKET, SO_PASSRIGHTS, &refuse, sizeof(refuse)) == 0 ||
+    if (setsockopt(STDIN_FILENO, SOL_SOCKET, option, &off, sizeof(off)) == 0 ||
         errno != ENOPROTOOPT)
         return fail("the option is still there", 1);
-    (void)execvp(argv[1], argv + 1);
-    return fail(argv[1], 127);
+    (void)execvp(argv[2], argv + 2);
+    return fail(argv[2], 127);
 }
