@@ -4,6 +4,7 @@
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/privileges.h"
 #include "supervisor/base/signals.h"
+#include "supervisor/base/trim.h"
 #include "supervisor/keeper/children.h"
 #include "supervisor/keeper/monitor.h"
 #include "supervisor/keeper/reader.h"
@@ -280,6 +281,7 @@ int keeper_run(struct keeper *keeper)
         log_error("the keeper cannot give up capabilities: %m");
         end_pair(keeper);
     } else {
+        trim();
         loop_run(&keeper->loop, advance, keeper);
         monitor_hear_last(keeper); /* such as STOPPING=1 */
     }

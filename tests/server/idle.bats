@@ -61,3 +61,15 @@ has_settled() {
     sleep 1.5
     [[ $(wc -l <trace) == "$before" ]]
 }
+
+# Prints how many KiB of the code of name services a process has in its memory; nothing if it has loaded none.
+name_services() {
+    awk '/^[0-9a-f]+-/ { is = /r-xp.*\/libnss_/ } is && /^Rss:/ { sum += $2; n++ } END { if (n) print sum }' \
+        "/proc/$1/smaps"
+}
+
+@test "the keeper's memory has no code of name services, which it needs at the start" {
+    start --address 127.0.0.1 0 cat
+    [[ -n $(name_services "$DAEMON") ]] || skip "no name service is loaded here"
+    [[ $(name_services "$DAEMON") == 0 ]]
+}
