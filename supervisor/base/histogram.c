@@ -1,6 +1,7 @@
 #include "supervisor/base/histogram.h"
 
 #include "supervisor/base/loop.h"
+#include "supervisor/base/stores.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,29 +16,23 @@ const uint64_t histogram_bounds[HISTOGRAM_BOUNDS] = {
     SECONDS(30000),    SECONDS(100000),
 };
 
-/* Orders stores for the process that finds them after this one was killed. */
-static void settle(void)
-{
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
 void histogram_note(struct histogram *histogram, uint64_t ticket, uint64_t duration)
 {
     uint32_t bucket = 0;
 
     while (bucket < HISTOGRAM_BOUNDS && duration > histogram_bounds[bucket])
         bucket++;
-    settle();
+    stores_settle();
     histogram->latest.ticket = 0;
-    settle();
+    stores_settle();
     histogram->latest.duration = duration;
     histogram->latest.counted = histogram->counts[bucket] + 1;
     histogram->latest.count = histogram->count + 1;
     histogram->latest.sum = histogram->sum + duration;
     histogram->latest.bucket = bucket;
-    settle();
+    stores_settle();
     histogram->latest.ticket = ticket;
-    settle();
+    stores_settle();
 }
 
 void histogram_store(struct histogram *histogram)
@@ -51,7 +46,7 @@ void histogram_store(struct histogram *histogram)
     histogram->recent[(count - 1) % HISTOGRAM_RECENT] = histogram->latest.duration;
     histogram->count = count;
     histogram->sum = histogram->latest.sum;
-    settle();
+    stores_settle();
 }
 
 void histogram_add(struct histogram *histogram, uint64_t ticket, uint64_t duration)

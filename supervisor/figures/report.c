@@ -3,6 +3,7 @@
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/text.h"
 #include "supervisor/base/address.h"
+#include "supervisor/base/stores.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -322,7 +323,7 @@ static void log_trouble(struct report *report, const struct report_client *clien
 static void count_end(struct report *report, uint64_t ticket, uint64_t ran, enum report_exit exit)
 {
     report->latest.ticket = ticket;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* `runs` has the ticket before: see store_end() */
+    stores_settle(); /* `runs` has the ticket before: see store_end() */
     report->latest.count = report->counts.exits[exit] + 1;
     report->latest.exit = exit;
     histogram_note(&report->runs, ticket, ran);

@@ -3,6 +3,7 @@
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/release.h"
 #include "dispatcher/shared/rights.h"
+#include "supervisor/base/stores.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -356,9 +357,9 @@ int channel_leave(struct channel *channel, struct channel **list, struct pool_bo
     room->index = channel->known->index;
     for (int i = 0; i < CHANNEL_DESCRIPTORS; i++)
         room->descriptors[i] = channel->known->descriptors[i];
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    stores_settle();
     room->process = channel->known->process;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    stores_settle();
     channel->known->process = 0;
     clear(channel);
     log_debug("a dispatcher died while handlers were between clone and exec: watching them");

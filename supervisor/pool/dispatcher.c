@@ -1,6 +1,7 @@
 #include "supervisor/pool/dispatcher.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/base/stores.h"
 
 #include <errno.h>
 #include <sys/wait.h>
@@ -287,7 +288,7 @@ void dispatcher_begin(struct dispatcher *dispatcher, uint32_t generation, pid_t 
     known->stopped = false;
     for (int i = 0; i < CHANNEL_DESCRIPTORS; i++)
         known->descriptors[i] = descriptors[i];
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    stores_settle();
     known->process = process;
     if (channel_open(&dispatcher->channel, descriptors) != 0) {
         log_error("cannot talk to dispatcher %u: %m; killing it", dispatcher->index);

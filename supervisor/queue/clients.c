@@ -3,6 +3,7 @@
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/release.h"
 #include "supervisor/base/loop.h"
+#include "supervisor/base/stores.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -67,9 +68,9 @@ static void forget_all(struct clients *clients)
 static void return_record(struct clients *clients, struct client *client)
 {
     client->place.entry.ticket = 0; /* no ticket is 0: it cannot be found any more */
-    clients_settle();
+    stores_settle();
     client->state = CLIENT_NONE;
-    clients_settle();
+    stores_settle();
     add_unused(clients, client);
     if (--clients->taken == 0 && clients->books->used > KEPT)
         forget_all(clients);
@@ -84,9 +85,9 @@ static void note_end(struct clients_books *books, struct client *client, enum cl
         histogram_note(&books->unserved, clients_ticket(client), loop_clock() - client->accepted);
     client->end = (uint8_t)end;
     client->ended_after = books->ended[end] + 1;
-    clients_settle();
+    stores_settle();
     client->state = CLIENT_ENDING;
-    clients_settle();
+    stores_settle();
 }
 
 /* Stores values and no increments: doing it twice does no harm. */
@@ -95,7 +96,7 @@ static void count_end(struct clients_books *books, const struct client *client)
     if (books->unserved.latest.ticket == clients_ticket(client))
         histogram_store(&books->unserved);
     books->ended[client->end] = client->ended_after;
-    clients_settle();
+    stores_settle();
 }
 
 void clients_check(struct clients_books *books, uint32_t most)
@@ -190,7 +191,7 @@ static uint32_t collect(struct clients *clients, struct client **found)
             found[count++] = client;
         }
     }
-    clients_settle();
+    stores_settle();
     books->unserved.latest.ticket = 0; /* if it is not stored by now, its client has not ended */
     return count;
 }
@@ -278,9 +279,9 @@ struct client *clients_inherit(struct clients *clients, uint64_t ticket, int des
 {
     struct client *client = add(clients, ticket, descriptor, remote, accepted);
 
-    clients_settle();
+    stores_settle();
     client->state = CLIENT_QUEUED;
-    clients_settle();
+    stores_settle();
     clients->accepted++;
     enter(clients, client);
     clients_rest(clients);
@@ -334,9 +335,9 @@ void clients_move(struct clients *clients, struct client *client, enum client_st
         order_activate(&clients->order, &client->place);
     else
         list_remove(&clients->lists[client->state], &client->place.entry);
-    clients_settle();
+    stores_settle();
     client->state = (uint8_t)state;
-    clients_settle();
+    stores_settle();
     if (state == CLIENT_QUEUED)
         order_return(&clients->order, &client->place);
     else
@@ -351,7 +352,7 @@ void clients_move(struct clients *clients, struct client *client, enum client_st
 void clients_part(struct clients *clients, struct client *client)
 {
     clients->kept -= client->descriptor >= 0;
-    clients_settle();
+    stores_settle();
     client->descriptor = -1;
 }
 
@@ -360,9 +361,9 @@ void clients_step_aside(struct clients *clients, struct client *client)
     clients->books->working = clients_ticket(client);
     list_remove(&clients->lists[CLIENT_STARTING], &client->place.entry);
     client->aside = true;
-    clients_settle();
+    stores_settle();
     client->state = CLIENT_QUEUED;
-    clients_settle();
+    stores_settle();
     order_step_aside(&clients->order, &client->place);
 }
 
@@ -382,7 +383,7 @@ unsigned clients_fail(const struct clients *clients, struct client *client)
 
     if (client->failures == 0)
         client->failed_after = started;
-    clients_settle();
+    stores_settle();
     if (client->failures < UINT8_MAX)
         client->failures++;
     return client->failed_after == started ? 0 : client->failures;

@@ -15,6 +15,7 @@
 #include "dispatcher/protocol.h"
 #include "supervisor/base/histogram.h"
 #include "supervisor/base/list.h"
+#include "supervisor/base/stores.h"
 #include "supervisor/queue/order.h"
 
 #include <stdbool.h>
@@ -163,25 +164,18 @@ int clients_open(struct clients *clients, struct clients_books *books,
  */
 void clients_close(struct clients *clients);
 
-/* Makes all stores before it in the program precede those after it, for the process that finds the
- * books after this one was killed. */
-static inline void clients_settle(void)
-{
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
 /* Notes which client is being dealt with, from here to clients_rest(): if this process dies of a
  * fault in between, the client may have caused it. */
 static inline void clients_deal_with(const struct clients *clients, uint64_t ticket)
 {
     clients->books->working = ticket;
-    clients_settle();
+    stores_settle();
 }
 
 /* Notes that no client is being dealt with. */
 static inline void clients_rest(const struct clients *clients)
 {
-    clients_settle();
+    stores_settle();
     clients->books->working = 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/release.h"
+#include "supervisor/base/stores.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -251,7 +252,7 @@ static void refuse(struct queue *queue, struct client *client, enum client_end r
     clients_begin_end(&queue->clients, client, reason);
     if (tell(queue, descriptor)) {
         lingering_begin(&queue->lingering, descriptor, REFUSED_FOR, REFUSED_BYTES);
-        clients_settle();
+        stores_settle();
         client->descriptor = -1;
     }
     clients_finish_end(&queue->clients, client);

@@ -1,6 +1,7 @@
 #include "supervisor/running/running.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/base/stores.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -231,9 +232,9 @@ static void report_end(const struct running *running, struct client *client, con
                        const struct usage *usage)
 {
     running->events.ended(running->events.context, client, status, usage);
-    clients_settle();
+    stores_settle();
     client->end_counted = true;
-    clients_settle();
+    stores_settle();
 }
 
 static void finish(struct running *running, struct client *client, const int *status)
@@ -401,9 +402,9 @@ static void recall_start(const struct running *running, struct client *client)
 {
     if (!client->start_counted)
         running->events.started(running->events.context, client);
-    clients_settle();
+    stores_settle();
     client->start_counted = true;
-    clients_settle();
+    stores_settle();
 }
 
 void ending_recall(struct running *running)
@@ -436,9 +437,9 @@ void ending_recall(struct running *running)
 
 void ending_begin(struct running *running, struct client *client)
 {
-    clients_settle();
+    stores_settle();
     client->start_counted = true; /* before `accepted` is overwritten: recall_start() */
-    clients_settle();
+    stores_settle();
     timeouts_begin(&running->timeouts, client);
     watch_begin(&running->watch, client);
     if (client->dispatcher == CLIENT_ADOPTED)

@@ -4,6 +4,7 @@
 #include "dispatcher/shared/release.h"
 #include "dispatcher/shared/wire.h"
 #include "supervisor/base/address.h"
+#include "supervisor/base/stores.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -146,7 +147,7 @@ static void close_copies(const struct running *running, struct client *client)
         if (copy >= 0)
             release(copy);
     } while (copy >= 0 && client->descriptor >= 0);
-    clients_settle();
+    stores_settle();
     client->copied = false;
 }
 
@@ -190,7 +191,7 @@ static bool has_connection(struct running *running, struct client *client, int d
     if (descriptor < 0)
         descriptor = strays_take(running->strays, client);
     client->returned = true;
-    clients_settle();
+    stores_settle();
     if (descriptor >= 0 && client->descriptor < 0 && address_is_from(descriptor, &client->remote))
         client->descriptor = descriptor;
     else if (descriptor >= 0)
@@ -300,13 +301,13 @@ static int take_returned(const struct running *running, struct client *client, i
 
     if (other >= 0) {
         client->copied = false; /* before the copy is closed: the next supervisor may find one */
-        clients_settle();
+        stores_settle();
         release(other);
     } else if (one >= 0 && copied) {
         release(one);
         one = -1;
     }
-    clients_settle();
+    stores_settle();
     client->copied = false;
     return one;
 }

@@ -1,5 +1,7 @@
 #include "supervisor/running/timeout.h"
 
+#include "supervisor/base/stores.h"
+
 #include <signal.h>
 #include <stddef.h>
 
@@ -73,9 +75,9 @@ void timeouts_terminate(struct timeouts *timeouts, struct client *client, uint64
 {
     timeouts_end(timeouts, client);
     client->terminated = now;
-    clients_settle();
+    stores_settle();
     client->signal = SIGTERM;
-    clients_settle();
+    stores_settle();
     client->timed = TIMEOUT_TERMINATED;
     list_append(&timeouts->queues[TIMEOUT_TERMINATED], &client->arrival);
 }
@@ -86,7 +88,7 @@ struct client *timeouts_next(struct timeouts *timeouts, uint64_t now)
 
     if (first_end(timeouts, TIMEOUT_TERMINATED, &client) <= now && client != NULL) {
         client->signal = SIGKILL;
-        clients_settle();
+        stores_settle();
         timeouts_end(timeouts, client);
         return client;
     }

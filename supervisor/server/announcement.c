@@ -2,6 +2,7 @@
 
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/address.h"
+#include "supervisor/base/stores.h"
 #include "supervisor/figures/report.h"
 #include "supervisor/queue/clients.h"
 #include "supervisor/server/greeting.h"
@@ -46,7 +47,7 @@ void announcement_make(struct options *options, const struct listeners *listener
             write_line(each, text, ready);
     }
     options->ready_descriptor = -1; /* before the close: the next supervisor must not close it */
-    clients_settle();
+    stores_settle();
     if (ready >= 0 && close(ready) != 0)
         log_warning("--ready-fd: cannot close it: %m; going on");
     if (greets)

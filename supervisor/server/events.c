@@ -1,6 +1,7 @@
 #include "supervisor/server/events.h"
 
 #include "dispatcher/shared/log.h"
+#include "supervisor/base/stores.h"
 #include "supervisor/server/operator.h"
 #include "supervisor/server/reload.h"
 #include "supervisor/server/reports.h"
@@ -204,7 +205,7 @@ static void on_serves(void *context)
 
     server->lasting->paused = server->takeover->paused;
     operator_inherit(server);
-    clients_settle();
+    stores_settle();
     server->lasting->standby.begun = true;
 }
 

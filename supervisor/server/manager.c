@@ -2,6 +2,7 @@
 
 #include "dispatcher/shared/log.h"
 #include "dispatcher/shared/text.h"
+#include "supervisor/base/stores.h"
 #include "supervisor/figures/figures.h"
 #include "supervisor/server/requests.h"
 #include "supervisor/server/snapshot.h"
@@ -105,7 +106,7 @@ void manager_begin(struct server *server)
     tell(server, manager->stopping ? NOTIFY_STATUS : NOTIFY_READY);
     if (manager->watchdog_every != 0)
         manager->watchdog.deadline = loop_clock() + manager->watchdog_every;
-    clients_settle();
+    stores_settle();
     manager->serving = true;
 }
 

@@ -2,6 +2,7 @@
 
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/signals.h"
+#include "supervisor/base/stores.h"
 #include "supervisor/server/operator.h"
 #include "supervisor/server/reload.h"
 #include "supervisor/server/requests.h"
@@ -104,9 +105,9 @@ static void take_signal(struct server *server, int signal_number, uint64_t repor
 
     signals->stage_before = server->lasting->shutdown.stage;
     signals->acting_number = report_number;
-    clients_settle();
+    stores_settle();
     signals->acting_on = signal_number;
-    clients_settle();
+    stores_settle();
     signals->taken[signal_number] = report_number;
     switch (signal_number) {
     case SIGUSR1:
@@ -118,7 +119,7 @@ static void take_signal(struct server *server, int signal_number, uint64_t repor
     default:
         shutdown_signal(server, signal_number);
     }
-    clients_settle();
+    stores_settle();
     signals->acting_on = 0;
 }
 
@@ -140,7 +141,7 @@ static void on_caught(struct server *server, const struct link_message *report,
         log_bug("the keeper reported an impossible signal, %d", report->value);
     caught = &server->lasting->signals.caught[report->value];
     *caught = report->number != 0 ? report->number : *caught + 1;
-    clients_settle();
+    stores_settle();
     if (report->number != 0)
         server->lasting->heard = report->number; /* a signal counts once */
     if (server->hears_signals)
@@ -215,7 +216,7 @@ static bool is_next(const struct server *server, const struct link_message *repo
 static void act(struct server *server, const struct link_message *report, const int *descriptors)
 {
     reports[report->type](server, report, descriptors);
-    clients_settle();
+    stores_settle();
     if (report->number != 0)
         server->lasting->heard = report->number;
 }
@@ -324,7 +325,7 @@ void reports_begin(struct server *server)
         (stage == signals->stage_before || stage < SERVER_DRAINING))
         take_signal(server, signals->acting_on, signals->acting_number);
     signals->acting_on = 0; /* the next signal must not be taken for this one */
-    clients_settle();
+    stores_settle();
     take_pending(server);
 }
 

@@ -4,6 +4,7 @@
 #include "dispatcher/shared/release.h"
 #include "supervisor/base/address.h"
 #include "supervisor/base/socket.h"
+#include "supervisor/base/stores.h"
 #include "supervisor/server/reload.h"
 #include "supervisor/server/shutdown.h"
 
@@ -208,7 +209,7 @@ static void adopt_start(const struct keeper *keeper, struct client *client)
     if (client->process == 0)
         return;
     client->dispatcher = CLIENT_ADOPTED;
-    clients_settle();
+    stores_settle();
     client->state = CLIENT_RUNNING;
 }
 
@@ -236,7 +237,7 @@ void rollcall_forget(struct server *server, const struct keeper *keeper)
     lasting->takeover_closed = true;
     lasting->options.ready_descriptor = -1;
     lasting->rules = -1; /* they may be older than those that were read last */
-    clients_settle();
+    stores_settle();
     lasting->is_other_pair = false; /* last: the next supervisor begins again otherwise */
 }
 
@@ -275,7 +276,7 @@ void rollcall_disarm(struct server *server)
     bool again = ticket != 0 && ticket == lasting->suspect;
 
     lasting->suspect = ticket;
-    clients_settle();
+    stores_settle();
     server->books->working = 0;
     lasting->standby.killed_by = 0; /* it counts once */
     if (again)

@@ -4,6 +4,7 @@
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/descriptors.h"
 #include "supervisor/base/signals.h"
+#include "supervisor/base/stores.h"
 #include "supervisor/figures/figures.h"
 #include "supervisor/server/events.h"
 #include "supervisor/server/manager.h"
@@ -267,7 +268,7 @@ void server_run(struct server *server)
     server->starting.next.deadline = server->loop.now;
     loop_run(&server->loop, advance, server);
     server->lasting->standby.exit_status = exit_status(server);
-    clients_settle();
+    stores_settle();
     server->lasting->standby.ended = true; /* nothing that dies now is replaced */
     report_left_out(&server->lasting->report);
     operator_close(server);

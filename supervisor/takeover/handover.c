@@ -2,6 +2,7 @@
 
 #include "dispatcher/shared/log.h"
 #include "supervisor/base/address.h"
+#include "supervisor/base/stores.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -24,7 +25,7 @@ static void close_link(struct handover *handover)
 
     loop_ignore(handover->loop, &handover->source);
     handover->source.descriptor = -1;
-    clients_settle();
+    stores_settle();
     (void)close(link); /* messages that were sent can still be read */
 }
 
@@ -178,9 +179,9 @@ static int send_all(struct handover *handover)
     /* From ALL on, the new process serves if it finds us dead: the files must stay then.  The phase
      * comes first: another pair must not serve as well. */
     offer_lend(&handover->offer, &handover->events, UINT64_MAX, true);
-    clients_settle();
+    stores_settle();
     handover->phase = HANDOVER_SENT;
-    clients_settle();
+    stores_settle();
     if (inheritance_send(handover->source.descriptor, INHERITANCE_ALL, &message, NULL) == 0)
         return 0;
     handover->phase = HANDOVER_SENDING;
@@ -216,9 +217,9 @@ static void commit(struct handover *handover, const struct inheritance_ready *re
     handover->deadline.deadline = 0;
     handover->successor = ready->process;
     handover->used = ready->used;
-    clients_settle();
+    stores_settle();
     handover->phase = HANDOVER_COMMITTED;
-    clients_settle();
+    stores_settle();
     if (inheritance_say(handover->source.descriptor, INHERITANCE_COMMITTED) == 0)
         return;
     handover->phase = HANDOVER_SENT;

@@ -7,6 +7,7 @@
  */
 #include "supervisor/queue/clients.h"
 
+#include "supervisor/base/stores.h"
 #include "tests/shared/check.h"
 #include "tests/shared/step.h"
 
@@ -397,18 +398,18 @@ static void note(uint64_t ticket, enum client_state from, enum client_state to)
 {
     diary->from = (uint8_t)from;
     diary->to = (uint8_t)to;
-    clients_settle();
+    stores_settle();
     diary->ticket = ticket;
-    clients_settle();
+    stores_settle();
 }
 
 static void done(void)
 {
-    clients_settle();
+    stores_settle();
     diary->states[diary->ticket] = diary->to;
-    clients_settle();
+    stores_settle();
     diary->ticket = 0;
-    clients_settle();
+    stores_settle();
 }
 
 /* Works until it is killed. */
@@ -423,7 +424,7 @@ static _Noreturn void work(unsigned seed)
         if (dice < 4 && clients.taken < RECORDS && books->last_ticket < TICKETS - 2) {
             note(books->last_ticket + 1, CLIENT_NONE, CLIENT_QUEUED);
             (void)enter(-1);
-            clients_settle();
+            stores_settle();
             diary->entered++;
         } else if (client == NULL) {
             continue;
@@ -440,9 +441,9 @@ static _Noreturn void work(unsigned seed)
             diary->count_under_way = (uint64_t)end + 1;
             note(clients_ticket(client), state, CLIENT_NONE);
             clients_end(&clients, client, end);
-            clients_settle();
+            stores_settle();
             diary->ended[end]++;
-            clients_settle();
+            stores_settle();
             diary->count_under_way = 0;
         }
         done();
