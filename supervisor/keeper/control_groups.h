@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Returns true if a process is in this one's control groups.  Also if those cannot be read: without
- * control groups there is no systemd to mislead. */
+/* Returns true if a process is in the control groups of this process.  Returns true as well if
+ * control groups cannot be read: then there is no systemd to mislead. */
 bool control_groups_have(pid_t process);
 
 /* Finds out the unit of systemd that this process belongs to; "": none. */

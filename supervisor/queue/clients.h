@@ -101,9 +101,9 @@ struct client {
 
 /* What outlives the supervisor, in memory that it shares with the standby: every record, and what
  * was counted.  A record changes its state by one store, after all else in it, so that the next
- * supervisor finds each client in one state whenever this one is killed.  Counts are stored as new
- * values, which are noted before that store: a client that ends counts once, in `ended` and in
- * `unserved`.  Lists, and what else has pointers, are made anew. */
+ * supervisor finds each client in one state, whenever this supervisor is killed.  New counts are
+ * noted before that store, and are stored as values: a client that ends counts once, in `ended` and
+ * in `unserved`.  Lists, and what else has pointers, are made anew. */
 struct clients_books {
     uint64_t last_ticket; /* given by this daemon or those before it */
     uint64_t judged;      /* queue.h: clients up to this ticket are not refused for its length */

@@ -324,7 +324,7 @@ void reports_begin(struct server *server)
     if (signals->acting_on > 0 && signals->acting_on < SERVER_SIGNALS &&
         (stage == signals->stage_before || stage < SERVER_DRAINING))
         take_signal(server, signals->acting_on, signals->acting_number);
-    signals->acting_on = 0; /* the next signal must not be taken for this one */
+    signals->acting_on = 0; /* otherwise this signal could be repeated after the next one */
     stores_settle();
     take_pending(server);
 }

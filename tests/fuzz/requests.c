@@ -6,8 +6,8 @@
  * after packet.  Then they are workers, and between packets they take clients, say that they are
  * ready, misbehave or end: each client reaches one worker, once, and its end is told once.
  *
- * No handler is started, and no signal is sent: the linker puts functions whose names begin with
- * __wrap_ in place of these calls.
+ * No handler is started, and no signal is sent: the linker replaces the calls that would do that by
+ * functions whose names begin with __wrap_.
  */
 #include "dispatcher/children.h"
 #include "dispatcher/environment.h"

@@ -8,8 +8,8 @@
  * FAULT, each a word that blanks fill up to 16.  The daemon maps the file before it does anything
  * else, so that its supervisor, which can open no file, still sees what a test writes there.
  *
- * PLACE is one of these, in the order in which a client passes them.  The last five always crash,
- * the others only for a client from 127.0.66.6.
+ * PLACE is one of the following words, in the order in which a client passes the places.  The last
+ * five places always crash; the others crash only for a client from 127.0.66.6.
  *
  *     admit     before there is a record of the client
  *     enter     when its record is there, before the lists know it

@@ -209,7 +209,7 @@ static double exits(const struct report_counts *counts)
     return sum;
 }
 
-/* Ends a client of which it learns nothing but that. */
+/* Ends each client, without its status. */
 static void end_all(struct supervisor *supervisor)
 {
     struct clients *clients = &supervisor->queue.clients;

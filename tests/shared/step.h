@@ -34,7 +34,7 @@ static bool can_step(void)
     return false;
 }
 
-/* Waits for the child.  Returns true if it has stopped and is to be stepped on. */
+/* Waits until the child stops or ends.  Returns true if another step can be made. */
 static bool is_under_way(pid_t child, int *status)
 {
     return waitpid(child, status, 0) == child && WIFSTOPPED(*status) &&
